@@ -1,0 +1,158 @@
+"""What a decision is: candidates with three scores, the price, and everything that led to it.
+
+These are the pipeline's own types; `agent/api/schemas` turns them into JSON and `agent/store` keeps them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from models.strategy import Strategy
+
+
+class Source(StrEnum):
+    """Who proposed a candidate."""
+
+    MODEL = "model"
+    RETRIEVED = "retrieved"
+    NUMERIC = "numeric"
+    REFERENCE = "reference"
+
+
+class Rung(StrEnum):
+    """How far down the deadline ladder the answer came from."""
+
+    MODEL = "model"
+    CACHED = "cached"
+    NUMERIC = "numeric"
+    REFERENCE = "reference"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A score with its 90 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Purchase probability (0-1), expected profit (minor units), satisfaction (0-1) at one price."""
+
+    purchase_probability: Interval
+    profit: Interval
+    satisfaction: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class TrailStep:
+    """One rule that moved the price, from what to what. `detail` says why in a few words."""
+
+    rule: str
+    from_minor: int
+    to_minor: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One proposed price. `raw_minor` is before the gateway, `price_minor` after it; scores are at `price_minor`."""
+
+    strategy: Strategy
+    source: Source
+    rationale: str
+    raw_minor: int
+    price_minor: int
+    scores: Scores
+    probability: float = 0.0
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarProduct:
+    """A retrieved product; `price_minor` is its list price."""
+
+    product_id: str
+    title: str
+    price_minor: int | None
+    currency: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class PastOutcome:
+    """A retrieved outcome of an alike shopper and product. `price_ratio` is offered price over its reference."""
+
+    outcome_id: str
+    product_id: str
+    price_ratio: float
+    bought: bool
+    weight: float
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredInput:
+    """An input that did not enter the decision, and why not."""
+
+    input: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """What the shopper must or may be told, computed from the inputs really used."""
+
+    required: bool
+    text: str
+    jurisdiction: str | None
+    inputs_used: tuple[str, ...]
+    inputs_ignored: tuple[IgnoredInput, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The versions that made a decision."""
+
+    encoder: str
+    strategist: str
+    evaluator: str
+    prompt: str
+    index: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One priced quote as recorded. All prices are per unit, in minor units of `currency`."""
+
+    id: str
+    at: datetime
+    valid_until: datetime
+    shopper_id: str | None
+    product_id: str | None
+    product_title: str
+    currency: str
+    quantity: int
+    price_minor: int
+    reference_minor: int
+    list_minor: int | None
+    strategy: Strategy
+    source: Source
+    rationale: str
+    scores: Scores | None
+    interest: float | None
+    confidence: float
+    personalised: bool
+    rung: Rung
+    trail: tuple[TrailStep, ...]
+    similar: tuple[SimilarProduct, ...]
+    evidence: tuple[PastOutcome, ...]
+    candidates: tuple[Candidate, ...]
+    disclosure: Disclosure
+    propensity: float
+    versions: Versions
+    timing_ms: Mapping[str, float]
+    token: str

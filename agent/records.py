@@ -1,0 +1,112 @@
+"""What the store keeps: products, shoppers, events, outcomes and weekly product facts.
+
+All times are timezone-aware UTC; all money is integer minor units beside its ISO 4217 currency.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+Attribute = str | float | bool
+
+
+class EventType(StrEnum):
+    """Behaviour that a shop can report."""
+
+    VIEW = "view"
+    CLICK = "click"
+    SEARCH = "search"
+    ADD_TO_CART = "add_to_cart"
+    REMOVE_FROM_CART = "remove_from_cart"
+    WISHLIST = "wishlist"
+    PURCHASE = "purchase"
+
+
+class OutcomeType(StrEnum):
+    """What became of a quote."""
+
+    PURCHASED = "purchased"
+    DECLINED = "declined"
+    RETURNED = "returned"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRecord:
+    """One product as the merchant describes it.
+
+    `list_minor` is the shelf price that everyone may pay; `floor_minor`, `ceiling_minor` and `map_minor`
+    (minimum advertised price) are per-product limits that the gateway enforces.
+    """
+
+    product_id: str
+    title: str
+    currency: str
+    list_minor: int | None = None
+    cost_minor: int | None = None
+    description: str = ""
+    category: str = ""
+    brand: str = ""
+    inventory: int | None = None
+    rating: float | None = None
+    floor_minor: int | None = None
+    ceiling_minor: int | None = None
+    map_minor: int | None = None
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """One act of one shopper. `price_minor` and `list_minor` are per unit."""
+
+    shopper_id: str
+    type: EventType
+    at: datetime
+    product_id: str | None = None
+    quantity: int = 1
+    price_minor: int | None = None
+    list_minor: int | None = None
+    currency: str | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRecord:
+    """An offer that a shopper saw and what followed.
+
+    `quote_id` is None for imported outcomes. `weight` is the inverse sampling rate when a log was subsampled.
+    `propensity` is the probability (density) with which the offered price was chosen, when known.
+    """
+
+    outcome_id: str
+    shopper_id: str | None
+    product_id: str | None
+    currency: str
+    price_minor: int
+    reference_minor: int | None
+    type: OutcomeType
+    quantity: int
+    at: datetime
+    quote_id: str | None = None
+    propensity: float | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProductWeek:
+    """Sales and prices of one product in one week (Monday 00:00 UTC)."""
+
+    product_id: str
+    week: datetime
+    purchases: int
+    list_minor: int | None
+    price_minor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShopperRecord:
+    """What the merchant told us of a shopper, protected attributes included: `observe` drops them."""
+
+    shopper_id: str
+    profile: Mapping[str, Attribute]
+    personalisation: bool = True

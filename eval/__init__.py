@@ -1,0 +1,1 @@
+"""Offline protocols, benchmarks and reports."""

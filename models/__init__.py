@@ -1,0 +1,1 @@
+"""Encoder, interest head, strategist and evaluator; their training and registry."""

@@ -1,0 +1,1 @@
+"""Versioned prompts as data, and their strict loader."""

@@ -1,0 +1,1 @@
+"""FAISS indexes over products and past outcomes."""
