@@ -1,0 +1,115 @@
+"""The text encoder: texts in, unit vectors `(n, 384)` out, behind one small interface.
+
+`TorchEncoder` is the reference and runs on a GPU when there is one; `OpenVinoEncoder` is the fast CPU runtime and
+must agree with it. Both read the folder that `export_encoder` writes: merged weights, tokenizer, graph.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+if TYPE_CHECKING:
+    import torch
+
+Vectors = NDArray[np.float32]
+
+MAX_TOKENS: Final = 112
+DIM: Final = 384
+_BATCH: Final = 32
+
+
+class Encoder(Protocol):
+    """Texts to unit vectors."""
+
+    @property
+    def version(self) -> str:
+        """Name of the weights, as recorded in every decision."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Encode texts to float32 unit vectors `(n, 384)`, in the order given."""
+        ...
+
+
+class TextTokenizer:
+    """Texts to padded id and mask arrays `(n, length)`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read `tokenizer.json` of an encoder folder."""
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.enable_padding(pad_id=0, pad_token="[PAD]")  # noqa: S106 - a token of the vocabulary
+
+    def __call__(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Tokenise one batch, padded to its longest text."""
+        rows = self._tokenizer.encode_batch(list(texts))
+        ids = np.asarray([row.ids for row in rows], np.int64)
+        return ids, np.asarray([row.attention_mask for row in rows], np.int64)
+
+
+class _Batched:
+    """Sorting by length, batching and order keeping, shared by the runtimes."""
+
+    def __init__(self, folder: Path, version: str) -> None:
+        self._tokenizer = TextTokenizer(folder)
+        self._version = version
+
+    @property
+    def version(self) -> str:
+        """Name of the weights."""
+        return self._version
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Encode texts to float32 unit vectors `(n, 384)`, in the order given."""
+        vectors = np.empty((len(texts), DIM), np.float32)
+        order = np.argsort([len(text) for text in texts], kind="stable")
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            vectors[rows] = self._forward(*self._tokenizer([texts[row] for row in rows]))
+        return vectors
+
+    def _forward(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
+        raise NotImplementedError
+
+
+class OpenVinoEncoder(_Batched):
+    """The exported graph on the CPU, in f32 so that a text's vector does not depend on its batch."""
+
+    def __init__(self, folder: Path, version: str, threads: int) -> None:
+        """Compile the graph; `threads` bounds the cores one call may use."""
+        super().__init__(folder, version)
+        import openvino as ov  # heavy, and only this runtime needs it
+
+        model = ov.Core().compile_model(
+            str(folder / "encoder.xml"),
+            "CPU",
+            {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"},
+        )
+        self._request = model.create_infer_request()
+
+    def _forward(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
+        result = self._request.infer({"input_ids": ids, "attention_mask": mask})
+        return np.asarray(next(iter(result.values())), np.float32)
+
+
+class TorchEncoder(_Batched):
+    """The reference runtime; takes any module that maps ids and mask to unit vectors."""
+
+    def __init__(self, folder: Path, version: str, module: "torch.nn.Module", device: str = "cpu") -> None:
+        """Wrap a module on a device."""
+        super().__init__(folder, version)
+        self._module = module.eval().to(device)
+        self._device = device
+
+    def _forward(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
+        import torch
+
+        with torch.inference_mode():
+            vectors = self._module(
+                torch.from_numpy(ids).to(self._device), torch.from_numpy(mask).to(self._device)
+            )
+        return np.asarray(vectors.float().cpu().numpy(), np.float32)

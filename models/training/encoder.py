@@ -1,0 +1,95 @@
+"""Contrastive fine-tuning of MiniLM: a shopper's behaviour text should lie near what the shopper buys next.
+
+Multiple-negatives ranking loss (Henderson et al. 2017) over in-batch products, LoRA on the attention projections,
+the sentence-transformers trainer on accelerate.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from peft import LoraConfig, TaskType, get_peft_model_state_dict
+from safetensors.torch import save_file
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.losses import MultipleNegativesRankingLoss
+from sentence_transformers.training_args import BatchSamplers
+
+from models.encoder import MAX_TOKENS
+from models.training.panel import Panel
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderTrainingConfig:
+    """How the encoder's delta is trained."""
+
+    rank: int = 16
+    alpha: int = 32
+    steps: int = 200
+    batch: int = 64
+    learning_rate: float = 5e-4
+    last_week: int = 40
+    seed: int = 17
+
+
+def contrastive_pairs(panel: Panel, product_texts: dict[int, str], config: EncoderTrainingConfig) -> list[tuple[str, str]]:
+    """(behaviour text, text of a product bought within the next weeks), shuffled, training weeks only."""
+    rows = np.flatnonzero((panel.bought > 0) & (panel.week <= config.last_week))
+    rng = np.random.default_rng(config.seed)
+    rng.shuffle(rows)
+    return [(panel.texts[panel.state[row]], product_texts[int(panel.product[row])]) for row in rows]
+
+
+def train_encoder_delta(
+    base_folder: Path, pairs: list[tuple[str, str]], config: EncoderTrainingConfig, out: Path
+) -> dict[str, float]:
+    """Train a LoRA delta and write `adapter.safetensors`; returns metrics."""
+    torch.manual_seed(config.seed)
+    model = SentenceTransformer(str(base_folder), device="cuda" if torch.cuda.is_available() else "cpu")
+    model.max_seq_length = MAX_TOKENS
+    lora = LoraConfig(
+        task_type=TaskType.FEATURE_EXTRACTION,
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=0.0,
+        target_modules=["query", "key", "value", "dense"],
+    )
+    model.add_adapter(lora)
+    needed = min(len(pairs), config.steps * config.batch)
+    anchors, positives = zip(*pairs[:needed], strict=True)
+    trainer = SentenceTransformerTrainer(
+        model=model,
+        args=_arguments(config, out),
+        train_dataset=Dataset.from_dict({"anchor": list(anchors), "positive": list(positives)}),
+        loss=MultipleNegativesRankingLoss(model),
+    )
+    result = trainer.train()
+    save_adapter(model[0].auto_model, out / "adapter.safetensors", config)
+    return {"train_loss": float(result.training_loss), "steps": float(result.global_step)}
+
+
+def _arguments(config: EncoderTrainingConfig, out: Path) -> SentenceTransformerTrainingArguments:
+    return SentenceTransformerTrainingArguments(
+        output_dir=str(out / "trainer"),
+        max_steps=config.steps,
+        per_device_train_batch_size=config.batch,
+        learning_rate=config.learning_rate,
+        warmup_steps=max(1, config.steps // 10),
+        lr_scheduler_type="cosine",
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        batch_sampler=BatchSamplers.NO_DUPLICATES,
+        save_strategy="no",
+        report_to=[],
+        logging_steps=20,
+        seed=config.seed,
+    )
+
+
+def save_adapter(module: Any, path: Path, config: EncoderTrainingConfig) -> None:
+    """Write the LoRA matrices in half precision; the scale travels in the metadata."""
+    state = {name: tensor.detach().half().contiguous() for name, tensor in get_peft_model_state_dict(module).items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(state, str(path), metadata={"scale": str(config.alpha / config.rank), **{k: str(v) for k, v in asdict(config).items()}})
