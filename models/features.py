@@ -48,16 +48,17 @@ def feature_row(history: ShopperHistory, subject: Subject, weeks: ProductWeeks, 
     category = history.categories.get(subject.category, _EMPTY) if subject.category else _EMPTY
     brand = history.brands.get(subject.brand, _EMPTY) if subject.brand else _EMPTY
     return [
-        *_pair(product, at_s),
-        *_pair(category, at_s),
+        *pair_features(product, at_s),
+        *pair_features(category, at_s),
         *_shares(history, (product, category, brand), at_s),
         *_shopper(history, at_s),
         *_product(weeks.facts(week_of(at_s)), weeks.rows.get(subject.product, -1), subject),
     ]
 
 
-def _pair(tally: Tally, at_s: float) -> tuple[float, ...]:
-    if tally.times == 0:
+def pair_features(tally: Tally | None, at_s: float) -> tuple[float, ...]:
+    """`PAIR_FEATURES` of a shopper and one thing (product or category); zeros when it was never bought."""
+    if tally is None or tally.times == 0:
         return (0.0,) * len(PAIR_FEATURES)
     fast, slow = tally.at(at_s)
     gap_weeks = max(0.0, at_s - tally.last_s) / WEEK_S

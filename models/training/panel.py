@@ -26,6 +26,8 @@ from models.weeks import WEEK_S, week_of
 
 RETURN_S: Final = 8 * WEEK_S
 
+OnState = Callable[[int, int, ShopperHistory, float], None]
+
 
 @dataclass(frozen=True, slots=True)
 class PanelConfig:
@@ -143,8 +145,9 @@ class _Columns:
 class PanelBuilder:
     """Walks all visits in time order, once."""
 
-    def __init__(self, journey: Journey, config: PanelConfig) -> None:
-        """Index the demo data for the walk."""
+    def __init__(self, journey: Journey, config: PanelConfig, on_state: OnState | None = None) -> None:
+        """Index the demo data for the walk; `on_state` is told of each new shopper state."""
+        self._on_state = on_state
         self._journey = journey
         self._config = config
         self._rng = np.random.default_rng(config.seed)
@@ -162,7 +165,7 @@ class PanelBuilder:
             (columns.products, columns.weeks, columns.purchases, columns.list_minor, columns.price_minor),
         )
         self._offers = self._read_offers()
-        self._next_purchase = self._read_category_purchases()
+        self.category_purchases = self._read_category_purchases()
         self._histories: dict[int, ShopperHistory] = defaultdict(ShopperHistory)
         self._categories: dict[int, NDArray[np.bool_]] = {}
         self._bought: dict[int, set[int]] = defaultdict(set)
@@ -231,6 +234,8 @@ class PanelBuilder:
             text = behaviour_text(self._histories[household], lambda p: self._title.get(int(p or 0), ""), float(at_s))
             self._columns.texts.append(text)
             known = self._state[household] = (block, len(self._columns.texts) - 1)
+            if self._on_state is not None:
+                self._on_state(known[1], household, self._histories[household], float(at_s))
         return known[1]
 
     def _fold_week(self, in_week: pd.DataFrame) -> None:
@@ -277,7 +282,7 @@ class PanelBuilder:
         household, product, week, at_s, known, bought, weight, reference, log_ratio, state = columns
         returned = np.full(len(household), np.nan, np.float32)
         for row in np.flatnonzero(at_s + RETURN_S <= self._end_s):
-            times = self._next_purchase.get((int(household[row]), self._category[int(product[row])]))
+            times = self.category_purchases.get((int(household[row]), self._category[int(product[row])]))
             after = at_s[row] + 12 * 3600
             position = 0 if times is None else int(np.searchsorted(times, after))
             returned[row] = float(times is not None and position < len(times) and times[position] <= at_s[row] + RETURN_S)

@@ -1,0 +1,232 @@
+"""The evaluator: three scores for a strategy's price, `E(s) = g(W2.h_s + b2)` with g the sigmoid.
+
+`h_s` joins encoder states of shopper and product, numeric features, retrieved outcomes and interest; price enters
+through the monotone heads alone (`models.monotone`). Inference is plain numpy, so a score does not depend on a batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from models.errors import RegistryError
+from models.features import FEATURES
+from models.monotone import MonotoneHead, sigmoid
+
+Floats = NDArray[np.float64]
+
+EVIDENCE: Final = ("evidence_logit", "evidence_weight", "evidence_similarity", "evidence_bought_ratio")
+RANK: Final = 16
+KEY_DIM: Final = 48
+NOVELTY_SD: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPriors:
+    """What the training data cannot teach (it has neither sessions nor rivals), stated as priors on the logit.
+
+    Attributes:
+        intent: Added for each unit of session intent (`ShopperHistory.intent`, 0-4).
+        rival: Taken away for each log unit that the price lies above the cheapest competitor.
+        trend: Added for each unit of market trend (-1 falling .. 1 rising).
+    """
+
+    intent: float = 0.9
+    rival: float = 1.5
+    trend: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Situations:
+    """A batch of situations; every array has `n` rows.
+
+    Attributes:
+        features: `(n, len(FEATURES))`.
+        evidence: `(n, len(EVIDENCE))`.
+        interest: `(n,)` interest logits.
+        shopper, product: `(n, 384)` unit encoder states.
+        familiarity: `(n,)` 0-1, similarity to what the evaluator was trained on; below 1 widens the intervals.
+        intent, trend: `(n,)` for the context priors.
+        rival_log_ratio: `(n,)` log(competitor / reference), nan when no competitor price is known.
+    """
+
+    features: NDArray[np.float32]
+    evidence: NDArray[np.float32]
+    interest: NDArray[np.float32]
+    shopper: NDArray[np.float32]
+    product: NDArray[np.float32]
+    familiarity: NDArray[np.float32]
+    intent: NDArray[np.float32]
+    trend: NDArray[np.float32]
+    rival_log_ratio: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Probabilities at prices: mean `(n, m)` and posterior draws `(n, m, draws)`."""
+
+    purchase: Floats
+    purchase_draws: Floats
+    satisfaction: Floats
+    satisfaction_draws: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorWeights:
+    """Everything the evaluator learned; shapes as in `models.training.evaluator`."""
+
+    feature_mean: Floats
+    feature_scale: Floats
+    shopper_projection: Floats  # (384, RANK)
+    product_projection: Floats  # (384, RANK)
+    hidden: tuple[tuple[Floats, Floats], ...]  # ((in, out), (out,)) a layer
+    purchase: MonotoneHead
+    satisfaction: MonotoneHead
+    key_shopper: Floats  # (384, KEY_DIM)
+    key_product: Floats  # (384, KEY_DIM)
+    base_rate: float
+
+
+class Evaluator:
+    """Scores situations at prices."""
+
+    def __init__(self, weights: EvaluatorWeights, version: str, priors: ContextPriors | None = None) -> None:
+        """Hold the weights."""
+        self._weights = weights
+        self._priors = priors or ContextPriors()
+        self.version = version
+
+    @property
+    def base_rate(self) -> float:
+        """Purchase rate of the training rows, the prior of the outcome memory."""
+        return self._weights.base_rate
+
+    def memory_keys(self, shopper: NDArray[np.float32], product: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Unit keys `(n, 2 * KEY_DIM)` under which outcomes are remembered: product first, shopper at half weight."""
+        left = _unit(product @ self._weights.key_product)
+        right = 0.7 * _unit(shopper @ self._weights.key_shopper)
+        return np.asarray(_unit(np.concatenate([left, right], axis=1)), np.float32)
+
+    def represent(self, situations: Situations) -> Floats:
+        """Body output `phi` `(n, d)` with a trailing 1 for the bias."""
+        weights = self._weights
+        shopper = situations.shopper.astype(np.float64)
+        product = situations.product.astype(np.float64)
+        numeric = np.concatenate(
+            [situations.features, situations.evidence, situations.interest[:, None]], axis=1, dtype=np.float64
+        )
+        content = product @ weights.product_projection
+        hidden = np.concatenate(
+            [
+                (numeric - weights.feature_mean) / weights.feature_scale,
+                (shopper @ weights.shopper_projection) * content,
+                content,
+                (shopper * product).sum(axis=1, keepdims=True),
+            ],
+            axis=1,
+        )
+        for matrix, bias in weights.hidden:
+            hidden = hidden @ matrix + bias
+            hidden = hidden * sigmoid(hidden)  # SiLU
+        return np.concatenate([hidden, np.ones((len(hidden), 1))], axis=1)
+
+    def respond(self, situations: Situations, log_ratio: Floats) -> Response:
+        """Purchase and satisfaction probabilities at prices `log_ratio` `(n, m)` = log(price / reference)."""
+        phi = self.represent(situations)
+        purchase, satisfaction = self._weights.purchase, self._weights.satisfaction
+        shift = self._shift(situations, log_ratio)
+        novelty = NOVELTY_SD * (1.0 - np.clip(situations.familiarity.astype(np.float64), 0.0, 1.0))
+        spread = novelty[:, None, None] * _novelty_draws(purchase.draws.shape[0])
+        return Response(
+            purchase=sigmoid(purchase.logits(phi, log_ratio) + shift),
+            purchase_draws=sigmoid(purchase.drawn_logits(phi, log_ratio) + shift[:, :, None] + spread),
+            satisfaction=sigmoid(satisfaction.logits(phi, log_ratio)),
+            satisfaction_draws=sigmoid(satisfaction.drawn_logits(phi, log_ratio) + spread),
+        )
+
+    def _shift(self, situations: Situations, log_ratio: Floats) -> Floats:
+        priors = self._priors
+        level = priors.intent * situations.intent + priors.trend * np.clip(situations.trend, -1.0, 1.0)
+        above = np.maximum(0.0, log_ratio - np.nan_to_num(situations.rival_log_ratio, nan=np.inf)[:, None])
+        return np.asarray(level[:, None] - priors.rival * above, np.float64)
+
+
+def evidence_row(
+    bought: Floats, weight: Floats, similarity: Floats, price_ratio: Floats, base_rate: float
+) -> tuple[float, float, float, float]:
+    """Features of retrieved outcomes `(k,)`: shrunk log odds of purchase, mass, similarity, price that sold.
+
+    `weight` is the inverse sampling rate of each outcome.
+    """
+    if not len(bought):
+        return 0.0, 0.0, 0.0, 0.0
+    mass = weight * np.maximum(similarity, 0.0) ** 4
+    strength = 2.0 / base_rate
+    rate = (float(mass @ bought) + strength * base_rate * 0.5) / (float(mass.sum()) + strength * 0.5)
+    sold = mass * bought
+    ratio = float(sold @ np.log(np.clip(price_ratio, 0.2, 3.0)) / sold.sum()) if sold.sum() > 0 else 0.0
+    logit = float(np.log(rate / (1 - rate)) - np.log(base_rate / (1 - base_rate))) if rate < 1 else 3.0
+    return logit, float(np.log1p(mass.sum())), float(similarity.mean()), ratio
+
+
+def _unit(vectors: Floats | NDArray[np.float32]) -> Floats:
+    return np.asarray(vectors / np.maximum(1e-9, np.linalg.norm(vectors, axis=1, keepdims=True)))
+
+
+def _novelty_draws(n_draws: int) -> Floats:
+    half = np.random.default_rng(7).standard_normal(n_draws // 2)
+    return np.concatenate([half, -half])
+
+
+_VECTORS: Final = ("feature_mean", "feature_scale", "shopper_projection", "product_projection", "key_shopper", "key_product")
+
+
+def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], path: Path) -> None:
+    """Write means and covariances (purchase, satisfaction); draws are made again at load."""
+    tensors: dict[str, NDArray[np.float32]] = {
+        name: np.ascontiguousarray(getattr(weights, name), np.float32) for name in _VECTORS
+    }
+    for index, (matrix, bias) in enumerate(weights.hidden):
+        tensors[f"hidden.{index}.matrix"] = np.ascontiguousarray(matrix, np.float32)
+        tensors[f"hidden.{index}.bias"] = np.ascontiguousarray(bias, np.float32)
+    for name, head, covariance in zip(
+        ("purchase", "satisfaction"), (weights.purchase, weights.satisfaction), covariances, strict=True
+    ):
+        tensors[f"{name}.mean"] = np.ascontiguousarray(head.mean, np.float32)
+        tensors[f"{name}.covariance"] = np.ascontiguousarray(covariance, np.float32)
+    tensors["base_rate"] = np.asarray([weights.base_rate], np.float32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, str(path))
+
+
+def load_evaluator(path: Path, version: str) -> Evaluator:
+    """Load strictly.
+
+    Raises:
+        RegistryError: A tensor is missing, unknown, of another shape than the code expects, or not finite.
+    """
+    tensors = {name: np.asarray(value, np.float64) for name, value in load_file(str(path)).items()}
+    layers = sorted({int(name.split(".")[1]) for name in tensors if name.startswith("hidden.")})
+    try:
+        if any(not np.isfinite(value).all() for value in tensors.values()):
+            raise RegistryError(f"{path}: a tensor holds nan or infinity; remedy: train or activate another version")
+        weights = EvaluatorWeights(
+            **{name: tensors[name] for name in _VECTORS},
+            hidden=tuple((tensors[f"hidden.{i}.matrix"], tensors[f"hidden.{i}.bias"]) for i in layers),
+            purchase=MonotoneHead.from_posterior(tensors["purchase.mean"], tensors["purchase.covariance"]),
+            satisfaction=MonotoneHead.from_posterior(tensors["satisfaction.mean"], tensors["satisfaction.covariance"]),
+            base_rate=float(tensors["base_rate"][0]),
+        )
+    except KeyError as error:
+        raise RegistryError(f"{path}: tensor {error} is missing; remedy: train again or activate another version") from None
+    numeric = len(FEATURES) + len(EVIDENCE) + 1
+    if weights.feature_mean.shape != (numeric,) or weights.hidden[0][0].shape[0] != numeric + 2 * RANK + 1:
+        raise RegistryError(
+            f"{path}: trained for {weights.feature_mean.shape[0]} numeric inputs, this code makes {numeric}; "
+            "remedy: train the evaluator again"
+        )
+    return Evaluator(weights, version)

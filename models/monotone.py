@@ -1,0 +1,70 @@
+"""A logit that can only fall as price rises, with a Gaussian posterior over its last layer.
+
+For a situation with body output `phi` `(d,)` and a price at log ratio `x = log(price / reference)`,
+
+    logit(x) = w_0.phi + sum_k (SLOPE_MIN + softplus(w_k.phi)) * basis_k(x),   k = 1..K
+
+where every `basis_k` falls in `x`; so the logit falls for any weights, hence for every posterior draw. The posterior
+over `w = (w_0..w_K)` is a Laplace approximation with cluster-robust covariance (Huber 1967, White 1982): intervals
+are quantiles over a fixed set of draws, the same draws for every price, which makes prices comparable draw by draw.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+SLOPE_MIN: Final = 0.02
+N_DRAWS: Final = 64
+DEAL_SCALE: Final = 0.15
+_DRAW_SEED: Final = 20_17
+
+
+def softplus(values: Floats) -> Floats:
+    """log(1 + exp(v)), without overflow."""
+    return np.logaddexp(0.0, values)
+
+
+def sigmoid(values: Floats) -> Floats:
+    """1 / (1 + exp(-v)), without overflow."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * values)))
+
+
+def price_basis(log_ratio: Floats, size: int) -> Floats:
+    """Falling functions of `x`, `(..., size)`: -x, then the pull of a deal, tanh(-x / 0.15)."""
+    columns = [-log_ratio, np.tanh(-log_ratio / DEAL_SCALE)]
+    return np.stack(columns[:size], axis=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class MonotoneHead:
+    """Mean weights `(K + 1, d)` and draws `(N_DRAWS, K + 1, d)` from the posterior."""
+
+    mean: Floats
+    draws: Floats
+
+    @classmethod
+    def from_posterior(cls, mean: Floats, covariance: Floats) -> "MonotoneHead":
+        """Draw once from the posterior; `covariance` is over the flattened weights, `((K+1)*d, (K+1)*d)`."""
+        values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+        root = vectors * np.sqrt(np.clip(values, 0.0, None))
+        half = np.random.default_rng(_DRAW_SEED).standard_normal((N_DRAWS // 2, len(values)))
+        noise = np.concatenate([half, -half])  # antithetic: the draws' mean is the mean
+        return cls(mean, mean[None] + (noise @ root.T).reshape(N_DRAWS, *mean.shape))
+
+    def logits(self, phi: Floats, log_ratio: Floats) -> Floats:
+        """Mean logits for situations `phi` `(n, d)` at prices `log_ratio` `(n, m)`; returns `(n, m)`."""
+        terms = phi @ self.mean.T  # (n, K+1)
+        slopes = SLOPE_MIN + softplus(terms[:, 1:])
+        basis = price_basis(log_ratio, slopes.shape[1])
+        return np.asarray(terms[:, :1] + np.einsum("nk,nmk->nm", slopes, basis))
+
+    def drawn_logits(self, phi: Floats, log_ratio: Floats) -> Floats:
+        """Logits of every draw, `(n, m, N_DRAWS)`."""
+        terms = np.einsum("nd,skd->nsk", phi, self.draws)
+        slopes = SLOPE_MIN + softplus(terms[:, :, 1:])
+        basis = price_basis(log_ratio, slopes.shape[2])
+        return np.asarray(terms[:, None, :, 0] + np.einsum("nsk,nmk->nms", slopes, basis))

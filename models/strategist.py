@@ -1,0 +1,200 @@
+"""The strategist: a small causal language model that writes candidate strategies under a grammar.
+
+A strategy is four tokens of an added vocabulary of 79: lever, anchor, move, rounding. Decoding is a deterministic
+beam search in which each step may only write tokens that `models.strategy` allows, so every output is valid. The
+eight candidates are distinct: each allowed lever gives its best move first, and further moves of the likeliest
+levers, at least `MOVE_GAP_PCT` apart, fill the rest.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from models.errors import RegistryError
+from models.llama import LlamaLayers, LlamaShape
+from models.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, MOVES, Anchor, Lever, Rounding, Strategy
+
+LEVERS: Final = tuple(Lever)
+ANCHORS: Final = tuple(Anchor)
+ROUNDINGS: Final = tuple(Rounding)
+LEVER_AT: Final = 0
+ANCHOR_AT: Final = LEVER_AT + len(LEVERS)
+MOVE_AT: Final = ANCHOR_AT + len(ANCHORS)
+ROUNDING_AT: Final = MOVE_AT + len(MOVES)
+VOCABULARY: Final = ROUNDING_AT + len(ROUNDINGS)  # 79 strategy tokens
+MAX_PROMPT_TOKENS: Final = 160
+MOVE_GAP_PCT: Final = 3
+SMOLLM2_SHAPE: Final = LlamaShape(
+    width=576, n_layers=4, n_heads=9, n_kv_heads=3, intermediate=1536, rope_theta=100_000.0, norm_eps=1e-5
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRequest:
+    """A rendered prompt, and what this request makes possible: levers whose data exist, anchors that are known."""
+
+    prompt: str
+    levers: frozenset[Lever]
+    anchors: frozenset[Anchor]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A strategy and its log-probability under the model."""
+
+    strategy: Strategy
+    log_probability: float
+
+
+class Strategist:
+    """Generates strategies; one instance serves one thread at a time."""
+
+    def __init__(self, layers: LlamaLayers, heads: dict[str, Tensor], tokenizer: Tokenizer, version: str) -> None:
+        """Take the language model, `embedding` and `head` `(VOCABULARY, width)` of the strategy tokens, a tokenizer."""
+        self._layers = layers
+        self._embedding = heads["embedding"].to(layers.dtype)
+        self._head = heads["head"].to(layers.dtype)
+        self._tokenizer = tokenizer
+        self.version = version
+
+    def propose(self, requests: Sequence[ProposalRequest], k: int = 8) -> list[list[Written]]:
+        """Up to `k` distinct strategies a request, best first; fewer only when the grammar allows fewer."""
+        with torch.inference_mode():
+            return self._propose(requests, k)
+
+    def _propose(self, requests: Sequence[ProposalRequest], k: int) -> list[list[Written]]:
+        ids, lengths = self._tokenize([request.prompt for request in requests])
+        state, prompt = self._layers.prefill(ids, lengths)
+        lever_mask = torch.stack([_lever_mask(request) for request in requests])  # (n, levers)
+        lever_scores = self._scores(state, LEVER_AT, len(LEVERS), lever_mask)
+        n_beams = int(lever_mask.sum(1).max())
+        lever_score, lever = lever_scores.topk(n_beams, 1)  # (n, beams); barred levers carry -inf
+        states, cache = self._layers.step(self._embedding[LEVER_AT + lever], prompt, None)
+        anchor_mask = torch.stack([_anchor_masks(request) for request in requests])  # (n, levers, anchors)
+        anchor_mask = anchor_mask[torch.arange(len(requests))[:, None], lever]
+        anchor_score, anchor = self._scores(states, ANCHOR_AT, len(ANCHORS), anchor_mask).max(-1)
+        states, cache = self._layers.step(self._embedding[ANCHOR_AT + anchor], prompt, cache)
+        move_scores = self._scores(states, MOVE_AT, len(MOVES), _MOVE_MASKS[lever])
+        joint = (lever_score + anchor_score)[..., None] + move_scores  # (n, beams, moves)
+        beam, move, score = _choose(joint, k)
+        cache = cache.select(beam)
+        states, _ = self._layers.step(self._embedding[MOVE_AT + move], prompt, cache)
+        rounding_score, rounding = self._scores(states, ROUNDING_AT, len(ROUNDINGS), None).max(-1)
+        rows = torch.arange(len(requests))[:, None]
+        return _read(lever[rows, beam], anchor[rows, beam], move, rounding, score + rounding_score)
+
+    def _scores(self, states: Tensor, start: int, size: int, mask: Tensor | None) -> Tensor:
+        """Log-probabilities over one slot's tokens, barred ones at -inf."""
+        logits = (states @ self._head[start : start + size].T).float()
+        if mask is not None:
+            logits = logits.masked_fill(~mask, float("-inf"))
+        return torch.log_softmax(logits, -1)
+
+    def _tokenize(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        rows = [encoding.ids[-MAX_PROMPT_TOKENS:] for encoding in self._tokenizer.encode_batch(list(prompts))]
+        lengths = torch.tensor([len(row) for row in rows])
+        ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
+        for index, row in enumerate(rows):
+            ids[index, : len(row)] = torch.tensor(row)
+        return ids, lengths
+
+
+def _lever_mask(request: ProposalRequest) -> Tensor:
+    mask = torch.zeros(len(LEVERS), dtype=torch.bool)
+    for index, lever in enumerate(LEVERS):
+        mask[index] = lever in request.levers and any(a in request.anchors for a in ALLOWED_ANCHORS[lever])
+    mask[LEVERS.index(Lever.HOLD)] = True
+    return mask
+
+
+def _anchor_masks(request: ProposalRequest) -> Tensor:
+    mask = torch.zeros(len(LEVERS), len(ANCHORS), dtype=torch.bool)
+    for row, lever in enumerate(LEVERS):
+        for column, anchor in enumerate(ANCHORS):
+            mask[row, column] = anchor in ALLOWED_ANCHORS[lever] and anchor in request.anchors
+        if not mask[row].any():  # barred levers score -inf already; keep their softmax defined
+            mask[row] = True
+    return mask
+
+
+def _move_masks() -> Tensor:
+    mask = torch.zeros(len(LEVERS), len(MOVES), dtype=torch.bool)
+    for row, lever in enumerate(LEVERS):
+        for column, move in enumerate(MOVES):
+            mask[row, column] = move in ALLOWED_MOVES[lever]
+    return mask
+
+
+_MOVE_MASKS: Final = _move_masks()
+
+
+def _choose(joint: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Distinct (beam, move) pairs `(n, k)`: every beam's best first, then further moves, well apart."""
+    scores = joint.numpy()
+    n, _, n_moves = scores.shape
+    beams = np.zeros((n, k), np.int64)
+    moves = np.zeros((n, k), np.int64)
+    chosen = np.full((n, k), -np.inf, np.float32)
+    for row in range(n):
+        left = scores[row].copy()
+        best = left.max(1)
+        firsts = [beam for beam in np.argsort(-best, kind="stable")[:k] if np.isfinite(best[beam])]
+        picks = [(int(beam), int(left[beam].argmax())) for beam in firsts]
+        for beam, move in picks:
+            left[beam, max(0, move - MOVE_GAP_PCT + 1) : move + MOVE_GAP_PCT] = -np.inf
+        while len(picks) < k and np.isfinite(left.max()):
+            beam, move = divmod(int(left.argmax()), n_moves)
+            picks.append((beam, move))
+            left[beam, max(0, move - MOVE_GAP_PCT + 1) : move + MOVE_GAP_PCT] = -np.inf
+        for slot, (beam, move) in enumerate(picks):
+            beams[row, slot], moves[row, slot], chosen[row, slot] = beam, move, scores[row, beam, move]
+    return torch.from_numpy(beams), torch.from_numpy(moves), torch.from_numpy(chosen)
+
+
+def _read(lever: Tensor, anchor: Tensor, move: Tensor, rounding: Tensor, score: Tensor) -> list[list[Written]]:
+    written: list[list[Written]] = []
+    for row in range(len(lever)):
+        found: list[Written] = []
+        for slot in range(lever.shape[1]):
+            if not torch.isfinite(score[row, slot]):
+                continue
+            move_pct = MOVES[int(move[row, slot])]
+            strategy = Strategy(
+                LEVERS[int(lever[row, slot])],
+                ANCHORS[int(anchor[row, slot])],
+                move_pct,
+                ROUNDINGS[int(rounding[row, slot])] if move_pct else Rounding.EXACT,
+            )
+            found.append(Written(strategy, float(score[row, slot])))
+        written.append(sorted(found, key=lambda item: -item.log_probability))
+    return written
+
+
+def load_strategist(folder: Path, version: str) -> Strategist:
+    """Load the runtime folder that `models.strategist_export` writes.
+
+    Raises:
+        RegistryError: A tensor is missing or has another size than the grammar needs.
+    """
+    tensors = load_file(str(folder / "strategist.safetensors"))
+    heads = {name: tensors.pop(f"strategy.{name}", torch.empty(0)) for name in ("embedding", "head")}
+    if any(head.shape != (VOCABULARY, SMOLLM2_SHAPE.width) for head in heads.values()):
+        raise RegistryError(
+            f"{folder}: strategy tokens have shape {tuple(heads['head'].shape)}, the grammar needs "
+            f"({VOCABULARY}, {SMOLLM2_SHAPE.width}); remedy: train the strategist again"
+        )
+    n_layers = 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("layers."))
+    shape = LlamaShape(**{**_fields(SMOLLM2_SHAPE), "n_layers": n_layers})
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return Strategist(LlamaLayers(tensors, shape), heads, tokenizer, version)
+
+
+def _fields(shape: LlamaShape) -> dict[str, float]:
+    return {name: getattr(shape, name) for name in shape.__slots__}
