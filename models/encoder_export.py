@@ -6,16 +6,15 @@ from typing import Final
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import BertModel
 
 from models.base_weights import MINILM
 from models.encoder import MAX_TOKENS, TextTokenizer, TorchEncoder
 from models.errors import ModelError
+from models.lora import merge_lora
 
 _PROBE: Final = ("often buys yogurt, cheese; pays mostly on offer", "cottage cheese 16 OZ. milk products")
-_PREFIX: Final = "base_model.model."
 
 
 class PooledEncoder(nn.Module):
@@ -46,26 +45,10 @@ def merged_encoder(adapter: Path | None) -> PooledEncoder:
     module = PooledEncoder(bert)
     if adapter is not None:
         before = _probe(module)
-        merge_lora(bert, adapter)
+        merge_lora(dict(bert.named_parameters()), adapter)
         if np.allclose(before, _probe(module), atol=1e-4):
             raise ModelError(f"{adapter}: merging the delta changed no output; remedy: train the encoder again")
     return module
-
-
-def merge_lora(module: nn.Module, adapter: Path) -> None:
-    """Add `scale * B @ A` to each matrix that the delta names."""
-    parameters = dict(module.named_parameters())
-    with safe_open(str(adapter), "pt") as delta, torch.no_grad():
-        scale = float(delta.metadata()["scale"])
-        for name in delta.keys():  # noqa: SIM118 - not a dict
-            if not name.endswith("lora_A.weight"):
-                continue
-            target = name.removeprefix(_PREFIX).replace("lora_A.weight", "weight")
-            if target not in parameters:
-                raise ModelError(f"{adapter}: {target} is not in the model; remedy: train against these base weights")
-            down = delta.get_tensor(name).float()
-            up = delta.get_tensor(name.replace("lora_A", "lora_B")).float()
-            parameters[target] += scale * up @ down
 
 
 def export_encoder(adapter: Path | None, folder: Path) -> None:

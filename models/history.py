@@ -4,6 +4,8 @@ The same class serves training and quotes, so that a feature can only be made fr
 moment it is asked for. Counts decay exponentially; `DECAYS_S` are the time constants.
 """
 
+import copy
+import dataclasses
 import math
 from collections import deque
 from dataclasses import dataclass, field
@@ -99,6 +101,12 @@ class ShopperHistory:
     def known(self) -> bool:
         """Whether anything was ever observed."""
         return bool(self.recent or self.session)
+
+    def copy(self, *, deep: bool) -> "ShopperHistory":
+        """A copy whose session can grow; with `deep`, purchases can be folded into it too."""
+        if deep:
+            return copy.deepcopy(self)
+        return dataclasses.replace(self, session=self.session.copy())
 
     def observe(self, act: Act) -> None:
         """Fold one event in."""

@@ -54,7 +54,7 @@ def train_encoder_delta(
         r=config.rank,
         lora_alpha=config.alpha,
         lora_dropout=0.0,
-        target_modules=["query", "key", "value", "dense"],
+        target_modules=r".*encoder\.layer\..*\.(query|key|value|dense)",  # not the unused pooler
     )
     model.add_adapter(lora)
     needed = min(len(pairs), config.steps * config.batch)

@@ -1,0 +1,78 @@
+"""What one request became after step 1: cleaned, joined with what the store knows, point in time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from agent.decision import IgnoredInput
+from agent.records import ProductRecord
+from models.features import Subject
+from models.history import ShopperHistory
+from models.strategy import AnchorPrices
+from models.value import Stock
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """Limits that came with one request, in minor units and fractions; the tighter of these and the merchant's hold."""
+
+    min_minor: int | None = None
+    max_minor: int | None = None
+    min_margin_frac: float | None = None
+    max_discount_frac: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """The context of a request, shopper apart.
+
+    Attributes:
+        rival_minor: Cheapest competitor price.
+        trend: -1 falling .. 1 rising.
+        hours_left: Until the deadline in the request's context (end of sale, departure), None without one.
+    """
+
+    rival_minor: int | None = None
+    trend: float = 0.0
+    season: str = ""
+    jurisdiction: str | None = None
+    hours_left: float | None = None
+    stock: Stock = field(default_factory=Stock)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One observed request.
+
+    Attributes:
+        at: Wall-clock time of the decision. `behaviour_s` is the moment that features are asked for, Unix seconds
+            on the behaviour clock (`agent.clock.StoreClock`).
+        product_id: None when the product was described inline without an id.
+        history: The shopper's fold; empty when the shopper is unknown or opted out.
+        personal: Whether anything of the shopper may enter and is there to enter.
+        holds_reference: Why no personalised price may be made, None when one may.
+        inputs_used: Names of the inputs that enter the decision if it is personalised.
+    """
+
+    at: datetime
+    behaviour_s: float
+    shopper_id: str | None
+    product: ProductRecord
+    product_id: str | None
+    currency: str
+    fraction_digits: int
+    quantity: int
+    reference_minor: int
+    anchors: AnchorPrices
+    limits: RequestLimits
+    market: Market
+    history: ShopperHistory
+    profile: Mapping[str, object]
+    subject: Subject
+    personal: bool
+    opted_out: bool
+    holds_reference: str | None
+    inputs_used: tuple[str, ...]
+    inputs_ignored: tuple[IgnoredInput, ...]
+    deadline_ms: int
+    history_version: int

@@ -1,0 +1,116 @@
+"""Shopper histories, folded from the store when first asked for and forgotten when new events arrive."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Protocol
+
+from agent.records import EventRecord, EventType
+from models.history import Act, ShopperHistory
+
+
+class EventSource(Protocol):
+    """The part of the store that histories are read from."""
+
+    def shopper_events(
+        self, shopper_id: str, *, before: datetime | None = None, limit: int = 5000
+    ) -> list[EventRecord]:
+        """The last `limit` events before a time, in time order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProductLabels:
+    """What a fold needs of a product: category, brand and reference price (minor units, nan when unknown)."""
+
+    category: str = ""
+    brand: str = ""
+    reference_minor: float = float("nan")
+
+
+LabelsOf = Callable[[str, float], ProductLabels]
+
+
+def to_act(event: EventRecord, labels: ProductLabels) -> Act:
+    """An event as the fold reads it; the price ratio is over the event's list price, else the reference."""
+    base = event.list_minor or labels.reference_minor
+    ratio = event.price_minor / base if event.price_minor is not None and base and base > 0 else 1.0
+    return Act(
+        type=event.type.value,
+        at_s=event.at.timestamp(),
+        product=event.product_id or "",
+        category=labels.category,
+        brand=labels.brand,
+        price_ratio=ratio,
+        price_minor=event.price_minor,
+        text=event.text,
+    )
+
+
+def fold(history: ShopperHistory, events: Iterable[EventRecord], labels_of: LabelsOf) -> ShopperHistory:
+    """Fold events, in time order, into a history; returns it."""
+    for event in events:
+        labels = labels_of(event.product_id, event.at.timestamp()) if event.product_id else ProductLabels()
+        history.observe(to_act(event, labels))
+    return history
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    history: ShopperHistory
+    last_s: float
+
+
+class ShopperBook:
+    """Histories by shopper, least recently used first out. Histories handed out must not be changed."""
+
+    def __init__(self, source: EventSource, labels_of: LabelsOf, capacity: int = 5_000) -> None:
+        """Read from `source`; `labels_of` describes a product at a time."""
+        self._source = source
+        self._labels_of = labels_of
+        self._capacity = capacity
+        self._known: OrderedDict[str, _Folded] = OrderedDict()
+        self._changes = 0
+        self._lock = Lock()
+
+    def history(self, shopper_id: str, before_s: float) -> ShopperHistory:
+        """What is known of a shopper strictly before a time."""
+        with self._lock:
+            known = self._known.get(shopper_id)
+            changes = self._changes
+            if known is not None and known.last_s < before_s:
+                self._known.move_to_end(shopper_id)
+                return known.history
+        before = datetime.fromtimestamp(before_s, UTC)
+        if known is not None:  # the past of a known shopper: read, not remembered
+            return fold(ShopperHistory(), self._source.shopper_events(shopper_id, before=before), self._labels_of)
+        events = self._source.shopper_events(shopper_id)
+        earlier = [event for event in events if event.at < before]
+        history = fold(ShopperHistory(), earlier, self._labels_of)
+        if len(earlier) == len(events):
+            self._remember(shopper_id, _Folded(history, events[-1].at.timestamp() if events else 0.0), changes)
+        return history
+
+    def forget(self, shopper_ids: Iterable[str]) -> None:
+        """Drop what is remembered of shoppers whose events changed."""
+        with self._lock:
+            self._changes += 1
+            for shopper_id in shopper_ids:
+                self._known.pop(shopper_id, None)
+
+    def with_session(self, history: ShopperHistory, events: Sequence[EventRecord]) -> ShopperHistory:
+        """The history plus events that came with a request; the given history is left as it is."""
+        if not events:
+            return history
+        overlay = history.copy(deep=any(event.type is EventType.PURCHASE for event in events))
+        return fold(overlay, sorted(events, key=lambda event: event.at), self._labels_of)
+
+    def _remember(self, shopper_id: str, folded: _Folded, changes: int) -> None:
+        with self._lock:
+            if changes != self._changes:  # events arrived while reading: the next reader folds again
+                return
+            self._known[shopper_id] = folded
+            while len(self._known) > self._capacity:
+                self._known.popitem(last=False)

@@ -1,0 +1,31 @@
+"""From base weights and a delta to the strategist's runtime folder: merged layers, strategy tokens, tokenizer."""
+
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from models.errors import ModelError
+from models.gguf_weights import read_layers, write_tokenizer
+from models.lora import merge_lora
+from models.strategist import SMOLLM2_SHAPE
+
+
+def export_strategist(delta: Path, folder: Path) -> None:
+    """Write `strategist.safetensors` (bfloat16) and `tokenizer.json`.
+
+    Raises:
+        ModelError: The delta names a matrix that the base does not have, or changes nothing.
+    """
+    tensors = read_layers(SMOLLM2_SHAPE)
+    before = tensors["layers.0.self_attn.q_proj.weight"].clone()
+    merge_lora(tensors, delta)
+    if torch.equal(before, tensors["layers.0.self_attn.q_proj.weight"]):
+        raise ModelError(f"{delta}: merging the delta changed nothing; remedy: train the strategist again")
+    with safe_open(str(delta), "pt") as opened:
+        for name in ("strategy.embedding", "strategy.head"):
+            tensors[name] = opened.get_tensor(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.bfloat16().contiguous() for name, tensor in tensors.items()}, folder / "strategist.safetensors")
+    write_tokenizer(folder / "tokenizer.json")

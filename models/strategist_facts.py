@@ -1,0 +1,134 @@
+"""What the strategist is told, in ratios and words, and which levers a situation makes possible."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from models.strategy import Anchor, Lever
+
+_LOYAL: Final = ("regular", "occasional")
+
+
+@dataclass(frozen=True, slots=True)
+class StrategistFacts:
+    """One situation as the prompt holds it. Ratios are over the reference price; None when unknown.
+
+    Attributes:
+        interest: 0-1. `elasticity` is -dlogP/dlogp at the reference price.
+        past_bought, past_total: Outcomes retrieved; `past_ratio` is the mean price ratio of those that sold.
+        loyalty: `new`, `occasional`, `regular` or `lapsed`. `stock`: `unknown`, `scarce`, `normal` or `deep`.
+        trend: -1 falling .. 1 rising. `hours_left` until the deadline.
+    """
+
+    category: str
+    interest: float
+    elasticity: float
+    cost_ratio: float | None = None
+    list_ratio: float | None = None
+    last_paid_ratio: float | None = None
+    rival_ratio: float | None = None
+    similar_ratio: float | None = None
+    past_ratio: float | None = None
+    past_bought: int = 0
+    past_total: int = 0
+    loyalty: str = "new"
+    stock: str = "unknown"
+    trend: float = 0.0
+    season: str = ""
+    hours_left: float | None = None
+    quantity: int = 1
+
+    def variables(self) -> dict[str, str]:
+        """The prompt's variables, all of them words."""
+        return {
+            "category": self.category or "unknown",
+            "interest": _level(self.interest),
+            "elasticity": _elasticity(self.elasticity),
+            "cost_pct": "unknown" if self.cost_ratio is None else f"{100 * self.cost_ratio:.0f} percent",
+            "list_pct": _offset(self.list_ratio, "same"),
+            "last_paid": _offset(self.last_paid_ratio, "never"),
+            "rival": _offset(self.rival_ratio, "none"),
+            "stock": self.stock,
+            "trend": "rising" if self.trend > 0.15 else "falling" if self.trend < -0.15 else "steady",
+            "season": self.season or "none",
+            "deadline": _deadline(self.hours_left),
+            "similar": _offset(self.similar_ratio, "none"),
+            "past": self._past(),
+            "loyalty": self.loyalty,
+            "quantity": str(self.quantity) if self.quantity < 10 else "many",
+        }
+
+    def _past(self) -> str:
+        if not self.past_total:
+            return "none"
+        mostly = "" if self.past_ratio is None or not self.past_bought else f" at {_offset(self.past_ratio, 'same')}"
+        return f"{self.past_bought} of {self.past_total}{mostly}"
+
+    def anchors(self) -> frozenset[Anchor]:
+        """Anchors that this situation has a price for."""
+        known = {Anchor.REFERENCE}
+        if self.list_ratio is not None and abs(self.list_ratio - 1) > 0.005:
+            known.add(Anchor.LIST)
+        if self.rival_ratio is not None:
+            known.add(Anchor.COMPETITOR)
+        if self.last_paid_ratio is not None and 0.7 <= self.last_paid_ratio <= 1.3:
+            known.add(Anchor.LAST_PAID)
+        return frozenset(known)
+
+    def levers(self, *, above_reference: bool) -> frozenset[Lever]:
+        """Levers whose reason is present; a premium only where prices above the reference are allowed."""
+        possible = {Lever.HOLD, Lever.DISCOUNT}
+        if above_reference:
+            possible.add(Lever.PREMIUM)
+        if self.rival_ratio is not None and 0.5 <= self.rival_ratio <= 1.5:
+            possible |= {Lever.MATCH_COMPETITOR, Lever.UNDERCUT_COMPETITOR}
+        if self.stock in ("normal", "deep"):
+            possible.add(Lever.CLEAR_STOCK)
+        if self.loyalty in _LOYAL:
+            possible.add(Lever.LOYALTY_REWARD)
+        if self.loyalty == "lapsed":
+            possible.add(Lever.WIN_BACK)
+        if self.quantity > 1:
+            possible.add(Lever.VOLUME)
+        if self.hours_left is not None and self.hours_left <= 24 * 14:
+            possible.add(Lever.LAST_MINUTE)
+        return frozenset(possible)
+
+
+def fitting_lever(facts: StrategistFacts, move_pct: int) -> Lever | None:
+    """The lever whose reason best explains a move from the reference, None when no special reason is present."""
+    if facts.hours_left is not None and facts.hours_left <= 24 * 3:
+        return Lever.LAST_MINUTE
+    if move_pct < 0:
+        if facts.stock == "deep":
+            return Lever.CLEAR_STOCK
+        if facts.loyalty == "lapsed":
+            return Lever.WIN_BACK
+        if facts.quantity > 2:
+            return Lever.VOLUME
+        if facts.loyalty == "regular":
+            return Lever.LOYALTY_REWARD
+    return None
+
+
+def _offset(ratio: float | None, absent: str) -> str:
+    if ratio is None:
+        return absent
+    percent = round(100 * (ratio - 1))
+    return "same" if percent == 0 else f"{percent:+d} percent"
+
+
+def _level(share: float) -> str:
+    bounds = ((0.02, "none"), (0.08, "low"), (0.25, "medium"), (0.6, "high"))
+    return next((word for bound, word in bounds if share < bound), "very high")
+
+
+def _elasticity(value: float) -> str:
+    return f"{min(9.9, max(0.0, value)):.1f}"
+
+
+def _deadline(hours: float | None) -> str:
+    if hours is None:
+        return "none"
+    if hours < 48:
+        return f"{max(0, hours):.0f} hours"
+    return f"{hours / 24:.0f} days"
