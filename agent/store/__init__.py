@@ -1,1 +1,21 @@
-"""Durable state."""
+"""Durable state: the store, what it returns and how it fails."""
+
+from agent.store.api_keys import ApiKeyRecord
+from agent.store.decisions import ShopperProduct
+from agent.store.errors import InvalidRecord, StoreError, StoreUnavailable
+from agent.store.idempotency import IdempotencyResult, IdempotencyState, StoredResponse
+from agent.store.migrate import migrate
+from agent.store.store import Store
+
+__all__ = [
+    "ApiKeyRecord",
+    "IdempotencyResult",
+    "IdempotencyState",
+    "InvalidRecord",
+    "ShopperProduct",
+    "Store",
+    "StoreError",
+    "StoreUnavailable",
+    "StoredResponse",
+    "migrate",
+]

@@ -1,0 +1,66 @@
+"""API keys as stored: hashes only, never a key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import insert, select, update
+
+from agent.store.rows import RecordTable, Repository
+from agent.store.tables import API_KEYS
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyRecord:
+    """One API key. `scopes` are words with blanks between them, whose meaning `agent.keys` knows."""
+
+    key_id: str
+    name: str
+    secret_sha256: str
+    scopes: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+_KEY: Final = RecordTable(ApiKeyRecord, API_KEYS)
+
+
+class ApiKeyRepository(Repository):
+    """Who may call."""
+
+    def insert_key(self, record: ApiKeyRecord) -> None:
+        """Add a key.
+
+        Raises:
+            StoreError: The id is taken.
+        """
+        with self._db.write() as connection:
+            connection.execute(insert(API_KEYS), _KEY.parameters([record]))
+
+    def key(self, key_id: str) -> ApiKeyRecord | None:
+        """One key, revoked and expired ones too, or None when unknown."""
+        query = select(*_KEY.columns).where(API_KEYS.c.key_id == key_id)
+        with self._db.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _KEY.record(row)
+
+    def list_keys(self) -> Sequence[ApiKeyRecord]:
+        """All keys, oldest first."""
+        query = select(*_KEY.columns).order_by(API_KEYS.c.created_at, API_KEYS.c.key_id)
+        with self._db.read() as connection:
+            return [_KEY.record(row) for row in connection.execute(query)]
+
+    def revoke_key(self, key_id: str, at: datetime) -> bool:
+        """Revoke for ever; False when the key is unknown or was revoked before."""
+        statement = update(API_KEYS).where(API_KEYS.c.key_id == key_id, API_KEYS.c.revoked_at.is_(None))
+        with self._db.write() as connection:
+            return connection.execute(statement.values(revoked_at=at)).rowcount == 1
+
+    def touch_key(self, key_id: str, at: datetime) -> None:
+        """Note that the key was used."""
+        statement = update(API_KEYS).where(API_KEYS.c.key_id == key_id).values(last_used_at=at)
+        with self._db.write() as connection:
+            connection.execute(statement)

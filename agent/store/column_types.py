@@ -1,0 +1,89 @@
+"""How Python values lie in columns: times as integer microseconds, finite floats, enums and JSON objects as text."""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Float, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+from agent.records import Attribute
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class UtcMicros(TypeDecorator[datetime]):
+    """A time as microseconds since 1970 UTC: exact, ordered and the same on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Refuse times without zone; the store cannot know what they mean."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"time {value.isoformat()} has no zone; allowed: timezone-aware; remedy: attach UTC")
+        return (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Back to an aware UTC time."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class FiniteFloat(TypeDecorator[float]):
+    """A double that is never NaN nor infinite (SQLite would silently turn NaN into NULL)."""
+
+    impl = Float(53)
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
+        """Refuse NaN and infinities."""
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"number {value} cannot be stored; allowed: finite numbers")
+        return value
+
+
+class EnumText(TypeDecorator[StrEnum]):
+    """A string enum as its value, without a database enum that migrations would have to alter."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, enum: type[StrEnum]) -> None:
+        """Keep values of `enum` only."""
+        super().__init__()
+        self.enum = enum
+
+    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:
+        """The plain value; drivers differ in what they make of enum members."""
+        return None if value is None else value.value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> StrEnum | None:
+        """Back to the member."""
+        return None if value is None else self.enum(value)
+
+
+class JsonObject(TypeDecorator[Mapping[str, Attribute]]):
+    """A flat attribute map as JSON text, escaped to ASCII so that every character fits every database."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Mapping[str, Attribute] | None, dialect: Dialect) -> str | None:
+        """Refuse NaN, which JSON does not have."""
+        if value is None:
+            return None
+        return json.dumps(dict(value), allow_nan=False, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Mapping[str, Attribute] | None:
+        """Back to a map."""
+        if value is None:
+            return None
+        attributes: dict[str, Attribute] = json.loads(value)
+        return attributes

@@ -1,0 +1,83 @@
+"""Products, and the weekly facts about them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import func, select
+
+from agent.records import ProductRecord, ProductWeek
+from agent.store.rows import IN_LIMIT, RecordTable, Repository, chunks
+from agent.store.tables import PRODUCT_WEEKS, PRODUCTS
+
+_PRODUCT: Final = RecordTable(ProductRecord, PRODUCTS)
+_WEEK: Final = RecordTable(ProductWeek, PRODUCT_WEEKS)
+_WEEK_KEY: Final = (PRODUCT_WEEKS.c.product_id, PRODUCT_WEEKS.c.week)
+_WEEK_BATCH: Final = 50_000
+
+
+class ProductRepository(Repository):
+    """The merchant's catalogue."""
+
+    def upsert_products(self, records: Sequence[ProductRecord]) -> None:
+        """Insert or replace, all or none. Of two records with one id the later stands."""
+        statement = self._db.insert(PRODUCTS)
+        statement = statement.on_conflict_do_update(
+            index_elements=[PRODUCTS.c.product_id],
+            set_={column.name: statement.excluded[column.name] for column in PRODUCTS.c if not column.primary_key},
+        )
+        # One order for all writers, or two batches could wait for each other's rows.
+        rows = _PRODUCT.parameters(sorted(records, key=lambda record: record.product_id))
+        if rows:
+            with self._db.write() as connection:
+                connection.execute(statement, rows)
+
+    def products(self, product_ids: Sequence[str]) -> dict[str, ProductRecord]:
+        """The known ones among `product_ids`, by id."""
+        found: dict[str, ProductRecord] = {}
+        with self._db.read() as connection:
+            for chunk in chunks(product_ids, IN_LIMIT):
+                rows = connection.execute(select(*_PRODUCT.columns).where(PRODUCTS.c.product_id.in_(chunk)))
+                found.update((row.product_id, _PRODUCT.record(row)) for row in rows)
+        return found
+
+    def iter_products(self, batch: int = 2_000) -> Iterator[ProductRecord]:
+        """All products by id."""
+        query = select(*_PRODUCT.columns)
+        return map(_PRODUCT.record, self._paged(query, [PRODUCTS.c.product_id], batch))
+
+    def product_count(self) -> int:
+        """How many products there are."""
+        with self._db.read() as connection:
+            return connection.execute(select(func.count()).select_from(PRODUCTS)).scalar_one()
+
+
+class ProductWeekRepository(Repository):
+    """Weekly purchases and prices of products."""
+
+    def put_product_weeks(self, records: Sequence[ProductWeek]) -> None:
+        """Insert or replace, all or none. Give at most about 50,000 at once."""
+        statement = self._db.insert(PRODUCT_WEEKS)
+        replaced = {name: statement.excluded[name] for name in ("purchases", "list_minor", "price_minor")}
+        self._write_weeks(records, statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=replaced))
+
+    def add_purchases(self, records: Sequence[ProductWeek]) -> None:
+        """Add each record's `purchases` to its week; its prices, where it has them, become the week's."""
+        statement = self._db.insert(PRODUCT_WEEKS)
+        new, old = statement.excluded, PRODUCT_WEEKS.c
+        added = {
+            "purchases": old.purchases + new.purchases,
+            "list_minor": func.coalesce(new.list_minor, old.list_minor),
+            "price_minor": func.coalesce(new.price_minor, old.price_minor),
+        }
+        self._write_weeks(records, statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=added))
+
+    def product_weeks(self) -> Iterator[ProductWeek]:
+        """All weeks by product, then time."""
+        return map(_WEEK.record, self._paged(select(*_WEEK.columns), _WEEK_KEY, _WEEK_BATCH))
+
+    def _write_weeks(self, records: Sequence[ProductWeek], statement: Any) -> None:
+        # One order for all writers, or two batches could wait for each other's rows.
+        rows = _WEEK.parameters(sorted(records, key=lambda record: (record.product_id, record.week)))
+        if rows:
+            with self._db.write() as connection:
+                connection.execute(statement, rows)

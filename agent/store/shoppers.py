@@ -1,0 +1,34 @@
+"""Shoppers and their profiles."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import select
+
+from agent.records import ShopperRecord
+from agent.store.rows import RecordTable, Repository
+from agent.store.tables import SHOPPERS
+
+_SHOPPER: Final = RecordTable(ShopperRecord, SHOPPERS)
+
+
+class ShopperRepository(Repository):
+    """What the merchant told us of shoppers."""
+
+    def upsert_shoppers(self, records: Sequence[ShopperRecord]) -> None:
+        """Insert or replace, all or none. Of two records with one id the later stands."""
+        statement = self._db.insert(SHOPPERS)
+        replaced = {name: statement.excluded[name] for name in ("profile", "personalisation")}
+        statement = statement.on_conflict_do_update(index_elements=[SHOPPERS.c.shopper_id], set_=replaced)
+        # One order for all writers, or two batches could wait for each other's rows.
+        rows = _SHOPPER.parameters(sorted(records, key=lambda record: record.shopper_id))
+        if rows:
+            with self._db.write() as connection:
+                connection.execute(statement, rows)
+
+    def shopper(self, shopper_id: str) -> ShopperRecord | None:
+        """One shopper, or None when unknown."""
+        query = select(*_SHOPPER.columns).where(SHOPPERS.c.shopper_id == shopper_id)
+        with self._db.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _SHOPPER.record(row)

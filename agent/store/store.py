@@ -1,0 +1,75 @@
+"""The store: all durable state behind one object."""
+
+from sqlalchemy import select
+
+from agent.clock import Clock, SystemClock
+from agent.store.api_keys import ApiKeyRepository
+from agent.store.decisions import DecisionRepository
+from agent.store.engine import Database, open_database
+from agent.store.events import EventRepository
+from agent.store.idempotency import IdempotencyRepository
+from agent.store.meta import MetaRepository
+from agent.store.migrate import upgrade
+from agent.store.outcomes import OutcomeRepository
+from agent.store.products import ProductRepository, ProductWeekRepository
+from agent.store.shoppers import ShopperRepository
+from agent.store.tables import META
+
+
+class Store(
+    ProductRepository,
+    ProductWeekRepository,
+    ShopperRepository,
+    EventRepository,
+    DecisionRepository,
+    OutcomeRepository,
+    ApiKeyRepository,
+    IdempotencyRepository,
+    MetaRepository,
+):
+    """Each repository's methods on one pool. Safe for the threads of a process and for several processes.
+
+    Every method is one transaction of its own; iterators are a short one for each batch. All may raise
+    StoreUnavailable, and those that write InvalidRecord.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Use `database`, whose schema is up to date; see `open`."""
+        IdempotencyRepository.__init__(self, database, clock)
+
+    @classmethod
+    def open(cls, url: str, clock: Clock | None = None) -> "Store":
+        """Connect to `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME` and bring the schema up to date.
+
+        Raises:
+            StoreError: The address is not one of these, or a newer Pricesmith wrote the database.
+            StoreUnavailable: The database did not answer.
+        """
+        database = open_database(url)
+        try:
+            upgrade(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, clock or SystemClock())
+
+    def ping(self) -> None:
+        """Return when the database answers.
+
+        Raises:
+            StoreUnavailable: It did not.
+        """
+        with self._db.read() as connection:
+            connection.execute(select(META.c.key).limit(1)).first()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._db.close()
+
+    def __enter__(self) -> "Store":
+        """The store itself."""
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Close."""
+        self.close()

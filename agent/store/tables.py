@@ -1,0 +1,157 @@
+"""The tables. Migrations create them; a test holds the two equal.
+
+`seq` columns number rows in the order in which they became visible, so that a reader may remember the last one.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from agent.decision import Rung, Source
+from agent.records import EventType, OutcomeType
+from agent.store.column_types import EnumText, FiniteFloat, JsonObject, UtcMicros
+from models.strategy import Lever
+
+METADATA: Final = MetaData()
+
+# SQLite numbers rows by itself only in a column declared INTEGER, which holds 64 bits there.
+_SEQ: Final = BigInteger().with_variant(Integer, "sqlite")
+
+META: Final = Table(
+    "meta",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+PRODUCTS: Final = Table(
+    "products",
+    METADATA,
+    Column("product_id", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("list_minor", BigInteger),
+    Column("cost_minor", BigInteger),
+    Column("description", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("brand", Text, nullable=False),
+    Column("inventory", BigInteger),
+    Column("rating", FiniteFloat),
+    Column("floor_minor", BigInteger),
+    Column("ceiling_minor", BigInteger),
+    Column("map_minor", BigInteger),
+    Column("attributes", JsonObject, nullable=False),
+)
+
+SHOPPERS: Final = Table(
+    "shoppers",
+    METADATA,
+    Column("shopper_id", Text, primary_key=True),
+    Column("profile", JsonObject, nullable=False),
+    Column("personalisation", Boolean, nullable=False),
+)
+
+EVENTS: Final = Table(
+    "events",
+    METADATA,
+    Column("seq", _SEQ, Identity(always=True), primary_key=True),
+    Column("shopper_id", Text, nullable=False),
+    Column("type", EnumText(EventType), nullable=False),
+    Column("at", UtcMicros, nullable=False),
+    Column("product_id", Text),
+    Column("quantity", BigInteger, nullable=False),
+    Column("price_minor", BigInteger),
+    Column("list_minor", BigInteger),
+    Column("currency", Text),
+    Column("text", Text, nullable=False),
+    Index("events_shopper_at", "shopper_id", "at"),
+    sqlite_autoincrement=True,  # a number is never given twice, not even after an erasure
+)
+
+OUTCOMES: Final = Table(
+    "outcomes",
+    METADATA,
+    Column("seq", _SEQ, Identity(always=True), primary_key=True),
+    Column("outcome_id", Text, nullable=False),
+    Column("shopper_id", Text),
+    Column("product_id", Text),
+    Column("currency", Text, nullable=False),
+    Column("price_minor", BigInteger, nullable=False),
+    Column("reference_minor", BigInteger),
+    Column("type", EnumText(OutcomeType), nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    Column("at", UtcMicros, nullable=False),
+    Column("quote_id", Text),
+    Column("propensity", FiniteFloat),
+    Column("weight", FiniteFloat, nullable=False),
+    UniqueConstraint("outcome_id", name="outcomes_outcome_id"),
+    Index("outcomes_quote", "quote_id"),
+    sqlite_autoincrement=True,
+)
+
+DECISIONS: Final = Table(
+    "decisions",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("at", UtcMicros, nullable=False),
+    Column("shopper_id", Text),
+    Column("product_id", Text),
+    Column("price_minor", BigInteger, nullable=False),
+    Column("reference_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("lever", EnumText(Lever), nullable=False),
+    Column("source", EnumText(Source), nullable=False),
+    Column("rung", EnumText(Rung), nullable=False),
+    Column("personalised", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("decisions_shopper_product_at", "shopper_id", "product_id", "at"),
+)
+
+PRODUCT_WEEKS: Final = Table(
+    "product_weeks",
+    METADATA,
+    Column("product_id", Text, primary_key=True),
+    Column("week", UtcMicros, primary_key=True),
+    Column("purchases", BigInteger, nullable=False),
+    Column("list_minor", BigInteger),
+    Column("price_minor", BigInteger),
+    sqlite_with_rowid=False,  # rows lie in key order: one sequential read at start-up
+)
+
+API_KEYS: Final = Table(
+    "api_keys",
+    METADATA,
+    Column("key_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("secret_sha256", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", UtcMicros, nullable=False),
+    Column("expires_at", UtcMicros),
+    Column("revoked_at", UtcMicros),
+    Column("last_used_at", UtcMicros),
+)
+
+IDEMPOTENCY: Final = Table(
+    "idempotency",
+    METADATA,
+    Column("key_id", Text, primary_key=True),
+    Column("idem_key", Text, primary_key=True),
+    Column("payload_sha256", Text, nullable=False),
+    Column("started_at", UtcMicros, nullable=False),
+    Column("status", Integer),
+    Column("body", LargeBinary),
+    Column("media_type", Text),
+    Index("idempotency_started", "started_at"),
+)

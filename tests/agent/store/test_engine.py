@@ -1,0 +1,108 @@
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from agent.store import Store, StoreError, StoreUnavailable
+from agent.store.engine import open_database
+from tests.agent.store.builders import decision
+
+_IMPATIENT = ("busy_timeout = 50", "journal_mode = WAL")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "store.db",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "mysql://user:hunter2@host/name",
+        "sqlite:///file:x?mode=memory",
+    ],
+)
+def test_addresses_of_other_databases_are_refused_without_naming_the_password(url: str) -> None:
+    with pytest.raises(StoreError, match="PRICESMITH_DATABASE_URL") as caught:
+        open_database(url)
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 15000)]
+)
+def test_every_sqlite_connection_is_durable_and_patient(sqlite_url: str, pragma: str, value: object) -> None:
+    with closing(open_database(sqlite_url)) as database, database.read(), database.read() as second:
+        assert second.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
+
+
+def test_the_sqlite_folder_is_made(sqlite_url: str, tmp_path: Path) -> None:
+    Store.open(sqlite_url).close()
+
+    assert (tmp_path / "data" / "store.db").is_file()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreUnavailable, match="file/data"):
+        Store.open(f"sqlite:///{tmp_path}/file/data/store.db")
+
+
+def test_a_lock_that_never_comes_free_is_unavailable(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.store.engine._PRAGMAS", _IMPATIENT)
+    with Store.open(sqlite_url) as store, closing(sqlite3.connect(tmp_path / "data" / "store.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="locked"):
+            store.record_decisions([decision()])
+        assert store.decision("decision-1") is None, "readers go on"
+        other.rollback()
+
+        store.record_decisions([decision()])
+        assert store.decision("decision-1") == decision()
+
+
+def test_a_full_disk_is_unavailable_and_stores_nothing(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store.open(sqlite_url).close()
+    monkeypatch.setattr("agent.store.engine._PRAGMAS", (*_IMPATIENT, "max_page_count = 1"))
+    with Store.open(sqlite_url) as store:
+        with pytest.raises(StoreUnavailable, match="full"):
+            store.record_decisions([decision(id=str(number), rationale="x" * 5000) for number in range(50)])
+
+        assert store.decision("0") is None
+
+
+def test_errors_never_repeat_what_was_to_be_stored(store: Store) -> None:
+    store.record_decisions([decision(shopper_id="secret-shopper")])
+
+    with pytest.raises(StoreError) as caught:
+        store.record_decisions([decision(shopper_id="secret-shopper")])
+
+    assert "secret-shopper" not in str(caught.value)
+    assert "secret-shopper" not in str(caught.value.__cause__)
+
+
+def test_ping_succeeds_on_an_open_store(store: Store) -> None:
+    store.ping()
+
+
+def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="did not answer"):
+        Store.open(f"postgresql://postgres@/postgres?host={tmp_path}")
+
+
+def test_the_store_recovers_when_the_server_drops_its_connections(postgres_url: str) -> None:
+    drop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s"
+    with Store.open(postgres_url) as store:
+        store.ping()
+        with psycopg.connect(postgres_url) as other:
+            dropped = other.execute(drop, (other.info.backend_pid,)).fetchall()
+
+        store.record_decisions([decision()])
+
+        assert dropped
+        assert store.decision("decision-1") == decision()

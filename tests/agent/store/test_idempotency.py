@@ -1,0 +1,105 @@
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+
+from agent.clock import FixedClock
+from agent.store import IdempotencyResult, IdempotencyState, Store, StoredResponse
+
+_STARTED = IdempotencyResult(IdempotencyState.STARTED)
+_IN_FLIGHT = IdempotencyResult(IdempotencyState.IN_FLIGHT)
+_MISMATCH = IdempotencyResult(IdempotencyState.MISMATCH)
+_THREADS = 8
+
+
+def test_an_answer_is_replayed_byte_for_byte(store: Store) -> None:
+    body = bytes(range(256))
+    assert store.idempotency_begin("k", "i", "sha") == _STARTED
+    assert store.idempotency_begin("k", "i", "sha") == _IN_FLIGHT
+    store.idempotency_finish("k", "i", 201, body, "text/plain")
+
+    expected = IdempotencyResult(IdempotencyState.REPLAY, StoredResponse(201, body, "text/plain"))
+    assert store.idempotency_begin("k", "i", "sha") == expected
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_another_payload_is_a_mismatch(store: Store, finished: bool) -> None:
+    store.idempotency_begin("k", "i", "sha")
+    if finished:
+        store.idempotency_finish("k", "i", 200, b"{}")
+
+    assert store.idempotency_begin("k", "i", "other") == _MISMATCH
+
+
+@pytest.mark.parametrize(("key_id", "idem_key"), [("k2", "i"), ("k", "i2")], ids=["API key", "idempotency key"])
+def test_keys_are_apart(store: Store, key_id: str, idem_key: str) -> None:
+    store.idempotency_begin("k", "i", "sha")
+
+    assert store.idempotency_begin(key_id, idem_key, "other") == _STARTED
+
+
+def test_an_abandoned_key_can_be_tried_again_at_once(store: Store) -> None:
+    store.idempotency_begin("k", "i", "sha")
+    store.idempotency_abandon("k", "i")
+
+    assert store.idempotency_begin("k", "i", "other") == _STARTED
+
+
+def test_a_finished_answer_cannot_be_abandoned_or_replaced(store: Store) -> None:
+    store.idempotency_begin("k", "i", "sha")
+    store.idempotency_finish("k", "i", 200, b"first")
+    store.idempotency_abandon("k", "i")
+    store.idempotency_finish("k", "i", 200, b"second")
+
+    replay = store.idempotency_begin("k", "i", "sha").response
+    assert replay is not None
+    assert replay.body == b"first"
+
+
+def test_a_claim_that_crashed_is_taken_over_once(store: Store, clock: FixedClock) -> None:
+    store.idempotency_begin("k", "i", "sha")
+    clock.at += timedelta(seconds=59)
+    assert store.idempotency_begin("k", "i", "sha") == _IN_FLIGHT
+    clock.at += timedelta(seconds=1)
+
+    assert store.idempotency_begin("k", "i", "sha") == _STARTED
+    assert store.idempotency_begin("k", "i", "sha") == _IN_FLIGHT
+
+
+@pytest.mark.parametrize("crashed", [False, True], ids=["new key", "crashed claim"])
+def test_exactly_one_of_concurrent_requests_starts(
+    store: Store, store_url: str, clock: FixedClock, crashed: bool
+) -> None:
+    keys = [f"i{number}" for number in range(10)]
+    if crashed:
+        for key in keys:
+            store.idempotency_begin("k", key, "sha")
+        clock.at += timedelta(minutes=5)
+    barrier = Barrier(_THREADS)
+
+    # A second store on the same database shares nothing with the first, as if in another process.
+    with Store.open(store_url, clock) as other, ThreadPoolExecutor(_THREADS) as pool:
+
+        def request(number: int) -> list[IdempotencyState]:
+            states = []
+            for key in keys:
+                barrier.wait()
+                states.append((store, other)[number % 2].idempotency_begin("k", key, "sha").state)
+            return states
+
+        answers = list(pool.map(request, range(_THREADS)))
+
+    for states in zip(*answers, strict=True):
+        assert Counter(states) == {IdempotencyState.STARTED: 1, IdempotencyState.IN_FLIGHT: _THREADS - 1}
+
+
+def test_purging_forgets_only_what_is_older(store: Store, clock: FixedClock) -> None:
+    store.idempotency_begin("k", "old", "sha")
+    clock.at += timedelta(hours=1)
+    store.idempotency_begin("k", "new", "sha")
+
+    assert store.purge_idempotency(clock.at) == 1
+    assert store.idempotency_begin("k", "old", "other") == _STARTED
+    assert store.idempotency_begin("k", "new", "other") == _MISMATCH

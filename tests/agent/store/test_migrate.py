@@ -1,0 +1,72 @@
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, update
+from sqlalchemy import table as sql_table
+from sqlalchemy.sql import column
+
+from agent.store import Store, StoreError, migrate
+from agent.store.engine import open_database
+from agent.store.migrate import downgrade, upgrade
+from agent.store.tables import METADATA
+from tests.agent.store.builders import product
+
+
+def test_migrations_make_exactly_the_declared_tables(store_url: str) -> None:
+    migrate(store_url)
+
+    with closing(open_database(store_url)) as database, database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        assert set(METADATA.tables) < set(inspect(connection).get_table_names())
+
+
+def test_migrations_go_down_to_nothing_and_up_again(store_url: str) -> None:
+    with closing(open_database(store_url)) as database:
+        upgrade(database)
+        downgrade(database, "base")
+        with database.read() as connection:
+            assert inspect(connection).get_table_names() == ["alembic_version"]
+
+        upgrade(database)
+        with database.read() as connection:
+            assert set(METADATA.tables) < set(inspect(connection).get_table_names())
+
+
+def test_opening_again_keeps_the_data(store_url: str) -> None:
+    with Store.open(store_url) as store:
+        store.upsert_products([product()])
+
+    with Store.open(store_url) as store:
+        assert store.products(["p1"]) == {"p1": product()}
+
+
+def test_a_store_opens_while_another_process_writes(store_url: str) -> None:
+    migrate(store_url)
+
+    with closing(open_database(store_url)) as writer, writer.write(), Store.open(store_url) as store:
+        assert store.product_count() == 0
+
+
+def test_processes_that_start_together_all_find_the_schema(store_url: str) -> None:
+    code = "import sys; from agent.store import Store; print(Store.open(sys.argv[1]).product_count())"
+    command = [sys.executable, "-c", code, store_url]
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 own code
+        for _ in range(4)
+    ]
+    answers = [process.communicate(timeout=60) for process in processes]
+
+    assert answers == [("0\n", "")] * 4
+
+
+def test_a_schema_of_a_newer_version_is_refused(store_url: str) -> None:
+    migrate(store_url)
+    with closing(open_database(store_url)) as database, database.write() as connection:
+        connection.execute(update(sql_table("alembic_version", column("version_num"))).values(version_num="9999"))
+
+    with pytest.raises(StoreError, match=r"9999.*newer"):
+        Store.open(store_url)

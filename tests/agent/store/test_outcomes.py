@@ -1,0 +1,52 @@
+from itertools import islice
+
+import pytest
+
+from agent.records import OutcomeRecord, OutcomeType
+from agent.store import Store
+from tests.agent.store.builders import outcome
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        outcome(),
+        outcome(shopper_id=None, product_id=None, reference_minor=None, quote_id=None, propensity=None),
+        outcome(type=OutcomeType.RETURNED, weight=0.1),
+    ],
+    ids=["full", "bare", "returned"],
+)
+def test_an_outcome_read_equals_the_one_recorded(store: Store, record: OutcomeRecord) -> None:
+    store.record_outcomes([record])
+
+    assert [read for _, read in store.outcomes_since(0)] == [record]
+
+
+def test_an_outcome_recorded_again_changes_nothing(store: Store) -> None:
+    store.record_outcomes([outcome(), outcome(price_minor=1)])
+    store.record_outcomes([outcome(price_minor=2), outcome(outcome_id="o2")])
+
+    assert [read for _, read in store.outcomes_since(0)] == [outcome(), outcome(outcome_id="o2")]
+
+
+def test_outcomes_come_in_the_order_of_arrival_and_reading_resumes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.store.outcomes._BATCH", 2)
+    records = [outcome(outcome_id=f"o{number}") for number in (3, 1, 2, 5, 4)]
+    store.record_outcomes(records)
+    seen = list(islice(store.outcomes_since(0), 3))
+
+    rest = list(store.outcomes_since(seen[-1][0]))
+
+    assert [record for _, record in seen + rest] == records
+    assert list(store.outcomes_since(rest[-1][0])) == []
+
+
+def test_outcomes_of_a_quote_are_its_own(store: Store) -> None:
+    purchased = outcome(outcome_id="b", quote_id="q1")
+    returned = outcome(outcome_id="a", quote_id="q1", type=OutcomeType.RETURNED)
+    store.record_outcomes([purchased, outcome(outcome_id="c", quote_id="q2"), returned])
+
+    assert store.outcomes_of("q1") == [purchased, returned]
+    assert store.outcomes_of("q3") == []

@@ -1,0 +1,92 @@
+from datetime import timedelta
+from threading import Barrier, Thread
+
+import pytest
+
+from agent.records import ProductRecord, ProductWeek
+from agent.store import Store
+from tests.agent.store.builders import AT, product
+
+_BARE = ProductRecord("p2", "Bread", "SEK")
+_WEEK = AT.replace(hour=0)
+
+
+def test_products_read_equal_those_upserted(store: Store) -> None:
+    store.upsert_products([product(), _BARE])
+
+    assert store.products(["p1", "p2", "p3"]) == {"p1": product(), "p2": _BARE}
+
+
+def test_an_upsert_replaces_every_field(store: Store) -> None:
+    store.upsert_products([product(product_id="p2")])
+    store.upsert_products([_BARE])
+
+    assert store.products(["p2"]) == {"p2": _BARE}
+    assert store.product_count() == 1
+
+
+def test_of_two_records_with_one_id_the_later_stands(store: Store) -> None:
+    store.upsert_products([product(title="first"), product(title="second")])
+
+    assert store.products(["p1"])["p1"].title == "second"
+
+
+def test_many_products_are_found_in_one_call(store: Store) -> None:
+    records = [product(product_id=str(number)) for number in range(2_500)]
+    store.upsert_products(records)
+
+    assert store.products([record.product_id for record in records]) == {one.product_id: one for one in records}
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5])
+def test_iteration_meets_every_product_once(store: Store, count: int) -> None:
+    records = [product(product_id=f"p{number}") for number in range(count)]
+    store.upsert_products(records)
+
+    assert list(store.iter_products(batch=2)) == records
+    assert store.product_count() == count
+
+
+def test_batches_upserted_in_opposite_orders_do_not_block_each_other(store: Store) -> None:
+    records = [product(product_id=f"p{number}") for number in range(300)]
+    start = Barrier(2)
+    failures: list[Exception] = []
+
+    def write(order: int) -> None:
+        start.wait()
+        try:
+            for _ in range(5):
+                store.upsert_products(records[::order])
+        except Exception as error:
+            failures.append(error)
+
+    threads = [Thread(target=write, args=(order,)) for order in (1, -1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert store.product_count() == 300
+
+
+def test_weeks_read_equal_those_put_by_product_then_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.store.products._WEEK_BATCH", 3)
+    weeks = [ProductWeek(p, _WEEK + timedelta(weeks=n), n, 299, None) for p in ("a", "b") for n in range(5)]
+    store.put_product_weeks(weeks[::-1])
+
+    assert list(store.product_weeks()) == weeks
+
+
+def test_a_week_put_again_is_replaced(store: Store) -> None:
+    store.put_product_weeks([ProductWeek("a", _WEEK, 5, 299, 279)])
+    store.put_product_weeks([ProductWeek("a", _WEEK, 2, None, 259)])
+
+    assert list(store.product_weeks()) == [ProductWeek("a", _WEEK, 2, None, 259)]
+
+
+def test_purchases_add_up_and_known_prices_stay(store: Store) -> None:
+    store.add_purchases([ProductWeek("a", _WEEK, 5, 299, None)])
+    store.add_purchases([ProductWeek("a", _WEEK, 2, None, 259), ProductWeek("a", _WEEK, 1, 309, None)])
+
+    assert list(store.product_weeks()) == [ProductWeek("a", _WEEK, 8, 309, 259)]
