@@ -4,7 +4,7 @@
 through the monotone heads alone (`models.monotone`). Inference is plain numpy, so a score does not depend on a batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from models.encoder import DIM
 from models.errors import RegistryError
 from models.features import FEATURES
+from models.history import RecentItems
 from models.monotone import MonotoneHead, sigmoid
 
 Floats = NDArray[np.float64]
@@ -22,6 +24,7 @@ Floats = NDArray[np.float64]
 EVIDENCE: Final = ("evidence_logit", "evidence_weight", "evidence_similarity", "evidence_bought_ratio")
 RANK: Final = 16
 KEY_DIM: Final = 48
+SHOPPER_SHARE: Final = 0.7
 NOVELTY_SD: Final = 1.5
 
 
@@ -66,6 +69,14 @@ class Situations:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """Mean probabilities at prices, `(n, m)` each."""
+
+    purchase: Floats
+    satisfaction: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """Probabilities at prices: mean `(n, m)` and posterior draws `(n, m, draws)`."""
 
@@ -86,8 +97,7 @@ class EvaluatorWeights:
     hidden: tuple[tuple[Floats, Floats], ...]  # ((in, out), (out,)) a layer
     purchase: MonotoneHead
     satisfaction: MonotoneHead
-    key_shopper: Floats  # (384, KEY_DIM)
-    key_product: Floats  # (384, KEY_DIM)
+    key_projection: Floats  # (384, KEY_DIM)
     base_rate: float
 
 
@@ -105,11 +115,9 @@ class Evaluator:
         """Purchase rate of the training rows, the prior of the outcome memory."""
         return self._weights.base_rate
 
-    def memory_keys(self, shopper: NDArray[np.float32], product: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Unit keys `(n, 2 * KEY_DIM)` under which outcomes are remembered: product first, shopper at half weight."""
-        left = _unit(product @ self._weights.key_product)
-        right = 0.7 * _unit(shopper @ self._weights.key_shopper)
-        return np.asarray(_unit(np.concatenate([left, right], axis=1)), np.float32)
+    def memory_keys(self, items: NDArray[np.float32], product: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Keys of outcomes from item states and product states `(n, 384)`, see `memory_keys`."""
+        return memory_keys(items, product, self._weights.key_projection)
 
     def represent(self, situations: Situations) -> Floats:
         """Body output `phi` `(n, d)` with a trailing 1 for the bias."""
@@ -134,8 +142,17 @@ class Evaluator:
             hidden = hidden * sigmoid(hidden)  # SiLU
         return np.concatenate([hidden, np.ones((len(hidden), 1))], axis=1)
 
+    def expect(self, situations: Situations, log_ratio: Floats) -> Expected:
+        """Mean probabilities at prices `log_ratio` `(n, m)`, for searches over many prices."""
+        phi = self.represent(situations)
+        shift = self._shift(situations, log_ratio)
+        return Expected(
+            purchase=sigmoid(self._weights.purchase.logits(phi, log_ratio) + shift),
+            satisfaction=sigmoid(self._weights.satisfaction.logits(phi, log_ratio)),
+        )
+
     def respond(self, situations: Situations, log_ratio: Floats) -> Response:
-        """Purchase and satisfaction probabilities at prices `log_ratio` `(n, m)` = log(price / reference)."""
+        """Mean and draws of both probabilities at prices `log_ratio` `(n, m)` = log(price / reference)."""
         phi = self.represent(situations)
         purchase, satisfaction = self._weights.purchase, self._weights.satisfaction
         shift = self._shift(situations, log_ratio)
@@ -153,6 +170,24 @@ class Evaluator:
         level = priors.intent * situations.intent + priors.trend * np.clip(situations.trend, -1.0, 1.0)
         above = np.maximum(0.0, log_ratio - np.nan_to_num(situations.rival_log_ratio, nan=np.inf)[:, None])
         return np.asarray(level[:, None] - priors.rival * above, np.float64)
+
+
+def item_states(recents: Sequence[RecentItems], state_of: Callable[[str], NDArray[np.float32] | None]) -> NDArray[np.float32]:
+    """Recency-weighted sums of the product states of shoppers' latest items, unit length `(n, 384)`; zeros when none."""
+    states = np.zeros((len(recents), DIM), np.float32)
+    for row, recent in enumerate(recents):
+        for product, weight in zip(recent.products, recent.weights, strict=True):
+            state = state_of(product)
+            if state is not None:
+                states[row] += np.float32(weight) * state
+    return np.asarray(_unit(states), np.float32)
+
+
+def memory_keys(items: NDArray[np.float32], product: NDArray[np.float32], projection: Floats) -> NDArray[np.float32]:
+    """Unit keys `(n, 2 * KEY_DIM)` under which outcomes are remembered: the product, and at 0.7 what the shopper buys."""
+    left = _unit(product @ projection)
+    right = SHOPPER_SHARE * _unit(items @ projection)
+    return np.asarray(_unit(np.concatenate([left, right], axis=1)), np.float32)
 
 
 def evidence_row(
@@ -182,7 +217,7 @@ def _novelty_draws(n_draws: int) -> Floats:
     return np.concatenate([half, -half])
 
 
-_VECTORS: Final = ("feature_mean", "feature_scale", "shopper_projection", "product_projection", "key_shopper", "key_product")
+_VECTORS: Final = ("feature_mean", "feature_scale", "shopper_projection", "product_projection", "key_projection")
 
 
 def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], path: Path) -> None:

@@ -26,6 +26,7 @@ INTENT: Final = {
     "remove_from_cart": -1.5,
 }
 _DEAL_RATIO: Final = 0.97
+_ITEM_HALF_LIFE_S: Final = 8 * WEEK_S
 
 
 @dataclass(slots=True)
@@ -149,3 +150,23 @@ class ShopperHistory:
         if at_s - tally.last_s > 12 * WEEK_S or tally.due(at_s) >= 3.0:
             return "lapsed"
         return "regular" if tally.times >= 4 else "occasional"
+
+
+@dataclass(frozen=True, slots=True)
+class RecentItems:
+    """A shopper's latest products and their recency weights, newest first."""
+
+    products: tuple[str, ...]
+    weights: tuple[float, ...]
+
+
+def recent_items(history: ShopperHistory, at_s: float) -> RecentItems:
+    """The last purchases, and what this session looked at, weighted by a half-life of eight weeks."""
+    acts = [act for act in history.recent if act.product and act.at_s < at_s]
+    acts += [act for act in history.session if act.product and 0 <= at_s - act.at_s <= SESSION_S]
+    acts.sort(key=lambda act: -act.at_s)
+    latest = acts[:RECENT]
+    return RecentItems(
+        tuple(act.product for act in latest),
+        tuple(0.5 ** ((at_s - act.at_s) / _ITEM_HALF_LIFE_S) for act in latest),
+    )

@@ -88,6 +88,24 @@ class ProductWeeks:
         self.price_minor = np.vstack([self.price_minor, np.full((1, width), np.nan)])
         self._facts.clear()
 
+    def record(self, product: str, week: int, purchases: int, list_minor: int | None) -> None:
+        """Count purchases in a week; facts of later weeks are computed anew."""
+        row = self.rows[product]
+        missing = week - self.first_week - self.purchases.shape[1] + 1
+        if missing > 0:
+            pad = ((0, 0), (0, missing))
+            self.purchases = np.pad(self.purchases, pad)
+            self.list_minor = np.pad(self.list_minor, pad, constant_values=np.nan)
+            self.price_minor = np.pad(self.price_minor, pad, constant_values=np.nan)
+        column = week - self.first_week
+        if column < 0:
+            return  # older than everything known: the store keeps it, no window reaches it
+        self.purchases[row, column] += purchases
+        if list_minor is not None and np.isnan(self.list_minor[row, column]):
+            self.list_minor[row, column] = list_minor
+        for known in [known for known in self._facts if known > week]:
+            del self._facts[known]
+
     def facts(self, week: int) -> WeekFacts:
         """Facts as known at the start of `week`: weeks before it only. Cached."""
         known = self._facts.get(week)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from agent.records import EventRecord
 from agent.store.rows import RecordTable, Repository
@@ -38,6 +38,11 @@ class EventRepository(Repository):
             records = [_EVENT.record(row) for row in connection.execute(query)]
         records.reverse()
         return records
+
+    def event_count(self) -> int:
+        """How many events are kept."""
+        with self._db.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(EVENTS)).scalar_one())
 
     def events_since(self, seq: int, batch: int = 10_000) -> Iterator[tuple[int, EventRecord]]:
         """Events numbered above `seq` in the order of arrival, each with its number. None is ever skipped."""

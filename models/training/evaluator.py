@@ -126,17 +126,11 @@ def _head_logit(terms: Tensor, log_ratio: Tensor) -> Tensor:
     return terms[:, 0] + (slopes * basis).sum(1)
 
 
-def memory_projections(
-    shopper_states: NDArray[np.float32], product_states: NDArray[np.float32]
-) -> tuple[Floats, Floats]:
-    """Principal directions `(384, KEY_DIM)` of shopper and product states, for the outcome memory's keys."""
-
-    def principal(states: NDArray[np.float32]) -> Floats:
-        _, _, rows = np.linalg.svd(states - states.mean(0), full_matrices=False)
-        signs = np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])
-        return np.asarray((rows * signs[:, None])[:KEY_DIM].T, np.float64)
-
-    return principal(shopper_states), principal(product_states)
+def key_projection(product_states: NDArray[np.float32]) -> Floats:
+    """Principal directions `(384, KEY_DIM)` of product states, for the outcome memory's keys."""
+    _, _, rows = np.linalg.svd(product_states - product_states.mean(0), full_matrices=False)
+    signs = np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])
+    return np.asarray((rows * signs[:, None])[:KEY_DIM].T, np.float64)
 
 
 def _mask(
@@ -266,7 +260,7 @@ def _robust(
 def to_weights(
     net: EvaluatorNet,
     covariances: tuple[Floats, Floats],
-    projections: tuple[Floats, Floats],
+    projection: Floats,
     base_rate: float,
 ) -> EvaluatorWeights:
     """The trained network as the evaluator's numpy weights."""
@@ -282,7 +276,6 @@ def to_weights(
         hidden=tuple((array(layer.weight.T), array(layer.bias)) for layer in net.layers),
         purchase=MonotoneHead.from_posterior(array(net.purchase.weight), covariances[0]),
         satisfaction=MonotoneHead.from_posterior(array(net.satisfaction.weight), covariances[1]),
-        key_shopper=projections[0],
-        key_product=projections[1],
+        key_projection=projection,
         base_rate=base_rate,
     )

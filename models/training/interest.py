@@ -65,10 +65,15 @@ class InterestData:
 
 
 def train_interest(data: InterestData, *, epochs: int = 6, seed: int = 17) -> tuple[InterestHead, float]:
-    """Fit by logistic regression with weight decay; returns the head and its training log loss."""
+    """Fit by logistic regression with weight decay; returns the head and its training log loss.
+
+    Every row enters twice, once without its history features, so that the states carry what they can: a shopper
+    known by this session's text alone has nothing else.
+    """
     torch.manual_seed(seed)
-    state = torch.from_numpy(conditional_state(data.shopper, data.category, data.pair))
-    label = torch.from_numpy(data.label)
+    states = [conditional_state(data.shopper, data.category, pair) for pair in (data.pair, np.zeros_like(data.pair))]
+    state = torch.from_numpy(np.concatenate(states))
+    label = torch.from_numpy(np.concatenate([data.label, data.label]))
     layer = torch.nn.Linear(state.shape[1], 1)
     torch.nn.init.zeros_(layer.weight)
     optimiser = torch.optim.AdamW(layer.parameters(), lr=3e-3, weight_decay=1e-2)
@@ -77,8 +82,8 @@ def train_interest(data: InterestData, *, epochs: int = 6, seed: int = 17) -> tu
         order = torch.randperm(len(label))
         for group in optimiser.param_groups:
             group["lr"] = 3e-3 * (1 - epoch / epochs)
-        for start in range(0, len(order), 2048):
-            rows = order[start : start + 2048]
+        for start in range(0, len(order), 4096):
+            rows = order[start : start + 4096]
             loss = torch.nn.functional.binary_cross_entropy_with_logits(layer(state[rows]).squeeze(1), label[rows])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.features import Subject, feature_matrix, feature_row
-from models.history import Act, ShopperHistory
+from models.history import Act, RecentItems, ShopperHistory, recent_items
 from models.journey import Journey
 from models.journey_weeks import week_columns
 from models.product_weeks import ProductWeeks
@@ -38,6 +38,7 @@ class PanelConfig:
     rate_a: float = 0.2
     rate_b: float = 0.02
     products: int = 1500
+    with_features: bool = True
     state_every_weeks: int = 4
     seed: int = 17
 
@@ -50,7 +51,8 @@ class Panel:
         household, product: Ids as in the data. `week` is the data's own week (1-52).
         stratum_a: Whether the household had bought the product before.
         log_ratio: log(offered price / reference price).
-        state: Row of `texts` that describes the shopper as of a few weeks before at most.
+        state: Row of `texts` and `recents`: the shopper as of a few weeks before at most.
+        recents: The shopper's latest purchases at each state, `models.history.recent_items`.
         returned: 1 when the household buys the category again within eight weeks, 0 when not, nan when censored.
     """
 
@@ -67,6 +69,7 @@ class Panel:
     state: NDArray[np.int64]
     features: NDArray[np.float32]
     texts: list[str]
+    recents: list[RecentItems]
 
 
 def panel_products(receipts: pd.DataFrame, limit: int) -> list[int]:
@@ -140,6 +143,7 @@ class _Columns:
     rows: list[tuple[int, int, int, int, bool, float, float, float, float, int]] = field(default_factory=list)
     features: list[list[float]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    recents: list[RecentItems] = field(default_factory=list)
 
 
 class PanelBuilder:
@@ -174,6 +178,11 @@ class PanelBuilder:
         known = journey.receipts.loc[journey.receipts["week"] <= config.last_week]
         self._end_s = int(known["at_s"].max())
         self._columns = _Columns()
+
+    @property
+    def products(self) -> list[int]:
+        """The panel's products, in the order of its columns."""
+        return [int(product) for product in self._ids]
 
     def build(self, on_week: Callable[[int], None] | None = None) -> Panel:
         """Build the panel; `on_week` is told of each week when it begins."""
@@ -225,18 +234,23 @@ class PanelBuilder:
         self._columns.rows.append(
             (household, product, week, at_s, known, float(bought), 1.0 if bought else 1 / rate, reference, log_ratio, state)
         )
-        self._columns.features.append(feature_row(self._histories[household], subject, self._weeks, float(at_s)))
+        if self._config.with_features:
+            self._columns.features.append(feature_row(self._histories[household], subject, self._weeks, float(at_s)))
 
     def _state_row(self, household: int, week: int, at_s: int) -> int:
         block = week // self._config.state_every_weeks
         known = self._state.get(household)
         if known is None or known[0] != block:
-            text = behaviour_text(self._histories[household], lambda p: self._title.get(int(p or 0), ""), float(at_s))
+            text = self._text(household, float(at_s)) if self._config.with_features else ""
             self._columns.texts.append(text)
+            self._columns.recents.append(recent_items(self._histories[household], float(at_s)))
             known = self._state[household] = (block, len(self._columns.texts) - 1)
             if self._on_state is not None:
                 self._on_state(known[1], household, self._histories[household], float(at_s))
         return known[1]
+
+    def _text(self, household: int, at_s: float) -> str:
+        return behaviour_text(self._histories[household], lambda p: self._title.get(int(p or 0), ""), at_s)
 
     def _fold_week(self, in_week: pd.DataFrame) -> None:
         """Make a whole week known at its end, so that 'an earlier week' holds for every row."""
@@ -300,4 +314,5 @@ class PanelBuilder:
             state=state.astype(np.int64),
             features=feature_matrix(self._columns.features),
             texts=self._columns.texts,
+            recents=self._columns.recents,
         )

@@ -51,10 +51,15 @@ class Situation:
         """Utility at price ratios, by interpolation."""
         return np.asarray(np.interp(price_ratio, GRID, self.values))
 
+    def capped_value(self, price_ratio: float) -> float:
+        """Utility of a price after the gateway would have cut it to the reference."""
+        return float(self.value(price_ratio if self.above_reference else min(1.0, price_ratio)))
+
     @property
     def best(self) -> float:
         """Highest utility that the situation allows."""
-        return float(self.values[: int(np.searchsorted(GRID, 1.0)) + 1].max() if not self.above_reference else self.values.max())
+        allowed = self.values if self.above_reference else self.values[: int(np.searchsorted(GRID, 1.0)) + 1]
+        return float(allowed.max())
 
     def anchor_ratio(self, anchor: Anchor) -> float | None:
         """An anchor's price over the reference."""
@@ -78,7 +83,7 @@ def invent(
         **{name: getattr(rows, name) for name in rows.__slots__ if name != "rival_log_ratio"},
         rival_log_ratio=(np.log(rival) * stretch).astype(np.float32),
     )
-    response = evaluator.respond(with_rival, stretched)
+    response = evaluator.expect(with_rival, stretched)
     return [
         _situation(facts, rng, weights, (float(rival[row]), response.purchase[row], response.satisfaction[row]))
         for row, facts in enumerate(known)

@@ -1,0 +1,166 @@
+"""What the service knows of products in memory: records, encoder states, weekly facts, the similarity index.
+
+The store stays the truth; everything here is rebuilt from it, or from a snapshot and what came after.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.encoding import CachedEncoder
+from agent.records import ProductRecord, ProductWeek
+from agent.shoppers import ProductLabels
+from agent.store import Store
+from models.product_weeks import ProductWeeks
+from models.texts import category_text, product_text
+from models.weeks import week_of
+from retrieval import ProductEntry, ProductIndex
+
+
+def text_of(product: ProductRecord) -> str:
+    """The text whose state stands for a product."""
+    return product_text(product.title, product.category, product.brand, product.description)
+
+
+def entry_of(product: ProductRecord) -> ProductEntry:
+    """A product as the index keeps it."""
+    return ProductEntry(
+        id=product.product_id,
+        title=product.title,
+        category=product.category,
+        brand=product.brand,
+        currency=product.currency,
+        price_minor=product.list_minor,
+    )
+
+
+class Catalogue:
+    """Products in memory; many readers, one writer at a time."""
+
+    def __init__(self, store: Store, encoder: CachedEncoder, index: ProductIndex) -> None:
+        """Read all products and weekly facts from the store."""
+        self._store = store
+        self._encoder = encoder
+        self.index = index
+        self._products = {product.product_id: product for product in store.iter_products()}
+        self.weeks = read_weeks(store, self._products.values())
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        """How many products are known."""
+        return len(self._products)
+
+    def product(self, product_id: str) -> ProductRecord | None:
+        """A product by id."""
+        return self._products.get(product_id)
+
+    def title(self, product_id: str) -> str:
+        """A product's title, empty when unknown."""
+        product = self._products.get(product_id)
+        return product.title if product else ""
+
+    def labels(self, product_id: str, at_s: float) -> ProductLabels:
+        """Category, brand and reference price of a product at a time."""
+        product = self._products.get(product_id)
+        if product is None:
+            return ProductLabels()
+        return ProductLabels(product.category, product.brand, self.reference_minor(product, at_s))
+
+    def reference_minor(self, product: ProductRecord, at_s: float) -> float:
+        """The price that everyone may pay: the median list price of the eight weeks before, else the list price."""
+        row = self.weeks.rows.get(product.product_id)
+        if row is not None:
+            known = float(self.weeks.facts(week_of(at_s)).reference[row])
+            if known > 0:
+                return known
+        return float(product.list_minor) if product.list_minor else float("nan")
+
+    def weekly_units(self, product_id: str, at_s: float) -> float | None:
+        """Mean purchases a week over the last eight weeks, None when none were seen."""
+        row = self.weeks.rows.get(product_id)
+        units = float(self.weeks.facts(week_of(at_s)).weekly_units[row]) if row is not None else 0.0
+        return units or None
+
+    def states(self, products: Sequence[ProductRecord]) -> NDArray[np.float32]:
+        """Encoder states `(n, 384)`: from the index where the product is in it unchanged, else encoded now."""
+        found = np.empty((len(products), self.index.dim), np.float32)
+        unknown = []
+        for row, product in enumerate(products):
+            known = self.index.vector(product.product_id) if self._products.get(product.product_id) is product else None
+            if known is None:
+                unknown.append(row)
+            else:
+                found[row] = known
+        if unknown:
+            found[unknown] = self._encoder.encode([text_of(products[row]) for row in unknown])
+        return found
+
+    def state(self, product_id: str) -> NDArray[np.float32] | None:
+        """A known product's state."""
+        return self.index.vector(product_id)
+
+    def category_states(self, categories: Sequence[str]) -> NDArray[np.float32]:
+        """Encoder states of categories `(n, 384)`."""
+        return self._encoder.encode([category_text(category) for category in categories])
+
+    def upsert(self, products: Sequence[ProductRecord]) -> None:
+        """Store, embed and index products; they are searchable when this returns."""
+        latest = list({product.product_id: product for product in products}.values())
+        vectors = self._encoder.encode([text_of(product) for product in latest])
+        with self._lock:
+            self._store.upsert_products(latest)
+            self.index.upsert([entry_of(product) for product in latest], vectors)
+            for product in latest:
+                self._products[product.product_id] = product
+                self.weeks.add_product(product.product_id, product.category)
+
+    def add_purchases(self, weeks: Sequence[ProductWeek]) -> None:
+        """Count purchases in the store and in memory; they become facts when their week is over."""
+        known = [week for week in weeks if week.product_id in self._products]
+        if not known:
+            return
+        with self._lock:
+            self._store.add_purchases(known)
+            for week in known:
+                self.weeks.record(week.product_id, week_of(week.week.timestamp()), week.purchases, week.list_minor)
+
+
+def read_weeks(store: Store, products: Iterable[ProductRecord]) -> ProductWeeks:
+    """Weekly facts of all products as matrices."""
+    ids: list[str] = []
+    weeks: list[int] = []
+    columns: tuple[list[float], list[float], list[float]] = ([], [], [])
+    nan = float("nan")
+    starts: dict[datetime, int] = {}
+    for row in store.product_weeks():
+        week = starts.get(row.week)
+        if week is None:
+            week = starts[row.week] = week_of(row.week.replace(tzinfo=row.week.tzinfo or UTC).timestamp())
+        ids.append(row.product_id)
+        weeks.append(week)
+        columns[0].append(row.purchases)
+        columns[1].append(nan if row.list_minor is None else row.list_minor)
+        columns[2].append(nan if row.price_minor is None else row.price_minor)
+    arrays = tuple(np.asarray(column, np.float64) for column in columns)
+    return ProductWeeks.build(
+        {product.product_id: product.category for product in products},
+        (ids, np.asarray(weeks, np.int64), arrays[0], arrays[1], arrays[2]),
+    )
+
+
+def merge_inline(known: ProductRecord | None, inline: ProductRecord) -> ProductRecord:
+    """A stored product with what a request says of it now; only fields that the request fills replace the stored."""
+    if known is None:
+        return inline
+    fresh = {
+        name: value
+        for name in inline.__slots__
+        if name not in ("product_id", "currency") and (value := getattr(inline, name)) not in (None, "", {})
+    }
+    if "attributes" in fresh:
+        fresh["attributes"] = {**known.attributes, **inline.attributes}
+    return replace(known, **fresh) if fresh else known

@@ -1,0 +1,239 @@
+"""Step 6, always last: the merchant's limits over any proposed price. Pure, in integer minor units.
+
+Each rule is an interval that the price is clamped into, one after the other, softest first, so that the harder rule
+has the last word where two exclude each other:
+
+1. `max_change`: at most this share away from the last price this shopper was shown or paid.
+2. `max_discount`: at most this share below the reference price.
+3. `never_above_reference`: the promise to shoppers.
+4. `ceiling`: the highest price that product, request or merchant allows.
+5. `map`: the minimum advertised price.
+6. `floor`: the lowest price that product, request or merchant allows.
+7. `cost`: at least cost / (1 - minimum margin); with no minimum margin, cost itself.
+
+Lower hard bounds (5-7) thus beat every upper one: Pricesmith never sells under a lawful floor or at a loss to keep a
+ceiling or a promise, and says so with `conflict` and a trail that shows both rules. `rounding` comes after them and
+stays inside the bounds that they leave.
+
+Without cost and floor nothing bounds a loss, so that the answer is the reference price as it stands.
+
+Clamps compose to one clamp, hence `guard` is idempotent and monotone in the proposed price.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from agent.decision import TrailStep
+from models.strategy import Rounding, round_minor
+
+UNKNOWN_BOUNDS_RULE: Final = "cost_or_floor"
+UNKNOWN_BOUNDS: Final = "cost and floor unknown"
+MAX_MARGIN_FRAC: Final = 0.99
+MAX_CHANGE_FRAC: Final = 100.0
+_MILLION: Final = 1_000_000
+
+
+class GatewayError(ValueError):
+    """Limits or prices that cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRules:
+    """What the merchant allows; None means no such rule. Fractions count to the nearest millionth.
+
+    Attributes:
+        floor_minor, ceiling_minor, map_minor: Hard bounds; see `tightest` for joining several sources.
+        min_margin_frac: (price - cost) / price, 0 to 0.99; only where the cost is known.
+        max_discount_frac: Of the reference price, 0 to 1.
+        max_change_frac: Of the last price, 0 to 100; only where there is a last price.
+    """
+
+    floor_minor: int | None = None
+    ceiling_minor: int | None = None
+    map_minor: int | None = None
+    min_margin_frac: float = 0.0
+    max_discount_frac: float | None = None
+    max_change_frac: float | None = None
+    never_above_reference: bool = False
+    rounding: Rounding = Rounding.EXACT
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        _check("floor_minor", self.floor_minor, 0, None)
+        _check("ceiling_minor", self.ceiling_minor, 1, None)
+        _check("map_minor", self.map_minor, 0, None)
+        _check("min_margin_frac", self.min_margin_frac, 0, MAX_MARGIN_FRAC)
+        _check("max_discount_frac", self.max_discount_frac, 0, 1)
+        _check("max_change_frac", self.max_change_frac, 0, MAX_CHANGE_FRAC)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayFacts:
+    """What the rules are measured against, fresh for every request, in minor units of one currency."""
+
+    reference_minor: int
+    fraction_digits: int
+    cost_minor: int | None = None
+    last_price_minor: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        _check("reference_minor", self.reference_minor, 1, None)
+        _check("fraction_digits", self.fraction_digits, 0, 6)
+        _check("cost_minor", self.cost_minor, 0, None)
+        _check("last_price_minor", self.last_price_minor, 1, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The prices that `guard` can answer with, both ends included; `high_minor` is None when nothing limits it."""
+
+    low_minor: int
+    high_minor: int | None
+
+    def clamp(self, price_minor: int) -> int:
+        """The nearest price inside."""
+        if self.high_minor is not None:
+            price_minor = min(price_minor, self.high_minor)
+        return max(price_minor, self.low_minor)
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """The price that may be shown.
+
+    Attributes:
+        trail: Every rule that moved the price, in order, without gaps from the proposed price to this one.
+        conflict: Two rules exclude each other; the trail shows which one won.
+        held: No personalised price may be made: cost and floor are unknown.
+    """
+
+    price_minor: int
+    trail: tuple[TrailStep, ...]
+    conflict: bool = False
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    name: str
+    within: Bounds
+    detail: str
+
+
+def tightest(first: GatewayRules, *others: GatewayRules) -> GatewayRules:
+    """The rules that satisfy every source (merchant, product, request); rounding is the first one's."""
+    rules = (first, *others)
+    return GatewayRules(
+        floor_minor=max((r.floor_minor for r in rules if r.floor_minor is not None), default=None),
+        ceiling_minor=min((r.ceiling_minor for r in rules if r.ceiling_minor is not None), default=None),
+        map_minor=max((r.map_minor for r in rules if r.map_minor is not None), default=None),
+        min_margin_frac=max(r.min_margin_frac for r in rules),
+        max_discount_frac=min((r.max_discount_frac for r in rules if r.max_discount_frac is not None), default=None),
+        max_change_frac=min((r.max_change_frac for r in rules if r.max_change_frac is not None), default=None),
+        never_above_reference=any(r.never_above_reference for r in rules),
+        rounding=first.rounding,
+    )
+
+
+def holds_reference(rules: GatewayRules, facts: GatewayFacts) -> bool:
+    """Whether nothing is known that keeps a price from being a loss."""
+    return facts.cost_minor is None and rules.floor_minor is None
+
+
+def bounds(rules: GatewayRules, facts: GatewayFacts) -> Bounds:
+    """Every price that `guard` leaves alone but for rounding."""
+    if holds_reference(rules, facts):
+        return Bounds(facts.reference_minor, facts.reference_minor)
+    return _joined(_ladder(rules, facts))
+
+
+def guard(raw_minor: int, rules: GatewayRules, facts: GatewayFacts) -> Guarded:
+    """The nearest price to `raw_minor` that the rules allow, and the trail that leads there."""
+    if holds_reference(rules, facts):
+        step = TrailStep(UNKNOWN_BOUNDS_RULE, raw_minor, facts.reference_minor, UNKNOWN_BOUNDS)
+        return Guarded(facts.reference_minor, (step,), held=True)
+    ladder = _ladder(rules, facts)
+    price, trail = raw_minor, []
+    for rule in ladder:
+        moved = rule.within.clamp(price)
+        if moved != price:
+            trail.append(TrailStep(rule.name, price, moved, rule.detail))
+            price = moved
+    rounded = _joined(ladder).clamp(_presentable(price, rules.rounding, facts.fraction_digits))
+    if rounded != price:
+        trail.append(TrailStep("rounding", price, rounded, rules.rounding.value))
+    return Guarded(rounded, tuple(trail), conflict=_exclude_each_other(ladder))
+
+
+@lru_cache(maxsize=2048)  # one request guards some thirty candidates by the same rules
+def _ladder(rules: GatewayRules, facts: GatewayFacts) -> tuple[_Rule, ...]:
+    """The rules that apply, softest first."""
+    reference, last = facts.reference_minor, facts.last_price_minor
+    ladder = [_Rule("positive", Bounds(1, None), "a price is at least one minor unit")]
+    if rules.max_change_frac is not None and last is not None:
+        change = _millionths(rules.max_change_frac)
+        window = Bounds(_scaled_up(last, _MILLION - change), last * (_MILLION + change) // _MILLION)
+        ladder.append(_Rule("max_change", window, f"within {rules.max_change_frac:.2%} of the last price"))
+    if rules.max_discount_frac is not None:
+        lowest = _scaled_up(reference, _MILLION - _millionths(rules.max_discount_frac))
+        detail = f"at most {rules.max_discount_frac:.2%} below the reference price"
+        ladder.append(_Rule("max_discount", Bounds(lowest, None), detail))
+    if rules.never_above_reference:
+        ladder.append(_Rule("never_above_reference", Bounds(1, reference), "never above the reference price"))
+    if rules.ceiling_minor is not None:
+        ladder.append(_Rule("ceiling", Bounds(1, rules.ceiling_minor), "at most the highest price allowed"))
+    if rules.map_minor is not None:
+        ladder.append(_Rule("map", Bounds(rules.map_minor, None), "at least the minimum advertised price"))
+    if rules.floor_minor is not None:
+        ladder.append(_Rule("floor", Bounds(rules.floor_minor, None), "at least the lowest price allowed"))
+    if facts.cost_minor is not None:
+        ladder.append(_cost_rule(facts.cost_minor, rules.min_margin_frac))
+    return tuple(ladder)
+
+
+def _cost_rule(cost_minor: int, min_margin_frac: float) -> _Rule:
+    margin = _millionths(min_margin_frac)
+    if margin == 0:
+        return _Rule("cost", Bounds(cost_minor, None), "never below cost")
+    lowest = -(-cost_minor * _MILLION // (_MILLION - margin))  # ceil(cost / (1 - margin))
+    return _Rule("min_margin", Bounds(lowest, None), f"at least {min_margin_frac:.2%} margin over cost")
+
+
+def _joined(ladder: Sequence[_Rule]) -> Bounds:
+    """All clamps as one: what the smallest and the largest price become."""
+    low = 0
+    high: int | None = None
+    for rule in ladder:
+        low = rule.within.clamp(low)
+        high = rule.within.high_minor if high is None else rule.within.clamp(high)
+    return Bounds(low, high)
+
+
+def _exclude_each_other(ladder: Sequence[_Rule]) -> bool:
+    highest = min((rule.within.high_minor for rule in ladder if rule.within.high_minor is not None), default=None)
+    return highest is not None and max(rule.within.low_minor for rule in ladder) > highest
+
+
+def _presentable(price_minor: int, rounding: Rounding, fraction_digits: int) -> int:
+    """Round until rounding changes nothing: a charm price may itself be near enough to a coarser one."""
+    rounded = round_minor(price_minor, rounding, fraction_digits)
+    return rounded if rounded == price_minor else _presentable(rounded, rounding, fraction_digits)
+
+
+def _millionths(fraction: float) -> int:
+    return round(fraction * _MILLION)
+
+
+def _scaled_up(amount_minor: int, millionths: int) -> int:
+    """Ceil of `amount_minor` times a fraction in millionths."""
+    return -(-amount_minor * millionths // _MILLION)
+
+
+def _check(name: str, value: float | None, low: float, high: float | None) -> None:
+    if value is None or (value >= low and (high is None or value <= high)):
+        return
+    allowed = f"{low} or more" if high is None else f"{low} to {high}"
+    raise GatewayError(f"{name} is {value}; allowed: {allowed}")

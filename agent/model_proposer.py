@@ -1,0 +1,90 @@
+"""The strategist as the pipeline calls it: prompts rendered, answers cached, the deadline kept."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agent.decision import Rung
+from models.strategist import ProposalRequest, Strategist, Written
+from models.strategist_facts import StrategistFacts
+from prompts import Prompt
+
+K: Final = 8
+_CHUNK: Final = 16
+_OPTIMISM: Final = 0.9
+
+ClockMs = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProposals:
+    """What the strategist wrote for one request, and on which rung of the deadline ladder."""
+
+    written: tuple[Written, ...]
+    rung: Rung
+
+
+class ModelProposer:
+    """The strategist behind a cache of prompts; answers what it can within the time it is given."""
+
+    def __init__(self, strategist: Strategist, prompt: Prompt, *, above_reference: bool, capacity: int = 20_000) -> None:
+        """Render with `prompt`; premiums are possible only when `above_reference`."""
+        self._strategist = strategist
+        self._prompt = prompt
+        self._above_reference = above_reference
+        self._capacity = capacity
+        self._known: OrderedDict[ProposalRequest, tuple[Written, ...]] = OrderedDict()
+        self._ms_per_prompt = 40.0
+
+    @property
+    def versions(self) -> tuple[str, str]:
+        """Versions of the strategist and of its prompt."""
+        return self._strategist.version, self._prompt.label
+
+    def request(self, facts: StrategistFacts) -> ProposalRequest:
+        """The rendered prompt and the levers and anchors of a situation."""
+        rendered = self._prompt.render(**facts.variables())
+        return ProposalRequest(rendered.text, facts.levers(above_reference=self._above_reference), facts.anchors())
+
+    def propose(self, facts: Sequence[StrategistFacts], left_ms: Sequence[float], clock_ms: "ClockMs") -> list[ModelProposals]:
+        """Model, else cached, else nothing (numeric rung), by what each request's deadline leaves."""
+        requests = [self.request(one) for one in facts]
+        answers: dict[ProposalRequest, tuple[Written, ...]] = {
+            request: self._known[request] for request in requests if request in self._known
+        }
+        wanted: dict[ProposalRequest, float] = {}
+        for request, left in zip(requests, left_ms, strict=True):
+            if request not in answers:
+                wanted[request] = max(left, wanted.get(request, 0.0))
+        fresh = self._generate(wanted, clock_ms)
+        rungs = []
+        for request in requests:
+            written = fresh.get(request) or answers.get(request) or ()
+            rung = Rung.MODEL if request in fresh else Rung.CACHED if written else Rung.NUMERIC
+            rungs.append(ModelProposals(written, rung))
+        return rungs
+
+    def _generate(
+        self, wanted: dict[ProposalRequest, float], clock_ms: "ClockMs"
+    ) -> dict[ProposalRequest, tuple[Written, ...]]:
+        """Generate in small batches, tightest deadlines last, until the time of those left is up."""
+        fresh: dict[ProposalRequest, tuple[Written, ...]] = {}
+        start = clock_ms()
+        queue = sorted(wanted, key=lambda request: -wanted[request])
+        for first in range(0, len(queue), _CHUNK):
+            chunk = [
+                request
+                for request in queue[first : first + _CHUNK]
+                if wanted[request] - (clock_ms() - start) > self._ms_per_prompt * min(_CHUNK, len(queue) - first)
+            ]
+            if not chunk:
+                break
+            began = clock_ms()
+            for request, written in zip(chunk, self._strategist.propose(chunk, K), strict=True):
+                fresh[request] = tuple(written)
+            self._ms_per_prompt += 0.2 * ((clock_ms() - began) / len(chunk) - self._ms_per_prompt)
+        self._known.update(fresh)
+        while len(self._known) > self._capacity:
+            self._known.popitem(last=False)
+        return fresh

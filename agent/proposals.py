@@ -1,0 +1,142 @@
+"""Step 3: candidate strategies from four sources, each under its own name.
+
+`model` writes eight under the grammar; `retrieved` are the moves at which alike offers sold; `numeric` is a search
+over every whole-percent move the limits allow; `reference` holds the price that everyone may pay. They compete on
+equal terms: the evaluator scores them all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from agent.decision import PastOutcome, SimilarProduct, Source
+from agent.observation import Observation
+from models.strategist import Written
+from models.strategist_facts import StrategistFacts, fitting_lever
+from models.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, MOVE_LIMIT_PCT, Anchor, Lever, Rounding, Strategy, realise
+
+HOLD: Final = Strategy(Lever.HOLD, Anchor.REFERENCE, 0)
+_MIN_SOLD: Final = 3
+_REASONS: Final = {
+    Lever.HOLD: "no move is expected to pay",
+    Lever.DISCOUNT: "a lower price is expected to win more purchases",
+    Lever.PREMIUM: "demand is expected to bear more than the reference price",
+    Lever.MATCH_COMPETITOR: "meets the cheapest competitor",
+    Lever.UNDERCUT_COMPETITOR: "goes below the cheapest competitor",
+    Lever.CLEAR_STOCK: "stock is deep against expected sales",
+    Lever.LOYALTY_REWARD: "rewards a shopper who buys here regularly",
+    Lever.WIN_BACK: "invites back a shopper who has not bought for a while",
+    Lever.VOLUME: "several units are asked for",
+    Lever.LAST_MINUTE: "the deadline is near",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A strategy, who proposed it, why, and its price before the gateway."""
+
+    strategy: Strategy
+    source: Source
+    rationale: str
+    raw_minor: int
+
+
+def facts_of(
+    observation: Observation,
+    similar: Sequence[SimilarProduct],
+    past: Sequence[PastOutcome],
+    interest: float,
+    elasticity: float,
+) -> StrategistFacts:
+    """What the strategist is told of one request, in ratios to the reference price."""
+    reference = observation.reference_minor
+    market = observation.market
+    cost = observation.product.cost_minor
+    opportunity = None if cost is None else market.stock.opportunity_cost(cost / reference, 1.0)
+    prices = [s.price_minor for s in similar if s.price_minor and s.currency == observation.currency]
+    sold = [outcome.price_ratio for outcome in past if outcome.bought]
+    last_paid = observation.anchors.last_paid_minor
+    return StrategistFacts(
+        category=observation.subject.category,
+        interest=interest,
+        elasticity=elasticity,
+        cost_ratio=opportunity,
+        list_ratio=observation.anchors.list_minor / reference,
+        last_paid_ratio=last_paid / reference if last_paid else None,
+        rival_ratio=market.rival_minor / reference if market.rival_minor else None,
+        similar_ratio=float(np.median(prices)) / reference if prices else None,
+        past_ratio=float(np.mean(sold)) if sold else None,
+        past_bought=len(sold),
+        past_total=len(past),
+        loyalty=observation.history.loyalty(observation.subject.category, observation.behaviour_s),
+        stock=market.stock.word,
+        trend=market.trend,
+        season=market.season,
+        hours_left=market.hours_left,
+        quantity=observation.quantity,
+    )
+
+
+def model_proposals(observation: Observation, written: Sequence[Written]) -> list[Proposal]:
+    """What the strategist wrote, priced; a strategy whose anchor is unknown here is left out."""
+    found = []
+    for item in written:
+        price = realise(item.strategy, observation.anchors, observation.fraction_digits)
+        if price is not None:
+            found.append(Proposal(item.strategy, Source.MODEL, _REASONS[item.strategy.lever], price))
+    return found
+
+
+def reference_proposal(observation: Observation, rationale: str) -> Proposal:
+    """Hold the price that everyone may pay."""
+    return Proposal(HOLD, Source.REFERENCE, rationale, observation.reference_minor)
+
+
+def retrieved_proposals(observation: Observation, past: Sequence[PastOutcome]) -> list[Proposal]:
+    """The moves at which alike offers sold: their weighted mean and their lower quartile."""
+    sold = [outcome for outcome in past if outcome.bought]
+    if len(sold) < _MIN_SOLD:
+        return []
+    ratios = np.asarray([outcome.price_ratio for outcome in sold])
+    mass = np.asarray([max(outcome.similarity, 0.0) ** 4 for outcome in sold])
+    found = {}
+    for ratio in (float(ratios @ mass / max(mass.sum(), 1e-9)), float(np.quantile(ratios, 0.25))):
+        strategy = move_strategy(round(100 * (ratio - 1)), None)
+        price = realise(strategy, observation.anchors, observation.fraction_digits)
+        if price is not None:
+            reason = f"{len(sold)} of {len(past)} alike offers sold, on average at {np.mean(ratios) - 1:+.0%}"
+            found[price] = Proposal(strategy, Source.RETRIEVED, reason, price)
+    return list(found.values())
+
+
+def numeric_proposals(observation: Observation, moves: Sequence[int], facts: StrategistFacts) -> list[Proposal]:
+    """The best moves that the search found, exact and with a retail ending."""
+    found = {}
+    for move in moves:
+        for rounding in (Rounding.EXACT, Rounding.CHARM):
+            strategy = move_strategy(move, fitting_lever(facts, move), rounding if move else Rounding.EXACT)
+            price = realise(strategy, observation.anchors, observation.fraction_digits)
+            if price is not None and price not in found:
+                reason = "highest expected value of a search over every whole-percent move"
+                found[price] = Proposal(strategy, Source.NUMERIC, reason, price)
+    return list(found.values())
+
+
+def move_strategy(move_pct: int, lever: Lever | None, rounding: Rounding = Rounding.EXACT) -> Strategy:
+    """A strategy for a move from the reference; `lever` names the reason when the grammar allows it that move."""
+    move = max(-MOVE_LIMIT_PCT, min(MOVE_LIMIT_PCT, move_pct))
+    if move == 0:
+        return HOLD
+    if lever is None or move not in ALLOWED_MOVES[lever] or Anchor.REFERENCE not in ALLOWED_ANCHORS[lever]:
+        lever = Lever.DISCOUNT if move < 0 else Lever.PREMIUM
+    return Strategy(lever, Anchor.REFERENCE, move, rounding)
+
+
+def distinct(proposals: Sequence[Proposal]) -> list[Proposal]:
+    """The first proposal of each price and lever, in the order given."""
+    seen: dict[tuple[int, Lever], Proposal] = {}
+    for proposal in proposals:
+        seen.setdefault((proposal.raw_minor, proposal.strategy.lever), proposal)
+    return list(seen.values())

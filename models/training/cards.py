@@ -1,0 +1,24 @@
+"""Model cards: what a version is, what it was trained on, how it measured, what it may not be used for."""
+
+from models.registry import Kind, ModelMeta
+
+_WHAT = {
+    Kind.ENCODER: "MiniLM (all-MiniLM-L6-v2) with a LoRA delta, and the interest head on its states",
+    Kind.EVALUATOR: "purchase probability (monotone in price) and satisfaction heads with a last-layer posterior",
+    Kind.STRATEGIST: "the first layers of SmolLM2-135M-Instruct with a LoRA delta and 79 strategy tokens",
+}
+
+
+def card(meta: ModelMeta) -> str:
+    """The card as Markdown, from `meta.json` alone."""
+    metrics = "\n".join(f"| {name} | {value:.5g} |" for name, value in meta.metrics.items())
+    config = ", ".join(f"{name} {value}" for name, value in meta.config.items())
+    requires = ", ".join(f"{kind} {version}" for kind, version in meta.requires.items()) or "nothing else"
+    return (
+        f"# {meta.kind} {meta.version}\n\n"
+        f"{_WHAT[meta.kind]}.\n\n"
+        f"Trained on: {meta.trained_on}. The data is simulated; no figure here says anything of real shoppers, and the "
+        "weights are for demonstration and as a starting point for a merchant's own training.\n\n"
+        f"Licence: Apache-2.0, as the base weights. Needs: {requires}. Config: {config}.\n\n"
+        f"Validation (weeks 41-44):\n\n| metric | value |\n|---|---|\n{metrics}\n"
+    )

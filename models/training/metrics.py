@@ -1,0 +1,116 @@
+"""Validation metrics that travel in `meta.json`."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluator import Evaluator, Situations
+from models.interest import InterestHead, conditional_state
+from models.monotone import sigmoid
+from models.strategist import ProposalRequest, Strategist
+from models.strategy import Strategy
+from models.training.interest import InterestData
+from models.training.panel import Panel
+from models.training.situations import Situation
+
+Floats = NDArray[np.float64]
+
+_HEURISTIC_MOVES = (0, -5, -10, -15, -20, -25, 5, 10)
+
+
+def log_loss(label: Floats, probability: Floats, weight: Floats) -> float:
+    """Weighted mean of -log p(label)."""
+    clipped = np.clip(probability, 1e-9, 1 - 1e-9)
+    return float(np.average(-(label * np.log(clipped) + (1 - label) * np.log(1 - clipped)), weights=weight))
+
+
+def auc(label: Floats, score: Floats, weight: Floats) -> float:
+    """Weighted area under the ROC curve, ties counted half."""
+    order = np.argsort(score, kind="stable")
+    label, score, weight = label[order], score[order], weight[order]
+    starts = np.flatnonzero(np.r_[True, np.diff(score) > 0])
+    positive = np.add.reduceat(label * weight, starts)
+    negative = np.add.reduceat((1 - label) * weight, starts)
+    below = np.r_[0.0, np.cumsum(negative)[:-1]]
+    return float((positive * (below + negative / 2)).sum() / (positive.sum() * negative.sum()))
+
+
+def evaluator_metrics(
+    evaluator: Evaluator, panel: Panel, rows: NDArray[np.int64], situations: Situations
+) -> dict[str, float]:
+    """Log loss, RIG, AUC, calibration, elasticity and interval width on held-out panel rows."""
+    label = panel.bought[rows].astype(np.float64)
+    weight = panel.weight[rows].astype(np.float64)
+    price = panel.log_ratio[rows].astype(np.float64)[:, None]
+    probability = evaluator.expect(situations, price).purchase[:, 0]
+    rate = float(np.average(label, weights=weight))
+    entropy = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
+    loss = log_loss(label, probability, weight)
+    step = np.repeat(np.asarray([[-0.1, 0.1]]), len(rows), axis=0)
+    response = evaluator.expect(situations, step).purchase
+    elasticity = -(np.log(response[:, 1]) - np.log(response[:, 0])) / 0.2
+    return {
+        "log_loss": loss,
+        "rig": 1 - loss / entropy,
+        "auc": auc(label, probability, weight),
+        "auc_category_only": auc(*(x[~panel.stratum_a[rows]] for x in (label, probability, weight))),
+        "mean_prediction_over_rate": float(np.average(probability, weights=weight)) / rate,
+        "elasticity": float(np.average(elasticity, weights=weight)),
+        "wrong_sign_share": float((response[:, 1] > response[:, 0]).mean()),
+    }
+
+
+def interest_metrics(head: InterestHead, data: InterestData) -> dict[str, float]:
+    """Log loss, AUC and calibration of the interest head, with and without history features."""
+    weight = np.ones(len(data.label))
+    label = data.label.astype(np.float64)
+    found = {}
+    for name, pair in (("interest", data.pair), ("interest_text_only", np.zeros_like(data.pair))):
+        score = sigmoid(head.logits(conditional_state(data.shopper, data.category, pair)).astype(np.float64))
+        found[f"{name}_log_loss"] = log_loss(label, score, weight)
+        found[f"{name}_auc"] = auc(label, score, weight)
+    return found
+
+
+def strategist_metrics(
+    strategist: Strategist, situations: Sequence[Situation], render: Callable[[Situation], str], rng: np.random.Generator
+) -> dict[str, float]:
+    """Mean regret (percent of the best utility) of the first choice and of the best of eight, with baselines."""
+    regrets: dict[str, list[float]] = {name: [] for name in ("first", "best_of_8", "hold", "random_8", "heuristic_8")}
+    distinct = []
+    for start in range(0, len(situations), 16):
+        batch = situations[start : start + 16]
+        written = strategist.propose([_request(situation, render) for situation in batch])
+        for situation, items in zip(batch, written, strict=True):
+            values = [situation.capped_value(_ratio(situation, item.strategy)) for item in items]
+            random = [situation.capped_value(1 + move / 100) for move in rng.integers(-30, 31, 8)]
+            heuristic = [situation.capped_value(1 + move / 100) for move in _HEURISTIC_MOVES]
+            hold = situation.capped_value(1.0)
+            found = {
+                "first": values[0],
+                "best_of_8": max(values),
+                "hold": hold,
+                "random_8": max(random),
+                "heuristic_8": max(heuristic),
+            }
+            for name, value in found.items():
+                regrets[name].append(100 * (situation.best - value) / abs(situation.best))
+            distinct.append(len({item.strategy for item in items}))
+    return {f"regret_pct_{name}": float(np.mean(values)) for name, values in regrets.items()} | {
+        "distinct_of_8": float(np.mean(distinct))
+    }
+
+
+def _request(situation: Situation, render: Callable[[Situation], str]) -> ProposalRequest:
+    facts = situation.facts
+    return ProposalRequest(
+        render(situation), facts.levers(above_reference=situation.above_reference), facts.anchors()
+    )
+
+
+def _ratio(situation: Situation, strategy: Strategy) -> float:
+    anchor = situation.anchor_ratio(strategy.anchor)
+    if anchor is None:
+        raise AssertionError("the grammar admits known anchors only")
+    return anchor * (1 + strategy.move_pct / 100)

@@ -1,0 +1,67 @@
+"""From shipped deltas to runnable versions and back.
+
+A shipped version is a folder of small safetensors with `meta.json` and a model card; an installed one (in the
+registry) holds the same deltas and the runtime files made from them.
+"""
+
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Final
+
+from models.encoder_export import export_encoder
+from models.registry import META, Kind, ModelMeta, Registry, file_digests, read_meta
+from models.strategist_export import export_strategist
+
+CARD: Final = "CARD.md"
+DELTAS: Final = {
+    Kind.ENCODER: ("adapter.safetensors", "interest.safetensors"),
+    Kind.EVALUATOR: ("evaluator.safetensors",),
+    Kind.STRATEGIST: ("delta.safetensors",),
+}
+
+
+def install_deltas(registry: Registry, meta: ModelMeta, deltas: Path) -> Path:
+    """Copy a version's deltas into the registry and make its runtime files beside them."""
+
+    def write(folder: Path) -> None:
+        for name in (*DELTAS[meta.kind], CARD):
+            if (deltas / name).is_file():
+                shutil.copyfile(deltas / name, folder / name)
+        if meta.kind is Kind.ENCODER:
+            export_encoder(folder / "adapter.safetensors", folder)
+        elif meta.kind is Kind.STRATEGIST:
+            export_strategist(folder / "delta.safetensors", folder)
+
+    return registry.install(meta, write)
+
+
+def install_shipped(registry: Registry, kind: Kind) -> bool:
+    """Install the shipped version of a kind unless it is there; activate it when none is active.
+
+    Returns:
+        Whether anything had to be made.
+
+    Raises:
+        RegistryError: The shipped files are damaged.
+    """
+    with as_file(files("models") / "shipped" / kind.value) as folder:
+        meta = read_meta(folder)
+        fresh = not registry.has(kind, meta.version)
+        if fresh:
+            install_deltas(registry, meta, folder)
+    if not registry.is_active(kind):
+        registry.activate(kind, meta.version)
+    return fresh
+
+
+def ship(registry: Registry, kind: Kind, target: Path) -> None:
+    """Write the active version's deltas, card and meta as the shipped version of a kind."""
+    source = registry.folder(kind, registry.active(kind))
+    meta = read_meta(source)
+    folder = target / kind.value
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*DELTAS[kind], CARD):
+        shutil.copyfile(source / name, folder / name)
+    shipped = meta.model_copy(update={"files": file_digests(folder)})
+    (folder / META).write_text(shipped.model_dump_json(indent=1) + "\n", "utf-8")
