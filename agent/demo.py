@@ -37,15 +37,19 @@ class DemoSize:
     """How much of the demo data to load; None takes all."""
 
     households: int | None = None
-    first_outcome_week: int = 14
+    first_outcome_week: int = 36
     rate_a: float = 0.02
     rate_b: float = 0.002
 
 
-def load_demo(store: Store, journey: Journey, clock: Clock, size: DemoSize, progress: Progress) -> None:
+def load_demo(
+    store: Store, read: Callable[[], Journey], clock: Clock, size: DemoSize, progress: Progress
+) -> None:
     """Fill an empty store, or go on with an interrupted load; does nothing when the demo was loaded before."""
     if store.meta(LOADED_KEY) is not None:
         return
+    progress("reading the data", 0.0)
+    journey = read()
     receipts = _chosen(journey.receipts, size)
     counts = receipts["product_id"].value_counts()
     sold = set(counts.index[counts >= (MIN_PURCHASES if size.households is None else 3)])

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agent.decision import IgnoredInput
 from agent.records import ProductRecord
 from models.features import Subject
 from models.history import ShopperHistory
+from models.monotone import sigmoid
 from models.strategy import AnchorPrices
 from models.value import Stock
 
@@ -75,4 +79,28 @@ class Observation:
     inputs_used: tuple[str, ...]
     inputs_ignored: tuple[IgnoredInput, ...]
     deadline_ms: int
-    history_version: int
+    last_price_minor: int | None = None
+
+    @property
+    def unit_cost(self) -> float:
+        """Cost of a unit in minor units; where only a floor is known, the floor stands in: profit is what is above it."""
+        cost = self.product.cost_minor
+        if cost is None:
+            floors = [f for f in (self.product.floor_minor, self.limits.min_minor) if f is not None]
+            cost = max(floors, default=0)
+        return float(cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Encoder states of a batch, `(n, 384)` each, interest logits `(n,)` and feature rows in `FEATURES` order."""
+
+    shopper: NDArray[np.float32]
+    product: NDArray[np.float32]
+    interest_logit: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+    @property
+    def interest(self) -> NDArray[np.float64]:
+        """`I_u(c)`, 0-1."""
+        return sigmoid(self.interest_logit.astype(np.float64))

@@ -1,14 +1,17 @@
 """Shopper histories, folded from the store when first asked for and forgotten when new events arrive."""
 
-from collections import OrderedDict
+from bisect import bisect_left
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
-from typing import Protocol
+from typing import Final, Protocol
 
 from agent.records import EventRecord, EventType
-from models.history import Act, ShopperHistory
+from models.history import RECENT, Act, RecentItems, ShopperHistory, recent_items
+
+_ALL: Final = 1_000_000
 
 
 class EventSource(Protocol):
@@ -92,6 +95,23 @@ class ShopperBook:
         if len(earlier) == len(events):
             self._remember(shopper_id, _Folded(history, events[-1].at.timestamp() if events else 0.0), changes)
         return history
+
+    def recents(self, shopper_id: str, moments_s: Sequence[float]) -> list[RecentItems]:
+        """A shopper's latest items before each of several moments, from one read."""
+        if len(moments_s) == 1:
+            return [recent_items(self.history(shopper_id, moments_s[0]), moments_s[0])]
+        last = datetime.fromtimestamp(max(moments_s), UTC)
+        acts = [
+            to_act(event, ProductLabels())
+            for event in self._source.shopper_events(shopper_id, before=last, limit=_ALL)
+            if event.type is EventType.PURCHASE
+        ]
+        times = [act.at_s for act in acts]
+        found = []
+        for moment in moments_s:
+            end = bisect_left(times, moment)
+            found.append(recent_items(ShopperHistory(recent=deque(acts[max(0, end - RECENT) : end])), moment))
+        return found
 
     def forget(self, shopper_ids: Iterable[str]) -> None:
         """Drop what is remembered of shoppers whose events changed."""

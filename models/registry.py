@@ -34,6 +34,9 @@ class Kind(StrEnum):
     EVALUATOR = "evaluator"
 
 
+ORDER: Final = (Kind.ENCODER, Kind.EVALUATOR, Kind.STRATEGIST)  # each may need those before it
+
+
 class ModelMeta(BaseModel):
     """What is known of a version; `files` maps each file to its SHA-256."""
 

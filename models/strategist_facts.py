@@ -5,6 +5,7 @@ from typing import Final
 
 from models.strategy import Anchor, Lever
 
+ELASTICITY_SPAN: Final = 0.8  # elasticity is taken between this price ratio and the reference
 _LOYAL: Final = ("regular", "occasional")
 
 

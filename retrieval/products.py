@@ -59,6 +59,7 @@ class ProductIndex:
         self._graph = Graph(dim)
         self._entries: list[ProductEntry | None] = []  # by row; None when retired
         self._rows: dict[str, int] = {}
+        self._currencies: set[str] = set()
         self._changes = 0
         self._alive: Mask | None = None  # cache of "not retired", dropped at every write
         self._lock = RLock()
@@ -72,6 +73,11 @@ class ProductIndex:
         """Changes with every write; recorded in decisions."""
         return f"{self.made_with}/{len(self._rows)}.{self._changes}"
 
+    @property
+    def only_currency(self) -> str | None:
+        """The one currency of all products ever held, None when there are several."""
+        return next(iter(self._currencies)) if len(self._currencies) == 1 else None
+
     def upsert(self, entries: Sequence[ProductEntry], vectors: Vectors) -> None:
         """Add or replace products; `vectors` `(n, dim)` are unit length."""
         with self._lock:
@@ -82,6 +88,7 @@ class ProductIndex:
             for row, entry in enumerate(entries, start):
                 self._entries.append(entry)
                 self._rows[entry.id] = row
+                self._currencies.add(entry.currency)
             self._changed()
             if len(self._entries) - len(self._rows) > _REBUILD_SHARE * len(self._entries):
                 self._rebuild()
@@ -150,6 +157,7 @@ class ProductIndex:
         with pa.memory_map(str(folder / _ROWS)) as source:
             entries = [ProductEntry(**row) for row in ipc.open_file(source).read_all().to_pylist()]
         index._entries = list(entries)
+        index._currencies = {entry.currency for entry in entries}
         index._rows = {entry.id: row for row, entry in enumerate(entries)}
         return index
 

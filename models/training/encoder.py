@@ -27,7 +27,7 @@ class EncoderTrainingConfig:
 
     rank: int = 16
     alpha: int = 32
-    steps: int = 200
+    steps: int = 150
     batch: int = 64
     learning_rate: float = 5e-4
     last_week: int = 40

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluator import Evaluator, Situations
-from models.strategist_facts import StrategistFacts, fitting_lever
+from models.strategist_facts import ELASTICITY_SPAN, StrategistFacts, fitting_lever
 from models.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, MOVES, Anchor, Lever, Rounding
 from models.value import Offers, Stock, Weights, utility
 
@@ -76,7 +76,7 @@ def invent(
 ) -> list[Situation]:
     """Make one situation from each row."""
     n = len(known)
-    stretch = np.exp(rng.normal(0.6, 0.7, n)).clip(0.5, 6.0)
+    stretch = np.exp(rng.normal(-0.1, 0.5, n)).clip(0.3, 3.0)
     rival = np.where(rng.random(n) < 0.5, np.exp(rng.normal(-0.03, 0.12, n)), np.nan)
     stretched = np.log(GRID)[None] * stretch[:, None]
     with_rival = Situations(
@@ -95,8 +95,8 @@ def _situation(
 ) -> Situation:
     rival, purchase, satisfaction = response
     at_reference = int(np.searchsorted(GRID, 1.0))
-    window = slice(at_reference - 5, at_reference + 6)
-    elasticity = -float(np.polyfit(np.log(GRID[window]), np.log(purchase[window]), 1)[0])
+    deep = int(np.searchsorted(GRID, ELASTICITY_SPAN))
+    elasticity = float(np.log(purchase[deep] / purchase[at_reference]) / -np.log(ELASTICITY_SPAN))
     cost = float(rng.uniform(0.25, 0.92))
     hours = float(rng.choice([2, 6, 12, 24, 48, 96, 240])) if rng.random() < 0.3 else None
     pressure = float(np.exp(rng.normal(0.2, 1.1)))

@@ -1,6 +1,6 @@
 """Supervised fine-tuning of the strategist: LoRA on the first layers of SmolLM2, and the strategy tokens from scratch.
 
-Targets are soft (`training.situations.lesson`): the loss is the cross entropy of each slot's distribution.
+Targets are soft (`training.situations.lesson`): the loss is each slot's Kullback-Leibler divergence from them.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,6 +30,8 @@ from models.strategist import (
 )
 from models.strategy import MOVES
 from models.training.situations import Lesson, Situation, lesson
+
+_HEAD_RATE = 3.0  # the strategy tokens start from nothing
 
 Render = Callable[[Situation], str]
 
@@ -107,10 +109,12 @@ def train_strategist(
     rng = np.random.default_rng(config.seed)
     net = StrategistNet(config)
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, config.learning_rate, total_steps=config.steps, pct_start=0.1
+    rates = [config.learning_rate, _HEAD_RATE * config.learning_rate]
+    groups = [[p for p in net.layers.parameters() if p.requires_grad], [net.embedding, net.head]]
+    optimiser = torch.optim.AdamW(
+        [{"params": group, "lr": rate} for group, rate in zip(groups, rates, strict=True)], weight_decay=0.01
     )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=config.steps, pct_start=0.1)
     for step in range(config.steps):
         chosen = [situations[index] for index in rng.integers(0, len(situations), config.batch)]
         lessons = [lesson(situation, rng) for situation in chosen]
@@ -147,7 +151,7 @@ def _written(lessons: Sequence[Lesson]) -> Tensor:
 
 
 def slot_loss(head: Tensor, states: Tensor, lessons: Sequence[Lesson]) -> Tensor:
-    """Mean cross entropy of the four slots; barred tokens have zero target and are left out of the softmax."""
+    """Mean divergence of the four slots from their soft targets, 0 when they are met exactly."""
     starts = (LEVER_AT, ANCHOR_AT, MOVE_AT, ROUNDING_AT)
     targets: tuple[Any, ...] = (
         np.stack([x.lever_target for x in lessons]),
@@ -160,7 +164,8 @@ def slot_loss(head: Tensor, states: Tensor, lessons: Sequence[Lesson]) -> Tensor
     for slot, (start, target, weight) in enumerate(zip(starts, targets, weights, strict=True)):
         wanted = torch.from_numpy(target).float()
         logits = states[:, slot] @ head[start : start + wanted.shape[1]].T
-        total = total - weight * (wanted * torch.log_softmax(logits, -1)).sum(1).mean()
+        surprise = torch.xlogy(wanted, wanted) - wanted * torch.log_softmax(logits, -1)
+        total = total + weight * surprise.sum(1).mean()
     return total
 
 

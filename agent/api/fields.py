@@ -1,0 +1,88 @@
+"""Field types of the HTTP contract: bounded text without control characters, money, zoned times, finite numbers."""
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from agent.money import MAX_MINOR, MoneyError, fraction_digits
+
+_LINE_BREAKS: Final = "\n\r\t"
+_REFUSED: Final = ("Cc", "Cs", "Co", "Cn")  # control, surrogate, private use, unassigned
+EARLIEST: Final = datetime.fromisoformat("1990-01-01T00:00:00+00:00")
+LATEST: Final = datetime.fromisoformat("2100-01-01T00:00:00+00:00")
+
+
+def clean_text(text: str) -> str:
+    """Refuse control characters; drop invisible format characters (bidi marks, zero-width), keep line breaks."""
+    for position, char in enumerate(text):
+        if char not in _LINE_BREAKS and unicodedata.category(char) in _REFUSED:
+            raise ValueError(f"control character U+{ord(char):04X} at position {position} is not allowed")
+    return "".join(char for char in text if unicodedata.category(char) != "Cf").strip()
+
+
+def _strict_int(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("must be a whole number")
+    return value
+
+
+def _known_currency(code: str) -> str:
+    try:
+        fraction_digits(code)
+    except MoneyError as error:
+        raise ValueError(str(error)) from None
+    return code
+
+
+def _in_range(at: datetime) -> datetime:
+    if not EARLIEST <= at <= LATEST:
+        raise ValueError(f"must lie between {EARLIEST:%Y} and {LATEST:%Y}")
+    return at
+
+
+def text(limit: int, least: int = 0) -> Any:
+    """A text field of up to `limit` characters."""
+    return Annotated[str, Field(max_length=limit), AfterValidator(clean_text), Field(min_length=least)]
+
+
+Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(clean_text), Field(min_length=1)]
+Short = Annotated[str, Field(max_length=200), AfterValidator(clean_text)]
+Title = Annotated[str, Field(max_length=500), AfterValidator(clean_text)]
+Description = Annotated[str, Field(max_length=20_000), AfterValidator(clean_text)]
+EventText = Annotated[str, Field(max_length=2_000), AfterValidator(clean_text)]
+ProfileText = Annotated[str, Field(max_length=4_000), AfterValidator(clean_text)]
+Count = Annotated[int, BeforeValidator(_strict_int), Field(ge=0, le=10**9)]
+Quantity = Annotated[int, BeforeValidator(_strict_int), Field(ge=1, le=10_000)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Rating = Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)]
+Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
+Time = Annotated[AwareDatetime, AfterValidator(_in_range)]
+Currency = Annotated[str, Field(min_length=3, max_length=3, pattern="^[A-Z]{3}$"), AfterValidator(_known_currency)]
+AttributeName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(clean_text)]
+AttributeValue = bool | Number | Annotated[str, Field(max_length=1_000), AfterValidator(clean_text)]
+
+
+class Strict(BaseModel):
+    """Base of all request parts: frozen, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Money(Strict):
+    """An amount in minor units of an ISO 4217 currency: 279 USD cents is 2.79 USD."""
+
+    amount_minor: Annotated[int, BeforeValidator(_strict_int), Field(ge=0, le=MAX_MINOR)]
+    currency: Currency
+
+
+class Price(Money):
+    """Money that is more than nothing."""
+
+    @field_validator("amount_minor")
+    @classmethod
+    def _positive(cls, amount: int) -> int:
+        if amount < 1:
+            raise ValueError("must be at least 1 minor unit")
+        return amount

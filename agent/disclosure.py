@@ -1,0 +1,52 @@
+"""What a shopper must or may be told of a price, from the inputs that really set it.
+
+Inputs are named by where they come from: `profile.income`, `history.purchases`, `events`, `product.cost`,
+`context.season`, `limits.max_price`. What is not known to be impersonal counts as personal.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from agent.decision import Disclosure, IgnoredInput
+from agent.packs import find_jurisdiction
+
+SAME_FOR_EVERYONE: Final = "This price is the same for everyone; no personal data set it."
+PERSONALISED: Final = "This price was set for you by an algorithm, using: {inputs}."
+IMPERSONAL: Final = frozenset(("product", "limits", "market", "similar_products", "quantity", "merchant"))
+IMPERSONAL_CONTEXT: Final = frozenset(
+    ("at", "channel", "competitor_prices", "deadline", "inventory", "jurisdiction", "market_trend", "season")
+)
+
+
+def is_personal(input_name: str) -> bool:
+    """Whether an input says something of the shopper; context that Pricesmith does not know of may."""
+    source, _, detail = input_name.partition(".")
+    if source == "context":
+        return detail not in IMPERSONAL_CONTEXT
+    return source not in IMPERSONAL
+
+
+def disclose(
+    personalised: bool, inputs_used: Sequence[str], inputs_ignored: Sequence[IgnoredInput], jurisdiction: str | None
+) -> Disclosure:
+    """The notice for one price.
+
+    Args:
+        personalised: Whether personal data entered the price; without it no place demands a notice.
+        inputs_used: Names of the inputs that entered the price, personal or not.
+        inputs_ignored: Inputs that did not, and why.
+        jurisdiction: A code or name as the request gave it.
+    """
+    place = find_jurisdiction(jurisdiction)
+    if not personalised:
+        text = SAME_FOR_EVERYONE
+    else:
+        personal = [name for name in inputs_used if is_personal(name)]
+        text = (PERSONALISED if place is None else place.notice).replace("{inputs}", ", ".join(personal or inputs_used))
+    return Disclosure(
+        required=personalised and place is not None,
+        text=text,
+        jurisdiction=jurisdiction if place is None else place.code,
+        inputs_used=tuple(inputs_used),
+        inputs_ignored=tuple(inputs_ignored),
+    )

@@ -1,0 +1,50 @@
+"""Step 6: the merchant's limits for each request, and the gateway applied with them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.gateway import Bounds, GatewayFacts, GatewayRules, Guarded, bounds, guard, tightest
+from agent.observation import Observation
+from agent.selector import Selected
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The merchant's own rules, tightened by each product's and each request's."""
+
+    merchant: GatewayRules
+
+    def rules(self, observation: Observation) -> GatewayRules:
+        """The tightest of merchant, product and request."""
+        product, limits = observation.product, observation.limits
+        own = GatewayRules(
+            floor_minor=product.floor_minor, ceiling_minor=product.ceiling_minor, map_minor=product.map_minor
+        )
+        asked = GatewayRules(
+            floor_minor=limits.min_minor,
+            ceiling_minor=limits.max_minor,
+            min_margin_frac=limits.min_margin_frac or 0.0,
+            max_discount_frac=limits.max_discount_frac,
+        )
+        return tightest(self.merchant, own, asked)
+
+    def facts(self, observation: Observation) -> GatewayFacts:
+        """Cost, reference and last price, fresh from this request."""
+        return GatewayFacts(
+            reference_minor=observation.reference_minor,
+            fraction_digits=observation.fraction_digits,
+            cost_minor=observation.product.cost_minor,
+            last_price_minor=observation.last_price_minor,
+        )
+
+    def bounds(self, observation: Observation) -> Bounds:
+        """Every price that may be answered."""
+        return bounds(self.rules(observation), self.facts(observation))
+
+    def check(self, observation: Observation, raw_minor: int) -> Guarded:
+        """One price through the gateway."""
+        return guard(raw_minor, self.rules(observation), self.facts(observation))
+
+    def apply(self, observations: Sequence[Observation], selected: Sequence[Selected]) -> list[Guarded]:
+        """The chosen prices through the gateway, from what was proposed to what may be shown."""
+        return [self.check(o, choice.raw_minor) for o, choice in zip(observations, selected, strict=True)]

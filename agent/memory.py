@@ -1,0 +1,118 @@
+"""The outcome memory as the service uses it: keys made from states, new outcomes remembered at once."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.catalogue import Catalogue
+from agent.clock import StoreClock
+from agent.decision import PastOutcome
+from agent.records import OutcomeRecord, OutcomeType
+from agent.shoppers import ShopperBook
+from agent.store import Store
+from agent.store.rows import chunks
+from models.evaluator import Evaluator, item_states
+from models.history import RecentItems
+from retrieval import MemoryRow, OutcomeMemory
+
+_BATCH = 100_000
+
+
+class OutcomeBook:
+    """Outcome memory over catalogue states and shopper histories."""
+
+    def __init__(
+        self, memory: OutcomeMemory, evaluator: Evaluator, catalogue: Catalogue, shoppers: ShopperBook, clock: StoreClock
+    ) -> None:
+        """Keys are the evaluator's; states come from the catalogue; outcomes' times are mapped by `clock`."""
+        self.memory = memory
+        self._evaluator = evaluator
+        self._catalogue = catalogue
+        self._shoppers = shoppers
+        self._clock = clock
+
+    def neighbours(
+        self, recents: Sequence[RecentItems], products: NDArray[np.float32], at_s: Sequence[float], k: int
+    ) -> list[tuple[PastOutcome, ...]]:
+        """The `k` nearest past outcomes of each shopper and product before each moment (Unix seconds)."""
+        if not recents:
+            return []
+        keys = self._evaluator.memory_keys(item_states(recents, self._catalogue.state), products)
+        hits = self.memory.neighbours(keys, k, [int(moment * 1e6) for moment in at_s])
+        return [
+            tuple(
+                PastOutcome(
+                    hit.row.outcome_id,
+                    hit.row.product_id,
+                    hit.row.price_ratio,
+                    hit.row.bought,
+                    hit.row.weight,
+                    hit.similarity,
+                )
+                for hit in row
+            )
+            for row in hits
+        ]
+
+    def catch_up(self, store: Store, on_batch: Callable[[int], None] | None = None) -> int:
+        """Remember what the store holds beyond the watermark; returns how many outcomes were new."""
+        added = 0
+        for batch in chunks(store.outcomes_since(self.memory.watermark), _BATCH):
+            self.add(batch)
+            added += len(batch)
+            if on_batch is not None:
+                on_batch(added)
+        return added
+
+    def add(self, numbered: Sequence[tuple[int, OutcomeRecord]]) -> None:
+        """Remember outcomes with the store's numbers; those of unknown products or of returns leave no row."""
+        usable = [
+            outcome
+            for _, outcome in numbered
+            if outcome.type is not OutcomeType.RETURNED and outcome.reference_minor and outcome.product_id is not None
+            and self._catalogue.state(outcome.product_id) is not None
+        ]
+        watermark = max((number for number, _ in numbered), default=0)
+        if not usable:
+            self.memory.watermark = max(self.memory.watermark, watermark)
+            return
+        recents = self._recents(usable)
+        states = np.stack([self._state(outcome) for outcome in usable])
+        keys = self._evaluator.memory_keys(item_states(recents, self._catalogue.state), states)
+        self.memory.add([self._row(outcome) for outcome in usable], keys, watermark)
+
+    def _recents(self, outcomes: Sequence[OutcomeRecord]) -> list[RecentItems]:
+        """What each outcome's shopper had bought just before it; one read of the store for each shopper."""
+        found = [RecentItems((), ())] * len(outcomes)
+        rows_of: dict[str, list[int]] = defaultdict(list)
+        for row, outcome in enumerate(outcomes):
+            if outcome.shopper_id is not None:
+                rows_of[outcome.shopper_id].append(row)
+        for shopper_id, rows in rows_of.items():
+            moments = [self._behaviour(outcomes[row].at).timestamp() for row in rows]
+            for row, recent in zip(rows, self._shoppers.recents(shopper_id, moments), strict=True):
+                found[row] = recent
+        return found
+
+    def _state(self, outcome: OutcomeRecord) -> NDArray[np.float32]:
+        state = self._catalogue.state(outcome.product_id or "")
+        if state is None:
+            raise AssertionError("outcomes of unknown products were left out before")
+        return state
+
+    def _row(self, outcome: OutcomeRecord) -> MemoryRow:
+        return MemoryRow(
+            outcome_id=outcome.outcome_id,
+            product_id=outcome.product_id or "",
+            shopper_id=outcome.shopper_id or "",
+            at_us=int(self._behaviour(outcome.at).timestamp() * 1e6),
+            price_ratio=outcome.price_minor / (outcome.reference_minor or outcome.price_minor),
+            bought=outcome.type is OutcomeType.PURCHASED,
+            weight=outcome.weight,
+        )
+
+    def _behaviour(self, at: datetime) -> datetime:
+        return self._clock.behaviour_time(at)

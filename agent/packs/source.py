@@ -1,0 +1,24 @@
+"""Reading the data files of packs."""
+
+from pathlib import Path
+from typing import Final, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from agent.packs.errors import PackError
+
+DATA: Final = Path(__file__).parent / "data"
+PROTECTED_FILE: Final = "protected"
+JURISDICTIONS_FILE: Final = "jurisdictions"
+
+T = TypeVar("T")
+
+
+def read_data(name: str, shape: TypeAdapter[T]) -> T:
+    """`data/<name>.yaml`, checked. Raises PackError when it is malformed."""
+    path = DATA / f"{name}.yaml"
+    try:
+        return shape.validate_python(yaml.safe_load(path.read_text("utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise PackError(f"{path.name} is malformed: {error}") from error

@@ -1,0 +1,86 @@
+"""Protected attributes are taken out of a shopper's profile before anything else reads it.
+
+Field names are matched word by word; text is cut into clauses, and a clause that mentions an attribute goes. Too much
+is dropped rather than too little. What was dropped is named, never its value.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from agent.decision import IgnoredInput
+from agent.packs import Jurisdiction, Pack, ProtectedAttribute, find_jurisdiction, protected_attributes
+from agent.records import Attribute
+
+PROFILE_TEXT: Final = "profile text"
+_CLAUSES: Final = re.compile(  # after NFKC, which makes full-width punctuation ASCII
+    r"[.;,!?()\n。、]+(?!\d)|\b(?:and|but|who|which|with|whose|while)\b", re.IGNORECASE
+)
+_NAME_CHARS: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What may be used of a profile. `text` is what is left of a profile given as text, else empty."""
+
+    attributes: Mapping[str, Attribute]
+    text: str
+    ignored: tuple[IgnoredInput, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    attribute: ProtectedAttribute
+    reason: str
+
+
+def screen_profile(profile: Mapping[str, Attribute] | str, pack: Pack, jurisdiction: str | None) -> Screened:
+    """Split a profile into what may set a price and what may not in this pack and jurisdiction."""
+    blocks = _blocks(pack, find_jurisdiction(jurisdiction))
+    if isinstance(profile, str):
+        kept, hits = _screen_text(profile, blocks)
+        return Screened({}, kept, _named(PROFILE_TEXT, hits))
+    attributes: dict[str, Attribute] = {}
+    ignored: list[IgnoredInput] = []
+    for name, value in profile.items():
+        shown = name[:_NAME_CHARS]
+        by_name = next((block for block in blocks if block.attribute.names(name)), None)
+        if by_name is not None:
+            ignored.append(IgnoredInput(shown, by_name.reason))
+        elif isinstance(value, str):
+            kept, hits = _screen_text(value, blocks)
+            ignored.extend(_named(shown, hits))
+            if kept or not hits:
+                attributes[name] = kept if hits else value
+        else:
+            attributes[name] = value
+    return Screened(attributes, "", tuple(ignored))
+
+
+def _blocks(pack: Pack, place: Jurisdiction | None) -> list[_Block]:
+    known = protected_attributes()
+    blocks = [_Block(known[name], f"protected attribute: {known[name].label}") for name in pack.protected]
+    if place is not None:
+        for name in place.blocks:
+            if name not in pack.protected:
+                blocks.append(_Block(known[name], f"protected attribute in {place.label}: {known[name].label}"))
+    return blocks
+
+
+def _screen_text(text: str, blocks: Iterable[_Block]) -> tuple[str, list[_Block]]:
+    """The clauses that mention nothing protected, and the blocks that took out the others."""
+    normal = unicodedata.normalize("NFKC", text)
+    hits: dict[str, _Block] = {}
+    kept = []
+    for clause in _CLAUSES.split(normal):
+        found = [block for block in blocks if block.attribute.in_text(clause)]
+        hits.update({block.attribute.name: block for block in found})
+        if not found and clause.strip():
+            kept.append(clause.strip())
+    return (", ".join(kept) if hits else text.strip()), list(hits.values())
+
+
+def _named(name: str, hits: Iterable[_Block]) -> tuple[IgnoredInput, ...]:
+    return tuple(IgnoredInput(name, f"mentions a {block.reason}") for block in hits)

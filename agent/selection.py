@@ -1,0 +1,118 @@
+"""Step 5: which candidate's price is shown, with what probability, and when to hold the reference instead.
+
+Utilities come as means `(m,)` and as posterior draws `(m, draws)`, the same draws for every candidate. Without
+exploration the best mean wins, unless it does not beat the reference by `min_gain` or does so in too few draws
+(abstention). With exploration a share of shoppers gets Thompson sampling (Thompson 1933) over the same draws: the
+draws are finite, so that the probability of every final price is an exact count, not an estimate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Exploration(StrEnum):
+    """How much a merchant lets the service try out."""
+
+    OFF = "off"
+    CAUTIOUS = "cautious"
+    NORMAL = "normal"
+
+
+_THOMPSON_SHARE: Final = {Exploration.OFF: 0.0, Exploration.CAUTIOUS: 0.1, Exploration.NORMAL: 0.5}
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRules:
+    """When a candidate may replace the reference.
+
+    Attributes:
+        min_gain: Least advantage in utility; 0.01 is about one percent of what the reference price is worth.
+        min_confidence: Least share of draws in which the candidate is better.
+    """
+
+    exploration: Exploration = Exploration.OFF
+    min_gain: float = 0.005
+    min_confidence: float = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Candidates of one request; `reference` is the index of the one that holds the reference price."""
+
+    prices: Sequence[int]
+    mean: Floats
+    draws: Floats
+    reference: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The choice.
+
+    Attributes:
+        probabilities: `(m,)`, the chance of each candidate being chosen; candidates with one price share its mass.
+        propensity: The chance that this final price was shown.
+        confidence: Share of posterior draws that agree with the choice.
+        abstained: A candidate looked better than the reference, but not surely enough.
+    """
+
+    index: int
+    probabilities: tuple[float, ...]
+    propensity: float
+    confidence: float
+    abstained: bool
+
+
+def select(contest: Contest, rules: SelectionRules, rng: np.random.Generator) -> Selection:
+    """Choose one candidate; `rng` is drawn from only when exploration is on."""
+    greedy, confidence, abstained = _greedy(contest, rules)
+    share = _THOMPSON_SHARE[rules.exploration]
+    probabilities = np.zeros(len(contest.prices))
+    probabilities[greedy] = 1.0 - share
+    index = greedy
+    if share > 0:
+        winners = _winners(contest)
+        probabilities += share * np.bincount(winners, minlength=len(contest.prices)) / len(winners)
+        index = int(rng.choice(len(probabilities), p=probabilities / probabilities.sum()))
+    prices = np.asarray(contest.prices)
+    propensity = float(probabilities[prices == prices[index]].sum())
+    if index != greedy:
+        confidence = float((contest.draws[index] >= contest.draws[contest.reference]).mean())
+    return Selection(index, tuple(probabilities.tolist()), min(1.0, propensity), confidence, abstained)
+
+
+def _greedy(contest: Contest, rules: SelectionRules) -> tuple[int, float, bool]:
+    """The best mean, or the reference when that is not sure to be beaten: (index, confidence, abstained)."""
+    reference = contest.reference
+    best = _argbest(contest, contest.mean)
+    if contest.prices[best] == contest.prices[reference]:
+        others = np.delete(contest.draws, reference, axis=0)
+        if not len(others):
+            return reference, 1.0, False
+        return reference, float((contest.draws[reference] >= others.max(axis=0) - rules.min_gain).mean()), False
+    better = float((contest.draws[best] > contest.draws[reference]).mean())
+    gain = float(contest.mean[best] - contest.mean[reference])
+    if gain >= rules.min_gain and better >= rules.min_confidence:
+        return best, better, False
+    return reference, float((contest.draws[best] <= contest.draws[reference] + rules.min_gain).mean()), True
+
+
+def _argbest(contest: Contest, utility: Floats) -> int:
+    """Highest utility; ties go to the price nearest the reference, then to the first candidate."""
+    reference_price = contest.prices[contest.reference]
+    order = sorted(
+        range(len(contest.prices)), key=lambda i: (-utility[i], abs(contest.prices[i] - reference_price), i)
+    )
+    return order[0]
+
+
+def _winners(contest: Contest) -> NDArray[np.intp]:
+    """The best candidate of each draw; equal prices count for the first of them."""
+    return np.asarray(contest.draws.argmax(axis=0), np.intp)

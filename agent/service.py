@@ -1,0 +1,74 @@
+"""What the HTTP surface and the commands call: one synchronous, thread-safe object."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from agent.api.schemas import QuoteRequest, RecommendationRequest
+from agent.decision import Decision
+from agent.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord
+from agent.refusal import Refusal
+from agent.tokens import Verification
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeReport:
+    """What a shop says became of a quote; `at` is when it happened."""
+
+    quote_id: str
+    type: OutcomeType
+    quantity: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether quotes can be made; `checks` says `ok` or what is wrong, by part."""
+
+    ready: bool
+    checks: Mapping[str, str]
+
+
+class PricingService(Protocol):
+    """Everything that can be asked of Pricesmith."""
+
+    def quote(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
+        """Price requests, one decision or refusal each, in their order."""
+        ...
+
+    def decision(self, quote_id: str) -> Decision | None:
+        """A recorded decision."""
+        ...
+
+    def outcomes_of(self, quote_id: str) -> list[OutcomeRecord]:
+        """What is known to have become of a quote."""
+        ...
+
+    def verify(self, token: str) -> Verification:
+        """Check a quote's token."""
+        ...
+
+    def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
+        """Record outcomes; the next quote knows them."""
+        ...
+
+    def add_events(self, events: Sequence[EventRecord]) -> None:
+        """Record behaviour; the next quote knows it."""
+        ...
+
+    def upsert_products(self, products: Sequence[ProductRecord]) -> None:
+        """Add or replace products; they are searchable when this returns."""
+        ...
+
+    def recommend(self, request: RecommendationRequest) -> list[Decision]:
+        """Products for a shopper, best first, each priced."""
+        ...
+
+    def readiness(self) -> Readiness:
+        """Whether models, index and store are ready."""
+        ...
+
+    def close(self) -> None:
+        """Write snapshots and close the store."""
+        ...

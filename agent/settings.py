@@ -1,0 +1,77 @@
+"""Settings: one frozen object, read from the environment (`PRICESMITH_...`) where the app or a command starts."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agent.selection import Exploration
+
+
+class Settings(BaseSettings):
+    """How one Pricesmith runs."""
+
+    model_config = SettingsConfigDict(env_prefix="PRICESMITH_", frozen=True, extra="ignore")
+
+    data_dir: Path = Path("data")
+    """Models, indexes, keys and, unless `database_url` says otherwise, the database."""
+
+    database_url: str | None = None
+    """`postgresql://...` for PostgreSQL; none keeps SQLite in the data folder."""
+
+    bootstrap_key: SecretStr | None = None
+    """An API key that works from the start, with every scope; at least 16 characters."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+
+    port: int = Field(8000, ge=1, le=65_535)
+    """Port to listen on."""
+
+    threads: int = Field(2, ge=1, le=256)
+    """Cores that one model call may use."""
+
+    quote_ttl_s: int = Field(900, ge=1, le=86_400)
+    """How long a quote is valid, seconds."""
+
+    default_deadline_ms: int = Field(1_000, ge=1, le=60_000)
+    """Deadline of a quote that brings none."""
+
+    body_limit_bytes: int = Field(2 * 1024 * 1024, ge=1_024)
+    """Largest request body."""
+
+    queue_limit: int = Field(256, ge=1)
+    """Quotes that may wait before further ones are refused with 503."""
+
+    metrics_public: bool = True
+    """Whether /metrics needs no key."""
+
+    pack: str = "ecommerce"
+    """Vertical pack: levers, context fields, attributes never used, default limits."""
+
+    prompt_version: int = Field(1, ge=1)
+    """Version of the strategist's prompt; the strategist is trained on exactly one."""
+
+    never_above_reference: bool = True
+    """No shopper pays more than the reference price."""
+
+    min_margin_frac: float | None = Field(None, ge=0, lt=0.99)
+    """Least margin over cost; none takes the pack's."""
+
+    max_discount_frac: float | None = Field(None, ge=0, le=1)
+    """Deepest discount off the reference price; none takes the pack's."""
+
+    max_change_frac: float | None = Field(None, ge=0, le=100)
+    """Largest change against the last price this shopper was quoted; none takes the pack's."""
+
+    weight_profit: float = Field(0.8, ge=0)
+    """Weight of profit in the choice."""
+
+    weight_purchase: float = Field(0.1, ge=0)
+    """Weight of winning the purchase."""
+
+    weight_satisfaction: float = Field(0.1, ge=0)
+    """Weight of the shopper's satisfaction."""
+
+    exploration: Exploration = Exploration.OFF
+    """Whether prices are varied to learn: off, cautious or normal."""

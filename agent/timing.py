@@ -1,0 +1,24 @@
+"""How long each step took, measured where it happens."""
+
+from dataclasses import dataclass, field
+from time import perf_counter
+
+
+@dataclass(slots=True)
+class StepTimer:
+    """Times consecutive steps of one batch, in milliseconds."""
+
+    _start: float = field(default_factory=perf_counter)
+    _last: float = field(default_factory=perf_counter)
+    steps_ms: dict[str, float] = field(default_factory=dict)
+
+    def done(self, step: str) -> None:
+        """Close a step that began when the one before ended."""
+        now = perf_counter()
+        self.steps_ms[step] = round((now - self._last) * 1e3, 3)
+        self._last = now
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Since the batch began."""
+        return (perf_counter() - self._start) * 1e3

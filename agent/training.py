@@ -1,0 +1,116 @@
+"""`pricesmith train`: joins the models' training with the outcome memory and the prompt, which models may not import."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluator import EVIDENCE, evidence_row
+from models.registry import Kind, ModelMeta, Registry
+from models.training.demo import DemoPanel, DemoTraining, Progress, read_panel
+from models.training.encoder import EncoderTrainingConfig
+from models.training.evaluator import EvaluatorTrainingConfig
+from models.training.panel import PanelConfig
+from models.training.situations import Situation
+from models.training.strategist import StrategistTrainingConfig
+from prompts import Prompt
+from retrieval import MemoryRow, OutcomeMemory
+
+NEIGHBOURS: Final = 32
+PANEL: Final = PanelConfig(rate_a=0.05, rate_b=0.005)
+_FAR_FUTURE_US: Final = 2**62
+
+
+class MemoryNeighbours:
+    """An outcome memory as the evaluator's training sees it: filled block by block, so that it only holds the past."""
+
+    def __init__(self, dim: int, base_rate: float) -> None:
+        """Start empty."""
+        self._memory = OutcomeMemory(dim, "training", capacity=2_000_000)
+        self._base_rate = base_rate
+
+    def add(
+        self,
+        keys: NDArray[np.float32],
+        bought: NDArray[np.float32],
+        weight: NDArray[np.float32],
+        ratio: NDArray[np.float32],
+    ) -> None:
+        """Remember outcomes."""
+        rows = [
+            MemoryRow("", "", "", 0, price_ratio, label > 0, mass)
+            for label, mass, price_ratio in zip(bought.tolist(), weight.tolist(), ratio.tolist(), strict=True)
+        ]
+        self._memory.add(rows, keys, 0)
+
+    def evidence(self, keys: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Evidence features of keys, from what was added so far."""
+        found = np.zeros((len(keys), len(EVIDENCE)), np.float32)
+        for start in range(0, len(keys), 4096):
+            block = keys[start : start + 4096]
+            hits = self._memory.neighbours(block, NEIGHBOURS, [_FAR_FUTURE_US] * len(block))
+            for offset, row in enumerate(hits):
+                found[start + offset] = evidence_row(
+                    np.asarray([float(hit.row.bought) for hit in row]),
+                    np.asarray([hit.row.weight for hit in row]),
+                    np.asarray([hit.similarity for hit in row]),
+                    np.asarray([hit.row.price_ratio for hit in row]),
+                    self._base_rate,
+                )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """What to train, under which version name, and how."""
+
+    kinds: tuple[Kind, ...]
+    version: str
+    encoder: EncoderTrainingConfig = EncoderTrainingConfig()
+    evaluator: EvaluatorTrainingConfig = EvaluatorTrainingConfig()
+    strategist: StrategistTrainingConfig = StrategistTrainingConfig()
+
+
+def train(
+    registry: Registry, plan: TrainingPlan, prompt: Prompt, progress: Progress, demo: DemoPanel | None = None
+) -> list[ModelMeta]:
+    """Train the kinds in order, activating each, since the next is trained on it; returns what was made.
+
+    Raises:
+        RegistryError: The evaluator or strategist is to be trained and what it stands on is not active.
+    """
+    training = DemoTraining(registry, demo or read_panel(PANEL, progress), progress)
+    made = []
+    for kind in plan.kinds:
+        with TemporaryDirectory() as folder:
+            made.append(_STEPS[kind](training, plan, prompt, Path(folder)))
+        registry.activate(kind, plan.version)
+    return made
+
+
+def renderer(prompt: Prompt) -> Callable[[Situation], str]:
+    """How a training situation becomes the text that the strategist will read when it serves."""
+
+    def render(situation: Situation) -> str:
+        return prompt.render(**situation.facts.variables()).text
+
+    return render
+
+
+def _encoder(training: DemoTraining, plan: TrainingPlan, _prompt: Prompt, work: Path) -> ModelMeta:
+    return training.encoder(plan.version, plan.encoder, work)
+
+
+def _evaluator(training: DemoTraining, plan: TrainingPlan, _prompt: Prompt, work: Path) -> ModelMeta:
+    return training.evaluator(plan.version, plan.evaluator, PANEL, MemoryNeighbours, work)
+
+
+def _strategist(training: DemoTraining, plan: TrainingPlan, prompt: Prompt, work: Path) -> ModelMeta:
+    return training.strategist(plan.version, plan.strategist, renderer(prompt), work)
+
+
+_STEPS: Final = {Kind.ENCODER: _encoder, Kind.EVALUATOR: _evaluator, Kind.STRATEGIST: _strategist}
