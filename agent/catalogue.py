@@ -3,10 +3,11 @@
 The store stays the truth; everything here is rebuilt from it, or from a snapshot and what came after.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Lock
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,13 @@ from agent.encoding import CachedEncoder
 from agent.records import ProductRecord, ProductWeek
 from agent.shoppers import ProductLabels
 from agent.store import Store
+from agent.store.rows import chunks
 from models.product_weeks import ProductWeeks
 from models.texts import category_text, product_text
 from models.weeks import week_of
 from retrieval import ProductEntry, ProductIndex
+
+_BATCH: Final = 512
 
 
 def text_of(product: ProductRecord) -> str:
@@ -57,6 +61,10 @@ class Catalogue:
     def product(self, product_id: str) -> ProductRecord | None:
         """A product by id."""
         return self._products.get(product_id)
+
+    def ids(self) -> list[str]:
+        """Product ids, in the order of the rows of `weeks`."""
+        return list(self.weeks.rows)
 
     def title(self, product_id: str) -> str:
         """A product's title, empty when unknown."""
@@ -106,6 +114,18 @@ class Catalogue:
     def category_states(self, categories: Sequence[str]) -> NDArray[np.float32]:
         """Encoder states of categories `(n, 384)`."""
         return self._encoder.encode([category_text(category) for category in categories])
+
+    def index_missing(self, on_share: Callable[[float], None] | None = None) -> int:
+        """Embed and index products that the store has and the index lacks; returns how many."""
+        missing = [product for product in self._products.values() if self.index.vector(product.product_id) is None]
+        done = 0
+        for products in chunks(missing, _BATCH):
+            vectors = self._encoder.encode([text_of(product) for product in products])
+            self.index.upsert([entry_of(product) for product in products], vectors)
+            done += len(products)
+            if on_share is not None:
+                on_share(done / len(missing))
+        return len(missing)
 
     def upsert(self, products: Sequence[ProductRecord]) -> None:
         """Store, embed and index products; they are searchable when this returns."""

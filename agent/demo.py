@@ -41,10 +41,13 @@ class DemoSize:
     rate_a: float = 0.02
     rate_b: float = 0.002
 
+    @classmethod
+    def small(cls, households: int) -> "DemoSize":
+        """The busiest households and all that they bought often enough; for tests and quick looks."""
+        return cls(households=households, rate_a=0.1, rate_b=0.01)
 
-def load_demo(
-    store: Store, read: Callable[[], Journey], clock: Clock, size: DemoSize, progress: Progress
-) -> None:
+
+def load_demo(store: Store, read: Callable[[], Journey], clock: Clock, size: DemoSize, progress: Progress) -> None:
     """Fill an empty store, or go on with an interrupted load; does nothing when the demo was loaded before."""
     if store.meta(LOADED_KEY) is not None:
         return

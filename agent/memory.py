@@ -25,7 +25,12 @@ class OutcomeBook:
     """Outcome memory over catalogue states and shopper histories."""
 
     def __init__(
-        self, memory: OutcomeMemory, evaluator: Evaluator, catalogue: Catalogue, shoppers: ShopperBook, clock: StoreClock
+        self,
+        memory: OutcomeMemory,
+        evaluator: Evaluator,
+        catalogue: Catalogue,
+        shoppers: ShopperBook,
+        clock: StoreClock,
     ) -> None:
         """Keys are the evaluator's; states come from the catalogue; outcomes' times are mapped by `clock`."""
         self.memory = memory
@@ -72,7 +77,9 @@ class OutcomeBook:
         usable = [
             outcome
             for _, outcome in numbered
-            if outcome.type is not OutcomeType.RETURNED and outcome.reference_minor and outcome.product_id is not None
+            if outcome.type is not OutcomeType.RETURNED
+            and outcome.reference_minor
+            and outcome.product_id is not None
             and self._catalogue.state(outcome.product_id) is not None
         ]
         watermark = max((number for number, _ in numbered), default=0)

@@ -28,7 +28,9 @@ class ModelProposals:
 class ModelProposer:
     """The strategist behind a cache of prompts; answers what it can within the time it is given."""
 
-    def __init__(self, strategist: Strategist, prompt: Prompt, *, above_reference: bool, capacity: int = 20_000) -> None:
+    def __init__(
+        self, strategist: Strategist, prompt: Prompt, *, above_reference: bool, capacity: int = 20_000
+    ) -> None:
         """Render with `prompt`; premiums are possible only when `above_reference`."""
         self._strategist = strategist
         self._prompt = prompt
@@ -47,7 +49,9 @@ class ModelProposer:
         rendered = self._prompt.render(**facts.variables())
         return ProposalRequest(rendered.text, facts.levers(above_reference=self._above_reference), facts.anchors())
 
-    def propose(self, facts: Sequence[StrategistFacts], left_ms: Sequence[float], clock_ms: "ClockMs") -> list[ModelProposals]:
+    def propose(
+        self, facts: Sequence[StrategistFacts], left_ms: Sequence[float], clock_ms: "ClockMs"
+    ) -> list[ModelProposals]:
         """Model, else cached, else nothing (numeric rung), by what each request's deadline leaves."""
         requests = [self.request(one) for one in facts]
         answers: dict[ProposalRequest, tuple[Written, ...]] = {

@@ -41,7 +41,9 @@ def to_minor(amount: str | Decimal, currency: str) -> int:
         raise MoneyError(f"{str(amount)[:40]!r} is not a decimal number such as 12.99") from None
     digits = fraction_digits(currency)
     if not value.is_finite() or value < 0 or value.scaleb(digits) > MAX_MINOR:
-        raise MoneyError(f"{str(amount)[:40]} is out of range; allowed: 0 to {to_major(MAX_MINOR, currency)} {currency}")
+        raise MoneyError(
+            f"{str(amount)[:40]} is out of range; allowed: 0 to {to_major(MAX_MINOR, currency)} {currency}"
+        )
     minor = value.scaleb(digits)
     if minor != minor.to_integral_value():
         raise MoneyError(f"{amount} has more than {digits} digits behind the point, the most that {currency} has")

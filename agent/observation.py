@@ -53,7 +53,6 @@ class Observation:
             on the behaviour clock (`agent.clock.StoreClock`).
         product_id: None when the product was described inline without an id.
         history: The shopper's fold; empty when the shopper is unknown or opted out.
-        personal: Whether anything of the shopper may enter and is there to enter.
         holds_reference: Why no personalised price may be made, None when one may.
         inputs_used: Names of the inputs that enter the decision if it is personalised.
     """
@@ -71,9 +70,8 @@ class Observation:
     limits: RequestLimits
     market: Market
     history: ShopperHistory
-    profile: Mapping[str, object]
+    profile: Mapping[str, object] | str
     subject: Subject
-    personal: bool
     opted_out: bool
     holds_reference: str | None
     inputs_used: tuple[str, ...]
@@ -83,7 +81,7 @@ class Observation:
 
     @property
     def unit_cost(self) -> float:
-        """Cost of a unit in minor units; where only a floor is known, the floor stands in: profit is what is above it."""
+        """Cost of a unit in minor units; where only a floor is known it stands in: profit is what lies above."""
         cost = self.product.cost_minor
         if cost is None:
             floors = [f for f in (self.product.floor_minor, self.limits.min_minor) if f is not None]

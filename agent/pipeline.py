@@ -15,10 +15,10 @@ from agent.observation import Observation
 from agent.observe import Observer
 from agent.proposer import Proposer
 from agent.recorder import Outcome, Recorder
+from agent.refusal import Refusal
 from agent.retriever import Retriever
 from agent.scorer import Scorer
 from agent.selector import Selector
-from agent.service import Refusal
 from agent.timing import StepTimer
 
 

@@ -1,18 +1,16 @@
-"""`pricesmith prepare`: models in runtime form, the demo store, the indexes. Idempotent; goes on where it was stopped."""
+"""`pricesmith prepare`: models in runtime form, demo store, indexes. Idempotent; goes on where it was stopped."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from agent.catalogue import Catalogue, entry_of, text_of
+from agent.catalogue import Catalogue
 from agent.clock import Clock, StoreClock
 from agent.demo import DemoSize, load_demo
 from agent.encoding import CachedEncoder
 from agent.memory import OutcomeBook
 from agent.shoppers import ShopperBook
 from agent.store import Store
-from agent.store.rows import chunks
 from models.encoder import DIM, Encoder, OpenVinoEncoder
 from models.evaluator import KEY_DIM, Evaluator, load_evaluator
 from models.journey import read_journey
@@ -21,8 +19,6 @@ from models.versions import install_shipped
 from retrieval import OutcomeMemory, ProductIndex, SnapshotError
 
 Progress = Callable[[str, float], None]
-
-_BATCH: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +92,9 @@ def prepare_indexes(folder: DataFolder, store: Store, registry: Registry, progre
     """Bring both indexes up to the store and save them; whatever a snapshot already holds is not made again."""
     encoder = CachedEncoder(load_encoder(registry, threads))
     evaluator = load_active_evaluator(registry)
-    index = open_product_index(folder, encoder.version)
-    missing = [product for product in store.iter_products() if index.vector(product.product_id) is None]
-    done = 0
-    for products in chunks(missing, _BATCH):
-        index.upsert([entry_of(product) for product in products], encoder.encode([text_of(p) for p in products]))
-        done += len(products)
-        progress("indexes: products", done / len(missing))
-    if missing:
-        index.save(folder.product_index)
-    catalogue = Catalogue(store, encoder, index)
+    catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version))
+    if catalogue.index_missing(lambda share: progress("indexes: products", share)):
+        catalogue.index.save(folder.product_index)
     memory = open_outcome_memory(folder, evaluator.version)
     shoppers = ShopperBook(store, catalogue.labels)
     book = OutcomeBook(memory, evaluator, catalogue, shoppers, StoreClock.from_meta(store.meta))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agent.decision import Rung
 from agent.guarding import Guard
-from agent.model_proposer import ModelProposer, ModelProposals
+from agent.model_proposer import ModelProposals, ModelProposer
 from agent.observation import Encoded, Observation
 from agent.proposals import (
     Proposal,
@@ -51,7 +51,12 @@ class Proposer:
         self._moves = np.asarray(MOVES, np.float64)
 
     def propose(
-        self, observations: Sequence[Observation], encoded: Encoded, retrieved: Retrieved, situations: Situations, timer: StepTimer
+        self,
+        observations: Sequence[Observation],
+        encoded: Encoded,
+        retrieved: Retrieved,
+        situations: Situations,
+        timer: StepTimer,
     ) -> list[Proposed]:
         """Candidates for each observation; those that hold the reference, or have no time left, get that alone."""
         if not observations:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from uuid_utils import uuid7
 
-from agent.decision import Candidate, Decision, Disclosure, Rung, Versions
+from agent.decision import Candidate, Decision, Disclosure, Versions
 from agent.disclosure import disclose, is_personal
 from agent.gateway import Guarded
 from agent.observation import Encoded, Observation
@@ -116,7 +116,7 @@ def disclosed(observation: Observation) -> Disclosure:
 def _rationale(outcome: Outcome) -> str:
     chosen = outcome.selected.chosen
     if outcome.observation.holds_reference is None and outcome.selected.abstained:
-        return f"a move was proposed, but it beats the reference price in too few cases to be worth it ({chosen.rationale})"
+        return f"a move was proposed, but it is not sure enough to beat the reference price ({chosen.rationale})"
     return chosen.rationale
 
 

@@ -107,9 +107,7 @@ def _greedy(contest: Contest, rules: SelectionRules) -> tuple[int, float, bool]:
 def _argbest(contest: Contest, utility: Floats) -> int:
     """Highest utility; ties go to the price nearest the reference, then to the first candidate."""
     reference_price = contest.prices[contest.reference]
-    order = sorted(
-        range(len(contest.prices)), key=lambda i: (-utility[i], abs(contest.prices[i] - reference_price), i)
-    )
+    order = sorted(range(len(contest.prices)), key=lambda i: (-utility[i], abs(contest.prices[i] - reference_price), i))
     return order[0]
 
 

@@ -57,7 +57,9 @@ class Selector:
         opportunity = np.asarray(observation.market.stock.opportunity_cost(cost, 1.0))
         price_ratio = np.asarray(scored.prices, np.float64) / reference
         at = scored.reference
-        means = Offers(price_ratio, opportunity, scored.purchase, scored.satisfaction, scored.purchase[at], scored.satisfaction[at])
+        means = Offers(
+            price_ratio, opportunity, scored.purchase, scored.satisfaction, scored.purchase[at], scored.satisfaction[at]
+        )
         draws = Offers(
             price_ratio[:, None],
             opportunity,

@@ -25,22 +25,22 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     """Address to listen on."""
 
-    port: int = Field(8000, ge=1, le=65_535)
+    port: int = Field(default=8000, ge=1, le=65_535)
     """Port to listen on."""
 
-    threads: int = Field(2, ge=1, le=256)
+    threads: int = Field(default=2, ge=1, le=256)
     """Cores that one model call may use."""
 
-    quote_ttl_s: int = Field(900, ge=1, le=86_400)
+    quote_ttl_s: int = Field(default=900, ge=1, le=86_400)
     """How long a quote is valid, seconds."""
 
-    default_deadline_ms: int = Field(1_000, ge=1, le=60_000)
+    default_deadline_ms: int = Field(default=1_000, ge=1, le=60_000)
     """Deadline of a quote that brings none."""
 
-    body_limit_bytes: int = Field(2 * 1024 * 1024, ge=1_024)
+    body_limit_bytes: int = Field(default=2 * 1024 * 1024, ge=1_024)
     """Largest request body."""
 
-    queue_limit: int = Field(256, ge=1)
+    queue_limit: int = Field(default=256, ge=1)
     """Quotes that may wait before further ones are refused with 503."""
 
     metrics_public: bool = True
@@ -49,28 +49,28 @@ class Settings(BaseSettings):
     pack: str = "ecommerce"
     """Vertical pack: levers, context fields, attributes never used, default limits."""
 
-    prompt_version: int = Field(1, ge=1)
+    prompt_version: int = Field(default=1, ge=1)
     """Version of the strategist's prompt; the strategist is trained on exactly one."""
 
     never_above_reference: bool = True
     """No shopper pays more than the reference price."""
 
-    min_margin_frac: float | None = Field(None, ge=0, lt=0.99)
+    min_margin_frac: float | None = Field(default=None, ge=0, lt=0.99)
     """Least margin over cost; none takes the pack's."""
 
-    max_discount_frac: float | None = Field(None, ge=0, le=1)
+    max_discount_frac: float | None = Field(default=None, ge=0, le=1)
     """Deepest discount off the reference price; none takes the pack's."""
 
-    max_change_frac: float | None = Field(None, ge=0, le=100)
+    max_change_frac: float | None = Field(default=None, ge=0, le=100)
     """Largest change against the last price this shopper was quoted; none takes the pack's."""
 
-    weight_profit: float = Field(0.8, ge=0)
+    weight_profit: float = Field(default=0.8, ge=0)
     """Weight of profit in the choice."""
 
-    weight_purchase: float = Field(0.1, ge=0)
+    weight_purchase: float = Field(default=0.1, ge=0)
     """Weight of winning the purchase."""
 
-    weight_satisfaction: float = Field(0.1, ge=0)
+    weight_satisfaction: float = Field(default=0.1, ge=0)
     """Weight of the shopper's satisfaction."""
 
     exploration: Exploration = Exploration.OFF

@@ -1,7 +1,7 @@
-"""`pricesmith train`: joins the models' training with the outcome memory and the prompt, which models may not import."""
+"""`pricesmith train`: joins the models' training with outcome memory and prompt, which models may not import."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -70,9 +70,9 @@ class TrainingPlan:
 
     kinds: tuple[Kind, ...]
     version: str
-    encoder: EncoderTrainingConfig = EncoderTrainingConfig()
-    evaluator: EvaluatorTrainingConfig = EvaluatorTrainingConfig()
-    strategist: StrategistTrainingConfig = StrategistTrainingConfig()
+    encoder: EncoderTrainingConfig = field(default_factory=EncoderTrainingConfig)
+    evaluator: EvaluatorTrainingConfig = field(default_factory=EvaluatorTrainingConfig)
+    strategist: StrategistTrainingConfig = field(default_factory=StrategistTrainingConfig)
 
 
 def train(

@@ -109,7 +109,5 @@ class TorchEncoder(_Batched):
         import torch
 
         with torch.inference_mode():
-            vectors = self._module(
-                torch.from_numpy(ids).to(self._device), torch.from_numpy(mask).to(self._device)
-            )
+            vectors = self._module(torch.from_numpy(ids).to(self._device), torch.from_numpy(mask).to(self._device))
         return np.asarray(vectors.float().cpu().numpy(), np.float32)

@@ -1,4 +1,4 @@
-"""From base weights and a LoRA delta to the encoder's runtime folder: weights merged, graph converted, outputs checked."""
+"""From base weights and a LoRA delta to the encoder's runtime folder: merged, converted, checked."""
 
 import shutil
 from pathlib import Path
@@ -41,7 +41,10 @@ def merged_encoder(adapter: Path | None) -> PooledEncoder:
         ModelError: The delta names a matrix that the model does not have, or changes nothing.
     """
     folder = MINILM.verified().parent
-    bert = BertModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="eager").float().eval()
+    bert = BertModel.from_pretrained(
+        folder, add_pooling_layer=False, attn_implementation="eager", dtype=torch.float32
+    )
+    bert.train(False)
     module = PooledEncoder(bert)
     if adapter is not None:
         before = _probe(module)

@@ -172,8 +172,10 @@ class Evaluator:
         return np.asarray(level[:, None] - priors.rival * above, np.float64)
 
 
-def item_states(recents: Sequence[RecentItems], state_of: Callable[[str], NDArray[np.float32] | None]) -> NDArray[np.float32]:
-    """Recency-weighted sums of the product states of shoppers' latest items, unit length `(n, 384)`; zeros when none."""
+def item_states(
+    recents: Sequence[RecentItems], state_of: Callable[[str], NDArray[np.float32] | None]
+) -> NDArray[np.float32]:
+    """Recency-weighted sums of the states of shoppers' latest items, unit length `(n, 384)`; zeros when none."""
     states = np.zeros((len(recents), DIM), np.float32)
     for row, recent in enumerate(recents):
         for product, weight in zip(recent.products, recent.weights, strict=True):
@@ -184,7 +186,7 @@ def item_states(recents: Sequence[RecentItems], state_of: Callable[[str], NDArra
 
 
 def memory_keys(items: NDArray[np.float32], product: NDArray[np.float32], projection: Floats) -> NDArray[np.float32]:
-    """Unit keys `(n, 2 * KEY_DIM)` under which outcomes are remembered: the product, and at 0.7 what the shopper buys."""
+    """Unit keys `(n, 2 * KEY_DIM)` of outcomes: the product, and at 0.7 what the shopper buys."""
     left = _unit(product @ projection)
     right = SHOPPER_SHARE * _unit(items @ projection)
     return np.asarray(_unit(np.concatenate([left, right], axis=1)), np.float32)
@@ -257,7 +259,9 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
             base_rate=float(tensors["base_rate"][0]),
         )
     except KeyError as error:
-        raise RegistryError(f"{path}: tensor {error} is missing; remedy: train again or activate another version") from None
+        raise RegistryError(
+            f"{path}: tensor {error} is missing; remedy: train again or activate another version"
+        ) from None
     numeric = len(FEATURES) + len(EVIDENCE) + 1
     if weights.feature_mean.shape != (numeric,) or weights.hidden[0][0].shape[0] != numeric + 2 * RANK + 1:
         raise RegistryError(

@@ -32,7 +32,7 @@ class LlamaShape:
 
 @dataclass(slots=True)
 class PromptCache:
-    """Keys and values of prompts, per layer `(n, n_kv_heads, length, head_dim)`; `padding` `(n, length)` is True on pads."""
+    """Keys and values of prompts, per layer `(n, kv_heads, length, head_dim)`; `padding` is True on pads."""
 
     keys: list[Tensor]
     values: list[Tensor]
@@ -163,7 +163,7 @@ class _Layer:
     def _fused(self, state: Tensor, shape: LlamaShape) -> tuple[Tensor, Tensor, Tensor]:
         normed = rms_norm(state, (shape.width,), self.norm_in, self.eps)
         narrow = shape.n_kv_heads * shape.head_dim
-        query, key, value = linear(normed, self.qkv).split([shape.width, narrow, narrow], -1)
+        query, key, value = torch.split(linear(normed, self.qkv), [shape.width, narrow, narrow], -1)
         heads = (*state.shape[:2], -1, shape.head_dim)
         return query.view(heads), key.reshape(heads), value.reshape(heads)
 

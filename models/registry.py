@@ -75,7 +75,9 @@ def read_meta(folder: Path) -> ModelMeta:
     """
     path = folder / META
     if not path.is_file():
-        raise RegistryError(f"{folder} holds no {META}: the version is missing or incomplete; remedy: pricesmith prepare")
+        raise RegistryError(
+            f"{folder} holds no {META}: the version is missing or incomplete; remedy: pricesmith prepare"
+        )
     try:
         meta = ModelMeta.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -180,7 +182,9 @@ class Registry:
         """
         previous = self._state().previous.get(kind)
         if previous is None:
-            raise RegistryError(f"no earlier {kind} to go back to; versions: {', '.join(self.versions(kind)) or 'none'}")
+            raise RegistryError(
+                f"no earlier {kind} to go back to; versions: {', '.join(self.versions(kind)) or 'none'}"
+            )
         self.activate(kind, previous)
         return previous
 

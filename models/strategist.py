@@ -7,7 +7,7 @@ levers, at least `MOVE_GAP_PCT` apart, fill the rest.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -191,10 +191,6 @@ def load_strategist(folder: Path, version: str) -> Strategist:
             f"({VOCABULARY}, {SMOLLM2_SHAPE.width}); remedy: train the strategist again"
         )
     n_layers = 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("layers."))
-    shape = LlamaShape(**{**_fields(SMOLLM2_SHAPE), "n_layers": n_layers})
+    shape = replace(SMOLLM2_SHAPE, n_layers=n_layers)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return Strategist(LlamaLayers(tensors, shape), heads, tokenizer, version)
-
-
-def _fields(shape: LlamaShape) -> dict[str, float]:
-    return {name: getattr(shape, name) for name in shape.__slots__}

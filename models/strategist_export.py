@@ -27,5 +27,7 @@ def export_strategist(delta: Path, folder: Path) -> None:
         for name in ("strategy.embedding", "strategy.head"):
             tensors[name] = opened.get_tensor(name)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.bfloat16().contiguous() for name, tensor in tensors.items()}, folder / "strategist.safetensors")
+    save_file(
+        {name: tensor.bfloat16().contiguous() for name, tensor in tensors.items()}, folder / "strategist.safetensors"
+    )
     write_tokenizer(folder / "tokenizer.json")

@@ -1,4 +1,4 @@
-"""What a price is worth to the merchant: weights over profit, purchases and satisfaction, and a unit's opportunity cost."""
+"""What a price is worth to the merchant: weights over three scores, and what giving up a unit costs."""
 
 from dataclasses import dataclass
 
@@ -52,8 +52,10 @@ class Stock:
         return "deep" if pressure > 2 else "scarce" if pressure < 0.5 else "normal"
 
     def opportunity_cost(self, cost: float, reference: float) -> float:
-        """What selling one unit gives up: replacement cost when stock is normal, less when it would be left over
-        (then its salvage value), more when it would have sold to a later shopper anyway.
+        """What selling one unit gives up, in the unit of `cost` and `reference`.
+
+        Replacement cost when stock is normal; less when the unit would be left over (then its salvage value); more
+        when it would have sold to a later shopper anyway.
         """
         pressure = self.pressure
         if pressure is None:

@@ -44,7 +44,9 @@ class _PromptFile(BaseModel):
 
     @model_validator(mode="after")
     def _variables_match(self) -> "_PromptFile":
-        used = {field for text in (self.system, self.user) for _, field, _, _ in string.Formatter().parse(text) if field}
+        used = {
+            field for text in (self.system, self.user) for _, field, _, _ in string.Formatter().parse(text) if field
+        }
         if used != set(self.variables):
             raise ValueError(f"texts use {sorted(used)}, declared are {sorted(self.variables)}")
         return self
@@ -91,9 +93,10 @@ class Prompt:
 
 def tame(text: str, limit: int = UNTRUSTED_CHARS) -> str:
     """Untrusted text as one short run of plain words: no control, format or bracket characters, no sentence ends."""
-    normal = unicodedata.normalize("NFKC", text)
+    lower = unicodedata.normalize("NFKC", text).lower()
+    normal = unicodedata.normalize("NFKC", lower)  # lower case may leave combining marks behind
     kept = (char if unicodedata.category(char)[0] in "LN" or char in "-'" else " " for char in normal)
-    return " ".join("".join(kept).split())[:limit].strip().lower() or "unknown"
+    return " ".join("".join(kept).split())[:limit].strip() or "unknown"
 
 
 @cache
@@ -137,7 +140,9 @@ def prompt_versions() -> list[str]:
 def read_lock(root: Traversable) -> dict[str, str]:
     """The lock: `name/vNNN` to SHA-256."""
     path = root / LOCK
-    return {str(key): str(value) for key, value in json.loads(path.read_text("utf-8")).items()} if path.is_file() else {}
+    return (
+        {str(key): str(value) for key, value in json.loads(path.read_text("utf-8")).items()} if path.is_file() else {}
+    )
 
 
 def _key(name: str, version: int) -> str:

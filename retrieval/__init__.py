@@ -3,8 +3,12 @@
 from retrieval.errors import RetrievalError, SnapshotError
 from retrieval.outcomes import MemoryRow, OutcomeMemory, Remembered
 from retrieval.products import Neighbour, ProductEntry, ProductFilter, ProductIndex
+from retrieval.snapshot import Manifest
+from retrieval.vectors import Match, VectorIndex
 
 __all__ = [
+    "Manifest",
+    "Match",
     "MemoryRow",
     "Neighbour",
     "OutcomeMemory",
@@ -14,4 +18,5 @@ __all__ = [
     "Remembered",
     "RetrievalError",
     "SnapshotError",
+    "VectorIndex",
 ]

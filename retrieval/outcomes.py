@@ -1,26 +1,39 @@
 """Outcome memory: what alike shoppers did when they saw alike products at some price.
 
-Rows are appended in the order the store numbers them and never change; a query asks for a moment in time and gets
-nothing from that moment or later. Old rows leave when the capacity is reached.
+A query asks for a moment in time and gets nothing from that moment or later. The oldest outcomes leave when the
+capacity is reached. An erased shopper's keys are overwritten, not only hidden.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import RLock
+from threading import Lock
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
-from pyarrow import ipc
 
 from retrieval.errors import RetrievalError
-from retrieval.graph import Graph, Mask, Vectors, read_graph
-from retrieval.snapshot import Manifest, read_manifest, save_snapshot
+from retrieval.graph import Vectors
+from retrieval.rows import read_rows, write_rows
+from retrieval.snapshot import Manifest, open_snapshot, save_snapshot
+from retrieval.vectors import Match, VectorIndex, Where
 
 _GRAPH: Final = "outcomes.faiss"
 _ROWS: Final = "outcomes.arrow"
+_AT: Final = "at_us"
+_SLACK: Final = 0.02  # over capacity before the oldest leave, so that not every new outcome has to look for them
+_SCHEMA: Final = pa.schema(
+    [
+        ("outcome_id", pa.string()),
+        ("product_id", pa.string()),
+        ("shopper_id", pa.string()),
+        ("at_us", pa.int64()),
+        ("price_ratio", pa.float64()),
+        ("bought", pa.bool_()),
+        ("weight", pa.float64()),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,146 +58,118 @@ class Remembered:
 
 
 class OutcomeMemory:
-    """Many readers, one writer."""
+    """Safe for many threads; an outcome is found once `add` returns.
+
+    `watermark` is the store's number of the last outcome taken in; after a load, the store is replayed from there.
+    """
 
     def __init__(self, dim: int, made_with: str, capacity: int = 300_000) -> None:
-        """Start empty for keys of one evaluator version."""
+        """Start empty for keys of one evaluator version; keeps the newest `capacity` outcomes."""
         self.dim = dim
         self.made_with = made_with
         self.watermark = 0
         self._capacity = capacity
-        self._graph = Graph(dim)
-        self._rows: list[MemoryRow | None] = []
-        self._at_us = np.empty(0, np.int64)
-        self._n_live = 0
-        self._lock = RLock()
+        self._index = VectorIndex(dim, (_AT,))
+        self._rows: dict[str, MemoryRow] = {}
+        self._latest_us = -1
+        self._writing = Lock()
 
     def __len__(self) -> int:
         """How many outcomes can be found."""
-        return self._n_live
+        return len(self._index)
+
+    @property
+    def version(self) -> str:
+        """Changes with every write; recorded in decisions."""
+        return f"{self.made_with}/{len(self._index)}.{self._index.changes}"
 
     def add(self, rows: Sequence[MemoryRow], keys: Vectors, watermark: int) -> None:
-        """Remember outcomes; `keys` `(n, dim)` are unit length, `watermark` is the store's number of the last.
+        """Remember outcomes; one whose id is known takes the place of the old.
+
+        Args:
+            rows: The outcomes.
+            keys: `(n, dim)`, of unit length.
+            watermark: The store's number of the last of them.
 
         Raises:
             RetrievalError: The keys do not fit the rows or this memory.
         """
-        if keys.shape != (len(rows), self.dim):
-            raise RetrievalError(f"keys have shape {keys.shape}, expected ({len(rows)}, {self.dim})")
-        with self._lock:
-            self._graph.add(keys)
-            self._rows.extend(rows)
-            self._at_us = np.concatenate([self._at_us, np.asarray([row.at_us for row in rows], np.int64)])
-            self._n_live += len(rows)
+        moments = np.asarray([row.at_us for row in rows], np.int64)
+        with self._writing:
+            self._index.add([row.outcome_id for row in rows], keys, {_AT: moments})
+            self._rows.update({row.outcome_id: row for row in rows})
+            self._latest_us = max(self._latest_us, int(moments.max(initial=-1)))
             self.watermark = max(self.watermark, watermark)
-            if self._n_live > self._capacity + self._capacity // 4:
-                self._keep_newest()
+            if len(self._rows) > self._capacity * (1 + _SLACK):
+                self._forget_oldest()
 
     def neighbours(self, keys: Vectors, k: int, before_us: Sequence[int]) -> list[list[Remembered]]:
         """The `k` nearest outcomes of each key that happened strictly before its moment (microseconds)."""
-        with self._lock:
-            found: list[list[Remembered]] = [[] for _ in before_us]
-            moments = np.asarray(before_us, np.int64)
-            latest = self._at_us.max(initial=0)
-            recent = moments > latest  # everything is past: the graph needs no time filter
-            if recent.any():
-                self._read(keys, np.flatnonzero(recent), k, self._live_mask(), found)
-            for moment in np.unique(moments[~recent]):
-                queries = np.flatnonzero(moments == moment)
-                self._read(keys, queries, k, (self._at_us < moment) & self._live(), found)
-            return found
+        if len(before_us) != len(keys):
+            raise RetrievalError(f"before_us has {len(before_us)} moments; allowed: one for each of {len(keys)} keys")
+        found: list[list[Remembered]] = [[] for _ in before_us]
+        moments = np.minimum(np.asarray(before_us, np.int64), self._latest_us + 1)  # later ones ask the same
+        for moment in np.unique(moments).tolist():
+            queries = np.flatnonzero(moments == moment)
+            where = None if moment > self._latest_us else _before(moment)
+            for query, matches in zip(queries.tolist(), self._index.search(keys[queries], k, where), strict=True):
+                found[query] = self._remembered(matches, before_us[query])
+        return found
 
     def erase_shopper(self, shopper_id: str) -> int:
-        """Forget a shopper's outcomes; returns how many."""
-        with self._lock:
-            erased = 0
-            for index, row in enumerate(self._rows):
-                if row is not None and row.shopper_id == shopper_id:
-                    self._rows[index] = None
-                    erased += 1
-            self._n_live -= erased
-            return erased
+        """Forget a shopper's outcomes and overwrite their keys; returns how many. Snapshots keep them until saved."""
+        with self._writing:
+            ids = [row.outcome_id for row in self._rows.values() if row.shopper_id == shopper_id]
+            self._forget(ids, wipe=True)
+            return len(ids)
 
     def save(self, folder: Path) -> Manifest:
-        """Write a snapshot, erased rows left out."""
-        with self._lock:
-            if self._n_live < len(self._rows):
-                self._rebuild([index for index, row in enumerate(self._rows) if row is not None])
-            table = pa.Table.from_pylist(
-                [{name: getattr(row, name) for name in MemoryRow.__slots__} for row in self._rows], schema=_SCHEMA
-            )
-            manifest = Manifest(
-                version=f"{self.made_with}/{len(table)}",
-                made_with=self.made_with,
-                dim=self.dim,
-                count=len(table),
-                watermark=self.watermark,
-            )
-
-            def write(target: Path) -> None:
-                self._graph.write(target / _GRAPH)
-                with ipc.new_file(str(target / _ROWS), _SCHEMA) as sink:
-                    sink.write_table(table)
-
-            return save_snapshot(folder, manifest, write)
+        """Write a snapshot beside readers and make it the folder's current one."""
+        return save_snapshot(folder, self._write)
 
     @classmethod
     def load(cls, folder: Path, made_with: str, capacity: int = 300_000) -> "OutcomeMemory":
-        """Read a snapshot.
+        """Read the folder's current snapshot.
 
         Raises:
             SnapshotError: It cannot be trusted, or was made with another evaluator.
         """
-        manifest = read_manifest(folder, made_with)
-        memory = cls(manifest.dim, made_with, capacity)
-        memory._graph = read_graph(folder / _GRAPH)
-        with pa.memory_map(str(folder / _ROWS)) as source:
-            columns = ipc.open_file(source).read_all().to_pydict()
-        memory._rows = [MemoryRow(*values) for values in zip(*(columns[name] for name in MemoryRow.__slots__), strict=True)]
-        memory._at_us = np.asarray(columns["at_us"], np.int64)
-        memory._n_live = len(memory._rows)
-        memory.watermark = manifest.watermark
+        snapshot = open_snapshot(folder, made_with)
+        memory = cls(snapshot.manifest.dim, made_with, capacity)
+        rows = [None if row is None else MemoryRow(**row) for row in read_rows(snapshot.path / _ROWS, _SCHEMA)]
+        moments = np.asarray([-1 if row is None else row.at_us for row in rows], np.int64)
+        ids = [None if row is None else row.outcome_id for row in rows]
+        memory._index.restore(snapshot.path / _GRAPH, ids, {_AT: moments})
+        memory._rows = {row.outcome_id: row for row in rows if row is not None}
+        memory._latest_us = int(moments.max(initial=-1))
+        memory.watermark = snapshot.manifest.watermark
         return memory
 
-    def _read(
-        self, keys: Vectors, queries: NDArray[np.int64], k: int, allowed: Mask | None, found: list[list[Remembered]]
-    ) -> None:
-        hits = self._graph.search(keys[queries], k, allowed)
-        for query, rows, scores in zip(queries.tolist(), hits.rows.tolist(), hits.similarity.tolist(), strict=True):
-            for index, score in zip(rows, scores, strict=True):
-                row = self._rows[index] if index >= 0 else None
-                if row is not None:
-                    found[query].append(Remembered(row, min(1.0, score)))
+    def _write(self, target: Path) -> Manifest:
+        with self._writing:
+            ids = self._index.write(target / _GRAPH)
+            rows = [None if id is None else self._rows[id] for id in ids]
+            version, watermark = self.version, self.watermark
+        write_rows(target / _ROWS, rows, _SCHEMA)
+        count = sum(row is not None for row in rows)
+        return Manifest(version=version, made_with=self.made_with, dim=self.dim, count=count, watermark=watermark)
 
-    def _live(self) -> Mask:
-        return np.fromiter((row is not None for row in self._rows), bool, len(self._rows))
+    def _remembered(self, matches: Sequence[Match], before_us: int) -> list[Remembered]:
+        """The rows of matches; one that was forgotten or replaced by a later one since the search is left out."""
+        rows = [(self._rows.get(match.id), match.similarity) for match in matches]
+        return [Remembered(row, similarity) for row, similarity in rows if row is not None and row.at_us < before_us]
 
-    def _live_mask(self) -> Mask | None:
-        return None if self._n_live == len(self._rows) else self._live()
+    def _forget_oldest(self) -> None:
+        rows = list(self._rows.values())
+        moments = np.asarray([row.at_us for row in rows], np.int64)
+        oldest = np.argsort(moments, kind="stable")[: len(rows) - self._capacity]
+        self._forget([rows[index].outcome_id for index in oldest.tolist()], wipe=False)
 
-    def _keep_newest(self) -> None:
-        live = [index for index, row in enumerate(self._rows) if row is not None]
-        newest = sorted(live, key=lambda index: (self._at_us[index], index))[-self._capacity :]
-        self._rebuild(sorted(newest))
-
-    def _rebuild(self, kept: list[int]) -> None:
-        graph = Graph(self.dim)
-        if kept:
-            graph.add(self._graph.vectors(np.asarray(kept, np.int64)))
-        self._graph = graph
-        self._rows = [self._rows[index] for index in kept]
-        self._at_us = self._at_us[kept]
-        self._n_live = len(kept)
+    def _forget(self, ids: Sequence[str], *, wipe: bool) -> None:
+        self._index.remove(ids, wipe=wipe)
+        for outcome_id in ids:
+            self._rows.pop(outcome_id, None)
 
 
-_SCHEMA: Final = pa.schema(
-    [
-        ("outcome_id", pa.string()),
-        ("product_id", pa.string()),
-        ("shopper_id", pa.string()),
-        ("at_us", pa.int64()),
-        ("price_ratio", pa.float64()),
-        ("bought", pa.bool_()),
-        ("weight", pa.float64()),
-    ]
-)
+def _before(moment_us: int) -> Where:
+    return lambda columns: columns[_AT] < moment_us

@@ -1,22 +1,29 @@
 """Snapshots of an index: a folder of plain files and a manifest with their digests, replaced in one step.
 
-The manifest names what the snapshot was made with and up to which store sequence, so that a reader can refuse it or
-replay what came after. No pickles: FAISS's own format for graphs, Arrow IPC for columns.
+`folder/CURRENT` names the subfolder that counts; it is replaced by one rename once everything it names is on disk, so
+that a crash leaves the old snapshot or the new one, never half of either. The manifest says what made the vectors and
+up to which store sequence, so that a reader can refuse a snapshot or replay what came after. No pickles: FAISS's own
+format for graphs, Arrow IPC for rows.
 """
 
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from retrieval.errors import SnapshotError
 
 MANIFEST: Final = "manifest.json"
+CURRENT: Final = "CURRENT"
+FORMAT: Final = 1
+_PREFIX: Final = "snapshot-"
+_REMEDY: Final = "remedy: pricesmith prepare"
 
 
 class Manifest(BaseModel):
@@ -24,64 +31,87 @@ class Manifest(BaseModel):
 
     Attributes:
         made_with: Version of what made the vectors; a reader with another one must rebuild.
+        count: Ids that can be found. `dim` is the length of a vector.
         watermark: Last store sequence that is included, 0 when that does not apply.
+        files: SHA-256 of each file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    format: int = Field(default=FORMAT, ge=FORMAT, le=FORMAT)
     version: str
     made_with: str
-    dim: int
-    count: int
-    watermark: int = 0
+    dim: int = Field(ge=1)
+    count: int = Field(ge=0)
+    watermark: int = Field(default=0, ge=0)
     files: Mapping[str, str] = {}
 
 
-def save_snapshot(folder: Path, manifest: Manifest, write: Callable[[Path], None]) -> Manifest:
-    """Let `write` fill a temporary folder, add the manifest, and put it in the place of `folder`."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot whose every file is what its manifest says."""
+
+    path: Path
+    manifest: Manifest
+
+
+def save_snapshot(folder: Path, write: Callable[[Path], Manifest]) -> Manifest:
+    """Let `write` fill an empty folder, add digests to the manifest it returns, and make it the current snapshot."""
+    target = folder / f"{_PREFIX}{uuid4().hex}"
+    target.mkdir(parents=True)
     try:
-        write(temporary)
-        digests = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
-        complete = manifest.model_copy(update={"files": digests})
-        (temporary / MANIFEST).write_text(complete.model_dump_json(indent=1) + "\n", "utf-8")
-        for path in temporary.iterdir():
+        manifest = write(target)
+        digests = {path.name: _digest(path) for path in sorted(target.iterdir())}
+        manifest = manifest.model_copy(update={"files": digests})
+        (target / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", "utf-8")
+        for path in (*target.iterdir(), target):
             _sync(path)
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.rename(folder)
-        _sync(folder.parent)
+        pointer = folder / f".{CURRENT}.{target.name}"
+        pointer.write_text(target.name + "\n", "utf-8")
+        _sync(pointer)
+        pointer.replace(folder / CURRENT)
+        _sync(folder)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True)
         raise
-    return complete
+    for old in folder.glob(f"{_PREFIX}*"):
+        if old != target:
+            shutil.rmtree(old, ignore_errors=True)
+    return manifest
 
 
-def read_manifest(folder: Path, made_with: str) -> Manifest:
-    """Read and check a snapshot's manifest and every file it names.
+def open_snapshot(folder: Path, made_with: str) -> Snapshot:
+    """Check the current snapshot's manifest and every file that it names.
 
     Raises:
-        SnapshotError: The snapshot cannot be trusted or was made with something else; the remedy is to rebuild it.
+        SnapshotError: It is missing, truncated, tampered with, or was made with something else.
     """
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise SnapshotError(f"{folder} holds no snapshot; remedy: pricesmith prepare")
+    path = _current(folder)
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
-    except ValidationError:
-        raise SnapshotError(f"{path} is damaged; remedy: pricesmith prepare") from None
+        manifest = Manifest.model_validate_json((path / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise SnapshotError(f"{path / MANIFEST} is missing; {_REMEDY}") from None
+    except ValidationError as error:
+        raise SnapshotError(f"{path / MANIFEST} is damaged: {error.errors()[0]['msg']}; {_REMEDY}") from None
     if manifest.made_with != made_with:
-        raise SnapshotError(f"{folder} was made with {manifest.made_with}, in use is {made_with}; remedy: rebuild it")
+        raise SnapshotError(f"{folder} was made with {manifest.made_with}, in use is {made_with}; {_REMEDY}")
     for name, expected in manifest.files.items():
-        if Path(name).name != name or not (folder / name).is_file():
-            raise SnapshotError(f"{folder}: file {name!r} of the manifest is missing; remedy: pricesmith prepare")
-        found = _digest(folder / name)
+        if Path(name).name != name or not (path / name).is_file():
+            raise SnapshotError(f"{path}: file {name!r} of the manifest is missing; {_REMEDY}")
+        found = _digest(path / name)
         if found != expected:
-            raise SnapshotError(
-                f"{folder / name} has sha256 {found[:12]}…, its manifest says {expected[:12]}…; remedy: pricesmith prepare"
-            )
-    return manifest
+            raise SnapshotError(f"{path / name} has sha256 {found[:12]}, its manifest says {expected[:12]}; {_REMEDY}")
+    return Snapshot(path, manifest)
+
+
+def _current(folder: Path) -> Path:
+    try:
+        name = (folder / CURRENT).read_text("utf-8").strip()
+    except FileNotFoundError:
+        raise SnapshotError(f"{folder} holds no snapshot; {_REMEDY}") from None
+    if not name.startswith(_PREFIX) or Path(name).name != name:
+        raise SnapshotError(f"{folder / CURRENT} names {name[:80]!r}, which is no snapshot; {_REMEDY}")
+    return folder / name
 
 
 def _digest(path: Path) -> str:

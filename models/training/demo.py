@@ -152,7 +152,9 @@ class DemoTraining:
         install_deltas(self._registry, meta, work)
         return meta
 
-    def evaluator(self, version: str, config: EvaluatorTrainingConfig, rates: PanelConfig, new_memory: NewMemory, work: Path) -> ModelMeta:
+    def evaluator(
+        self, version: str, config: EvaluatorTrainingConfig, rates: PanelConfig, new_memory: NewMemory, work: Path
+    ) -> ModelMeta:
         """Train the evaluator on the active encoder's states, evidence gathered block by block from the past."""
         encoder_version = self._registry.active(Kind.ENCODER)
         states = self._active_states()
@@ -167,7 +169,11 @@ class DemoTraining:
         data = _evaluator_data(panel, states, numeric, rates)
         fit_rows = train & (panel.week >= int(panel.week.min()) + 2)  # the first block has no past to retrieve from
         fitted = _rows(data, np.flatnonzero(fit_rows))
-        net = fit(fitted, config, lambda epoch, loss: self._progress(f"evaluator, loss {loss:.4f}", (epoch + 1) / config.epochs))
+        net = fit(
+            fitted,
+            config,
+            lambda epoch, loss: self._progress(f"evaluator, loss {loss:.4f}", (epoch + 1) / config.epochs),
+        )
         covariances = posterior(net, fitted, config)
         save_evaluator(to_weights(net, covariances, projection, base_rate), covariances, work / "evaluator.safetensors")
         trained = load_evaluator(work / "evaluator.safetensors", version)
@@ -185,7 +191,8 @@ class DemoTraining:
         kinds = (Kind.ENCODER, Kind.EVALUATOR)
         requires = {kind: self._registry.active(kind) for kind in kinds}
         evaluator = load_evaluator(
-            self._registry.folder(Kind.EVALUATOR, requires[Kind.EVALUATOR]) / "evaluator.safetensors", requires[Kind.EVALUATOR]
+            self._registry.folder(Kind.EVALUATOR, requires[Kind.EVALUATOR]) / "evaluator.safetensors",
+            requires[Kind.EVALUATOR],
         )
         rng = np.random.default_rng(config.seed)
         weeks = self._demo.panel.week
@@ -194,7 +201,11 @@ class DemoTraining:
         write_tokenizer(work / "tokenizer.json")
         tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
         net = train_strategist(
-            lessons, render, tokenizer, config, lambda step, loss: self._progress(f"strategist, loss {loss:.3f}", step / config.steps)
+            lessons,
+            render,
+            tokenizer,
+            config,
+            lambda step, loss: self._progress(f"strategist, loss {loss:.3f}", step / config.steps),
         )
         save_delta(net, config, work / "delta.safetensors")
         meta = self._meta(Kind.STRATEGIST, version, asdict(config), {}, {})
@@ -210,7 +221,10 @@ class DemoTraining:
         version = self._registry.active(Kind.ENCODER)
         if self._states is None or self._states[0] != version:
             folder = self._registry.folder(Kind.ENCODER, version)
-            self._states = (version, encode_states(self._demo, OpenVinoEncoder(folder, version, self._threads), self._progress))
+            self._states = (
+                version,
+                encode_states(self._demo, OpenVinoEncoder(folder, version, self._threads), self._progress),
+            )
         return self._states[1]
 
     def _interest(self, states: States) -> tuple[InterestHead, dict[str, float]]:
@@ -235,7 +249,9 @@ class DemoTraining:
         blocks = np.array_split(np.arange(len(panel.bought)), 1 + len(panel.bought) // 50_000)
         return np.concatenate(
             [
-                head.logits(conditional_state(states.shopper[panel.state[b]], states.category[states.category_row[b]], pair[b]))
+                head.logits(
+                    conditional_state(states.shopper[panel.state[b]], states.category[states.category_row[b]], pair[b])
+                )
                 for b in blocks
             ]
         )
@@ -284,9 +300,20 @@ class DemoTraining:
         return found
 
     def _meta(
-        self, kind: Kind, version: str, config: Mapping[str, Any], metrics: Mapping[str, float], requires: Mapping[Kind, str]
+        self,
+        kind: Kind,
+        version: str,
+        config: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        requires: Mapping[Kind, str],
     ) -> ModelMeta:
-        base = {"minilm": MINILM.sha256} if kind is Kind.ENCODER else {"smollm2": SMOLLM2.sha256} if kind is Kind.STRATEGIST else {}
+        base = (
+            {"minilm": MINILM.sha256}
+            if kind is Kind.ENCODER
+            else {"smollm2": SMOLLM2.sha256}
+            if kind is Kind.STRATEGIST
+            else {}
+        )
         return ModelMeta(
             kind=kind,
             version=version,
@@ -326,9 +353,7 @@ def _loyalty(feature: Mapping[str, float]) -> str:
     return "regular" if feature["category_count_slow"] > np.log1p(3) else "occasional"
 
 
-def _evaluator_data(
-    panel: Panel, states: States, numeric: NDArray[np.float32], rates: PanelConfig
-) -> EvaluatorData:
+def _evaluator_data(panel: Panel, states: States, numeric: NDArray[np.float32], rates: PanelConfig) -> EvaluatorData:
     return EvaluatorData(
         numeric=numeric,
         shopper_row=panel.state,

@@ -34,7 +34,9 @@ class EncoderTrainingConfig:
     seed: int = 17
 
 
-def contrastive_pairs(panel: Panel, product_texts: dict[int, str], config: EncoderTrainingConfig) -> list[tuple[str, str]]:
+def contrastive_pairs(
+    panel: Panel, product_texts: dict[int, str], config: EncoderTrainingConfig
+) -> list[tuple[str, str]]:
     """(behaviour text, text of a product bought within the next weeks), shuffled, training weeks only."""
     rows = np.flatnonzero((panel.bought > 0) & (panel.week <= config.last_week))
     rng = np.random.default_rng(config.seed)
@@ -92,4 +94,8 @@ def save_adapter(module: Any, path: Path, config: EncoderTrainingConfig) -> None
     """Write the LoRA matrices in half precision; the scale travels in the metadata."""
     state = {name: tensor.detach().half().contiguous() for name, tensor in get_peft_model_state_dict(module).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(state, str(path), metadata={"scale": str(config.alpha / config.rank), **{k: str(v) for k, v in asdict(config).items()}})
+    save_file(
+        state,
+        str(path),
+        metadata={"scale": str(config.alpha / config.rank), **{k: str(v) for k, v in asdict(config).items()}},
+    )

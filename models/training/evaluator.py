@@ -8,6 +8,7 @@ the clusters.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Protocol
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from models.encoder import DIM
 from models.evaluator import EVIDENCE, KEY_DIM, RANK, EvaluatorWeights
-from models.features import FEATURES, SHOPPER, SHOPPER_CATEGORY, SHOPPER_PRODUCT
+from models.features import FEATURES, SHOPPER_CATEGORY, SHOPPER_PRODUCT
 from models.monotone import DEAL_SCALE, SLOPE_MIN, MonotoneHead
 
 Floats = NDArray[np.float64]
@@ -78,7 +79,11 @@ class OutcomeNeighbours(Protocol):
         ...
 
     def add(
-        self, keys: NDArray[np.float32], bought: NDArray[np.float32], weight: NDArray[np.float32], ratio: NDArray[np.float32]
+        self,
+        keys: NDArray[np.float32],
+        bought: NDArray[np.float32],
+        weight: NDArray[np.float32],
+        ratio: NDArray[np.float32],
     ) -> None:
         """Remember outcomes."""
         ...
@@ -92,12 +97,14 @@ class EvaluatorNet(nn.Module):
         super().__init__()
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
+        self.mean: Tensor
+        self.scale: Tensor
         self.shopper = nn.Linear(DIM, RANK, bias=False)
         self.product = nn.Linear(DIM, RANK, bias=False)
         for layer in (self.shopper, self.product):
             nn.init.normal_(layer.weight, std=1.0)
         sizes = (NUMERIC + 2 * RANK + 1, *hidden)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.purchase = nn.Linear(hidden[-1] + 1, 3, bias=False)
         self.satisfaction = nn.Linear(hidden[-1] + 1, 2, bias=False)
         with torch.no_grad():
@@ -175,7 +182,7 @@ def fit(
             rows = order[start : start + config.batch]
             loss = _loss(net, data, rows, _mask(data, rows, config, rng))
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             schedule.step()
             losses.append(float(loss.detach()))
@@ -268,12 +275,14 @@ def to_weights(
     def array(tensor: Tensor) -> Floats:
         return tensor.detach().numpy().astype(np.float64)
 
+    layers = [layer for layer in net.layers if isinstance(layer, nn.Linear)]
+
     return EvaluatorWeights(
         feature_mean=array(net.mean),
         feature_scale=array(net.scale),
         shopper_projection=array(net.shopper.weight.T),
         product_projection=array(net.product.weight.T),
-        hidden=tuple((array(layer.weight.T), array(layer.bias)) for layer in net.layers),
+        hidden=tuple((array(layer.weight.T), array(layer.bias)) for layer in layers),
         purchase=MonotoneHead.from_posterior(array(net.purchase.weight), covariances[0]),
         satisfaction=MonotoneHead.from_posterior(array(net.satisfaction.weight), covariances[1]),
         key_projection=projection,

@@ -86,7 +86,7 @@ def train_interest(data: InterestData, *, epochs: int = 6, seed: int = 17) -> tu
             rows = order[start : start + 4096]
             loss = torch.nn.functional.binary_cross_entropy_with_logits(layer(state[rows]).squeeze(1), label[rows])
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             loss_value = 0.95 * loss_value + 0.05 * float(loss.detach()) if start else float(loss.detach())
     weights = layer.weight.detach().numpy()[0].astype(np.float64)

@@ -74,7 +74,10 @@ def interest_metrics(head: InterestHead, data: InterestData) -> dict[str, float]
 
 
 def strategist_metrics(
-    strategist: Strategist, situations: Sequence[Situation], render: Callable[[Situation], str], rng: np.random.Generator
+    strategist: Strategist,
+    situations: Sequence[Situation],
+    render: Callable[[Situation], str],
+    rng: np.random.Generator,
 ) -> dict[str, float]:
     """Mean regret (percent of the best utility) of the first choice and of the best of eight, with baselines."""
     regrets: dict[str, list[float]] = {name: [] for name in ("first", "best_of_8", "hold", "random_8", "heuristic_8")}
@@ -104,9 +107,7 @@ def strategist_metrics(
 
 def _request(situation: Situation, render: Callable[[Situation], str]) -> ProposalRequest:
     facts = situation.facts
-    return ProposalRequest(
-        render(situation), facts.levers(above_reference=situation.above_reference), facts.anchors()
-    )
+    return ProposalRequest(render(situation), facts.levers(above_reference=situation.above_reference), facts.anchors())
 
 
 def _ratio(situation: Situation, strategy: Strategy) -> float:

@@ -107,7 +107,9 @@ class _Offers:
 
     def price(self, household: int, store: int, week: int, product: int) -> float | None:
         own = household in self.buyers.get((week, product), ())
-        here = _median(self.store.get((store, week, product), []), household) if own else self._store(store, week, product)
+        here = (
+            _median(self.store.get((store, week, product), []), household) if own else self._store(store, week, product)
+        )
         if here is not None:
             return here
         return _mode(self.chain.get((week, product), []), household) if own else self._chain(week, product)
@@ -216,11 +218,11 @@ class PanelBuilder:
         for column, is_known, is_bought, rate in zip(
             eligible[keep], known[keep], positive[keep], rates[keep], strict=True
         ):
-            self._row((household, store, week, at_s), int(column), (bool(is_known), bool(is_bought), float(rate)), state)
+            self._row(
+                (household, store, week, at_s), int(column), (bool(is_known), bool(is_bought), float(rate)), state
+            )
 
-    def _row(
-        self, visit: tuple[int, int, int, int], column: int, label: tuple[bool, bool, float], state: int
-    ) -> None:
+    def _row(self, visit: tuple[int, int, int, int], column: int, label: tuple[bool, bool, float], state: int) -> None:
         household, store, week, at_s = visit
         product = int(self._ids[column])
         price = self._offers.price(household, store, week, product)
@@ -232,7 +234,18 @@ class PanelBuilder:
         subject = Subject(str(product), self._category[product], self._brand[product], reference)
         known, bought, rate = label
         self._columns.rows.append(
-            (household, product, week, at_s, known, float(bought), 1.0 if bought else 1 / rate, reference, log_ratio, state)
+            (
+                household,
+                product,
+                week,
+                at_s,
+                known,
+                float(bought),
+                1.0 if bought else 1 / rate,
+                reference,
+                log_ratio,
+                state,
+            )
         )
         if self._config.with_features:
             self._columns.features.append(feature_row(self._histories[household], subject, self._weeks, float(at_s)))
@@ -299,7 +312,9 @@ class PanelBuilder:
             times = self.category_purchases.get((int(household[row]), self._category[int(product[row])]))
             after = at_s[row] + 12 * 3600
             position = 0 if times is None else int(np.searchsorted(times, after))
-            returned[row] = float(times is not None and position < len(times) and times[position] <= at_s[row] + RETURN_S)
+            returned[row] = float(
+                times is not None and position < len(times) and times[position] <= at_s[row] + RETURN_S
+            )
         return Panel(
             household=household.astype(np.int64),
             product=product.astype(np.int64),

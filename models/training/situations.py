@@ -57,9 +57,9 @@ class Situation:
 
     @property
     def best(self) -> float:
-        """Highest utility that the situation allows."""
-        allowed = self.values if self.above_reference else self.values[: int(np.searchsorted(GRID, 1.0)) + 1]
-        return float(allowed.max())
+        """Highest utility of any whole-percent move from the reference that the situation allows."""
+        top = MOVES[-1] if self.above_reference else 0
+        return float(self.value(1 + np.arange(MOVES[0], top + 1) / 100).max())
 
     def anchor_ratio(self, anchor: Anchor) -> float | None:
         """An anchor's price over the reference."""

@@ -61,7 +61,7 @@ class StrategistNet(nn.Module):
             lora_alpha=config.alpha,
             target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
         )
-        self.layers = get_peft_model(model, lora)  # type: ignore[arg-type]
+        self.layers = get_peft_model(model, lora)
         self.embedding = nn.Parameter(torch.randn(VOCABULARY, shape.width) * 0.1)
         self.head = nn.Parameter(torch.randn(VOCABULARY, shape.width) * 0.02)
 
@@ -79,11 +79,12 @@ class StrategistNet(nn.Module):
         mask = (torch.arange(length + 3)[None] < (lengths + 3)[:, None]).long()
         states = self.layers(inputs_embeds=inputs, attention_mask=mask).last_hidden_state
         reads = lengths[:, None] - 1 + torch.arange(4)[None]
-        return states[rows, reads]
+        found: Tensor = states[rows, reads]
+        return found
 
 
 def llama_config(shape: LlamaShape) -> LlamaConfig:
-    """transformers' configuration of the same model."""
+    """The same model as transformers configures it."""
     return LlamaConfig(
         vocab_size=49152,
         hidden_size=shape.width,
@@ -123,7 +124,7 @@ def train_strategist(
             states = net(ids, lengths, _written(lessons))
         loss = slot_loss(net.head, states.float(), lessons)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
         schedule.step()
@@ -171,7 +172,9 @@ def slot_loss(head: Tensor, states: Tensor, lessons: Sequence[Lesson]) -> Tensor
 
 def save_delta(net: StrategistNet, config: StrategistTrainingConfig, path: Path) -> None:
     """Write LoRA matrices and strategy tokens in half precision."""
-    state = {name: tensor.detach().half().contiguous() for name, tensor in get_peft_model_state_dict(net.layers).items()}
+    state = {
+        name: tensor.detach().half().contiguous() for name, tensor in get_peft_model_state_dict(net.layers).items()
+    }
     state["strategy.embedding"] = net.embedding.detach().half().contiguous()
     state["strategy.head"] = net.head.detach().half().contiguous()
     path.parent.mkdir(parents=True, exist_ok=True)

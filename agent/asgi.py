@@ -1,0 +1,23 @@
+"""The app factory that servers call (granian, or any ASGI server with a factory option)."""
+
+from litestar import Litestar
+
+from agent.api.app import Opened, create_app
+from agent.assembly import open_service, open_store
+from agent.clock import SystemClock
+from agent.keys import KeyRing
+from agent.settings import Settings
+
+
+def create() -> Litestar:
+    """An app for the settings in the environment; models load when it starts."""
+    return create_app(Settings(), open_everything)
+
+
+def open_everything(settings: Settings) -> Opened:
+    """Store, keys and service."""
+    clock = SystemClock()
+    store = open_store(settings, clock)
+    secret = settings.bootstrap_key
+    keys = KeyRing(store, clock, secret.get_secret_value() if secret is not None else None)
+    return Opened(service=open_service(settings, store, clock), store=store, keys=keys)

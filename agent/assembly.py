@@ -1,0 +1,147 @@
+"""Puts a service together from settings: store, models, indexes, pipeline."""
+
+from datetime import timedelta
+
+import numpy as np
+
+from agent.catalogue import Catalogue
+from agent.clock import Clock, StoreClock, SystemClock
+from agent.decision import Versions
+from agent.encoding import CachedEncoder
+from agent.gateway import GatewayRules
+from agent.guarding import Guard
+from agent.memory import OutcomeBook
+from agent.model_proposer import ModelProposer
+from agent.observe import Defaults, Observer, Readers
+from agent.packs import Pack, load_pack
+from agent.pipeline import Pipeline
+from agent.prepare import (
+    DataFolder,
+    load_active_evaluator,
+    load_encoder,
+    open_outcome_memory,
+    open_product_index,
+)
+from agent.pricing import Parts, Service
+from agent.proposer import Proposer
+from agent.ranking import Ranker
+from agent.recorder import Recorder
+from agent.retriever import Retriever
+from agent.score import RowScorer
+from agent.scorer import Scorer
+from agent.selection import SelectionRules
+from agent.selector import Selector
+from agent.settings import Settings
+from agent.shoppers import ShopperBook
+from agent.store import Store
+from agent.tokens import TokenSigner
+from models.evaluator import Evaluator
+from models.interest import load_interest
+from models.registry import Kind, Registry, read_meta
+from models.strategist import Strategist, load_strategist
+from models.value import Weights
+from prompts import load_prompt
+
+
+def open_store(settings: Settings, clock: Clock | None = None) -> Store:
+    """The store that the settings name."""
+    folder = DataFolder(settings.data_dir)
+    folder.root.mkdir(parents=True, exist_ok=True)
+    return Store.open(settings.database_url or folder.database_url, clock)
+
+
+def open_service(settings: Settings, store: Store, clock: Clock | None = None) -> Service:
+    """Load models and indexes and join them; the service owns the store from here on.
+
+    Raises:
+        RegistryError: Models are not prepared, or a file is damaged; the message names the remedy.
+    """
+    clock = clock or SystemClock()
+    folder = DataFolder(settings.data_dir)
+    registry = Registry(folder.models)
+    encoder = CachedEncoder(load_encoder(registry, settings.threads))
+    evaluator = load_active_evaluator(registry)
+    catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version))
+    catalogue.index_missing()
+    shoppers = ShopperBook(store, catalogue.labels)
+    store_clock = StoreClock.from_meta(store.meta)
+    outcomes = OutcomeBook(open_outcome_memory(folder, evaluator.version), evaluator, catalogue, shoppers, store_clock)
+    outcomes.catch_up(store)
+    guard = Guard(merchant_rules(settings, load_pack(settings.pack)))
+    defaults = Defaults(
+        load_pack(settings.pack),
+        store_clock,
+        settings.default_deadline_ms,
+        guard.merchant.floor_minor,
+        guard.merchant.max_change_frac is not None,
+    )
+    interest = load_interest(registry.folder(Kind.ENCODER, encoder.version) / "interest.safetensors")
+    observer = Observer(catalogue, shoppers, store, Readers(encoder, interest), defaults)
+    retriever = Retriever(catalogue, outcomes)
+    scorer = Scorer(evaluator, lambda observation, raw: guard.check(observation, raw).price_minor)
+    signer = TokenSigner.load_or_create(folder.signing_key)
+    strategist = load_active_strategist(registry)
+    pipeline = _pipeline(
+        settings, (observer, retriever, scorer, guard), evaluator, strategist, (store, signer, catalogue)
+    )
+    ranker = Ranker(observer, retriever, scorer, evaluator, catalogue)
+    rows = RowScorer(pipeline, evaluator)
+    return Service(
+        Parts(folder, store, signer, clock, store_clock, catalogue, shoppers, outcomes, pipeline, ranker, rows)
+    )
+
+
+def load_active_strategist(registry: Registry) -> Strategist:
+    """The active strategist, its files checked."""
+    version = registry.active(Kind.STRATEGIST)
+    folder = registry.folder(Kind.STRATEGIST, version)
+    read_meta(folder)
+    return load_strategist(folder, version)
+
+
+def merchant_rules(settings: Settings, pack: Pack) -> GatewayRules:
+    """The merchant's limits: the settings', else the pack's."""
+
+    def chosen(own: float | None, default: float) -> float:
+        return default if own is None else own
+
+    return GatewayRules(
+        min_margin_frac=chosen(settings.min_margin_frac, pack.limits.min_margin_frac),
+        max_discount_frac=chosen(settings.max_discount_frac, pack.limits.max_discount_frac),
+        max_change_frac=chosen(settings.max_change_frac, pack.limits.max_change_frac),
+        never_above_reference=settings.never_above_reference,
+        rounding=pack.limits.rounding,
+    )
+
+
+def _pipeline(
+    settings: Settings,
+    steps: tuple[Observer, Retriever, Scorer, Guard],
+    evaluator: Evaluator,
+    strategist: Strategist,
+    ends: tuple[Store, TokenSigner, Catalogue],
+) -> Pipeline:
+    observer, retriever, scorer, guard = steps
+    store, signer, catalogue = ends
+    prompt = load_prompt("strategist", settings.prompt_version)
+    weights = Weights(settings.weight_profit, settings.weight_purchase, settings.weight_satisfaction)
+    model = ModelProposer(strategist, prompt, above_reference=not guard.merchant.never_above_reference)
+
+    def versions() -> Versions:
+        return Versions(
+            encoder=f"encoder/{catalogue.index.made_with}",
+            strategist=f"strategist/{strategist.version}",
+            evaluator=f"evaluator/{evaluator.version}",
+            prompt=prompt.label,
+            index=catalogue.index.version,
+        )
+
+    return Pipeline(
+        observer=observer,
+        retriever=retriever,
+        proposer=Proposer(evaluator, model, guard, weights),
+        scorer=scorer,
+        selector=Selector(weights, SelectionRules(settings.exploration), np.random.default_rng),
+        guard=guard,
+        recorder=Recorder(store, signer, versions, timedelta(seconds=settings.quote_ttl_s)),
+    )

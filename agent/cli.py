@@ -1,0 +1,39 @@
+"""`pricesmith`: the command line. Each verb is a module of `agent.commands`; errors become one line and exit code 1."""
+
+import sys
+
+import typer
+
+from agent.commands import data, keys, models, pricing, serving
+
+app = typer.Typer(
+    name="pricesmith",
+    help="Prices for this shopper, this product, now, within your limits and with reasons.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("prepare")(data.prepare)
+app.command("serve")(serving.serve)
+app.command("quote")(pricing.quote)
+app.command("score")(pricing.score)
+app.command("train")(models.train)
+app.add_typer(data.import_app, name="import")
+app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
+
+
+def main() -> None:
+    """Run a command; expected errors end with what is wrong and what to do, without a traceback."""
+    from agent.commands.errors import EXPECTED
+
+    try:
+        app()
+    except EXPECTED as error:
+        sys.stderr.write(f"pricesmith: {error}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""`prepare` and `import`: what the data folder holds."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import typer
+
+from agent.assembly import open_service, open_store
+from agent.clock import SystemClock
+from agent.commands.options import DataDir, Json, settings_for
+from agent.commands.output import print_facts, print_json, progress_bar
+from agent.demo import DemoSize
+from agent.importing import ImportKind, ImportOptions, run_import
+from agent.prepare import DataFolder, prepare_demo, prepare_indexes, prepare_models
+
+import_app = typer.Typer(no_args_is_help=True, help="Bring in your own products, events and outcomes.")
+
+
+def prepare(
+    data_dir: DataDir = None,
+    models_only: Annotated[bool, typer.Option(help="Models alone, no demo store.")] = False,
+    demo: Annotated[bool, typer.Option(help="Load the demo store.")] = True,
+    households: Annotated[int | None, typer.Option(help="Only the busiest N demo households.", min=1)] = None,
+    json: Json = False,
+) -> None:
+    """Set everything up: models, demo store, indexes. Safe to repeat and to interrupt.
+
+    Example: pricesmith prepare --data-dir ./data
+    """
+    settings = settings_for(data_dir)
+    folder, clock = DataFolder(settings.data_dir), SystemClock()
+    start = perf_counter()
+    with progress_bar(quiet=json) as progress:
+        registry = prepare_models(folder, progress)
+        products = 0
+        if not models_only:
+            with open_store(settings) as store:
+                if demo:
+                    size = DemoSize() if households is None else DemoSize.small(households)
+                    prepare_demo(store, clock, size, progress)
+                prepare_indexes(folder, store, registry, progress, settings.threads)
+                products = store.product_count()
+    facts = {"data folder": str(folder.root), "products": products, "seconds": round(perf_counter() - start, 1)}
+    print_json(facts) if json else print_facts(facts)
+
+
+@import_app.command("products")
+def import_products(
+    file: Path,
+    data_dir: DataDir = None,
+    currency: Annotated[str | None, typer.Option(help="Currency of rows that name none, e.g. USD.")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="Your column=ours; repeatable.")] = None,
+    json: Json = False,
+) -> None:
+    """Products from CSV, Parquet or NDJSON. Example: pricesmith import products catalogue.csv --currency USD."""
+    _import(ImportKind.PRODUCTS, file, data_dir, ImportOptions.parse(currency, column or []), json)
+
+
+@import_app.command("events")
+def import_events(
+    file: Path,
+    data_dir: DataDir = None,
+    currency: Annotated[str | None, typer.Option(help="Currency of rows that name none, e.g. USD.")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="Your column=ours; repeatable.")] = None,
+    json: Json = False,
+) -> None:
+    """Behaviour events from CSV, Parquet or NDJSON. Example: pricesmith import events clicks.ndjson."""
+    _import(ImportKind.EVENTS, file, data_dir, ImportOptions.parse(currency, column or []), json)
+
+
+@import_app.command("outcomes")
+def import_outcomes(
+    file: Path,
+    data_dir: DataDir = None,
+    currency: Annotated[str | None, typer.Option(help="Currency of rows that name none, e.g. USD.")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="Your column=ours; repeatable.")] = None,
+    json: Json = False,
+) -> None:
+    """Offers and what followed, from CSV, Parquet or NDJSON. Example: pricesmith import outcomes log.parquet."""
+    _import(ImportKind.OUTCOMES, file, data_dir, ImportOptions.parse(currency, column or []), json)
+
+
+def _import(kind: ImportKind, file: Path, data_dir: Path | None, options: ImportOptions, json: bool) -> None:
+    settings = settings_for(data_dir)
+    with progress_bar(quiet=json) as progress:
+        store = open_store(settings)
+        service = open_service(settings, store)
+        try:
+            report = run_import(
+                kind,
+                file,
+                _sinks(store, service.upsert_products, service.add_events),
+                options,
+                lambda share: progress(f"import {kind}", share),
+            )
+        finally:
+            service.close()
+    _tell(report, json)
+    if report.bad:
+        raise typer.Exit(1)

@@ -1,0 +1,27 @@
+"""The errors that commands tell in one line; anything else is a bug and shows its traceback."""
+
+from pydantic import ValidationError
+
+from agent.importing import ImportFormatError
+from agent.keys import ApiKeyError
+from agent.money import MoneyError
+from agent.packs import PackError
+from agent.store import StoreError
+from agent.tokens import TokenKeyError
+from models.errors import ModelError
+from prompts import PromptError
+from retrieval import RetrievalError
+
+EXPECTED = (
+    ApiKeyError,
+    FileNotFoundError,
+    ImportFormatError,
+    ModelError,
+    MoneyError,
+    PackError,
+    PromptError,
+    RetrievalError,
+    StoreError,
+    TokenKeyError,
+    ValidationError,
+)

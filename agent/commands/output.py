@@ -1,0 +1,76 @@
+"""What commands print: tables and progress for people, JSON for programs, errors with their remedy."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+ProgressFn = Callable[[str, float], None]
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table for people."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console().print(table)
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Names and values, one a line."""
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        sys.stdout.write(f"{name:<{width}}  {value}\n")
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[ProgressFn]:
+    """A progress bar on standard error; a plain line a step where that is no terminal, nothing when quiet."""
+    if quiet:
+        yield lambda _what, _share: None
+        return
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain()
+        return
+    columns = (
+        TextColumn("{task.description:<42}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        tasks: dict[str, Any] = {}
+
+        def tell(what: str, share: float) -> None:
+            name = what.split(":")[0].split(",")[0]
+            if name not in tasks:
+                tasks[name] = progress.add_task(what, total=1.0)
+            progress.update(tasks[name], description=what, completed=share)
+
+        yield tell
+
+
+def _plain() -> ProgressFn:
+    last = ""
+
+    def tell(what: str, share: float) -> None:
+        nonlocal last
+        line = f"{what.split(',')[0]} {10 * int(share * 10)} %"
+        if line != last:
+            sys.stderr.write(line + "\n")
+            last = line
+
+    return tell

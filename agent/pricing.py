@@ -1,0 +1,201 @@
+"""The service in one process: pipeline, catalogue, memory and store behind `agent.service.PricingService`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+from uuid_utils import uuid7
+
+from agent.api.schemas import QuoteRequest, RecommendationRequest
+from agent.catalogue import Catalogue
+from agent.clock import Clock, StoreClock
+from agent.decision import Decision, Scores
+from agent.memory import OutcomeBook
+from agent.pipeline import Pipeline
+from agent.prepare import DataFolder
+from agent.ranking import Ranker
+from agent.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ProductWeek
+from agent.refusal import FieldProblem, Refusal
+from agent.score import PricedRow, RowScorer
+from agent.service import OutcomeReport, Readiness
+from agent.shoppers import ShopperBook
+from agent.store import Store, StoreError
+from agent.tokens import TokenSigner, Verification
+from models.weeks import week_of, week_start
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the service is made of; `agent.assembly` makes it."""
+
+    folder: DataFolder
+    store: Store
+    signer: TokenSigner
+    clock: Clock
+    store_clock: StoreClock
+    catalogue: Catalogue
+    shoppers: ShopperBook
+    outcomes: OutcomeBook
+    pipeline: Pipeline
+    ranker: Ranker
+    row_scorer: RowScorer
+
+
+class Service:
+    """Synchronous and thread-safe; quotes are made one batch at a time, everything else beside them."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Take ownership of the parts; `close` ends them."""
+        self._parts = parts
+        self._quoting = Lock()
+        self._remembering = Lock()
+        self._closed = False
+        self._saved = (parts.outcomes.memory.watermark, parts.catalogue.index.version)
+
+    def quote(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
+        """Price requests, one decision or refusal each, in their order."""
+        with self._quoting:
+            return self._parts.pipeline.quote(requests, self._parts.clock.now())
+
+    def score(self, rows: Sequence[PricedRow]) -> list[Scores | Refusal]:
+        """Scores at given prices, or why there are none, in the order of the rows; nothing is recorded."""
+        with self._quoting:
+            return self._parts.row_scorer.score(rows, self._parts.clock.now())
+
+    def decision(self, quote_id: str) -> Decision | None:
+        """A recorded decision."""
+        return self._parts.store.decision(quote_id)
+
+    def outcomes_of(self, quote_id: str) -> list[OutcomeRecord]:
+        """What is known to have become of a quote."""
+        return self._parts.store.outcomes_of(quote_id)
+
+    def verify(self, token: str) -> Verification:
+        """Check a quote's token."""
+        return self._parts.signer.verify(token, self._parts.clock.now())
+
+    def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
+        """Record outcomes; a repeated report of one type for one quote changes nothing."""
+        answers: list[OutcomeRecord | Refusal] = []
+        fresh: list[OutcomeRecord] = []
+        for report in reports:
+            outcome = self._outcome(report)
+            answers.append(outcome)
+            if isinstance(outcome, OutcomeRecord):
+                known = {one.outcome_id for one in self._parts.store.outcomes_of(report.quote_id)}
+                if outcome.outcome_id not in known | {one.outcome_id for one in fresh}:
+                    fresh.append(outcome)
+        if fresh:
+            self._learn(fresh)
+        return answers
+
+    def add_events(self, events: Sequence[EventRecord]) -> None:
+        """Record behaviour; purchases count as sales of their product."""
+        mapped = [self._on_behaviour_clock(event) for event in events]
+        self._parts.store.append_events(mapped)
+        self._parts.shoppers.forget({event.shopper_id for event in mapped})
+        bought = [event for event in mapped if event.type is EventType.PURCHASE and event.product_id is not None]
+        self._parts.catalogue.add_purchases([_week(event) for event in bought])
+
+    def upsert_products(self, products: Sequence[ProductRecord]) -> None:
+        """Add or replace products; they are searchable when this returns."""
+        self._parts.catalogue.upsert(products)
+
+    def recommend(self, request: RecommendationRequest) -> list[Decision]:
+        """Products for a shopper, best first, each priced."""
+        with self._quoting:
+            now = self._parts.clock.now()
+            quotes = self._parts.ranker.rank(request, now)
+            answers = self._parts.pipeline.quote(quotes, now) if quotes else []
+        return [answer for answer in answers if isinstance(answer, Decision)]
+
+    def readiness(self) -> Readiness:
+        """Whether models, index and store are ready."""
+        checks = {"models": "ok", "index": "ok", "store": "ok"}
+        if self._closed:
+            checks["models"] = "closing"
+        if not len(self._parts.catalogue):
+            checks["index"] = "empty: no products; remedy: pricesmith prepare, or PUT /v1/products"
+        try:
+            self._parts.store.ping()
+        except StoreError as error:
+            checks["store"] = str(error)
+        return Readiness(all(check == "ok" for name, check in checks.items() if name != "index"), checks)
+
+    def close(self) -> None:
+        """Write snapshots of what changed, and close the store."""
+        if self._closed:
+            return
+        self._closed = True
+        parts = self._parts
+        with self._quoting, self._remembering:
+            if parts.outcomes.memory.watermark != self._saved[0]:
+                parts.outcomes.memory.save(parts.folder.outcome_memory)
+            if parts.catalogue.index.version != self._saved[1]:
+                parts.catalogue.index.save(parts.folder.product_index)
+            parts.store.close()
+
+    def _outcome(self, report: OutcomeReport) -> OutcomeRecord | Refusal:
+        decision = self._parts.store.decision(report.quote_id)
+        if decision is None:
+            problem = FieldProblem("quote_id", "no quote has this id", report.quote_id[:80], "the id of a quote answer")
+            return Refusal(404, "Unknown quote", f"there is no quote {report.quote_id[:80]!r}", (problem,))
+        if report.at < decision.at:
+            problem = FieldProblem(
+                "at", "lies before the quote", report.at.isoformat(), f"{decision.at.isoformat()} or later"
+            )
+            return Refusal(422, "Outcome before its quote", "an outcome follows its quote", (problem,))
+        return OutcomeRecord(
+            outcome_id=f"{report.quote_id}:{report.type}",
+            shopper_id=decision.shopper_id,
+            product_id=decision.product_id,
+            currency=decision.currency,
+            price_minor=decision.price_minor,
+            reference_minor=decision.reference_minor,
+            type=report.type,
+            quantity=report.quantity or decision.quantity,
+            at=report.at,
+            quote_id=report.quote_id,
+            propensity=decision.propensity,
+        )
+
+    def _learn(self, outcomes: Sequence[OutcomeRecord]) -> None:
+        """Keep outcomes, count the sales among them, and remember them at once."""
+        self._parts.store.record_outcomes(outcomes)
+        self.add_events(
+            [_purchase(o) for o in outcomes if o.type is OutcomeType.PURCHASED and o.product_id is not None]
+        )
+        with self._remembering:
+            self._parts.outcomes.catch_up(self._parts.store)
+
+    def _on_behaviour_clock(self, event: EventRecord) -> EventRecord:
+        return EventRecord(
+            shopper_id=event.shopper_id,
+            type=event.type,
+            at=self._parts.store_clock.behaviour_time(event.at),
+            product_id=event.product_id,
+            quantity=event.quantity,
+            price_minor=event.price_minor,
+            list_minor=event.list_minor,
+            currency=event.currency,
+            text=event.text,
+        )
+
+
+def _purchase(outcome: OutcomeRecord) -> EventRecord:
+    """The sale that an outcome tells of; shops report it as an outcome or as an event, not as both."""
+    return EventRecord(
+        shopper_id=outcome.shopper_id or f"anonymous:{uuid7()}",
+        type=EventType.PURCHASE,
+        at=outcome.at,
+        product_id=outcome.product_id,
+        quantity=outcome.quantity,
+        price_minor=outcome.price_minor,
+        list_minor=outcome.reference_minor,
+        currency=outcome.currency,
+    )
+
+
+def _week(event: EventRecord) -> ProductWeek:
+    start = week_start(week_of(event.at.timestamp()))
+    return ProductWeek(event.product_id or "", start, 1, event.list_minor, event.price_minor)

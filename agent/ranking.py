@@ -1,0 +1,88 @@
+"""Which products to recommend: a pool from habit, similarity and popularity, ranked by the evaluator."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from agent.api.schemas import QuotedProduct, QuoteRequest, RecommendationRequest
+from agent.catalogue import Catalogue
+from agent.observation import Observation
+from agent.observe import Observer
+from agent.retriever import Retriever
+from agent.scorer import Scorer
+from models.evaluator import Evaluator
+from models.weeks import week_of
+from retrieval import ProductFilter
+
+_HABIT: Final = 60
+_SIMILAR: Final = 60
+_POPULAR: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Ranker:
+    """The first two pipeline steps, then expected profit at the reference price."""
+
+    observer: Observer
+    retriever: Retriever
+    scorer: Scorer
+    evaluator: Evaluator
+    catalogue: Catalogue
+
+    def rank(self, request: RecommendationRequest, now: datetime) -> list[QuoteRequest]:
+        """Quote requests for the best `request.limit` products, best first."""
+        anyone = next(iter(self.catalogue.ids()), None)
+        if anyone is None:
+            return []
+        shopper = self.observer.observe([_quote(request, anyone)], now)[0]
+        if not isinstance(shopper, Observation):
+            return []
+        pool = self._pool(request, shopper)
+        observed = [item for item in self.observer.observe(pool, now) if isinstance(item, Observation)]
+        if not observed:
+            return []
+        encoded = self.observer.encode(observed)
+        situations = self.scorer.join(observed, encoded, self.retriever.retrieve(observed, encoded))
+        purchase = self.evaluator.expect(situations, np.zeros((len(observed), 1))).purchase[:, 0]
+        order = np.argsort(-purchase, kind="stable")[: request.limit]
+        return [_quote(request, observed[row].product_id or "") for row in order]
+
+    def _pool(self, request: RecommendationRequest, shopper: Observation) -> list[QuoteRequest]:
+        history = shopper.history
+        habit = sorted(history.products.items(), key=lambda item: -item[1].at(shopper.behaviour_s)[1])
+        state = self.observer.encode([shopper]).shopper
+        condition = ProductFilter(category=request.category) if request.category else None
+        similar = self.catalogue.index.similar(state, _SIMILAR, condition)[0]
+        facts = self.catalogue.weeks.facts(week_of(shopper.behaviour_s))
+        ids = self.catalogue.ids()
+        popular = [
+            ids[row] for row in np.argsort(-facts.share, kind="stable")[: _POPULAR if not request.category else None]
+        ]
+        pool = dict.fromkeys(
+            [*(product for product, _ in habit[:_HABIT]), *(hit.entry.id for hit in similar), *popular]
+        )
+        return [_quote(request, product) for product in self._wanted(list(pool), request)]
+
+    def _wanted(self, products: Sequence[str], request: RecommendationRequest) -> list[str]:
+        found = []
+        for product_id in products:
+            product = self.catalogue.product(product_id)
+            if product is not None and (not request.category or product.category == request.category):
+                found.append(product_id)
+        return found[: _HABIT + _SIMILAR + _POPULAR]
+
+
+def _quote(request: RecommendationRequest, product_id: str) -> QuoteRequest:
+    return QuoteRequest(
+        shopper=request.shopper,
+        product=QuotedProduct(id=product_id),
+        events=request.events,
+        context=request.context,
+        deadline_ms=_DEADLINE_MS,
+    )
+
+
+_DEADLINE_MS: Final = 2_000

@@ -1,0 +1,121 @@
+"""Protected attributes never get past the screen, however they are written."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.decision import IgnoredInput
+from agent.packs import load_pack, protected_attributes
+from agent.protected import PROFILE_TEXT, screen_profile
+from agent.records import Attribute
+
+SHOP = load_pack("ecommerce")
+FINANCE = load_pack("finance")
+
+
+def test_the_starting_example_keeps_age_income_and_region_and_names_gender() -> None:
+    profile: dict[str, Attribute] = {"age": 30, "income": 50000, "gender": "male", "region": "urban"}
+    screened = screen_profile(profile, SHOP, None)
+    assert screened.attributes == {"age": 30, "income": 50000, "region": "urban"}
+    assert screened.ignored == (IgnoredInput("gender", "protected attribute: sex or gender"),)
+
+
+@pytest.mark.parametrize(
+    ("field", "attribute"),
+    [
+        ("Gender", "sex"),
+        ("customer_sex", "sex"),
+        ("性别", "sex"),
+        ("客户性别", "sex"),
+        ("ethnicGroup", "ethnicity"),
+        ("race", "race"),
+        ("RELIGION", "religion"),
+        ("countryOfBirth", "national_origin"),
+        ("has-disability", "disability"),
+        ("medical history", "health"),
+        ("sexualOrientation", "sexual_orientation"),
+        ("maritalStatus", "marital_status"),
+        ("maritalstatus", "marital_status"),
+        ("婚姻状况", "marital_status"),
+        ("kids_count", "family_status"),
+        ("household_comp", "family_status"),
+        ("household_size", "family_status"),
+        ("numberOfChildren", "family_status"),
+        ("\uff27\uff25\uff2e\uff24\uff25\uff32", "sex"),  # full width
+    ],
+)
+def test_a_protected_field_is_dropped_under_any_spelling(field: str, attribute: str) -> None:
+    screened = screen_profile({field: "x", "income": 1}, SHOP, None)
+    assert screened.attributes == {"income": 1}
+    label = protected_attributes()[attribute].label
+    assert screened.ignored == (IgnoredInput(field, f"protected attribute: {label}"),)
+
+
+@pytest.mark.parametrize(
+    "field", ["income", "region", "page_views", "storage", "home_ownership", "sextant_owner", "loyalty_tier", "收入"]
+)
+def test_other_fields_stay(field: str) -> None:
+    assert screen_profile({field: 1}, SHOP, "US-NY").attributes == {field: 1}
+
+
+@pytest.mark.parametrize("field", ["age", "birthYear", "date_of_birth", "age-group", "年龄"])
+def test_age_is_dropped_in_new_york_and_in_finance_only(field: str) -> None:
+    profile: dict[str, Attribute] = {field: 30}
+    assert screen_profile(profile, SHOP, "US-CA").attributes == profile
+    new_york = screen_profile(profile, SHOP, "New York")
+    assert new_york.attributes == {}
+    assert new_york.ignored[0].reason == "protected attribute in New York: age"
+    credit = screen_profile(profile, FINANCE, None)
+    assert credit.attributes == {}
+    assert credit.ignored[0].reason == "protected attribute: age"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "label"),
+    [
+        ("A woman who likes running shoes", "likes running shoes", "sex or gender"),
+        ("likes women's running shoes; Muslim", "likes women's running shoes", "religion or belief"),
+        ("Buys coffee weekly. Has two children.", "Buys coffee weekly", "family status"),
+        ("price sensitive, wheelchair user", "price sensitive", "disability"),
+        ("diabetic and budget-minded", "budget-minded", "health"),
+        ("Recently divorced", "", "marital status"),
+        ("a gay traveller, likes hotels", "likes hotels", "sexual orientation"),
+        ("喜欢电子产品\uff0c已婚\uff0c住在上海", "喜欢电子产品, 住在上海", "marital status"),
+        ("spends 3,500.50 a month, Hispanic", "spends 3,500.50 a month", "ethnicity"),
+    ],
+)
+def test_clauses_of_a_text_profile_that_mention_an_attribute_go(text: str, kept: str, label: str) -> None:
+    screened = screen_profile(text, SHOP, None)
+    assert screened.text == kept
+    assert screened.attributes == {}
+    assert IgnoredInput(PROFILE_TEXT, f"mentions a protected attribute: {label}") in screened.ignored
+
+
+def test_a_text_profile_without_mentions_stays_as_it_was() -> None:
+    text = "Likes familiar brands; lives in Churchill, buys arabica coffee."
+    screened = screen_profile(text, SHOP, None)
+    assert (screened.text, screened.ignored) == (text, ())
+
+
+def test_text_in_an_attribute_is_screened_as_well() -> None:
+    screened = screen_profile({"segment": "female", "notes": "single mother, loves tea"}, SHOP, None)
+    assert screened.attributes == {"notes": "loves tea"}
+    assert {ignored.input for ignored in screened.ignored} == {"segment", "notes"}
+
+
+@given(st.text(max_size=60), st.sampled_from([" female ", ", 女,", " my husband ", " GAY ", " Muslim."]))
+def test_no_text_hides_a_mention_that_stands_between_other_words(text: str, mention: str) -> None:
+    screened = screen_profile(f"{text} {mention} {text}", SHOP, None)
+    assert screened.ignored
+    assert mention.strip(" .,") not in screened.text
+
+
+@given(st.dictionaries(st.text(max_size=20), st.text(max_size=40) | st.floats() | st.booleans(), max_size=6))
+def test_screening_what_was_kept_drops_nothing_more(profile: dict[str, str | float | bool]) -> None:
+    kept = screen_profile(profile, SHOP, None).attributes
+    assert screen_profile(kept, SHOP, None).ignored == ()
+
+
+def test_long_field_names_are_shortened_in_what_is_reported() -> None:
+    screened = screen_profile({"gender_" + "x" * 500: 1}, SHOP, None)
+    assert len(screened.ignored[0].input) == 80
