@@ -1,6 +1,6 @@
 """What a shopper must or may be told of a price, from the inputs that really set it.
 
-Inputs are named by where they come from: `profile.income`, `history.purchases`, `events`, `product.cost`,
+Inputs are named by where they come from: `profile.income`, `purchase_history`, `session_events`, `product.cost`,
 `context.season`, `limits.max_price`. What is not known to be impersonal counts as personal.
 """
 

@@ -119,7 +119,7 @@ def numeric_proposals(observation: Observation, moves: Sequence[int], facts: Str
             strategy = move_strategy(move, fitting_lever(facts, move), rounding if move else Rounding.EXACT)
             price = realise(strategy, observation.anchors, observation.fraction_digits)
             if price is not None and price not in found:
-                reason = "highest expected value of a search over every whole-percent move"
+                reason = "among the best of a search over every whole-percent move"
                 found[price] = Proposal(strategy, Source.NUMERIC, reason, price)
     return list(found.values())
 

@@ -93,15 +93,26 @@ def _greedy(contest: Contest, rules: SelectionRules) -> tuple[int, float, bool]:
     reference = contest.reference
     best = _argbest(contest, contest.mean)
     if contest.prices[best] == contest.prices[reference]:
-        others = np.delete(contest.draws, reference, axis=0)
-        if not len(others):
-            return reference, 1.0, False
-        return reference, float((contest.draws[reference] >= others.max(axis=0) - rules.min_gain).mean()), False
+        return reference, _sure_to_hold(contest, _runner_up(contest), rules), False
     better = float((contest.draws[best] > contest.draws[reference]).mean())
     gain = float(contest.mean[best] - contest.mean[reference])
     if gain >= rules.min_gain and better >= rules.min_confidence:
         return best, better, False
-    return reference, float((contest.draws[best] <= contest.draws[reference] + rules.min_gain).mean()), True
+    return reference, _sure_to_hold(contest, best, rules), True
+
+
+def _runner_up(contest: Contest) -> int | None:
+    """The best candidate at another price than the reference's, None when there is none."""
+    reference_price = contest.prices[contest.reference]
+    others = [index for index, price in enumerate(contest.prices) if price != reference_price]
+    return max(others, key=lambda index: (contest.mean[index], -index), default=None)
+
+
+def _sure_to_hold(contest: Contest, rival: int | None, rules: SelectionRules) -> float:
+    """Share of draws in which a candidate does not beat the reference by the least gain."""
+    if rival is None:
+        return 1.0
+    return float((contest.draws[rival] <= contest.draws[contest.reference] + rules.min_gain).mean())
 
 
 def _argbest(contest: Contest, utility: Floats) -> int:

@@ -26,6 +26,7 @@ RANK: Final = 16
 KEY_DIM: Final = 48
 SHOPPER_SHARE: Final = 0.7
 NOVELTY_SD: Final = 1.5
+INPUT_LIMIT: Final = 4.0  # standard deviations beyond which an input says no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class Evaluator:
         content = product @ weights.product_projection
         hidden = np.concatenate(
             [
-                (numeric - weights.feature_mean) / weights.feature_scale,
+                np.clip((numeric - weights.feature_mean) / weights.feature_scale, -INPUT_LIMIT, INPUT_LIMIT),
                 (shopper @ weights.shopper_projection) * content,
                 content,
                 (shopper * product).sum(axis=1, keepdims=True),

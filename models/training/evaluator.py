@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.encoder import DIM
-from models.evaluator import EVIDENCE, KEY_DIM, RANK, EvaluatorWeights
+from models.evaluator import EVIDENCE, INPUT_LIMIT, KEY_DIM, RANK, EvaluatorWeights
 from models.features import FEATURES, SHOPPER_CATEGORY, SHOPPER_PRODUCT
 from models.monotone import DEAL_SCALE, SLOPE_MIN, MonotoneHead
 
@@ -39,7 +39,7 @@ class EvaluatorTrainingConfig:
     weight_decay: float = 1e-4
     mask_shopper: float = 0.08
     mask_product: float = 0.08
-    prior_precision: float = 1.0
+    prior_precision: float = 25.0
     last_week: int = 40
     seed: int = 17
 
@@ -115,7 +115,7 @@ class EvaluatorNet(nn.Module):
         """`phi` `(n, hidden + 1)`."""
         content = self.product(product)
         cosine = (shopper * product).sum(1, keepdim=True)
-        standard = (numeric - self.mean) / self.scale
+        standard = ((numeric - self.mean) / self.scale).clamp(-INPUT_LIMIT, INPUT_LIMIT)
         state = torch.cat([standard, self.shopper(shopper) * content, content, cosine], 1)
         for layer in self.layers:
             state = nn.functional.silu(layer(state))

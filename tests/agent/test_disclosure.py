@@ -5,7 +5,7 @@ import pytest
 from agent.decision import IgnoredInput
 from agent.disclosure import SAME_FOR_EVERYONE, disclose, is_personal
 
-USED = ("history.purchases", "product.cost", "profile.income")
+USED = ("purchase_history", "product.cost", "profile.income")
 IGNORED = (IgnoredInput("gender", "protected attribute: sex or gender"),)
 
 
@@ -21,7 +21,7 @@ def test_the_european_union_gets_its_notice_with_the_personal_inputs() -> None:
     assert notice.required
     assert notice.jurisdiction == "EU"
     assert "personalised on the basis of automated decision-making" in notice.text
-    assert "history.purchases, profile.income" in notice.text
+    assert "purchase_history, profile.income" in notice.text
     assert "product.cost" not in notice.text
 
 
@@ -50,8 +50,8 @@ def test_inputs_are_reported_as_they_were_used_and_ignored() -> None:
     ("name", "personal"),
     [
         ("profile.income", True),
-        ("history.purchases", True),
-        ("events", True),
+        ("purchase_history", True),
+        ("session_events", True),
         ("context.location", True),
         ("context.anything_else", True),
         ("context.season", False),

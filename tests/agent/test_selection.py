@@ -1,0 +1,120 @@
+"""Selection: exact probabilities, abstention, ties."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.selection import Contest, Exploration, SelectionRules, select
+
+PRICES = (1000, 900, 950, 900)
+MEAN = np.asarray([1.0, 1.10, 1.04, 1.10])
+SURE = MEAN[:, None] + np.zeros((4, 64))
+GREEDY = SelectionRules()
+
+
+def contest(
+    prices: tuple[int, ...] = PRICES, mean: np.ndarray = MEAN, draws: np.ndarray = SURE, reference: int = 0
+) -> Contest:
+    return Contest(prices, mean, draws, reference)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def noisy(spread: float, seed: int = 1) -> np.ndarray:
+    return np.asarray(MEAN[:, None] + spread * np.random.default_rng(seed).standard_normal((4, 64)))
+
+
+@st.composite
+def contests(draw: st.DrawFn) -> Contest:
+    m = draw(st.integers(1, 6))
+    prices = tuple(draw(st.lists(st.integers(1, 6), min_size=m, max_size=m)))
+    generator = np.random.default_rng(draw(st.integers(0, 10_000)))
+    mean = generator.normal(1, 0.1, m)
+    draws = mean[:, None] + draw(st.sampled_from([0.0, 0.05, 0.5])) * generator.standard_normal((m, 32))
+    return Contest(prices, mean, draws, draw(st.integers(0, m - 1)))
+
+
+def test_without_exploration_the_best_mean_is_chosen_for_sure() -> None:
+    chosen = select(contest(), GREEDY, rng())
+    assert chosen.index == 1
+    assert chosen.propensity == 1.0
+    assert chosen.confidence == 1.0
+    assert not chosen.abstained
+
+
+def test_without_exploration_no_random_number_is_drawn() -> None:
+    generator = rng()
+    before = generator.bit_generator.state
+    select(contest(), GREEDY, generator)
+    assert generator.bit_generator.state == before
+
+
+@pytest.mark.parametrize(
+    ("mean", "index"),
+    [((1.0, 1.1, 1.1, 1.1), 2), ((1.0, 1.0, 1.0, 1.0), 0)],
+    ids=["nearest the reference price", "the reference itself"],
+)
+def test_ties_go_towards_the_reference(mean: tuple[float, ...], index: int) -> None:
+    values = np.asarray(mean)
+    assert select(contest(mean=values, draws=values[:, None] + np.zeros((4, 8))), GREEDY, rng()).index == index
+
+
+def test_a_gain_that_is_too_small_holds_the_reference() -> None:
+    mean = np.asarray([1.0, 1.003, 1.0, 1.0])
+    chosen = select(contest(mean=mean, draws=mean[:, None] + np.zeros((4, 8))), GREEDY, rng())
+    assert (chosen.index, chosen.abstained) == (0, True)
+
+
+def test_a_gain_in_too_few_draws_holds_the_reference() -> None:
+    chosen = select(contest(draws=noisy(5.0)), SelectionRules(min_confidence=0.9), rng())
+    assert (chosen.index, chosen.abstained) == (0, True)
+    assert chosen.confidence < 0.9
+
+
+def test_confidence_is_the_share_of_draws_that_agree() -> None:
+    draws = np.tile(MEAN[:, None], (1, 10))
+    draws[1, :3] = 0.5
+    assert select(contest(draws=draws), GREEDY, rng()).confidence == pytest.approx(0.7)
+
+
+def test_a_lone_candidate_is_certain() -> None:
+    alone = select(contest((1000,), np.ones(1), np.ones((1, 8))), GREEDY, rng())
+    assert (alone.index, alone.propensity, alone.confidence, alone.abstained) == (0, 1.0, 1.0, False)
+
+
+@pytest.mark.parametrize("exploration", Exploration)
+@given(case=contests(), seed=st.integers(0, 1000))
+def test_probabilities_sum_to_one_and_the_propensity_is_that_of_the_final_price(
+    exploration: Exploration, case: Contest, seed: int
+) -> None:
+    chosen = select(case, SelectionRules(exploration=exploration), rng(seed))
+    same_price = [
+        p for price, p in zip(case.prices, chosen.probabilities, strict=True) if price == case.prices[chosen.index]
+    ]
+    assert sum(chosen.probabilities) == pytest.approx(1.0)
+    assert chosen.propensity == pytest.approx(sum(same_price))
+    assert 0 < chosen.propensity <= 1
+    assert 0 <= chosen.confidence <= 1
+
+
+@pytest.mark.parametrize("exploration", [Exploration.CAUTIOUS, Exploration.NORMAL])
+def test_prices_are_shown_as_often_as_their_logged_probability(exploration: Exploration) -> None:
+    case = contest(draws=noisy(0.1))
+    rules = SelectionRules(exploration=exploration)
+    generator, n = rng(), 4000
+    shown = [case.prices[select(case, rules, generator).index] for _ in range(n)]
+    probabilities = select(case, rules, rng()).probabilities
+    for price in set(PRICES):
+        expected = sum(p for other, p in zip(PRICES, probabilities, strict=True) if other == price)
+        error = np.sqrt(expected * (1 - expected) / n)
+        assert abs(shown.count(price) / n - expected) <= 4 * error
+
+
+def test_more_exploration_shows_the_best_price_less_often() -> None:
+    case = contest(draws=noisy(0.1))
+    best = [select(case, SelectionRules(exploration=e), rng()).probabilities[1] for e in Exploration]
+    assert best[0] == 1.0
+    assert best[0] > best[1] > best[2] > 0

@@ -1,0 +1,92 @@
+"""The HNSW graph against exact search, with and without filters."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieval import RetrievalError
+from retrieval.graph import EXACT_ROWS, EXACT_SHARE_ROWS, Graph, checked_units, read_graph
+from tests.retrieval.builders import DIM, units
+
+N = EXACT_ROWS + 4_000
+K = 10
+VECTORS = units(N)
+QUERIES = units(20, seed=1)
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    """Enough rows that an unfiltered search walks the graph."""
+    built = Graph(DIM)
+    built.add(VECTORS)
+    return built
+
+
+def exact(allowed: np.ndarray) -> np.ndarray:
+    scores = np.where(allowed[None], QUERIES @ VECTORS.T, -np.inf)
+    return np.asarray(np.argsort(-scores, axis=1)[:, :K])
+
+
+@pytest.mark.parametrize("share", [1.0, 0.7, 0.3, 0.01], ids=["all", "most", "some", "few"])
+def test_the_nearest_allowed_rows_are_found(graph: Graph, share: float) -> None:
+    allowed = np.random.default_rng(2).random(N) < share
+    hits = graph.search(QUERIES, K, None if share == 1.0 else allowed)
+    expected = exact(np.ones(N, bool) if share == 1.0 else allowed)
+    found = [len(set(a) & set(b)) / K for a, b in zip(hits.rows.tolist(), expected.tolist(), strict=True)]
+    assert np.mean(found) >= 0.95
+    assert share == 1.0 or allowed[hits.rows].all()
+
+
+def test_few_allowed_rows_are_found_exactly_in_order(graph: Graph) -> None:
+    allowed = np.zeros(N, bool)
+    allowed[::50] = True
+    hits = graph.search(QUERIES, K, allowed)
+    assert hits.rows.tolist() == exact(allowed).tolist()
+    assert np.allclose(hits.similarity, np.take_along_axis(QUERIES @ VECTORS.T, hits.rows, 1), atol=1e-6)
+
+
+def test_fewer_rows_than_asked_for_leave_the_rest_empty(graph: Graph) -> None:
+    allowed = np.zeros(N, bool)
+    allowed[[3, 5]] = True
+    hits = graph.search(QUERIES[:1], K, allowed)
+    assert sorted(hits.rows[0, :2].tolist()) == [3, 5]
+    assert (hits.rows[0, 2:] == -1).all()
+
+
+def test_an_empty_graph_finds_nothing() -> None:
+    assert (Graph(DIM).search(QUERIES, K).rows == -1).all()
+
+
+def test_the_exact_limits_overlap_so_that_no_filter_falls_between() -> None:
+    assert EXACT_SHARE_ROWS > EXACT_ROWS
+
+
+def test_wiped_vectors_are_zero() -> None:
+    graph = Graph(DIM)
+    graph.add(VECTORS[:5])
+    graph.wipe(np.asarray([2]))
+    assert not graph.vectors(np.asarray([2])).any()
+    assert np.array_equal(graph.vectors(np.asarray([1])), VECTORS[1:2])
+
+
+def test_a_graph_survives_its_file(graph: Graph, tmp_path: Path) -> None:
+    graph.write(tmp_path / "graph")
+    again = read_graph(tmp_path / "graph")
+    assert np.array_equal(again.search(QUERIES, K).rows, graph.search(QUERIES, K).rows)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        (units(3, dim=DIM + 1), r"shape \(3, 9\); allowed: \(3, 8\)"),
+        (units(2), r"shape \(2, 8\); allowed: \(3, 8\)"),
+        (units(3) * 2, "length 2.0000; allowed: 1"),
+        (np.full((3, DIM), np.nan, np.float32), "NaN"),
+        (np.zeros((3, DIM), np.float32), "length 0.0000"),
+    ],
+    ids=["dimension", "count", "length", "nan", "zero"],
+)
+def test_vectors_that_do_not_fit_are_refused(vectors: np.ndarray, message: str) -> None:
+    with pytest.raises(RetrievalError, match=message):
+        checked_units(vectors, DIM, 3)

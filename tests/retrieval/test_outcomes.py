@@ -1,0 +1,119 @@
+"""Outcome memory: point in time, capacity, erasure, replay."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval import OutcomeMemory, RetrievalError
+from tests.retrieval.builders import DIM, row, units
+
+N = 40
+KEYS = units(N)
+ROWS = [row(number) for number in range(N)]
+LATER = 10**15
+
+
+def memory(n: int = N, capacity: int = 300_000) -> OutcomeMemory:
+    filled = OutcomeMemory(DIM, "evaluator-1", capacity)
+    filled.add(ROWS[:n], KEYS[:n], watermark=n)
+    return filled
+
+
+MEMORY = memory()
+
+
+def found(source: OutcomeMemory, before_us: int = LATER) -> set[str]:
+    return {remembered.row.outcome_id for remembered in source.neighbours(KEYS[:1], 100, [before_us])[0]}
+
+
+def test_the_nearest_outcome_comes_first_with_all_it_carries() -> None:
+    best = MEMORY.neighbours(KEYS[7:8], 3, [LATER])[0][0]
+    assert best.row == ROWS[7]
+    assert best.similarity == pytest.approx(1.0)
+
+
+@given(st.lists(st.integers(-1, N + 1), min_size=1, max_size=6), st.integers(0, 1))
+def test_no_query_sees_its_moment_or_anything_later(seconds: list[int], shift_us: int) -> None:
+    moments = [second * 1_000_000 + shift_us for second in seconds]
+    answers = MEMORY.neighbours(KEYS[: len(moments)], 100, moments)
+    for moment, answer in zip(moments, answers, strict=True):
+        expected = {outcome.outcome_id for outcome in ROWS if outcome.at_us < moment}
+        assert {remembered.row.outcome_id for remembered in answer} == expected
+
+
+def test_queries_of_different_moments_keep_their_order() -> None:
+    answers = MEMORY.neighbours(KEYS[[5, 9, 5]], 1, [LATER, LATER, 3_000_000])
+    assert [answer[0].row.outcome_id for answer in answers[:2]] == ["o5", "o9"]
+    assert answers[2][0].row.at_us < 3_000_000
+
+
+def test_a_new_outcome_is_found_at_once() -> None:
+    fresh = memory(n=10)
+    fresh.add([row(99)], KEYS[20:21], watermark=11)
+    assert fresh.neighbours(KEYS[20:21], 1, [LATER])[0][0].row == row(99)
+    assert fresh.watermark == 11
+
+
+def test_replaying_outcomes_changes_nothing() -> None:
+    replayed = memory(n=10)
+    replayed.add(ROWS[5:10], KEYS[5:10], watermark=10)
+    assert len(replayed) == 10
+    assert replayed.neighbours(KEYS[:3], 5, [LATER] * 3) == memory(n=10).neighbours(KEYS[:3], 5, [LATER] * 3)
+
+
+def test_the_watermark_never_goes_back() -> None:
+    fresh = memory(n=10)
+    fresh.add(ROWS[:1], KEYS[:1], watermark=3)
+    assert fresh.watermark == 10
+
+
+def test_over_capacity_the_oldest_outcomes_leave() -> None:
+    full = OutcomeMemory(DIM, "evaluator-1", capacity=20)
+    order = np.random.default_rng(0).permutation(N)
+    for number in order.tolist():
+        full.add([ROWS[number]], KEYS[number : number + 1], watermark=number)
+    assert found(full) == {f"o{number}" for number in range(N - 20, N)}
+
+
+def test_an_erased_shopper_leaves_no_outcome_and_no_key(tmp_path: Path) -> None:
+    erased = memory()
+    assert erased.erase_shopper("s2") == 8
+    assert erased.erase_shopper("s2") == 0
+    assert found(erased) == {outcome.outcome_id for outcome in ROWS if outcome.shopper_id != "s2"}
+    erased.save(tmp_path)
+    files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert KEYS[2].tobytes() not in files
+    assert b"s2" not in next(tmp_path.rglob("outcomes.arrow")).read_bytes()
+    assert KEYS[3].tobytes() in files
+
+
+def test_a_memory_survives_its_snapshot_and_goes_on(tmp_path: Path) -> None:
+    saved = memory()
+    saved.erase_shopper("s1")
+    manifest = saved.save(tmp_path)
+    again = OutcomeMemory.load(tmp_path, "evaluator-1")
+    assert (manifest.watermark, again.watermark) == (N, N)
+    assert again.neighbours(KEYS, 5, [LATER] * N) == saved.neighbours(KEYS, 5, [LATER] * N)
+    assert found(again, 10_000_000) == found(saved, 10_000_000)
+    again.add([row(99)], KEYS[2:3], watermark=N + 1)
+    assert "o99" in found(again)
+
+
+def test_an_empty_memory_finds_nothing_and_survives_its_snapshot(tmp_path: Path) -> None:
+    OutcomeMemory(DIM, "evaluator-1").save(tmp_path)
+    assert OutcomeMemory.load(tmp_path, "evaluator-1").neighbours(KEYS[:2], 5, [LATER, 0]) == [[], []]
+
+
+def test_keys_that_do_not_fit_change_nothing() -> None:
+    fresh = memory(n=10)
+    with pytest.raises(RetrievalError, match="shape"):
+        fresh.add(ROWS[10:12], KEYS[10:11], watermark=12)
+    assert (len(fresh), fresh.watermark) == (10, 10)
+
+
+def test_moments_that_do_not_match_the_keys_are_refused() -> None:
+    with pytest.raises(RetrievalError, match="before_us has 1 moments"):
+        MEMORY.neighbours(KEYS[:2], 5, [LATER])
