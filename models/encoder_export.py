@@ -1,6 +1,9 @@
 """From base weights and a LoRA delta to the encoder's runtime folder: merged, converted, checked."""
 
 import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import BertModel
+from transformers.utils import logging as transformers_logging
 
 from models.base_weights import MINILM
 from models.encoder import MAX_TOKENS, TextTokenizer, TorchEncoder
@@ -54,12 +58,32 @@ def merged_encoder(adapter: Path | None) -> PooledEncoder:
     return module
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Conversion without the libraries' progress bars, load reports and deprecation warnings of their own code."""
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        transformers_logging.enable_progress_bar()
+
+
 def export_encoder(adapter: Path | None, folder: Path) -> None:
     """Write the runtime folder: `encoder.xml`, `encoder.bin`, `tokenizer.json`.
 
     Raises:
         ModelError: The converted graph does not agree with the torch module to 1e-3.
     """
+    with quiet():
+        _export(adapter, folder)
+
+
+def _export(adapter: Path | None, folder: Path) -> None:
     import openvino as ov  # heavy, and only exporting and its runtime need it
 
     module = merged_encoder(adapter)

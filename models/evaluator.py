@@ -40,7 +40,7 @@ class ContextPriors:
     """
 
     intent: float = 0.9
-    rival: float = 1.5
+    rival: float = 2.5
     trend: float = 0.2
 
 

@@ -44,7 +44,7 @@ def read_layers(shape: LlamaShape) -> dict[str, Tensor]:
             values = np.asarray(dequantize(tensor.data, tensor.tensor_type), np.float32)
             if ".q_proj" in name or ".k_proj" in name:
                 values = _unpermute(values, shape.n_heads if ".q_proj" in name else shape.n_kv_heads)
-            tensors[name] = torch.from_numpy(np.ascontiguousarray(values))
+            tensors[name] = torch.from_numpy(np.array(values))  # a copy: the file's pages are read-only
     return tensors
 
 

@@ -6,6 +6,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from models.encoder_export import quiet
 from models.errors import ModelError
 from models.gguf_weights import read_layers, write_tokenizer
 from models.lora import merge_lora
@@ -18,6 +19,11 @@ def export_strategist(delta: Path, folder: Path) -> None:
     Raises:
         ModelError: The delta names a matrix that the base does not have, or changes nothing.
     """
+    with quiet():
+        _export(delta, folder)
+
+
+def _export(delta: Path, folder: Path) -> None:
     tensors = read_layers(SMOLLM2_SHAPE)
     before = tensors["layers.0.self_attn.q_proj.weight"].clone()
     merge_lora(tensors, delta)

@@ -1,0 +1,70 @@
+"""A small prepared world: shipped models, the busiest demo households, both indexes."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agent.assembly import open_service, open_store
+from agent.clock import SystemClock
+from agent.demo import DemoSize
+from agent.prepare import DataFolder, prepare_demo, prepare_indexes, prepare_models
+from agent.pricing import Service
+from agent.settings import Settings
+from agent.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A prepared data folder and ids of it."""
+
+    folder: Path
+    shopper: str
+    bought: str
+    never_bought: str
+
+    def copy(self, target: Path) -> "World":
+        """A world of one's own, to change."""
+        shutil.copytree(self.folder, target)
+        return World(target, self.shopper, self.bought, self.never_bought)
+
+    def settings(self, **changes: object) -> Settings:
+        """Settings for this folder; a long deadline, so that a slow machine answers from the same rung."""
+        return Settings.model_validate({"data_dir": self.folder, "default_deadline_ms": 30_000, **changes})
+
+    def service(self, **changes: object) -> Service:
+        """A running service; the caller closes it."""
+        settings = self.settings(**changes)
+        return open_service(settings, open_store(settings))
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Prepared once; tests that change it work on a copy."""
+    root = tmp_path_factory.mktemp("world") / "data"
+    root.mkdir()
+    folder = DataFolder(root)
+    registry = prepare_models(folder, _silent)
+    with Store.open(folder.database_url) as store:
+        prepare_demo(store, SystemClock(), DemoSize.small(30), _silent)
+        prepare_indexes(folder, store, registry, _silent)
+        shopper = next(iter(store.shopper_ids()))
+        mine = {event.product_id for event in store.shopper_events(shopper)}
+        products = [product.product_id for product in store.iter_products()]
+    bought = next(product for product in products if product in mine)
+    never = next(product for product in products if product not in mine)
+    return World(root, shopper, bought, never)
+
+
+@pytest.fixture(scope="session")
+def service(world: World) -> Iterator[Service]:
+    """A service over the shared world, for tests that do not change it."""
+    running = world.service()
+    yield running
+    running.close()
+
+
+def _silent(_what: str, _share: float) -> None:
+    """No progress in tests."""
