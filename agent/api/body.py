@@ -1,0 +1,125 @@
+"""Bytes of a body to a checked schema: strict JSON first, then the schema, every problem with its field."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from agent.api.problems import Problem
+from agent.refusal import FieldProblem
+
+T = TypeVar("T")
+
+_MAX_ERRORS: Final = 50
+_SHOWN: Final = 80
+_MAX_DEPTH: Final = 32
+_ALLOWED: Final = {
+    "extra_forbidden": "no such field",
+    "missing": "this field must be given",
+    "timezone_aware": "an RFC 3339 time with its zone, such as 2026-01-31T12:00:00Z",
+    "datetime_from_date_parsing": "an RFC 3339 time with its zone, such as 2026-01-31T12:00:00Z",
+    "datetime_parsing": "an RFC 3339 time with its zone, such as 2026-01-31T12:00:00Z",
+    "finite_number": "a finite number",
+    "string_type": "a text",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+}
+
+
+def parse_json(raw: bytes) -> Any:
+    """Strict JSON: no duplicate names, no NaN or Infinity, no nesting beyond 32, UTF-8 only.
+
+    Raises:
+        Problem: 400, with the position where there is one.
+    """
+    if not raw.strip():
+        raise Problem(400, "the body is empty; allowed: a JSON document")
+    try:
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise Problem(400, f"the body is not UTF-8: byte {error.start} cannot be read") from None
+    except json.JSONDecodeError as error:
+        raise Problem(400, f"malformed JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
+    except RecursionError:
+        raise Problem(400, f"the JSON is nested too deeply; allowed: {_MAX_DEPTH} levels") from None
+    except ValueError as error:
+        raise Problem(400, f"malformed JSON: {str(error)[:200]}") from None
+    if _depth(value) > _MAX_DEPTH:
+        raise Problem(400, f"the JSON is nested too deeply; allowed: {_MAX_DEPTH} levels")
+    return value
+
+
+def validate(adapter: TypeAdapter[T], value: Any, prefix: str = "") -> T:
+    """A parsed document, or a part of one, against its schema.
+
+    Raises:
+        Problem: 422, one error a bad field.
+    """
+    try:
+        return adapter.validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        problems = [_problem(one, prefix) for one in error.errors(include_url=False)[:_MAX_ERRORS]]
+        count = error.error_count()
+        raise Problem(422, f"{count} invalid field{'s' if count > 1 else ''}: {problems[0].field}", problems) from None
+
+
+def rows_of(value: Any, name: str, most: int) -> list[Any]:
+    """The rows of `{name: [...]}`, of a bare list, or of one bare object.
+
+    Raises:
+        Problem: 422, when there are none, or too many.
+    """
+    if isinstance(value, dict) and set(value) == {name}:
+        value = value[name]
+    rows = value if isinstance(value, list) else [value]
+    if not 1 <= len(rows) <= most:
+        allowed = f"1 to {most:,} rows"
+        raise Problem(422, f"{name} has {len(rows):,} rows", [FieldProblem(name, "wrong number of rows", str(len(rows)), allowed)])
+    return rows
+
+
+def _problem(error: ErrorDetails, prefix: str) -> FieldProblem:
+    path = ".".join(str(part) for part in error["loc"] if not str(part).startswith("function-"))
+    field = ".".join(part for part in (prefix, path) if part)
+    limits = {key: value for key, value in error.get("ctx", {}).items() if key != "error"}
+    allowed = _ALLOWED.get(error["type"]) or ", ".join(f"{key} {value}" for key, value in limits.items())
+    message = error["msg"].removeprefix("Value error, ")
+    return FieldProblem(field or "body", message, _shown(error["input"]), allowed or message)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=True, default=str) if not isinstance(value, str) else value
+    printable = "".join(char if char.isprintable() else " " for char in text[: _SHOWN + 1])
+    return printable if len(text) <= _SHOWN else printable[:_SHOWN] + "…"
+
+
+def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice[:_SHOWN]!r} stands twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level and depth <= _MAX_DEPTH:
+        depth += 1
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return depth

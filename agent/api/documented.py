@@ -1,0 +1,62 @@
+"""OpenAPI of handlers that read raw bodies: request and answer schemas straight from the pydantic models."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody
+from pydantic import BaseModel, TypeAdapter
+
+from agent.api.problems import PROBLEM_JSON, TITLES, ProblemDetails
+
+_ERRORS = (400, 401, 403, 404, 409, 413, 415, 422, 503)
+
+
+@dataclass
+class _Documented(Operation):
+    """An operation whose bodies are told by the handler, not by its signature."""
+
+    takes: ClassVar[dict[str, Any] | None] = None
+    gives: ClassVar[dict[str, Any] | None] = None
+    errors: ClassVar[tuple[int, ...]] = _ERRORS
+    security: Any = field(default_factory=lambda: [{"apiKey": []}])
+
+    def __post_init__(self) -> None:
+        """Fill in bodies and errors."""
+        if self.takes is not None:
+            self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=self.takes)}, required=True)  # type: ignore[arg-type]
+        answers: dict[str, Any] = {}
+        if self.gives is not None:
+            media = OpenAPIMediaType(schema=self.gives)  # type: ignore[arg-type]
+            answers["200"] = OpenAPIResponse(description="OK", content={"application/json": media})
+        problem = OpenAPIMediaType(schema=schema_of(ProblemDetails))  # type: ignore[arg-type]
+        for status in self.errors:
+            answers[str(status)] = OpenAPIResponse(description=TITLES[status], content={PROBLEM_JSON: problem})
+        self.responses = answers
+
+
+def documented(takes: Any, gives: type[BaseModel], errors: tuple[int, ...] = _ERRORS) -> type[Operation]:
+    """An operation class for Litestar's `operation_class`."""
+    body = None if takes is None else schema_of(takes)
+    return dataclass(type("Documented", (_Documented,), {"takes": body, "gives": schema_of(gives), "errors": errors}))
+
+
+def schema_of(kind: Any) -> dict[str, Any]:
+    """JSON Schema (2020-12) with its definitions put in place, since OpenAPI resolves references from its own root."""
+    schema = TypeAdapter(kind).json_schema(mode="validation" if kind is not ProblemDetails else "serialization")
+    definitions = schema.pop("$defs", {})
+    resolved = _inline(schema, definitions)
+    if not isinstance(resolved, dict):
+        raise AssertionError("a schema is an object")
+    return resolved
+
+
+def _inline(node: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_inline(child, definitions) for child in node]
+    if not isinstance(node, dict):
+        return node
+    reference = node.get("$ref")
+    if isinstance(reference, str):
+        target = definitions[reference.rsplit("/", 1)[-1]]
+        return _inline({**target, **{key: value for key, value in node.items() if key != "$ref"}}, definitions)
+    return {key: _inline(value, definitions) for key, value in node.items()}

@@ -1,0 +1,80 @@
+"""One lane for quotes: whatever waits when the models are free goes through them together.
+
+Nothing waits for company: a lone quote starts at once, and the quotes that arrive while it runs form the next batch.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Generic, TypeVar
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+MAX_BATCH: Final = 16
+
+
+class LaneFullError(RuntimeError):
+    """Too many requests wait; the sender should come back in a moment."""
+
+
+class LaneClosedError(RuntimeError):
+    """The service is stopping and takes no new requests."""
+
+
+class Lane(Generic[Request, Answer]):
+    """Feeds a synchronous batch function from many coroutines, one batch at a time, off the event loop."""
+
+    def __init__(
+        self, work: Callable[[Sequence[Request]], Sequence[Answer]], *, limit: int, max_batch: int = MAX_BATCH
+    ) -> None:
+        """`work` answers a batch in order; up to `limit` requests may wait."""
+        self._work = work
+        self._limit = limit
+        self._max_batch = max_batch
+        self._waiting: list[tuple[Request, asyncio.Future[Answer]]] = []
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="quotes")
+        self._running: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def ask(self, request: Request) -> Answer:
+        """One answer; an exception of the batch reaches every request in it.
+
+        Raises:
+            LaneFullError: `limit` requests already wait.
+            LaneClosedError: The lane is closed.
+        """
+        if self._closed:
+            raise LaneClosedError("the service is stopping")
+        if len(self._waiting) >= self._limit:
+            raise LaneFullError(f"{self._limit} requests already wait")
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, future))
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._drain())
+        return await future
+
+    async def close(self) -> None:
+        """Refuse new requests, answer those that wait, stop the worker."""
+        self._closed = True
+        if self._running is not None:
+            await asyncio.shield(self._running)
+        self._worker.shutdown(wait=True)
+
+    async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            batch = [item for item in self._waiting[: self._max_batch] if not item[1].cancelled()]
+            del self._waiting[: self._max_batch]
+            if not batch:
+                continue
+            try:
+                answers = await loop.run_in_executor(self._worker, self._work, [request for request, _ in batch])
+            except Exception as error:  # the batch's failure is each waiter's to tell
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
