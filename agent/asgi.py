@@ -2,7 +2,8 @@
 
 from litestar import Litestar
 
-from agent.api.app import Opened, create_app
+from agent.api.app import create_app
+from agent.api.context import Opened
 from agent.assembly import open_service, open_store
 from agent.clock import SystemClock
 from agent.keys import KeyRing

@@ -71,12 +71,13 @@ class Catalogue:
         product = self._products.get(product_id)
         return product.title if product else ""
 
-    def labels(self, product_id: str, at_s: float) -> ProductLabels:
-        """Category, brand and reference price of a product at a time."""
+    def labels(self, product_id: str, at_s: float | None) -> ProductLabels:
+        """Category and brand of a product, and its reference price at a time when one is given."""
         product = self._products.get(product_id)
         if product is None:
             return ProductLabels()
-        return ProductLabels(product.category, product.brand, self.reference_minor(product, at_s))
+        reference = float("nan") if at_s is None else self.reference_minor(product, at_s)
+        return ProductLabels(product.category, product.brand, reference)
 
     def reference_minor(self, product: ProductRecord, at_s: float) -> float:
         """The price that everyone may pay: the median list price of the eight weeks before, else the list price."""

@@ -97,6 +97,17 @@ class Service:
         bought = [event for event in mapped if event.type is EventType.PURCHASE and event.product_id is not None]
         self._parts.catalogue.add_purchases([_week(event) for event in bought])
 
+    def import_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
+        """Keep outcomes of offers that were made elsewhere, and remember them at once."""
+        self._parts.store.record_outcomes(outcomes)
+        with self._remembering:
+            self._parts.outcomes.catch_up(self._parts.store)
+
+    def list_price(self, product_id: str) -> int | None:
+        """A product's list price in minor units, None when it is unknown."""
+        product = self._parts.catalogue.product(product_id)
+        return product.list_minor if product is not None else None
+
     def upsert_products(self, products: Sequence[ProductRecord]) -> None:
         """Add or replace products; they are searchable when this returns."""
         self._parts.catalogue.upsert(products)

@@ -33,7 +33,7 @@ class ProductLabels:
     reference_minor: float = float("nan")
 
 
-LabelsOf = Callable[[str, float], ProductLabels]
+LabelsOf = Callable[[str, float | None], ProductLabels]  # without a time the reference price is left out
 
 
 def to_act(event: EventRecord, labels: ProductLabels) -> Act:
@@ -55,7 +55,8 @@ def to_act(event: EventRecord, labels: ProductLabels) -> Act:
 def fold(history: ShopperHistory, events: Iterable[EventRecord], labels_of: LabelsOf) -> ShopperHistory:
     """Fold events, in time order, into a history; returns it."""
     for event in events:
-        labels = labels_of(event.product_id, event.at.timestamp()) if event.product_id else ProductLabels()
+        at_s = None if event.list_minor else event.at.timestamp()  # a list price makes the reference needless
+        labels = labels_of(event.product_id, at_s) if event.product_id else ProductLabels()
         history.observe(to_act(event, labels))
     return history
 

@@ -102,7 +102,9 @@ def _server(data_dir: Path) -> Iterator[tuple[str, str, subprocess.Popen[bytes],
     try:
         while True:
             if process.poll() is not None:
-                raise SystemExit(f"the server stopped with exit code {process.returncode}; run pricesmith serve to see why")
+                raise SystemExit(
+                    f"the server stopped with exit code {process.returncode}; run pricesmith serve to see why"
+                )
             try:
                 if httpx.get(f"{url}/readyz", timeout=2).status_code == 200:
                     break

@@ -45,9 +45,7 @@ def merged_encoder(adapter: Path | None) -> PooledEncoder:
         ModelError: The delta names a matrix that the model does not have, or changes nothing.
     """
     folder = MINILM.verified().parent
-    bert = BertModel.from_pretrained(
-        folder, add_pooling_layer=False, attn_implementation="eager", dtype=torch.float32
-    )
+    bert = BertModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="eager", dtype=torch.float32)
     bert.train(False)
     module = PooledEncoder(bert)
     if adapter is not None:
@@ -62,15 +60,15 @@ def merged_encoder(adapter: Path | None) -> PooledEncoder:
 def quiet() -> Iterator[None]:
     """Conversion without the libraries' progress bars, load reports and deprecation warnings of their own code."""
     level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity(transformers_logging.ERROR)
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         transformers_logging.set_verbosity(level)
-        transformers_logging.enable_progress_bar()
+        transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def export_encoder(adapter: Path | None, folder: Path) -> None:

@@ -290,7 +290,9 @@ def _fields(decision: Decision, *, candidates: bool) -> dict[str, Any]:
         "personalised": decision.personalised,
         "rung": decision.rung,
         "trail": [
-            TrailAnswer(rule=s.rule, from_=money(s.from_minor, currency), to=money(s.to_minor, currency), detail=s.detail)
+            TrailAnswer(
+                rule=s.rule, from_=money(s.from_minor, currency), to=money(s.to_minor, currency), detail=s.detail
+            )
             for s in decision.trail
         ],
         "similar": [

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Final
 from pydantic import Field, TypeAdapter
 
 from agent.api.body import validate
+from agent.api.fields import Strict
 from agent.api.problems import Problem
-from agent.api.schemas import MAX_BATCH, BatchItem, QuoteRequest, SharedBatch, Strict
+from agent.api.schemas import MAX_BATCH, BatchItem, QuoteRequest, SharedBatch
 from agent.refusal import FieldProblem
 
 _QUOTE: Final = TypeAdapter(QuoteRequest)
@@ -31,18 +32,24 @@ def batch_rows(value: Any) -> list[QuoteRequest | Problem]:
         Problem: 422, when the batch itself is not right: neither `quotes` nor `items`, too many, bad shared fields.
     """
     if not isinstance(value, dict) or ("quotes" in value) == ("items" in value):
-        problem = FieldProblem("body", "must hold either quotes or items", "", "{quotes: [...]} or {items: [...], shopper, ...}")
+        problem = FieldProblem(
+            "body", "must hold either quotes or items", "", "{quotes: [...]} or {items: [...], shopper, ...}"
+        )
         raise Problem(422, "a batch holds either quotes or items", [problem])
     name = "quotes" if "quotes" in value else "items"
     rows = value[name]
     shared = {key: part for key, part in value.items() if key != name}
     if name == "quotes" and shared:
         unknown = next(iter(shared))
-        problem = FieldProblem(unknown, "Extra inputs are not permitted", "", "quotes alone; shared fields go with items")
+        problem = FieldProblem(
+            unknown, "Extra inputs are not permitted", "", "quotes alone; shared fields go with items"
+        )
         raise Problem(422, f"unknown field {unknown[:80]}", [problem])
     if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_BATCH:
         received = str(len(rows)) if isinstance(rows, list) else type(rows).__name__
-        raise Problem(422, f"{name} must be a list", [FieldProblem(name, "wrong size", received, f"1 to {MAX_BATCH} rows")])
+        raise Problem(
+            422, f"{name} must be a list", [FieldProblem(name, "wrong size", received, f"1 to {MAX_BATCH} rows")]
+        )
     if shared:
         validate(_SHARED, shared)
     return [_row(row, shared, f"{name}.{index}") for index, row in enumerate(rows)]
@@ -54,7 +61,9 @@ def _row(row: Any, shared: dict[str, Any], prefix: str) -> QuoteRequest | Proble
         return Problem(422, "a row must be an object", [FieldProblem(prefix, "not an object", received, "an object")])
     clash = next((key for key in row if key in shared), None)
     if clash is not None:
-        return Problem(422, f"{clash} stands in the row and beside it", [FieldProblem(f"{prefix}.{clash}", "given twice")])
+        return Problem(
+            422, f"{clash} stands in the row and beside it", [FieldProblem(f"{prefix}.{clash}", "given twice")]
+        )
     try:
         return validate(_QUOTE, {**shared, **row}, prefix)
     except Problem as problem:

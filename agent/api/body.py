@@ -80,7 +80,9 @@ def rows_of(value: Any, name: str, most: int) -> list[Any]:
     rows = value if isinstance(value, list) else [value]
     if not 1 <= len(rows) <= most:
         allowed = f"1 to {most:,} rows"
-        raise Problem(422, f"{name} has {len(rows):,} rows", [FieldProblem(name, "wrong number of rows", str(len(rows)), allowed)])
+        raise Problem(
+            422, f"{name} has {len(rows):,} rows", [FieldProblem(name, "wrong number of rows", str(len(rows)), allowed)]
+        )
     return rows
 
 

@@ -77,7 +77,9 @@ class QuoteController(Controller):
 
         return await answer(request, Scope.QUOTES, work)
 
-    @post("/batch", status_code=200, operation_class=documented(BatchRequest, BatchAnswer), summary="Price many products")
+    @post(
+        "/batch", status_code=200, operation_class=documented(BatchRequest, BatchAnswer), summary="Price many products"
+    )
     async def batch(self, request: AnyRequest, include: str | None = None) -> Response[bytes]:
         """Up to 500 quotes: `quotes` of any kind, or `items` for one shopper. A bad row fails alone."""
         wanted = _included(include)
@@ -119,7 +121,10 @@ class FeedbackController(Controller):
     path = "/v1"
 
     @post(
-        "/outcomes", status_code=200, operation_class=documented(OutcomeIn | list[OutcomeIn], OutcomesAnswer), tags=["outcomes"]
+        "/outcomes",
+        status_code=200,
+        operation_class=documented(OutcomeIn | list[OutcomeIn], OutcomesAnswer),
+        tags=["outcomes"],
     )
     async def outcomes(self, request: AnyRequest) -> Response[bytes]:
         """What became of quotes: one outcome, or a list of which bad rows fail alone. The next quote knows."""
@@ -251,5 +256,7 @@ def _one_currency(product: Product, index: int) -> None:
     for name in ("cost", "min_price", "max_price", "map_price"):
         money = getattr(product, name)
         if money is not None and money.currency != currency:
-            problem = FieldProblem(f"products.{index}.{name}", "another currency than list_price", money.currency, currency)
+            problem = FieldProblem(
+                f"products.{index}.{name}", "another currency than list_price", money.currency, currency
+            )
             raise Problem(422, "all money of one product must be in one currency", [problem])

@@ -1,9 +1,9 @@
 """OpenAPI of handlers that read raw bodies: request and answer schemas straight from the pydantic models."""
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
 from pydantic import BaseModel, TypeAdapter
 
 from agent.api.problems import PROBLEM_JSON, TITLES, ProblemDetails
@@ -23,15 +23,19 @@ class _Documented(Operation):
     def __post_init__(self) -> None:
         """Fill in bodies and errors."""
         if self.takes is not None:
-            self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=self.takes)}, required=True)  # type: ignore[arg-type]
+            self.request_body = RequestBody(content={"application/json": _media(self.takes)}, required=True)
         answers: dict[str, Any] = {}
         if self.gives is not None:
-            media = OpenAPIMediaType(schema=self.gives)  # type: ignore[arg-type]
-            answers["200"] = OpenAPIResponse(description="OK", content={"application/json": media})
-        problem = OpenAPIMediaType(schema=schema_of(ProblemDetails))  # type: ignore[arg-type]
+            answers["200"] = OpenAPIResponse(description="OK", content={"application/json": _media(self.gives)})
+        problem = _media(schema_of(ProblemDetails))
         for status in self.errors:
             answers[str(status)] = OpenAPIResponse(description=TITLES[status], content={PROBLEM_JSON: problem})
         self.responses = answers
+
+
+def _media(schema: dict[str, Any]) -> OpenAPIMediaType:
+    """Litestar writes a plain JSON Schema as it stands."""
+    return OpenAPIMediaType(schema=cast(Schema, schema))
 
 
 def documented(takes: Any, gives: type[BaseModel], errors: tuple[int, ...] = _ERRORS) -> type[Operation]:

@@ -64,7 +64,9 @@ async def _once(request: AnyRequest, key: ApiKey, name: str, raw: bytes, work: W
     digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + raw).hexdigest()
     claim = await context.run(store.idempotency_begin, key.key_id, name, digest)
     if claim.state is IdempotencyState.MISMATCH:
-        problem = FieldProblem(IDEMPOTENCY_KEY, "was used for another request", name[:80], "a new key for a new request")
+        problem = FieldProblem(
+            IDEMPOTENCY_KEY, "was used for another request", name[:80], "a new key for a new request"
+        )
         raise Problem(422, "the idempotency key was used for another request", [problem])
     if claim.state is IdempotencyState.IN_FLIGHT:
         raise Problem(409, "a request with this idempotency key is being answered", headers={"Retry-After": "1"})

@@ -1,7 +1,8 @@
 """Prometheus metrics, without shopper or product labels."""
 
-from agent.decision import Decision
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from agent.decision import Decision
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -16,12 +17,18 @@ class Metrics:
             "pricesmith_requests", "Requests by route and status", ("method", "route", "status"), registry=self.registry
         )
         self._seconds = Histogram(
-            "pricesmith_request_seconds", "Time to answer by route", ("route",), buckets=_SECONDS, registry=self.registry
+            "pricesmith_request_seconds",
+            "Time to answer by route",
+            ("route",),
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         self._quotes = Counter(
             "pricesmith_quotes", "Quotes by rung, source and lever", ("rung", "source", "lever"), registry=self.registry
         )
-        self._rules = Counter("pricesmith_rules_bound", "Gateway rules that moved a price", ("rule",), registry=self.registry)
+        self._rules = Counter(
+            "pricesmith_rules_bound", "Gateway rules that moved a price", ("rule",), registry=self.registry
+        )
         self._steps = Histogram(
             "pricesmith_step_seconds", "Time of each pipeline step", ("step",), buckets=_SECONDS, registry=self.registry
         )

@@ -76,6 +76,4 @@ def of_refusal(refusal: Refusal) -> ProblemDetails:
 def to_response(problem: Problem) -> Response[bytes]:
     """An error answer."""
     body = details(problem.status, problem.detail, problem.errors).model_dump_json(exclude_defaults=False)
-    return Response(
-        body.encode(), status_code=problem.status, media_type=PROBLEM_JSON, headers=problem.headers
-    )
+    return Response(body.encode(), status_code=problem.status, media_type=PROBLEM_JSON, headers=problem.headers)

@@ -73,7 +73,7 @@ class ProductFields(Strict):
     cost: Money | None = None
     inventory: Count | None = None
     rating: Rating | None = None
-    attributes: Attributes = {}
+    attributes: Attributes = Field(default_factory=dict)
 
 
 class QuotedProduct(ProductFields):
@@ -84,7 +84,9 @@ class QuotedProduct(ProductFields):
     @model_validator(mode="after")
     def _says_something(self) -> "QuotedProduct":
         if self.id is None and self.list_price is None:
-            raise ValueError("give the id of a known product, or a list_price with a title, category, brand or description")
+            raise ValueError(
+                "give the id of a known product, or a list_price with a title, category, brand or description"
+            )
         if self.id is None and not (self.title or self.description or self.category or self.brand):
             raise ValueError("a product without id needs a title, description, category or brand")
         return self
@@ -131,7 +133,7 @@ class Context(Strict):
     __pydantic_extra__: dict[str, Any] = Field(init=False)
 
     inventory: Count | None = None
-    competitor_prices: Annotated[list[Price], Field(max_length=100)] = []
+    competitor_prices: Annotated[list[Price], Field(max_length=100)] = Field(default_factory=list)
     market_trend: Number | Short | None = None
     season: Short = ""
     location: Short = ""
@@ -166,7 +168,7 @@ class QuoteRequest(Strict):
 
     shopper: Shopper = Shopper()
     product: QuotedProduct
-    events: Annotated[list[SessionEvent], Field(max_length=MAX_EVENTS)] = []
+    events: Annotated[list[SessionEvent], Field(max_length=MAX_EVENTS)] = Field(default_factory=list)
     context: Context = Context()
     quantity: Quantity = 1
     limits: Limits = Limits()
@@ -197,7 +199,7 @@ class RecommendationRequest(Strict):
     """Products for a shopper, each priced."""
 
     shopper: Shopper = Shopper()
-    events: Annotated[list[SessionEvent], Field(max_length=MAX_EVENTS)] = []
+    events: Annotated[list[SessionEvent], Field(max_length=MAX_EVENTS)] = Field(default_factory=list)
     context: Context = Context()
     category: Short | None = None
     limit: Annotated[int, Field(ge=1, le=50, strict=True)] = 10
@@ -229,7 +231,7 @@ class SharedBatch(Strict):
     """What the rows of a product list share."""
 
     shopper: Shopper = Shopper()
-    events: Annotated[list[SessionEvent], Field(max_length=MAX_EVENTS)] = []
+    events: Annotated[list[SessionEvent], Field(max_length=MAX_EVENTS)] = Field(default_factory=list)
     context: Context = Context()
     limits: Limits = Limits()
     deadline_ms: Annotated[int, Field(ge=1, le=60_000, strict=True)] | None = None

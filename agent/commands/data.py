@@ -9,10 +9,12 @@ import typer
 from agent.assembly import open_service, open_store
 from agent.clock import SystemClock
 from agent.commands.options import DataDir, Json, settings_for
-from agent.commands.output import print_facts, print_json, progress_bar
+from agent.commands.output import print_facts, print_json, print_table, progress_bar
 from agent.demo import DemoSize
-from agent.importing import ImportKind, ImportOptions, run_import
+from agent.importing import ImportKind, ImportOptions, ImportReport, Sinks, run_import
 from agent.prepare import DataFolder, prepare_demo, prepare_indexes, prepare_models
+from agent.pricing import Service
+from agent.store import Store
 
 import_app = typer.Typer(no_args_is_help=True, help="Bring in your own products, events and outcomes.")
 
@@ -87,15 +89,33 @@ def _import(kind: ImportKind, file: Path, data_dir: Path | None, options: Import
         store = open_store(settings)
         service = open_service(settings, store)
         try:
-            report = run_import(
-                kind,
-                file,
-                _sinks(store, service.upsert_products, service.add_events),
-                options,
-                lambda share: progress(f"import {kind}", share),
-            )
+            sinks = _sinks(store, service)
+            report = run_import(kind, file, sinks, options, lambda rows: progress(f"import: {rows:,} rows", 0.5))
         finally:
             service.close()
+        progress(f"import: {report.read:,} rows", 1.0)
     _tell(report, json)
     if report.bad:
         raise typer.Exit(1)
+
+
+def _sinks(store: Store, service: Service) -> Sinks:
+    return Sinks(
+        products=service.upsert_products,
+        events=service.add_events,
+        shoppers=store.upsert_shoppers,
+        outcomes=service.import_outcomes,
+        reference_of=service.list_price,
+    )
+
+
+def _tell(report: ImportReport, json: bool) -> None:
+    facts = {"kind": report.kind.value, "read": report.read, "imported": report.imported, "bad": report.bad}
+    rows = [(problem.line, problem.column, problem.value, problem.reason) for problem in report.problems]
+    columns = ("line", "column", "value", "reason")
+    if json:
+        print_json({**facts, "problems": [dict(zip(columns, row, strict=True)) for row in rows]})
+        return
+    print_facts(facts)
+    if rows:
+        print_table(f"Rows that were not imported (the first {len(rows):,})", columns, rows)

@@ -68,7 +68,11 @@ def test_a_protected_attribute_changes_nothing_but_its_mention(service: Service,
 
 
 def test_known_unknown_and_never_bought_pairs_all_get_a_decision(service: Service, world: World) -> None:
-    for shopper, product in ((world.shopper, world.bought), (world.shopper, world.never_bought), ("nobody", world.bought)):
+    for shopper, product in (
+        (world.shopper, world.bought),
+        (world.shopper, world.never_bought),
+        ("nobody", world.bought),
+    ):
         decision = ask(service, shopper={"id": shopper}, product={"id": product})
         assert decision.scores is not None
         assert decision.price_minor <= decision.reference_minor
@@ -76,8 +80,14 @@ def test_known_unknown_and_never_bought_pairs_all_get_a_decision(service: Servic
         assert decision.evidence
         assert sum(candidate.chosen for candidate in decision.candidates) == 1
         assert sum(candidate.probability for candidate in decision.candidates) == pytest.approx(1)
-        assert {candidate.source for candidate in decision.candidates} >= {Source.MODEL, Source.NUMERIC, Source.REFERENCE}
-        assert sum(c.source is Source.MODEL for c in decision.candidates) >= 4  # eight, less those that meet at one price
+        assert {candidate.source for candidate in decision.candidates} >= {
+            Source.MODEL,
+            Source.NUMERIC,
+            Source.REFERENCE,
+        }
+        assert (
+            sum(c.source is Source.MODEL for c in decision.candidates) >= 4
+        )  # eight, less those that meet at one price
 
 
 def test_a_habit_is_likelier_than_a_product_never_bought(service: Service, world: World) -> None:
@@ -201,11 +211,17 @@ def test_scores_at_the_quoted_price_are_the_quote_scores(service: Service, world
 def test_what_happened_later_does_not_reach_an_earlier_moment(own: tuple[World, Service]) -> None:
     world, service = own
     at = datetime(2017, 6, 1, 12, tzinfo=UTC)
-    request = {"shopper": {"id": world.shopper}, "product": {"id": world.never_bought}, "context": {"at": at.isoformat()}}
+    request = {
+        "shopper": {"id": world.shopper},
+        "product": {"id": world.never_bought},
+        "context": {"at": at.isoformat()},
+    }
     before = ask(service, **request)
     service.add_events(
         [
-            EventRecord(world.shopper, EventType.PURCHASE, at + timedelta(days=day), world.never_bought, price_minor=100)
+            EventRecord(
+                world.shopper, EventType.PURCHASE, at + timedelta(days=day), world.never_bought, price_minor=100
+            )
             for day in range(1, 20)
         ]
     )
@@ -262,7 +278,9 @@ def test_a_new_product_is_found_and_priced_at_once(own: tuple[World, Service]) -
     service.upsert_products([fresh])
     decision = ask(service, product={"id": "new-1"})
     assert decision.reference_minor == 1_999
-    twin = ask(service, product={"title": "zebra striped garden gnome", "list_price": money(1_500), "category": "garden"})
+    twin = ask(
+        service, product={"title": "zebra striped garden gnome", "list_price": money(1_500), "category": "garden"}
+    )
     assert twin.similar[0].product_id == "new-1"
 
 

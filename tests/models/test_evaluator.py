@@ -75,7 +75,12 @@ def test_purchase_and_satisfaction_fall_in_price_with_and_without_a_rival(seed: 
     made, _ = weights(seed)
     batch = replace(situations(2, seed), rival_log_ratio=np.asarray([np.nan, rival], np.float32))
     response = Evaluator(made, "t").respond(batch, np.repeat(GRID[None], 2, axis=0))
-    for probabilities in (response.purchase, response.satisfaction, response.purchase_draws, response.satisfaction_draws):
+    for probabilities in (
+        response.purchase,
+        response.satisfaction,
+        response.purchase_draws,
+        response.satisfaction_draws,
+    ):
         assert (np.diff(probabilities, axis=1) <= 0).all()
         assert ((probabilities >= 0) & (probabilities <= 1)).all()
 
@@ -118,7 +123,9 @@ def test_saved_and_loaded_weights_give_the_same_scores(tmp_path: Path) -> None:
     loaded = load_evaluator(tmp_path / "e.safetensors", "t")
     batch = situations(3)
     prices = np.repeat(GRID[None], 3, axis=0)
-    assert loaded.respond(batch, prices).purchase == pytest.approx(Evaluator(made, "t").respond(batch, prices).purchase, rel=1e-4)
+    assert loaded.respond(batch, prices).purchase == pytest.approx(
+        Evaluator(made, "t").respond(batch, prices).purchase, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("change", ["missing", "nan", "size"])

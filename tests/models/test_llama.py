@@ -4,9 +4,7 @@ from transformers import LlamaConfig, LlamaModel
 
 from models.llama import LlamaLayers, LlamaShape
 
-SHAPE = LlamaShape(
-    width=48, n_layers=3, n_heads=6, n_kv_heads=2, intermediate=96, rope_theta=10_000.0, norm_eps=1e-5
-)
+SHAPE = LlamaShape(width=48, n_layers=3, n_heads=6, n_kv_heads=2, intermediate=96, rope_theta=10_000.0, norm_eps=1e-5)
 
 
 @pytest.fixture(scope="module")

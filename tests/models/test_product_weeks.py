@@ -32,8 +32,9 @@ def test_what_happens_in_a_week_or_later_changes_no_fact_of_that_week(week: int,
 
 
 def test_the_reference_is_the_median_list_price_of_the_eight_weeks_before() -> None:
-    rows = [("a", w, 1.0, price, 90.0) for w, price in zip(range(1, 10), [900, 100, 100, 100, 110, 110, 110, 120, 500])]
-    assert build([(p, w, n, float(x), y) for p, w, n, x, y in rows]).facts(10).reference[0] == pytest.approx(110)
+    prices = [900.0, 100.0, 100.0, 100.0, 110.0, 110.0, 110.0, 120.0, 500.0]
+    weeks = build([("a", week, 1.0, price, 90.0) for week, price in enumerate(prices, 1)])
+    assert weeks.facts(10).reference[0] == pytest.approx(110)
 
 
 def test_an_old_price_is_the_reference_when_nothing_newer_is_known() -> None:

@@ -32,7 +32,10 @@ def test_profit_alone_peaks_at_the_textbook_markup() -> None:
 
 
 def test_weight_on_purchases_pulls_the_price_down() -> None:
-    gain = [worth(0.9, 0.7, 1.5, weights) - worth(1.0, 0.7, 1.5, weights) for weights in (Weights(1, 0, 0), Weights(0, 1, 0))]
+    gain = [
+        worth(0.9, 0.7, 1.5, weights) - worth(1.0, 0.7, 1.5, weights)
+        for weights in (Weights(1, 0, 0), Weights(0, 1, 0))
+    ]
     assert gain[0] < 0 < gain[1]
 
 

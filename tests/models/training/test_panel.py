@@ -91,7 +91,10 @@ def test_a_household_own_receipt_never_sets_the_price_it_is_said_to_have_seen(pa
 
 
 def test_weights_undo_the_sampling_of_negatives() -> None:
-    whole, sampled = build(receipts()), build(receipts(), PanelConfig(first_week=9, last_week=52, rate_a=0.5, rate_b=0.25))
+    whole, sampled = (
+        build(receipts()),
+        build(receipts(), PanelConfig(first_week=9, last_week=52, rate_a=0.5, rate_b=0.25)),
+    )
     assert sampled.weight.sum() == pytest.approx(whole.weight.sum(), rel=0.05)
     assert sampled.bought.sum() == whole.bought.sum()
 
@@ -99,7 +102,9 @@ def test_weights_undo_the_sampling_of_negatives() -> None:
 def test_products_need_steady_regular_prices_and_deals() -> None:
     assert panel_products(receipts(), 1500) == list(range(8))
     wild = receipts().copy()
-    wild.loc[wild["product_id"] == 3, "regular"] *= np.random.default_rng(1).uniform(0.5, 1.5, (wild["product_id"] == 3).sum())
+    wild.loc[wild["product_id"] == 3, "regular"] *= np.random.default_rng(1).uniform(
+        0.5, 1.5, (wild["product_id"] == 3).sum()
+    )
     assert 3 not in panel_products(wild, 1500)
     no_deals = receipts().copy()
     no_deals.loc[no_deals["product_id"] == 5, "loyalty"] = no_deals["regular"]

@@ -1,0 +1,18 @@
+"""Files of products, events and outcomes into the store."""
+
+from agent.importing.errors import CellError, ImportFormatError
+from agent.importing.rows import RawRow, read_rows
+from agent.importing.run import ImportKind, ImportOptions, ImportReport, RowProblem, Sinks, run_import
+
+__all__ = [
+    "CellError",
+    "ImportFormatError",
+    "ImportKind",
+    "ImportOptions",
+    "ImportReport",
+    "RawRow",
+    "RowProblem",
+    "Sinks",
+    "read_rows",
+    "run_import",
+]
