@@ -98,7 +98,7 @@ def prepare_indexes(folder: DataFolder, store: Store, registry: Registry, progre
     memory = open_outcome_memory(folder, evaluator.version)
     shoppers = ShopperBook(store, catalogue.labels)
     book = OutcomeBook(memory, evaluator, catalogue, shoppers, StoreClock.from_meta(store.meta))
-    if book.catch_up(store, lambda count: progress(f"indexes: {count:,} past outcomes", 0.5)):
+    if book.catch_up(store, lambda count: progress(f"indexes: {count} past outcomes", 0.5)):
         memory.save(folder.outcome_memory)
     progress("indexes", 1.0)
 

@@ -1,5 +1,6 @@
 """From base weights and a LoRA delta to the encoder's runtime folder: merged, converted, checked."""
 
+import logging
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ def merged_encoder(adapter: Path | None) -> PooledEncoder:
 def quiet() -> Iterator[None]:
     """Conversion without the libraries' progress bars, load reports and deprecation warnings of their own code."""
     level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity(transformers_logging.ERROR)
+    transformers_logging.set_verbosity(logging.ERROR)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings():

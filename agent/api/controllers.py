@@ -1,9 +1,10 @@
 """Handlers: parse, call the service, answer. Everything else is in `exchange`, `body` and the service."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from litestar import Controller, Request, Response, get, post, put
+from litestar.params import PathParameter, QueryParameter
 from pydantic import TypeAdapter
 
 from agent.api.answers import (
@@ -47,6 +48,8 @@ from agent.records import OutcomeRecord
 from agent.refusal import FieldProblem, Refusal
 
 AnyRequest = Request[Any, Any, Any]
+Include = Annotated[str | None, QueryParameter(description="`candidates` adds every candidate that was scored.")]
+QuoteId = Annotated[str, PathParameter(description="Id of a quote.")]
 
 _QUOTE: Final = TypeAdapter(QuoteRequest)
 _VERIFY: Final = TypeAdapter(VerifyRequest)
@@ -64,7 +67,7 @@ class QuoteController(Controller):
     tags = ("quotes",)
 
     @post("/", status_code=200, operation_class=documented(QuoteRequest, QuoteAnswer), summary="Price one product")
-    async def quote(self, request: AnyRequest, include: str | None = None) -> Response[bytes]:
+    async def quote(self, request: AnyRequest, include: Include = None) -> Response[bytes]:
         """Price one product for one shopper; `?include=candidates` adds every candidate that was scored."""
         wanted = _included(include)
 
@@ -80,7 +83,7 @@ class QuoteController(Controller):
     @post(
         "/batch", status_code=200, operation_class=documented(BatchRequest, BatchAnswer), summary="Price many products"
     )
-    async def batch(self, request: AnyRequest, include: str | None = None) -> Response[bytes]:
+    async def batch(self, request: AnyRequest, include: Include = None) -> Response[bytes]:
         """Up to 500 quotes: `quotes` of any kind, or `items` for one shopper. A bad row fails alone."""
         wanted = _included(include)
 
@@ -103,7 +106,7 @@ class QuoteController(Controller):
         return await answer(request, Scope.QUOTES, work)
 
     @get("/{quote_id:str}", operation_class=documented(None, RecordedQuote), summary="Read a decision")
-    async def recorded(self, request: AnyRequest, quote_id: str) -> Response[bytes]:
+    async def recorded(self, request: AnyRequest, quote_id: QuoteId) -> Response[bytes]:
         """The decision as recorded, with candidates, trail and what became of it."""
         await authorise(request, Scope.MERCHANT)
         context = context_of(request)

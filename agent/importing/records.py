@@ -11,13 +11,16 @@ from agent.importing.errors import CellError
 from agent.importing.rows import RawRow
 from agent.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
 
+_MONEY_COLUMNS: Final = ("currency", "min_price", "max_price", "map_price")
 PRODUCT_COLUMNS: Final = frozenset(
     ("product_id", "title", "description", "category", "brand", "list_price", "cost", "inventory", "rating")
-    + ("currency", "min_price", "max_price", "map_price")
-)
+).union(_MONEY_COLUMNS)
 EVENT_COLUMNS: Final = frozenset(
     ("shopper_id", "type", "product_id", "at", "quantity", "price", "list_price", "currency", "text")
 )
+OUTCOME_COLUMNS: Final = frozenset(
+    ("outcome_id", "shopper_id", "product_id", "price", "reference_price", "bought", "quantity", "at", "currency")
+).union(("propensity", "weight"))
 NEEDED: Final = {
     "products": ("product_id", "title", "list_price"),
     "events": ("shopper_id", "type", "at"),
