@@ -5,6 +5,7 @@ DATA ?= data
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+KEY := $(DATA)/demo.key
 URL := http://127.0.0.1:$(PORT)
 
 export PRICESMITH_DATA_DIR := $(DATA)
@@ -18,13 +19,14 @@ help: ## Show the targets
 
 run: $(VENV)/.core ## Set up, prepare, serve on PORT (8000) from DATA (data), show a priced basket, keep serving
 	@$(BIN)/pricesmith prepare
-	@$(BIN)/pricesmith serve --port $(PORT) & server=$$!; \
+	@test -s $(KEY) || (umask 077 && $(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(24))' > $(KEY))
+	@PRICESMITH_BOOTSTRAP_KEY=$$(cat $(KEY)) $(BIN)/pricesmith serve --port $(PORT) & server=$$!; \
 	trap 'kill -TERM $$server 2>/dev/null; wait $$server; exit 0' INT TERM; \
 	until $(BIN)/python -c 'import urllib.request as r; r.urlopen("$(URL)/readyz", timeout=2)' 2>/dev/null; do \
 		kill -0 $$server 2>/dev/null || { wait $$server; exit $$?; }; sleep 0.2; \
 	done; \
-	$(BIN)/python -m agent.basket --url $(URL) || { status=$$?; kill -TERM $$server; wait $$server; exit $$status; }; \
-	echo "Serving on $(URL) (docs at $(URL)/schema); Ctrl-C stops."; \
+	$(BIN)/python -m agent.basket --url $(URL) --key-file $(KEY) || { status=$$?; kill -TERM $$server; wait $$server; exit $$status; }; \
+	echo "Serving on $(URL), reference at $(URL)/schema, API key in $(KEY). Ctrl-C stops."; \
 	wait $$server
 
 test: $(VENV)/.dev ## Run the tests
@@ -37,7 +39,7 @@ check: $(VENV)/.dev ## Lint, format check, types
 
 bench: $(VENV)/.dev ## Latency, throughput and each step's share, on a prepared DATA folder
 	@$(BIN)/pricesmith prepare
-	@$(BIN)/python -m eval.bench
+	@$(BIN)/python -m eval.bench --data-dir $(DATA)
 
 train: $(VENV)/.core ## Train encoder, strategist and evaluator again
 	@$(BIN)/pricesmith train
