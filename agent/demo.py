@@ -37,7 +37,7 @@ class DemoSize:
     """How much of the demo data to load; None takes all."""
 
     households: int | None = None
-    first_outcome_week: int = 36
+    first_outcome_week: int = 42
     rate_a: float = 0.02
     rate_b: float = 0.002
 

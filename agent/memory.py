@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,21 +75,20 @@ class OutcomeBook:
 
     def add(self, numbered: Sequence[tuple[int, OutcomeRecord]]) -> None:
         """Remember outcomes with the store's numbers; those of unknown products or of returns leave no row."""
-        usable = [
-            outcome
-            for _, outcome in numbered
-            if outcome.type is not OutcomeType.RETURNED
-            and outcome.reference_minor
-            and outcome.product_id is not None
-            and self._catalogue.state(outcome.product_id) is not None
-        ]
+        state_of = cache(self._catalogue.state)  # a batch asks for the same products again and again
+        usable = []
+        states = []
+        for _, outcome in numbered:
+            state = state_of(outcome.product_id) if outcome.product_id is not None else None
+            if state is not None and outcome.reference_minor and outcome.type is not OutcomeType.RETURNED:
+                usable.append(outcome)
+                states.append(state)
         watermark = max((number for number, _ in numbered), default=0)
         if not usable:
             self.memory.watermark = max(self.memory.watermark, watermark)
             return
-        recents = self._recents(usable)
-        states = np.stack([self._state(outcome) for outcome in usable])
-        keys = self._evaluator.memory_keys(item_states(recents, self._catalogue.state), states)
+        items = item_states(self._recents(usable), state_of)
+        keys = self._evaluator.memory_keys(items, np.stack(states))
         self.memory.add([self._row(outcome) for outcome in usable], keys, watermark)
 
     def _recents(self, outcomes: Sequence[OutcomeRecord]) -> list[RecentItems]:
@@ -103,12 +103,6 @@ class OutcomeBook:
             for row, recent in zip(rows, self._shoppers.recents(shopper_id, moments), strict=True):
                 found[row] = recent
         return found
-
-    def _state(self, outcome: OutcomeRecord) -> NDArray[np.float32]:
-        state = self._catalogue.state(outcome.product_id or "")
-        if state is None:
-            raise AssertionError("outcomes of unknown products were left out before")
-        return state
 
     def _row(self, outcome: OutcomeRecord) -> MemoryRow:
         return MemoryRow(

@@ -58,7 +58,7 @@ def test_a_damaged_file_is_refused_with_its_name(tmp_path: Path, damage: str) ->
         data.unlink()
     else:
         data.write_text("conten" if damage == "truncated" else "c0ntent")
-    with pytest.raises(SnapshotError, match="data.*remedy"):
+    with pytest.raises(SnapshotError, match=r"data.*remedy"):
         open_snapshot(tmp_path, "encoder-1")
 
 
