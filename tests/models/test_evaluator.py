@@ -50,7 +50,7 @@ def situations(n: int, seed: int = 1) -> Situations:
 
     def states() -> np.ndarray:
         vectors = rng.standard_normal((n, DIM)).astype(np.float32)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
     zeros = np.zeros(n, np.float32)
     return Situations(

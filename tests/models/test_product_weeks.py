@@ -8,14 +8,11 @@ from models.weeks import week_of, week_start
 
 
 def build(rows: list[tuple[str, int, float, float, float]]) -> ProductWeeks:
-    columns = list(zip(*rows, strict=True))
+    products, weeks, purchases, lists, prices = zip(*rows, strict=True)
+    numbers = [np.asarray(column, np.float64) for column in (purchases, lists, prices)]
     return ProductWeeks.build(
         {"a": "tea", "b": "tea", "c": "soap"},
-        (
-            list(columns[0]),
-            np.asarray(columns[1], np.int64),
-            *(np.asarray(column, np.float64) for column in columns[2:]),
-        ),
+        (products, np.asarray(weeks, np.int64), numbers[0], numbers[1], numbers[2]),
     )
 
 

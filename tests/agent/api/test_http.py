@@ -168,7 +168,7 @@ def test_bad_input_names_the_field_and_what_is_allowed(client: TestClient[Litest
         b'{"a":' * 500 + b"1" + b"}" * 500,
         b'{"quantity": ' + b"9" * 6_000 + b"}",
     ],
-    ids=["empty", "blank", "cut", "comma", "twice", "nan", "infinity", "utf-16", "deep-list", "deep-object", "long-number"],
+    ids=[f"case {number}" for number in range(11)],
 )
 def test_malformed_json_is_a_400_problem(client: TestClient[Litestar], body: bytes) -> None:
     problem(post(client, "/v1/quotes", body), 400)
