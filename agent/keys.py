@@ -36,11 +36,11 @@ class Scope(StrEnum):
     """What a key may do."""
 
     QUOTES = "quotes"
-    """Ask for prices and recommendations, verify tokens, report events of this session."""
+    """Ask for prices and recommendations, verify tokens."""
     OUTCOMES = "outcomes"
-    """Report outcomes."""
+    """Report outcomes and events."""
     MERCHANT = "merchant"
-    """Products, events, imports, reading decisions."""
+    """Products, imports, reading decisions."""
     ADMIN = "admin"
     """Everything, keys included."""
 

@@ -49,10 +49,15 @@ class Lane(Generic[Request, Answer]):
         if len(self._waiting) >= self._limit:
             raise LaneFullError(f"{self._limit} requests already wait")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((request, future))
+        place = (request, future)
+        self._waiting.append(place)
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._drain())
-        return await future
+        try:
+            return await future
+        finally:
+            if future.cancelled() and place in self._waiting:  # gone before its turn: others may wait in its place
+                self._waiting.remove(place)
 
     async def close(self) -> None:
         """Refuse new requests, answer those that wait, stop the worker."""
@@ -64,12 +69,12 @@ class Lane(Generic[Request, Answer]):
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
-            batch = [item for item in self._waiting[: self._max_batch] if not item[1].cancelled()]
+            batch = self._waiting[: self._max_batch]
             del self._waiting[: self._max_batch]
-            if not batch:
-                continue
             try:
                 answers = await loop.run_in_executor(self._worker, self._work, [request for request, _ in batch])
+                if len(answers) != len(batch):
+                    raise RuntimeError(f"{len(answers)} answers to {len(batch)} requests")
             except Exception as error:  # the batch's failure is each waiter's to tell
                 for _, future in batch:
                     if not future.done():

@@ -1,12 +1,15 @@
 """Money at the edges: ISO 4217 exponents, decimals to minor units and back, exactly."""
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal, localcontext
 from functools import cache
 from typing import Final
 
 from iso4217 import Currency
 
 MAX_MINOR: Final = 10**12
+_EXACT: Final = 120  # digits, more than any amount below has: nothing is rounded unseen
+_DECIMAL: Final = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?", re.ASCII)
 
 
 class MoneyError(ValueError):
@@ -35,18 +38,20 @@ def to_minor(amount: str | Decimal, currency: str) -> int:
     Raises:
         MoneyError: Not a finite number, negative, too large, or finer than the currency's minor unit.
     """
-    try:
-        value = Decimal(amount)
-    except InvalidOperation:
-        raise MoneyError(f"{str(amount)[:40]!r} is not a decimal number such as 12.99") from None
+    if isinstance(amount, str) and not _DECIMAL.fullmatch(amount):
+        raise MoneyError(f"{amount[:40]!r} is not a decimal number such as 12.99")
     digits = fraction_digits(currency)
-    if not value.is_finite() or value < 0 or value.scaleb(digits) > MAX_MINOR:
+    value = Decimal(amount)
+    with localcontext(prec=_EXACT):
+        minor = value.scaleb(digits) if value.is_finite() else value
+    if not minor.is_finite() or not 0 <= minor <= MAX_MINOR:
         raise MoneyError(
             f"{str(amount)[:40]} is out of range; allowed: 0 to {to_major(MAX_MINOR, currency)} {currency}"
         )
-    minor = value.scaleb(digits)
     if minor != minor.to_integral_value():
-        raise MoneyError(f"{amount} has more than {digits} digits behind the point, the most that {currency} has")
+        raise MoneyError(
+            f"{str(amount)[:40]} has more than {digits} digits behind the point, the most that {currency} has"
+        )
     return int(minor)
 
 

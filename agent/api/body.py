@@ -5,31 +5,16 @@ from collections.abc import Sequence
 from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
+from agent.api.field_problems import field_problems
 from agent.api.problems import Problem
 from agent.refusal import FieldProblem
 
 T = TypeVar("T")
 
 _MAX_ERRORS: Final = 50
-_SHOWN: Final = 80
+_NAME_SHOWN: Final = 80
 _MAX_DEPTH: Final = 32
-_ALLOWED: Final = {
-    "extra_forbidden": "no such field",
-    "missing": "this field must be given",
-    "timezone_aware": "an RFC 3339 time with its zone, such as 2026-01-31T12:00:00Z",
-    "datetime_from_date_parsing": "an RFC 3339 time with its zone, such as 2026-01-31T12:00:00Z",
-    "datetime_parsing": "an RFC 3339 time with its zone, such as 2026-01-31T12:00:00Z",
-    "finite_number": "a finite number",
-    "string_type": "a text",
-    "float_type": "a number",
-    "int_type": "a whole number",
-    "bool_type": "true or false",
-    "list_type": "a list",
-    "dict_type": "an object",
-    "model_type": "an object",
-}
 
 
 def parse_json(raw: bytes) -> Any:
@@ -52,6 +37,8 @@ def parse_json(raw: bytes) -> Any:
         raise Problem(400, f"malformed JSON: {str(error)[:200]}") from None
     if _depth(value) > _MAX_DEPTH:
         raise Problem(400, f"the JSON is nested too deeply; allowed: {_MAX_DEPTH} levels")
+    if b"\\u" in raw and not _is_unicode(value):
+        raise Problem(400, "the JSON holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
     return value
 
 
@@ -64,8 +51,8 @@ def validate(adapter: TypeAdapter[T], value: Any, prefix: str = "") -> T:
     try:
         return adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        problems = [_problem(one, prefix) for one in error.errors(include_url=False)[:_MAX_ERRORS]]
-        count = error.error_count()
+        problems = field_problems(error.errors(include_url=False), value, prefix)[:_MAX_ERRORS]
+        count = len(problems)
         raise Problem(422, f"{count} invalid field{'s' if count > 1 else ''}: {problems[0].field}", problems) from None
 
 
@@ -86,32 +73,25 @@ def rows_of(value: Any, name: str, most: int) -> list[Any]:
     return rows
 
 
-def _problem(error: ErrorDetails, prefix: str) -> FieldProblem:
-    path = ".".join(str(part) for part in error["loc"] if not str(part).startswith("function-"))
-    field = ".".join(part for part in (prefix, path) if part)
-    limits = {key: value for key, value in error.get("ctx", {}).items() if key != "error"}
-    allowed = _ALLOWED.get(error["type"]) or ", ".join(f"{key} {value}" for key, value in limits.items())
-    message = error["msg"].removeprefix("Value error, ")
-    return FieldProblem(field or "body", message, _shown(error["input"]), allowed or message)
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=True, default=str) if not isinstance(value, str) else value
-    printable = "".join(char if char.isprintable() else " " for char in text[: _SHOWN + 1])
-    return printable if len(text) <= _SHOWN else printable[:_SHOWN] + "…"
-
-
 def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {twice[:_SHOWN]!r} stands twice in one object")
+        raise ValueError(f"the name {twice[:_NAME_SHOWN]!r} stands twice in one object")
     return found
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _is_unicode(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _depth(value: Any) -> int:

@@ -58,6 +58,7 @@ _EVENT: Final = TypeAdapter(Event)
 _OUTCOME: Final = TypeAdapter(OutcomeIn)
 _PRODUCT: Final = TypeAdapter(Product)
 _CANDIDATES: Final = "candidates"
+_SECURITY: Final[tuple[dict[str, list[str]], ...]] = ({"apiKey": []},)
 
 
 class QuoteController(Controller):
@@ -65,6 +66,7 @@ class QuoteController(Controller):
 
     path = "/v1/quotes"
     tags = ("quotes",)
+    security = _SECURITY
 
     @post("/", status_code=200, operation_class=documented(QuoteRequest, QuoteAnswer), summary="Price one product")
     async def quote(self, request: AnyRequest, include: Include = None) -> Response[bytes]:
@@ -122,6 +124,7 @@ class FeedbackController(Controller):
     """What happened, and what there is to sell."""
 
     path = "/v1"
+    security = _SECURITY
 
     @post(
         "/outcomes",

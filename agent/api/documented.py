@@ -1,10 +1,11 @@
 """OpenAPI of handlers that read raw bodies: request and answer schemas straight from the pydantic models."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
 from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 from agent.api.problems import PROBLEM_JSON, TITLES, ProblemDetails
 
@@ -18,7 +19,6 @@ class _Documented(Operation):
     takes: ClassVar[dict[str, Any] | None] = None
     gives: ClassVar[dict[str, Any] | None] = None
     errors: ClassVar[tuple[int, ...]] = _ERRORS
-    security: Any = field(default_factory=lambda: [{"apiKey": []}])
 
     def __post_init__(self) -> None:
         """Fill in bodies and errors."""
@@ -40,13 +40,13 @@ def _media(schema: dict[str, Any]) -> OpenAPIMediaType:
 
 def documented(takes: Any, gives: type[BaseModel], errors: tuple[int, ...] = _ERRORS) -> type[Operation]:
     """An operation class for Litestar's `operation_class`."""
-    body = None if takes is None else schema_of(takes)
-    return dataclass(type("Documented", (_Documented,), {"takes": body, "gives": schema_of(gives), "errors": errors}))
+    told = {"takes": None if takes is None else schema_of(takes, "validation"), "gives": schema_of(gives)}
+    return dataclass(type("Documented", (_Documented,), {**told, "errors": errors}))
 
 
-def schema_of(kind: Any) -> dict[str, Any]:
+def schema_of(kind: Any, mode: JsonSchemaMode = "serialization") -> dict[str, Any]:
     """JSON Schema (2020-12) with its definitions put in place, since OpenAPI resolves references from its own root."""
-    schema = TypeAdapter(kind).json_schema(mode="validation" if kind is not ProblemDetails else "serialization")
+    schema = TypeAdapter(kind).json_schema(mode=mode)
     definitions = schema.pop("$defs", {})
     resolved = _inline(schema, definitions)
     if not isinstance(resolved, dict):

@@ -1,5 +1,6 @@
 """Field types of the HTTP contract: bounded text without control characters, money, zoned times, finite numbers."""
 
+import re
 import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -9,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from agent.money import MAX_MINOR, MoneyError, fraction_digits
 
 _LINE_BREAKS: Final = "\n\r\t"
+_TIME: Final = re.compile(r"\d{4}(-\d\d){2}[Tt ]\d\d(:\d\d){2}(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 _REFUSED: Final = ("Cc", "Cs", "Co", "Cn")  # control, surrogate, private use, unassigned
 EARLIEST: Final = datetime.fromisoformat("1990-01-01T00:00:00+00:00")
 LATEST: Final = datetime.fromisoformat("2100-01-01T00:00:00+00:00")
@@ -42,12 +44,24 @@ def _in_range(at: datetime) -> datetime:
     return at
 
 
-def text(limit: int, least: int = 0) -> Any:
-    """A text field of up to `limit` characters."""
-    return Annotated[str, Field(max_length=limit), AfterValidator(clean_text), Field(min_length=least)]
+def _rfc3339(value: Any) -> Any:
+    """Pydantic would also take a bare date, or seconds since 1970 written as text, for a time."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise ValueError("must be an RFC 3339 time with its zone, such as 2026-01-31T12:00:00Z")
+    return datetime.fromisoformat(value.upper())
 
 
-Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(clean_text), Field(min_length=1)]
+def _one_line(text: str) -> str:
+    if any(char in _LINE_BREAKS for char in text):
+        raise ValueError("must not hold line breaks or tabs")
+    if not text:
+        raise ValueError("must hold a visible character")
+    return text
+
+
+Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(clean_text), AfterValidator(_one_line)]
 Short = Annotated[str, Field(max_length=200), AfterValidator(clean_text)]
 Title = Annotated[str, Field(max_length=500), AfterValidator(clean_text)]
 Description = Annotated[str, Field(max_length=20_000), AfterValidator(clean_text)]
@@ -58,7 +72,7 @@ Quantity = Annotated[int, BeforeValidator(_strict_int), Field(ge=1, le=10_000)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rating = Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
-Time = Annotated[AwareDatetime, AfterValidator(_in_range)]
+Time = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in_range)]
 Currency = Annotated[str, Field(min_length=3, max_length=3, pattern="^[A-Z]{3}$"), AfterValidator(_known_currency)]
 AttributeName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(clean_text)]
 AttributeValue = bool | Number | Annotated[str, Field(max_length=1_000), AfterValidator(clean_text)]

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from agent.api.fields import (
     AttributeName,
@@ -24,6 +24,7 @@ from agent.api.fields import (
     Strict,
     Time,
     Title,
+    clean_text,
 )
 from agent.records import EventType, OutcomeType
 
@@ -31,20 +32,19 @@ MAX_EVENTS = 500
 MAX_BATCH = 500
 MAX_ROWS = 1_000
 MAX_ATTRIBUTES = 100
+MAX_NAME = 100
+
+EXAMPLE: dict[str, JsonValue] = {
+    "shopper": {"profile": {"age": 30, "income": 50000, "gender": "male", "region": "urban"}},
+    "product": {
+        "category": "electronics",
+        "brand": "Samsung",
+        "list_price": {"amount_minor": 100000, "currency": "USD"},
+        "rating": 4.5,
+    },
+}
 
 Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=MAX_ATTRIBUTES)]
-
-
-_EXTRAS: TypeAdapter[dict[str, Any]] = TypeAdapter(Attributes)
-
-
-def _check_extras(extras: Mapping[str, Any]) -> None:
-    try:
-        _EXTRAS.validate_python(dict(extras))
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
-        raise ValueError(f"{name[:60]}: further fields must be numbers or texts of up to 1,000 characters") from None
 
 
 class Personalisation(StrEnum):
@@ -130,7 +130,7 @@ class Context(Strict):
     """The situation; any further number or text is kept beside the decision."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, Any] = Field(init=False)
+    __pydantic_extra__: dict[str, AttributeValue] = Field(init=False)
 
     inventory: Count | None = None
     competitor_prices: Annotated[list[Price], Field(max_length=100)] = Field(default_factory=list)
@@ -144,7 +144,14 @@ class Context(Strict):
 
     @model_validator(mode="after")
     def _extras(self) -> "Context":
-        _check_extras(self.__pydantic_extra__ or {})
+        names = self.__pydantic_extra__ or {}
+        if len(names) > MAX_ATTRIBUTES:
+            raise ValueError(f"{len(names)} further fields; allowed: {MAX_ATTRIBUTES}")
+        for name in names:
+            if not 1 <= len(name) <= MAX_NAME or clean_text(name) != name:
+                raise ValueError(
+                    f"the name {name[:MAX_NAME]!r} is not usable; allowed: 1 to {MAX_NAME} printable characters"
+                )
         return self
 
 
@@ -165,6 +172,8 @@ class Limits(Strict):
 
 class QuoteRequest(Strict):
     """Price one product for one shopper."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     shopper: Shopper = Shopper()
     product: QuotedProduct

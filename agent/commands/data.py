@@ -110,7 +110,13 @@ def _sinks(store: Store, service: Service) -> Sinks:
 
 
 def _tell(report: ImportReport, json: bool) -> None:
-    facts = {"kind": report.kind.value, "read": report.read, "imported": report.imported, "bad": report.bad}
+    facts: dict[str, object] = {
+        "kind": report.kind.value,
+        "read": report.read,
+        "imported": report.imported,
+        "bad": report.bad,
+        "ignored columns": ", ".join(report.ignored_columns) or "none",
+    }
     rows = [(problem.line, problem.column, problem.value, problem.reason) for problem in report.problems]
     columns = ("line", "column", "value", "reason")
     if json:

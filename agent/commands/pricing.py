@@ -141,6 +141,9 @@ def _range(interval: Interval, digits: int) -> str:
 def _scored(service: Service, batch: Sequence[RawRow], currency: str) -> Iterator[dict[str, Any]]:
     parsed: list[PricedRow | str] = []
     for row in batch:
+        if row.problem:
+            parsed.append(row.problem)
+            continue
         try:
             parsed.append(_priced(row.cells, currency))
         except ValueError as error:

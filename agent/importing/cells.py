@@ -1,11 +1,13 @@
 """Cells to values: text, numbers, money, times; every problem names its column."""
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
 from agent.api.fields import EARLIEST, LATEST, clean_text
+from agent.api.schemas import MAX_ATTRIBUTES, MAX_NAME
 from agent.importing.errors import CellError
 from agent.money import MoneyError, fraction_digits, to_minor
 
@@ -13,6 +15,10 @@ Attribute = str | float | bool
 
 _LIMITS: Final = {"title": 500, "description": 20_000, "text": 2_000}
 _SHORT: Final = 200
+_ATTRIBUTE: Final = 1_000
+PREFIXES: Final = ("profile.", "context.")
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_NUMERAL: Final = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", re.ASCII)
 _MAX_COUNT: Final = 10**9
 
 
@@ -24,15 +30,17 @@ class Cells:
         self._cells = {name: value for name, value in cells.items() if not _empty(value)}
         self._currency = currency
 
-    def text(self, column: str, *, needed: bool = False) -> str:
+    def text(self, column: str, *, needed: bool = False, limit: int = 0) -> str:
         """A text without control characters, empty when absent."""
         value = self._cells.get(column)
         if value is None:
             if needed:
                 raise CellError(column, "", "is missing")
             return ""
+        if isinstance(value, dict | list):
+            raise CellError(column, value, "is not a single text or number")
         text = _plain(value)
-        limit = _LIMITS.get(column, _SHORT)
+        limit = limit or _LIMITS.get(column, _SHORT)
         if len(text) > limit:
             raise CellError(column, text, f"has {len(text):,} characters; allowed: {limit:,}")
         try:
@@ -59,7 +67,7 @@ class Cells:
         value = self._cells.get(column)
         if value is None:
             return None
-        if isinstance(value, bool):
+        if isinstance(value, bool | dict | list):
             raise CellError(column, value, "is not a price")
         try:
             minor = to_minor(_plain(value), self.currency())
@@ -84,11 +92,11 @@ class Cells:
         value = self._cells.get(column)
         if value is None:
             return None
-        try:
-            number = float(_plain(value))
-        except ValueError:
-            raise CellError(column, value, "is not a number") from None
-        if not math.isfinite(number) or not low <= number <= high:
+        text = _plain(value)
+        if isinstance(value, bool) or not _NUMBER.fullmatch(text):
+            raise CellError(column, value, "is not a number")
+        number = float(text)
+        if not low <= number <= high:
             raise CellError(column, value, f"is not within {low:g} to {high:g}")
         return number
 
@@ -117,25 +125,24 @@ class Cells:
         return {n.removeprefix(start): self.attribute(n) for n in self._cells if n.startswith(start) and n != start}
 
     def others(self, known: frozenset[str]) -> dict[str, Attribute]:
-        """All further columns as attributes."""
-        return {name: self.attribute(name) for name in self._cells if name not in known and "." not in name}
+        """All further columns as attributes, but for those of shoppers and situations."""
+        others = [name for name in self._cells if name not in known and not name.startswith(PREFIXES)]
+        if len(others) > MAX_ATTRIBUTES:
+            raise CellError(
+                others[MAX_ATTRIBUTES], "", f"is one of {len(others)} attributes; allowed: {MAX_ATTRIBUTES}"
+            )
+        return {name: self.attribute(name) for name in others}
 
     def attribute(self, column: str) -> Attribute:
-        """A number where the cell is one, else a text."""
+        """A number where the cell is one and not a code such as 007, else a text."""
+        if len(column) > MAX_NAME or not column.isprintable():
+            raise CellError(column[:MAX_NAME], "", f"is no name for an attribute; allowed: {MAX_NAME} characters")
         value = self._cells[column]
         if isinstance(value, bool):
             return value
-        try:
-            number = float(_plain(value))
-        except ValueError:
-            number = math.nan
-        if math.isfinite(number) and abs(number) <= 1e15:
-            return number
-        text = _plain(value)
-        try:
-            return clean_text(text[:1_000])
-        except ValueError as error:
-            raise CellError(column, text, str(error)) from None
+        if isinstance(value, int | float) or _NUMERAL.fullmatch(_plain(value)):
+            return self.number(column) or 0.0
+        return self.text(column, limit=_ATTRIBUTE)
 
 
 def _empty(value: Any) -> bool:

@@ -26,6 +26,7 @@ NEEDED: Final = {
     "events": ("shopper_id", "type", "at"),
     "outcomes": ("product_id", "price", "bought", "at"),
 }
+_SMALLEST: Final = 1e-12  # of a propensity or a weight: an offer that could not be made was not made
 _BOUGHT: Final = {"1": True, "0": False, "true": True, "false": False, "1.0": True, "0.0": False}
 
 ReferenceOf = Callable[[str], int | None]
@@ -118,8 +119,8 @@ def parse_outcome(row: RawRow, currency: str | None, reference_of: ReferenceOf) 
         type=OutcomeType.PURCHASED if bought else OutcomeType.DECLINED,
         quantity=cells.count("quantity", least=1) or 1,
         at=cells.time("at"),
-        propensity=cells.number("propensity", 0, 1e6),
-        weight=cells.number("weight", 0, 1e9) or 1.0,
+        propensity=cells.number("propensity", _SMALLEST, 1e6),
+        weight=cells.number("weight", _SMALLEST, 1e9) or 1.0,
     )
 
 

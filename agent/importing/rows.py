@@ -4,18 +4,21 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow.parquet as parquet
-from pyarrow import ArrowInvalid
+from pyarrow import ArrowException
 
 from agent.importing.errors import ImportFormatError
 
 SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".ndjson", ".jsonl")
+LOOSE: Final = (".ndjson", ".jsonl")  # each row names its own columns
 _BATCH: Final = 2_000
 _SNIFFED: Final = 64 * 1024
 _MAX_CELL: Final = 1_000_000
+_MAX_LINE: Final = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +49,40 @@ def read_rows(path: Path, mapping: Mapping[str, str] | None = None) -> Iterator[
         raise ImportFormatError(f"{path.name} ends in {path.suffix!r}; allowed: {', '.join(SUFFIXES)}")
     renamed = dict(mapping or {})
     for row in reader(path):
+        clash = next((ours for theirs, ours in renamed.items() if theirs in row.cells and ours in row.cells), None)
+        if clash is not None:
+            raise ImportFormatError(f"{path.name} has a column {clash} already; remedy: rename another column to it")
         yield RawRow(row.line, {renamed.get(name, name): cell for name, cell in row.cells.items()}, row.problem)
 
 
 def _csv(path: Path) -> Iterator[RawRow]:
     csv.field_size_limit(_MAX_CELL)
-    with path.open(newline="", encoding="utf-8-sig") as handle:
-        try:
-            sample = handle.read(_SNIFFED)
-            handle.seek(0)
-            reader = csv.reader(handle, delimiter=_delimiter(sample), strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            _check_header(path, header)
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as handle:  # bad bytes spoil a row only
+        sample = handle.read(_SNIFFED)
+        handle.seek(0)
+        reader = csv.reader(handle, delimiter=_delimiter(sample), strict=True)
+        header = _header(path, reader)
+        while True:
             line = reader.line_num + 1
-            for cells in reader:
-                start, line = line, reader.line_num + 1
-                if not cells:
-                    continue
-                if len(cells) != len(header):
-                    problem = f"{len(cells)} cells, the header has {len(header)}"
-                    yield RawRow(start, dict(zip(header, cells, strict=False)), problem)
-                    continue
-                yield RawRow(start, dict(zip(header, cells, strict=True)))
-        except UnicodeDecodeError as error:
-            raise ImportFormatError(f"{path.name} is not UTF-8: byte {error.start} cannot be read") from None
-        except csv.Error as error:
-            raise ImportFormatError(f"{path.name}: {error}") from None
+            try:
+                cells = next(reader, None)
+            except csv.Error as error:
+                yield RawRow(line, {}, f"is no CSV row: {error}")
+                continue
+            if cells is None:
+                return
+            if cells:
+                yield RawRow(line, dict(zip(header, cells, strict=False)), _csv_problem(cells, header))
+
+
+def _csv_problem(cells: list[str], header: list[str]) -> str:
+    if len(cells) != len(header):
+        return f"{len(cells)} cells, the header has {len(header)}"
+    return "" if "".join(cells).isascii() or all(map(_is_unicode, cells)) else "is not UTF-8"
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _delimiter(sample: str) -> str:
@@ -80,12 +91,19 @@ def _delimiter(sample: str) -> str:
     return max(",;\t", key=header.count)
 
 
-def _check_header(path: Path, header: list[str]) -> None:
-    if not header or not any(header):
+def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
+    try:
+        header = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise ImportFormatError(f"{path.name}: its first line must name the columns, but {error}") from None
+    if not any(header):
         raise ImportFormatError(f"{path.name} is empty; its first line must name the columns")
+    if not all(map(_is_unicode, header)):
+        raise ImportFormatError(f"{path.name} is not UTF-8; remedy: save it as UTF-8")
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise ImportFormatError(f"{path.name} names columns twice: {', '.join(twice)}")
+    return header
 
 
 def _parquet(path: Path) -> Iterator[RawRow]:
@@ -96,15 +114,17 @@ def _parquet(path: Path) -> Iterator[RawRow]:
                 for cells in batch.to_pylist():
                     line += 1
                     yield RawRow(line, cells)
-    except ArrowInvalid as error:
-        raise ImportFormatError(f"{path.name} is no Parquet file: {str(error)[:200]}") from None
+    except (ArrowException, OSError) as error:
+        raise ImportFormatError(f"{path.name} cannot be read as Parquet: {str(error)[:200]}") from None
 
 
 def _ndjson(path: Path) -> Iterator[RawRow]:
     with path.open("rb") as handle:
-        for line, raw in enumerate(handle, 1):
+        for line, raw in enumerate(iter(partial(handle.readline, _MAX_LINE), b""), 1):
             if not raw.strip():
                 continue
+            if len(raw) == _MAX_LINE:
+                raise ImportFormatError(f"{path.name}: line {line} is longer than {_MAX_LINE:,} bytes")
             try:
                 value = json.loads(raw.decode("utf-8-sig"))
             except (UnicodeDecodeError, ValueError, RecursionError) as error:

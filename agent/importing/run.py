@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from agent.importing.cells import PREFIXES
 from agent.importing.errors import CellError, ImportFormatError
 from agent.importing.records import (
     EVENT_COLUMNS,
@@ -18,7 +19,7 @@ from agent.importing.records import (
     parse_outcome,
     parse_product,
 )
-from agent.importing.rows import RawRow, read_rows
+from agent.importing.rows import LOOSE, RawRow, read_rows
 from agent.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.store.rows import chunks
 
@@ -90,12 +91,17 @@ class RowProblem:
 
 @dataclass(slots=True)
 class ImportReport:
-    """What became of a file; the first thousand problems are kept, all are counted."""
+    """What became of a file; the first thousand problems are kept, all are counted.
+
+    Attributes:
+        ignored_columns: Columns of the first row that mean nothing here, a misspelt one perhaps.
+    """
 
     kind: ImportKind
     read: int = 0
     imported: int = 0
     bad: int = 0
+    ignored_columns: tuple[str, ...] = ()
     problems: list[RowProblem] = field(default_factory=list)
 
     def refuse(self, problem: RowProblem) -> None:
@@ -115,7 +121,8 @@ def run_import(
         StoreError: The store failed; what was counted as imported has landed.
     """
     report = ImportReport(kind)
-    for batch in chunks(_checked(kind, path, options), _BATCH):
+    _check_mapping(kind, options)
+    for batch in chunks(_checked(path, options, report), _BATCH):
         good = list(_good(kind, batch, (sinks, options), report))
         _land(kind, good, sinks)
         report.imported += len(good)
@@ -124,19 +131,41 @@ def run_import(
     return report
 
 
-def _checked(kind: ImportKind, path: Path, options: ImportOptions) -> Iterator[RawRow]:
-    """Rows, after the first one was seen to have the columns that are needed."""
+def _check_mapping(kind: ImportKind, options: ImportOptions) -> None:
+    """Products take any column, as an attribute."""
+    unknown = [ours for ours in options.mapping.values() if not _is_known(kind, ours)]
+    if unknown:
+        raise ImportFormatError(
+            f"--column maps to {', '.join(unknown)}, which {kind} do not have; "
+            f"allowed: {', '.join(sorted(COLUMNS[kind]))}, profile.X, context.X"
+        )
+
+
+def _checked(path: Path, options: ImportOptions, report: ImportReport) -> Iterator[RawRow]:
+    """Rows, after the first that could be read was seen to have the columns that are needed."""
     first = True
     for row in read_rows(path, options.mapping):
-        if first and row.cells:
-            missing = [column for column in NEEDED[kind] if column not in row.cells]
-            if missing:
-                raise ImportFormatError(
-                    f"{path.name} has no column {', '.join(missing)}; allowed: {', '.join(sorted(COLUMNS[kind]))}; "
-                    "remedy: rename columns with --column theirs=ours"
-                )
+        if first and not row.problem:
             first = False
+            _check_columns(path, row, report)
         yield row
+
+
+def _check_columns(path: Path, row: RawRow, report: ImportReport) -> None:
+    """Rows of NDJSON may each have fields of their own, so that nothing is concluded from one."""
+    if path.suffix.lower() in LOOSE:
+        return
+    missing = [column for column in NEEDED[report.kind] if column not in row.cells]
+    if missing:
+        raise ImportFormatError(
+            f"{path.name} has no column {', '.join(missing)}; allowed: {', '.join(sorted(COLUMNS[report.kind]))}; "
+            "remedy: rename columns with --column theirs=ours"
+        )
+    report.ignored_columns = tuple(column for column in row.cells if not _is_known(report.kind, column))
+
+
+def _is_known(kind: ImportKind, column: str) -> bool:
+    return kind is ImportKind.PRODUCTS or column in COLUMNS[kind] or column.startswith(PREFIXES)
 
 
 def _good(

@@ -135,7 +135,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "max discount of two": (changed("limits.max_discount", 2), "limits.max_discount"),
     "deadline of none": (changed("deadline_ms", 0), "deadline_ms"),
-    "nested context": (changed("context.weather", {"a": 1}), "context"),
+    "nested context": (changed("context.weather", {"a": 1}), "context.weather"),
     "event without anything": (changed("events", [{"type": "view"}]), "events.0"),
     "unknown event": (changed("events", [{"type": "sneeze", "text": "a"}]), "events.0.type"),
     "no product": ({"shopper": {}}, "product"),

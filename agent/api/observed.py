@@ -1,0 +1,70 @@
+"""What every answer goes through, that of an unknown route too: a request id, one count, one log line."""
+
+import re
+import time
+from typing import Any, Final, cast
+from uuid import uuid4
+
+from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
+
+from agent.api.metrics import Metrics
+
+REQUEST_ID: Final = "x-request-id"
+_HEADER: Final = REQUEST_ID.encode()
+_USABLE: Final = re.compile(rb"[A-Za-z0-9._~:-]{1,64}")
+
+
+class ObservedApp(Litestar):
+    """Litestar wrapped whole: its own middleware does not see requests that no route takes."""
+
+    def __init__(self, *, measured: Metrics, log: Any, **options: Any) -> None:
+        """`options` are Litestar's."""
+        super().__init__(**options)
+        self._measured = measured
+        self._log = log
+
+    async def __call__(
+        self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
+    ) -> None:
+        """Answer, then count and log."""
+        if scope["type"] != ScopeType.HTTP:
+            await super().__call__(scope, receive, send)
+            return
+        await self._observed(cast(HTTPScope, scope), cast(Receive, receive), cast(Send, send))
+
+    async def _observed(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        began, status = time.perf_counter(), 500
+        request_id = _identified(scope)
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (_HEADER, request_id)]
+            await send(message)
+
+        try:
+            await super().__call__(scope, receive, sending)
+        finally:
+            seconds = time.perf_counter() - began
+            route = scope.get("path_template") or "unmatched"
+            self._measured.answered(scope["method"], route, status, seconds)
+            self._log.info(
+                "request",
+                method=scope["method"],
+                route=route,
+                status=status,
+                ms=round(seconds * 1e3, 1),
+                request_id=request_id.decode(),
+            )
+
+
+def _identified(scope: HTTPScope) -> bytes:
+    """The request's id, the sender's where it is usable; handlers find it among the headers."""
+    given = next((value for name, value in scope["headers"] if name.lower() == _HEADER), b"")
+    request_id = given if _USABLE.fullmatch(given) else uuid4().hex.encode()
+    others = [(name, value) for name, value in scope["headers"] if name.lower() != _HEADER]
+    scope["headers"] = [*others, (_HEADER, request_id)]
+    return request_id

@@ -1,0 +1,113 @@
+"""A pricing service whose answers a test writes, behind the real app, keys and store."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Lock
+
+from litestar import Litestar
+
+from agent.api.app import create_app
+from agent.api.context import Opened
+from agent.api.schemas import QuoteRequest, RecommendationRequest
+from agent.clock import SystemClock
+from agent.decision import Decision
+from agent.keys import KeyRing
+from agent.records import EventRecord, OutcomeRecord, ProductRecord
+from agent.refusal import Refusal
+from agent.service import OutcomeReport, Readiness
+from agent.settings import Settings
+from agent.store import Store
+from agent.tokens import TokenStatus, Verification
+from tests.agent.store.builders import decision
+
+ADMIN = "bootstrap-key-for-tests"
+
+
+@dataclass(slots=True)
+class ScriptedService:
+    """Quotes every request with the same decision under a new id; fails, waits or refuses when told to."""
+
+    failure: Exception | None = None
+    refusal: Refusal | None = None
+    ready: bool = True
+    gate: Event = field(default_factory=Event)
+    begun: Event = field(default_factory=Event)
+    quoted: list[QuoteRequest] = field(default_factory=list)
+    events: list[EventRecord] = field(default_factory=list)
+    products: list[ProductRecord] = field(default_factory=list)
+    reports: list[OutcomeReport] = field(default_factory=list)
+    closed: bool = False
+    _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    def quote(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
+        self.begun.set()
+        if not self.gate.wait(timeout=20):
+            raise TimeoutError("the gate stayed shut")
+        if self.failure is not None:
+            raise self.failure
+        if self.refusal is not None:
+            return [self.refusal] * len(requests)
+        with self._lock:
+            self.quoted.extend(requests)
+            first = len(self.quoted) - len(requests)
+        return [decision(id=f"q{first + row}", quantity=request.quantity) for row, request in enumerate(requests)]
+
+    def decision(self, quote_id: str) -> Decision | None:
+        return decision(id=quote_id) if quote_id.startswith("q") else None
+
+    def outcomes_of(self, quote_id: str) -> list[OutcomeRecord]:
+        return []
+
+    def verify(self, token: str) -> Verification:
+        return Verification(TokenStatus.TAMPERED, None)
+
+    def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
+        self.reports.extend(reports)
+        return [Refusal(404, "Unknown quote", f"there is no quote {report.quote_id!r}") for report in reports]
+
+    def add_events(self, events: Sequence[EventRecord]) -> None:
+        self.events.extend(events)
+
+    def upsert_products(self, products: Sequence[ProductRecord]) -> None:
+        self.products.extend(products)
+
+    def recommend(self, request: RecommendationRequest) -> list[Decision]:
+        return [decision(id="q0")] * request.limit
+
+    def readiness(self) -> Readiness:
+        return Readiness(self.ready, {"models": "ok" if self.ready else "loading"})
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def scripted_app(service: ScriptedService, folder: Path, **changes: object) -> Litestar:
+    """The app over `service`, with a store of its own in `folder`."""
+
+    def open_all(_settings: Settings) -> Opened:
+        store = Store.open(f"sqlite:///{folder}/store.db")
+        return Opened(service=service, store=store, keys=KeyRing(store, SystemClock(), ADMIN))
+
+    return create_app(Settings.model_validate({"data_dir": folder, **changes}), open_all)
+
+
+class SlowService(ScriptedService):
+    """Takes a second for a quote, and leaves a mark when it is closed."""
+
+    def quote(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
+        time.sleep(1)
+        return ScriptedService.quote(self, requests)
+
+    def close(self) -> None:
+        (Path(os.environ["PRICESMITH_DATA_DIR"]) / "closed").touch()
+
+
+def create() -> Litestar:
+    """For a server in a process of its own."""
+    return scripted_app(SlowService(), Path(os.environ["PRICESMITH_DATA_DIR"]))

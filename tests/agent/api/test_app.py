@@ -1,0 +1,359 @@
+import asyncio
+import io
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from agent.api.housekeeping import KEPT_FOR
+from agent.clock import FixedClock
+from agent.refusal import FieldProblem, Refusal
+from agent.store import IdempotencyState, Store, StoreUnavailable
+from tests.agent.api.scripted import ADMIN, ScriptedService, scripted_app
+
+HEADERS = {"Authorization": f"Bearer {ADMIN}"}
+QUOTE: dict[str, Any] = {"shopper": {"id": "shopper-77", "profile": {"age": 30}}, "product": {"id": "p1"}}
+
+
+@pytest.fixture
+def service() -> ScriptedService:
+    return ScriptedService()
+
+
+@pytest.fixture
+def client(service: ScriptedService, tmp_path: Path) -> Iterator[TestClient[Litestar]]:
+    with TestClient(scripted_app(service, tmp_path), raise_server_exceptions=False) as running:
+        yield running
+
+
+def post(client: TestClient[Litestar], body: Any, path: str = "/v1/quotes", **headers: str) -> httpx.Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer: httpx.Response = client.post(path, content=content, headers={**HEADERS, **headers})
+    return answer
+
+
+def errors(answer: httpx.Response, status: int) -> list[dict[str, str]]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    found: list[dict[str, str]] = answer.json()["errors"]
+    return found
+
+
+def test_an_unforeseen_error_tells_the_sender_nothing_and_the_log_no_personal_data(
+    service: ScriptedService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.failure = RuntimeError("shopper-77 broke /etc/secret")
+    with TestClient(scripted_app(service, tmp_path), raise_server_exceptions=False) as client:
+        answer = post(client, QUOTE, **{"X-Request-Id": "trace-1"})
+    assert errors(answer, 500) == []
+    assert "secret" not in answer.text
+    logged = capsys.readouterr().out
+    line = next(json.loads(line) for line in logged.splitlines() if "unexpected" in line)
+    assert (line["level"], line["request_id"], line["error"][0]["type"]) == ("error", "trace-1", "RuntimeError")
+    assert any("scripted.py" in place for place in line["error"][0]["at"])
+    assert not any(word in logged for word in ("shopper-77", ADMIN, "secret", "Bearer"))
+
+
+def test_the_request_line_names_route_status_and_time_alone(
+    service: ScriptedService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with TestClient(scripted_app(service, tmp_path)) as client:
+        client.get("/v1/quotes/q-of-shopper-77", headers=HEADERS)
+    line = json.loads(capsys.readouterr().out)
+    assert set(line) == {"event", "level", "method", "ms", "request_id", "route", "status", "timestamp"}
+    assert (line["route"], line["status"]) == ("/v1/quotes/{quote_id}", 200)
+
+
+def test_a_reader_of_the_log_that_went_away_stops_no_answer(
+    client: TestClient[Litestar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = io.StringIO()
+    gone.close()
+    monkeypatch.setattr(sys, "stdout", gone)
+    assert post(client, QUOTE).status_code == 200
+
+
+@pytest.mark.parametrize("given", ["x" * 65, "two words", "a\tb", "é"], ids=["long", "blank", "tab", "not ascii"])
+def test_a_request_id_that_could_forge_a_log_line_is_replaced(client: TestClient[Litestar], given: str) -> None:
+    answer = client.get("/livez", headers={b"X-Request-Id": given.encode("latin-1")})
+    assert len(answer.headers["x-request-id"]) == 32
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("PUT", "/v1/quotes", 405)])
+def test_what_no_route_takes_is_counted_and_identified_too(
+    client: TestClient[Litestar], method: str, path: str, status: int
+) -> None:
+    answer = client.request(method, path, headers={"X-Request-Id": "mine"})
+    errors(answer, status)
+    assert answer.headers["x-request-id"] == "mine"
+    assert f'status="{status}"' in client.get("/metrics").text
+
+
+def test_a_method_that_is_not_taken_names_those_that_are(client: TestClient[Litestar]) -> None:
+    answer = client.get("/v1/events", headers=HEADERS)
+    assert "POST" in answer.json()["detail"]
+    assert "POST" in answer.headers["allow"]
+
+
+def test_a_store_that_does_not_answer_is_a_503_without_its_address(
+    client: TestClient[Litestar], service: ScriptedService
+) -> None:
+    service.failure = StoreUnavailable("the store sqlite:////srv/private.db did not answer")
+    answer = post(client, QUOTE)
+    errors(answer, 503)
+    assert answer.headers["retry-after"] == "1"
+    assert "private" not in answer.text
+
+
+def test_a_refusal_of_the_service_reaches_the_sender_with_its_fields(
+    client: TestClient[Litestar], service: ScriptedService
+) -> None:
+    service.refusal = Refusal(422, "No", "cannot", (FieldProblem("product.id", "is unknown", "p1", "a known id"),))
+    expected = {"field": "product.id", "message": "is unknown", "received": "p1", "allowed": "a known id"}
+    assert errors(post(client, QUOTE), 422) == [expected]
+
+
+def test_readiness_is_503_until_everything_is_ready(client: TestClient[Litestar], service: ScriptedService) -> None:
+    service.ready = False
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"ready": False, "checks": {"models": "loading"}})
+    assert client.get("/livez").status_code == 200
+
+
+def test_metrics_can_be_kept_for_keys(service: ScriptedService, tmp_path: Path) -> None:
+    with TestClient(scripted_app(service, tmp_path, metrics_public=False)) as client:
+        errors(client.get("/metrics"), 401)
+        assert client.get("/metrics", headers=HEADERS).status_code == 200
+
+
+def test_a_request_in_flight_holds_its_idempotency_key(client: TestClient[Litestar], service: ScriptedService) -> None:
+    service.gate.clear()
+    key = {"Idempotency-Key": "order-1"}
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(post, client, QUOTE, **key)
+        assert service.begun.wait(timeout=5)
+        second = post(client, QUOTE, **key)
+        service.gate.set()
+        done = first.result(timeout=10)
+    errors(second, 409)
+    assert second.headers["retry-after"]
+    replayed = post(client, QUOTE, **key)
+    assert replayed.content == done.content
+    assert replayed.headers["idempotency-replayed"] == "true"
+    assert len(service.quoted) == 1
+
+
+def test_an_error_of_ours_is_not_kept_under_the_idempotency_key(
+    client: TestClient[Litestar], service: ScriptedService
+) -> None:
+    key = {"Idempotency-Key": "order-2"}
+    service.failure = RuntimeError("once")
+    errors(post(client, QUOTE, **key), 500)
+    service.failure = None
+    answer = post(client, QUOTE, **key)
+    assert answer.status_code == 200
+    assert "idempotency-replayed" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/v1/outcomes", "/v1/events", "/v1/recommendations", "/v1/quotes/batch"])
+def test_every_post_honours_idempotency_keys(client: TestClient[Litestar], path: str) -> None:
+    bodies: dict[str, Any] = {
+        "/v1/outcomes": [{"quote_id": "none", "type": "declined"}],
+        "/v1/events": {"shopper_id": "s", "type": "view", "product_id": "p"},
+        "/v1/recommendations": {"limit": 2},
+        "/v1/quotes/batch": {"items": [{"product": {"id": "p1"}}]},
+    }
+    first, second = (post(client, bodies[path], path, **{"Idempotency-Key": "k"}) for _ in range(2))
+    assert first.status_code == second.status_code == 200
+    assert first.content == second.content
+    assert second.headers["idempotency-replayed"] == "true"
+    errors(post(client, b"{}", path, **{"Idempotency-Key": "k"}), 422)
+
+
+def test_one_key_on_two_paths_or_of_two_senders_is_not_confused(client: TestClient[Litestar]) -> None:
+    key = {"Idempotency-Key": "same"}
+    assert post(client, {"limit": 1}, "/v1/recommendations", **key).status_code == 200
+    errors(post(client, {"limit": 1}, "/v1/quotes", **key), 422)
+
+
+def test_answers_kept_for_idempotency_keys_are_forgotten_after_a_day(service: ScriptedService, tmp_path: Path) -> None:
+    clock = FixedClock(datetime.now(UTC) - KEPT_FOR - timedelta(minutes=5))
+    with Store.open(f"sqlite:///{tmp_path}/store.db", clock) as store:
+        store.idempotency_begin("bootstrap", "old", "digest")
+        store.idempotency_finish("bootstrap", "old", 200, b"{}")
+        clock.at = datetime.now(UTC) - timedelta(hours=1)
+        store.idempotency_begin("bootstrap", "young", "digest")
+        store.idempotency_finish("bootstrap", "young", 200, b"{}")
+        with TestClient(scripted_app(service, tmp_path)) as client:
+            deadline = time.monotonic() + 5
+            while store.idempotency_begin("bootstrap", "old", "digest").state is IdempotencyState.REPLAY:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            assert client.get("/livez").status_code == 200
+        assert store.idempotency_begin("bootstrap", "young", "digest").state is IdempotencyState.REPLAY
+
+
+def test_more_quotes_than_may_wait_are_sent_back_with_a_time_to_retry(service: ScriptedService, tmp_path: Path) -> None:
+    service.gate.clear()
+    with TestClient(scripted_app(service, tmp_path, queue_limit=1)) as client, ThreadPoolExecutor(3) as threads:
+        running = threads.submit(post, client, QUOTE)
+        assert service.begun.wait(timeout=5)
+        others = [threads.submit(post, client, QUOTE) for _ in range(2)]
+        deadline = time.monotonic() + 5
+        while not any(other.done() for other in others):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        service.gate.set()
+        statuses = sorted(answer.result(timeout=10).status_code for answer in (running, *others))
+        refused = next(other.result() for other in others if other.result().status_code == 503)
+    assert statuses == [200, 200, 503]
+    assert refused.headers["retry-after"] == "1"
+    assert refused.headers["content-type"].startswith("application/problem+json")
+
+
+def test_the_service_is_closed_after_the_app(service: ScriptedService, tmp_path: Path) -> None:
+    with TestClient(scripted_app(service, tmp_path)):
+        assert not service.closed
+    assert service.closed
+
+
+def test_bad_rows_change_nothing(client: TestClient[Litestar], service: ScriptedService) -> None:
+    event = {"shopper_id": "s", "type": "view", "product_id": "p"}
+    found = errors(post(client, [event, {**event, "at": "2026-01-01T00:00:00"}], "/v1/events"), 422)
+    assert found[0]["field"] == "events.1.at"
+    product = {"id": "p", "title": "t", "list_price": {"amount_minor": 1, "currency": "USD"}}
+    body = json.dumps([product, {**product, "title": ""}]).encode()
+    assert errors(client.put("/v1/products", content=body, headers=HEADERS), 422)[0]["field"] == "products.1.title"
+    assert (service.events, service.products) == ([], [])
+
+
+def test_a_time_is_taken_with_any_zone_and_defaults_to_now(
+    client: TestClient[Litestar], service: ScriptedService
+) -> None:
+    event = {"shopper_id": "s", "type": "view", "product_id": "p"}
+    times = [{"at": "2026-01-31T12:00:00Z"}, {"at": "2026-01-31T13:00:00.5+01:00"}, {}]
+    assert post(client, [{**event, **at} for at in times], "/v1/events").status_code == 200
+    first, second, third = (kept.at for kept in service.events)
+    assert second - first == timedelta(milliseconds=500)
+    assert timedelta(0) <= datetime.now(UTC) - third < timedelta(minutes=1)
+
+
+FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "profile text too long": ({"shopper": {"profile": "x" * 5_000}}, "shopper.profile", "up to 4,000 characters"),
+    "profile nested": ({"shopper": {"profile": {"a": {"b": 1}}}}, "shopper.profile.a", "a number"),
+    "profile a list": ({"shopper": {"profile": [1]}}, "shopper.profile", "an object or a text"),
+    "trend neither number nor text": (
+        {"context": {"market_trend": True}},
+        "context.market_trend",
+        "a number or a text",
+    ),
+    "further field infinite": ({"context": {"wind": 1e308 * 10}}, "context.wind", "a finite number"),
+    "further field nested": ({"context": {"wind": [1]}}, "context.wind", "a text"),
+    "further field's name": ({"context": {"a\x07": 1}}, "context", "control character"),
+    "too many further fields": ({"context": {f"x{i}": 1 for i in range(200)}}, "context", "100"),
+    "blank id": ({"product": {"id": " \u200b "}}, "product.id", "visible"),
+    "id of two lines": ({"product": {"id": "a\nb"}}, "product.id", "line breaks"),
+    "time as a number": ({"context": {"at": 1_700_000_000}}, "context.at", "RFC 3339"),
+    "time as a number in a text": ({"context": {"at": "1700000000"}}, "context.at", "RFC 3339"),
+    "date alone": ({"context": {"at": "2026-01-31"}}, "context.at", "RFC 3339"),
+    "thirteenth month": ({"context": {"at": "2026-13-31T00:00:00Z"}}, "context.at", "month"),
+    "too many events": ({"events": [{"type": "view", "text": "a"}] * 501}, "events", "up to 500"),
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_one_bad_field_is_one_problem_in_the_words_of_the_sender(client: TestClient[Litestar], name: str) -> None:
+    change, field, allowed = FIELDS[name]
+    body = json.dumps({**QUOTE, **change}).replace("Infinity", "1e999").encode()
+    found = errors(post(client, body), 422)
+    assert [error["field"] for error in found] == [field]
+    assert allowed in found[0]["allowed"]
+    assert len(found[0]["received"]) <= 81
+
+
+@pytest.mark.parametrize("body", [b'{"product":{"id":"\\ud800"}}', b'{"\\udfff":1}'], ids=["value", "name"])
+def test_half_a_surrogate_pair_is_malformed(client: TestClient[Litestar], body: bytes) -> None:
+    errors(post(client, body), 400)
+
+
+def test_invisible_characters_are_dropped_and_line_breaks_of_descriptions_kept(
+    client: TestClient[Litestar], service: ScriptedService
+) -> None:
+    product = {"id": "p1", "brand": "Sam\u202esung\u200b", "description": "one\ntwo\tthree", "title": ""}
+    assert post(client, {"product": product}).status_code == 200
+    kept = service.quoted[0].product
+    assert (kept.brand, kept.description, kept.title) == ("Samsung", "one\ntwo\tthree", "")
+
+
+def test_the_schema_tells_bodies_answers_problems_keys_and_an_example(client: TestClient[Litestar]) -> None:
+    schema = client.get("/schema/openapi.json").json()
+    operations = {path: next(iter(methods.values())) for path, methods in schema["paths"].items()}
+    assert set(operations) == {
+        "/livez",
+        "/metrics",
+        "/readyz",
+        *(f"/v1/{name}" for name in ("events", "outcomes", "products", "quotes", "recommendations")),
+        *(f"/v1/quotes/{name}" for name in ("batch", "verify", "{quote_id}")),
+    }
+    for path, operation in operations.items():
+        if path.startswith("/v1/"):
+            assert operation["security"] == [{"apiKey": []}], path
+            assert operation["description"], path
+            assert ("requestBody" in operation) == (path != "/v1/quotes/{quote_id}")
+            assert "application/problem+json" in operation["responses"]["422"]["content"]
+    asked = operations["/v1/quotes"]["requestBody"]["content"]["application/json"]["schema"]
+    assert post(client, asked["examples"][0]).status_code == 200
+    told = operations["/v1/quotes"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert set(told["properties"]) == set(post(client, QUOTE).json())
+    assert "from" in told["properties"]["trail"]["items"]["properties"]
+
+
+def test_a_server_told_to_stop_finishes_what_it_began(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    command = [sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--port", url.rpartition(":")[2]]
+    environment = {"PRICESMITH_DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    root = Path(__file__).parents[3]
+    server = subprocess.Popen([*command, "tests.agent.api.scripted:create"], env=environment, cwd=root)  # noqa: S603
+    try:
+        _wait_for(url, server)
+        answer = asyncio.run(_stopped_meanwhile(url, server))
+        assert answer.status_code == 200
+        assert answer.json()["id"] == "q0"
+        assert server.wait(timeout=20) == 0
+        assert (tmp_path / "closed").exists()
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert server.poll() is None
+        try:
+            if httpx.get(f"{url}/livez", timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError("the server did not start")
+
+
+async def _stopped_meanwhile(url: str, server: "subprocess.Popen[bytes]") -> httpx.Response:
+    async with httpx.AsyncClient(base_url=url, headers=HEADERS, timeout=30) as http:
+        asked = asyncio.create_task(http.post("/v1/quotes", json=QUOTE))
+        await asyncio.sleep(0.4)
+        server.terminate()
+        return await asked
