@@ -67,14 +67,9 @@ def open_service(settings: Settings, store: Store, clock: Clock | None = None) -
     store_clock = StoreClock.from_meta(store.meta)
     outcomes = OutcomeBook(open_outcome_memory(folder, evaluator.version), evaluator, catalogue, shoppers, store_clock)
     outcomes.catch_up(store)
-    guard = Guard(merchant_rules(settings, load_pack(settings.pack)))
-    defaults = Defaults(
-        load_pack(settings.pack),
-        store_clock,
-        settings.default_deadline_ms,
-        guard.merchant.floor_minor,
-        guard.merchant.max_change_frac is not None,
-    )
+    pack = load_pack(settings.pack)
+    guard = Guard(merchant_rules(settings, pack))
+    defaults = Defaults(pack, store_clock, settings.default_deadline_ms, guard)
     interest = load_interest(registry.folder(Kind.ENCODER, encoder.version) / "interest.safetensors")
     observer = Observer(catalogue, shoppers, store, Readers(encoder, interest), defaults)
     retriever = Retriever(catalogue, outcomes)

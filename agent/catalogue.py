@@ -5,7 +5,7 @@ The store stays the truth; everything here is rebuilt from it, or from a snapsho
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Lock
 from typing import Final
 
@@ -105,8 +105,11 @@ class Catalogue:
             else:
                 found[row] = known
         if unknown:
-            found[unknown] = self._encoder.encode([text_of(products[row]) for row in unknown])
+            found[unknown] = self._embed([products[row] for row in unknown])
         return found
+
+    def _embed(self, products: Sequence[ProductRecord]) -> NDArray[np.float32]:
+        return self._encoder.encode([text_of(product) for product in products])
 
     def state(self, product_id: str) -> NDArray[np.float32] | None:
         """A known product's state."""
@@ -121,8 +124,7 @@ class Catalogue:
         missing = [product for product in self._products.values() if self.index.vector(product.product_id) is None]
         done = 0
         for products in chunks(missing, _BATCH):
-            vectors = self._encoder.encode([text_of(product) for product in products])
-            self.index.upsert([entry_of(product) for product in products], vectors)
+            self.index.upsert([entry_of(product) for product in products], self._embed(products))
             done += len(products)
             if on_share is not None:
                 on_share(done / len(missing))
@@ -131,7 +133,7 @@ class Catalogue:
     def upsert(self, products: Sequence[ProductRecord]) -> None:
         """Store, embed and index products; they are searchable when this returns."""
         latest = list({product.product_id: product for product in products}.values())
-        vectors = self._encoder.encode([text_of(product) for product in latest])
+        vectors = self._embed(latest)
         with self._lock:
             self._store.upsert_products(latest)
             self.index.upsert([entry_of(product) for product in latest], vectors)
@@ -160,7 +162,7 @@ def read_weeks(store: Store, products: Iterable[ProductRecord]) -> ProductWeeks:
     for row in store.product_weeks():
         week = starts.get(row.week)
         if week is None:
-            week = starts[row.week] = week_of(row.week.replace(tzinfo=row.week.tzinfo or UTC).timestamp())
+            week = starts[row.week] = week_of(row.week.timestamp())
         ids.append(row.product_id)
         weeks.append(week)
         columns[0].append(row.purchases)

@@ -138,21 +138,21 @@ def tightest(first: GatewayRules, *others: GatewayRules) -> GatewayRules:
     )
 
 
-def holds_reference(rules: GatewayRules, facts: GatewayFacts) -> bool:
+def holds_reference(rules: GatewayRules, cost_minor: int | None) -> bool:
     """Whether nothing is known that keeps a price from being a loss."""
-    return facts.cost_minor is None and rules.floor_minor is None
+    return cost_minor is None and rules.floor_minor is None
 
 
 def bounds(rules: GatewayRules, facts: GatewayFacts) -> Bounds:
     """Every price that `guard` leaves alone but for rounding."""
-    if holds_reference(rules, facts):
+    if holds_reference(rules, facts.cost_minor):
         return Bounds(facts.reference_minor, facts.reference_minor)
     return _joined(_ladder(rules, facts))
 
 
 def guard(raw_minor: int, rules: GatewayRules, facts: GatewayFacts) -> Guarded:
     """The nearest price to `raw_minor` that the rules allow, and the trail that leads there."""
-    if holds_reference(rules, facts):
+    if holds_reference(rules, facts.cost_minor):
         step = TrailStep(UNKNOWN_BOUNDS_RULE, raw_minor, facts.reference_minor, UNKNOWN_BOUNDS)
         return Guarded(facts.reference_minor, (step,), held=True)
     ladder = _ladder(rules, facts)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.gateway import Bounds, GatewayFacts, GatewayRules, Guarded, bounds, guard, tightest
-from agent.observation import Observation
+from agent.observation import Observation, RequestLimits
+from agent.records import ProductRecord
 from agent.selector import Selected
 
 
@@ -14,9 +15,8 @@ class Guard:
 
     merchant: GatewayRules
 
-    def rules(self, observation: Observation) -> GatewayRules:
+    def rules(self, product: ProductRecord, limits: RequestLimits) -> GatewayRules:
         """The tightest of merchant, product and request."""
-        product, limits = observation.product, observation.limits
         own = GatewayRules(
             floor_minor=product.floor_minor, ceiling_minor=product.ceiling_minor, map_minor=product.map_minor
         )
@@ -39,11 +39,11 @@ class Guard:
 
     def bounds(self, observation: Observation) -> Bounds:
         """Every price that may be answered."""
-        return bounds(self.rules(observation), self.facts(observation))
+        return bounds(self.rules(observation.product, observation.limits), self.facts(observation))
 
     def check(self, observation: Observation, raw_minor: int) -> Guarded:
         """One price through the gateway."""
-        return guard(raw_minor, self.rules(observation), self.facts(observation))
+        return guard(raw_minor, self.rules(observation.product, observation.limits), self.facts(observation))
 
     def apply(self, observations: Sequence[Observation], selected: Sequence[Selected]) -> list[Guarded]:
         """The chosen prices through the gateway, from what was proposed to what may be shown."""

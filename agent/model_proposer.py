@@ -12,7 +12,6 @@ from prompts import Prompt
 
 K: Final = 8
 _CHUNK: Final = 16
-_OPTIMISM: Final = 0.9
 
 ClockMs = Callable[[], float]
 
@@ -39,18 +38,13 @@ class ModelProposer:
         self._known: OrderedDict[ProposalRequest, tuple[Written, ...]] = OrderedDict()
         self._ms_per_prompt = 40.0
 
-    @property
-    def versions(self) -> tuple[str, str]:
-        """Versions of the strategist and of its prompt."""
-        return self._strategist.version, self._prompt.label
-
     def request(self, facts: StrategistFacts) -> ProposalRequest:
         """The rendered prompt and the levers and anchors of a situation."""
         rendered = self._prompt.render(**facts.variables())
         return ProposalRequest(rendered.text, facts.levers(above_reference=self._above_reference), facts.anchors())
 
     def propose(
-        self, facts: Sequence[StrategistFacts], left_ms: Sequence[float], clock_ms: "ClockMs"
+        self, facts: Sequence[StrategistFacts], left_ms: Sequence[float], clock_ms: ClockMs
     ) -> list[ModelProposals]:
         """Model, else cached, else nothing (numeric rung), by what each request's deadline leaves."""
         requests = [self.request(one) for one in facts]
@@ -70,7 +64,7 @@ class ModelProposer:
         return rungs
 
     def _generate(
-        self, wanted: dict[ProposalRequest, float], clock_ms: "ClockMs"
+        self, wanted: dict[ProposalRequest, float], clock_ms: ClockMs
     ) -> dict[ProposalRequest, tuple[Written, ...]]:
         """Generate in small batches, tightest deadlines last, until the time of those left is up."""
         fresh: dict[ProposalRequest, tuple[Written, ...]] = {}

@@ -1,17 +1,20 @@
 """Step 1: a request joined with what the store knew before it, cleaned, protected attributes dropped and named."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
 
+from agent.api.convert import described, minor_of
 from agent.api.schemas import Context, Personalisation, QuotedProduct, QuoteRequest, SessionEvent
 from agent.catalogue import Catalogue, merge_inline
 from agent.clock import StoreClock
 from agent.decision import IgnoredInput
 from agent.encoding import CachedEncoder
+from agent.gateway import holds_reference
+from agent.guarding import Guard
 from agent.money import fraction_digits
 from agent.observation import Encoded, Market, Observation, RequestLimits
 from agent.packs import Pack
@@ -90,7 +93,8 @@ class Observer:
             return _refused("product.list_price", "the product has no known price", "a list_price")
         who = self._who(request, behaviour_s, at)
         last_paid = who.history.products.get(product.product_id)
-        rivals = [price.amount_minor for price in request.context.competitor_prices]
+        limits = _limits(request)
+        market = self._market(request.context, product, at, behaviour_s)
         return Observation(
             at=now,
             behaviour_s=behaviour_s,
@@ -104,16 +108,16 @@ class Observer:
             anchors=AnchorPrices(
                 reference_minor=reference,
                 list_minor=product.list_minor or reference,
-                competitor_minor=min(rivals, default=None),
+                competitor_minor=market.rival_minor,
                 last_paid_minor=last_paid.last_price_minor or None if last_paid else None,
             ),
-            limits=_limits(request),
-            market=self._market(request.context, product, at, behaviour_s),
+            limits=limits,
+            market=market,
             history=who.history,
             profile=_described(who.screened),
             subject=Subject(request.product.id or "", product.category, product.brand, float(reference)),
             opted_out=who.opted_out,
-            holds_reference=self._holds(product, request, who),
+            holds_reference=self._holds(product, limits, who),
             inputs_used=tuple(_used(request, product, who)),
             inputs_ignored=_ignored(request, who),
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,
@@ -177,7 +181,7 @@ class Observer:
             at=self._defaults.clock.behaviour_time(happened),
             product_id=event.product_id,
             quantity=event.quantity,
-            price_minor=event.price.amount_minor if event.price else None,
+            price_minor=minor_of(event.price),
             currency=event.price.currency if event.price else None,
             text=text,
         )
@@ -196,14 +200,14 @@ class Observer:
             stock=Stock(inventory, weekly, max(0.0, hours) / 168 if hours is not None else None),
         )
 
-    def _holds(self, product: ProductRecord, request: QuoteRequest, who: _Who) -> str | None:
+    def _holds(self, product: ProductRecord, limits: RequestLimits, who: _Who) -> str | None:
         if who.opted_out:
             return OPTED_OUT
-        floors = (product.cost_minor, product.floor_minor, request.limits.min_price, self._defaults.floor_minor)
-        return UNKNOWN_COST if all(floor is None for floor in floors) else None
+        rules = self._defaults.guard.rules(product, limits)
+        return UNKNOWN_COST if holds_reference(rules, product.cost_minor) else None
 
     def _last_price(self, who: _Who, product_id: str | None) -> int | None:
-        if product_id is None or who.shopper_id is None or not self._defaults.needs_last_price:
+        if product_id is None or who.shopper_id is None or self._defaults.guard.merchant.max_change_frac is None:
             return None
         pair = (who.shopper_id, product_id)
         return self._store.last_prices([pair]).get(pair)
@@ -222,38 +226,26 @@ class Defaults:
     """What holds when a request says nothing else.
 
     Attributes:
-        floor_minor: The merchant's own floor for everything, if any.
-        needs_last_price: Whether a largest change is set, so that the last price must be looked up.
+        guard: The merchant's limits; they say whether a price may be made at all, and which facts it needs.
     """
 
     pack: Pack
     clock: StoreClock
     deadline_ms: int
-    floor_minor: int | None
-    needs_last_price: bool
+    guard: Guard
 
 
 def _inline(quoted: QuotedProduct, currency: str) -> ProductRecord:
-    return ProductRecord(
-        product_id=quoted.id or "",
-        title=quoted.title or " ".join(part for part in (quoted.brand, quoted.category) if part),
-        currency=currency,
-        list_minor=quoted.list_price.amount_minor if quoted.list_price else None,
-        cost_minor=quoted.cost.amount_minor if quoted.cost else None,
-        description=quoted.description,
-        category=quoted.category,
-        brand=quoted.brand,
-        inventory=quoted.inventory,
-        rating=quoted.rating,
-        attributes=quoted.attributes,
-    )
+    """The request's own words on the product; without a title, brand and category stand for one."""
+    record = described(quoted, quoted.id or "", currency)
+    return record if record.title else replace(record, title=" ".join(filter(None, (quoted.brand, quoted.category))))
 
 
 def _limits(request: QuoteRequest) -> RequestLimits:
     limits = request.limits
     return RequestLimits(
-        min_minor=limits.min_price.amount_minor if limits.min_price else None,
-        max_minor=limits.max_price.amount_minor if limits.max_price else None,
+        min_minor=minor_of(limits.min_price),
+        max_minor=minor_of(limits.max_price),
         min_margin_frac=limits.min_margin,
         max_discount_frac=limits.max_discount,
     )

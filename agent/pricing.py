@@ -1,7 +1,7 @@
 """The service in one process: pipeline, catalogue, memory and store behind `agent.service.PricingService`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from uuid_utils import uuid7
@@ -180,17 +180,7 @@ class Service:
             self._parts.outcomes.catch_up(self._parts.store)
 
     def _on_behaviour_clock(self, event: EventRecord) -> EventRecord:
-        return EventRecord(
-            shopper_id=event.shopper_id,
-            type=event.type,
-            at=self._parts.store_clock.behaviour_time(event.at),
-            product_id=event.product_id,
-            quantity=event.quantity,
-            price_minor=event.price_minor,
-            list_minor=event.list_minor,
-            currency=event.currency,
-            text=event.text,
-        )
+        return replace(event, at=self._parts.store_clock.behaviour_time(event.at))
 
 
 def _purchase(outcome: OutcomeRecord) -> EventRecord:

@@ -1,7 +1,7 @@
 """Step 5: utilities of all candidates from the merchant's weights, then the choice."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -74,15 +74,6 @@ class Selector:
 def _marked(scored: Scored, choice: Selection) -> tuple[Candidate, ...]:
     """Candidates with their probabilities, the chosen one marked."""
     return tuple(
-        Candidate(
-            strategy=candidate.strategy,
-            source=candidate.source,
-            rationale=candidate.rationale,
-            raw_minor=candidate.raw_minor,
-            price_minor=candidate.price_minor,
-            scores=candidate.scores,
-            probability=choice.probabilities[index],
-            chosen=index == choice.index,
-        )
+        replace(candidate, probability=choice.probabilities[index], chosen=index == choice.index)
         for index, candidate in enumerate(scored.candidates)
     )

@@ -4,6 +4,7 @@
 must agree with it. Both read the folder that `export_encoder` writes: merged weights, tokenizer, graph.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -51,7 +52,7 @@ class TextTokenizer:
         return ids, np.asarray([row.attention_mask for row in rows], np.int64)
 
 
-class _Batched:
+class _Batched(ABC):
     """Sorting by length, batching and order keeping, shared by the runtimes."""
 
     def __init__(self, folder: Path, version: str) -> None:
@@ -72,8 +73,9 @@ class _Batched:
             vectors[rows] = self._forward(*self._tokenizer([texts[row] for row in rows]))
         return vectors
 
+    @abstractmethod
     def _forward(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
-        raise NotImplementedError
+        """Vectors of one padded batch."""
 
 
 class OpenVinoEncoder(_Batched):

@@ -11,7 +11,3 @@ class BaseWeightsError(ModelError):
 
 class RegistryError(ModelError):
     """A model version is missing, truncated, tampered with or does not fit."""
-
-
-class TrainingDataError(ModelError):
-    """The data cannot carry what is to be learned."""

@@ -1,8 +1,10 @@
 """Request schemas to records."""
 
+from dataclasses import replace
 from datetime import datetime
 
-from agent.api.schemas import Event, OutcomeIn, Product
+from agent.api.fields import Money
+from agent.api.schemas import Event, OutcomeIn, Product, ProductFields
 from agent.records import EventRecord, ProductRecord
 from agent.service import OutcomeReport
 
@@ -15,30 +17,42 @@ def to_event(event: Event, now: datetime) -> EventRecord:
         at=event.at or now,
         product_id=event.product_id,
         quantity=event.quantity,
-        price_minor=event.price.amount_minor if event.price else None,
+        price_minor=minor_of(event.price),
         currency=event.price.currency if event.price else None,
         text=event.text,
     )
 
 
+def described(fields: ProductFields, product_id: str, currency: str) -> ProductRecord:
+    """What kept and quoted products have in common."""
+    return ProductRecord(
+        product_id=product_id,
+        title=fields.title,
+        currency=currency,
+        list_minor=minor_of(fields.list_price),
+        cost_minor=minor_of(fields.cost),
+        description=fields.description,
+        category=fields.category,
+        brand=fields.brand,
+        inventory=fields.inventory,
+        rating=fields.rating,
+        attributes=fields.attributes,
+    )
+
+
 def to_product(product: Product) -> ProductRecord:
     """A product to keep."""
-    return ProductRecord(
-        product_id=product.id,
-        title=product.title,
-        currency=product.list_price.currency,
-        list_minor=product.list_price.amount_minor,
-        cost_minor=product.cost.amount_minor if product.cost else None,
-        description=product.description,
-        category=product.category,
-        brand=product.brand,
-        inventory=product.inventory,
-        rating=product.rating,
-        floor_minor=product.min_price.amount_minor if product.min_price else None,
-        ceiling_minor=product.max_price.amount_minor if product.max_price else None,
-        map_minor=product.map_price.amount_minor if product.map_price else None,
-        attributes=product.attributes,
+    return replace(
+        described(product, product.id, product.list_price.currency),
+        floor_minor=minor_of(product.min_price),
+        ceiling_minor=minor_of(product.max_price),
+        map_minor=minor_of(product.map_price),
     )
+
+
+def minor_of(money: Money | None) -> int | None:
+    """The amount in minor units, None when no money was given."""
+    return None if money is None else money.amount_minor
 
 
 def to_report(outcome: OutcomeIn, now: datetime) -> OutcomeReport:

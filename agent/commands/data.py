@@ -16,6 +16,9 @@ from agent.prepare import DataFolder, prepare_demo, prepare_indexes, prepare_mod
 from agent.pricing import Service
 from agent.store import Store
 
+RowCurrency = Annotated[str | None, typer.Option(help="Currency of rows that name none, e.g. USD.")]
+Columns = Annotated[list[str] | None, typer.Option(help="Your column=ours; repeatable.")]
+
 import_app = typer.Typer(no_args_is_help=True, help="Bring in your own products, events and outcomes.")
 
 
@@ -51,8 +54,8 @@ def prepare(
 def import_products(
     file: Path,
     data_dir: DataDir = None,
-    currency: Annotated[str | None, typer.Option(help="Currency of rows that name none, e.g. USD.")] = None,
-    column: Annotated[list[str] | None, typer.Option(help="Your column=ours; repeatable.")] = None,
+    currency: RowCurrency = None,
+    column: Columns = None,
     json: Json = False,
 ) -> None:
     """Products from CSV, Parquet or NDJSON. Example: pricesmith import products catalogue.csv --currency USD."""
@@ -63,8 +66,8 @@ def import_products(
 def import_events(
     file: Path,
     data_dir: DataDir = None,
-    currency: Annotated[str | None, typer.Option(help="Currency of rows that name none, e.g. USD.")] = None,
-    column: Annotated[list[str] | None, typer.Option(help="Your column=ours; repeatable.")] = None,
+    currency: RowCurrency = None,
+    column: Columns = None,
     json: Json = False,
 ) -> None:
     """Behaviour events from CSV, Parquet or NDJSON. Example: pricesmith import events clicks.ndjson."""
@@ -75,8 +78,8 @@ def import_events(
 def import_outcomes(
     file: Path,
     data_dir: DataDir = None,
-    currency: Annotated[str | None, typer.Option(help="Currency of rows that name none, e.g. USD.")] = None,
-    column: Annotated[list[str] | None, typer.Option(help="Your column=ours; repeatable.")] = None,
+    currency: RowCurrency = None,
+    column: Columns = None,
     json: Json = False,
 ) -> None:
     """Offers and what followed, from CSV, Parquet or NDJSON. Example: pricesmith import outcomes log.parquet."""
