@@ -39,6 +39,7 @@ from models.evaluator import Evaluator
 from models.interest import load_interest
 from models.registry import Kind, Registry, read_meta
 from models.strategist import Strategist, load_strategist
+from models.taste import load_taste
 from models.value import Weights
 from prompts import load_prompt
 
@@ -70,8 +71,9 @@ def open_service(settings: Settings, store: Store, clock: Clock | None = None) -
     pack = load_pack(settings.pack)
     guard = Guard(merchant_rules(settings, pack))
     defaults = Defaults(pack, store_clock, settings.default_deadline_ms, guard)
-    interest = load_interest(registry.folder(Kind.ENCODER, encoder.version) / "interest.safetensors")
-    observer = Observer(catalogue, shoppers, store, Readers(encoder, interest), defaults)
+    heads = registry.folder(Kind.ENCODER, encoder.version)
+    readers = Readers(encoder, load_interest(heads / "interest.safetensors"), load_taste(heads / "taste.safetensors"))
+    observer = Observer(catalogue, shoppers, store, readers, defaults)
     retriever = Retriever(catalogue, outcomes)
     scorer = Scorer(evaluator, lambda observation, raw: guard.check(observation, raw).price_minor)
     signer = TokenSigner.load_or_create(folder.signing_key)

@@ -91,11 +91,12 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Encoder states of a batch, `(n, 384)` each, interest logits `(n,)` and feature rows in `FEATURES` order."""
+    """Encoder states of a batch, `(n, 384)` each, interest logits and log affinities `(n,)`, feature rows."""
 
     shopper: NDArray[np.float32]
     product: NDArray[np.float32]
     interest_logit: NDArray[np.float32]
+    affinity: NDArray[np.float32]
     features: NDArray[np.float32]
 
     @property

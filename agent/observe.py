@@ -27,6 +27,7 @@ from models.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_mat
 from models.history import ShopperHistory
 from models.interest import InterestHead, conditional_state
 from models.strategy import AnchorPrices
+from models.taste import Buyer, Taste
 from models.texts import behaviour_text
 from models.value import Stock
 
@@ -64,6 +65,7 @@ class Observer:
         self._store = store
         self._encoder = readers.encoder
         self._interest = readers.interest
+        self._taste = readers.taste
         self._defaults = defaults
 
     def observe(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Observation | Refusal]:
@@ -80,7 +82,13 @@ class Observer:
         features = feature_matrix(rows)
         pair = features[:, len(SHOPPER_PRODUCT) : len(SHOPPER_PRODUCT) + len(PAIR_FEATURES)]
         interest = self._interest.logits(conditional_state(shopper, category, pair))
-        return Encoded(shopper, product, interest, np.asarray(features, np.float32))
+        buyers: dict[int, Buyer] = {}
+        for o in observations:
+            if id(o.history) not in buyers:
+                buyers[id(o.history)] = self._taste.buyer(o.history.products)
+        owners = [buyers[id(o.history)] for o in observations]
+        affinity = self._taste.affinity(owners, [o.subject.product for o in observations], product)
+        return Encoded(shopper, product, interest, affinity, np.asarray(features, np.float32))
 
     def _one(self, request: QuoteRequest, now: datetime) -> Observation | Refusal:
         at = request.context.at or now
@@ -219,6 +227,7 @@ class Readers:
 
     encoder: CachedEncoder
     interest: InterestHead
+    taste: Taste
 
 
 @dataclass(frozen=True, slots=True)

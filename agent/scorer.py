@@ -63,6 +63,7 @@ class Scorer:
             features=encoded.features,
             evidence=evidence_matrix(retrieved.past, self._evaluator.base_rate),
             interest=encoded.interest_logit,
+            affinity=encoded.affinity,
             shopper=encoded.shopper,
             product=encoded.product,
             familiarity=retrieved.familiarity,

@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 
 from models.evaluator import EVIDENCE, evidence_row
 from models.registry import Kind, ModelMeta, Registry
-from models.training.demo import DemoPanel, DemoTraining, Progress, read_panel
+from models.training.demo import DemoTraining
+from models.training.demo_panel import DemoPanel, Progress, read_panel
 from models.training.encoder import EncoderTrainingConfig
 from models.training.evaluator import EvaluatorTrainingConfig
 from models.training.panel import PanelConfig
 from models.training.situations import Situation
 from models.training.strategist import StrategistTrainingConfig
+from models.training.taste import TasteTrainingConfig
 from prompts import Prompt
 from retrieval import MemoryRow, OutcomeMemory
 
 NEIGHBOURS: Final = 32
-PANEL: Final = PanelConfig(rate_a=0.05, rate_b=0.005)
 _FAR_FUTURE_US: Final = 2**62
 
 
@@ -73,6 +74,7 @@ class TrainingPlan:
     encoder: EncoderTrainingConfig = field(default_factory=EncoderTrainingConfig)
     evaluator: EvaluatorTrainingConfig = field(default_factory=EvaluatorTrainingConfig)
     strategist: StrategistTrainingConfig = field(default_factory=StrategistTrainingConfig)
+    taste: TasteTrainingConfig = field(default_factory=TasteTrainingConfig)
 
 
 def train(
@@ -83,7 +85,7 @@ def train(
     Raises:
         RegistryError: The evaluator or strategist is to be trained and what it stands on is not active.
     """
-    training = DemoTraining(registry, demo or read_panel(PANEL, progress), progress)
+    training = DemoTraining(registry, demo or read_panel(PanelConfig(), plan.taste, progress), plan.taste, progress)
     made = []
     for kind in plan.kinds:
         with TemporaryDirectory() as folder:
@@ -106,7 +108,7 @@ def _encoder(training: DemoTraining, plan: TrainingPlan, _prompt: Prompt, work: 
 
 
 def _evaluator(training: DemoTraining, plan: TrainingPlan, _prompt: Prompt, work: Path) -> ModelMeta:
-    return training.evaluator(plan.version, plan.evaluator, PANEL, MemoryNeighbours, work)
+    return training.evaluator(plan.version, plan.evaluator, MemoryNeighbours, work)
 
 
 def _strategist(training: DemoTraining, plan: TrainingPlan, prompt: Prompt, work: Path) -> ModelMeta:

@@ -1,7 +1,9 @@
 """The evaluator: three scores for a strategy's price, `E(s) = g(W2.h_s + b2)` with g the sigmoid.
 
-`h_s` joins encoder states of shopper and product, numeric features, retrieved outcomes and interest; price enters
-through the monotone heads alone (`models.monotone`). Inference is plain numpy, so a score does not depend on a batch.
+`h_s` joins encoder states of shopper and product, numeric features, retrieved outcomes, interest and affinity; price
+enters through the monotone heads alone (`models.monotone`). A linear term beside the hidden layers is the parametric
+model that few outcomes can carry; the layers add what more of them show. Inference is plain numpy, so a score does not
+depend on a batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from models.binning import Binning
 from models.encoder import DIM
 from models.errors import RegistryError
 from models.features import FEATURES
@@ -26,7 +29,7 @@ RANK: Final = 16
 KEY_DIM: Final = 48
 SHOPPER_SHARE: Final = 0.7
 NOVELTY_SD: Final = 1.5
-INPUT_LIMIT: Final = 4.0  # standard deviations beyond which an input says no more
+NUMERIC: Final = len(FEATURES) + len(EVIDENCE) + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Situations:
     Attributes:
         features: `(n, len(FEATURES))`.
         evidence: `(n, len(EVIDENCE))`.
-        interest: `(n,)` interest logits.
+        interest: `(n,)` interest logits. `affinity` `(n,)` log affinities (`models.taste`).
         shopper, product: `(n, 384)` unit encoder states.
         familiarity: `(n,)` 0-1, similarity to what the evaluator was trained on; below 1 widens the intervals.
         intent, trend: `(n,)` for the context priors.
@@ -61,6 +64,7 @@ class Situations:
     features: NDArray[np.float32]
     evidence: NDArray[np.float32]
     interest: NDArray[np.float32]
+    affinity: NDArray[np.float32]
     shopper: NDArray[np.float32]
     product: NDArray[np.float32]
     familiarity: NDArray[np.float32]
@@ -91,10 +95,10 @@ class Response:
 class EvaluatorWeights:
     """Everything the evaluator learned; shapes as in `models.training.evaluator`."""
 
-    feature_mean: Floats
-    feature_scale: Floats
+    binning: Binning
     shopper_projection: Floats  # (384, RANK)
     product_projection: Floats  # (384, RANK)
+    linear: Floats  # (in,)
     hidden: tuple[tuple[Floats, Floats], ...]  # ((in, out), (out,)) a layer
     purchase: MonotoneHead
     satisfaction: MonotoneHead
@@ -121,27 +125,26 @@ class Evaluator:
         return memory_keys(items, product, self._weights.key_projection)
 
     def represent(self, situations: Situations) -> Floats:
-        """Body output `phi` `(n, d)` with a trailing 1 for the bias."""
+        """Body output `phi` `(n, d)`: last hidden layer, linear term, and a trailing 1 for the bias."""
         weights = self._weights
         shopper = situations.shopper.astype(np.float64)
         product = situations.product.astype(np.float64)
-        numeric = np.concatenate(
-            [situations.features, situations.evidence, situations.interest[:, None]], axis=1, dtype=np.float64
-        )
         content = product @ weights.product_projection
-        hidden = np.concatenate(
+        inputs = np.concatenate(
             [
-                np.clip((numeric - weights.feature_mean) / weights.feature_scale, -INPUT_LIMIT, INPUT_LIMIT),
+                weights.binning.encode(numeric_inputs(situations)),
                 (shopper @ weights.shopper_projection) * content,
                 content,
                 (shopper * product).sum(axis=1, keepdims=True),
             ],
             axis=1,
         )
+        hidden = inputs
         for matrix, bias in weights.hidden:
             hidden = hidden @ matrix + bias
             hidden = hidden * sigmoid(hidden)  # SiLU
-        return np.concatenate([hidden, np.ones((len(hidden), 1))], axis=1)
+        linear = (inputs @ weights.linear)[:, None]
+        return np.concatenate([hidden, linear, np.ones((len(hidden), 1))], axis=1)
 
     def expect(self, situations: Situations, log_ratio: Floats) -> Expected:
         """Mean probabilities at prices `log_ratio` `(n, m)`, for searches over many prices."""
@@ -171,6 +174,12 @@ class Evaluator:
         level = priors.intent * situations.intent + priors.trend * np.clip(situations.trend, -1.0, 1.0)
         above = np.maximum(0.0, log_ratio - np.nan_to_num(situations.rival_log_ratio, nan=np.inf)[:, None])
         return np.asarray(level[:, None] - priors.rival * above, np.float64)
+
+
+def numeric_inputs(situations: Situations) -> NDArray[np.float32]:
+    """Features, evidence, interest and affinity, `(n, NUMERIC)`."""
+    ends = np.stack([situations.interest, situations.affinity], axis=1)
+    return np.concatenate([situations.features, situations.evidence, ends], axis=1, dtype=np.float32)
 
 
 def item_states(
@@ -220,7 +229,8 @@ def _novelty_draws(n_draws: int) -> Floats:
     return np.concatenate([half, -half])
 
 
-_VECTORS: Final = ("feature_mean", "feature_scale", "shopper_projection", "product_projection", "key_projection")
+_VECTORS: Final = ("shopper_projection", "product_projection", "linear", "key_projection")
+_BINNING: Final = ("low", "steep", "mean", "scale")
 
 
 def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], path: Path) -> None:
@@ -228,6 +238,7 @@ def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], pat
     tensors: dict[str, NDArray[np.float32]] = {
         name: np.ascontiguousarray(getattr(weights, name), np.float32) for name in _VECTORS
     }
+    tensors |= {f"binning.{name}": getattr(weights.binning, name) for name in _BINNING}
     for index, (matrix, bias) in enumerate(weights.hidden):
         tensors[f"hidden.{index}.matrix"] = np.ascontiguousarray(matrix, np.float32)
         tensors[f"hidden.{index}.bias"] = np.ascontiguousarray(bias, np.float32)
@@ -254,6 +265,7 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
             raise RegistryError(f"{path}: a tensor holds nan or infinity; remedy: train or activate another version")
         weights = EvaluatorWeights(
             **{name: tensors[name] for name in _VECTORS},
+            binning=Binning(*(tensors[f"binning.{name}"].astype(np.float32) for name in _BINNING)),
             hidden=tuple((tensors[f"hidden.{i}.matrix"], tensors[f"hidden.{i}.bias"]) for i in layers),
             purchase=MonotoneHead.from_posterior(tensors["purchase.mean"], tensors["purchase.covariance"]),
             satisfaction=MonotoneHead.from_posterior(tensors["satisfaction.mean"], tensors["satisfaction.covariance"]),
@@ -263,10 +275,10 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
         raise RegistryError(
             f"{path}: tensor {error} is missing; remedy: train again or activate another version"
         ) from None
-    numeric = len(FEATURES) + len(EVIDENCE) + 1
-    if weights.feature_mean.shape != (numeric,) or weights.hidden[0][0].shape[0] != numeric + 2 * RANK + 1:
+    width = weights.binning.width + 2 * RANK + 1
+    if len(weights.binning.low) != NUMERIC or weights.hidden[0][0].shape[0] != width or len(weights.linear) != width:
         raise RegistryError(
-            f"{path}: trained for {weights.feature_mean.shape[0]} numeric inputs, this code makes {numeric}; "
+            f"{path}: trained for {len(weights.binning.low)} numeric inputs, this code makes {NUMERIC}; "
             "remedy: train the evaluator again"
         )
     return Evaluator(weights, version)

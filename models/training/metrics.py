@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluator import Evaluator, Situations
+from models.evaluator import Evaluator
 from models.interest import InterestHead, conditional_state
 from models.monotone import sigmoid
 from models.strategist import ProposalRequest, Strategist
 from models.strategy import Strategy
+from models.training.demo_inputs import DemoInputs
 from models.training.interest import InterestData
-from models.training.panel import Panel
 from models.training.situations import Situation
 
 Floats = NDArray[np.float64]
@@ -36,20 +36,22 @@ def auc(label: Floats, score: Floats, weight: Floats) -> float:
     return float((positive * (below + negative / 2)).sum() / (positive.sum() * negative.sum()))
 
 
-def evaluator_metrics(
-    evaluator: Evaluator, panel: Panel, rows: NDArray[np.int64], situations: Situations
-) -> dict[str, float]:
-    """Log loss, RIG, AUC, calibration, elasticity and interval width on held-out panel rows."""
+def evaluator_metrics(evaluator: Evaluator, inputs: DemoInputs, rows: NDArray[np.int64]) -> dict[str, float]:
+    """Log loss, RIG, AUC, calibration and elasticity on held-out panel rows."""
+    panel = inputs.demo.panel
     label = panel.bought[rows].astype(np.float64)
     weight = panel.weight[rows].astype(np.float64)
     price = panel.log_ratio[rows].astype(np.float64)[:, None]
-    probability = evaluator.expect(situations, price).purchase[:, 0]
+    parts = []
+    for block in np.array_split(np.arange(len(rows)), 1 + len(rows) // 16_384):
+        prices = np.concatenate([price[block], np.repeat([[-0.1, 0.1]], len(block), axis=0)], axis=1)
+        parts.append(evaluator.expect(inputs.situations(rows[block]), prices).purchase)
+    response = np.concatenate(parts)  # at the price offered, then 10 % below and above the reference
+    probability = response[:, 0]
     rate = float(np.average(label, weights=weight))
     entropy = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
     loss = log_loss(label, probability, weight)
-    step = np.repeat(np.asarray([[-0.1, 0.1]]), len(rows), axis=0)
-    response = evaluator.expect(situations, step).purchase
-    elasticity = -(np.log(response[:, 1]) - np.log(response[:, 0])) / 0.2
+    elasticity = -(np.log(response[:, 2]) - np.log(response[:, 1])) / 0.2
     return {
         "log_loss": loss,
         "rig": 1 - loss / entropy,
@@ -57,7 +59,7 @@ def evaluator_metrics(
         "auc_category_only": auc(*(x[~panel.stratum_a[rows]] for x in (label, probability, weight))),
         "mean_prediction_over_rate": float(np.average(probability, weights=weight)) / rate,
         "elasticity": float(np.average(elasticity, weights=weight)),
-        "wrong_sign_share": float((response[:, 1] > response[:, 0]).mean()),
+        "wrong_sign_share": float((response[:, 2] > response[:, 1]).mean()),
     }
 
 

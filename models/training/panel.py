@@ -73,7 +73,10 @@ class Panel:
 
 
 def panel_products(receipts: pd.DataFrame, limit: int) -> list[int]:
-    """Products sold in >= 33 of weeks 2-40, with price variation and a steady regular price; the most bought first."""
+    """Products sold in >= 33 of weeks 2-40 whose price varies while a store's regular price stays; most bought first.
+
+    Steady means: at least 80 % of a product's store weeks lie within 2 % of that store's median regular price.
+    """
     early = receipts.loc[receipts["week"].between(2, 40)]
     weekly = early.groupby(["product_id", "week"])["loyalty"].median().rename("loyalty").reset_index()
     grouped = weekly.groupby("product_id")["loyalty"]
@@ -81,10 +84,9 @@ def panel_products(receipts: pd.DataFrame, limit: int) -> list[int]:
     off = (weekly["loyalty"] / own_median - 1).abs() > 0.05
     varied = off.groupby(weekly["product_id"]).sum() >= 3
     sold = grouped.size() >= 33
-    store_week = early.groupby(["product_id", "store_id", "week"])["regular"].median().rename("regular").reset_index()
-    usual = store_week.groupby("product_id")["regular"].transform("median")
-    steady_rows = (store_week["regular"] / usual - 1).abs() <= 0.02
-    steady = steady_rows.groupby(store_week["product_id"]).mean() >= 0.8
+    store_week = early.groupby(["product_id", "store_id", "week"])["regular"].median()
+    usual = store_week.groupby(["product_id", "store_id"]).transform("median")
+    steady = ((store_week / usual - 1).abs() <= 0.02).groupby("product_id").mean() >= 0.8
     chosen = sold.index[sold & varied.reindex(sold.index) & steady.reindex(sold.index)]
     counts = early.loc[early["product_id"].isin(chosen), "product_id"].value_counts()
     return sorted(counts.sort_index().sort_values(ascending=False, kind="stable").index[:limit].tolist())

@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
+from models.binning import Binning
 from models.encoder import DIM
 from models.errors import RegistryError
 from models.evaluator import (
     EVIDENCE,
     KEY_DIM,
+    NUMERIC,
     RANK,
     Evaluator,
     EvaluatorWeights,
@@ -25,20 +27,20 @@ from models.features import FEATURES
 from models.history import RecentItems
 from models.monotone import MonotoneHead
 
-NUMERIC = len(FEATURES) + len(EVIDENCE) + 1
-
 
 def weights(seed: int = 0) -> tuple[EvaluatorWeights, list[np.ndarray]]:
     rng = np.random.default_rng(seed)
-    covariances = [0.01 * np.eye(3 * 9), 0.01 * np.eye(2 * 9)]
+    covariances = [0.01 * np.eye(3 * 10), 0.01 * np.eye(2 * 10)]
+    binning = Binning.fit(rng.standard_normal((200, NUMERIC)).astype(np.float32), 4)
+    width = binning.width + 2 * RANK + 1
     made = EvaluatorWeights(
-        feature_mean=rng.standard_normal(NUMERIC),
-        feature_scale=rng.uniform(0.5, 2, NUMERIC),
+        binning=binning,
         shopper_projection=rng.standard_normal((DIM, RANK)),
         product_projection=rng.standard_normal((DIM, RANK)),
-        hidden=((rng.standard_normal((NUMERIC + 2 * RANK + 1, 8)) / 8, np.zeros(8)),),
-        purchase=MonotoneHead.from_posterior(rng.standard_normal((3, 9)), covariances[0]),
-        satisfaction=MonotoneHead.from_posterior(rng.standard_normal((2, 9)), covariances[1]),
+        linear=rng.standard_normal(width) / 20,
+        hidden=((rng.standard_normal((width, 8)) / 8, np.zeros(8)),),
+        purchase=MonotoneHead.from_posterior(rng.standard_normal((3, 10)), covariances[0]),
+        satisfaction=MonotoneHead.from_posterior(rng.standard_normal((2, 10)), covariances[1]),
         key_projection=rng.standard_normal((DIM, KEY_DIM)),
         base_rate=0.01,
     )
@@ -57,6 +59,7 @@ def situations(n: int, seed: int = 1) -> Situations:
         features=rng.standard_normal((n, len(FEATURES))).astype(np.float32),
         evidence=rng.standard_normal((n, len(EVIDENCE))).astype(np.float32),
         interest=zeros,
+        affinity=zeros,
         shopper=states(),
         product=states(),
         familiarity=zeros + 1,
@@ -137,9 +140,9 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, change: str) -> Non
     if change == "missing":
         del tensors["base_rate"]
     elif change == "nan":
-        tensors["feature_mean"][0] = np.nan
+        tensors["linear"][0] = np.nan
     else:
-        tensors["feature_mean"] = tensors["feature_mean"][:-1]
+        tensors["linear"] = tensors["linear"][:-1]
     save_file(tensors, str(path))
     with pytest.raises(RegistryError, match="remedy"):
         load_evaluator(path, "t")

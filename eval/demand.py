@@ -1,0 +1,93 @@
+"""Protocol A: purchase incidence on the demo store (train weeks 9-40, validation 41-44, test 45-52).
+
+The rows are `models.training.panel`'s; this module adds everything that models read and keeps the result as arrays
+under the data folder, since making it takes minutes. Figures describe simulated data and say nothing of real shoppers.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.training import MemoryNeighbours
+from models.evaluator import EVIDENCE, Situations
+from models.features import FEATURES
+from models.registry import Kind, Registry, read_meta
+from models.training.demo import DemoTraining, evaluator_data
+from models.training.demo_panel import read_panel
+from models.training.evaluator import EvaluatorData
+from models.training.panel import PanelConfig
+from models.training.taste import TasteTrainingConfig
+
+Ints = NDArray[np.int64]
+Progress = Callable[[str, float], None]
+
+SPLITS: Final = {"train": (9, 40), "validation": (41, 44), "test": (45, 52)}
+PANEL: Final = PanelConfig(last_week=52)
+_PROTOCOL: Final = 1  # raise when the rows would come out otherwise from the same configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """All rows; `week` and `stratum_a` are `(n,)`, `encoder` names the version whose states the rows hold."""
+
+    data: EvaluatorData
+    week: Ints
+    stratum_a: NDArray[np.bool_]
+    encoder: str
+
+    def rows(self, split: str) -> Ints:
+        """Row numbers of a split."""
+        first, last = SPLITS[split]
+        return np.flatnonzero((self.week >= first) & (self.week <= last))
+
+    def situations(self, rows: Ints) -> Situations:
+        """Rows as the evaluator reads them."""
+        data = self.data
+        numeric = data.numeric[rows]
+        ends = np.cumsum([len(FEATURES), len(EVIDENCE), 1])
+        features, evidence, interest, affinity = np.split(numeric, ends, axis=1)
+        zeros = np.zeros(len(rows), np.float32)
+        return Situations(
+            features=features,
+            evidence=evidence,
+            interest=interest[:, 0],
+            affinity=affinity[:, 0],
+            shopper=data.shopper_states[data.shopper_row[rows]],
+            product=data.product_states[data.product_row[rows]],
+            familiarity=zeros + 1,
+            intent=zeros,
+            trend=zeros,
+            rival_log_ratio=zeros * np.nan,
+        )
+
+
+def load_demand(registry: Registry, cache: Path, progress: Progress) -> Demand:
+    """The rows, from the cache when it holds them for the active encoder.
+
+    Raises:
+        RegistryError: No encoder is active.
+        BaseWeightsError: The demo data package is missing.
+    """
+    version = registry.active(Kind.ENCODER)
+    taste = TasteTrainingConfig()
+    digest = read_meta(registry.folder(Kind.ENCODER, version)).files
+    key = json.dumps([_PROTOCOL, asdict(PANEL), asdict(taste), FEATURES, EVIDENCE, dict(digest)], sort_keys=True)
+    folder = cache / f"demand-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    if not (folder / "complete").is_file():
+        demo = read_panel(PANEL, taste, progress)
+        inputs = DemoTraining(registry, demo, taste, progress).inputs(MemoryNeighbours)
+        folder.mkdir(parents=True, exist_ok=True)
+        data = evaluator_data(inputs, PANEL)
+        for field in fields(EvaluatorData):
+            np.save(folder / f"{field.name}.npy", getattr(data, field.name))
+        np.save(folder / "week.npy", demo.panel.week)
+        np.save(folder / "stratum_a.npy", demo.panel.stratum_a)
+        (folder / "complete").touch()
+    arrays = {field.name: np.load(folder / f"{field.name}.npy") for field in fields(EvaluatorData)}
+    return Demand(EvaluatorData(**arrays), np.load(folder / "week.npy"), np.load(folder / "stratum_a.npy"), version)

@@ -1,0 +1,68 @@
+"""Numeric inputs as piecewise-linear ramps (Gorishniy et al. 2022), so that a network sees thresholds.
+
+Each input becomes itself, one ramp a bin (0 below the bin, 1 above it, linear within), and whether it is exactly zero,
+which in history features means that something never happened. Bin edges are training quantiles of the non-zero values.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+LIMIT: Final = 4.0  # standard deviations beyond which an input says no more
+_LEAST_SCALE: Final = 0.05
+_ZERO: Final = 1e-9
+_ENOUGH: Final = 0.01  # share of non-zero values above which they alone set the edges
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Binning:
+    """Edges and scales; `encode` turns `(n, d)` into `(n, width)`.
+
+    Attributes:
+        low, steep: Lower edge of each bin and the inverse of its width, `(d, n_bins)`; unused bins have `steep` 0.
+        mean, scale: Of the encoded columns, `(width,)`.
+    """
+
+    low: Matrix
+    steep: Matrix
+    mean: Matrix
+    scale: Matrix
+
+    @property
+    def width(self) -> int:
+        """Number of encoded columns."""
+        return len(self.mean)
+
+    def encode(self, numeric: Matrix) -> Matrix:
+        """Standardised columns `(n, width)`, clipped to `LIMIT` standard deviations."""
+        found = (_columns(numeric, self.low, self.steep) - self.mean) / self.scale
+        return np.clip(found, -LIMIT, LIMIT, out=found)
+
+    @classmethod
+    def fit(cls, numeric: Matrix, n_bins: int) -> "Binning":
+        """From training rows `(n, d)`."""
+        low = np.zeros((numeric.shape[1], n_bins), np.float32)
+        steep = np.zeros_like(low)
+        for column in range(numeric.shape[1]):
+            values = numeric[:, column]
+            moved = values[np.abs(values) > _ZERO]
+            edges = np.unique(
+                np.quantile(moved if len(moved) > _ENOUGH * len(values) else values, np.linspace(0, 1, n_bins + 1))
+            )
+            widths = np.diff(edges)
+            keep = widths > 1e-6
+            low[column, : keep.sum()] = edges[:-1][keep]
+            steep[column, : keep.sum()] = 1 / widths[keep]
+        sample = numeric[:: max(1, len(numeric) // 200_000)]
+        columns = _columns(sample, low, steep)
+        return cls(low, steep, columns.mean(0), np.maximum(columns.std(0), _LEAST_SCALE))
+
+
+def _columns(numeric: Matrix, low: Matrix, steep: Matrix) -> Matrix:
+    ramps = np.clip((numeric[:, :, None] - low) * steep, 0.0, 1.0).reshape(len(numeric), -1)
+    zero = np.abs(numeric) <= _ZERO
+    return np.concatenate([numeric, ramps, zero], axis=1, dtype=np.float32)

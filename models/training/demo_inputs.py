@@ -1,0 +1,136 @@
+"""What the evaluator reads of each panel row, every part of it made from earlier weeks alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluator import EVIDENCE, Situations, memory_keys
+from models.features import PAIR_FEATURES, SHOPPER_PRODUCT
+from models.interest import InterestHead, conditional_state
+from models.training.demo_panel import DemoPanel, Progress, States
+from models.training.taste import TasteTrainingConfig, walk_forward
+
+Matrix = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+MEMORY_KEEP: Final = 0.1  # share of the panel's negatives that the outcome memory holds, as the demo store's does
+_MEMORY_BLOCK_WEEKS: Final = 2
+_BLOCK: Final = 50_000
+
+
+class OutcomeNeighbours(Protocol):
+    """An outcome memory as training sees it."""
+
+    def evidence(self, keys: Matrix) -> Matrix:
+        """Evidence features `(n, len(EVIDENCE))` of keys, from what was added so far."""
+        ...
+
+    def add(self, keys: Matrix, bought: Matrix, weight: Matrix, ratio: Matrix) -> None:
+        """Remember outcomes."""
+        ...
+
+
+NewMemory = Callable[[int, float], OutcomeNeighbours]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoInputs:
+    """Parts beside the panel's own features, one row a panel row: evidence, interest logit, log affinity."""
+
+    demo: DemoPanel
+    states: States
+    evidence: Matrix
+    interest: Matrix
+    affinity: Matrix
+
+    def situations(self, rows: Ints) -> Situations:
+        """Panel rows as the evaluator reads them; no session, rival or trend is known of them."""
+        panel = self.demo.panel
+        zeros = np.zeros(len(rows), np.float32)
+        return Situations(
+            features=panel.features[rows],
+            evidence=self.evidence[rows],
+            interest=self.interest[rows],
+            affinity=self.affinity[rows],
+            shopper=self.states.shopper[panel.state[rows]],
+            product=self.states.product[self.states.product_row[rows]],
+            familiarity=zeros + 1,
+            intent=zeros,
+            trend=zeros,
+            rival_log_ratio=zeros * np.nan,
+        )
+
+    def without_evidence(self) -> "DemoInputs":
+        """The same rows, nothing retrieved."""
+        return replace(self, evidence=np.zeros_like(self.evidence))
+
+    def numeric(self) -> Matrix:
+        """All rows, `(n, NUMERIC)`, in the order of `models.evaluator.numeric_inputs`."""
+        ends = np.stack([self.interest, self.affinity], axis=1)
+        return np.concatenate([self.demo.panel.features, self.evidence, ends], axis=1, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class InputMakers:
+    """What the inputs are made with: interest head, item-state training, key projection, outcome memory."""
+
+    interest: InterestHead
+    taste: TasteTrainingConfig
+    projection: NDArray[np.float64]
+    new_memory: NewMemory | None  # None: nothing is retrieved
+    base_rate: float
+
+
+def join_inputs(demo: DemoPanel, states: States, makers: InputMakers, progress: Progress) -> DemoInputs:
+    """Walk through the weeks once for each part."""
+    panel = demo.panel
+    last = int(panel.week.max())
+    affinity = walk_forward(
+        demo.purchases,
+        (np.asarray([demo.household_row[int(h)] for h in panel.household]), states.product_row, panel.week),
+        makers.taste,
+        lambda week: progress("affinity", week / last),
+    )
+    evidence = np.zeros((len(panel.week), len(EVIDENCE)), np.float32)
+    if makers.new_memory is not None:
+        evidence = _evidence(demo, states, makers, progress)
+    return DemoInputs(demo, states, evidence, _interest(demo, states, makers.interest), affinity)
+
+
+def _interest(demo: DemoPanel, states: States, head: InterestHead) -> Matrix:
+    panel = demo.panel
+    pair = panel.features[:, len(SHOPPER_PRODUCT) : len(SHOPPER_PRODUCT) + len(PAIR_FEATURES)]
+    found = [
+        head.logits(conditional_state(states.shopper[panel.state[b]], states.category[states.category_row[b]], pair[b]))
+        for b in np.array_split(np.arange(len(panel.bought)), 1 + len(panel.bought) // _BLOCK)
+    ]
+    return np.concatenate(found)
+
+
+def _evidence(demo: DemoPanel, states: States, makers: InputMakers, progress: Progress) -> Matrix:
+    """Evidence block by block of weeks, the memory holding what came before the block."""
+    panel = demo.panel
+    if makers.new_memory is None:
+        raise AssertionError("called without a memory")
+    memory: OutcomeNeighbours | None = None
+    found = np.zeros((len(panel.week), len(EVIDENCE)), np.float32)
+    blocks = panel.week // _MEMORY_BLOCK_WEEKS
+    kept = (panel.bought > 0) | (np.random.default_rng(17).random(len(panel.week)) < MEMORY_KEEP)
+    weight = np.where(panel.bought > 0, panel.weight, panel.weight / np.float32(MEMORY_KEEP)).astype(np.float32)
+    names = np.unique(blocks)
+    for number, block in enumerate(names):
+        rows = np.flatnonzero(blocks == block)
+        items, products = states.items[panel.state[rows]], states.product[states.product_row[rows]]
+        keys = memory_keys(items, products, makers.projection)
+        if memory is None:
+            memory = makers.new_memory(keys.shape[1], makers.base_rate)
+        else:
+            found[rows] = memory.evidence(keys)
+        mine = kept[rows]
+        known = rows[mine]
+        memory.add(keys[mine], panel.bought[known], weight[known], np.exp(panel.log_ratio[known]))
+        progress("evidence", (number + 1) / len(names))
+    return found

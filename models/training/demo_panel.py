@@ -1,0 +1,120 @@
+"""The demo panel with everything training refers to, and the encoder states of it all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.encoder import Encoder, Vectors
+from models.evaluator import item_states
+from models.history import ShopperHistory
+from models.journey import Journey, read_journey
+from models.texts import behaviour_text, category_text, product_text
+from models.training.interest import InterestRows
+from models.training.panel import Panel, PanelBuilder, PanelConfig
+from models.training.taste import Purchases, TasteTrainingConfig, vocabulary
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPanel:
+    """The panel with what its rows refer to.
+
+    Attributes:
+        products: Products with item states, the panel's own first; `purchases` refers to them by position.
+        household_row: Household id to its row in `purchases`.
+    """
+
+    journey: Journey
+    rates: PanelConfig
+    panel: Panel
+    products: list[int]
+    purchases: Purchases
+    household_row: dict[int, int]
+    product_texts: dict[int, str]
+    product_category: dict[int, str]
+    categories: list[str]
+    interest: InterestRows
+    interest_labels: NDArray[np.float32]
+
+
+def read_panel(config: PanelConfig, taste: TasteTrainingConfig, progress: Progress) -> DemoPanel:
+    """Build the panel and the interest rows in one walk."""
+    journey = read_journey()
+    categories = sorted(journey.products["category"].unique())
+    interest = InterestRows(categories)
+    builder = PanelBuilder(journey, config, interest.observe)
+    panel = builder.build(lambda week: progress("panel", week / 52))
+    rows = list(journey.products.itertuples())
+    households = {int(h): row for row, h in enumerate(np.unique(journey.receipts["household_id"]))}
+    products, purchases = _purchases(journey, builder.products, households, taste)
+    return DemoPanel(
+        journey=journey,
+        rates=config,
+        panel=panel,
+        products=products,
+        purchases=purchases,
+        household_row=households,
+        product_texts={int(r.product_id): product_text(r.title, r.category, r.brand) for r in rows},
+        product_category={int(r.product_id): str(r.category) for r in rows},
+        categories=categories,
+        interest=interest,
+        interest_labels=interest.labels(builder.category_purchases),
+    )
+
+
+def _purchases(
+    journey: Journey, panel_products: list[int], households: dict[int, int], config: TasteTrainingConfig
+) -> tuple[list[int], Purchases]:
+    """The vocabulary of item states, chosen on training weeks, and who bought of it when."""
+    receipts = journey.receipts
+    early = receipts.loc[receipts["week"] <= config.last_week]
+    products = vocabulary(
+        panel_products, early["product_id"].to_numpy(), early["household_id"].to_numpy(), config.items
+    )
+    column = {product: row for row, product in enumerate(products)}
+    bought = receipts.loc[receipts["product_id"].isin(column.keys())]
+    return products, Purchases(
+        ids=[str(product) for product in products],
+        household=bought["household_id"].map(households).to_numpy(np.int64),
+        item=bought["product_id"].map(column).to_numpy(np.int64),
+        week=bought["week"].to_numpy(np.int64),
+        n_households=len(households),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """Encoder states of everything the panel refers to."""
+
+    shopper: Vectors  # (n_states, 384), by `panel.state`
+    product: Vectors  # (n_products, 384), by `product_row`
+    category: Vectors  # (n_categories, 384)
+    items: Vectors  # (n_states, 384)
+    stranger: Vectors  # (384,)
+    product_row: NDArray[np.int64]  # (n_rows,)
+    category_row: NDArray[np.int64]  # (n_rows,)
+
+
+def encode_states(demo: DemoPanel, encoder: Encoder, progress: Progress) -> States:
+    """Encode products, categories and shopper states."""
+    product = encoder.encode([demo.product_texts[p] for p in demo.products])
+    column = {p: i for i, p in enumerate(demo.products)}
+    category_column = {c: i for i, c in enumerate(demo.categories)}
+    texts = demo.panel.texts
+    shopper = np.empty((len(texts), product.shape[1]), np.float32)
+    for start in range(0, len(texts), 1024):
+        shopper[start : start + 1024] = encoder.encode(texts[start : start + 1024])
+        progress("encode shoppers", start / len(texts))
+    names = {str(p): row for p, row in column.items()}
+    return States(
+        shopper=shopper,
+        product=product,
+        category=encoder.encode([category_text(c) for c in demo.categories]),
+        items=item_states(demo.panel.recents, lambda p: product[names[p]] if p in names else None),
+        stranger=encoder.encode([behaviour_text(ShopperHistory(), lambda _: "", 0.0)])[0],
+        product_row=np.asarray([column[int(p)] for p in demo.panel.product]),
+        category_row=np.asarray([category_column[demo.product_category[int(p)]] for p in demo.panel.product]),
+    )
