@@ -37,6 +37,7 @@ from agent.store import Store
 from agent.tokens import TokenSigner
 from models.evaluator import Evaluator
 from models.interest import load_interest
+from models.ranking import load_ranking
 from models.registry import Kind, Registry, read_meta
 from models.strategist import Strategist, load_strategist
 from models.taste import load_taste
@@ -81,7 +82,7 @@ def open_service(settings: Settings, store: Store, clock: Clock | None = None) -
     pipeline = _pipeline(
         settings, (observer, retriever, scorer, guard), evaluator, strategist, (store, signer, catalogue)
     )
-    ranker = Ranker(observer, retriever, scorer, evaluator, catalogue)
+    ranker = Ranker(observer, load_ranking(heads / "ranking.safetensors"), catalogue)
     rows = RowScorer(pipeline, evaluator)
     return Service(
         Parts(folder, store, signer, clock, store_clock, catalogue, shoppers, outcomes, pipeline, ranker, rows)

@@ -1,6 +1,7 @@
 """`pricesmith`: the command line. Each verb is a module of `agent.commands`; errors become one line and exit code 1."""
 
 import sys
+from importlib.metadata import entry_points
 
 import typer
 
@@ -22,6 +23,8 @@ app.command("train")(models.train)
 app.add_typer(data.import_app, name="import")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+for extra in entry_points(group="pricesmith.commands"):  # `eval` stands above this package and adds itself
+    app.add_typer(extra.load(), name=extra.name)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Which products to recommend: a pool from habit, similarity and popularity, ranked by the evaluator."""
+"""Which products to recommend: a pool from habit, similarity and popularity, ordered by the ranking head."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,7 @@ from agent.api.schemas import QuotedProduct, QuoteRequest, RecommendationRequest
 from agent.catalogue import Catalogue
 from agent.observation import Observation
 from agent.observe import Observer
-from agent.retriever import Retriever
-from agent.scorer import Scorer
-from models.evaluator import Evaluator
+from models.ranking import RankingHead
 from models.weeks import week_of
 from retrieval import ProductFilter
 
@@ -24,12 +22,10 @@ _POPULAR: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Ranker:
-    """The first two pipeline steps, then expected profit at the reference price."""
+    """A pool, observed and encoded as for a quote, ordered by the ranking head."""
 
     observer: Observer
-    retriever: Retriever
-    scorer: Scorer
-    evaluator: Evaluator
+    head: RankingHead
     catalogue: Catalogue
 
     def rank(self, request: RecommendationRequest, now: datetime) -> list[QuoteRequest]:
@@ -45,9 +41,8 @@ class Ranker:
         if not observed:
             return []
         encoded = self.observer.encode(observed)
-        situations = self.scorer.join(observed, encoded, self.retriever.retrieve(observed, encoded))
-        purchase = self.evaluator.expect(situations, np.zeros((len(observed), 1))).purchase[:, 0]
-        order = np.argsort(-purchase, kind="stable")[: request.limit]
+        scores = self.head.scores(encoded.features, encoded.affinity)
+        order = np.argsort(-scores, kind="stable")[: request.limit]
         return [_quote(request, observed[row].product_id or "") for row in order]
 
     def _pool(self, request: RecommendationRequest, shopper: Observation) -> list[QuoteRequest]:

@@ -29,6 +29,7 @@ Progress = Callable[[str, float], None]
 
 SPLITS: Final = {"train": (9, 40), "validation": (41, 44), "test": (45, 52)}
 PANEL: Final = PanelConfig(last_week=52)
+_READ: Final = ("adapter.safetensors", "interest.safetensors", "taste.safetensors")
 _PROTOCOL: Final = 1  # raise when the rows would come out otherwise from the same configuration
 
 
@@ -76,8 +77,9 @@ def load_demand(registry: Registry, cache: Path, progress: Progress) -> Demand:
     """
     version = registry.active(Kind.ENCODER)
     taste = TasteTrainingConfig()
-    digest = read_meta(registry.folder(Kind.ENCODER, version)).files
-    key = json.dumps([_PROTOCOL, asdict(PANEL), asdict(taste), FEATURES, EVIDENCE, dict(digest)], sort_keys=True)
+    files = read_meta(registry.folder(Kind.ENCODER, version)).files
+    digest = {name: files[name] for name in _READ}
+    key = json.dumps([_PROTOCOL, asdict(PANEL), asdict(taste), FEATURES, EVIDENCE, digest], sort_keys=True)
     folder = cache / f"demand-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if not (folder / "complete").is_file():
         demo = read_panel(PANEL, taste, progress)

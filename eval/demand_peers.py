@@ -4,6 +4,7 @@ Peers read the numeric features and the price. Case-control sampling is undone e
 plus log(rate), the stratum being one of the features (Prentice & Pyke 1979). LightGBM stops early on validation weeks.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +12,7 @@ from typing import Any, Final
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -53,7 +55,9 @@ def multilayer(train: Matrix, label: Matrix, _validation: tuple[Matrix, Matrix])
     """A plain multilayer perceptron."""
     network = MLPClassifier((128, 64), batch_size=2048, max_iter=6, learning_rate_init=1e-3, random_state=SEED)
     model = make_pipeline(StandardScaler(), network)
-    return _decision(model.fit(train, label))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a fixed number of epochs is meant
+        return _decision(model.fit(train, label))
 
 
 def boosted(*, monotone: bool, price: bool = True) -> Callable[[Matrix, Matrix, tuple[Matrix, Matrix]], Logit]:
@@ -76,7 +80,7 @@ def boosted(*, monotone: bool, price: bool = True) -> Callable[[Matrix, Matrix, 
             verbose=-1,
         )
         stop = lightgbm.early_stopping(30, verbose=False)
-        model.fit(train, label, eval_set=[(held_out, held_label)], eval_metric="binary_logloss", callbacks=[stop])
+        model.fit(train, label, eval_X=held_out, eval_y=held_label, eval_metric="binary_logloss", callbacks=[stop])
         return lambda rows: np.asarray(model.predict(rows, raw_score=True), np.float64)
 
     return fit

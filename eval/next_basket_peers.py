@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from eval.next_basket import NextBasket, decayed_counts, names, this_week
 from models.encoder import Encoder
-from models.evaluator import EVIDENCE, Evaluator, Situations
-from models.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix, feature_row
-from models.interest import InterestHead, conditional_state
+from models.features import Subject, feature_matrix, feature_row
+from models.ranking import RankingHead
 from models.taste import Taste
-from models.texts import behaviour_text, category_text, product_text
+from models.texts import behaviour_text, product_text
 from models.training.taste import item_weights
 
 Floats = NDArray[np.float64]
@@ -83,30 +82,25 @@ def _product_states(task: NextBasket, encoder: Encoder) -> NDArray[np.float32]:
 
 
 class Pricesmith:
-    """FAISS over item states makes a pool; the evaluator ranks it by purchase probability at the reference price."""
+    """FAISS over item states makes a pool, beside a shopper's own and the most popular; the ranking head orders it."""
 
-    def __init__(self, encoder: Encoder, interest: InterestHead, taste: Taste, evaluator: Evaluator) -> None:
+    def __init__(self, encoder: Encoder, taste: Taste, head: RankingHead) -> None:
         """Rank with one set of versions."""
         self._encoder = encoder
-        self._interest = interest
         self._taste = taste
-        self._evaluator = evaluator
+        self._head = head
 
     def scores(self, task: NextBasket) -> Floats:
-        """Purchase logits of the pool, minus infinity elsewhere."""
-        shopper, product = _shopper_states(task, self._encoder), _product_states(task, self._encoder)
+        """Scores of the pool, minus infinity elsewhere."""
+        product = _product_states(task, self._encoder)
         wanted = np.stack([self._taste.wanted[self._taste.rows[name]] for name in names(task)])
         index = faiss.IndexFlatIP(wanted.shape[1])
         index.add(np.ascontiguousarray(wanted))
         table = task.journey.products.set_index("product_id").loc[task.products]
-        categories = table["category"].tolist()
-        category_states = dict(
-            zip(categories, self._encoder.encode([category_text(c) for c in categories]), strict=True)
-        )
         facts = task.weeks.facts(this_week(task))
         popular = np.argsort(-task.popularity, kind="stable")[:_POPULAR]
         found = np.full((len(task.baskets), len(task.products)), -np.inf)
-        brands = table["brand"].tolist()
+        categories, brands = table["category"].tolist(), table["brand"].tolist()
         for row, basket in enumerate(task.baskets):
             buyer = self._taste.buyer(basket.history.products)
             near = index.search(buyer.state[None], POOL)[1][0]
@@ -117,21 +111,6 @@ class Pricesmith:
                 for p, name in zip(pool, pooled, strict=True)
             ]
             features = feature_matrix([feature_row(basket.history, s, task.weeks, task.at_s) for s in subjects])
-            states = np.repeat(shopper[row : row + 1], len(pool), axis=0)
-            pair = features[:, len(SHOPPER_PRODUCT) : len(SHOPPER_PRODUCT) + len(PAIR_FEATURES)]
-            category = np.stack([category_states[s.category] for s in subjects])
-            zeros = np.zeros(len(pool), np.float32)
-            situations = Situations(
-                features=features,
-                evidence=np.zeros((len(pool), len(EVIDENCE)), np.float32),
-                interest=self._interest.logits(conditional_state(states, category, pair)),
-                affinity=self._taste.affinity([buyer] * len(pool), pooled, product[pool]),
-                shopper=states,
-                product=product[pool],
-                familiarity=zeros + 1,
-                intent=zeros,
-                trend=zeros,
-                rival_log_ratio=zeros * np.nan,
-            )
-            found[row, pool] = self._evaluator.expect(situations, np.zeros((len(pool), 1))).purchase[:, 0]
+            affinity = self._taste.affinity([buyer] * len(pool), pooled, product[pool])
+            found[row, pool] = self._head.scores(features, affinity)
         return found

@@ -15,7 +15,7 @@ from models.strategist_export import export_strategist
 
 CARD: Final = "CARD.md"
 DELTAS: Final = {
-    Kind.ENCODER: ("adapter.safetensors", "interest.safetensors", "taste.safetensors"),
+    Kind.ENCODER: ("adapter.safetensors", "interest.safetensors", "taste.safetensors", "ranking.safetensors"),
     Kind.EVALUATOR: ("evaluator.safetensors",),
     Kind.STRATEGIST: ("delta.safetensors",),
 }

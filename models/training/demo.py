@@ -22,6 +22,7 @@ from models.evaluator import Evaluator, load_evaluator, save_evaluator
 from models.features import FEATURES, PAIR_FEATURES
 from models.gguf_weights import write_tokenizer
 from models.interest import InterestHead, load_interest, save_interest
+from models.ranking import save_ranking
 from models.registry import Kind, ModelMeta, Registry
 from models.strategist import Strategist, load_strategist
 from models.taste import save_taste
@@ -40,6 +41,7 @@ from models.training.evaluator import (
 from models.training.interest import InterestData, train_interest
 from models.training.metrics import evaluator_metrics, interest_metrics, strategist_metrics
 from models.training.panel import Panel, PanelConfig
+from models.training.ranking import RankingTrainingConfig, train_ranking
 from models.training.situations import RowFacts, Situation, invent
 from models.training.strategist import StrategistTrainingConfig, save_delta, train_strategist
 from models.training.taste import TasteTrainingConfig, fit_taste
@@ -80,7 +82,10 @@ class DemoTraining:
         head, scores = self._interest(states)
         save_interest(head, work / "interest.safetensors")
         save_taste(fit_taste(self._demo.purchases, states.product, self._taste), work / "taste.safetensors")
-        meta = meta.model_copy(update={"metrics": {**metrics, **scores}})
+        self._progress("ranking head", 0.0)
+        ranking, ranking_loss = train_ranking(self._demo, self._taste, RankingTrainingConfig())
+        save_ranking(ranking, work / "ranking.safetensors")
+        meta = meta.model_copy(update={"metrics": {**metrics, **scores, "ranking_train_loss": ranking_loss}})
         (work / CARD).write_text(card(meta), "utf-8")
         install_deltas(self._registry, meta, work)
         return meta

@@ -10,6 +10,7 @@ from models.encoder import Encoder, Vectors
 from models.evaluator import item_states
 from models.history import ShopperHistory
 from models.journey import Journey, read_journey
+from models.product_weeks import ProductWeeks
 from models.texts import behaviour_text, category_text, product_text
 from models.training.interest import InterestRows
 from models.training.panel import Panel, PanelBuilder, PanelConfig
@@ -23,7 +24,8 @@ class DemoPanel:
     """The panel with what its rows refer to.
 
     Attributes:
-        products: Products with item states, the panel's own first; `purchases` refers to them by position.
+        products: Products with item states, the panel's own `n_candidates` first; `purchases` refers to them by
+            position.
         household_row: Household id to its row in `purchases`.
     """
 
@@ -31,6 +33,8 @@ class DemoPanel:
     rates: PanelConfig
     panel: Panel
     products: list[int]
+    n_candidates: int
+    weeks: ProductWeeks
     purchases: Purchases
     household_row: dict[int, int]
     product_texts: dict[int, str]
@@ -55,6 +59,8 @@ def read_panel(config: PanelConfig, taste: TasteTrainingConfig, progress: Progre
         rates=config,
         panel=panel,
         products=products,
+        n_candidates=len(builder.products),
+        weeks=builder.weeks,
         purchases=purchases,
         household_row=households,
         product_texts={int(r.product_id): product_text(r.title, r.category, r.brand) for r in rows},

@@ -14,8 +14,8 @@ from datasets import Dataset
 from peft import LoraConfig, TaskType, get_peft_model_state_dict
 from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from sentence_transformers.losses import MultipleNegativesRankingLoss
-from sentence_transformers.training_args import BatchSamplers
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.training_args import BatchSamplers
 
 from models.encoder import MAX_TOKENS
 from models.training.panel import Panel

@@ -48,6 +48,19 @@ class EvaluatorTrainingConfig:
     seed: int = 17
 
 
+def sized(n_rows: int) -> EvaluatorTrainingConfig:
+    """A configuration for so many training rows: few rows carry the linear term, more of them the layers."""
+    if n_rows < 8_000:
+        return EvaluatorTrainingConfig(
+            n_bins=2, hidden=(8,), dropout=0.3, epochs=40, batch=256, learning_rate=3e-3, weight_decay=1.0
+        )
+    if n_rows < 80_000:
+        return EvaluatorTrainingConfig(
+            n_bins=4, hidden=(32,), dropout=0.2, epochs=12, batch=512, learning_rate=2e-3, weight_decay=0.3
+        )
+    return EvaluatorTrainingConfig()
+
+
 @dataclass(frozen=True, slots=True)
 class EvaluatorData:
     """Training rows; arrays are `(n,)` unless said otherwise.

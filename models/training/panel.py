@@ -184,6 +184,11 @@ class PanelBuilder:
         self._columns = _Columns()
 
     @property
+    def weeks(self) -> ProductWeeks:
+        """Weekly facts of all products."""
+        return self._weeks
+
+    @property
     def products(self) -> list[int]:
         """The panel's products, in the order of its columns."""
         return [int(product) for product in self._ids]

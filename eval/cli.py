@@ -1,0 +1,73 @@
+"""`pricesmith eval`: regression runs over models."""
+
+import json as jsonlib
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.commands.options import DataDir, Json, settings_for
+from agent.commands.output import print_json, progress_bar
+from agent.prepare import DataFolder
+
+app = typer.Typer(no_args_is_help=True, help="Measure models beside their peers.")
+
+
+class Split(StrEnum):
+    """Weeks that are scored: 41-44 to choose on, 45-52 to report once."""
+
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+@app.callback()
+def group() -> None:
+    """Measure models beside their peers."""
+
+
+@app.command("models")
+def models(
+    split: Annotated[Split, typer.Option(help="Choose on validation, report test once.")] = Split.VALIDATION,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out learning curve and ablations.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; default DATA/eval.")] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Demand and next-basket protocols on the demo store, all peers rerun beside the active versions.
+
+    Needs the extra `eval`. About twenty minutes on two cores, a third of it with --quick. Exit code 1 when a goal that
+    must never be lost is lost: a probability that rises with price, or a log loss above LightGBM's.
+
+    Example: pricesmith eval models --split test
+    """
+    try:
+        from eval.models import evaluate_demand, regressions
+        from eval.models_baskets import evaluate_baskets
+        from eval.models_report import print_report, write_page
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
+        raise typer.Exit(1) from None
+    from models.registry import Registry
+
+    folder = DataFolder(settings_for(data_dir).data_dir)
+    registry, target = Registry(folder.models), out or folder.root / "eval"
+    target.mkdir(parents=True, exist_ok=True)
+    with progress_bar(quiet=json) as progress:
+        report = evaluate_demand(registry, folder.root / "eval", split.value, progress, full=not quick)
+        report = evaluate_baskets(report, registry, progress)
+    facts = asdict(report)
+    (target / f"models-{split}.json").write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
+    write_page(report, target / f"models-{split}.html")
+    if json:
+        print_json(facts)
+    else:
+        print_report(report)
+        sys.stdout.write(f"report: {target / f'models-{split}.html'}\n")
+    lost = regressions(report)
+    for line in lost:
+        sys.stderr.write(f"pricesmith: regression: {line}\n")
+    if lost:
+        raise typer.Exit(1)

@@ -1,0 +1,50 @@
+"""Protocol B's part of `pricesmith eval models`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from eval.models import PRICESMITH, ModelsReport, Progress
+from eval.next_basket import NextBasket, freeze, ranking_scores
+from eval.next_basket_peers import (
+    Floats,
+    Pricesmith,
+    als,
+    ease,
+    ease_and_frequency,
+    frequency,
+    popularity,
+    text_similarity,
+)
+from models.encoder import OpenVinoEncoder
+from models.journey import read_journey
+from models.ranking import load_ranking
+from models.registry import Kind, Registry
+from models.taste import load_taste
+
+FREEZE: Final = {"validation": (40, 44), "test": (44, 52)}
+
+
+def evaluate_baskets(report: ModelsReport, registry: Registry, progress: Progress) -> ModelsReport:
+    """The report with protocol B on the same split."""
+    week, last = FREEZE[report.split]
+    task = freeze(read_journey(), week, last)
+    version = registry.active(Kind.ENCODER)
+    folder = registry.folder(Kind.ENCODER, version)
+    encoder = OpenVinoEncoder(folder, version, 2)
+    own = Pricesmith(encoder, load_taste(folder / "taste.safetensors"), load_ranking(folder / "ranking.safetensors"))
+    rankers: dict[str, Callable[[NextBasket], Floats]] = {
+        PRICESMITH: own.scores,
+        "popularity, 8 weeks": popularity,
+        "personal frequency, decayed": frequency,
+        "history text alone, fine-tuned": lambda t: text_similarity(t, encoder),
+        "ALS (64)": als,
+        "EASE (200)": ease,
+        "EASE + 0.5 decayed": ease_and_frequency,
+    }
+    found = {}
+    for place, (name, ranker) in enumerate(rankers.items()):
+        progress(f"next basket: {name}", place / len(rankers))
+        found[name] = ranking_scores(task, ranker(task))
+    progress("next basket", 1.0)
+    return replace(report, baskets=found)

@@ -1,0 +1,172 @@
+"""The report of `pricesmith eval models`: tables on the terminal, one self-contained page with plots."""
+
+import html
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib
+
+matplotlib.use("svg")
+from matplotlib import pyplot as plt
+
+from agent.commands.output import print_facts, print_table
+from eval.demand_metrics import DemandScores
+from eval.models import ModelsReport
+
+_DEMAND: Final = (
+    ("log loss", "log_loss", "{:.5f}"),
+    ("RIG", "rig", "{:.4f}"),
+    ("AUC", "auc", "{:.4f}"),
+    ("PR-AUC", "pr_auc", "{:.4f}"),
+    ("AUC A", "auc_a", "{:.3f}"),
+    ("AUC B", "auc_b", "{:.3f}"),
+    ("elasticity", "elasticity", "{:.2f}"),
+    ("wrong sign", "wrong_sign_share", "{:.1%}"),
+    ("residual slope", "residual_slope", "{:+.3f}"),
+    ("mean/rate", "mean_over_rate", "{:.3f}"),
+)
+_CAUTION: Final = (
+    "The demo data (Complete Journey) is simulated and for education only; "
+    "no figure here says anything of real shoppers."
+)
+_STYLE: Final = (
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1c2430}"
+    "table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}"
+    "th,td{padding:.3rem .7rem;border-bottom:1px solid #d8dee6;text-align:right;white-space:nowrap}"
+    "th:first-child,td:first-child{text-align:left}tr.own{font-weight:600;background:#eef4fb}"
+    "figure{display:inline-block;margin:1rem 1rem 1rem 0}svg{max-width:100%;height:auto}"
+)
+
+Rows = list[list[str]]
+
+
+def print_report(report: ModelsReport) -> None:
+    """Tables for people."""
+    for title, columns, rows in tables(report):
+        print_table(title, columns, rows)
+    print_facts({"90 % intervals cover": f"{report.coverage_90:.1%}", "note": _CAUTION})
+
+
+def tables(report: ModelsReport) -> list[tuple[str, Sequence[str], Rows]]:
+    """Title, columns and cells of each table."""
+    found: list[tuple[str, Sequence[str], Rows]] = [
+        (
+            f"Demand, {report.split} weeks",
+            ("model", *(name for name, _, _ in _DEMAND), "log loss over Pricesmith's (95 %)"),
+            [
+                [
+                    line.name,
+                    *_cells(line.scores),
+                    ""
+                    if line.against is None
+                    else f"{line.against.value:+.5f} ({line.against.low:+.5f} to {line.against.high:+.5f})",
+                ]
+                for line in report.demand
+            ],
+        )
+    ]
+    if report.curve:
+        names = list(report.curve[0].log_loss)
+        found.append(
+            (
+                "Learning curve, log loss by training rows",
+                ("rows", *names),
+                [[f"{p.rows:,}", *(f"{p.log_loss[name]:.5f}" for name in names)] for p in report.curve],
+            )
+        )
+    if report.ablations:
+        columns = ("evaluator", *(name for name, _, _ in _DEMAND))
+        found.append(("Ablations", columns, [[name, *_cells(s)] for name, s in report.ablations.items()]))
+    if report.baskets:
+        found.append(
+            (
+                "Next basket, Recall@20 / NDCG@10",
+                ("method", "all", "new only", "households"),
+                [
+                    [name, f"{s.recall:.3f}/{s.ndcg:.3f}", f"{s.recall_new:.3f}/{s.ndcg_new:.3f}", str(s.households)]
+                    for name, s in report.baskets.items()
+                ],
+            )
+        )
+    if report.strategist:
+        cells = [[name, f"{value:.4g}"] for name, value in report.strategist.items()]
+        found.append(("Strategist on held-out situations (measured when it was trained)", ("figure", "value"), cells))
+    return found
+
+
+def write_page(report: ModelsReport, path: Path) -> None:
+    """One HTML file, plots inline."""
+    versions = ", ".join(f"{kind} {version}" for kind, version in report.versions.items())
+    parts = [f"<h1>Models</h1><p>Versions: {html.escape(versions)}. {html.escape(_CAUTION)}</p>"]
+    parts.append(
+        f"<p>90 % intervals for product groups' purchases cover {report.coverage_90:.1%} of what was bought.</p>"
+    )
+    parts += [f"<figure>{plot}</figure>" for plot in (_calibration(report), _response(report), *_curve(report))]
+    for title, columns, rows in tables(report):
+        parts.append(f"<h2>{html.escape(title)}</h2>{_table(columns, rows)}")
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Pricesmith: models, {report.split}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>{"".join(parts)}</html>'
+    )
+    path.write_text(page, "utf-8")
+
+
+def _cells(scores: DemandScores) -> list[str]:
+    values: Mapping[str, Any] = asdict(scores)
+    return [form.format(values[name]) for _, name, form in _DEMAND]
+
+
+def _table(columns: Sequence[str], rows: Rows) -> str:
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
+    body = "".join(
+        f"<tr{' class=own' if row[0].startswith('Pricesmith') else ''}>"
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _calibration(report: ModelsReport) -> str:
+    figure, axes = plt.subplots(figsize=(5, 4))
+    for name, line in report.calibration.items():
+        axes.plot(line.predicted, line.observed, marker="o", markersize=3, label=name)
+    edge = max(max(line.predicted) for line in report.calibration.values())
+    axes.plot([1e-4, edge], [1e-4, edge], color="grey", linewidth=0.8)
+    axes.set(xscale="log", yscale="log", xlabel="predicted", ylabel="bought", title="Calibration")
+    axes.legend()
+    return _svg(figure)
+
+
+def _response(report: ModelsReport) -> str:
+    figure, axes = plt.subplots(figsize=(5, 4))
+    line = report.response
+    axes.fill_between(line["price_ratio"], line["relative_low"], line["relative_high"], alpha=0.25)
+    axes.plot(line["price_ratio"], line["relative"])
+    axes.set(
+        xlabel="price / reference", ylabel="purchase probability / at reference", title="Price response (middle half)"
+    )
+    return _svg(figure)
+
+
+def _curve(report: ModelsReport) -> list[str]:
+    if not report.curve:
+        return []
+    figure, axes = plt.subplots(figsize=(5, 4))
+    for name in report.curve[0].log_loss:
+        axes.plot([p.rows for p in report.curve], [p.log_loss[name] for p in report.curve], marker="o", label=name)
+    axes.set(xscale="log", xlabel="training rows", ylabel="log loss", title="Learning curve")
+    axes.legend()
+    return [_svg(figure)]
+
+
+def _svg(figure: Any) -> str:
+    target = io.StringIO()
+    figure.tight_layout()
+    figure.savefig(target, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    text = target.getvalue()
+    return text[text.index("<svg") :]
