@@ -15,7 +15,7 @@ from models.encoder import DIM, Encoder, OpenVinoEncoder
 from models.evaluator import KEY_DIM, Evaluator, load_evaluator
 from models.journey import read_journey
 from models.registry import ORDER, Kind, Registry, read_meta
-from models.versions import install_shipped
+from models.versions import check_complete, install_shipped
 from retrieval import OutcomeMemory, ProductIndex, SnapshotError
 
 Progress = Callable[[str, float], None]
@@ -72,6 +72,7 @@ def load_encoder(registry: Registry, threads: int) -> Encoder:
     version = registry.active(Kind.ENCODER)
     folder = registry.folder(Kind.ENCODER, version)
     read_meta(folder)
+    check_complete(folder, Kind.ENCODER)
     return OpenVinoEncoder(folder, version, threads)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from models.encoder_export import export_encoder
+from models.errors import RegistryError
 from models.registry import META, Kind, ModelMeta, Registry, file_digests, read_meta
 from models.strategist_export import export_strategist
 
@@ -37,7 +38,7 @@ def install_deltas(registry: Registry, meta: ModelMeta, deltas: Path) -> Path:
 
 
 def install_shipped(registry: Registry, kind: Kind) -> bool:
-    """Install the shipped version of a kind unless it is there; activate it when none is active.
+    """Install the shipped version of a kind unless it is there; activate it when none that this code can use is.
 
     Returns:
         Whether anything had to be made.
@@ -50,9 +51,34 @@ def install_shipped(registry: Registry, kind: Kind) -> bool:
         fresh = not registry.has(kind, meta.version)
         if fresh:
             install_deltas(registry, meta, folder)
-    if not registry.is_active(kind):
+    if not registry.is_active(kind) or _outdated(registry, kind):
         registry.activate(kind, meta.version)
     return fresh
+
+
+def check_complete(folder: Path, kind: Kind) -> None:
+    """See that a version holds every file that this code reads.
+
+    Raises:
+        RegistryError: It lacks one, having been made by an earlier release.
+    """
+    missing = [name for name in DELTAS[kind] if not (folder / name).is_file()]
+    if missing:
+        raise RegistryError(
+            f"{folder} lacks {', '.join(missing)}: an earlier release made it; remedy: pricesmith prepare, "
+            f"or train the {kind} again"
+        )
+
+
+def _outdated(registry: Registry, kind: Kind) -> bool:
+    """Whether the active version is gone, lacks files, or was trained with versions that are no longer active."""
+    active = registry.active(kind)
+    if not registry.has(kind, active):
+        return True
+    folder = registry.folder(kind, active)
+    meta = read_meta(folder)
+    stale = any(registry.active(needed) != version for needed, version in meta.requires.items())
+    return stale or not all((folder / name).is_file() for name in DELTAS[kind])
 
 
 def ship(registry: Registry, kind: Kind, target: Path) -> None:
