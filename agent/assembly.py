@@ -42,6 +42,7 @@ from models.registry import Kind, Registry, read_meta
 from models.strategist import Strategist, load_strategist
 from models.taste import load_taste
 from models.value import Weights
+from models.versions import check_fit
 from prompts import load_prompt
 
 
@@ -59,15 +60,29 @@ def open_service(settings: Settings, store: Store, clock: Clock | None = None) -
         RegistryError: Models are not prepared, or a file is damaged; the message names the remedy.
     """
     clock = clock or SystemClock()
+    parts = build_parts(settings, store, clock, None)
+    return Service(parts, lambda running: build_parts(settings, store, clock, running))
+
+
+def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts | None) -> Parts:
+    """Everything a service is made of, with the versions that are active now.
+
+    What `running` parts hold and the change of versions does not touch is shared with them.
+    """
     folder = DataFolder(settings.data_dir)
     registry = Registry(folder.models)
-    encoder = CachedEncoder(load_encoder(registry, settings.threads))
-    evaluator = load_active_evaluator(registry)
-    catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version))
-    catalogue.index_missing()
-    shoppers = ShopperBook(store, catalogue.labels)
+    in_use = registry.in_use()
+    check_fit(registry)
     store_clock = StoreClock.from_meta(store.meta)
-    outcomes = OutcomeBook(open_outcome_memory(folder, evaluator.version), evaluator, catalogue, shoppers, store_clock)
+    evaluator = load_active_evaluator(registry)
+    encoder = CachedEncoder(load_encoder(registry, settings.threads))
+    if running is not None and running.in_use.get(Kind.ENCODER) == encoder.version:
+        catalogue = running.catalogue
+    else:
+        catalogue = _catalogue(store, encoder, folder, running)
+    shoppers = running.shoppers if running is not None else ShopperBook(store, catalogue.labels)
+    memory = open_outcome_memory(folder, evaluator.version)
+    outcomes = OutcomeBook(memory, evaluator, catalogue, shoppers, store_clock)
     outcomes.catch_up(store)
     pack = load_pack(settings.pack)
     guard = Guard(merchant_rules(settings, pack))
@@ -82,11 +97,28 @@ def open_service(settings: Settings, store: Store, clock: Clock | None = None) -
     pipeline = _pipeline(
         settings, (observer, retriever, scorer, guard), evaluator, strategist, (store, signer, catalogue)
     )
-    ranker = Ranker(observer, load_ranking(heads / "ranking.safetensors"), catalogue)
-    rows = RowScorer(pipeline, evaluator)
-    return Service(
-        Parts(folder, store, signer, clock, store_clock, catalogue, shoppers, outcomes, pipeline, ranker, rows)
+    return Parts(
+        folder=folder,
+        in_use=in_use,
+        store=store,
+        signer=signer,
+        clock=clock,
+        store_clock=store_clock,
+        catalogue=catalogue,
+        shoppers=shoppers,
+        outcomes=outcomes,
+        pipeline=pipeline,
+        ranker=Ranker(observer, load_ranking(heads / "ranking.safetensors"), catalogue),
+        row_scorer=RowScorer(pipeline, evaluator),
     )
+
+
+def _catalogue(store: Store, encoder: CachedEncoder, folder: DataFolder, running: Parts | None) -> Catalogue:
+    """Products and weekly facts, read from the store or shared with running parts; the index is the encoder's own."""
+    beside = running.catalogue if running is not None else None
+    catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version), beside)
+    catalogue.index_missing()
+    return catalogue
 
 
 def load_active_strategist(registry: Registry) -> Strategist:

@@ -45,14 +45,19 @@ def entry_of(product: ProductRecord) -> ProductEntry:
 class Catalogue:
     """Products in memory; many readers, one writer at a time."""
 
-    def __init__(self, store: Store, encoder: CachedEncoder, index: ProductIndex) -> None:
-        """Read all products and weekly facts from the store."""
+    def __init__(
+        self, store: Store, encoder: CachedEncoder, index: ProductIndex, beside: "Catalogue | None" = None
+    ) -> None:
+        """Read all products and weekly facts from the store, or share those of a catalogue `beside` this one."""
         self._store = store
         self._encoder = encoder
         self.index = index
-        self._products = {product.product_id: product for product in store.iter_products()}
-        self.weeks = read_weeks(store, self._products.values())
-        self._lock = Lock()
+        if beside is None:
+            self._products = {product.product_id: product for product in store.iter_products()}
+            self.weeks = read_weeks(store, self._products.values())
+            self._lock = Lock()
+        else:
+            self._products, self.weeks, self._lock = beside._products, beside.weeks, beside._lock
 
     def __len__(self) -> int:
         """How many products are known."""
@@ -118,6 +123,12 @@ class Catalogue:
     def category_states(self, categories: Sequence[str]) -> NDArray[np.float32]:
         """Encoder states of categories `(n, 384)`."""
         return self._encoder.encode([category_text(category) for category in categories])
+
+    def reindex(self, product_ids: Iterable[str]) -> None:
+        """Embed and index known products anew."""
+        products = [self._products[product_id] for product_id in product_ids if product_id in self._products]
+        if products:
+            self.index.upsert([entry_of(product) for product in products], self._embed(products))
 
     def index_missing(self, on_share: Callable[[float], None] | None = None) -> int:
         """Embed and index products that the store has and the index lacks; returns how many."""

@@ -1,6 +1,6 @@
 """The service in one process: pipeline, catalogue, memory and store behind `agent.service.PricingService`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -21,6 +21,7 @@ from agent.service import OutcomeReport, Readiness
 from agent.shoppers import ShopperBook
 from agent.store import Store, StoreError
 from agent.tokens import TokenSigner, Verification
+from models.registry import Kind, Registry
 from models.weeks import week_of, week_start
 
 
@@ -29,6 +30,7 @@ class Parts:
     """What the service is made of; `agent.assembly` makes it."""
 
     folder: DataFolder
+    in_use: Mapping[Kind, str]
     store: Store
     signer: TokenSigner
     clock: Clock
@@ -44,13 +46,17 @@ class Parts:
 class Service:
     """Synchronous and thread-safe; quotes are made one batch at a time, everything else beside them."""
 
-    def __init__(self, parts: Parts) -> None:
-        """Take ownership of the parts; `close` ends them."""
+    def __init__(self, parts: Parts, rebuild: Callable[[Parts], Parts]) -> None:
+        """Take ownership of the parts; `close` ends them. `rebuild` makes parts with the versions active now."""
         self._parts = parts
+        self._rebuild = rebuild
         self._quoting = Lock()
         self._remembering = Lock()
+        self._reloading = Lock()
+        self._refused: Mapping[Kind, str] = {}
+        self._changed: set[str] | None = None  # products that change while other parts are being built
         self._closed = False
-        self._saved = (parts.outcomes.memory.watermark, parts.catalogue.index.version)
+        self._saved: tuple[object, object] = (parts.outcomes.memory.watermark, parts.catalogue.index.version)
 
     def quote(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
         """Price requests, one decision or refusal each, in their order."""
@@ -111,6 +117,8 @@ class Service:
     def upsert_products(self, products: Sequence[ProductRecord]) -> None:
         """Add or replace products; they are searchable when this returns."""
         self._parts.catalogue.upsert(products)
+        if self._changed is not None:
+            self._changed |= {product.product_id for product in products}
 
     def recommend(self, request: RecommendationRequest) -> list[Decision]:
         """Products for a shopper, best first, each priced."""
@@ -119,6 +127,38 @@ class Service:
             quotes = self._parts.ranker.rank(request, now)
             answers = self._parts.pipeline.quote(quotes, now) if quotes else []
         return [answer for answer in answers if isinstance(answer, Decision)]
+
+    def reload(self) -> Mapping[Kind, str] | None:
+        """Bring versions that were activated since into use; returns them, None when nothing changed.
+
+        Quotes go on with the old versions until the new parts are ready. A version that cannot be loaded leaves the
+        old ones in use, and is not tried again until something else is activated.
+
+        Raises:
+            RegistryError: The newly active versions are damaged or do not fit together.
+        """
+        with self._reloading:
+            old = self._parts
+            wanted = Registry(old.folder.models).in_use()
+            if self._closed or wanted in (old.in_use, self._refused):
+                return None
+            self._changed = set()
+            try:
+                fresh = self._rebuild(old)
+            except Exception:
+                self._refused, self._changed = wanted, None
+                raise
+            with self._quoting, self._remembering:
+                if self._closed:
+                    return None
+                if fresh.catalogue is not old.catalogue:
+                    fresh.catalogue.reindex(self._changed)
+                    self._saved = (self._saved[0], None)
+                if fresh.in_use.get(Kind.EVALUATOR) != old.in_use.get(Kind.EVALUATOR):
+                    self._saved = (None, self._saved[1])
+                fresh.outcomes.catch_up(fresh.store)
+                self._parts, self._changed, self._refused = fresh, None, {}
+            return fresh.in_use
 
     def readiness(self) -> Readiness:
         """Whether models, index and store are ready."""

@@ -10,6 +10,7 @@ from agent.decision import Decision
 from agent.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord
 from agent.refusal import Refusal
 from agent.tokens import Verification
+from models.registry import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,10 @@ class PricingService(Protocol):
 
     def readiness(self) -> Readiness:
         """Whether models, index and store are ready."""
+        ...
+
+    def reload(self) -> Mapping[Kind, str] | None:
+        """Bring newly activated model versions into use; returns them, None when nothing changed."""
         ...
 
     def close(self) -> None:

@@ -150,6 +150,10 @@ class Registry:
             raise RegistryError(f"no {kind} is active under {self._root}; remedy: pricesmith prepare")
         return version
 
+    def in_use(self) -> Mapping[Kind, str]:
+        """Active versions by kind; what changes when something is activated."""
+        return dict(self._state().active)
+
     def is_active(self, kind: Kind) -> bool:
         """Whether some version of a kind is in use."""
         return kind in self._state().active

@@ -70,6 +70,22 @@ def check_complete(folder: Path, kind: Kind) -> None:
         )
 
 
+def check_fit(registry: Registry) -> None:
+    """See that the active versions were trained with one another.
+
+    Raises:
+        RegistryError: One needs a version that is not active.
+    """
+    in_use = registry.in_use()
+    for kind, version in in_use.items():
+        for needed, expected in read_meta(registry.folder(kind, version)).requires.items():
+            if in_use.get(needed) != expected:
+                raise RegistryError(
+                    f"{kind} {version} was trained with {needed} {expected}, active is {in_use.get(needed)}; remedy: "
+                    f"pricesmith models activate {needed} {expected}, or activate a {kind} that fits"
+                )
+
+
 def _outdated(registry: Registry, kind: Kind) -> bool:
     """Whether the active version is gone, lacks files, or was trained with versions that are no longer active."""
     active = registry.active(kind)

@@ -16,7 +16,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from agent.api.context import CONTEXT, AppContext, Opened, context_of
 from agent.api.controllers import FeedbackController, QuoteController, livez, metrics, readyz
-from agent.api.housekeeping import keep_house
+from agent.api.housekeeping import follow_models, keep_house
 from agent.api.logs import service_log, where
 from agent.api.metrics import Metrics
 from agent.api.observed import REQUEST_ID, ObservedApp
@@ -41,12 +41,13 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Opened]) -> Li
         opened = await anyio.to_thread.run_sync(open_all, settings)
         lane = Lane(opened.service.quote, limit=settings.queue_limit)
         app.state[CONTEXT] = context = AppContext(settings, opened, lane, CapacityLimiter(_THREADS), measured)
-        housekeeping = asyncio.create_task(keep_house(context, log))
+        beside = [asyncio.create_task(task(context, log)) for task in (keep_house, follow_models)]
         try:
             yield
         finally:
-            housekeeping.cancel()
-            await asyncio.gather(housekeeping, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await lane.close()
             await anyio.to_thread.run_sync(opened.service.close)
 

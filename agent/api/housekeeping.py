@@ -1,4 +1,4 @@
-"""What the service does beside its requests: forgetting answers kept for idempotency keys that nobody repeats."""
+"""What the service does beside its requests: forgetting answers that nobody repeats, following model activations."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -8,9 +8,11 @@ import anyio
 from agent.api.context import AppContext
 from agent.api.logs import where
 from agent.store import StoreError
+from models.errors import ModelError
 
 KEPT_FOR: Final = timedelta(hours=24)
 _EVERY_S: Final = 3_600.0
+_LOOK_S: Final = 2.0
 
 
 async def keep_house(context: AppContext, log: Any) -> None:
@@ -21,3 +23,16 @@ async def keep_house(context: AppContext, log: Any) -> None:
         except StoreError as error:
             log.warning("housekeeping failed", error=where(error))
         await anyio.sleep(_EVERY_S)
+
+
+async def follow_models(context: AppContext, log: Any) -> None:
+    """Bring model versions into use soon after they are activated, until cancelled; a bad one is logged and left."""
+    while True:
+        await anyio.sleep(_LOOK_S)
+        try:
+            found = await context.run(context.opened.service.reload)
+        except (ModelError, StoreError, OSError) as error:
+            log.error("new model versions refused; the old ones stay in use", reason=str(error))
+        else:
+            if found is not None:
+                log.info("model versions in use", **{kind.value: version for kind, version in found.items()})

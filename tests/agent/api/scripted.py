@@ -83,6 +83,9 @@ class ScriptedService:
     def readiness(self) -> Readiness:
         return Readiness(self.ready, {"models": "ok" if self.ready else "loading"})
 
+    def reload(self) -> None:
+        return None
+
     def close(self) -> None:
         self.closed = True
 
