@@ -1,5 +1,7 @@
 """The app factory that servers call (granian, or any ASGI server with a factory option)."""
 
+import gc
+
 from litestar import Litestar
 
 from agent.api.app import create_app
@@ -21,4 +23,7 @@ def open_everything(settings: Settings) -> Opened:
     store = open_store(settings, clock)
     secret = settings.bootstrap_key
     keys = KeyRing(store, clock, secret.get_secret_value() if secret is not None else None)
-    return Opened(service=open_service(settings, store, clock), store=store, keys=keys)
+    service = open_service(settings, store, clock)
+    gc.collect()
+    gc.freeze()  # what is loaded stays: looking through it again and again would hold requests up
+    return Opened(service=service, store=store, keys=keys)

@@ -25,6 +25,7 @@ from agent.prepare import (
 from agent.pricing import Parts, Service
 from agent.proposer import Proposer
 from agent.ranking import Ranker
+from agent.recall import Archive
 from agent.recorder import Recorder
 from agent.retriever import Retriever
 from agent.score import RowScorer
@@ -86,10 +87,11 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     outcomes.catch_up(store)
     pack = load_pack(settings.pack)
     guard = Guard(merchant_rules(settings, pack))
-    defaults = Defaults(pack, store_clock, settings.default_deadline_ms, guard)
     heads = registry.folder(Kind.ENCODER, encoder.version)
-    readers = Readers(encoder, load_interest(heads / "interest.safetensors"), load_taste(heads / "taste.safetensors"))
-    observer = Observer(catalogue, shoppers, store, readers, defaults)
+    taste = load_taste(heads / "taste.safetensors")
+    archive = Archive(store, shoppers, store_clock, pack, taste, catalogue.title)
+    readers = Readers(encoder, load_interest(heads / "interest.safetensors"))
+    observer = Observer(catalogue, archive, readers, Defaults(settings.default_deadline_ms, guard))
     retriever = Retriever(catalogue, outcomes)
     scorer = Scorer(evaluator, lambda observation, raw: guard.check(observation, raw).price_minor)
     signer = TokenSigner.load_or_create(folder.signing_key)

@@ -101,14 +101,9 @@ class Catalogue:
 
     def states(self, products: Sequence[ProductRecord]) -> NDArray[np.float32]:
         """Encoder states `(n, 384)`: from the index where the product is in it unchanged, else encoded now."""
-        found = np.empty((len(products), self.index.dim), np.float32)
-        unknown = []
-        for row, product in enumerate(products):
-            known = self.index.vector(product.product_id) if self._products.get(product.product_id) is product else None
-            if known is None:
-                unknown.append(row)
-            else:
-                found[row] = known
+        found = self.known_states([product.product_id for product in products])
+        changed = [row for row, p in enumerate(products) if self._products.get(p.product_id) is not p]
+        unknown = sorted({*changed, *np.flatnonzero(~found.any(axis=1)).tolist()})
         if unknown:
             found[unknown] = self._embed([products[row] for row in unknown])
         return found
@@ -119,6 +114,14 @@ class Catalogue:
     def state(self, product_id: str) -> NDArray[np.float32] | None:
         """A known product's state."""
         return self.index.vector(product_id)
+
+    def known_states(self, product_ids: Sequence[str]) -> NDArray[np.float32]:
+        """The states of products by id `(n, 384)`, zeros for unknown ones."""
+        found = np.zeros((len(product_ids), self.index.dim), np.float32)
+        for row, vector in enumerate(self.index.vectors(product_ids)):
+            if vector is not None:
+                found[row] = vector
+        return found
 
     def category_states(self, categories: Sequence[str]) -> NDArray[np.float32]:
         """Encoder states of categories `(n, 384)`."""

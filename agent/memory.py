@@ -15,7 +15,7 @@ from agent.records import OutcomeRecord, OutcomeType
 from agent.shoppers import ShopperBook
 from agent.store import Store
 from agent.store.rows import chunks
-from models.evaluator import Evaluator, item_states
+from models.evaluator import Evaluator, Neighbours, item_states
 from models.history import RecentItems
 from retrieval import MemoryRow, OutcomeMemory
 
@@ -46,8 +46,8 @@ class OutcomeBook:
         """The `k` nearest past outcomes of each shopper and product before each moment (Unix seconds)."""
         if not recents:
             return []
-        keys = self._evaluator.memory_keys(item_states(recents, self._catalogue.state), products)
-        hits = self.memory.neighbours(keys, k, [int(moment * 1e6) for moment in at_s])
+        keys = self._keys(recents, products)
+        hits = self.memory.neighbours(keys, k, _micros(at_s))
         return [
             tuple(
                 PastOutcome(
@@ -62,6 +62,13 @@ class OutcomeBook:
             )
             for row in hits
         ]
+
+    def alike(
+        self, recents: Sequence[RecentItems], products: NDArray[np.float32], at_s: Sequence[float], k: int
+    ) -> Neighbours:
+        """What `neighbours` finds, as the evaluator reads it."""
+        found = self.memory.alike(self._keys(recents, products), k, _micros(at_s))
+        return Neighbours(found.bought, found.weight, found.similarity, found.price_ratio, found.count)
 
     def catch_up(self, store: Store, on_batch: Callable[[int], None] | None = None) -> int:
         """Remember what the store holds beyond the watermark; returns how many outcomes were new."""
@@ -87,9 +94,12 @@ class OutcomeBook:
         if not usable:
             self.memory.watermark = max(self.memory.watermark, watermark)
             return
-        items = item_states(self._recents(usable), state_of)
+        items = item_states(self._recents(usable), self._catalogue.known_states)
         keys = self._evaluator.memory_keys(items, np.stack(states))
         self.memory.add([self._row(outcome) for outcome in usable], keys, watermark)
+
+    def _keys(self, recents: Sequence[RecentItems], products: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._evaluator.memory_keys(item_states(recents, self._catalogue.known_states), products)
 
     def _recents(self, outcomes: Sequence[OutcomeRecord]) -> list[RecentItems]:
         """What each outcome's shopper had bought just before it; one read of the store for each shopper."""
@@ -117,3 +127,7 @@ class OutcomeBook:
 
     def _behaviour(self, at: datetime) -> datetime:
         return self._clock.behaviour_time(at)
+
+
+def _micros(at_s: Sequence[float]) -> list[int]:
+    return [int(moment * 1e6) for moment in at_s]

@@ -1,6 +1,5 @@
 """What one request became after step 1: cleaned, joined with what the store knows, point in time."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,9 +9,10 @@ from numpy.typing import NDArray
 from agent.decision import IgnoredInput
 from agent.records import ProductRecord
 from models.features import Subject
-from models.history import ShopperHistory
+from models.history import RecentItems
 from models.monotone import sigmoid
 from models.strategy import AnchorPrices
+from models.taste import Buyer
 from models.value import Stock
 
 
@@ -45,6 +45,19 @@ class Market:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What a shopper's past and session say at one moment, whatever the product.
+
+    Attributes:
+        text: Behaviour in words, for the encoder.
+    """
+
+    text: str
+    buyer: Buyer
+    recent: RecentItems
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One observed request.
 
@@ -52,7 +65,10 @@ class Observation:
         at: Wall-clock time of the decision. `behaviour_s` is the moment that features are asked for, Unix seconds
             on the behaviour clock (`agent.clock.StoreClock`).
         product_id: None when the product was described inline without an id.
-        history: The shopper's fold; empty when the shopper is unknown or opted out.
+        past: Of the shopper; a stranger's when the shopper is unknown or opted out.
+        features: `models.features.FEATURES` of shopper and product.
+        intent: Interest shown in this product in this session, 0-4.
+        loyalty: `new`, `occasional`, `regular` or `lapsed` in the product's category.
         holds_reference: Why no personalised price may be made, None when one may.
         inputs_used: Names of the inputs that enter the decision if it is personalised.
     """
@@ -69,8 +85,10 @@ class Observation:
     anchors: AnchorPrices
     limits: RequestLimits
     market: Market
-    history: ShopperHistory
-    profile: Mapping[str, object] | str
+    past: Past
+    features: list[float]
+    intent: float
+    loyalty: str
     subject: Subject
     opted_out: bool
     holds_reference: str | None

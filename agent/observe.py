@@ -1,34 +1,29 @@
 """Step 1: a request joined with what the store knew before it, cleaned, protected attributes dropped and named."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.api.convert import described, minor_of
-from agent.api.schemas import Context, Personalisation, QuotedProduct, QuoteRequest, SessionEvent
+from agent.api.schemas import Context, QuotedProduct, QuoteRequest
 from agent.catalogue import Catalogue, merge_inline
-from agent.clock import StoreClock
 from agent.decision import IgnoredInput
 from agent.encoding import CachedEncoder
 from agent.gateway import holds_reference
 from agent.guarding import Guard
 from agent.money import fraction_digits
-from agent.observation import Encoded, Market, Observation, RequestLimits
-from agent.packs import Pack
-from agent.protected import Screened, screen_profile
-from agent.records import EventRecord, ProductRecord, ShopperRecord
+from agent.observation import Encoded, Market, Observation, Past, RequestLimits
+from agent.recall import Archive, Asking, Recall, Recalled
+from agent.records import ProductRecord
 from agent.refusal import FieldProblem, Refusal
-from agent.shoppers import ShopperBook
-from agent.store import Store
+from agent.store import ShopperProduct
 from models.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix, feature_row
-from models.history import ShopperHistory
 from models.interest import InterestHead, conditional_state
 from models.strategy import AnchorPrices
-from models.taste import Buyer, Taste
-from models.texts import behaviour_text
 from models.value import Stock
 
 UNKNOWN_COST: Final = "cost and floor are unknown"
@@ -38,73 +33,71 @@ TRENDS: Final = {
     **dict.fromkeys(("falling", "down", "declining", "cold"), -0.5),
 }
 _SEASONS: Final = ("winter", "spring", "summer", "autumn")
-_NOTHING: Final = Screened({}, "", ())
-
-
-@dataclass(frozen=True, slots=True)
-class _Who:
-    """The shopper of a request after screening."""
-
-    shopper_id: str | None
-    opted_out: bool
-    screened: Screened
-    history: ShopperHistory
-    has_history: bool
-    event_ignored: tuple[IgnoredInput, ...] = ()
 
 
 class Observer:
-    """Reads requests against catalogue, shoppers and store."""
+    """Reads requests against archive and catalogue."""
 
-    def __init__(
-        self, catalogue: Catalogue, shoppers: ShopperBook, store: Store, readers: "Readers", defaults: "Defaults"
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, archive: Archive, readers: "Readers", defaults: "Defaults") -> None:
         """`readers` turn text into states; `defaults` hold what a request may leave out."""
         self._catalogue = catalogue
-        self._shoppers = shoppers
-        self._store = store
+        self._archive = archive
         self._encoder = readers.encoder
         self._interest = readers.interest
-        self._taste = readers.taste
         self._defaults = defaults
 
-    def observe(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Observation | Refusal]:
-        """One observation a request, or why it cannot be priced."""
-        return [self._one(request, now) for request in requests]
+    def observe(
+        self, requests: Sequence[QuoteRequest], now: datetime, *, to_price: bool = True
+    ) -> list[Observation | Refusal]:
+        """One observation a request, or why it cannot be priced; `to_price` also reads what the limits need."""
+        moments = [self.behaviour_s(request.context.at or now) for request in requests]
+        batch = _Batch(self._archive.begin(requests), self._last_prices(requests) if to_price else {}, now)
+        found: dict[int, Observation | Refusal] = {}
+        for row in sorted(range(len(requests)), key=lambda row: (requests[row].shopper.id or "", moments[row])):
+            found[row] = self._one(requests[row], moments[row], batch)
+        return [found[row] for row in range(len(requests))]
+
+    def recall(self, asked: Asking, now: datetime) -> Recalled:
+        """The shopper of one request, whatever the product."""
+        at = asked.context.at or now
+        return self._archive.begin([asked]).recall(asked, self.behaviour_s(at), at)
+
+    def behaviour_s(self, at: datetime) -> float:
+        """A moment on the behaviour clock, Unix seconds."""
+        return self._archive.clock.behaviour_time(at).timestamp()
+
+    def encode_shoppers(self, pasts: Sequence[Past]) -> NDArray[np.float32]:
+        """Encoder states `(n, 384)`; texts that did not change are not encoded again."""
+        return self._encoder.encode([past.text for past in pasts])
 
     def encode(self, observations: Sequence[Observation]) -> Encoded:
-        """Encoder states, interest and features of a batch; shopper texts that did not change are not encoded again."""
-        texts = [behaviour_text(o.history, self._catalogue.title, o.behaviour_s, o.profile) for o in observations]
-        shopper = self._encoder.encode(texts)
+        """Encoder states, interest and features of a batch."""
+        shopper = self.encode_shoppers([o.past for o in observations])
         product = self._catalogue.states([o.product for o in observations])
         category = self._catalogue.category_states([o.subject.category for o in observations])
-        rows = [feature_row(o.history, o.subject, self._catalogue.weeks, o.behaviour_s) for o in observations]
-        features = feature_matrix(rows)
+        features = feature_matrix([o.features for o in observations])
         pair = features[:, len(SHOPPER_PRODUCT) : len(SHOPPER_PRODUCT) + len(PAIR_FEATURES)]
         interest = self._interest.logits(conditional_state(shopper, category, pair))
-        buyers: dict[int, Buyer] = {}
-        for o in observations:
-            if id(o.history) not in buyers:
-                buyers[id(o.history)] = self._taste.buyer(o.history.products)
-        owners = [buyers[id(o.history)] for o in observations]
-        affinity = self._taste.affinity(owners, [o.subject.product for o in observations], product)
-        return Encoded(shopper, product, interest, affinity, np.asarray(features, np.float32))
+        products = [o.subject.product for o in observations]
+        affinity = self._archive.taste.affinity([o.past.buyer for o in observations], products, product)
+        return Encoded(shopper, product, interest, affinity, features)
 
-    def _one(self, request: QuoteRequest, now: datetime) -> Observation | Refusal:
-        at = request.context.at or now
-        behaviour_s = self._defaults.clock.behaviour_time(at).timestamp()
+    def _one(self, request: QuoteRequest, behaviour_s: float, batch: "_Batch") -> Observation | Refusal:
+        at = request.context.at or batch.now
         product = self._product(request)
         if isinstance(product, Refusal):
             return product
         reference = self._reference(request.product, product, behaviour_s)
         if reference is None:
             return _refused("product.list_price", "the product has no known price", "a list_price")
-        who = self._who(request, behaviour_s, at)
-        last_paid = who.history.products.get(product.product_id)
+        who = batch.recall.recall(request, behaviour_s, at)
+        history = who.history
+        last_paid = history.products.get(product.product_id)
         limits = _limits(request)
         market = self._market(request.context, product, at, behaviour_s)
+        subject = Subject(request.product.id or "", product.category, product.brand, float(reference))
         return Observation(
-            at=now,
+            at=batch.now,
             behaviour_s=behaviour_s,
             shopper_id=who.shopper_id,
             product=product,
@@ -121,15 +114,17 @@ class Observer:
             ),
             limits=limits,
             market=market,
-            history=who.history,
-            profile=_described(who.screened),
-            subject=Subject(request.product.id or "", product.category, product.brand, float(reference)),
+            past=who.past,
+            features=feature_row(history, subject, self._catalogue.weeks, behaviour_s),
+            intent=history.intent(subject.product, subject.category, behaviour_s),
+            loyalty=history.loyalty(subject.category, behaviour_s),
+            subject=subject,
             opted_out=who.opted_out,
             holds_reference=self._holds(product, limits, who),
             inputs_used=tuple(_used(request, product, who)),
             inputs_ignored=_ignored(request, who),
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,
-            last_price_minor=self._last_price(who, request.product.id),
+            last_price_minor=batch.last_prices.get((who.shopper_id, request.product.id or "")),
         )
 
     def _product(self, request: QuoteRequest) -> ProductRecord | Refusal:
@@ -156,44 +151,6 @@ class Observer:
         reference = self._catalogue.reference_minor(product, behaviour_s)
         return round(reference) if reference >= 1 else None
 
-    def _who(self, request: QuoteRequest, behaviour_s: float, at: datetime) -> _Who:
-        shopper = request.shopper
-        stored = self._store.shopper(shopper.id) if shopper.id is not None else None
-        if shopper.personalisation is Personalisation.OFF or (
-            shopper.personalisation is None and stored is not None and not stored.personalisation
-        ):
-            return _Who(shopper.id, True, _NOTHING, ShopperHistory(), False)
-        screened = self._screen(request, stored)
-        history = self._shoppers.history(shopper.id, behaviour_s) if shopper.id is not None else ShopperHistory()
-        known = history.known
-        texts = [screen_profile(event.text, self._defaults.pack, None) for event in request.events]
-        events = [
-            self._session_event(event, text.text, shopper.id, at)
-            for event, text in zip(request.events, texts, strict=True)
-        ]
-        dropped = {IgnoredInput("events", ignored.reason): None for text in texts for ignored in text.ignored}
-        overlay = self._shoppers.with_session(history, events)
-        return _Who(shopper.id, False, screened, overlay, known, tuple(dropped))
-
-    def _screen(self, request: QuoteRequest, stored: ShopperRecord | None) -> Screened:
-        profile = request.shopper.profile
-        if profile is None:
-            profile = dict(stored.profile) if stored is not None else {}
-        return screen_profile(profile, self._defaults.pack, request.context.jurisdiction or None)
-
-    def _session_event(self, event: SessionEvent, text: str, shopper_id: str | None, at: datetime) -> EventRecord:
-        happened = min(event.at or at, at)
-        return EventRecord(
-            shopper_id=shopper_id or "",
-            type=event.type,
-            at=self._defaults.clock.behaviour_time(happened),
-            product_id=event.product_id,
-            quantity=event.quantity,
-            price_minor=minor_of(event.price),
-            currency=event.price.currency if event.price else None,
-            text=text,
-        )
-
     def _market(self, context: Context, product: ProductRecord, at: datetime, behaviour_s: float) -> Market:
         hours = (context.deadline - at).total_seconds() / 3600 if context.deadline is not None else None
         inventory = context.inventory if context.inventory is not None else product.inventory
@@ -208,17 +165,27 @@ class Observer:
             stock=Stock(inventory, weekly, max(0.0, hours) / 168 if hours is not None else None),
         )
 
-    def _holds(self, product: ProductRecord, limits: RequestLimits, who: _Who) -> str | None:
+    def _holds(self, product: ProductRecord, limits: RequestLimits, who: Recalled) -> str | None:
         if who.opted_out:
             return OPTED_OUT
         rules = self._defaults.guard.rules(product, limits)
         return UNKNOWN_COST if holds_reference(rules, product.cost_minor) else None
 
-    def _last_price(self, who: _Who, product_id: str | None) -> int | None:
-        if product_id is None or who.shopper_id is None or self._defaults.guard.merchant.max_change_frac is None:
-            return None
-        pair = (who.shopper_id, product_id)
-        return self._store.last_prices([pair]).get(pair)
+    def _last_prices(self, requests: Sequence[QuoteRequest]) -> dict[ShopperProduct, int]:
+        """What known shoppers were last quoted, where the merchant limits changes."""
+        if self._defaults.guard.merchant.max_change_frac is None:
+            return {}
+        pairs = {(r.shopper.id, r.product.id): None for r in requests}
+        return self._archive.store.last_prices([(s, p) for s, p in pairs if s is not None and p is not None])
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What the requests of one batch share."""
+
+    recall: Recall
+    last_prices: dict[ShopperProduct, int]
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +194,6 @@ class Readers:
 
     encoder: CachedEncoder
     interest: InterestHead
-    taste: Taste
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +204,6 @@ class Defaults:
         guard: The merchant's limits; they say whether a price may be made at all, and which facts it needs.
     """
 
-    pack: Pack
-    clock: StoreClock
     deadline_ms: int
     guard: Guard
 
@@ -260,11 +224,7 @@ def _limits(request: QuoteRequest) -> RequestLimits:
     )
 
 
-def _described(screened: Screened) -> Mapping[str, object] | str:
-    return screened.text or screened.attributes
-
-
-def _used(request: QuoteRequest, product: ProductRecord, who: _Who) -> Iterator[str]:
+def _used(request: QuoteRequest, product: ProductRecord, who: Recalled) -> Iterator[str]:
     """Names of what enters the decision, in a fixed order."""
     yield "product.list_price"
     if product.cost_minor is not None:
@@ -289,7 +249,7 @@ def _used(request: QuoteRequest, product: ProductRecord, who: _Who) -> Iterator[
     yield from ("market.past_outcomes", "similar_products", "quantity")
 
 
-def _ignored(request: QuoteRequest, who: _Who) -> tuple[IgnoredInput, ...]:
+def _ignored(request: QuoteRequest, who: Recalled) -> tuple[IgnoredInput, ...]:
     """Everything that came and did not enter, and why."""
     ignored = [*who.screened.ignored, *who.event_ignored]
     context = request.context

@@ -46,7 +46,7 @@ class Pipeline:
 
         # 2 retrieve: similar products, and what alike shoppers did at which prices
         retrieved = self.retriever.retrieve(seen, encoded)
-        situations = self.scorer.join(seen, encoded, retrieved)
+        situations = self.scorer.join(seen, encoded, retrieved.evidence)
         timer.done("retrieve")
 
         # 3 propose: the language model's strategies beside retrieved, numeric and reference ones

@@ -70,7 +70,7 @@ def facts_of(
         past_ratio=float(np.mean(sold)) if sold else None,
         past_bought=len(sold),
         past_total=len(past),
-        loyalty=observation.history.loyalty(observation.subject.category, observation.behaviour_s),
+        loyalty=observation.loyalty,
         stock=market.stock.word,
         trend=market.trend,
         season=market.season,

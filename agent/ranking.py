@@ -30,13 +30,7 @@ class Ranker:
 
     def rank(self, request: RecommendationRequest, now: datetime) -> list[QuoteRequest]:
         """Quote requests for the best `request.limit` products, best first."""
-        anyone = next(iter(self.catalogue.ids()), None)
-        if anyone is None:
-            return []
-        shopper = self.observer.observe([_quote(request, anyone)], now)[0]
-        if not isinstance(shopper, Observation):
-            return []
-        pool = self._pool(request, shopper)
+        pool = self._pool(request, now)
         observed = [item for item in self.observer.observe(pool, now) if isinstance(item, Observation)]
         if not observed:
             return []
@@ -45,13 +39,14 @@ class Ranker:
         order = np.argsort(-scores, kind="stable")[: request.limit]
         return [_quote(request, observed[row].product_id or "") for row in order]
 
-    def _pool(self, request: RecommendationRequest, shopper: Observation) -> list[QuoteRequest]:
-        history = shopper.history
-        habit = sorted(history.products.items(), key=lambda item: -item[1].at(shopper.behaviour_s)[1])
-        state = self.observer.encode([shopper]).shopper
+    def _pool(self, request: RecommendationRequest, now: datetime) -> list[QuoteRequest]:
+        shopper = self.observer.recall(request, now)
+        behaviour_s = self.observer.behaviour_s(request.context.at or now)
+        habit = sorted(shopper.history.products.items(), key=lambda item: -item[1].at(behaviour_s)[1])
+        state = self.observer.encode_shoppers([shopper.past])
         condition = ProductFilter(category=request.category) if request.category else None
         similar = self.catalogue.index.similar(state, _SIMILAR, condition)[0]
-        facts = self.catalogue.weeks.facts(week_of(shopper.behaviour_s))
+        facts = self.catalogue.weeks.facts(week_of(behaviour_s))
         ids = self.catalogue.ids()
         popular = [
             ids[row] for row in np.argsort(-facts.share, kind="stable")[: _POPULAR if not request.category else None]

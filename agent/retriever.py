@@ -11,7 +11,8 @@ from agent.catalogue import Catalogue
 from agent.decision import PastOutcome, SimilarProduct
 from agent.memory import OutcomeBook
 from agent.observation import Encoded, Observation
-from models.history import recent_items
+from models.evaluator import Neighbours
+from models.history import RecentItems
 from retrieval import ProductFilter
 
 SIMILAR: Final = 5
@@ -31,6 +32,20 @@ class Retrieved:
     past: tuple[tuple[PastOutcome, ...], ...]
     familiarity: NDArray[np.float32]
 
+    @property
+    def evidence(self) -> "Evidence":
+        """The part that the evaluator reads."""
+        rows = [[(o.bought, o.weight, o.similarity, o.price_ratio) for o in row] for row in self.past]
+        return Evidence(Neighbours.of(rows), self.familiarity)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the evaluator reads of a retrieval; `familiarity` as in `Retrieved`."""
+
+    outcomes: Neighbours
+    familiarity: NDArray[np.float32]
+
 
 class Retriever:
     """Asks both indexes."""
@@ -42,23 +57,41 @@ class Retriever:
 
     def retrieve(self, observations: Sequence[Observation], encoded: Encoded) -> Retrieved:
         """Evidence for each observation."""
-        similar = self._similar(observations, encoded)
-        recents = [recent_items(o.history, o.behaviour_s) for o in observations]
-        past = self._outcomes.neighbours(recents, encoded.product, [o.behaviour_s for o in observations], PAST)
+        similar = self._similar(observations, encoded.product)
+        past = self._outcomes.neighbours(*self._asked(observations, encoded), PAST)
         familiarity = [
-            1.0 if self._catalogue.weekly_units(o.subject.product, o.behaviour_s) else _familiarity(found)
-            for o, found in zip(observations, similar, strict=True)
+            1.0 if self._sells(o) else _familiarity(found) for o, found in zip(observations, similar, strict=True)
         ]
         return Retrieved(tuple(similar), tuple(past), np.asarray(familiarity, np.float32))
 
-    def _similar(self, observations: Sequence[Observation], encoded: Encoded) -> list[tuple[SimilarProduct, ...]]:
+    def evidence(self, observations: Sequence[Observation], encoded: Encoded) -> Evidence:
+        """The evidence of `retrieve` without the rest: what scores at given prices need."""
+        outcomes = self._outcomes.alike(*self._asked(observations, encoded), PAST)
+        familiarity = np.ones(len(observations), np.float32)
+        strange = [row for row, o in enumerate(observations) if not self._sells(o)]
+        if strange:
+            similar = self._similar([observations[row] for row in strange], encoded.product[strange])
+            familiarity[strange] = [_familiarity(found) for found in similar]
+        return Evidence(outcomes, familiarity)
+
+    def _asked(
+        self, observations: Sequence[Observation], encoded: Encoded
+    ) -> tuple[list[RecentItems], NDArray[np.float32], list[float]]:
+        return [o.past.recent for o in observations], encoded.product, [o.behaviour_s for o in observations]
+
+    def _sells(self, observation: Observation) -> bool:
+        return bool(self._catalogue.weekly_units(observation.subject.product, observation.behaviour_s))
+
+    def _similar(
+        self, observations: Sequence[Observation], states: NDArray[np.float32]
+    ) -> list[tuple[SimilarProduct, ...]]:
         currencies = {o.currency for o in observations}
         found: list[tuple[SimilarProduct, ...]] = [()] * len(observations)
         for currency in currencies:  # one currency in nearly every batch
             rows = [row for row, o in enumerate(observations) if o.currency == currency]
             condition = None if self._catalogue.index.only_currency == currency else ProductFilter(currency=currency)
             hits = self._catalogue.index.similar(
-                encoded.product[rows], SIMILAR, condition, [observations[row].product_id for row in rows]
+                states[rows], SIMILAR, condition, [observations[row].product_id for row in rows]
             )
             for row, neighbours in zip(rows, hits, strict=True):
                 found[row] = tuple(

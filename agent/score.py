@@ -9,7 +9,7 @@ from agent.decision import Scores
 from agent.observation import Observation
 from agent.pipeline import Pipeline
 from agent.refusal import Refusal
-from agent.scorer import log_ratios, price_scores
+from agent.scorer import interval_bounds, log_ratios, price_scores
 from models.evaluator import Evaluator
 
 
@@ -30,7 +30,7 @@ class RowScorer:
 
     def score(self, rows: Sequence[PricedRow], now: datetime) -> list[Scores | Refusal]:
         """Scores of each row, or why it has none, in their order."""
-        observed = self.pipeline.observer.observe([row.request for row in rows], now)
+        observed = self.pipeline.observer.observe([row.request for row in rows], now, to_price=False)
         pairs = [(o, row.price_minor) for o, row in zip(observed, rows, strict=True) if isinstance(o, Observation)]
         found = iter(self._scores([o for o, _ in pairs], [[price] for _, price in pairs]))
         return [next(found) if isinstance(item, Observation) else item for item in observed]
@@ -39,7 +39,8 @@ class RowScorer:
         if not seen:
             return []
         encoded = self.pipeline.observer.encode(seen)
-        retrieved = self.pipeline.retriever.retrieve(seen, encoded)
-        situations = self.pipeline.scorer.join(seen, encoded, retrieved)
+        evidence = self.pipeline.retriever.evidence(seen, encoded)
+        situations = self.pipeline.scorer.join(seen, encoded, evidence)
         response = self.evaluator.respond(situations, log_ratios(seen, prices))
-        return [price_scores(o, prices[row], response, row)[0] for row, o in enumerate(seen)]
+        bounds = interval_bounds(response)
+        return [price_scores(o, prices[row], response, bounds, row)[0] for row, o in enumerate(seen)]

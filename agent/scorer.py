@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.decision import Candidate, Interval, PastOutcome, Scores
+from agent.decision import Candidate, Interval, Scores
 from agent.observation import Encoded, Observation
 from agent.proposals import Proposal
-from agent.retriever import Retrieved
-from models.evaluator import EVIDENCE, Evaluator, Response, Situations, evidence_row
+from agent.retriever import Evidence
+from models.evaluator import Evaluator, Response, Situations, evidence_matrix
 
 Floats = NDArray[np.float64]
 FinalPrice = Callable[[Observation, int], int]
@@ -53,21 +53,20 @@ class Scorer:
         self._evaluator = evaluator
         self._final_price = final_price
 
-    def join(self, observations: Sequence[Observation], encoded: Encoded, retrieved: Retrieved) -> Situations:
+    def join(self, observations: Sequence[Observation], encoded: Encoded, evidence: Evidence) -> Situations:
         """Everything the evaluator reads, one row an observation."""
         rivals = [
             np.log(o.market.rival_minor / o.reference_minor) if o.market.rival_minor else np.nan for o in observations
         ]
-        intents = [o.history.intent(o.subject.product, o.subject.category, o.behaviour_s) for o in observations]
         return Situations(
             features=encoded.features,
-            evidence=evidence_matrix(retrieved.past, self._evaluator.base_rate),
+            evidence=evidence_matrix(evidence.outcomes, self._evaluator.base_rate),
             interest=encoded.interest_logit,
             affinity=encoded.affinity,
             shopper=encoded.shopper,
             product=encoded.product,
-            familiarity=retrieved.familiarity,
-            intent=np.asarray(intents, np.float32),
+            familiarity=evidence.familiarity,
+            intent=np.asarray([o.intent for o in observations], np.float32),
             trend=np.asarray([o.market.trend for o in observations], np.float32),
             rival_log_ratio=np.asarray(rivals, np.float32),
         )
@@ -83,8 +82,9 @@ class Scorer:
             for o, own in zip(observations, proposals, strict=True)
         ]
         response = self._evaluator.respond(situations, log_ratios(observations, prices))
+        bounds = interval_bounds(response)
         return [
-            _scored(o, own, prices[row], row, response)
+            _scored(own, prices[row], price_scores(o, prices[row], response, bounds, row), row, response)
             for row, (o, own) in enumerate(zip(observations, proposals, strict=True))
         ]
 
@@ -98,44 +98,47 @@ def log_ratios(observations: Sequence[Observation], prices: Sequence[Sequence[in
     return ratios
 
 
-def evidence_matrix(past: Sequence[Sequence[PastOutcome]], base_rate: float) -> NDArray[np.float32]:
-    """Retrieved outcomes as features `(n, len(EVIDENCE))`."""
-    rows = np.zeros((len(past), len(EVIDENCE)), np.float32)
-    for row, outcomes in enumerate(past):
-        rows[row] = evidence_row(
-            np.asarray([float(outcome.bought) for outcome in outcomes]),
-            np.asarray([outcome.weight for outcome in outcomes]),
-            np.asarray([outcome.similarity for outcome in outcomes]),
-            np.asarray([outcome.price_ratio for outcome in outcomes]),
-            base_rate,
-        )
-    return rows
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Ends of the intervals over the posterior draws, `(2, n, m)` each."""
+
+    purchase: Floats
+    satisfaction: Floats
 
 
-def price_scores(observation: Observation, prices: Sequence[int], response: Response, row: int) -> list[Scores]:
+def interval_bounds(response: Response) -> Bounds:
+    """The 5 % and 95 % quantiles of every row and price."""
+    return Bounds(
+        np.percentile(response.purchase_draws, _BOUNDS, axis=2),
+        np.percentile(response.satisfaction_draws, _BOUNDS, axis=2),
+    )
+
+
+def price_scores(
+    observation: Observation, prices: Sequence[int], response: Response, bounds: Bounds, row: int
+) -> list[Scores]:
     """Three scores of one row at its prices; profit is expected, over the whole quantity, in minor units."""
-    count = len(prices)
-    purchase, satisfaction = response.purchase[row, :count], response.satisfaction[row, :count]
-    purchase_bounds = np.percentile(response.purchase_draws[row, :count], _BOUNDS, axis=1)
-    satisfaction_bounds = np.percentile(response.satisfaction_draws[row, :count], _BOUNDS, axis=1)
-    margins = (np.asarray(prices, np.float64) - observation.unit_cost) * observation.quantity
+    margins = [(price - observation.unit_cost) * observation.quantity for price in prices]
+    purchase, satisfaction = response.purchase[row].tolist(), response.satisfaction[row].tolist()
+    low, high = bounds.purchase[:, row].tolist()
+    worst, best = bounds.satisfaction[:, row].tolist()
     return [
         Scores(
-            purchase_probability=_interval(purchase[i], purchase_bounds[:, i]),
-            profit=_interval(purchase[i] * margins[i], purchase_bounds[:, i] * margins[i]),
-            satisfaction=_interval(satisfaction[i], satisfaction_bounds[:, i]),
+            purchase_probability=_interval(purchase[i], low[i], high[i]),
+            profit=_interval(purchase[i] * margin, low[i] * margin, high[i] * margin),
+            satisfaction=_interval(satisfaction[i], worst[i], best[i]),
         )
-        for i in range(count)
+        for i, margin in enumerate(margins)
     ]
 
 
 def _scored(
-    observation: Observation, proposals: Sequence[Proposal], prices: Sequence[int], row: int, response: Response
+    proposals: Sequence[Proposal], prices: Sequence[int], scores: Sequence[Scores], row: int, response: Response
 ) -> Scored:
     count = len(prices)
     candidates = tuple(
-        Candidate(p.strategy, p.source, p.rationale, p.raw_minor, price, scores)
-        for p, price, scores in zip(proposals, prices, price_scores(observation, prices, response, row), strict=True)
+        Candidate(p.strategy, p.source, p.rationale, p.raw_minor, price, own)
+        for p, price, own in zip(proposals, prices, scores, strict=True)
     )
     return Scored(
         candidates=candidates,
@@ -147,7 +150,6 @@ def _scored(
     )
 
 
-def _interval(value: float, bounds: Floats) -> Interval:
+def _interval(value: float, one_end: float, other: float) -> Interval:
     """An interval that holds its value, ends in order (a loss's bounds come the other way round)."""
-    low, high = sorted((float(bounds[0]), float(bounds[1])))
-    return Interval(float(value), min(low, float(value)), max(high, float(value)))
+    return Interval(value, min(one_end, other, value), max(one_end, other, value))

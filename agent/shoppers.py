@@ -1,5 +1,6 @@
 """Shopper histories, folded from the store when first asked for and forgotten when new events arrive."""
 
+import math
 from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
@@ -79,28 +80,32 @@ class ShopperBook:
         self._changes = 0
         self._lock = Lock()
 
-    def history(self, shopper_id: str, before_s: float) -> ShopperHistory:
-        """What is known of a shopper strictly before a time."""
+    def latest(self, shopper_id: str, before_s: float) -> ShopperHistory | None:
+        """All that is known of a shopper, None when some of it happened at `before_s` or later."""
         with self._lock:
             known = self._known.get(shopper_id)
             changes = self._changes
-            if known is not None and known.last_s < before_s:
+            if known is not None:
                 self._known.move_to_end(shopper_id)
-                return known.history
-        before = datetime.fromtimestamp(before_s, UTC)
-        if known is not None:  # the past of a known shopper: read, not remembered
-            return fold(ShopperHistory(), self._source.shopper_events(shopper_id, before=before), self._labels_of)
-        events = self._source.shopper_events(shopper_id)
-        earlier = [event for event in events if event.at < before]
-        history = fold(ShopperHistory(), earlier, self._labels_of)
-        if len(earlier) == len(events):
-            self._remember(shopper_id, _Folded(history, events[-1].at.timestamp() if events else 0.0), changes)
-        return history
+        if known is None:
+            events = self._source.shopper_events(shopper_id)
+            history = fold(ShopperHistory(), events, self._labels_of)
+            known = _Folded(history, events[-1].at.timestamp() if events else 0.0)
+            self._remember(shopper_id, known, changes)
+        return known.history if known.last_s < before_s else None
+
+    def events(self, shopper_id: str) -> list[EventRecord]:
+        """All events of a shopper, in time order."""
+        return self._source.shopper_events(shopper_id, limit=_ALL)
+
+    def fold(self, history: ShopperHistory, events: Iterable[EventRecord]) -> ShopperHistory:
+        """Fold later events into a history; returns it."""
+        return fold(history, events, self._labels_of)
 
     def recents(self, shopper_id: str, moments_s: Sequence[float]) -> list[RecentItems]:
         """A shopper's latest items before each of several moments, from one read."""
         if len(moments_s) == 1:
-            return [recent_items(self.history(shopper_id, moments_s[0]), moments_s[0])]
+            return [recent_items(Walk(self).history(shopper_id, moments_s[0]), moments_s[0])]
         last = datetime.fromtimestamp(max(moments_s), UTC)
         acts = [
             to_act(event, ProductLabels())
@@ -135,3 +140,39 @@ class ShopperBook:
             self._known[shopper_id] = folded
             while len(self._known) > self._capacity:
                 self._known.popitem(last=False)
+
+
+class Walk:
+    """Histories at moments, asked for shopper by shopper in time order: each past is read and folded once.
+
+    A history handed out must not be changed, and holds until the next one is asked for. Another order gives the same
+    histories, slower.
+    """
+
+    def __init__(self, book: ShopperBook) -> None:
+        """Read from `book`."""
+        self._book = book
+        self._shopper_id: str | None = None
+        self._events: list[EventRecord] = []
+        self._done = 0
+        self._before_s = -math.inf
+        self._history = ShopperHistory()
+
+    def history(self, shopper_id: str, before_s: float) -> ShopperHistory:
+        """What is known of a shopper strictly before a moment."""
+        latest = self._book.latest(shopper_id, before_s)
+        if latest is not None:
+            return latest
+        if shopper_id != self._shopper_id:
+            self._shopper_id, self._events = shopper_id, self._book.events(shopper_id)
+        elif before_s >= self._before_s:
+            return self._forward(before_s)
+        self._history, self._done = ShopperHistory(), 0
+        return self._forward(before_s)
+
+    def _forward(self, before_s: float) -> ShopperHistory:
+        end = bisect_left(self._events, before_s, lo=self._done, key=lambda event: event.at.timestamp())
+        self._before_s = before_s
+        self._history = self._book.fold(self._history, self._events[self._done : end])
+        self._done = end
+        return self._history

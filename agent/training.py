@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluator import EVIDENCE, evidence_row
+from models.evaluator import EVIDENCE, Neighbours, evidence_matrix
 from models.registry import Kind, ModelMeta, Registry
 from models.training.demo import DemoTraining
 from models.training.demo_panel import DemoPanel, Progress, read_panel
@@ -53,15 +53,9 @@ class MemoryNeighbours:
         found = np.zeros((len(keys), len(EVIDENCE)), np.float32)
         for start in range(0, len(keys), 4096):
             block = keys[start : start + 4096]
-            hits = self._memory.neighbours(block, NEIGHBOURS, [_FAR_FUTURE_US] * len(block))
-            for offset, row in enumerate(hits):
-                found[start + offset] = evidence_row(
-                    np.asarray([float(hit.row.bought) for hit in row]),
-                    np.asarray([hit.row.weight for hit in row]),
-                    np.asarray([hit.similarity for hit in row]),
-                    np.asarray([hit.row.price_ratio for hit in row]),
-                    self._base_rate,
-                )
+            hits = self._memory.alike(block, NEIGHBOURS, [_FAR_FUTURE_US] * len(block))
+            alike = Neighbours(hits.bought, hits.weight, hits.similarity, hits.price_ratio, hits.count)
+            found[start : start + len(block)] = evidence_matrix(alike, self._base_rate)
         return found
 
 

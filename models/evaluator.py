@@ -183,16 +183,21 @@ def numeric_inputs(situations: Situations) -> NDArray[np.float32]:
 
 
 def item_states(
-    recents: Sequence[RecentItems], state_of: Callable[[str], NDArray[np.float32] | None]
+    recents: Sequence[RecentItems], states_of: Callable[[Sequence[str]], NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Recency-weighted sums of the states of shoppers' latest items, unit length `(n, 384)`; zeros when none."""
-    states = np.zeros((len(recents), DIM), np.float32)
-    for row, recent in enumerate(recents):
-        for product, weight in zip(recent.products, recent.weights, strict=True):
-            state = state_of(product)
-            if state is not None:
-                states[row] += np.float32(weight) * state
-    return np.asarray(_unit(states), np.float32)
+    """Recency-weighted sums of the states of shoppers' latest items, unit length `(n, 384)`; zeros when none.
+
+    `states_of` gives the states of products `(n, 384)`, zeros for unknown ones.
+    """
+    distinct = {id(recent): recent for recent in recents}
+    names = {product: row for row, product in enumerate({p: None for r in distinct.values() for p in r.products})}
+    known = states_of(list(names))
+    rows_of = {key: row for row, key in enumerate(distinct)}
+    states = np.zeros((len(distinct), DIM), np.float32)
+    for row, recent in enumerate(distinct.values()):
+        if recent.products:
+            states[row] = np.asarray(recent.weights, np.float32) @ known[[names[p] for p in recent.products]]
+    return np.asarray(_unit(states)[[rows_of[id(recent)] for recent in recents]], np.float32).reshape(-1, DIM)
 
 
 def memory_keys(items: NDArray[np.float32], product: NDArray[np.float32], projection: Floats) -> NDArray[np.float32]:
@@ -202,22 +207,50 @@ def memory_keys(items: NDArray[np.float32], product: NDArray[np.float32], projec
     return np.asarray(_unit(np.concatenate([left, right], axis=1)), np.float32)
 
 
-def evidence_row(
-    bought: Floats, weight: Floats, similarity: Floats, price_ratio: Floats, base_rate: float
-) -> tuple[float, float, float, float]:
-    """Features of retrieved outcomes `(k,)`: shrunk log odds of purchase, mass, similarity, price that sold.
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Outcomes retrieved for a batch, `(n, k)` each; where fewer were found, their weight and similarity are 0.
 
-    `weight` is the inverse sampling rate of each outcome.
+    Attributes:
+        weight: Inverse sampling rate of each outcome.
+        count: `(n,)`, how many were found.
     """
-    if not len(bought):
-        return 0.0, 0.0, 0.0, 0.0
-    mass = weight * np.maximum(similarity, 0.0) ** 4
-    strength = 2.0 / base_rate
-    rate = (float(mass @ bought) + strength * base_rate * 0.5) / (float(mass.sum()) + strength * 0.5)
-    sold = mass * bought
-    ratio = float(sold @ np.log(np.clip(price_ratio, 0.2, 3.0)) / sold.sum()) if sold.sum() > 0 else 0.0
-    logit = float(np.log(rate / (1 - rate)) - np.log(base_rate / (1 - base_rate))) if rate < 1 else 3.0
-    return logit, float(np.log1p(mass.sum())), float(similarity.mean()), ratio
+
+    bought: Floats
+    weight: Floats
+    similarity: Floats
+    price_ratio: Floats
+    count: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, found: Sequence[Sequence[tuple[float, float, float, float]]]) -> "Neighbours":
+        """From (bought, weight, similarity, price ratio) of each outcome, one list a row."""
+        count = np.asarray([len(outcomes) for outcomes in found], np.int64)
+        columns = np.zeros((4, len(found), max(1, int(count.max(initial=0)))))
+        columns[3] = 1.0
+        for row, outcomes in enumerate(found):
+            if outcomes:
+                columns[:, row, : len(outcomes)] = np.asarray(outcomes).T
+        return cls(columns[0], columns[1], columns[2], columns[3], count)
+
+
+def evidence_matrix(found: Neighbours, base_rate: float) -> NDArray[np.float32]:
+    """Retrieved outcomes as features `(n, len(EVIDENCE))`.
+
+    Shrunk log odds of purchase over the base rate's, mass, mean similarity, log price ratio that sold; zeros where
+    nothing was found.
+    """
+    mass = found.weight * np.maximum(found.similarity, 0.0) ** 4
+    sold = mass * found.bought
+    total, bought = mass.sum(axis=1), sold.sum(axis=1)
+    prior = 1.0 / base_rate
+    rate = (bought + prior * base_rate) / (total + prior)
+    with np.errstate(divide="ignore"):
+        logit = np.where(rate < 1, np.log(rate / (1 - rate)) - np.log(base_rate / (1 - base_rate)), 3.0)
+    ratio = (sold * np.log(np.clip(found.price_ratio, 0.2, 3.0))).sum(axis=1) / np.where(bought > 0, bought, 1.0)
+    similarity = found.similarity.sum(axis=1) / np.maximum(1, found.count)
+    columns = np.stack([logit, np.log1p(total), similarity, ratio], axis=1)
+    return np.where(found.count[:, None] > 0, columns, 0.0).astype(np.float32)
 
 
 def _unit(vectors: Floats | NDArray[np.float32]) -> Floats:

@@ -64,7 +64,7 @@ class MonotoneHead:
 
     def drawn_logits(self, phi: Floats, log_ratio: Floats) -> Floats:
         """Logits of every draw, `(n, m, N_DRAWS)`."""
-        terms = np.einsum("nd,skd->nsk", phi, self.draws)
+        terms = np.tensordot(phi, self.draws, axes=(1, 2))  # (n, draws, K+1)
         slopes = SLOPE_MIN + softplus(terms[:, :, 1:])
         basis = price_basis(log_ratio, slopes.shape[2])
         return np.asarray(terms[:, None, :, 0] + np.einsum("nsk,nmk->nms", slopes, basis))

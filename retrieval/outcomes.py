@@ -4,7 +4,7 @@ A query asks for a moment in time and gets nothing from that moment or later. Th
 capacity is reached. An erased shopper's keys are overwritten, not only hidden.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -12,16 +12,19 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from retrieval.errors import RetrievalError
 from retrieval.graph import Vectors
 from retrieval.rows import read_rows, write_rows
 from retrieval.snapshot import Manifest, open_snapshot, save_snapshot
-from retrieval.vectors import Match, VectorIndex, Where
+from retrieval.vectors import Columns, Match, VectorIndex, Where
 
 _GRAPH: Final = "outcomes.faiss"
 _ROWS: Final = "outcomes.arrow"
 _AT: Final = "at_us"
+_BOUGHT: Final = "bought"
+_REALS: Final = ("weight", "price_ratio")  # kept beside the vectors as the bits of a float64
 _SLACK: Final = 0.02  # over capacity before the oldest leave, so that not every new outcome has to look for them
 _SCHEMA: Final = pa.schema(
     [
@@ -57,6 +60,21 @@ class Remembered:
     similarity: float
 
 
+@dataclass(frozen=True, slots=True)
+class AlikeOutcomes:
+    """Outcomes found for a batch of keys, `(n, k)` each; weight and similarity are 0 where fewer were found.
+
+    Attributes:
+        count: `(n,)`, how many were found.
+    """
+
+    bought: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    similarity: NDArray[np.float64]
+    price_ratio: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+
 class OutcomeMemory:
     """Safe for many threads; an outcome is found once `add` returns.
 
@@ -69,7 +87,7 @@ class OutcomeMemory:
         self.made_with = made_with
         self.watermark = 0
         self._capacity = capacity
-        self._index = VectorIndex(dim, (_AT,))
+        self._index = VectorIndex(dim, (_AT, _BOUGHT, *_REALS))
         self._rows: dict[str, MemoryRow] = {}
         self._latest_us = -1
         self._writing = Lock()
@@ -94,27 +112,36 @@ class OutcomeMemory:
         Raises:
             RetrievalError: The keys do not fit the rows or this memory.
         """
-        moments = np.asarray([row.at_us for row in rows], np.int64)
+        columns = _columns(rows)
         with self._writing:
-            self._index.add([row.outcome_id for row in rows], keys, {_AT: moments})
+            self._index.add([row.outcome_id for row in rows], keys, columns)
             self._rows.update({row.outcome_id: row for row in rows})
-            self._latest_us = max(self._latest_us, int(moments.max(initial=-1)))
+            self._latest_us = max(self._latest_us, int(columns[_AT].max(initial=-1)))
             self.watermark = max(self.watermark, watermark)
             if len(self._rows) > self._capacity * (1 + _SLACK):
                 self._forget_oldest()
 
     def neighbours(self, keys: Vectors, k: int, before_us: Sequence[int]) -> list[list[Remembered]]:
         """The `k` nearest outcomes of each key that happened strictly before its moment (microseconds)."""
-        if len(before_us) != len(keys):
-            raise RetrievalError(f"before_us has {len(before_us)} moments; allowed: one for each of {len(keys)} keys")
         found: list[list[Remembered]] = [[] for _ in before_us]
-        moments = np.minimum(np.asarray(before_us, np.int64), self._latest_us + 1)  # later ones ask the same
-        for moment in np.unique(moments).tolist():
-            queries = np.flatnonzero(moments == moment)
-            where = None if moment > self._latest_us else _before(moment)
+        for queries, where in self._by_moment(keys, before_us):
             for query, matches in zip(queries.tolist(), self._index.search(keys[queries], k, where), strict=True):
                 found[query] = self._remembered(matches, before_us[query])
         return found
+
+    def alike(self, keys: Vectors, k: int, before_us: Sequence[int]) -> AlikeOutcomes:
+        """What `neighbours` finds, as arrays: for many keys at once, where only the numbers count."""
+        shape = (len(keys), k)
+        arrays = {name: np.zeros(shape) for name in ("bought", "similarity", *_REALS)}
+        count = np.zeros(len(keys), np.int64)
+        for queries, where in self._by_moment(keys, before_us):
+            hits = self._index.search_columns(keys[queries], k, where)
+            count[queries] = hits.found.sum(axis=1)
+            arrays["similarity"][queries] = hits.similarity
+            arrays["bought"][queries] = hits.columns[_BOUGHT]
+            for name in _REALS:
+                arrays[name][queries] = hits.columns[name].view(np.float64)
+        return AlikeOutcomes(**arrays, count=count)
 
     def erase_shopper(self, shopper_id: str) -> int:
         """Forget a shopper's outcomes and overwrite their keys; returns how many. Snapshots keep them until saved."""
@@ -137,11 +164,12 @@ class OutcomeMemory:
         snapshot = open_snapshot(folder, made_with)
         memory = cls(snapshot.manifest.dim, made_with, capacity)
         rows = [None if row is None else MemoryRow(**row) for row in read_rows(snapshot.path / _ROWS, _SCHEMA)]
-        moments = np.asarray([-1 if row is None else row.at_us for row in rows], np.int64)
+        blank = MemoryRow("", "", "", -1, 1.0, False, 0.0)
+        columns = _columns([row or blank for row in rows])
         ids = [None if row is None else row.outcome_id for row in rows]
-        memory._index.restore(snapshot.path / _GRAPH, ids, {_AT: moments})
+        memory._index.restore(snapshot.path / _GRAPH, ids, columns)
         memory._rows = {row.outcome_id: row for row in rows if row is not None}
-        memory._latest_us = int(moments.max(initial=-1))
+        memory._latest_us = int(columns[_AT].max(initial=-1))
         memory.watermark = snapshot.manifest.watermark
         return memory
 
@@ -153,6 +181,14 @@ class OutcomeMemory:
         write_rows(target / _ROWS, rows, _SCHEMA)
         count = sum(row is not None for row in rows)
         return Manifest(version=version, made_with=self.made_with, dim=self.dim, count=count, watermark=watermark)
+
+    def _by_moment(self, keys: Vectors, before_us: Sequence[int]) -> Iterator[tuple[NDArray[np.intp], Where | None]]:
+        """Rows of keys that ask for the same past, and the condition that keeps later outcomes out of it."""
+        if len(before_us) != len(keys):
+            raise RetrievalError(f"before_us has {len(before_us)} moments; allowed: one for each of {len(keys)} keys")
+        moments = np.minimum(np.asarray(before_us, np.int64), self._latest_us + 1)  # later ones ask the same
+        for moment in np.unique(moments).tolist():
+            yield np.flatnonzero(moments == moment), None if moment > self._latest_us else _before(moment)
 
     def _remembered(self, matches: Sequence[Match], before_us: int) -> list[Remembered]:
         """The rows of matches; one that was forgotten or replaced by a later one since the search is left out."""
@@ -169,6 +205,12 @@ class OutcomeMemory:
         self._index.remove(ids, wipe=wipe)
         for outcome_id in ids:
             self._rows.pop(outcome_id, None)
+
+
+def _columns(rows: Sequence[MemoryRow]) -> Columns:
+    reals = {name: np.asarray([getattr(row, name) for row in rows], np.float64).view(np.int64) for name in _REALS}
+    moments = np.asarray([row.at_us for row in rows], np.int64)
+    return {_AT: moments, _BOUGHT: np.asarray([row.bought for row in rows], np.int64), **reals}
 
 
 def _before(moment_us: int) -> Where:

@@ -108,6 +108,10 @@ class ProductIndex:
         """A product's vector `(dim,)`, None when it is unknown."""
         return self._index.vectors([product_id])[0]
 
+    def vectors(self, product_ids: Sequence[str]) -> list[NDArray[np.float32] | None]:
+        """The vectors of products, None for unknown ones."""
+        return self._index.vectors(product_ids)
+
     def similar(
         self, vectors: Vectors, k: int, condition: ProductFilter | None = None, exclude: Sequence[str | None] = ()
     ) -> list[list[Neighbour]]:

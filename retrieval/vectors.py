@@ -34,6 +34,21 @@ class Match:
     similarity: float
 
 
+@dataclass(frozen=True, slots=True)
+class FoundColumns:
+    """What a search found, as arrays `(n, k)`, best first.
+
+    Attributes:
+        similarity: Cosine; 0 where fewer than `k` were found.
+        found: Whether there is a row.
+        columns: Of the rows found; 0 elsewhere.
+    """
+
+    similarity: NDArray[np.float64]
+    found: Mask
+    columns: Columns
+
+
 @dataclass(slots=True)
 class _Table:
     """Rows of one graph. `ids` of dead rows are None."""
@@ -146,6 +161,20 @@ class VectorIndex:
                 ]
                 for rows, scores in zip(hits.rows.tolist(), hits.similarity.tolist(), strict=True)
             ]
+
+    def search_columns(self, queries: Vectors, k: int, where: Where | None = None) -> FoundColumns:
+        """As `search`, but the columns of what was found instead of ids."""
+        queries = checked(queries, self.dim)
+        with self._lock.reading():
+            table = self._table
+            hits = table.graph.search(queries, k, self._allowed(where))
+            found = hits.rows >= 0
+            found[found] = table.alive[hits.rows[found]]
+            taken = {
+                name: np.where(found, column[hits.rows], 0) for name, column in table.columns.items() if len(column)
+            }
+        similarity = np.where(found, np.minimum(1.0, hits.similarity.astype(np.float64)), 0.0)
+        return FoundColumns(similarity, found, {name: taken.get(name, 0 * hits.rows) for name in table.columns})
 
     def compact(self) -> None:
         """Build the graph anew without dead rows; returns at once when another thread is at it."""

@@ -1,9 +1,11 @@
 """`quote` and `score`: prices and scores from the command line, through the same service as HTTP."""
 
 import csv
+import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated, Any, Final
 
 import typer
@@ -21,7 +23,7 @@ from agent.refusal import Refusal
 from agent.score import PricedRow
 from agent.store.rows import chunks
 
-_BATCH: Final = 512
+_BATCH: Final = 4_096
 SCORES: Final = ("purchase_probability", "profit", "satisfaction")
 
 
@@ -65,6 +67,8 @@ def score(
     """
     settings = settings_for(data_dir)
     service = open_service(settings, open_store(settings))
+    gc.freeze()  # what is loaded stays: collecting it again and again would cost a third of the time
+    started = perf_counter()
     rows = bad = 0
     columns: list[str] = []
     try:
@@ -87,7 +91,8 @@ def score(
             progress(f"score: {rows:,} rows", 1.0)
     finally:
         service.close()
-    facts = {"rows": rows, "without scores": bad, "written to": str(out)}
+    seconds = max(1e-9, perf_counter() - started)
+    facts = {"rows": rows, "without scores": bad, "rows a second": round(rows / seconds), "written to": str(out)}
     print_json(facts) if json else print_facts(facts)
     if bad:
         raise typer.Exit(1)

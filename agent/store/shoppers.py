@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import select
 
 from agent.records import ShopperRecord
-from agent.store.rows import RecordTable, Repository
+from agent.store.rows import IN_LIMIT, RecordTable, Repository, chunks
 from agent.store.tables import SHOPPERS
 
 _SHOPPER: Final = RecordTable(ShopperRecord, SHOPPERS)
@@ -32,3 +32,12 @@ class ShopperRepository(Repository):
         with self._db.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else _SHOPPER.record(row)
+
+    def shoppers(self, shopper_ids: Sequence[str]) -> dict[str, ShopperRecord]:
+        """The known shoppers among these, by id."""
+        with self._db.read() as connection:
+            return {
+                row.shopper_id: _SHOPPER.record(row)
+                for ids in chunks(shopper_ids, IN_LIMIT)
+                for row in connection.execute(select(*_SHOPPER.columns).where(SHOPPERS.c.shopper_id.in_(ids)))
+            }

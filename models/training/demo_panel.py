@@ -115,11 +115,12 @@ def encode_states(demo: DemoPanel, encoder: Encoder, progress: Progress) -> Stat
         shopper[start : start + 1024] = encoder.encode(texts[start : start + 1024])
         progress("encode shoppers", start / len(texts))
     names = {str(p): row for p, row in column.items()}
+    known = np.concatenate([product, np.zeros((1, product.shape[1]), np.float32)])  # the last row: unknown
     return States(
         shopper=shopper,
         product=product,
         category=encoder.encode([category_text(c) for c in demo.categories]),
-        items=item_states(demo.panel.recents, lambda p: product[names[p]] if p in names else None),
+        items=item_states(demo.panel.recents, lambda ids: known[[names.get(p, -1) for p in ids]]),
         stranger=encoder.encode([behaviour_text(ShopperHistory(), lambda _: "", 0.0)])[0],
         product_row=np.asarray([column[int(p)] for p in demo.panel.product]),
         category_row=np.asarray([category_column[demo.product_category[int(p)]] for p in demo.panel.product]),

@@ -17,8 +17,9 @@ from models.evaluator import (
     RANK,
     Evaluator,
     EvaluatorWeights,
+    Neighbours,
     Situations,
-    evidence_row,
+    evidence_matrix,
     item_states,
     load_evaluator,
     save_evaluator,
@@ -149,17 +150,18 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, change: str) -> Non
 
 
 def test_evidence_of_buyers_raises_the_odds_and_no_evidence_is_neutral() -> None:
-    nothing = np.asarray([])
-    assert evidence_row(nothing, nothing, nothing, nothing, 0.01) == (0, 0, 0, 0)
-    ones = np.ones(8)
-    bought = evidence_row(ones, ones, 0.9 * ones, 0.8 * ones, 0.01)
-    declined = evidence_row(0 * ones, 100 * ones, 0.9 * ones, ones, 0.01)
-    assert bought[0] > 0 > declined[0]
-    assert bought[3] == pytest.approx(np.log(0.8))
+    bought, declined = [(1.0, 1.0, 0.9, 0.8)] * 8, [(0.0, 100.0, 0.9, 1.0)] * 3
+    evidence = evidence_matrix(Neighbours.of([[], bought, declined]), 0.01)
+    assert not evidence[0].any()
+    assert evidence[1, 0] > 0 > evidence[2, 0]
+    assert evidence[1, 3] == pytest.approx(np.log(0.8))
+    assert evidence[2, 2] == pytest.approx(0.9)
 
 
 def test_item_states_weigh_recent_products_and_skip_unknown_ones() -> None:
     axis = {"a": np.eye(DIM, dtype=np.float32)[0], "b": np.eye(DIM, dtype=np.float32)[1]}
-    states = item_states([RecentItems(("a", "b", "gone"), (1.0, 0.5, 1.0)), RecentItems((), ())], axis.get)
+    nowhere = np.zeros(DIM, np.float32)
+    recents = [RecentItems(("a", "b", "gone"), (1.0, 0.5, 1.0)), RecentItems((), ())]
+    states = item_states(recents, lambda ids: np.stack([axis.get(p, nowhere) for p in ids]))
     assert states[0, :2] == pytest.approx(np.asarray([1.0, 0.5]) / np.sqrt(1.25))
     assert not states[1].any()

@@ -1,0 +1,150 @@
+"""The shopper's part of step 1: who asks, what may be used of them, and what their past says at one moment.
+
+A batch is recalled shopper by shopper in time order, so that each past is read and folded once however many moments
+of it are asked for.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from agent.api.convert import minor_of
+from agent.api.schemas import Context, Personalisation, SessionEvent, Shopper
+from agent.clock import StoreClock
+from agent.decision import IgnoredInput
+from agent.observation import Past
+from agent.packs import Pack
+from agent.protected import Screened, screen_profile
+from agent.records import EventRecord, ShopperRecord
+from agent.shoppers import ShopperBook, Walk
+from agent.store import Store
+from models.history import ShopperHistory, recent_items
+from models.taste import Taste
+from models.texts import behaviour_text
+
+_NOTHING: Final = Screened({}, "", ())
+_STRANGER: Final = ShopperHistory()
+
+
+class Asking(Protocol):
+    """What quote and recommendation requests share."""
+
+    @property
+    def shopper(self) -> Shopper:
+        """Who asks."""
+        ...
+
+    @property
+    def events(self) -> Sequence[SessionEvent]:
+        """What they just did."""
+        ...
+
+    @property
+    def context(self) -> Context:
+        """The situation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A shopper after screening.
+
+    Attributes:
+        history: The fold, session included; it holds until the next shopper or moment is recalled.
+        has_history: Whether anything was known before this session.
+        event_ignored: What was left out of the session's texts.
+    """
+
+    shopper_id: str | None
+    opted_out: bool
+    screened: Screened
+    history: ShopperHistory
+    past: Past
+    has_history: bool = False
+    event_ignored: tuple[IgnoredInput, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Where shoppers are known from, and what reads their past."""
+
+    store: Store
+    shoppers: ShopperBook
+    clock: StoreClock
+    pack: Pack
+    taste: Taste
+    title_of: Callable[[str], str]
+
+    def begin(self, asked: Sequence[Asking]) -> "Recall":
+        """Recall the shoppers of one batch."""
+        ids = {one.shopper.id for one in asked if one.shopper.id is not None}
+        return Recall(self, self.store.shoppers(sorted(ids)))
+
+
+class Recall:
+    """One batch; not to be shared between threads."""
+
+    def __init__(self, archive: Archive, stored: Mapping[str, ShopperRecord]) -> None:
+        """`stored` holds the known shoppers of the batch."""
+        self._archive = archive
+        self._stored = stored
+        self._walk = Walk(archive.shoppers)
+        self._last: tuple[Shopper, str, float, Recalled] | None = None
+
+    def recall(self, asked: Asking, behaviour_s: float, at: datetime) -> Recalled:
+        """The shopper of a request at a moment; `behaviour_s` is `at` on the behaviour clock."""
+        shopper, place = asked.shopper, asked.context.jurisdiction
+        last = self._last
+        if last is not None and not asked.events and last[:3] == (shopper, place, behaviour_s):
+            return last[3]
+        recalled = self._recall(asked, behaviour_s, at)
+        self._last = None if asked.events else (shopper, place, behaviour_s, recalled)
+        return recalled
+
+    def _recall(self, asked: Asking, behaviour_s: float, at: datetime) -> Recalled:
+        shopper = asked.shopper
+        stored = self._stored.get(shopper.id) if shopper.id is not None else None
+        if _opted_out(shopper, stored):
+            return Recalled(shopper.id, True, _NOTHING, _STRANGER, self._past(_STRANGER, _NOTHING, behaviour_s))
+        screened = self._screen(shopper, stored, asked.context.jurisdiction or None)
+        history = self._walk.history(shopper.id, behaviour_s) if shopper.id is not None else _STRANGER
+        texts = [screen_profile(event.text, self._archive.pack, None) for event in asked.events]
+        events = [self._event(e, t.text, shopper.id, at) for e, t in zip(asked.events, texts, strict=True)]
+        dropped = {IgnoredInput("events", ignored.reason): None for text in texts for ignored in text.ignored}
+        overlay = self._archive.shoppers.with_session(history, events)
+        past = self._past(overlay, screened, behaviour_s)
+        return Recalled(shopper.id, False, screened, overlay, past, history.known, tuple(dropped))
+
+    def _past(self, history: ShopperHistory, screened: Screened, behaviour_s: float) -> Past:
+        profile = screened.text or screened.attributes
+        return Past(
+            text=behaviour_text(history, self._archive.title_of, behaviour_s, profile),
+            buyer=self._archive.taste.buyer(history.products),
+            recent=recent_items(history, behaviour_s),
+        )
+
+    def _screen(self, shopper: Shopper, stored: ShopperRecord | None, jurisdiction: str | None) -> Screened:
+        profile = shopper.profile
+        if profile is None:
+            profile = dict(stored.profile) if stored is not None else {}
+        return screen_profile(profile, self._archive.pack, jurisdiction) if profile else _NOTHING
+
+    def _event(self, event: SessionEvent, text: str, shopper_id: str | None, at: datetime) -> EventRecord:
+        happened = min(event.at or at, at)
+        return EventRecord(
+            shopper_id=shopper_id or "",
+            type=event.type,
+            at=self._archive.clock.behaviour_time(happened),
+            product_id=event.product_id,
+            quantity=event.quantity,
+            price_minor=minor_of(event.price),
+            currency=event.price.currency if event.price else None,
+            text=text,
+        )
+
+
+def _opted_out(shopper: Shopper, stored: ShopperRecord | None) -> bool:
+    if shopper.personalisation is not None:
+        return shopper.personalisation is Personalisation.OFF
+    return stored is not None and not stored.personalisation
