@@ -1,4 +1,4 @@
-"""`make bench`: uncached quotes over HTTP: p50, p99, throughput, each step's share, memory.
+"""`make bench`: uncached quotes over HTTP: p50, p99, throughput, each step's share, memory; rows scored a second.
 
 Starts a server of its own on a free loopback port over a prepared data folder, asks for shopper and product pairs that
 it has not seen (so that nothing is cached), first one at a time, then from sixteen clients, and stops it again.
@@ -27,6 +27,7 @@ import psutil
 
 from agent.assembly import open_store
 from agent.settings import Settings
+from eval.bench_score import Scoring, measure_scoring
 
 _START_S: Final = 120.0
 _CLIENTS: Final = 16
@@ -54,6 +55,7 @@ class Report:
     start_s: float
     one_client: Load
     many_clients: Load
+    scoring: Scoring
     resident_gib: float
     cores: int
 
@@ -71,7 +73,8 @@ def main() -> int:
         one = _run(url, key, pairs[_WARM_UP : _WARM_UP + options.quotes], 1)
         many = _run(url, key, pairs[_WARM_UP + options.quotes :], _CLIENTS)
         resident = _resident(process)
-    report = Report(round(start_s, 1), one, many, round(resident / 2**30, 2), os.cpu_count() or 1)
+    scoring = measure_scoring(options.data_dir)
+    report = Report(round(start_s, 1), one, many, scoring, round(resident / 2**30, 2), os.cpu_count() or 1)
     if options.json:
         options.json.write_text(json.dumps(asdict(report), indent=1) + "\n", "utf-8")
     _print(report)
@@ -182,6 +185,10 @@ def _print(report: Report) -> None:
         total = sum(load.step_ms.values()) or 1.0
         shares = "  ".join(f"{step} {spent:.1f} ms ({spent / total:.0%})" for step, spent in load.step_ms.items())
         lines.append(f"            {shares}")
+    scoring = report.scoring
+    lines.append(
+        f"   score    {scoring.rows} rows  {scoring.cold} rows/s cold  {scoring.warm} rows/s with warm shopper states"
+    )
     sys.stdout.write("\n".join(lines) + "\n")
 
 
