@@ -10,6 +10,7 @@ from agent.decision import Versions
 from agent.encoding import CachedEncoder
 from agent.gateway import GatewayRules
 from agent.guarding import Guard
+from agent.learning import Learner
 from agent.memory import OutcomeBook
 from agent.model_proposer import ModelProposer
 from agent.observe import Defaults, Observer, Readers
@@ -30,7 +31,7 @@ from agent.recorder import Recorder
 from agent.retriever import Retriever
 from agent.score import RowScorer
 from agent.scorer import Scorer
-from agent.selection import SelectionRules
+from agent.selection import Exploration, SelectionRules
 from agent.selector import Selector
 from agent.settings import Settings
 from agent.shoppers import ShopperBook
@@ -38,6 +39,7 @@ from agent.store import Store
 from agent.tokens import TokenSigner
 from models.evaluator import Evaluator
 from models.interest import load_interest
+from models.journey import DEMO
 from models.ranking import load_ranking
 from models.registry import Kind, Registry, read_meta
 from models.strategist import Strategist, load_strategist
@@ -85,15 +87,18 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     memory = open_outcome_memory(folder, evaluator.version)
     outcomes = OutcomeBook(memory, evaluator, catalogue, shoppers, store_clock)
     outcomes.catch_up(store)
+    learner = _learner(registry, folder, store_clock, running)
+    learner.catch_up(store)
     pack = load_pack(settings.pack)
     guard = Guard(merchant_rules(settings, pack))
     heads = registry.folder(Kind.ENCODER, encoder.version)
     taste = load_taste(heads / "taste.safetensors")
     archive = Archive(store, shoppers, store_clock, pack, taste, catalogue.title)
+    defaults = Defaults(pack, settings.default_deadline_ms, guard, learner.at_home)
     readers = Readers(encoder, load_interest(heads / "interest.safetensors"))
-    observer = Observer(catalogue, archive, readers, Defaults(settings.default_deadline_ms, guard))
+    observer = Observer(catalogue, archive, readers, defaults)
     retriever = Retriever(catalogue, outcomes)
-    scorer = Scorer(evaluator, lambda observation, raw: guard.check(observation, raw).price_minor)
+    scorer = Scorer(evaluator, learner, lambda observation, raw: guard.check(observation, raw).price_minor)
     signer = TokenSigner.load_or_create(folder.signing_key)
     strategist = load_active_strategist(registry)
     pipeline = _pipeline(
@@ -109,6 +114,7 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
         catalogue=catalogue,
         shoppers=shoppers,
         outcomes=outcomes,
+        learner=learner,
         pipeline=pipeline,
         ranker=Ranker(observer, load_ranking(heads / "ranking.safetensors"), catalogue),
         row_scorer=RowScorer(pipeline, evaluator),
@@ -121,6 +127,15 @@ def _catalogue(store: Store, encoder: CachedEncoder, folder: DataFolder, running
     catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version), beside)
     catalogue.index_missing()
     return catalogue
+
+
+def _learner(registry: Registry, folder: DataFolder, clock: StoreClock, running: Parts | None) -> Learner:
+    """What outcomes taught the active evaluator; shared with running parts while that stays."""
+    version = registry.active(Kind.EVALUATOR)
+    if running is not None and running.in_use.get(Kind.EVALUATOR) == version:
+        return running.learner
+    trained_on_demo = read_meta(registry.folder(Kind.EVALUATOR, version)).trained_on.startswith(DEMO)
+    return Learner(folder.learning, version, at_home=trained_on_demo == (clock.history_end is not None))
 
 
 def load_active_strategist(registry: Registry) -> Strategist:
@@ -157,6 +172,7 @@ def _pipeline(
     store, signer, catalogue = ends
     prompt = load_prompt("strategist", settings.prompt_version)
     weights = Weights(settings.weight_profit, settings.weight_purchase, settings.weight_satisfaction)
+    rules = SelectionRules(settings.exploration, max_try_frac=settings.max_try_frac)
     model = ModelProposer(strategist, prompt, above_reference=not guard.merchant.never_above_reference)
 
     def versions() -> Versions:
@@ -171,9 +187,11 @@ def _pipeline(
     return Pipeline(
         observer=observer,
         retriever=retriever,
-        proposer=Proposer(evaluator, model, guard, weights),
+        proposer=Proposer(evaluator, model, guard, weights, explores=rules.exploration is not Exploration.OFF),
         scorer=scorer,
-        selector=Selector(weights, SelectionRules(settings.exploration), np.random.default_rng),
+        selector=Selector(
+            weights, SelectionRules(settings.exploration, max_try_frac=settings.max_try_frac), np.random.default_rng
+        ),
         guard=guard,
         recorder=Recorder(store, signer, versions, timedelta(seconds=settings.quote_ttl_s)),
     )

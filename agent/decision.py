@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from models.online import Lesson
 from models.strategy import Strategy
 
 
@@ -126,7 +127,11 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One priced quote as recorded. All prices are per unit, in minor units of `currency`."""
+    """One priced quote as recorded. All prices are per unit, in minor units of `currency`.
+
+    Attributes:
+        lesson: What its outcome will teach; None in decisions of before outcomes taught.
+    """
 
     id: str
     at: datetime
@@ -156,3 +161,4 @@ class Decision:
     versions: Versions
     timing_ms: Mapping[str, float]
     token: str
+    lesson: Lesson | None = None

@@ -11,6 +11,7 @@ from agent.records import ProductRecord
 from models.features import Subject
 from models.history import RecentItems
 from models.monotone import sigmoid
+from models.online import Term
 from models.strategy import AnchorPrices
 from models.taste import Buyer
 from models.value import Stock
@@ -69,6 +70,7 @@ class Observation:
         features: `models.features.FEATURES` of shopper and product.
         intent: Interest shown in this product in this session, 0-4.
         loyalty: `new`, `occasional`, `regular` or `lapsed` in the product's category.
+        terms: The effects learned online that this situation touches.
         holds_reference: Why no personalised price may be made, None when one may.
         inputs_used: Names of the inputs that enter the decision if it is personalised.
     """
@@ -89,6 +91,7 @@ class Observation:
     features: list[float]
     intent: float
     loyalty: str
+    terms: tuple[Term, ...]
     subject: Subject
     opted_out: bool
     holds_reference: str | None

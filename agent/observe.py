@@ -17,10 +17,13 @@ from agent.gateway import holds_reference
 from agent.guarding import Guard
 from agent.money import fraction_digits
 from agent.observation import Encoded, Market, Observation, Past, RequestLimits
+from agent.packs import Pack
+from agent.protected import NOTHING, Screened, screen_profile
 from agent.recall import Archive, Asking, Recall, Recalled
-from agent.records import ProductRecord
+from agent.records import Attribute, ProductRecord
 from agent.refusal import FieldProblem, Refusal
 from agent.store import ShopperProduct
+from agent.traits import market_traits, product_traits, shopper_traits, terms_of, word_traits
 from models.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix, feature_row
 from models.interest import InterestHead, conditional_state
 from models.strategy import AnchorPrices
@@ -96,6 +99,14 @@ class Observer:
         limits = _limits(request)
         market = self._market(request.context, product, at, behaviour_s)
         subject = Subject(request.product.id or "", product.category, product.brand, float(reference))
+        loyalty = history.loyalty(subject.category, behaviour_s)
+        shared = _shared(request, self._defaults.pack)
+        traits = [
+            *product_traits(request.product, product, reference),
+            *shopper_traits(who, loyalty),
+            *market_traits(market, request.quantity, reference),
+            *word_traits("context", shared.attributes),
+        ]
         return Observation(
             at=batch.now,
             behaviour_s=behaviour_s,
@@ -117,12 +128,13 @@ class Observer:
             past=who.past,
             features=feature_row(history, subject, self._catalogue.weeks, behaviour_s),
             intent=history.intent(subject.product, subject.category, behaviour_s),
-            loyalty=history.loyalty(subject.category, behaviour_s),
+            loyalty=loyalty,
+            terms=terms_of(traits, at_home=self._defaults.at_home),
             subject=subject,
             opted_out=who.opted_out,
             holds_reference=self._holds(product, limits, who),
-            inputs_used=tuple(_used(request, product, who)),
-            inputs_ignored=_ignored(request, who),
+            inputs_used=tuple(_used(request, product, who, shared)),
+            inputs_ignored=_ignored(request, who, shared),
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,
             last_price_minor=batch.last_prices.get((who.shopper_id, request.product.id or "")),
         )
@@ -202,10 +214,13 @@ class Defaults:
 
     Attributes:
         guard: The merchant's limits; they say whether a price may be made at all, and which facts it needs.
+        at_home: Whether the evaluator was trained on this store's own data.
     """
 
+    pack: Pack
     deadline_ms: int
     guard: Guard
+    at_home: bool
 
 
 def _inline(quoted: QuotedProduct, currency: str) -> ProductRecord:
@@ -224,11 +239,21 @@ def _limits(request: QuoteRequest) -> RequestLimits:
     )
 
 
-def _used(request: QuoteRequest, product: ProductRecord, who: Recalled) -> Iterator[str]:
+def _shared(request: QuoteRequest, pack: Pack) -> Screened:
+    """The further words and numbers of the context, screened as a profile is."""
+    context = request.context
+    further: dict[str, Attribute] = {**(context.__pydantic_extra__ or {})}
+    further |= {name: value for name in ("location", "channel") if (value := getattr(context, name))}
+    return screen_profile(further, pack, context.jurisdiction or None) if further else NOTHING
+
+
+def _used(request: QuoteRequest, product: ProductRecord, who: Recalled, shared: Screened) -> Iterator[str]:
     """Names of what enters the decision, in a fixed order."""
     yield "product.list_price"
     if product.cost_minor is not None:
         yield "product.cost"
+    if request.product.rating is not None:
+        yield "product.rating"
     if not who.opted_out:
         yield from (f"profile.{name}" for name in sorted(who.screened.attributes))
         if who.screened.text:
@@ -246,24 +271,18 @@ def _used(request: QuoteRequest, product: ProductRecord, who: Recalled) -> Itera
         "deadline": context.deadline is not None,
     }
     yield from (f"context.{name}" for name, present in given.items() if present)
+    yield from (f"context.{name}" for name in sorted(shared.attributes))
     yield from ("market.past_outcomes", "similar_products", "quantity")
 
 
-def _ignored(request: QuoteRequest, who: Recalled) -> tuple[IgnoredInput, ...]:
+def _ignored(request: QuoteRequest, who: Recalled, shared: Screened) -> tuple[IgnoredInput, ...]:
     """Everything that came and did not enter, and why."""
     ignored = [*who.screened.ignored, *who.event_ignored]
-    context = request.context
     if who.opted_out:
         for name, present in (("profile", request.shopper.profile), ("events", request.events)):
             if present:
                 ignored.append(IgnoredInput(name, OPTED_OUT))
-    ignored += [
-        IgnoredInput(f"context.{name}", "not an input of the models")
-        for name in ("location", "channel", *sorted(context.__pydantic_extra__ or {}))
-        if name not in ("location", "channel") or getattr(context, name)
-    ]
-    if request.product.rating is not None:
-        ignored.append(IgnoredInput("product.rating", "not an input of the models"))
+    ignored += [IgnoredInput(f"context.{one.input}", one.reason) for one in shared.ignored]
     return tuple(ignored)
 
 

@@ -65,9 +65,10 @@ class Pipeline:
         guarded = self.guard.apply(seen, selected)
         timer.done("guard")
 
-        # 7 record: signed, and durable before the answer leaves
+        # 7 record: signed, with what its outcome will teach, and durable before the answer leaves
+        lessons = self.scorer.lessons(seen, situations, [one.price_minor for one in guarded])
         outcomes = [
-            Outcome(observation, row, encoded, retrieved, proposed[row], selected[row], guarded[row])
+            Outcome(observation, row, encoded, retrieved, proposed[row], selected[row], guarded[row], lessons[row])
             for row, observation in enumerate(seen)
         ]
         decisions = iter(self.recorder.record(outcomes, timer))

@@ -43,6 +43,11 @@ class DataFolder:
         return self.root / "indexes" / "outcomes"
 
     @property
+    def learning(self) -> Path:
+        """Snapshots of what outcomes taught since the training."""
+        return self.root / "learning"
+
+    @property
     def signing_key(self) -> Path:
         """Private key of quote tokens."""
         return self.root / "keys" / "signing.pem"

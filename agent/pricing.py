@@ -10,6 +10,7 @@ from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.catalogue import Catalogue
 from agent.clock import Clock, StoreClock
 from agent.decision import Decision, Scores
+from agent.learning import Learner
 from agent.memory import OutcomeBook
 from agent.pipeline import Pipeline
 from agent.prepare import DataFolder
@@ -38,6 +39,7 @@ class Parts:
     catalogue: Catalogue
     shoppers: ShopperBook
     outcomes: OutcomeBook
+    learner: Learner
     pipeline: Pipeline
     ranker: Ranker
     row_scorer: RowScorer
@@ -108,6 +110,7 @@ class Service:
         self._parts.store.record_outcomes(outcomes)
         with self._remembering:
             self._parts.outcomes.catch_up(self._parts.store)
+            self._parts.learner.catch_up(self._parts.store)
 
     def list_price(self, product_id: str) -> int | None:
         """A product's list price in minor units, None when it is unknown."""
@@ -157,6 +160,7 @@ class Service:
                 if fresh.in_use.get(Kind.EVALUATOR) != old.in_use.get(Kind.EVALUATOR):
                     self._saved = (None, self._saved[1])
                 fresh.outcomes.catch_up(fresh.store)
+                fresh.learner.catch_up(fresh.store)
                 self._parts, self._changed, self._refused = fresh, None, {}
             return fresh.in_use
 
@@ -182,6 +186,7 @@ class Service:
         with self._quoting, self._remembering:
             if parts.outcomes.memory.watermark != self._saved[0]:
                 parts.outcomes.memory.save(parts.folder.outcome_memory)
+            parts.learner.save()
             if parts.catalogue.index.version != self._saved[1]:
                 parts.catalogue.index.save(parts.folder.product_index)
             parts.store.close()
@@ -211,13 +216,14 @@ class Service:
         )
 
     def _learn(self, outcomes: Sequence[OutcomeRecord]) -> None:
-        """Keep outcomes, count the sales among them, and remember them at once."""
+        """Keep outcomes, count the sales among them, remember and learn from them at once."""
         self._parts.store.record_outcomes(outcomes)
         self.add_events(
             [_purchase(o) for o in outcomes if o.type is OutcomeType.PURCHASED and o.product_id is not None]
         )
         with self._remembering:
             self._parts.outcomes.catch_up(self._parts.store)
+            self._parts.learner.catch_up(self._parts.store)
 
     def _on_behaviour_clock(self, event: EventRecord) -> EventRecord:
         return replace(event, at=self._parts.store_clock.behaviour_time(event.at))

@@ -5,7 +5,7 @@ over every whole-percent move the limits allow; `reference` holds the price that
 equal terms: the evaluator scores them all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,17 @@ from agent.decision import PastOutcome, SimilarProduct, Source
 from agent.observation import Observation
 from models.strategist import Written
 from models.strategist_facts import StrategistFacts, fitting_lever
-from models.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, MOVE_LIMIT_PCT, Anchor, Lever, Rounding, Strategy, realise
+from models.strategy import (
+    ALLOWED_ANCHORS,
+    ALLOWED_MOVES,
+    DEEPEST_PCT,
+    HIGHEST_PCT,
+    Anchor,
+    Lever,
+    Rounding,
+    Strategy,
+    realise,
+)
 
 HOLD: Final = Strategy(Lever.HOLD, Anchor.REFERENCE, 0)
 _MIN_SOLD: Final = 3
@@ -124,9 +134,22 @@ def numeric_proposals(observation: Observation, moves: Sequence[int], facts: Str
     return list(found.values())
 
 
+def explored_proposals(
+    observation: Observation, wins: Mapping[int, int], draws: int, facts: StrategistFacts
+) -> list[Proposal]:
+    """Moves that are best in some of the posterior's draws, the more often the earlier; worth trying out."""
+    found = {}
+    for move, count in sorted(wins.items(), key=lambda item: (-item[1], abs(item[0]))):
+        strategy = move_strategy(move, fitting_lever(facts, move))
+        price = realise(strategy, observation.anchors, observation.fraction_digits)
+        if price is not None and price not in found:
+            found[price] = Proposal(strategy, Source.NUMERIC, f"the best price in {count} of {draws} draws", price)
+    return list(found.values())
+
+
 def move_strategy(move_pct: int, lever: Lever | None, rounding: Rounding = Rounding.EXACT) -> Strategy:
     """A strategy for a move from the reference; `lever` names the reason when the grammar allows it that move."""
-    move = max(-MOVE_LIMIT_PCT, min(MOVE_LIMIT_PCT, move_pct))
+    move = max(DEEPEST_PCT, min(HIGHEST_PCT, move_pct))
     if move == 0:
         return HOLD
     if lever is None or move not in ALLOWED_MOVES[lever] or Anchor.REFERENCE not in ALLOWED_ANCHORS[lever]:

@@ -7,13 +7,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.decision import Rung
+from agent.decision import PastOutcome, Rung
 from agent.guarding import Guard
 from agent.model_proposer import ModelProposals, ModelProposer
 from agent.observation import Encoded, Observation
 from agent.proposals import (
     Proposal,
     distinct,
+    explored_proposals,
     facts_of,
     model_proposals,
     numeric_proposals,
@@ -21,14 +22,15 @@ from agent.proposals import (
     retrieved_proposals,
 )
 from agent.retriever import Retrieved
+from agent.search import TRIED_MOVES, Search, grid
 from agent.timing import StepTimer
 from models.evaluator import Evaluator, Situations
-from models.strategist_facts import ELASTICITY_SPAN, StrategistFacts
-from models.strategy import MOVES
-from models.value import Offers, Weights, utility
+from models.monotone import N_DRAWS
+from models.strategist_facts import ELASTICITY_SPAN
+from models.strategy import SEARCHED_MOVES
+from models.value import Weights
 
 _NUMERIC_MS: Final = 4.0
-_TOP_MOVES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,17 @@ class Proposed:
 class Proposer:
     """Joins the sources."""
 
-    def __init__(self, evaluator: Evaluator, model: ModelProposer, guard: Guard, weights: Weights) -> None:
-        """The numeric search uses the evaluator, the limits and the weights that selection will use."""
+    def __init__(
+        self, evaluator: Evaluator, model: ModelProposer, guard: Guard, weights: Weights, *, explores: bool
+    ) -> None:
+        """The numeric search uses the evaluator, the limits and the weights that selection will use.
+
+        With `explores` it also proposes what the posterior's draws find best.
+        """
         self._evaluator = evaluator
         self._model = model
-        self._guard = guard
-        self._weights = weights
-        self._moves = np.asarray(MOVES, np.float64)
+        self._search = Search(guard, weights)
+        self._explores = explores
 
     def propose(
         self,
@@ -66,8 +72,7 @@ class Proposer:
         answers = [self._held(o) for o in observations]
         if not timely:
             return answers
-        grid = np.log1p(self._moves / 100)[None].repeat(len(observations), axis=0)
-        expected = self._evaluator.expect(situations, grid)
+        expected = self._evaluator.expect(situations, grid(SEARCHED_MOVES, len(observations)))
         facts = [
             facts_of(
                 observations[row],
@@ -80,9 +85,15 @@ class Proposer:
         ]
         left_ms = [observations[row].deadline_ms - timer.elapsed_ms for row in timely]
         written = self._model.propose(facts, left_ms, lambda: timer.elapsed_ms)
+        drawn = self._evaluator.respond(situations, grid(TRIED_MOVES, len(observations))) if self._explores else None
         for row, known, model in zip(timely, facts, written, strict=True):
-            best = self._best_moves(observations[row], expected.purchase[row], expected.satisfaction[row])
-            answers[row] = self._joined(observations[row], retrieved, row, (known, model, best))
+            observation = observations[row]
+            best = self._search.best_moves(observation, expected.purchase[row], expected.satisfaction[row])
+            found = numeric_proposals(observation, best, known)
+            if drawn is not None:
+                wins = self._search.wins(observation, drawn.purchase_draws[row], drawn.satisfaction_draws[row])
+                found += explored_proposals(observation, wins, N_DRAWS, known)
+            answers[row] = self._joined(observation, retrieved.past[row], model, found)
         return answers
 
     def _held(self, observation: Observation) -> Proposed:
@@ -92,43 +103,20 @@ class Proposer:
     def _joined(
         self,
         observation: Observation,
-        retrieved: Retrieved,
-        row: int,
-        found: tuple[StrategistFacts, ModelProposals, list[int]],
+        past: Sequence[PastOutcome],
+        model: ModelProposals,
+        numeric: Sequence[Proposal],
     ) -> Proposed:
-        facts, model, best = found
         proposals = [
             reference_proposal(observation, "no other candidate is expected to be worth more"),
             *model_proposals(observation, model.written),
-            *retrieved_proposals(observation, retrieved.past[row]),
-            *numeric_proposals(observation, best, facts),
+            *retrieved_proposals(observation, past),
+            *numeric,
         ]
         return Proposed(tuple(distinct(proposals)), model.rung)
-
-    def _best_moves(
-        self, observation: Observation, purchase: NDArray[np.float64], satisfaction: NDArray[np.float64]
-    ) -> list[int]:
-        """The most valuable whole-percent moves inside the limits, at least three percent apart."""
-        reference = observation.reference_minor
-        ratio = 1 + self._moves / 100
-        at = MOVES.index(0)
-        cost = observation.market.stock.opportunity_cost(observation.unit_cost / reference, 1.0)
-        offers = Offers(ratio, np.asarray(cost), purchase, satisfaction, purchase[at], satisfaction[at])
-        allowed = self._guard.bounds(observation)
-        prices = np.rint(ratio * reference)
-        inside = (prices >= allowed.low_minor) & (prices <= (allowed.high_minor or np.inf))
-        value = np.where(inside, utility(offers, self._weights), -np.inf)
-        best: list[int] = []
-        for index in np.argsort(-value, kind="stable"):
-            move = MOVES[int(index)]
-            if np.isfinite(value[index]) and all(abs(move - other) >= 3 for other in best):
-                best.append(move)
-            if len(best) == _TOP_MOVES:
-                break
-        return best
 
 
 def _elasticity(purchase: NDArray[np.float64]) -> float:
     """-dlogP/dlogp between a price a fifth below the reference and the reference."""
-    deep, at = MOVES.index(round(100 * (ELASTICITY_SPAN - 1))), MOVES.index(0)
+    deep, at = SEARCHED_MOVES.index(round(100 * (ELASTICITY_SPAN - 1))), SEARCHED_MOVES.index(0)
     return float(np.log(purchase[deep] / purchase[at]) / -np.log(ELASTICITY_SPAN))

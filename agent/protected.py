@@ -30,6 +30,9 @@ class Screened:
     ignored: tuple[IgnoredInput, ...]
 
 
+NOTHING: Final = Screened({}, "", ())
+
+
 @dataclass(frozen=True, slots=True)
 class _Block:
     attribute: ProtectedAttribute

@@ -15,7 +15,7 @@ from agent.clock import StoreClock
 from agent.decision import IgnoredInput
 from agent.observation import Past
 from agent.packs import Pack
-from agent.protected import Screened, screen_profile
+from agent.protected import NOTHING, Screened, screen_profile
 from agent.records import EventRecord, ShopperRecord
 from agent.shoppers import ShopperBook, Walk
 from agent.store import Store
@@ -23,7 +23,6 @@ from models.history import ShopperHistory, recent_items
 from models.taste import Taste
 from models.texts import behaviour_text
 
-_NOTHING: Final = Screened({}, "", ())
 _STRANGER: Final = ShopperHistory()
 
 
@@ -106,7 +105,7 @@ class Recall:
         shopper = asked.shopper
         stored = self._stored.get(shopper.id) if shopper.id is not None else None
         if _opted_out(shopper, stored):
-            return Recalled(shopper.id, True, _NOTHING, _STRANGER, self._past(_STRANGER, _NOTHING, behaviour_s))
+            return Recalled(shopper.id, True, NOTHING, _STRANGER, self._past(_STRANGER, NOTHING, behaviour_s))
         screened = self._screen(shopper, stored, asked.context.jurisdiction or None)
         history = self._walk.history(shopper.id, behaviour_s) if shopper.id is not None else _STRANGER
         texts = [screen_profile(event.text, self._archive.pack, None) for event in asked.events]
@@ -128,7 +127,7 @@ class Recall:
         profile = shopper.profile
         if profile is None:
             profile = dict(stored.profile) if stored is not None else {}
-        return screen_profile(profile, self._archive.pack, jurisdiction) if profile else _NOTHING
+        return screen_profile(profile, self._archive.pack, jurisdiction) if profile else NOTHING
 
     def _event(self, event: SessionEvent, text: str, shopper_id: str | None, at: datetime) -> EventRecord:
         happened = min(event.at or at, at)

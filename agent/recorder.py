@@ -17,6 +17,7 @@ from agent.selector import Selected
 from agent.store import Store
 from agent.timing import StepTimer
 from agent.tokens import QuoteClaims, TokenSigner
+from models.online import Lesson
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Outcome:
     proposed: Proposed
     selected: Selected
     guarded: Guarded
+    lesson: Lesson
 
 
 class Recorder:
@@ -86,6 +88,7 @@ class Recorder:
             versions=versions,
             timing_ms=timings,
             token=self._signer.sign(self._claims(quote_id, observation, guarded.price_minor, valid_until)),
+            lesson=outcome.lesson,
         )
 
     def _claims(self, quote_id: str, observation: Observation, price_minor: int, valid_until: datetime) -> QuoteClaims:

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.decision import Candidate, Interval, Scores
+from agent.learning import Learner
 from agent.observation import Encoded, Observation
 from agent.proposals import Proposal
 from agent.retriever import Evidence
 from models.evaluator import Evaluator, Response, Situations, evidence_matrix
+from models.online import Lesson
 
 Floats = NDArray[np.float64]
 FinalPrice = Callable[[Observation, int], int]
@@ -48,9 +50,10 @@ class Scored:
 class Scorer:
     """The evaluator over whole batches."""
 
-    def __init__(self, evaluator: Evaluator, final_price: FinalPrice) -> None:
+    def __init__(self, evaluator: Evaluator, learner: Learner, final_price: FinalPrice) -> None:
         """`final_price` tells what the gateway would make of a proposed price."""
         self._evaluator = evaluator
+        self._learner = learner
         self._final_price = final_price
 
     def join(self, observations: Sequence[Observation], encoded: Encoded, evidence: Evidence) -> Situations:
@@ -69,7 +72,19 @@ class Scorer:
             intent=np.asarray([o.intent for o in observations], np.float32),
             trend=np.asarray([o.market.trend for o in observations], np.float32),
             rival_log_ratio=np.asarray(rivals, np.float32),
+            shift=self._learner.shift([o.terms for o in observations]),
         )
+
+    def lessons(
+        self, observations: Sequence[Observation], situations: Situations, shown: Sequence[int]
+    ) -> list[Lesson]:
+        """What an outcome at the price shown will teach, one for each observation."""
+        if not observations:
+            return []
+        ratios = log_ratios(observations, [[price] for price in shown])[:, 0]
+        base = self._evaluator.base(situations, ratios)
+        columns = zip(base.level.tolist(), base.slope.tolist(), base.rest.tolist(), ratios.tolist(), strict=True)
+        return [Lesson(*numbers, o.terms) for numbers, o in zip(columns, observations, strict=True)]
 
     def score(
         self, observations: Sequence[Observation], situations: Situations, proposals: Sequence[Sequence[Proposal]]

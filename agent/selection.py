@@ -25,7 +25,7 @@ class Exploration(StrEnum):
     NORMAL = "normal"
 
 
-_THOMPSON_SHARE: Final = {Exploration.OFF: 0.0, Exploration.CAUTIOUS: 0.1, Exploration.NORMAL: 0.5}
+_THOMPSON_SHARE: Final = {Exploration.OFF: 0.0, Exploration.CAUTIOUS: 0.2, Exploration.NORMAL: 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,14 @@ class SelectionRules:
     Attributes:
         min_gain: Least advantage in utility; 0.01 is about one percent of what the reference price is worth.
         min_confidence: Least share of draws in which the candidate is better.
+        max_try_frac: How far a price that is tried out may lie from the one that would be shown otherwise; None: as
+            far as the merchant's limits allow.
     """
 
     exploration: Exploration = Exploration.OFF
     min_gain: float = 0.005
     min_confidence: float = 0.6
+    max_try_frac: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def select(contest: Contest, rules: SelectionRules, rng: np.random.Generator) ->
     probabilities[greedy] = 1.0 - share
     index = greedy
     if share > 0:
-        winners = _winners(contest)
+        winners = _winners(contest, greedy, rules.max_try_frac)
         probabilities += share * np.bincount(winners, minlength=len(contest.prices)) / len(winners)
         index = int(rng.choice(len(probabilities), p=probabilities / probabilities.sum()))
     prices = np.asarray(contest.prices)
@@ -122,6 +125,11 @@ def _argbest(contest: Contest, utility: Floats) -> int:
     return order[0]
 
 
-def _winners(contest: Contest) -> NDArray[np.intp]:
-    """The best candidate of each draw; equal prices count for the first of them."""
-    return np.asarray(contest.draws.argmax(axis=0), np.intp)
+def _winners(contest: Contest, greedy: int, max_try_frac: float | None) -> NDArray[np.intp]:
+    """The best candidate of each draw among those near enough; equal prices count for the first of them."""
+    draws = contest.draws
+    if max_try_frac is not None:
+        prices = np.asarray(contest.prices, np.float64)
+        near = np.abs(prices - prices[greedy]) <= max_try_frac * prices[greedy]
+        draws = np.where(near[:, None], draws, -np.inf)
+    return np.asarray(draws.argmax(axis=0), np.intp)

@@ -74,4 +74,7 @@ class Settings(BaseSettings):
     """Weight of the shopper's satisfaction."""
 
     exploration: Exploration = Exploration.OFF
-    """Whether prices are varied to learn: off, cautious or normal."""
+    """Whether prices are varied to learn: off, cautious (every fifth quote) or normal (Thompson sampling)."""
+
+    max_try_frac: float | None = Field(default=None, ge=0, le=10)
+    """How far a price that is tried out may lie from the best known one; none leaves it to the other limits."""

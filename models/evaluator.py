@@ -21,6 +21,7 @@ from models.errors import RegistryError
 from models.features import FEATURES
 from models.history import RecentItems
 from models.monotone import MonotoneHead, sigmoid
+from models.online import Shift
 
 Floats = NDArray[np.float64]
 
@@ -59,6 +60,7 @@ class Situations:
         familiarity: `(n,)` 0-1, similarity to what the evaluator was trained on; below 1 widens the intervals.
         intent, trend: `(n,)` for the context priors.
         rival_log_ratio: `(n,)` log(competitor / reference), nan when no competitor price is known.
+        shift: What outcomes taught since the training, None when nothing did.
     """
 
     features: NDArray[np.float32]
@@ -71,6 +73,16 @@ class Situations:
     intent: NDArray[np.float32]
     trend: NDArray[np.float32]
     rival_log_ratio: NDArray[np.float32]
+    shift: Shift | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The purchase logit before anything learned online, `(n,)` each; names as in `models.online.Lesson`."""
+
+    level: Floats
+    slope: Floats
+    rest: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +162,10 @@ class Evaluator:
         """Mean probabilities at prices `log_ratio` `(n, m)`, for searches over many prices."""
         phi = self.represent(situations)
         shift = self._shift(situations, log_ratio)
+        learned = situations.shift
+        means = None if learned is None else (learned.level, learned.slope)
         return Expected(
-            purchase=sigmoid(self._weights.purchase.logits(phi, log_ratio) + shift),
+            purchase=sigmoid(self._weights.purchase.logits(phi, log_ratio, means) + shift),
             satisfaction=sigmoid(self._weights.satisfaction.logits(phi, log_ratio)),
         )
 
@@ -162,12 +176,23 @@ class Evaluator:
         shift = self._shift(situations, log_ratio)
         novelty = NOVELTY_SD * (1.0 - np.clip(situations.familiarity.astype(np.float64), 0.0, 1.0))
         spread = novelty[:, None, None] * _novelty_draws(purchase.draws.shape[0])
+        learned = situations.shift
+        means = None if learned is None else (learned.level, learned.slope)
+        draws = None if learned is None else (learned.level_draws, learned.slope_draws)
         return Response(
-            purchase=sigmoid(purchase.logits(phi, log_ratio) + shift),
-            purchase_draws=sigmoid(purchase.drawn_logits(phi, log_ratio) + shift[:, :, None] + spread),
+            purchase=sigmoid(purchase.logits(phi, log_ratio, means) + shift),
+            purchase_draws=sigmoid(purchase.drawn_logits(phi, log_ratio, draws) + shift[:, :, None] + spread),
             satisfaction=sigmoid(satisfaction.logits(phi, log_ratio)),
             satisfaction_draws=sigmoid(satisfaction.drawn_logits(phi, log_ratio) + spread),
         )
+
+    def base(self, situations: Situations, log_ratio: Floats) -> Base:
+        """What a lesson needs of each situation at one price, `log_ratio` `(n,)`."""
+        phi = self.represent(situations)
+        head = self._weights.purchase
+        terms = head.terms(phi)
+        context = self._shift(situations, log_ratio[:, None])[:, 0]
+        return Base(terms[:, 0], terms[:, 1], head.rest(phi, log_ratio) + context)
 
     def _shift(self, situations: Situations, log_ratio: Floats) -> Floats:
         priors = self._priors

@@ -14,6 +14,7 @@ import pandas as pd
 from models.base_weights import JOURNEY_DEMOGRAPHICS, JOURNEY_PRODUCTS, JOURNEY_TRANSACTIONS
 
 CURRENCY: Final = "USD"
+DEMO: Final = "Complete Journey demo data"
 LAST_WEEK: Final = 52
 _DROPPED_DEPARTMENTS: Final = ("FUEL", "MISCELLANEOUS", "COUPON")
 _ABBREVIATIONS: Final = {

@@ -55,16 +55,35 @@ class MonotoneHead:
         noise = np.concatenate([half, -half])  # antithetic: the draws' mean is the mean
         return cls(mean, mean[None] + (noise @ root.T).reshape(N_DRAWS, *mean.shape))
 
-    def logits(self, phi: Floats, log_ratio: Floats) -> Floats:
-        """Mean logits for situations `phi` `(n, d)` at prices `log_ratio` `(n, m)`; returns `(n, m)`."""
-        terms = phi @ self.mean.T  # (n, K+1)
+    def terms(self, phi: Floats) -> Floats:
+        """Level and slopes before softplus, `(n, K+1)`."""
+        return phi @ self.mean.T
+
+    def logits(self, phi: Floats, log_ratio: Floats, shift: tuple[Floats, Floats] | None = None) -> Floats:
+        """Mean logits for situations `phi` `(n, d)` at prices `log_ratio` `(n, m)`; returns `(n, m)`.
+
+        `shift` is added to level and first slope, `(n,)` each.
+        """
+        terms = self.terms(phi)  # (n, K+1)
+        if shift is not None:
+            terms[:, 0] += shift[0]
+            terms[:, 1] += shift[1]
         slopes = SLOPE_MIN + softplus(terms[:, 1:])
         basis = price_basis(log_ratio, slopes.shape[1])
         return np.asarray(terms[:, :1] + np.einsum("nk,nmk->nm", slopes, basis))
 
-    def drawn_logits(self, phi: Floats, log_ratio: Floats) -> Floats:
-        """Logits of every draw, `(n, m, N_DRAWS)`."""
+    def drawn_logits(self, phi: Floats, log_ratio: Floats, shift: tuple[Floats, Floats] | None = None) -> Floats:
+        """Logits of every draw, `(n, m, N_DRAWS)`; `shift` as in `logits`, `(n, N_DRAWS)` each."""
         terms = np.tensordot(phi, self.draws, axes=(1, 2))  # (n, draws, K+1)
+        if shift is not None:
+            terms[:, :, 0] += shift[0]
+            terms[:, :, 1] += shift[1]
         slopes = SLOPE_MIN + softplus(terms[:, :, 1:])
         basis = price_basis(log_ratio, slopes.shape[2])
         return np.asarray(terms[:, None, :, 0] + np.einsum("nsk,nmk->nms", slopes, basis))
+
+    def rest(self, phi: Floats, log_ratio: Floats) -> Floats:
+        """What the further slopes add to the mean logit at one price each, `log_ratio` `(n,)`; returns `(n,)`."""
+        slopes = SLOPE_MIN + softplus(self.terms(phi)[:, 1:])
+        basis = price_basis(log_ratio, slopes.shape[1])
+        return np.asarray((slopes * basis)[:, 1:].sum(axis=1))

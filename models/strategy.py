@@ -48,13 +48,15 @@ class Rounding(StrEnum):
 
 
 MOVE_LIMIT_PCT: Final = 30
-MOVES: Final = tuple(range(-MOVE_LIMIT_PCT, MOVE_LIMIT_PCT + 1))  # 61 moves
+MOVES: Final = tuple(range(-MOVE_LIMIT_PCT, MOVE_LIMIT_PCT + 1))  # what the strategist may write: 61 moves
+DEEPEST_PCT, HIGHEST_PCT = -60, 100
+SEARCHED_MOVES: Final = tuple(range(DEEPEST_PCT, HIGHEST_PCT + 1))  # what a numeric search looks at
 
 _DOWN: Final = range(-MOVE_LIMIT_PCT, 0)
 ALLOWED_MOVES: Final[dict[Lever, range]] = {
     Lever.HOLD: range(0, 1),
-    Lever.DISCOUNT: _DOWN,
-    Lever.PREMIUM: range(1, MOVE_LIMIT_PCT + 1),
+    Lever.DISCOUNT: range(DEEPEST_PCT, 0),
+    Lever.PREMIUM: range(1, HIGHEST_PCT + 1),
     Lever.MATCH_COMPETITOR: range(0, 1),
     Lever.UNDERCUT_COMPETITOR: range(-10, 0),
     Lever.CLEAR_STOCK: _DOWN,

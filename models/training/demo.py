@@ -22,6 +22,7 @@ from models.evaluator import Evaluator, load_evaluator, save_evaluator
 from models.features import FEATURES, PAIR_FEATURES
 from models.gguf_weights import write_tokenizer
 from models.interest import InterestHead, load_interest, save_interest
+from models.journey import DEMO
 from models.ranking import save_ranking
 from models.registry import Kind, ModelMeta, Registry
 from models.strategist import Strategist, load_strategist
@@ -218,7 +219,7 @@ class DemoTraining:
             kind=kind,
             version=version,
             created_at=datetime.now(UTC),
-            trained_on="Complete Journey demo data (simulated, education only), weeks 9-40",
+            trained_on=f"{DEMO} (simulated, education only), weeks 9-40",
             data_sha256=hashlib.sha256(JOURNEY_TRANSACTIONS.sha256.encode()).hexdigest(),
             base=base,
             config={key: value if isinstance(value, int | float) else str(value) for key, value in config.items()},

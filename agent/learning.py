@@ -1,0 +1,134 @@
+"""Learning from outcomes: each one moves the effects on the evaluator's last layer before its request is answered.
+
+The state is a function of the store's outcomes in the order of their numbers. It is kept as a snapshot with a
+watermark; what came after the watermark is replayed at the start, so that a killed process resumes to the same state.
+Decisions carry what a lesson needs, hence a lesson does not depend on what became of shopper or product since.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from agent.records import OutcomeRecord, OutcomeType
+from agent.store import Store
+from models.online import OnlineEffects, Shift, Term
+from retrieval import Manifest, SnapshotError
+from retrieval.snapshot import open_snapshot, save_snapshot
+
+SAVE_EVERY: Final = 1_000
+_STATE: Final = "effects.safetensors"
+_NAMES: Final = "names"
+
+
+class Learner:
+    """The effects of one evaluator version, in step with the store."""
+
+    def __init__(self, folder: Path, evaluator: str, *, at_home: bool) -> None:
+        """Resume from the snapshot in `folder` when it is whole and of this evaluator, else from nothing.
+
+        Args:
+            folder: Of the snapshots.
+            evaluator: Version; only decisions made with it teach it.
+            at_home: Whether the evaluator was trained on this store's own data.
+        """
+        self.at_home = at_home
+        self._folder = folder
+        self._evaluator = evaluator
+        self._lock = Lock()
+        self._unsaved = 0
+        self.watermark = 0
+        self.effects = OnlineEffects()
+        try:
+            self._load()
+        except SnapshotError:
+            self.watermark, self.effects = 0, OnlineEffects()  # the log replays everything
+
+    def shift(self, situations: Sequence[Sequence[Term]]) -> Shift | None:
+        """What was learned of situations, for the evaluator.
+
+        At home an effect that no outcome has touched adds nothing: the evaluator's own posterior says how sure it is.
+        Elsewhere it adds its prior, since the evaluator has never seen such a shop.
+        """
+        if self.at_home and not self.effects.lessons:
+            return None
+        return self.effects.shift(situations, unseen=not self.at_home)
+
+    def catch_up(self, store: Store) -> int:
+        """Learn from the store's outcomes beyond the watermark; returns how many taught something."""
+        with self._lock:
+            before = self.effects.lessons
+            for number, outcome in store.outcomes_since(self.watermark):
+                self._take(store, outcome)
+                self.watermark = number
+                self._unsaved += 1
+            learned = self.effects.lessons - before
+            if self._unsaved >= SAVE_EVERY:
+                self._save()
+        return learned
+
+    def save(self) -> None:
+        """Write a snapshot of what is not in the last one."""
+        with self._lock:
+            if self._unsaved:
+                self._save()
+
+    def _take(self, store: Store, outcome: OutcomeRecord) -> None:
+        decision = store.decision(outcome.quote_id) if outcome.quote_id is not None else None
+        if decision is None or decision.lesson is None or decision.versions.evaluator != f"evaluator/{self._evaluator}":
+            return
+        before, after = labels(store.outcomes_of(decision.id), outcome)
+        if before is None and after is not None:
+            self.effects.learn(decision.lesson, after)
+        elif after is not None and before is not after:
+            self.effects.relabel(decision.lesson, after)
+
+    def _load(self) -> None:
+        snapshot = open_snapshot(self._folder, self._made_with)
+        arrays = load_file(str(snapshot.path / _STATE))
+        text = arrays.pop(_NAMES).tobytes().decode()
+        self.effects = OnlineEffects.from_arrays(text.split("\n") if text else [], arrays)
+        self.watermark = snapshot.manifest.watermark
+
+    def _save(self) -> None:
+        def write(target: Path) -> Manifest:
+            arrays = dict(self.effects.to_arrays())
+            names = "\n".join(self.effects.names).encode()
+            save_file({**arrays, _NAMES: np.frombuffer(names, np.uint8)}, str(target / _STATE))
+            return Manifest(
+                version=f"{self._made_with}/{self.watermark}",
+                made_with=self._made_with,
+                dim=2,
+                count=len(self.effects.names),
+                watermark=self.watermark,
+            )
+
+        save_snapshot(self._folder, write)
+        self._unsaved = 0
+
+    @property
+    def _made_with(self) -> str:
+        return f"{self._evaluator}/{'home' if self.at_home else 'abroad'}"
+
+
+def labels(outcomes: Iterable[OutcomeRecord], latest: OutcomeRecord) -> tuple[bool | None, bool | None]:
+    """Whether a quote counted as bought before its latest outcome, and counts now; None: nothing is known.
+
+    `outcomes` are all of the quote in the order of arrival. A purchase outweighs a decline, whichever came first (the
+    shopper came back); a return outweighs both.
+    """
+    earlier: list[OutcomeType] = []
+    for outcome in outcomes:
+        if outcome.outcome_id == latest.outcome_id:
+            break
+        earlier.append(outcome.type)
+    return _label(earlier), _label([*earlier, latest.type])
+
+
+def _label(types: Sequence[OutcomeType]) -> bool | None:
+    if not types:
+        return None
+    return OutcomeType.PURCHASED in types and OutcomeType.RETURNED not in types

@@ -1,0 +1,65 @@
+"""The numeric part of step 3: moves from the reference price that are worth most, by the mean and by draws."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.guarding import Guard
+from agent.observation import Observation
+from models.strategy import SEARCHED_MOVES
+from models.value import Offers, Weights, utility
+
+Floats = NDArray[np.float64]
+
+TRIED_MOVES: Final = SEARCHED_MOVES[::4]
+_TOP_MOVES: Final = 2
+_APART_PCT: Final = 3
+
+
+def grid(moves: Sequence[int], n: int) -> Floats:
+    """log(price / reference) of moves for each of `n` situations, `(n, len(moves))`."""
+    return np.log1p(np.asarray(moves, np.float64) / 100)[None].repeat(n, axis=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Searches over moves inside the limits, with the weights that selection will use."""
+
+    guard: Guard
+    weights: Weights
+
+    def best_moves(self, observation: Observation, purchase: Floats, satisfaction: Floats) -> list[int]:
+        """The most valuable of `SEARCHED_MOVES`, at least three percent apart; probabilities are `(moves,)`."""
+        value = self._values(observation, SEARCHED_MOVES, purchase, satisfaction)
+        best: list[int] = []
+        for index in np.argsort(-value, kind="stable"):
+            move = SEARCHED_MOVES[int(index)]
+            if np.isfinite(value[index]) and all(abs(move - other) >= _APART_PCT for other in best):
+                best.append(move)
+            if len(best) == _TOP_MOVES:
+                break
+        return best
+
+    def wins(self, observation: Observation, purchase: Floats, satisfaction: Floats) -> Counter[int]:
+        """How many draws find each of `TRIED_MOVES` best; probabilities are `(moves, draws)`."""
+        value = self._values(observation, TRIED_MOVES, purchase, satisfaction)
+        if not np.isfinite(value).any():
+            return Counter()
+        return Counter(TRIED_MOVES[index] for index in value.argmax(axis=0).tolist())
+
+    def _values(self, observation: Observation, moves: Sequence[int], purchase: Floats, satisfaction: Floats) -> Floats:
+        """Utility of moves, -inf outside the limits; trailing axes of the probabilities stay."""
+        reference = observation.reference_minor
+        ratio = 1 + np.asarray(moves, np.float64) / 100
+        at = moves.index(0)
+        allowed = self.guard.bounds(observation)
+        prices = np.rint(ratio * reference)
+        inside = (prices >= allowed.low_minor) & (prices <= (allowed.high_minor or np.inf))
+        shape = (len(moves),) + (1,) * (purchase.ndim - 1)
+        cost = observation.market.stock.opportunity_cost(observation.unit_cost / reference, 1.0)
+        offers = Offers(ratio.reshape(shape), np.asarray(cost), purchase, satisfaction, purchase[at], satisfaction[at])
+        return np.where(inside.reshape(shape), utility(offers, self.weights), -np.inf)

@@ -1,0 +1,118 @@
+"""What a situation has in common with others: the things whose effects outcomes teach on the spot.
+
+Words (a product, a category, a profile field's value) have an effect each. Numbers enter as tents on a logarithmic
+scale, coarse and fine: the coarse carry a trend from few outcomes, the fine its bends from many. Effects start with
+the prior sd below; where the evaluator was trained on this store's own data they start smaller, since it knows most.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agent.api.schemas import QuotedProduct
+from agent.observation import Market
+from agent.recall import Recalled
+from agent.records import Attribute, ProductRecord
+from models.online import Term
+
+MAX_WORD: Final = 40
+AT_HOME: Final = 0.2
+_FINE: Final = 0.5
+_COARSE: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """A named word or number of a situation, `profile.region` or `context.channel`, say."""
+
+    name: str
+    value: str | float
+
+
+@dataclass(frozen=True, slots=True)
+class _Sd:
+    level: float
+    slope: float
+
+
+_ALL: Final = _Sd(2.5, 1.5)
+_WORDS: Final[Mapping[str, _Sd]] = {
+    "product.category": _Sd(1.0, 0.5),
+    "product.brand": _Sd(0.5, 0.3),
+    "product": _Sd(0.8, 0.5),
+}
+_WORD: Final = _Sd(0.7, 0.5)
+_TENTS: Final = ((_COARSE, _Sd(0.9, 0.6)), (_FINE, _Sd(0.35, 0.25)))
+
+
+def terms_of(traits: Sequence[Trait], *, at_home: bool) -> tuple[Term, ...]:
+    """The effects that a situation's traits touch."""
+    scale = AT_HOME if at_home else 1.0
+    return tuple(
+        Term(name, value, scale * sd.level, scale * sd.slope, alone=name.startswith("product="))
+        for name, value, sd in (("all", 1.0, _ALL), *(term for trait in traits for term in _terms(trait)))
+    )
+
+
+def word_traits(prefix: str, attributes: Mapping[str, Attribute]) -> Iterator[Trait]:
+    """Attributes as traits; lists, long texts and empty ones say too little together with others."""
+    for name, value in attributes.items():
+        if isinstance(value, bool):
+            yield Trait(f"{prefix}.{name}", str(value).lower())
+        elif isinstance(value, int | float):
+            if math.isfinite(value):
+                yield Trait(f"{prefix}.{name}", float(value))
+        elif isinstance(value, str) and 0 < len(value.strip()) <= MAX_WORD:
+            yield Trait(f"{prefix}.{name}", value.strip().lower())
+
+
+def product_traits(quoted: QuotedProduct, product: ProductRecord, reference: int) -> Iterator[Trait]:
+    """Of a product, as quoted and as known."""
+    if quoted.id is not None:
+        yield Trait("product", quoted.id)
+    for name, word in (("category", product.category), ("brand", product.brand)):
+        if word:
+            yield Trait(f"product.{name}", word.lower())
+    yield Trait("product.reference_price", float(reference))
+    if quoted.rating is not None:
+        yield Trait("product.rating", float(quoted.rating))
+    yield from word_traits("product", product.attributes)
+
+
+def shopper_traits(who: Recalled, loyalty: str) -> Iterator[Trait]:
+    """Of a shopper who did not opt out."""
+    if who.opted_out:
+        return
+    yield from word_traits("profile", who.screened.attributes)
+    if who.has_history:
+        yield Trait("purchase_history.loyalty", loyalty)
+        yield Trait("purchase_history.deal_share", who.history.deals.times / max(1, who.history.items.times))
+
+
+def market_traits(market: Market, quantity: int, reference: int) -> Iterator[Trait]:
+    """Of the situation around them; the cheapest competitor counts relative to the reference price."""
+    if quantity > 1:
+        yield Trait("quantity", float(quantity))
+    if market.season:
+        yield Trait("context.season", market.season.lower())
+    numbers = {
+        "context.deadline": market.hours_left,
+        "context.inventory": market.stock.inventory,
+        "context.competitor_prices": market.rival_minor / reference if market.rival_minor else None,
+        "context.market_trend": market.trend or None,
+    }
+    yield from (Trait(name, float(value)) for name, value in numbers.items() if value is not None)
+
+
+def _terms(trait: Trait) -> Iterator[tuple[str, float, _Sd]]:
+    if isinstance(trait.value, str):
+        yield f"{trait.name}={trait.value}", 1.0, _WORDS.get(trait.name, _WORD)
+        return
+    at = math.asinh(10.0 * trait.value)
+    for width, sd in _TENTS:
+        node = math.floor(at / width)
+        share = at / width - node
+        yield f"{trait.name}@{width:g}:{node}", 1.0 - share, sd
+        if share > 0:
+            yield f"{trait.name}@{width:g}:{node + 1}", share, sd

@@ -1,0 +1,70 @@
+"""Rows a second of scoring at given prices, shopper states cold and warm; part of `make bench`."""
+
+import gc
+import time
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from agent.api.schemas import QuoteRequest
+from agent.assembly import open_service, open_store
+from agent.pricing import Service
+from agent.score import PricedRow
+from agent.settings import Settings
+
+_SHOPPERS: Final = 200
+_PRODUCTS: Final = 100
+_BATCH: Final = 4_096
+_RATIOS: Final = (0.8, 0.9, 1.0, 1.1)
+
+Row = tuple[str, str, int]  # shopper, product, price in minor units
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """Rows a second, requests parsed and scored; cold: each shopper's history read and encoded first."""
+
+    rows: int
+    cold: int
+    warm: int
+
+
+def measure_scoring(data_dir: Path) -> Scoring:
+    """Score the same rows twice in process."""
+    settings = Settings(data_dir=data_dir)
+    service = open_service(settings, open_store(settings))
+    gc.freeze()
+    try:
+        rows = _rows(settings)
+        cold, warm = (_pass(service, rows) for _ in range(2))
+    finally:
+        gc.unfreeze()
+        service.close()
+    return Scoring(len(rows), cold, warm)
+
+
+def _rows(settings: Settings) -> list[Row]:
+    rng = np.random.default_rng(13)
+    with open_store(settings) as store:
+        shoppers = list(islice(store.shopper_ids(), _SHOPPERS))
+        listed = [(p.product_id, p.list_minor) for p in islice(store.iter_products(), 4_000) if p.list_minor]
+    return [
+        (shopper, listed[chosen][0], max(1, round(listed[chosen][1] * float(rng.choice(_RATIOS)))))
+        for shopper in shoppers
+        for chosen in rng.choice(len(listed), _PRODUCTS, replace=False).tolist()
+    ]
+
+
+def _pass(service: Service, rows: list[Row]) -> int:
+    began = time.perf_counter()
+    for start in range(0, len(rows), _BATCH):
+        service.score(
+            [
+                PricedRow(QuoteRequest.model_validate({"shopper": {"id": s}, "product": {"id": p}}), price)
+                for s, p, price in rows[start : start + _BATCH]
+            ]
+        )
+    return round(len(rows) / (time.perf_counter() - began))

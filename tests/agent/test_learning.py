@@ -1,0 +1,180 @@
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent.api.schemas import QuoteRequest
+from agent.decision import Decision
+from agent.learning import Learner, labels
+from agent.pricing import Service
+from agent.records import OutcomeRecord, OutcomeType
+from agent.service import OutcomeReport
+from tests.agent.conftest import World
+
+BOUGHT, DECLINED, RETURNED = OutcomeType.PURCHASED, OutcomeType.DECLINED, OutcomeType.RETURNED
+
+
+@pytest.fixture
+def own(world: World, tmp_path: Path) -> World:
+    return world.copy(tmp_path / "data")
+
+
+@pytest.fixture
+def running(own: World) -> Iterator[Service]:
+    service = own.service()
+    yield service
+    service.close()
+
+
+def request(world: World, **profile: Any) -> QuoteRequest:
+    shopper = {"id": world.shopper, **({"profile": profile} if profile else {})}
+    return QuoteRequest.model_validate({"shopper": shopper, "product": {"id": world.bought}})
+
+
+def quote(service: Service, asked: QuoteRequest) -> Decision:
+    answer = service.quote([asked])[0]
+    assert isinstance(answer, Decision), answer
+    return answer
+
+
+def report(service: Service, decision: Decision, *types: OutcomeType) -> None:
+    at = decision.at + timedelta(minutes=1)
+    for number, kind in enumerate(types):
+        service.add_outcomes([OutcomeReport(decision.id, kind, None, at + timedelta(minutes=number))])
+
+
+def learner(service: Service) -> Learner:
+    return service._parts.learner
+
+
+def state(of: Learner) -> dict[str, bytes]:
+    arrays = {name: array.tobytes() for name, array in of.effects.to_arrays().items()}
+    return {**arrays, "names": "\n".join(of.effects.names).encode(), "watermark": str(of.watermark).encode()}
+
+
+def probability(decision: Decision) -> float:
+    """Of a purchase at the reference price, wherever the chosen one lies."""
+    held = next(c for c in decision.candidates if c.price_minor == decision.reference_minor)
+    return held.scores.purchase_probability.value
+
+
+def test_sales_make_the_next_sale_likelier_and_declines_less_likely(running: Service, own: World) -> None:
+    asked = request(own, region="north")
+    start = probability(quote(running, asked))
+    for _ in range(3):
+        report(running, quote(running, asked), BOUGHT)
+    sold = learner(running).shift([quote(running, asked).lesson.terms])  # type: ignore[union-attr]
+    assert sold is not None
+    assert sold.level[0] > 0
+    for _ in range(12):
+        report(running, quote(running, asked), DECLINED)
+    declined = learner(running).shift([quote(running, asked).lesson.terms])  # type: ignore[union-attr]
+    assert declined is not None
+    assert declined.level[0] < sold.level[0]
+    assert start > 0
+
+
+def test_repeated_late_and_contradicting_reports_count_once_and_the_last_word_stands(
+    running: Service, own: World
+) -> None:
+    asked = request(own)
+    effects = learner(running).effects
+    twice, late, returned, early_return = (quote(running, asked) for _ in range(4))
+    report(running, twice, BOUGHT, BOUGHT)
+    assert effects.lessons == 1
+    report(running, late, DECLINED)
+    low = effects.shift([late.lesson.terms], unseen=True).level[0]  # type: ignore[union-attr]
+    report(running, late, BOUGHT)
+    assert effects.shift([late.lesson.terms], unseen=True).level[0] > low  # type: ignore[union-attr]
+    report(running, returned, BOUGHT)
+    high = effects.shift([returned.lesson.terms], unseen=True).level[0]  # type: ignore[union-attr]
+    report(running, returned, RETURNED)
+    assert effects.shift([returned.lesson.terms], unseen=True).level[0] < high  # type: ignore[union-attr]
+    report(running, early_return, RETURNED, BOUGHT)
+    assert effects.lessons == 4
+
+
+@pytest.mark.parametrize(
+    ("types", "expected"),
+    [
+        ([BOUGHT], [(None, True)]),
+        ([DECLINED, BOUGHT], [(None, False), (False, True)]),
+        ([BOUGHT, DECLINED], [(None, True), (True, True)]),
+        ([BOUGHT, RETURNED], [(None, True), (True, False)]),
+        ([RETURNED, BOUGHT], [(None, False), (False, False)]),
+    ],
+    ids=["bought", "came back", "late decline", "returned", "return before its purchase"],
+)
+def test_what_a_quote_counts_as_follows_its_outcomes_in_any_order(
+    types: list[OutcomeType], expected: list[tuple[bool | None, bool]]
+) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    base = OutcomeRecord("q:x", None, None, "USD", 100, 100, BOUGHT, 1, at, quote_id="q")
+    outcomes = [replace(base, outcome_id=f"q:{kind}", type=kind) for kind in types]
+    assert [labels(outcomes, one) for one in outcomes] == expected
+
+
+def test_a_killed_service_resumes_to_the_same_state(own: World) -> None:
+    first = own.service()
+    for kind in (BOUGHT, DECLINED, BOUGHT):
+        report(first, quote(first, request(own, region="south")), kind)
+    learner(first).save()
+    for kind in (DECLINED, BOUGHT):
+        report(first, quote(first, request(own, region="south")), kind)
+    before = state(learner(first))  # and nobody closes it
+    resumed = own.service()
+    assert state(learner(resumed)) == before
+    resumed.close()
+    shutil.rmtree(own.folder / "learning")
+    replayed = own.service()
+    assert state(learner(replayed)) == before
+    replayed.close()
+    first._parts.store.close()
+
+
+def test_a_damaged_snapshot_is_replaced_by_a_replay(own: World) -> None:
+    first = own.service()
+    report(first, quote(first, request(own)), BOUGHT)
+    before = state(learner(first))
+    first.close()
+    for file in (own.folder / "learning").rglob("*.safetensors"):
+        file.write_bytes(file.read_bytes()[:-8])
+    again = own.service()
+    assert state(learner(again)) == before
+    again.close()
+
+
+def test_learning_takes_under_two_milliseconds_an_outcome(running: Service, own: World) -> None:
+    decisions = [quote(running, request(own, region="east")) for _ in range(20)]
+    report(running, decisions[0], BOUGHT)
+    spent = []
+    effects = learner(running).effects
+    for decision in decisions:
+        began = perf_counter()
+        assert decision.lesson is not None
+        effects.learn(decision.lesson, bought=True)
+        spent.append(perf_counter() - began)
+    assert float(np.median(spent)) < 2e-3
+
+
+def test_words_and_numbers_of_the_context_become_inputs_and_are_screened(running: Service, own: World) -> None:
+    asked = QuoteRequest.model_validate(
+        {
+            "product": {"id": own.bought},
+            "context": {"channel": "app", "visits": 3, "religion": "none of your business"},
+        }
+    )
+    decision = quote(running, asked)
+    assert decision.lesson is not None
+    names = {term.name for term in decision.lesson.terms}
+    assert "context.channel=app" in names
+    assert any(name.startswith("context.visits@") for name in names)
+    assert not any("religion" in name for name in names)
+    assert "context.channel" in decision.disclosure.inputs_used
+    assert "context.religion" in [one.input for one in decision.disclosure.inputs_ignored]
