@@ -47,14 +47,12 @@ class Learner:
         except SnapshotError:
             self.watermark, self.effects = 0, OnlineEffects()  # the log replays everything
 
-    def shift(self, situations: Sequence[Sequence[Term]]) -> Shift | None:
+    def shift(self, situations: Sequence[Sequence[Term]]) -> Shift:
         """What was learned of situations, for the evaluator.
 
-        At home an effect that no outcome has touched adds nothing: the evaluator's own posterior says how sure it is.
-        Elsewhere it adds its prior, since the evaluator has never seen such a shop.
+        At home only a product's own effect is uncertain before an outcome touches it: products drift, the rest the
+        evaluator's own posterior covers. Elsewhere every effect is, since the evaluator has never seen such a shop.
         """
-        if self.at_home and not self.effects.lessons:
-            return None
         return self.effects.shift(situations, unseen=not self.at_home)
 
     def catch_up(self, store: Store) -> int:

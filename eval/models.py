@@ -12,12 +12,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.traits import Trait, terms_of
 from eval.demand import Demand, Ints, load_demand
 from eval.demand_metrics import STEP, DemandScores, Difference, Predictions, demand_scores, paired_difference
 from eval.demand_peers import PEERS, Inputs, Peer, boosted, logistic, predict_peer
 from eval.next_basket import RankingScores
 from models.evaluator import EVIDENCE, NUMERIC, Evaluator, load_evaluator
 from models.features import FEATURES, SHARES, SHOPPER, SHOPPER_CATEGORY, SHOPPER_PRODUCT
+from models.online import OnlineEffects, Shift
 from models.registry import Kind, Registry, read_meta
 from models.training.evaluator import EvaluatorData, fit, posterior, sized, to_weights
 
@@ -225,7 +227,8 @@ def _coverage(evaluator: Evaluator, demand: Demand, rows: Ints, groups: int = 20
     counts: list[Floats] = []
     for block in np.array_split(np.arange(len(rows)), 1 + len(rows) // 4096):
         price = demand.data.log_ratio[rows[block]].astype(np.float64)[:, None]
-        draws = evaluator.respond(demand.situations(rows[block]), price).purchase_draws[:, 0]  # (n, draws)
+        situations = replace(demand.situations(rows[block]), shift=_product_effects(demand, rows[block]))
+        draws = evaluator.respond(situations, price).purchase_draws[:, 0]  # (n, draws)
         odds = draws / (1 - draws) / demand.data.rate[rows[block], None]  # in the sampled rows
         sampled = odds / (1 + odds)
         noise = (rng.random(sampled.shape) < sampled).astype(np.float64)
@@ -233,6 +236,14 @@ def _coverage(evaluator: Evaluator, demand: Demand, rows: Ints, groups: int = 20
     low, high = np.percentile(np.sum(counts, axis=0), [5, 95], axis=1)
     observed = np.bincount(group, weights=demand.data.bought[rows], minlength=groups)
     return float(((observed >= low) & (observed <= high)).mean())
+
+
+def _product_effects(demand: Demand, rows: Ints) -> Shift:
+    """The drift that every product may have had since the training, as quotes join it."""
+    names, inverse = np.unique(demand.data.product_row[rows], return_inverse=True)
+    terms = [terms_of([Trait("product", str(name))], at_home=True) for name in names.tolist()]
+    each = OnlineEffects().shift(terms, unseen=False)
+    return Shift(each.level[inverse], each.slope[inverse], each.level_draws[inverse], each.slope_draws[inverse])
 
 
 def _sum_by(group: Ints, values: Floats, groups: int) -> Floats:

@@ -129,7 +129,10 @@ class OnlineEffects:
             self.singles[name] = self.singles[name].moved(a, b, sign, 0.0)
 
     def shift(self, situations: Sequence[Sequence[Term]], *, unseen: bool) -> Shift:
-        """What the effects add in each situation; with `unseen`, those never learned enter the draws by their prior."""
+        """What the effects add in each situation.
+
+        Effects never learned enter the draws by their prior: those kept alone always, the others with `unseen`.
+        """
         n = len(situations)
         level, slope = np.zeros(n), np.zeros(n)
         level_draws, slope_draws = np.zeros((n, N_DRAWS)), np.zeros((n, N_DRAWS))
@@ -145,7 +148,7 @@ class OnlineEffects:
             for term in terms:
                 if term.name in self.joint.rows:
                     continue
-                single = self.singles.get(term.name, _NEW if unseen else None)
+                single = self.singles.get(term.name, _NEW if unseen or term.alone else None)
                 if single is None:
                     continue
                 a_, b_ = term.value * term.level_sd, term.value * term.slope_sd
