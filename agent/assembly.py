@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 
+from agent.arrivals import Arrivals
 from agent.catalogue import Catalogue
 from agent.clock import Clock, StoreClock, SystemClock
 from agent.decision import Versions
@@ -31,6 +32,7 @@ from agent.recorder import Recorder
 from agent.retriever import Retriever
 from agent.score import RowScorer
 from agent.scorer import Scorer
+from agent.search import Search
 from agent.selection import Exploration, SelectionRules
 from agent.selector import Selector
 from agent.settings import Settings
@@ -96,13 +98,14 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     archive = Archive(store, shoppers, store_clock, pack, taste, catalogue.title)
     defaults = Defaults(pack, settings.default_deadline_ms, guard, learner.at_home)
     readers = Readers(encoder, load_interest(heads / "interest.safetensors"))
-    observer = Observer(catalogue, archive, readers, defaults)
+    arrivals = running.arrivals if running is not None else Arrivals()
+    observer = Observer(catalogue, archive, arrivals, readers, defaults)
     retriever = Retriever(catalogue, outcomes)
     scorer = Scorer(evaluator, learner, lambda observation, raw: guard.check(observation, raw).price_minor)
     signer = TokenSigner.load_or_create(folder.signing_key)
     strategist = load_active_strategist(registry)
     pipeline = _pipeline(
-        settings, (observer, retriever, scorer, guard), evaluator, strategist, (store, signer, catalogue)
+        settings, (observer, retriever, scorer, guard), evaluator, strategist, (store, signer, catalogue, arrivals)
     )
     return Parts(
         folder=folder,
@@ -115,6 +118,7 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
         shoppers=shoppers,
         outcomes=outcomes,
         learner=learner,
+        arrivals=arrivals,
         pipeline=pipeline,
         ranker=Ranker(observer, load_ranking(heads / "ranking.safetensors"), catalogue),
         row_scorer=RowScorer(pipeline, evaluator),
@@ -166,13 +170,14 @@ def _pipeline(
     steps: tuple[Observer, Retriever, Scorer, Guard],
     evaluator: Evaluator,
     strategist: Strategist,
-    ends: tuple[Store, TokenSigner, Catalogue],
+    ends: tuple[Store, TokenSigner, Catalogue, Arrivals],
 ) -> Pipeline:
     observer, retriever, scorer, guard = steps
-    store, signer, catalogue = ends
+    store, signer, catalogue, arrivals = ends
     prompt = load_prompt("strategist", settings.prompt_version)
     weights = Weights(settings.weight_profit, settings.weight_purchase, settings.weight_satisfaction)
     rules = SelectionRules(settings.exploration, max_try_frac=settings.max_try_frac)
+    explores = rules.exploration is not Exploration.OFF
     model = ModelProposer(strategist, prompt, above_reference=not guard.merchant.never_above_reference)
 
     def versions() -> Versions:
@@ -187,7 +192,7 @@ def _pipeline(
     return Pipeline(
         observer=observer,
         retriever=retriever,
-        proposer=Proposer(evaluator, model, guard, weights, explores=rules.exploration is not Exploration.OFF),
+        proposer=Proposer(evaluator, model, Search(guard, weights), arrivals, explores=explores),
         scorer=scorer,
         selector=Selector(
             weights, SelectionRules(settings.exploration, max_try_frac=settings.max_try_frac), np.random.default_rng

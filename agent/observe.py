@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.api.convert import described, minor_of
-from agent.api.schemas import Context, QuotedProduct, QuoteRequest
+from agent.api.schemas import QuotedProduct, QuoteRequest
+from agent.arrivals import Arrivals, Remaining
 from agent.catalogue import Catalogue, merge_inline
 from agent.decision import IgnoredInput
 from agent.encoding import CachedEncoder
@@ -41,9 +42,12 @@ _SEASONS: Final = ("winter", "spring", "summer", "autumn")
 class Observer:
     """Reads requests against archive and catalogue."""
 
-    def __init__(self, catalogue: Catalogue, archive: Archive, readers: "Readers", defaults: "Defaults") -> None:
+    def __init__(
+        self, catalogue: Catalogue, archive: Archive, arrivals: Arrivals, readers: "Readers", defaults: "Defaults"
+    ) -> None:
         """`readers` turn text into states; `defaults` hold what a request may leave out."""
         self._catalogue = catalogue
+        self._arrivals = arrivals
         self._archive = archive
         self._encoder = readers.encoder
         self._interest = readers.interest
@@ -97,7 +101,7 @@ class Observer:
         history = who.history
         last_paid = history.products.get(product.product_id)
         limits = _limits(request)
-        market = self._market(request.context, product, at, behaviour_s)
+        market = self._market(request, product, reference, at)
         subject = Subject(request.product.id or "", product.category, product.brand, float(reference))
         loyalty = history.loyalty(subject.category, behaviour_s)
         shared = _shared(request, self._defaults.pack)
@@ -163,19 +167,32 @@ class Observer:
         reference = self._catalogue.reference_minor(product, behaviour_s)
         return round(reference) if reference >= 1 else None
 
-    def _market(self, context: Context, product: ProductRecord, at: datetime, behaviour_s: float) -> Market:
-        hours = (context.deadline - at).total_seconds() / 3600 if context.deadline is not None else None
-        inventory = context.inventory if context.inventory is not None else product.inventory
-        weekly = self._catalogue.weekly_units(product.product_id, behaviour_s)
+    def _market(self, request: QuoteRequest, product: ProductRecord, reference: int, at: datetime) -> Market:
+        context = request.context
+        hours = max(0.0, (context.deadline - at).total_seconds() / 3600) if context.deadline is not None else None
         rivals = [price.amount_minor for price in context.competitor_prices]
+        behaviour_s = self.behaviour_s(at)
         return Market(
             rival_minor=min(rivals, default=None),
             trend=_trend(context.market_trend),
             season=context.season or _season(datetime.fromtimestamp(behaviour_s, UTC)),
             jurisdiction=context.jurisdiction or None,
-            hours_left=max(0.0, hours) if hours is not None else None,
-            stock=Stock(inventory, weekly, max(0.0, hours) / 168 if hours is not None else None),
+            hours_left=hours,
+            stock=self._stock(request, product, reference, (hours, behaviour_s)),
         )
+
+    def _stock(
+        self, request: QuoteRequest, product: ProductRecord, reference: int, when: tuple[float | None, float]
+    ) -> Stock:
+        hours, behaviour_s = when
+        units = request.context.inventory if request.context.inventory is not None else product.inventory
+        weekly = self._catalogue.weekly_units(product.product_id, behaviour_s)
+        stock = Stock(units, weekly, hours / 168 if hours is not None else None, self._defaults.pack.sunk_cost)
+        if units is None or hours is None or request.product.id is None:
+            return stock
+        cost = stock.kept_cost((product.cost_minor or 0) / reference)
+        bid = self._arrivals.bid(request.product.id, Remaining(units, hours, cost), weekly)
+        return replace(stock, bid=bid)
 
     def _holds(self, product: ProductRecord, limits: RequestLimits, who: Recalled) -> str | None:
         if who.opted_out:

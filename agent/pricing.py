@@ -7,6 +7,7 @@ from threading import Lock
 from uuid_utils import uuid7
 
 from agent.api.schemas import QuoteRequest, RecommendationRequest
+from agent.arrivals import Arrivals
 from agent.catalogue import Catalogue
 from agent.clock import Clock, StoreClock
 from agent.decision import Decision, Scores
@@ -40,6 +41,7 @@ class Parts:
     shoppers: ShopperBook
     outcomes: OutcomeBook
     learner: Learner
+    arrivals: Arrivals
     pipeline: Pipeline
     ranker: Ranker
     row_scorer: RowScorer

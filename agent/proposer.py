@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.arrivals import Arrivals
 from agent.decision import PastOutcome, Rung
-from agent.guarding import Guard
 from agent.model_proposer import ModelProposals, ModelProposer
 from agent.observation import Encoded, Observation
 from agent.proposals import (
@@ -28,7 +28,6 @@ from models.evaluator import Evaluator, Situations
 from models.monotone import N_DRAWS
 from models.strategist_facts import ELASTICITY_SPAN
 from models.strategy import SEARCHED_MOVES
-from models.value import Weights
 
 _NUMERIC_MS: Final = 4.0
 
@@ -45,15 +44,13 @@ class Proposer:
     """Joins the sources."""
 
     def __init__(
-        self, evaluator: Evaluator, model: ModelProposer, guard: Guard, weights: Weights, *, explores: bool
+        self, evaluator: Evaluator, model: ModelProposer, search: Search, arrivals: Arrivals, *, explores: bool
     ) -> None:
-        """The numeric search uses the evaluator, the limits and the weights that selection will use.
-
-        With `explores` it also proposes what the posterior's draws find best.
-        """
+        """`arrivals` hears of every request; with `explores` the draws' favourites are proposed too."""
         self._evaluator = evaluator
         self._model = model
-        self._search = Search(guard, weights)
+        self._search = search
+        self._arrivals = arrivals
         self._explores = explores
 
     def propose(
@@ -73,6 +70,9 @@ class Proposer:
         if not timely:
             return answers
         expected = self._evaluator.expect(situations, grid(SEARCHED_MOVES, len(observations)))
+        for row, o in enumerate(observations):
+            if o.product_id is not None:
+                self._arrivals.saw(o.product_id, o.behaviour_s, expected.purchase[row])
         facts = [
             facts_of(
                 observations[row],

@@ -30,11 +30,15 @@ class Stock:
         inventory: Units left, None when unknown.
         weekly_units: Usual sales a week, None when unknown.
         weeks_left: Time until the stock loses its value, None when it keeps.
+        sunk: Whether the cost was spent when the stock was bought (fresh food), not when it is sold (a hotel night).
+        bid: What a unit is worth to later shoppers, over the reference price (`models.bid_price`); None: not known.
     """
 
     inventory: int | None = None
     weekly_units: float | None = None
     weeks_left: float | None = None
+    sunk: bool = True
+    bid: float | None = None
 
     @property
     def pressure(self) -> float | None:
@@ -51,18 +55,24 @@ class Stock:
             return "unknown"
         return "deep" if pressure > 2 else "scarce" if pressure < 0.5 else "normal"
 
+    def kept_cost(self, cost: float) -> float:
+        """What is saved when a unit perishes unsold: all of a cost that selling causes, the salvage of a sunk one."""
+        return SALVAGE_PERISHED * cost if self.sunk else cost
+
     def opportunity_cost(self, cost: float, reference: float) -> float:
         """What selling one unit gives up, in the unit of `cost` and `reference`.
 
-        Replacement cost when stock is normal; less when the unit would be left over (then its salvage value); more
-        when it would have sold to a later shopper anyway.
+        With a bid price: that, and the cost that a sale causes. Else replacement cost when stock is normal; less when
+        the unit would be left over (then its salvage value); more when it would have sold to a later shopper anyway.
         """
+        if self.bid is not None:
+            return self.kept_cost(cost) + self.bid * reference
         pressure = self.pressure
         if pressure is None:
             return cost
         if pressure > 1:
             left_over = 1 - 1 / pressure
-            salvage = (SALVAGE_PERISHED if self.weeks_left is not None else SALVAGE_HELD) * cost
+            salvage = self.kept_cost(cost) if self.weeks_left is not None else SALVAGE_HELD * cost
             return left_over * salvage + (1 - left_over) * cost
         if pressure < 0.5:
             return cost + max(0.0, reference - cost) * (0.5 - pressure)

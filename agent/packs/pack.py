@@ -65,7 +65,11 @@ class PackLimits(BaseModel):
 
 
 class Pack(BaseModel):
-    """One trade: `agent/packs/data/<name>.yaml`, checked."""
+    """One trade: `agent/packs/data/<name>.yaml`, checked.
+
+    Attributes:
+        sunk_cost: Whether a unit's cost is spent when the stock is bought, not when it is sold.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -75,6 +79,7 @@ class Pack(BaseModel):
     levers: tuple[Lever, ...]
     context: Mapping[str, ContextField]
     protected: tuple[str, ...]
+    sunk_cost: bool
     limits: PackLimits
 
     @field_validator("levers")

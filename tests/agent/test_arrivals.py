@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from agent.arrivals import Arrivals, Remaining
+from models.strategy import SEARCHED_MOVES
+
+CURVE = 0.4 / (1 + np.exp(4 * np.log1p(np.asarray(SEARCHED_MOVES) / 100)))
+HOUR = 3600.0
+
+
+def asked(times: int, every_h: float, capacity: int = 10) -> Arrivals:
+    arrivals = Arrivals(capacity)
+    for number in range(times):
+        arrivals.saw("room", number * every_h * HOUR, CURVE)
+    return arrivals
+
+
+def test_the_rate_is_that_of_the_requests() -> None:
+    assert asked(400, 0.5).rate("room", None) == pytest.approx(2.0, rel=0.02)
+
+
+def test_few_requests_say_nothing_and_weekly_sales_steady_the_first() -> None:
+    assert asked(4, 1.0).rate("room", None) is None
+    assert asked(400, 0.5).rate("other", None) is None
+    sales = 168 * 0.1 * float(CURVE[SEARCHED_MOVES.index(0)])  # a tenth of an arrival an hour
+    steadied = asked(6, 0.5).rate("room", sales)
+    assert steadied is not None
+    assert 0.1 < steadied < 2.0
+
+
+def test_a_unit_is_worth_more_the_fewer_are_left_and_nothing_when_all_will_stay() -> None:
+    arrivals = asked(200, 0.5)
+    bids = [arrivals.bid("room", Remaining(units, 24.0, 0.2), None) for units in (1, 4, 100)]
+    assert bids[0] is not None
+    assert bids[1] is not None
+    assert bids[0] > bids[1] > 0
+    assert bids[2] == 0.0
+
+
+def test_the_products_asked_for_longest_ago_are_forgotten_first() -> None:
+    arrivals = Arrivals(2)
+    for product in ("a", "b", "c"):
+        for number in range(6):
+            arrivals.saw(product, number * HOUR, CURVE)
+    assert arrivals.rate("a", None) is None
+    assert arrivals.rate("c", None) is not None
