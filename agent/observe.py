@@ -17,7 +17,7 @@ from agent.encoding import CachedEncoder
 from agent.gateway import holds_reference
 from agent.guarding import Guard
 from agent.money import fraction_digits
-from agent.observation import Encoded, Market, Observation, Past, RequestLimits
+from agent.observation import Encoded, Market, Observation, RequestLimits
 from agent.packs import Pack
 from agent.protected import NOTHING, Screened, screen_profile
 from agent.recall import Archive, Asking, Recall, Recalled
@@ -73,13 +73,13 @@ class Observer:
         """A moment on the behaviour clock, Unix seconds."""
         return self._archive.clock.behaviour_time(at).timestamp()
 
-    def encode_shoppers(self, pasts: Sequence[Past]) -> NDArray[np.float32]:
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encoder states `(n, 384)`; texts that did not change are not encoded again."""
-        return self._encoder.encode([past.text for past in pasts])
+        return self._encoder.encode(texts)
 
     def encode(self, observations: Sequence[Observation]) -> Encoded:
         """Encoder states, interest and features of a batch."""
-        shopper = self.encode_shoppers([o.past for o in observations])
+        shopper = self.encode_texts([o.past.text for o in observations])
         product = self._catalogue.states([o.product for o in observations])
         category = self._catalogue.category_states([o.subject.category for o in observations])
         features = feature_matrix([o.features for o in observations])

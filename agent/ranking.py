@@ -43,7 +43,7 @@ class Ranker:
         shopper = self.observer.recall(request, now)
         behaviour_s = self.observer.behaviour_s(request.context.at or now)
         habit = sorted(shopper.history.products.items(), key=lambda item: -item[1].at(behaviour_s)[1])
-        state = self.observer.encode_shoppers([shopper.past])
+        state = self.observer.encode_texts([shopper.past.text])
         condition = ProductFilter(category=request.category) if request.category else None
         similar = self.catalogue.index.similar(state, _SIMILAR, condition)[0]
         facts = self.catalogue.weeks.facts(week_of(behaviour_s))

@@ -11,3 +11,7 @@ class BaseWeightsError(ModelError):
 
 class RegistryError(ModelError):
     """A model version is missing, truncated, tampered with or does not fit."""
+
+
+class TrainingDataError(ModelError):
+    """The data cannot carry what is to be learned from it; the message says why and what would help."""

@@ -128,6 +128,11 @@ class Evaluator:
         self.version = version
 
     @property
+    def weights(self) -> EvaluatorWeights:
+        """What it learned."""
+        return self._weights
+
+    @property
     def base_rate(self) -> float:
         """Purchase rate of the training rows, the prior of the outcome memory."""
         return self._weights.base_rate

@@ -1,11 +1,15 @@
 """`models` and `train`: versions, and where they come from."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from agent.assembly import build_parts, open_store
+from agent.clock import HISTORY_END_KEY, SystemClock
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
 from agent.prepare import DataFolder, prepare_models
@@ -14,17 +18,31 @@ from models.registry import ORDER, Kind, ModelMeta, Registry, read_meta
 app = typer.Typer(no_args_is_help=True, help="List, activate and roll back model versions.")
 
 
+class TrainOn(StrEnum):
+    """Where training data comes from."""
+
+    DEMO = "demo"
+    STORE = "store"
+
+
 def train(
     kind: Annotated[Kind | None, typer.Argument(help="What to train; all three, in order, when left out.")] = None,
     version: Annotated[str | None, typer.Option(help="Name of the new version; the date when left out.")] = None,
+    data: Annotated[
+        TrainOn | None,
+        typer.Option(help="demo, or store: your own outcomes (evaluator only). Store, where it has any of its own."),
+    ] = None,
     ship_to: Annotated[Path | None, typer.Option(help="Also write the small deltas to this folder.")] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Train on the demo data and activate what was trained. About half an hour for all three on two cores.
+    """Train and activate what was trained; on demo data about half an hour for all three on two cores.
 
-    Example: pricesmith train evaluator --version v2
+    Example: pricesmith train evaluator --version mine
     """
+    if _source(kind, data, data_dir) is TrainOn.STORE:
+        _train_on_store(kind, version, data_dir, json)
+        return
     from agent.training import TrainingPlan  # imported here: torch and its trainers load slowly
     from agent.training import train as run_training
     from models.versions import ship
@@ -44,6 +62,49 @@ def train(
         for one in kinds:
             ship(registry, one, ship_to)
     _tell(made, json)
+
+
+def _source(kind: Kind | None, data: TrainOn | None, data_dir: Path | None) -> TrainOn:
+    """What was asked for; else a shop's own outcomes for the evaluator, the demo data for all else."""
+    if data is TrainOn.STORE and kind is not Kind.EVALUATOR:
+        raise typer.BadParameter("--data store trains the evaluator: pricesmith train evaluator --data store")
+    if data is not None or kind is not Kind.EVALUATOR:
+        return data or TrainOn.DEMO
+    settings = settings_for(data_dir)
+    with open_store(settings) as store:
+        own = store.meta(HISTORY_END_KEY) is None and next(store.outcomes_since(0), None) is not None
+    return TrainOn.STORE if own else TrainOn.DEMO
+
+
+def _train_on_store(kind: Kind | None, version: str | None, data_dir: Path | None, json: bool) -> None:
+    from agent.own_training import train_on_store  # imported here: torch loads slowly
+
+    settings = settings_for(data_dir)
+    name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    with progress_bar(quiet=json) as progress, open_store(settings) as store:
+        parts = build_parts(settings, store, SystemClock(), None)
+        made = train_on_store(parts, name, progress)
+    if json:
+        print_json({"meta": made.meta.model_dump(mode="json"), "report": asdict(made.report)})
+        return
+    rows = [
+        (
+            line.name,
+            f"{line.log_loss:.5f}",
+            f"{line.rig:.3f}",
+            f"{line.auc:.3f}",
+            f"{line.mean_over_rate:.2f}",
+            "" if place == 0 else f"{line.low:+.5f} to {line.high:+.5f}",
+        )
+        for place, line in enumerate(made.report.lines)
+    ]
+    counts = ", ".join(f"{count} {name}" for name, count in made.report.rows.items())
+    headings = ("model", "log loss", "RIG", "AUC", "mean/rate", "log loss less ours, 95 %")
+    print_table(f"evaluator {name} on its latest outcomes ({counts})", headings, rows)
+    value, low, high = made.report.elasticity
+    print_facts({"elasticity at the reference": f"{value:.2f} (90 %: {low:.2f} to {high:.2f})"})
+    for note in made.report.notes:
+        print_facts({"note": note})
 
 
 @app.command("list")

@@ -1,5 +1,6 @@
 """Model cards: what a version is, what it was trained on, how it measured, what it may not be used for."""
 
+from models.journey import DEMO
 from models.registry import Kind, ModelMeta
 
 _WHAT = {
@@ -9,16 +10,25 @@ _WHAT = {
 }
 
 
+def _caution(meta: ModelMeta) -> str:
+    if not meta.trained_on.startswith(DEMO):
+        return "The data and these weights are the merchant's own; they say nothing of other shops."
+    return (
+        "The data is simulated; no figure here says anything of real shoppers, and the weights are for demonstration "
+        "and as a starting point for a merchant's own training."
+    )
+
+
 def card(meta: ModelMeta) -> str:
     """The card as Markdown, from `meta.json` alone."""
     metrics = "\n".join(f"| {name} | {value:.5g} |" for name, value in meta.metrics.items())
     config = ", ".join(f"{name} {value}" for name, value in meta.config.items())
+    measured_on = "Validation (weeks 41-44)" if meta.trained_on.startswith(DEMO) else "The latest outcomes"
     requires = ", ".join(f"{kind} {version}" for kind, version in meta.requires.items()) or "nothing else"
     return (
         f"# {meta.kind} {meta.version}\n\n"
         f"{_WHAT[meta.kind]}.\n\n"
-        f"Trained on: {meta.trained_on}. The data is simulated; no figure here says anything of real shoppers, and the "
-        "weights are for demonstration and as a starting point for a merchant's own training.\n\n"
+        f"Trained on: {meta.trained_on}. {_caution(meta)}\n\n"
         f"Licence: Apache-2.0, as the base weights. Needs: {requires}. Config: {config}.\n\n"
-        f"Validation (weeks 41-44):\n\n| metric | value |\n|---|---|\n{metrics}\n"
+        f"{measured_on}:\n\n| metric | value |\n|---|---|\n{metrics}\n"
     )

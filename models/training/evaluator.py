@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 _PRODUCT_UNKNOWN: Final = (0.0, float(np.log(1e-6)), float(np.log(1e-3)), 0.0, 0.0, 0.0)
 _SATISFACTION_LOSS: Final = 0.2
 _BLOCK: Final = 65_536
+_PATIENCE: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +168,13 @@ def fit(
     rows: NDArray[np.int64],
     config: EvaluatorTrainingConfig,
     on_epoch: Callable[[int, float], None] | None = None,
+    watch: Callable[[EvaluatorNet], float] | None = None,
 ) -> EvaluatorNet:
-    """Train the network on some rows; `on_epoch` is told epoch and mean loss."""
+    """Train the network on some rows; `on_epoch` is told epoch and mean loss.
+
+    With `watch`, a loss on held-out rows, the best epoch's weights are kept, and training stops after three epochs
+    without a better one.
+    """
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     net = EvaluatorNet(Binning.fit(data.numeric[rows], config.n_bins), config)
@@ -176,6 +182,7 @@ def fit(
         net.purchase.weight[0, -1] = float(np.log(np.average(data.bought[rows], weights=data.weight[rows])))
         net.purchase.weight[1, -1] = 1.0
     optimiser = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    best = _Best()
     steps = config.epochs * (1 + len(rows) // config.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=steps)
     for epoch in range(config.epochs):
@@ -191,7 +198,33 @@ def fit(
             losses.append(float(loss.detach()))
         if on_epoch is not None:
             on_epoch(epoch, float(np.mean(losses)))
+        if watch is not None and best.over(watch(net.eval()), net):
+            break
+        net.train()
+    best.restore(net)
     return net.eval()
+
+
+@dataclass(slots=True)
+class _Best:
+    """The best weights so far, by a held-out loss."""
+
+    loss: float = float("inf")
+    since: int = 0
+    weights: dict[str, Tensor] | None = None
+
+    def over(self, loss: float, net: EvaluatorNet) -> bool:
+        """Whether it is time to stop."""
+        self.since += 1
+        if loss < self.loss:
+            self.loss, self.since = loss, 0
+            self.weights = {name: value.clone() for name, value in net.state_dict().items()}
+        return self.since >= _PATIENCE
+
+    def restore(self, net: EvaluatorNet) -> None:
+        """Put the best weights back."""
+        if self.weights is not None:
+            net.load_state_dict(self.weights)
 
 
 def _loss(
@@ -249,6 +282,8 @@ def _robust(
     """`H^-1 M H^-1` with `H` the Hessian plus prior and `M` the sum over clusters of outer products of scores."""
     label, offset, rows = target
     weights = head.weight.detach().numpy().astype(np.float64)
+    if not len(rows):
+        return np.asarray(np.eye(weights.size) / prior_precision)
     _, cluster = np.unique(data.cluster[rows], return_inverse=True)
     hessian = prior_precision * np.eye(weights.size)
     scores = np.zeros((int(cluster.max()) + 1, weights.size))

@@ -1,0 +1,113 @@
+"""`pricesmith train evaluator` on the store's own outcomes: checked, trained, compared, installed and activated."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from agent.own_data import OwnOutcomes, Progress, Walker, read_outcomes, situations_of
+from agent.pricing import Parts
+from models.evaluator import save_evaluator
+from models.registry import Kind, ModelMeta, Registry
+from models.training.cards import card
+from models.training.evaluator import EvaluatorData
+from models.training.own import Split, Trained, own_projection, train_own
+from models.training.own_checks import check_offers
+from models.training.own_report import OwnReport, report
+from models.versions import CARD, install_deltas
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTraining:
+    """What was made, and how it compares."""
+
+    meta: ModelMeta
+    report: OwnReport
+
+
+def train_on_store(parts: Parts, version: str, progress: Progress) -> OwnTraining:
+    """Train the evaluator on all outcomes of the store and put it in use.
+
+    Raises:
+        TrainingDataError: The outcomes cannot teach a price response; nothing was changed.
+    """
+    own = read_outcomes(parts.store, progress)
+    check_offers(own.offers, datetime.now(UTC).timestamp())
+    with TemporaryDirectory() as folder:
+        work = Path(folder)
+        data = _walk(parts, own, work, progress)
+        split = Split.by_time(own.at_s)
+        trained = train_own(data, split, version, progress)
+        found = report(data, split, trained.evaluator, lambda rows: situations_of(data, rows))
+        registry = Registry(parts.folder.models)
+        meta = _meta(registry, own, trained, (version, _metrics(found)))
+        files = work / "version"
+        files.mkdir()
+        save_evaluator(trained.evaluator.weights, trained.covariances, files / "evaluator.safetensors")
+        (files / CARD).write_text(card(meta), "utf-8")
+        install_deltas(registry, meta, files)
+        registry.activate(Kind.EVALUATOR, version)
+    return OwnTraining(meta, _noted(found, own))
+
+
+def _walk(parts: Parts, own: OwnOutcomes, work: Path, progress: Progress) -> EvaluatorData:
+    products = parts.catalogue.known_states(own.products)
+    return Walker(
+        observer=parts.pipeline.observer, items_of=parts.catalogue.known_states, projection=own_projection(products)
+    ).rows(own, work, progress)
+
+
+def _noted(found: OwnReport, own: OwnOutcomes) -> OwnReport:
+    share = own.with_propensity / len(own)
+    if share > 0.5:
+        return found
+    note = (
+        f"{share:.0%} of the outcomes say how likely their price was: where prices followed demand (a sale because it "
+        "sells), the price response is confounded; exploration (PRICESMITH_EXPLORATION=cautious) mends that"
+    )
+    return found.with_note(note)
+
+
+def _metrics(found: OwnReport) -> dict[str, float]:
+    own = found.lines[0]
+    metrics = {
+        "log_loss": own.log_loss,
+        "rig": own.rig,
+        "auc": own.auc,
+        "mean_prediction_over_rate": own.mean_over_rate,
+        "elasticity": found.elasticity[0],
+        "elasticity_low": found.elasticity[1],
+        "elasticity_high": found.elasticity[2],
+    }
+    for line in found.lines[1:]:
+        metrics |= {
+            f"{line.name}: log_loss": line.log_loss,
+            f"{line.name}: log loss less ours, low": line.low,
+            f"{line.name}: log loss less ours, high": line.high,
+        }
+    return metrics
+
+
+def _meta(registry: Registry, own: OwnOutcomes, trained: Trained, named: tuple[str, Mapping[str, float]]) -> ModelMeta:
+    version, metrics = named
+    digest = hashlib.sha256()
+    for column in (own.shopper, own.product, own.at_s, own.price_minor, own.reference_minor, own.bought, own.weight):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    first, last = (datetime.fromtimestamp(end, UTC).date() for end in (own.at_s.min(), own.at_s.max()))
+    return ModelMeta(
+        kind=Kind.EVALUATOR,
+        version=version,
+        created_at=datetime.now(UTC),
+        trained_on=f"{len(own)} outcomes of this store, {first} to {last}",
+        data_sha256=digest.hexdigest(),
+        base={},
+        config={k: v if isinstance(v, int | float) else str(v) for k, v in trained.config.items()},
+        metrics=metrics,
+        requires={Kind.ENCODER: registry.active(Kind.ENCODER)},
+        git_revision="unknown",
+        files={},
+    )
