@@ -108,11 +108,9 @@ class Service:
         self._parts.catalogue.add_purchases([_week(event) for event in bought])
 
     def import_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
-        """Keep outcomes of offers that were made elsewhere, and remember them at once."""
-        self._parts.store.record_outcomes(outcomes)
-        with self._remembering:
-            self._parts.outcomes.catch_up(self._parts.store)
-            self._parts.learner.catch_up(self._parts.store)
+        """Keep outcomes of offers that were made elsewhere; those that are new count as sales and are remembered."""
+        known = self._parts.store.known_outcomes([outcome.outcome_id for outcome in outcomes])
+        self._learn(list({o.outcome_id: o for o in outcomes if o.outcome_id not in known}.values()))
 
     def list_price(self, product_id: str) -> int | None:
         """A product's list price in minor units, None when it is unknown."""

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import select
 
 from agent.records import OutcomeRecord
-from agent.store.rows import RecordTable, Repository
+from agent.store.rows import IN_LIMIT, RecordTable, Repository, chunks
 from agent.store.tables import OUTCOMES
 
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
@@ -25,6 +25,15 @@ class OutcomeRepository(Repository):
         with self._db.write() as connection:
             self._db.serialise(connection, "outcomes")  # or numbers could become visible out of order
             connection.execute(statement, rows)
+
+    def known_outcomes(self, outcome_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that are stored."""
+        with self._db.read() as connection:
+            return {
+                row.outcome_id
+                for ids in chunks(outcome_ids, IN_LIMIT)
+                for row in connection.execute(select(OUTCOMES.c.outcome_id).where(OUTCOMES.c.outcome_id.in_(ids)))
+            }
 
     def outcomes_since(self, seq: int) -> Iterator[tuple[int, OutcomeRecord]]:
         """Outcomes numbered above `seq` in the order of arrival, each with its number. None is ever skipped."""

@@ -1,0 +1,177 @@
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from agent.api.schemas import QuoteRequest
+from agent.assembly import build_parts, open_store
+from agent.cli import app as commands
+from agent.clock import SystemClock
+from agent.decision import Decision
+from agent.own_data import Walker, read_outcomes
+from agent.own_training import train_on_store
+from agent.pricing import Service
+from agent.records import OutcomeRecord, OutcomeType, ProductRecord
+from agent.settings import Settings
+from models.errors import TrainingDataError
+from models.features import FEATURES
+from models.registry import Kind
+from models.training.own import own_projection
+from models.training.own_checks import LEAST_OUTCOMES
+from tests.agent.conftest import World
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+N = LEAST_OUTCOMES + 400
+
+
+def silent(_what: str, _share: float) -> None:
+    pass
+
+
+def shop(world: World, folder: Path) -> Settings:
+    """A data folder with models and nothing else."""
+    folder.mkdir()
+    shutil.copytree(world.folder / "models", folder / "models")
+    return Settings.model_validate(
+        {"data_dir": folder, "default_deadline_ms": 30_000, "min_margin_frac": 0.0, "never_above_reference": False}
+    )
+
+
+def products(count: int = 12) -> list[ProductRecord]:
+    return [
+        ProductRecord(
+            f"p{i}", f"Thing number {i}", "EUR", list_minor=2_000 + 500 * i, cost_minor=900, category="things"
+        )
+        for i in range(count)
+    ]
+
+
+def outcomes(elasticity: float, n: int = N) -> list[OutcomeRecord]:
+    """Offers in a shop where demand has this elasticity and shoppers differ."""
+    rng = np.random.default_rng(8)
+    keen = rng.normal(0, 1.0, 80)
+    found = []
+    for k in range(n):
+        product, shopper = int(rng.integers(12)), int(rng.integers(80))
+        ratio = float(rng.choice([0.75, 0.85, 0.95, 1.0, 1.1]))
+        logit = -1.0 + keen[shopper] - elasticity * np.log(ratio)
+        bought = rng.random() < 1 / (1 + np.exp(-logit))
+        reference = 2_000 + 500 * product
+        found.append(
+            OutcomeRecord(
+                outcome_id=f"o{k}",
+                shopper_id=f"s{shopper}",
+                product_id=f"p{product}",
+                currency="EUR",
+                price_minor=round(reference * ratio),
+                reference_minor=reference,
+                type=OutcomeType.PURCHASED if bought else OutcomeType.DECLINED,
+                quantity=1,
+                at=START + timedelta(minutes=60 * k),
+                propensity=0.2,
+            )
+        )
+    return found
+
+
+def filled(settings: Settings, rows: list[OutcomeRecord]) -> Service:
+    service = Service(
+        build_parts(settings, open_store(settings), SystemClock(), None),
+        lambda running: build_parts(settings, running.store, SystemClock(), running),
+    )
+    service.upsert_products(products())
+    service.import_outcomes(rows)
+    return service
+
+
+@pytest.fixture(scope="module")
+def flat(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = filled(shop(world, tmp_path_factory.mktemp("flat") / "data"), outcomes(1.0))
+    yield service
+    service.close()
+
+
+@pytest.fixture(scope="module")
+def steep(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = filled(shop(world, tmp_path_factory.mktemp("steep") / "data"), outcomes(6.0))
+    yield service
+    service.close()
+
+
+def price(service: Service) -> int:
+    answer = service.quote([QuoteRequest.model_validate({"shopper": {"id": "s1"}, "product": {"id": "p6"}})])[0]
+    assert isinstance(answer, Decision)
+    return answer.price_minor
+
+
+def test_a_steeper_shop_gets_a_steeper_evaluator_and_lower_prices_without_a_restart(
+    flat: Service, steep: Service
+) -> None:
+    reports = {}
+    for name, service in (("flat", flat), ("steep", steep)):
+        made = train_on_store(service._parts, name, silent)
+        assert service.reload() is not None
+        reports[name] = made.report
+        assert made.meta.kind is Kind.EVALUATOR
+        assert made.meta.trained_on.startswith(f"{N} outcomes of this store")
+        assert service._parts.learner.at_home
+    assert reports["flat"].elasticity[2] < reports["steep"].elasticity[1]
+    assert price(steep) < price(flat)
+
+
+def test_the_report_names_every_model_on_the_latest_outcomes_and_admits_a_loss(flat: Service) -> None:
+    made = train_on_store(flat._parts, "again", silent)
+    names = [line.name for line in made.report.lines]
+    assert names == ["Pricesmith", "base rate", "logit in log price", "LightGBM, monotone in price"]
+    assert sum(made.report.rows.values()) == N
+    own, _, logit, _ = made.report.lines
+    assert own.log_loss <= logit.log_loss + 0.005
+    for line in made.report.lines[1:]:
+        assert line.low <= line.high
+        assert (line.log_loss < own.log_loss) == any(note.startswith(line.name) for note in made.report.notes)
+
+
+def test_moving_the_future_changes_no_earlier_row(world: World, tmp_path: Path) -> None:
+    rows = outcomes(2.0, 300)
+    later = [
+        replace(row, outcome_id=f"later{i}", at=rows[-1].at + timedelta(days=1 + i), type=OutcomeType.PURCHASED)
+        for i, row in enumerate(rows[:60])
+    ]
+    found = []
+    for name, content in (("a", rows), ("b", rows + later)):
+        service = filled(shop(world, tmp_path / name), content)
+        own = read_outcomes(service._parts.store, silent)
+        catalogue = service._parts.catalogue
+        projection = own_projection(catalogue.known_states(own.products))
+        work = tmp_path / f"work{name}"
+        work.mkdir()
+        walker = Walker(service._parts.pipeline.observer, catalogue.known_states, projection)
+        found.append(np.asarray(walker.rows(own, work, silent).numeric[: len(rows), : len(FEATURES)]))
+        service.close()
+    assert found[0] == pytest.approx(found[1], abs=1e-6)
+    assert found[0].any()
+
+
+def test_what_cannot_be_learned_from_ends_the_command_with_the_reason(world: World, tmp_path: Path) -> None:
+    settings = shop(world, tmp_path / "data")
+    filled(settings, outcomes(2.0, 200)).close()
+    told = CliRunner().invoke(commands, ["train", "evaluator", "--data-dir", str(settings.data_dir)])
+    assert told.exit_code != 0
+    assert isinstance(told.exception, TrainingDataError)
+    assert "too few" in str(told.exception)
+
+
+def test_importing_outcomes_twice_counts_them_and_their_sales_once(world: World, tmp_path: Path) -> None:
+    service = filled(shop(world, tmp_path / "data"), outcomes(2.0, 100))
+    store = service._parts.store
+    events = len(store.shopper_events("s1"))
+    service.import_outcomes(outcomes(2.0, 100))
+    assert len(store.shopper_events("s1")) == events
+    assert json.dumps(sorted(number for number, _ in store.outcomes_since(0))) == json.dumps(list(range(1, 101)))
+    service.close()
