@@ -1,0 +1,266 @@
+"""Pricing policies that Pricesmith is compared with. All see the same visits, the same grid and the same delays."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.simulators import Visit, World
+
+Floats = NDArray[np.float64]
+
+_LOGIT_EVERY: Final = 50
+_BOOST_EVERY: Final = 400
+_BOOST_EXPLORES: Final = 0.1
+_TRIES: Final = 12  # visits a price before the best one is kept
+_ARMS: Final = 9
+_PRIOR_PRECISION: Final = 0.25
+
+
+class Policy(Protocol):
+    """Chooses a price ratio for each visit and hears what became of it."""
+
+    def prices(self, visits: Sequence[Visit]) -> list[float]:
+        """One ratio a visit."""
+        ...
+
+    def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
+        """What became of the prices."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        ...
+
+
+class _Quiet:
+    """A policy that does not learn."""
+
+    def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Hold(_Quiet):
+    """The reference price for everyone."""
+
+    def prices(self, visits: Sequence[Visit]) -> list[float]:
+        """Always 1."""
+        return [1.0] * len(visits)
+
+
+class Attainable(_Quiet):
+    """Knows the true demand given what can be observed, and what a unit is worth: nobody can earn more."""
+
+    def __init__(self, world: World) -> None:
+        """Ask the world for its truth."""
+        self._world = world
+
+    def prices(self, visits: Sequence[Visit]) -> list[float]:
+        """The price that is best for each visit."""
+        grid = self._world.limits.grid
+        return [
+            float(grid[(visit.probability(grid) * (grid - self._world.opportunity(visit))).argmax()]) for visit in visits
+        ]
+
+
+@dataclass(slots=True)
+class _Arms:
+    """Tries of a few prices, then the best of them."""
+
+    grid: Floats
+    count: Floats = field(init=False)
+    profit: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.count, self.profit = np.zeros(len(self.grid)), np.zeros(len(self.grid))
+
+    def choose(self) -> float:
+        least = int(self.count.argmin())
+        if self.count[least] < _TRIES:
+            return float(self.grid[least])
+        return float(self.grid[(self.profit / self.count).argmax()])
+
+    def learn(self, ratio: float, profit: float) -> None:
+        arm = int(np.abs(self.grid - ratio).argmin())
+        self.count[arm] += 1
+        self.profit[arm] += profit
+
+
+class BestPrice(_Quiet):
+    """One price for everyone, or one for each product: every price of a coarse grid tried a few times, the best kept."""
+
+    def __init__(self, world: World, key: Callable[[Visit], str]) -> None:
+        """`key` says which visits share a price."""
+        grid = world.limits.grid
+        self._grid = grid[np.linspace(0, len(grid) - 1, _ARMS).round().astype(int)]
+        self._key = key
+        self._arms: dict[str, _Arms] = {}
+
+    def prices(self, visits: Sequence[Visit]) -> list[float]:
+        """The price of each visit's group."""
+        return [self._arms.setdefault(self._key(visit), _Arms(self._grid)).choose() for visit in visits]
+
+    def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
+        """Count profits."""
+        for visit, ratio, sold in zip(visits, ratios, bought, strict=True):
+            self._arms[self._key(visit)].learn(ratio, sold * (ratio - visit.cost))
+
+
+@dataclass(slots=True)
+class _Design:
+    """Columns of visits: one for each word, standardised numbers, stock and time where there are any."""
+
+    words: dict[str, int] = field(default_factory=dict)
+    numbers: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def fit(self, visits: Sequence[Visit]) -> None:
+        """Find the words and the numbers' scales."""
+        for visit in visits:
+            for name, value in _facts(visit).items():
+                if isinstance(value, str):
+                    self.words.setdefault(f"{name}={value}", len(self.words))
+        names = {name for visit in visits for name, value in _facts(visit).items() if not isinstance(value, str)}
+        for name in sorted(names):
+            values = np.asarray([float(_facts(visit).get(name, 0.0)) for visit in visits])
+            self.numbers[name] = (float(values.mean()), float(values.std()) or 1.0)
+
+    def rows(self, visits: Sequence[Visit]) -> Floats:
+        """`(n, words + numbers)`."""
+        found = np.zeros((len(visits), len(self.words) + len(self.numbers)))
+        for row, visit in enumerate(visits):
+            facts = _facts(visit)
+            for name, value in facts.items():
+                if isinstance(value, str) and f"{name}={value}" in self.words:
+                    found[row, self.words[f"{name}={value}"]] = 1.0
+            for place, (name, (mean, scale)) in enumerate(self.numbers.items()):
+                found[row, len(self.words) + place] = (float(facts.get(name, mean)) - mean) / scale
+        return found
+
+
+def _facts(visit: Visit) -> dict[str, float | str]:
+    facts: dict[str, float | str] = {"product": visit.product, **visit.traits}
+    if visit.units is not None and visit.hours is not None:
+        facts |= {"units": float(visit.units), "hours": visit.hours}
+    return facts
+
+
+class _Log:
+    """What a learning policy has seen."""
+
+    def __init__(self) -> None:
+        self.visits: list[Visit] = []
+        self.ratios: list[float] = []
+        self.bought: list[bool] = []
+
+    def add(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
+        self.visits += visits
+        self.ratios += ratios
+        self.bought += bought
+
+
+class ThompsonLogit(_Quiet):
+    """Thompson sampling on a logistic regression in log price with one-hot features and their price interactions."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        """Prices at random until the first fit."""
+        self._grid = world.limits.grid
+        self._rng = np.random.default_rng((seed, 5))
+        self._log = _Log()
+        self._fitted = 0
+        self._model: tuple[_Design, Floats, Floats] | None = None
+
+    def prices(self, visits: Sequence[Visit]) -> list[float]:
+        """Best under one draw of the posterior for each visit."""
+        if self._model is None:
+            return [float(self._rng.choice(self._grid)) for _ in visits]
+        design, mode, root = self._model
+        found = []
+        for visit, row in zip(visits, design.rows(visits), strict=True):
+            beta = mode + root @ self._rng.standard_normal(len(mode))
+            chance = 1 / (1 + np.exp(-(_with_price(np.repeat(row[None], len(self._grid), 0), self._grid) @ beta)))
+            found.append(float(self._grid[(chance * (self._grid - visit.cost)).argmax()]))
+        return found
+
+    def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
+        """Refit now and then."""
+        self._log.add(visits, ratios, bought)
+        if len(self._log.bought) - self._fitted < max(_LOGIT_EVERY, len(self._log.bought) // 20):
+            return
+        self._fitted = len(self._log.bought)
+        design = _Design()
+        design.fit(self._log.visits)
+        x = _with_price(design.rows(self._log.visits), np.asarray(self._log.ratios))
+        mode, covariance = _laplace(x, np.asarray(self._log.bought, np.float64))
+        self._model = (design, mode, np.linalg.cholesky(covariance))
+
+
+def _with_price(rows: Floats, ratio: Floats) -> Floats:
+    base = np.concatenate([np.ones((len(rows), 1)), rows], axis=1)
+    return np.concatenate([base, base * np.log(ratio)[:, None]], axis=1)
+
+
+def _laplace(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Mode and covariance of a logistic regression with a Gaussian prior."""
+    beta = np.zeros(x.shape[1])
+    prior = _PRIOR_PRECISION * np.eye(x.shape[1])
+    for _ in range(25):
+        p = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + prior
+        step = np.linalg.solve(hessian, x.T @ (y - p) - prior @ beta)
+        beta = beta + step
+        if np.abs(step).max() < 1e-6:
+            break
+    return beta, np.linalg.inv(hessian)
+
+
+class BoostedGrid(_Quiet):
+    """LightGBM, monotone in price, refitted now and then; the best price of the grid, a tenth of the time any price."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        """Prices at random until the first fit."""
+        self._grid = world.limits.grid
+        self._rng = np.random.default_rng((seed, 6))
+        self._log = _Log()
+        self._fitted = 0
+        self._model: tuple[_Design, lightgbm.LGBMClassifier] | None = None
+
+    def prices(self, visits: Sequence[Visit]) -> list[float]:
+        """Exploit or explore."""
+        found = []
+        for visit in visits:
+            if self._model is None or self._rng.random() < _BOOST_EXPLORES:
+                found.append(float(self._rng.choice(self._grid)))
+                continue
+            design, model = self._model
+            rows = np.repeat(design.rows([visit]), len(self._grid), 0)
+            chance = np.asarray(model.predict_proba(np.concatenate([rows, self._grid[:, None]], axis=1)))[:, 1]
+            found.append(float(self._grid[(chance * (self._grid - visit.cost)).argmax()]))
+        return found
+
+    def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
+        """Refit now and then."""
+        self._log.add(visits, ratios, bought)
+        n = len(self._log.bought)
+        if n - self._fitted < max(_BOOST_EVERY, n // 5) or len(set(self._log.bought)) < 2:
+            return
+        self._fitted = n
+        design = _Design()
+        design.fit(self._log.visits)
+        x = np.concatenate([design.rows(self._log.visits), np.asarray(self._log.ratios)[:, None]], axis=1)
+        model = lightgbm.LGBMClassifier(
+            n_estimators=80,
+            learning_rate=0.08,
+            num_leaves=15,
+            min_child_samples=20,
+            monotone_constraints=[0] * (x.shape[1] - 1) + [-1],
+            random_state=1,
+            n_jobs=1,
+            verbose=-1,
+        )
+        self._model = (design, model.fit(x, np.asarray(self._log.bought)))

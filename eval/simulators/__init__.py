@@ -1,0 +1,7 @@
+"""Shops whose truth is known."""
+
+from eval.simulators.rooms import Rooms
+from eval.simulators.shops import Courses, Grocery, Loans, Shifting
+from eval.simulators.world import GRID, Visit, World
+
+__all__ = ["GRID", "Courses", "Grocery", "Loans", "Rooms", "Shifting", "Visit", "World"]

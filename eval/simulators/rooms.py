@@ -1,0 +1,79 @@
+"""Rooms for one night after another: few units, a deadline, shoppers who come at random; the optimum is exact."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from agent.records import ProductRecord
+from eval.simulators.world import Dice, Floats, Limits, Visit
+
+CAPACITY: Final = 12
+STEPS: Final = 60  # of an hour each; in each a shopper comes with this chance
+CHANCE: Final = 0.6
+_START: Final = datetime(2026, 3, 2, tzinfo=UTC)
+_COST: Final = 0.2
+_TYPES: Final = (("leisure", 0.65, 0.9, 5.0), ("business", 0.35, 1.6, 2.6))  # name, share, level, slope
+
+
+class Rooms:
+    """One night's rooms sell until its deadline, then the next night's."""
+
+    name = "rooms"
+    pack = "travel"
+    limits = Limits()
+    batch = 1
+
+    def __init__(self, seed: int) -> None:
+        """Start with all rooms of the first night."""
+        self._dice = Dice(seed)
+        self._night, self._step, self._units = 0, 0, CAPACITY
+
+    def catalogue(self) -> list[ProductRecord]:
+        """The room."""
+        return [
+            ProductRecord("room", "Double room, city centre", "USD", list_minor=12_000, cost_minor=2_400, category="room")
+        ]
+
+    def visits(self, count: int) -> list[Visit]:
+        """The next visit; nights without a room left are over."""
+        found = []
+        while len(found) < count:
+            if self._step >= STEPS or not self._units:
+                self._night, self._step, self._units = self._night + 1, 0, CAPACITY
+            came = self._dice.arrivals.random() < CHANCE
+            kind = _TYPES[int(self._dice.arrivals.random() > _TYPES[0][1])]
+            if came:
+                hours = float(STEPS - self._step)
+                at = _START + timedelta(hours=self._night * STEPS + self._step)
+                traits: dict[str, float | str] = {"travels_for": kind[0]}
+                found.append(Visit("room", traits, _COST, kind[2], kind[3], at, self._units, hours))
+            self._step += 1
+        return found
+
+    def settle(self, visit: Visit, ratio: float) -> bool:
+        """Whether the room is taken."""
+        sold = bool(self._dice.sales.random() < float(visit.probability(ratio)))
+        self._units -= sold
+        return sold
+
+    def opportunity(self, visit: Visit) -> float:
+        """What the room costs, and what it would bring from later shoppers under the best policy."""
+        left = int(visit.hours or 0) - 1
+        units = visit.units or 0
+        return visit.cost + float(self._value[left, units] - self._value[left, units - 1])
+
+    @cached_property
+    def _value(self) -> Floats:
+        """Value of `n` rooms with `t` steps to go under the best prices by type of shopper, `(STEPS + 1, n + 1)`."""
+        grid = self.limits.grid
+        value = np.zeros((STEPS + 1, CAPACITY + 1))
+        for step in range(1, STEPS + 1):
+            worth = np.diff(value[step - 1])  # (units,)
+            gain = np.zeros(CAPACITY)
+            for _, share, level, slope in _TYPES:
+                chance = 1 / (1 + np.exp(-(level - slope * np.log(grid))))
+                gain += share * (chance[:, None] * (grid[:, None] - _COST - worth[None])).max(axis=0).clip(0)
+            value[step, 1:] = value[step - 1, 1:] + CHANCE * gain
+        return value

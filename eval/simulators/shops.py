@@ -1,0 +1,159 @@
+"""Shops with stock enough: courses, loans, groceries, and a shop whose demand changes midway."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+
+from agent.records import ProductRecord
+from eval.simulators.world import Dice, Limits, Visit
+
+_START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
+_EVERY: Final = timedelta(minutes=4)
+
+
+class _Shop:
+    """Visits at a steady pace; a subclass says who comes."""
+
+    name = ""
+    pack = "ecommerce"
+    limits = Limits()
+    batch = 10
+
+    def __init__(self, seed: int) -> None:
+        """Start at the first visit."""
+        self._dice = Dice(seed)
+        self._seen = 0
+
+    def visits(self, count: int) -> list[Visit]:
+        """The next visits."""
+        found = []
+        for _ in range(count):
+            found.append(self._visit(_START + self._seen * _EVERY))
+            self._seen += 1
+        return found
+
+    def settle(self, visit: Visit, ratio: float) -> bool:
+        """Whether the shopper buys."""
+        return bool(self._dice.sales.random() < float(visit.probability(ratio)))
+
+    def opportunity(self, visit: Visit) -> float:
+        """Stock does not matter."""
+        return visit.cost
+
+    def _visit(self, at: datetime) -> Visit:
+        raise NotImplementedError
+
+
+class Courses(_Shop):
+    """Near-zero marginal cost; willingness to pay follows the segment and experience, spread around them."""
+
+    name = "courses"
+    pack = "education"
+
+    def catalogue(self) -> list[ProductRecord]:
+        """Three courses."""
+        return [
+            ProductRecord(f"course-{i}", title, "USD", list_minor=price, cost_minor=price // 100, category=category)
+            for i, (title, price, category) in enumerate(
+                (
+                    ("Introduction to statistics", 8_900, "data"),
+                    ("Deep learning in practice", 24_900, "data"),
+                    ("Watercolour for beginners", 4_900, "arts"),
+                )
+            )
+        ]
+
+    def _visit(self, at: datetime) -> Visit:
+        rng = self._dice.arrivals
+        course, segment = int(rng.integers(3)), ("student", "professional", "company")[int(rng.integers(3))]
+        experience = float(rng.gamma(2.0, 4.0))
+        worth = {"student": -0.55, "professional": -0.05, "company": 0.4}[segment]
+        worth += 0.12 * (experience - 8) / 8 + (0.0, 0.15, -0.2)[course]
+        slope = {"student": 6.0, "professional": 5.0, "company": 4.0}[segment]
+        traits: dict[str, float | str] = {"segment": segment, "experience_years": round(experience, 1)}
+        return Visit(f"course-{course}", traits, 0.01, slope * worth + 0.2, slope, at)
+
+
+class Loans(_Shop):
+    """A rate over the funding cost and the risk of the borrower's class; who has other offers is quick to leave."""
+
+    name = "loans"
+    pack = "finance"
+    limits = Limits(0.6, 1.6)
+
+    def catalogue(self) -> list[ProductRecord]:
+        """One loan; the rate is in basis points."""
+        return [ProductRecord("loan", "Personal loan", "USD", list_minor=900, cost_minor=400, category="loans")]
+
+    def _visit(self, at: datetime) -> Visit:
+        rng = self._dice.arrivals
+        risk = ("low", "middle", "high")[int(rng.integers(3))]
+        offers, amount = int(rng.poisson(1.2)), float(rng.lognormal(9.0, 0.5))
+        slope = 3.0 + 1.5 * min(offers, 3) + {"low": 1.5, "middle": 0.0, "high": -1.0}[risk]
+        level = -0.4 + {"low": -0.3, "middle": 0.0, "high": 0.5}[risk] - 0.2 * min(offers, 3)
+        cost = 400 / 900 + {"low": 0.0, "middle": 0.06, "high": 0.15}[risk]
+        traits: dict[str, float | str] = {"risk_class": risk, "other_offers": float(offers), "amount": round(amount)}
+        return Visit("loan", traits, cost, level, slope, at)
+
+
+class Grocery(_Shop):
+    """Weekly goods at the demo store's elasticity of -1.3; at realistic costs no discount pays.
+
+    `cost` is 0.7 of the reference price, or 0.21 where the vendor funds 70 % of it. No price above the reference.
+    """
+
+    limits = Limits(0.5, 1.0)
+
+    def __init__(self, seed: int, *, funded: bool = False) -> None:
+        """Thirty products."""
+        super().__init__(seed)
+        self.name = "grocery, vendor-funded" if funded else "grocery"
+        self._cost = 0.21 if funded else 0.7
+        rng = np.random.default_rng((seed, 3))
+        self._level = rng.normal(-1.6, 0.5, 30)
+        self._slope = np.clip(rng.normal(1.5, 0.35, 30), 0.7, 2.4)
+
+    def catalogue(self) -> list[ProductRecord]:
+        """Thirty products of five categories."""
+        names = ("milk", "bread", "coffee", "cheese", "cereal")
+        return [
+            ProductRecord(
+                f"g{i}",
+                f"{names[i % 5].title()} {i}",
+                "USD",
+                list_minor=199 + 20 * i,
+                cost_minor=round((199 + 20 * i) * self._cost),
+                category=names[i % 5],
+            )
+            for i in range(30)
+        ]
+
+    def _visit(self, at: datetime) -> Visit:
+        rng = self._dice.arrivals
+        product = int(rng.integers(30))
+        regular = bool(rng.random() < 0.4)
+        household = float(rng.integers(1, 6))
+        level = self._level[product] + (0.9 if regular else 0.0) + 0.1 * (household - 3)
+        slope = self._slope[product] + (-0.2 if regular else 0.1)
+        traits: dict[str, float | str] = {"buys_here": "regularly" if regular else "rarely", "household": household}
+        cost = round((199 + 20 * product) * self._cost) / (199 + 20 * product)
+        return Visit(f"g{product}", traits, cost, float(level), float(slope), at)
+
+
+class Shifting(Courses):
+    """The courses; after `at_visit` visits a rival appears: demand falls and answers to price twice as steeply."""
+
+    name = "courses, shift midway"
+
+    def __init__(self, seed: int, at_visit: int = 2_500) -> None:
+        """As the courses until the shift."""
+        super().__init__(seed)
+        self._at_visit = at_visit
+
+    def _visit(self, at: datetime) -> Visit:
+        visit = super()._visit(at)
+        if self._seen < self._at_visit:
+            return visit
+        slope = 2.0 * visit.slope
+        return Visit(visit.product, visit.traits, visit.cost, visit.level - 0.25 * slope, slope, at)
