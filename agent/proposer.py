@@ -12,6 +12,7 @@ from agent.guarding import Guard
 from agent.model_proposer import ModelProposals, ModelProposer
 from agent.observation import Encoded, Observation
 from agent.proposals import (
+    PriceResponse,
     Proposal,
     distinct,
     facts_of,
@@ -23,7 +24,7 @@ from agent.proposals import (
 from agent.retriever import Retrieved
 from agent.timing import StepTimer
 from models.evaluator import Evaluator, Situations
-from models.strategist_facts import ELASTICITY_SPAN, StrategistFacts
+from models.strategist_facts import RESPONSE_MOVES, StrategistFacts
 from models.strategy import MOVES
 from models.value import Offers, Weights, utility
 
@@ -74,7 +75,7 @@ class Proposer:
                 retrieved.similar[row],
                 retrieved.past[row],
                 float(encoded.interest[row]),
-                _elasticity(expected.purchase[row]),
+                PriceResponse(_lifts(expected.purchase[row]), not self._guard.merchant.never_above_reference),
             )
             for row in timely
         ]
@@ -128,7 +129,7 @@ class Proposer:
         return best
 
 
-def _elasticity(purchase: NDArray[np.float64]) -> float:
-    """-dlogP/dlogp between a price a fifth below the reference and the reference."""
-    deep, at = MOVES.index(round(100 * (ELASTICITY_SPAN - 1))), MOVES.index(0)
-    return float(np.log(purchase[deep] / purchase[at]) / -np.log(ELASTICITY_SPAN))
+def _lifts(purchase: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Purchase probability at `RESPONSE_MOVES` over that at the reference."""
+    down, less, up = purchase[[MOVES.index(move) for move in RESPONSE_MOVES]] / purchase[MOVES.index(0)]
+    return float(down), float(less), float(up)

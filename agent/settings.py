@@ -49,8 +49,8 @@ class Settings(BaseSettings):
     pack: str = "ecommerce"
     """Vertical pack: levers, context fields, attributes never used, default limits."""
 
-    prompt_version: int = Field(default=1, ge=1)
-    """Version of the strategist's prompt; the strategist is trained on exactly one."""
+    prompt_version: int = Field(default=2, ge=1)
+    """Version of the strategist's prompt; must be the one that the active strategist was trained on."""
 
     never_above_reference: bool = True
     """No shopper pays more than the reference price."""

@@ -88,5 +88,5 @@ def test_hold_is_always_possible(levers: frozenset[Lever]) -> None:
 
 def test_the_best_comes_first() -> None:
     written = tiny(4).propose([ProposalRequest("stock deep", frozenset(Lever), frozenset(Anchor))])[0]
-    key: Callable[[int], float] = lambda index: written[index].log_probability  # noqa: E731
+    key: Callable[[int], float] = lambda index: written[index].score  # noqa: E731
     assert all(key(index) >= key(index + 1) for index in range(len(written) - 1))
