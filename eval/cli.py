@@ -2,7 +2,7 @@
 
 import json as jsonlib
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -36,10 +36,11 @@ def models(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Demand and next-basket protocols on the demo store, all peers rerun beside the active versions.
+    """Demand, next-basket and strategist protocols on the demo store, all peers rerun beside the active versions.
 
     Needs the extra `eval`. About twenty minutes on two cores, a third of it with --quick. Exit code 1 when a goal that
-    must never be lost is lost: a probability that rises with price, or a log loss above LightGBM's.
+    must never be lost is lost: a probability that rises with price, a log loss above LightGBM's,
+    or candidate regret clearly above its goal.
 
     Example: pricesmith eval models --split test
     """
@@ -47,17 +48,23 @@ def models(
         from eval.models import evaluate_demand, regressions
         from eval.models_baskets import evaluate_baskets
         from eval.models_report import print_report, write_page
+        from eval.strategist import evaluate_strategist
     except ModuleNotFoundError as error:
         sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
         raise typer.Exit(1) from None
     from models.registry import Registry
+    from prompts import load_prompt
 
-    folder = DataFolder(settings_for(data_dir).data_dir)
+    settings = settings_for(data_dir)
+    folder = DataFolder(settings.data_dir)
     registry, target = Registry(folder.models), out or folder.root / "eval"
     target.mkdir(parents=True, exist_ok=True)
     with progress_bar(quiet=json) as progress:
         report = evaluate_demand(registry, folder.root / "eval", split.value, progress, full=not quick)
         report = evaluate_baskets(report, registry, progress)
+        prompt = load_prompt("strategist", settings.prompt_version)
+        strategist = evaluate_strategist(registry, folder.root / "eval", split.value, prompt, progress)
+        report = replace(report, strategist=strategist)
     facts = asdict(report)
     (target / f"models-{split}.json").write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
     write_page(report, target / f"models-{split}.html")

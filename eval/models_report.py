@@ -14,7 +14,8 @@ from matplotlib import pyplot as plt
 
 from agent.commands.output import print_facts, print_table
 from eval.demand_metrics import DemandScores
-from eval.models import ModelsReport
+from eval.models import PRICESMITH, ModelsReport
+from eval.strategist import StrategistReport
 
 _DEMAND: Final = (
     ("log loss", "log_loss", "{:.5f}"),
@@ -91,10 +92,41 @@ def tables(report: ModelsReport) -> list[tuple[str, Sequence[str], Rows]]:
                 ],
             )
         )
-    if report.strategist:
-        cells = [[name, f"{value:.4g}"] for name, value in report.strategist.items()]
-        found.append(("Strategist on held-out situations (measured when it was trained)", ("figure", "value"), cells))
-    return found
+    return found + (_strategist_tables(report.strategist, report.split) if report.strategist else [])
+
+
+def _strategist_tables(report: StrategistReport, split: str) -> list[tuple[str, Sequence[str], Rows]]:
+    names = {
+        "first": f"{PRICESMITH}, first choice",
+        "best_of_8": f"{PRICESMITH}, best of 8",
+        "hold": "hold",
+        "random_8": "best of 8 random moves",
+        "heuristic_8": "best of 8 heuristic moves",
+    }
+    regret = [
+        [
+            names[name],
+            f"{r.mean.value:.2f} ({r.mean.low:.2f} to {r.mean.high:.2f})",
+            f"{r.median:.2f}",
+            f"{r.p90:.2f}",
+            f"{r.within_half:.1%}",
+        ]
+        for name, r in report.regret.items()
+    ]
+    facts = [
+        ["valid output", f"{report.valid_share:.1%}", str(report.situations)],
+        ["distinct among 8", f"{report.distinct:.2f}", str(report.situations)],
+        *([name, f"{check.share:.1%}", str(check.situations)] for name, check in report.sensitivity.items()),
+        ["median ms a prompt", f"{report.ms_per_prompt:.1f}", ""],
+    ]
+    return [
+        (
+            f"Candidate regret in percent, held-out situations of {split} weeks",
+            ("candidates", "mean (95 %)", "median", "90th percentile", "at most .5 %"),
+            regret,
+        ),
+        ("Strategist", ("check", "share or figure", "situations"), facts),
+    ]
 
 
 def write_page(report: ModelsReport, path: Path) -> None:

@@ -87,8 +87,16 @@ class Situation:
     @property
     def best(self) -> float:
         """Highest utility of any whole-percent move from the reference that the situation allows."""
+        return float(self.value(self._allowed()).max())
+
+    @property
+    def best_ratio(self) -> float:
+        """The price ratio of that move."""
+        return float(self._allowed()[int(self.value(self._allowed()).argmax())])
+
+    def _allowed(self) -> Floats:
         top = MOVES[-1] if self.facts.may_rise else 0
-        return float(self.value(1 + np.arange(MOVES[0], top + 1) / 100).max())
+        return 1 + np.arange(MOVES[0], top + 1) / 100
 
     def anchor_ratio(self, anchor: Anchor) -> float | None:
         """An anchor's price over the reference."""

@@ -57,7 +57,7 @@ def train_strategist(
 ) -> StrategistNet:
     """Both stages on situations drawn with replacement."""
     torch.manual_seed(config.seed)
-    net = StrategistNet(config)
+    net = StrategistNet.from_base(config)
     course = Course(situations, [one.ids for one in tokenizer.encode_batch([render(s) for s in situations])], config)
     fit_targets(net, course, config, watch.on_step)
     watch.on_stage("targets", net)
@@ -91,7 +91,7 @@ def fit_targets(net: StrategistNet, course: Course, config: StrategistTrainingCo
     for number, (situations, ids, lengths) in enumerate(course.batches(config.steps)):
         lessons = [lesson(situation, course.rng) for situation in situations]
         with torch.autocast("cpu", torch.bfloat16):
-            read = net(ids, lengths, _written(lessons))
+            read = net(ids, lengths, written_tokens(lessons))
         on_step(number, step(target_loss(net.head, read, lessons)))
 
 
@@ -100,9 +100,9 @@ def fit_policy(net: StrategistNet, course: Course, config: StrategistTrainingCon
     step = _Optimiser(net, config.policy_learning_rate, config.policy_steps)
     for number, (situations, ids, lengths) in enumerate(course.batches(config.policy_steps)):
         value = torch.from_numpy(np.stack([worth(situation) for situation in situations])).float()
-        ways = _ways(value)
+        ways = open_ways(value)
         with torch.autocast("cpu", torch.bfloat16):
-            read = net(ids, lengths, torch.stack([LEVER_AT + ways[..., 0], ANCHOR_AT + ways[..., 1]], -1))
+            read = net(ids, lengths, way_tokens(ways))
         on_step(number, step(policy_loss(net.head, read, value, ways, config.target_weight)))
 
 
@@ -150,12 +150,18 @@ def policy_loss(head: Tensor, read: Read, value: Tensor, ways: Tensor, target_we
     return regret.mean() + target_weight * _divergence(target, log_policy.flatten(1))
 
 
-def _written(lessons: Sequence[Lesson]) -> Tensor:
+def written_tokens(lessons: Sequence[Lesson]) -> Tensor:
+    """The branches' strategy tokens `(n, branches, 3)`."""
     starts = ((LEVER_AT, "lever"), (ANCHOR_AT, "anchor"), (MOVE_AT, "move"))
     return torch.stack([start + _stack([getattr(one, name) for one in lessons]) for start, name in starts], -1)
 
 
-def _ways(value: Tensor) -> Tensor:
+def way_tokens(ways: Tensor) -> Tensor:
+    """Ways as strategy tokens `(n, ways, 2)`; fillers become the first token, which `policy_loss` leaves out."""
+    return ways.clamp(min=0) + torch.tensor([LEVER_AT, ANCHOR_AT])
+
+
+def open_ways(value: Tensor) -> Tensor:
     """Each row's open (lever, anchor) pairs `(n, most, 2)`, filled up with -1."""
     rows = [torch.nonzero(row.amax(2).isfinite()) for row in value]
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaModel
 
+from models.encoder_export import quiet
 from models.gguf_weights import read_layers
 from models.llama import LlamaShape
 from models.strategist import VOCABULARY
@@ -33,17 +34,23 @@ class Read(NamedTuple):
 class StrategistNet(nn.Module):
     """The first layers with LoRA, and the strategy tokens' embedding and head."""
 
-    def __init__(self, config: StrategistTrainingConfig) -> None:
-        """Load base weights and add what is trained."""
+    def __init__(self, model: LlamaModel, config: StrategistTrainingConfig) -> None:
+        """Add what is trained to the base layers."""
         super().__init__()
-        shape = config.shape
-        model = LlamaModel(llama_config(shape))
         model.set_attn_implementation("eager")  # a sixth faster than sdpa on prompts this short
-        model.load_state_dict(read_layers(shape))
+        width = model.config.hidden_size
         lora = LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules=_ADAPTED)
-        self.layers = get_peft_model(model, lora)
-        self.embedding = nn.Parameter(torch.randn(VOCABULARY, shape.width) * 0.1)
-        self.head = nn.Parameter(torch.randn(VOCABULARY, shape.width) * 0.02)
+        with quiet():
+            self.layers = get_peft_model(model, lora)
+        self.embedding = nn.Parameter(torch.randn(VOCABULARY, width) * 0.1)
+        self.head = nn.Parameter(torch.randn(VOCABULARY, width) * 0.02)
+
+    @classmethod
+    def from_base(cls, config: StrategistTrainingConfig) -> "StrategistNet":
+        """On SmolLM2's first layers."""
+        model = LlamaModel(llama_config(config.shape))
+        model.load_state_dict(read_layers(config.shape))
+        return cls(model, config)
 
     def forward(self, ids: Tensor, lengths: Tensor, written: Tensor) -> Read:
         """Read right-padded prompts `(n, length)` and strategy tokens `(n, branches, k)`."""
