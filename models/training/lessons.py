@@ -32,26 +32,40 @@ _GRAMMAR: Final = np.asarray(
 )  # (levers, anchors, moves)
 
 
-def worth(situation: Situation) -> Floats:
-    """Utility and bonuses of every strategy `(levers, anchors, moves)`, -inf where it cannot be written."""
+def prices(situation: Situation) -> Floats:
+    """Price ratio of every strategy before the gateway `(levers, anchors, moves)`, nan where it cannot be written."""
     facts = situation.facts
     possible, known = facts.levers(), facts.anchors()
     starts = np.asarray([(situation.anchor_ratio(a) or 1.0) if a in known else np.nan for a in _ANCHORS])
-    price = starts[:, None] * (1 + _MOVES / 100)  # (anchors, moves)
-    value = np.asarray(situation.value(price)) if facts.may_rise else situation.value(np.minimum(price, 1.0))
+    levers = np.asarray([lever in possible for lever in _LEVERS])
+    return np.where(_GRAMMAR & levers[:, None, None], starts[:, None] * (1 + _MOVES / 100), np.nan)
+
+
+def attainable(situation: Situation) -> float:
+    """Highest utility of any move from the reference and of any strategy that can be written."""
+    price = prices(situation)
+    reached = price[np.isfinite(price)]
+    return max(
+        situation.best, float(situation.value(reached if situation.facts.may_rise else np.minimum(reached, 1.0)).max())
+    )
+
+
+def worth(situation: Situation) -> Floats:
+    """Utility and bonuses of every strategy `(levers, anchors, moves)`, -inf where it cannot be written."""
+    facts = situation.facts
+    price = prices(situation)
+    value = np.asarray(situation.value(price if facts.may_rise else np.minimum(price, 1.0)))
     if not facts.may_rise:  # the gateway would cut it to the reference: a wasted move
         value = value - _ABOVE_COST * (price > 1.0)
-    found = np.where(_GRAMMAR & np.isfinite(price)[None], value[None], -np.inf)
+    found = np.where(np.isfinite(price), value, -np.inf)
     fits = {below: fitting_lever(facts, -1 if below else 1) for below in (True, False)}
     for row, lever in enumerate(_LEVERS):
-        if lever not in possible:
-            found[row] = -np.inf
-        elif lever is Lever.HOLD:
+        if lever is Lever.HOLD:
             found[row] += _HOLD_BONUS
         else:
             misfit = _MISFIT if lever in _REASONED else 0.0
             bonus = {below: _FIT_BONUS if lever is fit else -misfit for below, fit in fits.items()}
-            found[row] += np.where(price < 1.0, bonus[True], bonus[False])
+            found[row] += np.where(price[row] < 1.0, bonus[True], bonus[False])
     preferred = {Lever.LOYALTY_REWARD: Anchor.LAST_PAID, Lever.WIN_BACK: Anchor.LAST_PAID}
     for row, lever in enumerate(_LEVERS):
         found[row, _ANCHORS.index(preferred.get(lever, Anchor.REFERENCE))] += _ANCHOR_BONUS

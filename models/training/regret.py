@@ -1,6 +1,7 @@
 """How much of the attainable worth a strategist's proposals leave behind, situation by situation.
 
-Regret is the gap to a dense search over whole-percent moves, in percent of that search's best worth. Prices above the
+Regret is the gap to a dense search over whole-percent moves from the reference and every strategy of the grammar, in
+percent of that search's best worth. Prices above the
 reference count as the reference where the gateway would cut them. Rounding is left out: situations have no amounts.
 """
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.strategist import ProposalRequest, Strategist, Written
 from models.strategy import MOVES, Lever, Strategy
+from models.training.lessons import attainable
 from models.training.situations import Situation
 
 Floats = NDArray[np.float64]
@@ -93,7 +95,8 @@ def _regrets(situation: Situation, items: Sequence[Written], rng: np.random.Gene
         "random_8": max(situation.capped_value(1 + move / 100) for move in random),
         "heuristic_8": max(situation.capped_value(1 + move / 100) for move in HEURISTIC_MOVES),
     }
-    return {name: 100 * (situation.best - value) / abs(situation.best) for name, value in found.items()}
+    best = attainable(situation)
+    return {name: 100 * (best - value) / abs(best) for name, value in found.items()}
 
 
 def _possible(situation: Situation, strategy: Strategy) -> bool:
