@@ -21,7 +21,7 @@ def train(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Train on the demo data and activate what was trained. About half an hour for all three on two cores.
+    """Train on the demo data and activate what was trained. Under an hour for all three on two cores.
 
     Example: pricesmith train evaluator --version v2
     """

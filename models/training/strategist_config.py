@@ -19,11 +19,11 @@ class StrategistTrainingConfig:
     layers: int = 4
     rank: int = 16
     alpha: int = 32
-    steps: int = 350
+    steps: int = 500
     batch: int = 32
     learning_rate: float = 1.5e-3
-    policy_steps: int = 320
-    policy_learning_rate: float = 8e-4
+    policy_steps: int = 120
+    policy_learning_rate: float = 5e-4
     target_weight: float = 0.1
     seed: int = 17
 
