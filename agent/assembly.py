@@ -47,8 +47,8 @@ from models.registry import Kind, Registry, read_meta
 from models.strategist import Strategist, load_strategist
 from models.taste import load_taste
 from models.value import Weights
-from models.versions import check_fit
-from prompts import load_prompt
+from models.versions import check_fit, check_prompt
+from prompts import Prompt, load_prompt
 
 
 def open_store(settings: Settings, clock: Clock | None = None) -> Store:
@@ -103,9 +103,14 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     retriever = Retriever(catalogue, outcomes)
     scorer = Scorer(evaluator, learner, lambda observation, raw: guard.check(observation, raw).price_minor)
     signer = TokenSigner.load_or_create(folder.signing_key)
-    strategist = load_active_strategist(registry)
+    prompt = load_prompt("strategist", settings.prompt_version)
+    strategist = load_active_strategist(registry, prompt)
     pipeline = _pipeline(
-        settings, (observer, retriever, scorer, guard), evaluator, strategist, (store, signer, catalogue, arrivals)
+        settings,
+        (observer, retriever, scorer, guard),
+        evaluator,
+        (strategist, prompt),
+        (store, signer, catalogue, arrivals),
     )
     return Parts(
         folder=folder,
@@ -142,11 +147,11 @@ def _learner(registry: Registry, folder: DataFolder, clock: StoreClock, running:
     return Learner(folder.learning, version, at_home=trained_on_demo == (clock.history_end is not None))
 
 
-def load_active_strategist(registry: Registry) -> Strategist:
-    """The active strategist, its files checked."""
+def load_active_strategist(registry: Registry, prompt: Prompt) -> Strategist:
+    """The active strategist, its files and the prompt that it was trained on checked."""
     version = registry.active(Kind.STRATEGIST)
     folder = registry.folder(Kind.STRATEGIST, version)
-    read_meta(folder)
+    check_prompt(read_meta(folder), prompt.label)
     return load_strategist(folder, version)
 
 
@@ -169,16 +174,16 @@ def _pipeline(
     settings: Settings,
     steps: tuple[Observer, Retriever, Scorer, Guard],
     evaluator: Evaluator,
-    strategist: Strategist,
+    writing: tuple[Strategist, Prompt],
     ends: tuple[Store, TokenSigner, Catalogue, Arrivals],
 ) -> Pipeline:
     observer, retriever, scorer, guard = steps
     store, signer, catalogue, arrivals = ends
-    prompt = load_prompt("strategist", settings.prompt_version)
+    strategist, prompt = writing
     weights = Weights(settings.weight_profit, settings.weight_purchase, settings.weight_satisfaction)
     rules = SelectionRules(settings.exploration, max_try_frac=settings.max_try_frac)
     explores = rules.exploration is not Exploration.OFF
-    model = ModelProposer(strategist, prompt, above_reference=not guard.merchant.never_above_reference)
+    model = ModelProposer(strategist if settings.language_model else None, prompt)
 
     def versions() -> Versions:
         return Versions(

@@ -12,6 +12,10 @@ from prompts import Prompt
 
 K: Final = 8
 _CHUNK: Final = 16
+_FIRST_MS: Final = 40.0
+_LEARN: Final = 0.2
+_SURPRISE: Final = 4.0
+_FORGET: Final = 0.9
 
 ClockMs = Callable[[], float]
 
@@ -24,24 +28,46 @@ class ModelProposals:
     rung: Rung
 
 
+class Pace:
+    """Expected milliseconds to answer one prompt.
+
+    A moving mean in which one call counts for at most four times the mean, and which shrinks whenever it was the
+    reason not to call: a slow call keeps the model off for some quotes, never for good.
+    """
+
+    def __init__(self) -> None:
+        """Start from what two cores take."""
+        self.ms = _FIRST_MS
+
+    def took(self, ms: float) -> None:
+        """Learn from a call."""
+        self.ms += _LEARN * (min(ms, _SURPRISE * self.ms) - self.ms)
+
+    def held_off(self) -> None:
+        """Forget a little, as nothing was learned."""
+        self.ms *= _FORGET
+
+
+def prompt_text(prompt: Prompt, facts: StrategistFacts) -> str:
+    """The facts that a prompt names, as the strategist reads them."""
+    known = facts.variables()
+    return prompt.render(**{name: known[name] for name in prompt.variables if name in known}).text
+
+
 class ModelProposer:
     """The strategist behind a cache of prompts; answers what it can within the time it is given."""
 
-    def __init__(
-        self, strategist: Strategist, prompt: Prompt, *, above_reference: bool, capacity: int = 20_000
-    ) -> None:
-        """Render with `prompt`; premiums are possible only when `above_reference`."""
+    def __init__(self, strategist: Strategist | None, prompt: Prompt, capacity: int = 20_000) -> None:
+        """Render with `prompt`, the one that the strategist was trained on; without a strategist nothing is written."""
         self._strategist = strategist
         self._prompt = prompt
-        self._above_reference = above_reference
         self._capacity = capacity
         self._known: OrderedDict[ProposalRequest, tuple[Written, ...]] = OrderedDict()
-        self._ms_per_prompt = 40.0
+        self._pace = Pace()
 
     def request(self, facts: StrategistFacts) -> ProposalRequest:
         """The rendered prompt and the levers and anchors of a situation."""
-        rendered = self._prompt.render(**facts.variables())
-        return ProposalRequest(rendered.text, facts.levers(above_reference=self._above_reference), facts.anchors())
+        return ProposalRequest(prompt_text(self._prompt, facts), facts.levers(), facts.anchors())
 
     def propose(
         self, facts: Sequence[StrategistFacts], left_ms: Sequence[float], clock_ms: ClockMs
@@ -55,7 +81,7 @@ class ModelProposer:
         for request, left in zip(requests, left_ms, strict=True):
             if request not in answers:
                 wanted[request] = max(left, wanted.get(request, 0.0))
-        fresh = self._generate(wanted, clock_ms)
+        fresh = self._generate(self._strategist, wanted, clock_ms) if self._strategist is not None else {}
         rungs = []
         for request in requests:
             written = fresh.get(request) or answers.get(request) or ()
@@ -64,7 +90,7 @@ class ModelProposer:
         return rungs
 
     def _generate(
-        self, wanted: dict[ProposalRequest, float], clock_ms: ClockMs
+        self, strategist: Strategist, wanted: dict[ProposalRequest, float], clock_ms: ClockMs
     ) -> dict[ProposalRequest, tuple[Written, ...]]:
         """Generate in small batches, tightest deadlines last, until the time of those left is up."""
         fresh: dict[ProposalRequest, tuple[Written, ...]] = {}
@@ -74,14 +100,15 @@ class ModelProposer:
             chunk = [
                 request
                 for request in queue[first : first + _CHUNK]
-                if wanted[request] - (clock_ms() - start) > self._ms_per_prompt * min(_CHUNK, len(queue) - first)
+                if wanted[request] - (clock_ms() - start) > self._pace.ms * min(_CHUNK, len(queue) - first)
             ]
             if not chunk:
+                self._pace.held_off()
                 break
             began = clock_ms()
-            for request, written in zip(chunk, self._strategist.propose(chunk, K), strict=True):
+            for request, written in zip(chunk, strategist.propose(chunk, K), strict=True):
                 fresh[request] = tuple(written)
-            self._ms_per_prompt += 0.2 * ((clock_ms() - began) / len(chunk) - self._ms_per_prompt)
+            self._pace.took((clock_ms() - began) / len(chunk))
         self._known.update(fresh)
         while len(self._known) > self._capacity:
             self._known.popitem(last=False)

@@ -53,25 +53,33 @@ class Proposal:
     raw_minor: int
 
 
+@dataclass(frozen=True, slots=True)
+class PriceResponse:
+    """What the evaluator expects of this request's price: see `StrategistFacts`."""
+
+    lifts: tuple[float, float, float]
+    may_rise: bool
+
+
 def facts_of(
     observation: Observation,
     similar: Sequence[SimilarProduct],
     past: Sequence[PastOutcome],
     interest: float,
-    elasticity: float,
+    response: PriceResponse,
 ) -> StrategistFacts:
     """What the strategist is told of one request, in ratios to the reference price."""
     reference = observation.reference_minor
     market = observation.market
-    cost = observation.product.cost_minor
-    opportunity = None if cost is None else market.stock.opportunity_cost(cost / reference, 1.0)
+    opportunity = market.stock.opportunity_cost(observation.unit_cost / reference, 1.0)
     prices = [s.price_minor for s in similar if s.price_minor and s.currency == observation.currency]
     sold = [outcome.price_ratio for outcome in past if outcome.bought]
     last_paid = observation.anchors.last_paid_minor
     return StrategistFacts(
         category=observation.subject.category,
         interest=interest,
-        elasticity=elasticity,
+        lifts=response.lifts,
+        may_rise=response.may_rise,
         cost_ratio=opportunity,
         list_ratio=observation.anchors.list_minor / reference,
         last_paid_ratio=last_paid / reference if last_paid else None,

@@ -12,6 +12,7 @@ from agent.decision import PastOutcome, Rung
 from agent.model_proposer import ModelProposals, ModelProposer
 from agent.observation import Encoded, Observation
 from agent.proposals import (
+    PriceResponse,
     Proposal,
     distinct,
     explored_proposals,
@@ -26,7 +27,7 @@ from agent.search import TRIED_MOVES, Search, grid
 from agent.timing import StepTimer
 from models.evaluator import Evaluator, Situations
 from models.monotone import N_DRAWS
-from models.strategist_facts import ELASTICITY_SPAN
+from models.strategist_facts import RESPONSE_MOVES
 from models.strategy import SEARCHED_MOVES
 
 _NUMERIC_MS: Final = 4.0
@@ -79,7 +80,7 @@ class Proposer:
                 retrieved.similar[row],
                 retrieved.past[row],
                 float(encoded.interest[row]),
-                _elasticity(expected.purchase[row]),
+                PriceResponse(_lifts(expected.purchase[row]), not self._search.guard.merchant.never_above_reference),
             )
             for row in timely
         ]
@@ -116,7 +117,8 @@ class Proposer:
         return Proposed(tuple(distinct(proposals)), model.rung)
 
 
-def _elasticity(purchase: NDArray[np.float64]) -> float:
-    """-dlogP/dlogp between a price a fifth below the reference and the reference."""
-    deep, at = SEARCHED_MOVES.index(round(100 * (ELASTICITY_SPAN - 1))), SEARCHED_MOVES.index(0)
-    return float(np.log(purchase[deep] / purchase[at]) / -np.log(ELASTICITY_SPAN))
+def _lifts(purchase: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Purchase probability at `RESPONSE_MOVES` over that at the reference."""
+    at = [SEARCHED_MOVES.index(move) for move in RESPONSE_MOVES]
+    down, less, up = purchase[at] / purchase[SEARCHED_MOVES.index(0)]
+    return float(down), float(less), float(up)

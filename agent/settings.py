@@ -49,8 +49,11 @@ class Settings(BaseSettings):
     pack: str = "ecommerce"
     """Vertical pack: levers, context fields, attributes never used, default limits."""
 
-    prompt_version: int = Field(default=1, ge=1)
-    """Version of the strategist's prompt; the strategist is trained on exactly one."""
+    prompt_version: int = Field(default=2, ge=1)
+    """Version of the strategist's prompt; must be the one that the active strategist was trained on."""
+
+    language_model: bool = True
+    """Whether the strategist proposes candidates; without it quotes are numeric, and faster."""
 
     never_above_reference: bool = True
     """No shopper pays more than the reference price."""

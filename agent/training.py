@@ -1,6 +1,5 @@
 """`pricesmith train`: joins the models' training with outcome memory and prompt, which models may not import."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.model_proposer import prompt_text
 from models.evaluator import EVIDENCE, Neighbours, evidence_matrix
 from models.registry import Kind, ModelMeta, Registry
 from models.training.demo import DemoTraining
@@ -16,8 +16,8 @@ from models.training.demo_panel import DemoPanel, Progress, read_panel
 from models.training.encoder import EncoderTrainingConfig
 from models.training.evaluator import EvaluatorTrainingConfig
 from models.training.panel import PanelConfig
-from models.training.situations import Situation
-from models.training.strategist import StrategistTrainingConfig
+from models.training.strategist import Reading
+from models.training.strategist_config import StrategistTrainingConfig
 from models.training.taste import TasteTrainingConfig
 from prompts import Prompt
 from retrieval import MemoryRow, OutcomeMemory
@@ -88,13 +88,9 @@ def train(
     return made
 
 
-def renderer(prompt: Prompt) -> Callable[[Situation], str]:
+def reading(prompt: Prompt) -> Reading:
     """How a training situation becomes the text that the strategist will read when it serves."""
-
-    def render(situation: Situation) -> str:
-        return prompt.render(**situation.facts.variables()).text
-
-    return render
+    return Reading(prompt.label, lambda situation: prompt_text(prompt, situation.facts))
 
 
 def _encoder(training: DemoTraining, plan: TrainingPlan, _prompt: Prompt, work: Path) -> ModelMeta:
@@ -106,7 +102,7 @@ def _evaluator(training: DemoTraining, plan: TrainingPlan, _prompt: Prompt, work
 
 
 def _strategist(training: DemoTraining, plan: TrainingPlan, prompt: Prompt, work: Path) -> ModelMeta:
-    return training.strategist(plan.version, plan.strategist, renderer(prompt), work)
+    return training.strategist(plan.version, plan.strategist, reading(prompt), work)
 
 
 _STEPS: Final = {Kind.ENCODER: _encoder, Kind.EVALUATOR: _evaluator, Kind.STRATEGIST: _strategist}

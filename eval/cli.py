@@ -1,8 +1,8 @@
-"""`pricesmith eval`: regression runs over models."""
+"""`pricesmith eval`: regression runs over models and policies."""
 
 import json as jsonlib
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -36,10 +36,11 @@ def models(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Demand and next-basket protocols on the demo store, all peers rerun beside the active versions.
+    """Demand, next-basket and strategist protocols on the demo store, all peers rerun beside the active versions.
 
     Needs the extra `eval`. About twenty minutes on two cores, a third of it with --quick. Exit code 1 when a goal that
-    must never be lost is lost: a probability that rises with price, or a log loss above LightGBM's.
+    must never be lost is lost: a probability that rises with price, a log loss above LightGBM's,
+    or candidate regret clearly above its goal.
 
     Example: pricesmith eval models --split test
     """
@@ -47,17 +48,23 @@ def models(
         from eval.models import evaluate_demand, regressions
         from eval.models_baskets import evaluate_baskets
         from eval.models_report import print_report, write_page
+        from eval.strategist import evaluate_strategist
     except ModuleNotFoundError as error:
         sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
         raise typer.Exit(1) from None
     from models.registry import Registry
+    from prompts import load_prompt
 
-    folder = DataFolder(settings_for(data_dir).data_dir)
+    settings = settings_for(data_dir)
+    folder = DataFolder(settings.data_dir)
     registry, target = Registry(folder.models), out or folder.root / "eval"
     target.mkdir(parents=True, exist_ok=True)
     with progress_bar(quiet=json) as progress:
         report = evaluate_demand(registry, folder.root / "eval", split.value, progress, full=not quick)
         report = evaluate_baskets(report, registry, progress)
+        prompt = load_prompt("strategist", settings.prompt_version)
+        strategist = evaluate_strategist(registry, folder.root / "eval", split.value, prompt, progress)
+        report = replace(report, strategist=strategist)
     facts = asdict(report)
     (target / f"models-{split}.json").write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
     write_page(report, target / f"models-{split}.html")
@@ -66,6 +73,53 @@ def models(
     else:
         print_report(report)
         sys.stdout.write(f"report: {target / f'models-{split}.html'}\n")
+    lost = regressions(report)
+    for line in lost:
+        sys.stderr.write(f"pricesmith: regression: {line}\n")
+    if lost:
+        raise typer.Exit(1)
+
+
+@app.command("policy")
+def policy(
+    worlds: Annotated[list[str] | None, typer.Option("--world", help="A simulated shop; all when left out.")] = None,
+    visits: Annotated[int, typer.Option(min=100, help="Visits to each shop.")] = 5_000,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each.")] = 2,
+    quick: Annotated[bool, typer.Option("--quick", help="1,000 visits, one seed.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; default DATA/eval.")] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Pricing policies on simulated shops with known truth: Pricesmith through its own pipeline beside its peers.
+
+    Needs the extra `eval`, and prepared models. Exit code 1 when a price left its limits, or when Pricesmith ends below
+    holding the reference price.
+
+    Example: pricesmith eval policy --world courses --world rooms --visits 2000
+    """
+    try:
+        from eval.policy import WORLDS, Suite, regressions, run_suite
+        from eval.policy_report import print_report, write_page
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
+        raise typer.Exit(1) from None
+    unknown = [name for name in worlds or () if name not in WORLDS]
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)}; allowed: {', '.join(WORLDS)}", param_hint="--world")
+    folder = DataFolder(settings_for(data_dir).data_dir)
+    target = out or folder.root / "eval"
+    target.mkdir(parents=True, exist_ok=True)
+    suite = Suite(tuple(worlds or WORLDS), 1_000 if quick else visits, 1 if quick else seeds, folder.models)
+    with progress_bar(quiet=json) as progress:
+        report = run_suite(suite, progress)
+    facts = asdict(report)
+    (target / "policy.json").write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
+    write_page(report, target / "policy.html")
+    if json:
+        print_json(facts)
+    else:
+        print_report(report)
+        sys.stdout.write(f"report: {target / 'policy.html'}\n")
     lost = regressions(report)
     for line in lost:
         sys.stderr.write(f"pricesmith: regression: {line}\n")

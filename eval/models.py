@@ -1,4 +1,4 @@
-"""`pricesmith eval models`: protocols A and B, Pricesmith beside its peers, in one run.
+"""`pricesmith eval models`: protocols A and B and the strategist's, Pricesmith beside its peers, in one run.
 
 Everything is fitted on training weeks; the split that is scored is named in the report. The learning curve and the
 ablations train evaluators anew; the first line of the table is the active version as it serves.
@@ -17,10 +17,11 @@ from eval.demand import Demand, Ints, load_demand
 from eval.demand_metrics import STEP, DemandScores, Difference, Predictions, demand_scores, paired_difference
 from eval.demand_peers import PEERS, Inputs, Peer, boosted, logistic, predict_peer
 from eval.next_basket import RankingScores
+from eval.strategist import StrategistReport, strategist_regressions
 from models.evaluator import EVIDENCE, NUMERIC, Evaluator, load_evaluator
 from models.features import FEATURES, SHARES, SHOPPER, SHOPPER_CATEGORY, SHOPPER_PRODUCT
 from models.online import OnlineEffects, Shift
-from models.registry import Kind, Registry, read_meta
+from models.registry import Kind, Registry
 from models.training.evaluator import EvaluatorData, fit, posterior, sized, to_weights
 
 Floats = NDArray[np.float64]
@@ -71,7 +72,7 @@ class ModelsReport:
     curve: list[CurvePoint] = field(default_factory=list)
     ablations: dict[str, DemandScores] = field(default_factory=dict)
     baskets: dict[str, RankingScores] = field(default_factory=dict)
-    strategist: dict[str, float] = field(default_factory=dict)
+    strategist: StrategistReport | None = None
 
 
 def evaluate_demand(registry: Registry, cache: Path, split: str, progress: Progress, *, full: bool) -> ModelsReport:
@@ -104,7 +105,6 @@ def evaluate_demand(registry: Registry, cache: Path, split: str, progress: Progr
         calibration={name: _calibration(demand, rows, found[name].offered) for name in (PRICESMITH, "LightGBM")},
         response=_response(evaluator, demand, rows),
         coverage_90=_coverage(evaluator, demand, rows),
-        strategist=dict(read_meta(registry.folder(Kind.STRATEGIST, registry.active(Kind.STRATEGIST))).metrics),
     )
     if not full:
         return report
@@ -264,4 +264,4 @@ def regressions(report: ModelsReport) -> list[str]:
             found.append(f"log loss {own.log_loss:.5f} is above {name}'s {line.scores.log_loss:.5f}")
     if not 0.95 <= own.mean_over_rate <= 1.05:
         found.append(f"mean prediction is {own.mean_over_rate:.3f} of the purchase rate, allowed 0.95-1.05")
-    return found
+    return found + (strategist_regressions(report.strategist) if report.strategist else [])

@@ -1,26 +1,26 @@
 """The report of `pricesmith eval models`: tables on the terminal, one self-contained page with plots."""
 
 import html
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-import matplotlib
-
-matplotlib.use("svg")
 from matplotlib import pyplot as plt
 
-from agent.commands.output import print_facts, print_table
+from agent.commands.output import print_facts
 from eval.demand_metrics import DemandScores
-from eval.models import ModelsReport
+from eval.models import PRICESMITH, DemandLine, ModelsReport
+from eval.page import page, svg, table
+from eval.strategist import StrategistReport
 
-_DEMAND: Final = (
+_FIT: Final = (
     ("log loss", "log_loss", "{:.5f}"),
     ("RIG", "rig", "{:.4f}"),
     ("AUC", "auc", "{:.4f}"),
     ("PR-AUC", "pr_auc", "{:.4f}"),
+)
+_PRICE: Final = (
     ("AUC A", "auc_a", "{:.3f}"),
     ("AUC B", "auc_b", "{:.3f}"),
     ("elasticity", "elasticity", "{:.2f}"),
@@ -32,14 +32,6 @@ _CAUTION: Final = (
     "The demo data (Complete Journey) is simulated and for education only; "
     "no figure here says anything of real shoppers."
 )
-_STYLE: Final = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1c2430}"
-    "table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}"
-    "th,td{padding:.3rem .7rem;border-bottom:1px solid #d8dee6;text-align:right;white-space:nowrap}"
-    "th:first-child,td:first-child{text-align:left}tr.own{font-weight:600;background:#eef4fb}"
-    "figure{display:inline-block;margin:1rem 1rem 1rem 0}svg{max-width:100%;height:auto}"
-)
-
 Rows = list[list[str]]
 
 
@@ -55,18 +47,14 @@ def tables(report: ModelsReport) -> list[tuple[str, Sequence[str], Rows]]:
     found: list[tuple[str, Sequence[str], Rows]] = [
         (
             f"Demand, {report.split} weeks",
-            ("model", *(name for name, _, _ in _DEMAND), "log loss over Pricesmith's (95 %)"),
-            [
-                [
-                    line.name,
-                    *_cells(line.scores),
-                    ""
-                    if line.against is None
-                    else f"{line.against.value:+.5f} ({line.against.low:+.5f} to {line.against.high:+.5f})",
-                ]
-                for line in report.demand
-            ],
-        )
+            ("model", *(name for name, _, _ in _FIT), "log loss over ours, 1e-5 (95 %)"),
+            [[line.name, *_cells(line.scores, _FIT), _against(line)] for line in report.demand],
+        ),
+        (
+            f"Demand by stratum and price, {report.split} weeks",
+            ("model", *(name for name, _, _ in _PRICE)),
+            [[line.name, *_cells(line.scores, _PRICE)] for line in report.demand],
+        ),
     ]
     if report.curve:
         names = list(report.curve[0].log_loss)
@@ -78,8 +66,8 @@ def tables(report: ModelsReport) -> list[tuple[str, Sequence[str], Rows]]:
             )
         )
     if report.ablations:
-        columns = ("evaluator", *(name for name, _, _ in _DEMAND))
-        found.append(("Ablations", columns, [[name, *_cells(s)] for name, s in report.ablations.items()]))
+        columns = ("evaluator", *(name for name, _, _ in _FIT))
+        found.append(("Ablations", columns, [[name, *_cells(s, _FIT)] for name, s in report.ablations.items()]))
     if report.baskets:
         found.append(
             (
@@ -91,10 +79,41 @@ def tables(report: ModelsReport) -> list[tuple[str, Sequence[str], Rows]]:
                 ],
             )
         )
-    if report.strategist:
-        cells = [[name, f"{value:.4g}"] for name, value in report.strategist.items()]
-        found.append(("Strategist on held-out situations (measured when it was trained)", ("figure", "value"), cells))
-    return found
+    return found + (_strategist_tables(report.strategist, report.split) if report.strategist else [])
+
+
+def _strategist_tables(report: StrategistReport, split: str) -> list[tuple[str, Sequence[str], Rows]]:
+    names = {
+        "first": f"{PRICESMITH}, first choice",
+        "best_of_8": f"{PRICESMITH}, best of 8",
+        "hold": "hold",
+        "random_8": "best of 8 random moves",
+        "heuristic_8": "best of 8 heuristic moves",
+    }
+    regret = [
+        [
+            names[name],
+            f"{r.mean.value:.2f} ({r.mean.low:.2f} to {r.mean.high:.2f})",
+            f"{r.median:.2f}",
+            f"{r.p90:.2f}",
+            f"{r.within_half:.1%}",
+        ]
+        for name, r in report.regret.items()
+    ]
+    facts = [
+        ["valid output", f"{report.valid_share:.1%}", str(report.situations)],
+        ["distinct among 8", f"{report.distinct:.2f}", str(report.situations)],
+        *([name, f"{check.share:.1%}", str(check.situations)] for name, check in report.sensitivity.items()),
+        ["median ms a prompt", f"{report.ms_per_prompt:.1f}", ""],
+    ]
+    return [
+        (
+            f"Candidate regret in percent, held-out situations of {split} weeks",
+            ("candidates", "mean (95 %)", "median", "90th percentile", "at most .5 %"),
+            regret,
+        ),
+        ("Strategist", ("check", "share or figure", "situations"), facts),
+    ]
 
 
 def write_page(report: ModelsReport, path: Path) -> None:
@@ -106,28 +125,21 @@ def write_page(report: ModelsReport, path: Path) -> None:
     )
     parts += [f"<figure>{plot}</figure>" for plot in (_calibration(report), _response(report), *_curve(report))]
     for title, columns, rows in tables(report):
-        parts.append(f"<h2>{html.escape(title)}</h2>{_table(columns, rows)}")
-    page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Pricesmith: models, {report.split}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>{"".join(parts)}</html>'
-    )
-    path.write_text(page, "utf-8")
+        parts.append(f"<h2>{html.escape(title)}</h2>{table(columns, rows)}")
+    path.write_text(page(f"Pricesmith: models, {report.split}", "".join(parts)), "utf-8")
 
 
-def _cells(scores: DemandScores) -> list[str]:
+def _cells(scores: DemandScores, columns: Sequence[tuple[str, str, str]]) -> list[str]:
     values: Mapping[str, Any] = asdict(scores)
-    return [form.format(values[name]) for _, name, form in _DEMAND]
+    return [form.format(values[name]) for _, name, form in columns]
 
 
-def _table(columns: Sequence[str], rows: Rows) -> str:
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
-    body = "".join(
-        f"<tr{' class=own' if row[0].startswith('Pricesmith') else ''}>"
-        + "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
+def _against(line: DemandLine) -> str:
+    """Difference to Pricesmith's log loss in units of 1e-5, above 0 where Pricesmith is better."""
+    if line.against is None:
+        return ""
+    value, low, high = (1e5 * end for end in (line.against.value, line.against.low, line.against.high))
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def _calibration(report: ModelsReport) -> str:
@@ -138,7 +150,7 @@ def _calibration(report: ModelsReport) -> str:
     axes.plot([1e-4, edge], [1e-4, edge], color="grey", linewidth=0.8)
     axes.set(xscale="log", yscale="log", xlabel="predicted", ylabel="bought", title="Calibration")
     axes.legend()
-    return _svg(figure)
+    return svg(figure)
 
 
 def _response(report: ModelsReport) -> str:
@@ -149,7 +161,7 @@ def _response(report: ModelsReport) -> str:
     axes.set(
         xlabel="price / reference", ylabel="purchase probability / at reference", title="Price response (middle half)"
     )
-    return _svg(figure)
+    return svg(figure)
 
 
 def _curve(report: ModelsReport) -> list[str]:
@@ -160,13 +172,4 @@ def _curve(report: ModelsReport) -> list[str]:
         axes.plot([p.rows for p in report.curve], [p.log_loss[name] for p in report.curve], marker="o", label=name)
     axes.set(xscale="log", xlabel="training rows", ylabel="log loss", title="Learning curve")
     axes.legend()
-    return [_svg(figure)]
-
-
-def _svg(figure: Any) -> str:
-    target = io.StringIO()
-    figure.tight_layout()
-    figure.savefig(target, format="svg", metadata={"Date": None})
-    plt.close(figure)
-    text = target.getvalue()
-    return text[text.index("<svg") :]
+    return [svg(figure)]

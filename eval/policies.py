@@ -65,7 +65,8 @@ class Attainable(_Quiet):
         """The price that is best for each visit."""
         grid = self._world.limits.grid
         return [
-            float(grid[(visit.probability(grid) * (grid - self._world.opportunity(visit))).argmax()]) for visit in visits
+            float(grid[(visit.probability(grid) * (grid - self._world.opportunity(visit))).argmax()])
+            for visit in visits
         ]
 
 
@@ -93,7 +94,7 @@ class _Arms:
 
 
 class BestPrice(_Quiet):
-    """One price for everyone, or one for each product: every price of a coarse grid tried a few times, the best kept."""
+    """One price for everyone, or for each product: every price of a coarse grid is tried, then the best one kept."""
 
     def __init__(self, world: World, key: Callable[[Visit], str]) -> None:
         """`key` says which visits share a price."""
@@ -197,7 +198,7 @@ class ThompsonLogit(_Quiet):
         design.fit(self._log.visits)
         x = _with_price(design.rows(self._log.visits), np.asarray(self._log.ratios))
         mode, covariance = _laplace(x, np.asarray(self._log.bought, np.float64))
-        self._model = (design, mode, np.linalg.cholesky(covariance))
+        self._model = (design, mode, np.asarray(np.linalg.cholesky(covariance), np.float64))
 
 
 def _with_price(rows: Floats, ratio: Floats) -> Floats:
@@ -216,7 +217,7 @@ def _laplace(x: Floats, y: Floats) -> tuple[Floats, Floats]:
         beta = beta + step
         if np.abs(step).max() < 1e-6:
             break
-    return beta, np.linalg.inv(hessian)
+    return np.asarray(beta), np.asarray(np.linalg.inv(hessian), np.float64)
 
 
 class BoostedGrid(_Quiet):

@@ -110,7 +110,10 @@ def run_suite(suite: Suite, progress: Progress) -> PolicyReport:
 def run(world: World, policy: Policy, visits: int) -> Run:
     """Let a policy price visits in batches, and tell it what became of each."""
     oracle = Attainable(world)
-    profit, best, surplus, above = [], [], [], []
+    profit: list[float] = []
+    best: list[float] = []
+    surplus: list[float] = []
+    above: list[bool] = []
     began = perf_counter()
     try:
         while len(profit) < visits:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -22,9 +23,9 @@ from eval.simulators import Visit, World
 class _Now(Clock):
     """The simulator's time."""
 
-    at: Any = None
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def now(self) -> Any:
+    def now(self) -> datetime:
         return self.at
 
 
@@ -103,8 +104,11 @@ class Pricesmith:
         profile = dict(visit.traits)
         context: dict[str, Any] = {"at": visit.at.isoformat()}
         if visit.units is not None and visit.hours is not None:
-            deadline = visit.at.timestamp() + 3600 * visit.hours
-            context |= {"inventory": visit.units, "deadline": type(visit.at).fromtimestamp(deadline, visit.at.tzinfo).isoformat()}
+            deadline = visit.at + timedelta(hours=visit.hours)
+            context |= {
+                "inventory": visit.units,
+                "deadline": deadline.isoformat(),
+            }
         product: dict[str, Any] = {"id": visit.product}
         listed = self._service.list_price(visit.product) or 0
         product["cost"] = {"amount_minor": round(visit.cost * listed), "currency": "USD"}

@@ -47,10 +47,15 @@ class ProposalRequest:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A strategy and its log-probability under the model."""
+    """A strategy and how the model ranks it.
+
+    The score is the lever's log-probability less what the move falls short of the lever's likeliest. Trained on
+    softmax(worth / 1 %), a difference of 1 is an expected difference of one percent in worth; a plain log-probability
+    would favour levers with few moves, whose single move takes all of the mass.
+    """
 
     strategy: Strategy
-    log_probability: float
+    score: float
 
 
 class Strategist:
@@ -79,16 +84,16 @@ class Strategist:
         states, cache = self._layers.step(self._embedding[LEVER_AT + lever], prompt, None)
         anchor_mask = torch.stack([_anchor_masks(request) for request in requests])  # (n, levers, anchors)
         anchor_mask = anchor_mask[torch.arange(len(requests))[:, None], lever]
-        anchor_score, anchor = self._scores(states, ANCHOR_AT, len(ANCHORS), anchor_mask).max(-1)
+        anchor = self._scores(states, ANCHOR_AT, len(ANCHORS), anchor_mask).argmax(-1)
         states, cache = self._layers.step(self._embedding[ANCHOR_AT + anchor], prompt, cache)
         move_scores = self._scores(states, MOVE_AT, len(MOVES), _MOVE_MASKS[lever])
-        joint = (lever_score + anchor_score)[..., None] + move_scores  # (n, beams, moves)
+        joint = lever_score[..., None] + move_scores - move_scores.amax(-1, keepdim=True)  # (n, beams, moves)
         beam, move, score = _choose(joint, k)
         cache = cache.select(beam)
         states, _ = self._layers.step(self._embedding[MOVE_AT + move], prompt, cache)
-        rounding_score, rounding = self._scores(states, ROUNDING_AT, len(ROUNDINGS), None).max(-1)
+        rounding = self._scores(states, ROUNDING_AT, len(ROUNDINGS), None).argmax(-1)
         rows = torch.arange(len(requests))[:, None]
-        return _read(lever[rows, beam], anchor[rows, beam], move, rounding, score + rounding_score)
+        return _read(lever[rows, beam], anchor[rows, beam], move, rounding, score)
 
     def _scores(self, states: Tensor, start: int, size: int, mask: Tensor | None) -> Tensor:
         """Log-probabilities over one slot's tokens, barred ones at -inf."""
@@ -173,7 +178,7 @@ def _read(lever: Tensor, anchor: Tensor, move: Tensor, rounding: Tensor, score: 
                 ROUNDINGS[int(rounding[row, slot])] if move_pct else Rounding.EXACT,
             )
             found.append(Written(strategy, float(score[row, slot])))
-        written.append(sorted(found, key=lambda item: -item.log_probability))
+        written.append(sorted(found, key=lambda item: -item.score))
     return written
 
 

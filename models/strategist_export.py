@@ -1,5 +1,6 @@
 """From base weights and a delta to the strategist's runtime folder: merged layers, strategy tokens, tokenizer."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ def export_strategist(delta: Path, folder: Path) -> None:
 
 
 def _export(delta: Path, folder: Path) -> None:
-    tensors = read_layers(SMOLLM2_SHAPE)
+    tensors = read_layers(replace(SMOLLM2_SHAPE, n_layers=_layers(delta)))
     before = tensors["layers.0.self_attn.q_proj.weight"].clone()
     merge_lora(tensors, delta)
     if torch.equal(before, tensors["layers.0.self_attn.q_proj.weight"]):
@@ -37,3 +38,10 @@ def _export(delta: Path, folder: Path) -> None:
         {name: tensor.bfloat16().contiguous() for name, tensor in tensors.items()}, folder / "strategist.safetensors"
     )
     write_tokenizer(folder / "tokenizer.json")
+
+
+def _layers(delta: Path) -> int:
+    """How many layers a delta adapts: those that it was trained with."""
+    with safe_open(str(delta), "pt") as opened:
+        adapted = [name.split(".layers.")[1] for name in opened.keys() if ".layers." in name]  # noqa: SIM118 - not a dict
+    return 1 + max(int(name.split(".")[0]) for name in adapted)

@@ -1,11 +1,12 @@
 """What the strategist is told, in ratios and words, and which levers a situation makes possible."""
 
 from dataclasses import dataclass
+from math import log
 from typing import Final
 
 from models.strategy import Anchor, Lever
 
-ELASTICITY_SPAN: Final = 0.8  # elasticity is taken between this price ratio and the reference
+RESPONSE_MOVES: Final = (-20, -10, 10)  # percent moves at which the price response is told
 _LOYAL: Final = ("regular", "occasional")
 
 
@@ -14,7 +15,9 @@ class StrategistFacts:
     """One situation as the prompt holds it. Ratios are over the reference price; None when unknown.
 
     Attributes:
-        interest: 0-1. `elasticity` is -dlogP/dlogp at the reference price.
+        interest: 0-1.
+        lifts: Purchase probability at `RESPONSE_MOVES` over the probability at the reference price.
+        may_rise: Whether prices above the reference are allowed.
         past_bought, past_total: Outcomes retrieved; `past_ratio` is the mean price ratio of those that sold.
         loyalty: `new`, `occasional`, `regular` or `lapsed`. `stock`: `unknown`, `scarce`, `normal` or `deep`.
         trend: -1 falling .. 1 rising. `hours_left` until the deadline.
@@ -22,7 +25,8 @@ class StrategistFacts:
 
     category: str
     interest: float
-    elasticity: float
+    lifts: tuple[float, float, float]
+    may_rise: bool
     cost_ratio: float | None = None
     list_ratio: float | None = None
     last_paid_ratio: float | None = None
@@ -38,12 +42,22 @@ class StrategistFacts:
     hours_left: float | None = None
     quantity: int = 1
 
+    @property
+    def elasticity(self) -> float:
+        """-dlogP/dlogp between the deepest of `RESPONSE_MOVES` and the reference."""
+        return log(self.lifts[0]) / -log(1 + RESPONSE_MOVES[0] / 100)
+
     def variables(self) -> dict[str, str]:
-        """The prompt's variables, all of them words."""
+        """Everything that a published prompt may name, in words."""
         return {
             "category": self.category or "unknown",
             "interest": _level(self.interest),
             "elasticity": _elasticity(self.elasticity),
+            "sales": ", ".join(
+                f"{round(100 * (lift - 1)):+d} at {move:+d}"
+                for lift, move in zip(self.lifts, RESPONSE_MOVES, strict=True)
+            ),
+            "rise": "yes" if self.may_rise else "no",
             "cost_pct": "unknown" if self.cost_ratio is None else f"{100 * self.cost_ratio:.0f} percent",
             "list_pct": _offset(self.list_ratio, "same"),
             "last_paid": _offset(self.last_paid_ratio, "never"),
@@ -75,10 +89,10 @@ class StrategistFacts:
             known.add(Anchor.LAST_PAID)
         return frozenset(known)
 
-    def levers(self, *, above_reference: bool) -> frozenset[Lever]:
+    def levers(self) -> frozenset[Lever]:
         """Levers whose reason is present; a premium only where prices above the reference are allowed."""
         possible = {Lever.HOLD, Lever.DISCOUNT}
-        if above_reference:
+        if self.may_rise:
             possible.add(Lever.PREMIUM)
         if self.rival_ratio is not None and 0.5 <= self.rival_ratio <= 1.5:
             possible |= {Lever.MATCH_COMPETITOR, Lever.UNDERCUT_COMPETITOR}

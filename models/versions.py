@@ -15,20 +15,28 @@ from models.registry import META, Kind, ModelMeta, Registry, file_digests, read_
 from models.strategist_export import export_strategist
 
 CARD: Final = "CARD.md"
+PROMPT: Final = "prompt"  # in a strategist's config: label of the prompt that it reads
 DELTAS: Final = {
     Kind.ENCODER: ("adapter.safetensors", "interest.safetensors", "taste.safetensors", "ranking.safetensors"),
     Kind.EVALUATOR: ("evaluator.safetensors",),
     Kind.STRATEGIST: ("delta.safetensors",),
 }
+RUNTIME: Final = {
+    Kind.ENCODER: ("encoder.xml", "encoder.bin", "tokenizer.json"),
+    Kind.EVALUATOR: (),
+    Kind.STRATEGIST: ("strategist.safetensors", "tokenizer.json"),
+}
 
 
 def install_deltas(registry: Registry, meta: ModelMeta, deltas: Path) -> Path:
-    """Copy a version's deltas into the registry and make its runtime files beside them."""
+    """Copy a version's deltas into the registry, and its runtime files, which are made unless they lie there too."""
 
     def write(folder: Path) -> None:
-        for name in (*DELTAS[meta.kind], CARD):
+        for name in (*DELTAS[meta.kind], CARD, *RUNTIME[meta.kind]):
             if (deltas / name).is_file():
                 shutil.copyfile(deltas / name, folder / name)
+        if all((folder / name).is_file() for name in RUNTIME[meta.kind]):
+            return
         if meta.kind is Kind.ENCODER:
             export_encoder(folder / "adapter.safetensors", folder)
         elif meta.kind is Kind.STRATEGIST:
@@ -51,7 +59,7 @@ def install_shipped(registry: Registry, kind: Kind) -> bool:
         fresh = not registry.has(kind, meta.version)
         if fresh:
             install_deltas(registry, meta, folder)
-    if not registry.is_active(kind) or _outdated(registry, kind):
+    if not registry.is_active(kind) or _outdated(registry, meta):
         registry.activate(kind, meta.version)
     return fresh
 
@@ -86,15 +94,31 @@ def check_fit(registry: Registry) -> None:
                 )
 
 
-def _outdated(registry: Registry, kind: Kind) -> bool:
-    """Whether the active version is gone, lacks files, or was trained with versions that are no longer active."""
+def check_prompt(meta: ModelMeta, prompt: str) -> None:
+    """See that a strategist reads the prompt it was trained on.
+
+    Raises:
+        RegistryError: It was trained on another.
+    """
+    trained = meta.config.get(PROMPT)
+    if trained != prompt:
+        raise RegistryError(
+            f"strategist {meta.version} was trained on prompt {trained or 'of an earlier release'}, the settings name "
+            f"{prompt}; remedy: pricesmith prepare, or set PRICESMITH_PROMPT_VERSION to the version it was trained on"
+        )
+
+
+def _outdated(registry: Registry, shipped: ModelMeta) -> bool:
+    """Whether the active version is gone, lacks files, or was trained with versions or a prompt now gone."""
+    kind = shipped.kind
     active = registry.active(kind)
     if not registry.has(kind, active):
         return True
     folder = registry.folder(kind, active)
     meta = read_meta(folder)
     stale = any(registry.active(needed) != version for needed, version in meta.requires.items())
-    return stale or not all((folder / name).is_file() for name in DELTAS[kind])
+    prompted = meta.config.get(PROMPT) == shipped.config.get(PROMPT)
+    return stale or not prompted or not all((folder / name).is_file() for name in DELTAS[kind])
 
 
 def ship(registry: Registry, kind: Kind, target: Path) -> None:

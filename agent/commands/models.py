@@ -36,7 +36,7 @@ def train(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Train and activate what was trained; on demo data about half an hour for all three on two cores.
+    """Train and activate what was trained; on demo data under an hour for all three on two cores.
 
     Example: pricesmith train evaluator --version mine
     """

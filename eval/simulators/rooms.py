@@ -32,13 +32,11 @@ class Rooms:
 
     def catalogue(self) -> list[ProductRecord]:
         """The room."""
-        return [
-            ProductRecord("room", "Double room, city centre", "USD", list_minor=12_000, cost_minor=2_400, category="room")
-        ]
+        return [ProductRecord("room", "Double room", "USD", list_minor=12_000, cost_minor=2_400, category="room")]
 
     def visits(self, count: int) -> list[Visit]:
         """The next visit; nights without a room left are over."""
-        found = []
+        found: list[Visit] = []
         while len(found) < count:
             if self._step >= STEPS or not self._units:
                 self._night, self._step, self._units = self._night + 1, 0, CAPACITY

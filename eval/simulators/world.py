@@ -1,4 +1,4 @@
-"""What a simulated shop is: visits whose observables a real shop would send, and a demand that only the simulator knows.
+"""What a simulated shop is: visits with what a real shop would send, and a demand that only the simulator knows.
 
 Prices are ratios to the product's reference price. Every policy is judged by the expected profit of its price under
 the true demand, so that the noise of single sales does not blur the comparison.
@@ -46,7 +46,7 @@ class Visit:
 
     def surplus(self, ratio: float) -> float:
         """Expected consumer surplus at a price: the area under demand above it."""
-        above = _FAR[_FAR > ratio]
+        above = _FAR[ratio < _FAR]
         return float(self.probability(above).sum() * 0.005)
 
 

@@ -6,7 +6,7 @@ packages and come in as arguments.
 
 import hashlib
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,14 +18,15 @@ from tokenizers import Tokenizer
 
 from models.base_weights import JOURNEY_TRANSACTIONS, MINILM, SMOLLM2
 from models.encoder import OpenVinoEncoder
+from models.encoder_export import export_encoder
 from models.evaluator import Evaluator, load_evaluator, save_evaluator
-from models.features import FEATURES, PAIR_FEATURES
 from models.gguf_weights import write_tokenizer
 from models.interest import InterestHead, load_interest, save_interest
 from models.journey import DEMO
 from models.ranking import save_ranking
 from models.registry import Kind, ModelMeta, Registry
-from models.strategist import Strategist, load_strategist
+from models.strategist import load_strategist
+from models.strategist_export import export_strategist
 from models.taste import save_taste
 from models.training.cards import card
 from models.training.demo_inputs import DemoInputs, InputMakers, NewMemory, join_inputs
@@ -40,18 +41,21 @@ from models.training.evaluator import (
     to_weights,
 )
 from models.training.interest import InterestData, train_interest
-from models.training.metrics import evaluator_metrics, interest_metrics, strategist_metrics
+from models.training.metrics import evaluator_metrics, interest_metrics
 from models.training.panel import Panel, PanelConfig
 from models.training.ranking import RankingTrainingConfig, train_ranking
-from models.training.situations import RowFacts, Situation, invent
-from models.training.strategist import StrategistTrainingConfig, save_delta, train_strategist
+from models.training.regret import measure as measure_regret
+from models.training.regret import strategist_metrics
+from models.training.situations import Situation, draw, held_out, row_facts, situate
+from models.training.strategist import Reading, Watch, train_strategist
+from models.training.strategist_config import StrategistTrainingConfig
+from models.training.strategist_net import StrategistNet, save_delta
 from models.training.taste import TasteTrainingConfig, fit_taste
 from models.value import Weights
 from models.versions import CARD, install_deltas
 
-Render = Callable[[Situation], str]
-
 TRAIN_END: Final = 40
+HELD_OUT_SITUATIONS: Final = 1500
 
 
 class DemoTraining:
@@ -74,11 +78,8 @@ class DemoTraining:
         panel = self._demo.panel
         pairs = contrastive_pairs(panel, self._demo.product_texts, config)
         metrics = train_encoder_delta(MINILM.verified().parent, pairs, config, work)
-        save_interest(InterestHead(np.zeros(384 + len(PAIR_FEATURES)), 0.0), work / "interest.safetensors")
-        meta = self._meta(Kind.ENCODER, version, asdict(config), metrics, {})
-        (work / CARD).write_text(card(meta), "utf-8")
-        folder = install_deltas(self._registry, meta, work)
-        states = encode_states(self._demo, OpenVinoEncoder(folder, version, self._threads), self._progress)
+        export_encoder(work / "adapter.safetensors", work)
+        states = encode_states(self._demo, OpenVinoEncoder(work, version, self._threads), self._progress)
         self._states, self._inputs = (version, states), None
         head, scores = self._interest(states)
         save_interest(head, work / "interest.safetensors")
@@ -86,7 +87,8 @@ class DemoTraining:
         self._progress("ranking head", 0.0)
         ranking, ranking_loss = train_ranking(self._demo, self._taste, RankingTrainingConfig())
         save_ranking(ranking, work / "ranking.safetensors")
-        meta = meta.model_copy(update={"metrics": {**metrics, **scores, "ranking_train_loss": ranking_loss}})
+        scores["ranking_train_loss"] = ranking_loss
+        meta = self._meta(Kind.ENCODER, version, asdict(config), {**metrics, **scores}, {})
         (work / CARD).write_text(card(meta), "utf-8")
         install_deltas(self._registry, meta, work)
         return meta
@@ -132,35 +134,34 @@ class DemoTraining:
             self._inputs = (new_memory, join_inputs(self._demo, states, makers, self._progress))
         return self._inputs[1]
 
-    def strategist(
-        self, version: str, config: StrategistTrainingConfig, render: Render, work: Path, n_situations: int = 24_000
-    ) -> ModelMeta:
-        """Teach the strategist on the active evaluator's responses."""
-        kinds = (Kind.ENCODER, Kind.EVALUATOR)
-        requires = {kind: self._registry.active(kind) for kind in kinds}
-        evaluator = load_evaluator(
-            self._registry.folder(Kind.EVALUATOR, requires[Kind.EVALUATOR]) / "evaluator.safetensors",
-            requires[Kind.EVALUATOR],
-        )
+    def strategist(self, version: str, config: StrategistTrainingConfig, reading: Reading, work: Path) -> ModelMeta:
+        """Teach the strategist on the active evaluator's responses; measure it on people and products it never met."""
+        active = self._registry.active(Kind.EVALUATOR)
+        evaluator = load_evaluator(self._registry.folder(Kind.EVALUATOR, active) / "evaluator.safetensors", active)
         rng = np.random.default_rng(config.seed)
-        weeks = self._demo.panel.week
-        lessons = self._invented(evaluator, np.flatnonzero(weeks <= TRAIN_END), n_situations, rng)
-        held_out = self._invented(evaluator, np.flatnonzero(weeks > TRAIN_END), 800, rng)
+        panel = self._demo.panel
+        early, household, product = panel.week <= TRAIN_END, held_out(panel.household), held_out(panel.product)
+        lessons = self._invented(evaluator, np.flatnonzero(early & ~household & ~product), config.situations, rng)
+        unseen = self._invented(evaluator, np.flatnonzero(~early & household & product), HELD_OUT_SITUATIONS, rng)
         write_tokenizer(work / "tokenizer.json")
-        tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
-        net = train_strategist(
+        total = config.steps + config.policy_steps
+        metrics: dict[str, float] = {}
+
+        def measure(stage: str, net: StrategistNet) -> None:
+            save_delta(net, config, work / "delta.safetensors")
+            export_strategist(work / "delta.safetensors", work)
+            found = strategist_metrics(measure_regret(load_strategist(work, version), unseen, reading.render))
+            metrics.update({f"{stage}_{name}": value for name, value in found.items()})
+
+        train_strategist(
             lessons,
-            render,
-            tokenizer,
+            reading.render,
+            Tokenizer.from_file(str(work / "tokenizer.json")),
             config,
-            lambda step, loss: self._progress(f"strategist, loss {loss:.3f}", step / config.steps),
+            Watch(lambda step, loss: self._progress(f"strategist, loss {loss:.3f}", step / total), measure),
         )
-        save_delta(net, config, work / "delta.safetensors")
-        meta = self._meta(Kind.STRATEGIST, version, asdict(config), {}, {})
-        (work / CARD).write_text(card(meta), "utf-8")
-        folder = install_deltas(self._registry, meta, work)
-        trained: Strategist = load_strategist(folder, version)
-        meta = meta.model_copy(update={"metrics": strategist_metrics(trained, held_out, render, rng)})
+        facts = asdict(config) | {"prompt": reading.prompt, "evaluator": active}
+        meta = self._meta(Kind.STRATEGIST, version, facts, metrics, {})
         (work / CARD).write_text(card(meta), "utf-8")
         install_deltas(self._registry, meta, work)
         return meta
@@ -192,12 +193,21 @@ class DemoTraining:
     def _invented(
         self, evaluator: Evaluator, rows: NDArray[np.int64], count: int, rng: np.random.Generator
     ) -> list[Situation]:
-        inputs = self.inputs(None).without_evidence()
-        chosen = rng.choice(rows, count, replace=False)
+        inputs, panel = self.inputs(None).without_evidence(), self._demo.panel
+        chosen = rng.choice(rows, min(count, len(rows)), replace=False)
         found: list[Situation] = []
-        for part in np.array_split(chosen, max(1, count // 4000)):
-            facts = [_row_facts(self._demo, int(row), float(inputs.interest[row]), rng) for row in part]
-            found += invent(evaluator, inputs.situations(part), facts, rng, Weights())
+        for part in np.array_split(chosen, 1 + len(chosen) // 4000):
+            facts = [
+                row_facts(
+                    panel.features[row],
+                    self._demo.product_category[int(panel.product[row])],
+                    float(inputs.interest[row]),
+                    rng,
+                )
+                for row in part
+            ]
+            conditions = [draw(rng) for _ in part]
+            found += situate(evaluator, inputs.situations(part), facts, conditions, Weights())
         return found
 
     def _meta(
@@ -228,30 +238,6 @@ class DemoTraining:
             git_revision=_revision(),
             files={},
         )
-
-
-def _row_facts(demo: DemoPanel, row: int, interest_logit: float, rng: np.random.Generator) -> RowFacts:
-    """What a panel row says of its situation; the retrieved outcomes are drawn around the row's own facts."""
-    panel = demo.panel
-    feature = dict(zip(FEATURES, panel.features[row].tolist(), strict=True))
-    bought = int(rng.binomial(32, 0.2))
-    return RowFacts(
-        category=demo.product_category[int(panel.product[row])],
-        interest=float(1 / (1 + np.exp(-interest_logit))),
-        loyalty=_loyalty(feature),
-        last_paid_ratio=float(np.exp(feature["product_last_ratio"])) if feature["product_bought"] else None,
-        past_bought=bought,
-        past_total=32 if rng.random() < 0.8 else 0,
-        past_ratio=float(np.exp(rng.normal(-0.15, 0.1))) if bought else None,
-    )
-
-
-def _loyalty(feature: Mapping[str, float]) -> str:
-    if not feature["category_bought"]:
-        return "new"
-    if feature["category_due"] >= 3 or feature["category_gap"] > np.log1p(12):
-        return "lapsed"
-    return "regular" if feature["category_count_slow"] > np.log1p(3) else "occasional"
 
 
 def evaluator_data(inputs: DemoInputs, rates: PanelConfig) -> EvaluatorData:

@@ -74,12 +74,9 @@ def read_panel(config: PanelConfig, taste: TasteTrainingConfig, progress: Progre
 def _purchases(
     journey: Journey, panel_products: list[int], households: dict[int, int], config: TasteTrainingConfig
 ) -> tuple[list[int], Purchases]:
-    """The vocabulary of item states, chosen on training weeks, and who bought of it when."""
+    """The products with item states, and who bought of them when."""
     receipts = journey.receipts
-    early = receipts.loc[receipts["week"] <= config.last_week]
-    products = vocabulary(
-        panel_products, early["product_id"].to_numpy(), early["household_id"].to_numpy(), config.items
-    )
+    products = item_products(journey, panel_products, config)
     column = {product: row for row, product in enumerate(products)}
     bought = receipts.loc[receipts["product_id"].isin(column.keys())]
     return products, Purchases(
@@ -89,6 +86,12 @@ def _purchases(
         week=bought["week"].to_numpy(np.int64),
         n_households=len(households),
     )
+
+
+def item_products(journey: Journey, panel_products: list[int], config: TasteTrainingConfig) -> list[int]:
+    """Products with item states, the panel's first, chosen on training weeks; a row's `product_row` counts in them."""
+    early = journey.receipts.loc[journey.receipts["week"] <= config.last_week]
+    return vocabulary(panel_products, early["product_id"].to_numpy(), early["household_id"].to_numpy(), config.items)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,15 @@
 """Validation metrics that travel in `meta.json`."""
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluator import Evaluator
 from models.interest import InterestHead, conditional_state
 from models.monotone import sigmoid
-from models.strategist import ProposalRequest, Strategist
-from models.strategy import Strategy
 from models.training.demo_inputs import DemoInputs
 from models.training.interest import InterestData
-from models.training.situations import Situation
 
 Floats = NDArray[np.float64]
-
-_HEURISTIC_MOVES = (0, -5, -10, -15, -20, -25, 5, 10)
 
 
 def log_loss(label: Floats, probability: Floats, weight: Floats) -> float:
@@ -73,47 +66,3 @@ def interest_metrics(head: InterestHead, data: InterestData) -> dict[str, float]
         found[f"{name}_log_loss"] = log_loss(label, score, weight)
         found[f"{name}_auc"] = auc(label, score, weight)
     return found
-
-
-def strategist_metrics(
-    strategist: Strategist,
-    situations: Sequence[Situation],
-    render: Callable[[Situation], str],
-    rng: np.random.Generator,
-) -> dict[str, float]:
-    """Mean regret (percent of the best utility) of the first choice and of the best of eight, with baselines."""
-    regrets: dict[str, list[float]] = {name: [] for name in ("first", "best_of_8", "hold", "random_8", "heuristic_8")}
-    distinct = []
-    for start in range(0, len(situations), 16):
-        batch = situations[start : start + 16]
-        written = strategist.propose([_request(situation, render) for situation in batch])
-        for situation, items in zip(batch, written, strict=True):
-            values = [situation.capped_value(_ratio(situation, item.strategy)) for item in items]
-            random = [situation.capped_value(1 + move / 100) for move in rng.integers(-30, 31, 8)]
-            heuristic = [situation.capped_value(1 + move / 100) for move in _HEURISTIC_MOVES]
-            hold = situation.capped_value(1.0)
-            found = {
-                "first": values[0],
-                "best_of_8": max(values),
-                "hold": hold,
-                "random_8": max(random),
-                "heuristic_8": max(heuristic),
-            }
-            for name, value in found.items():
-                regrets[name].append(100 * (situation.best - value) / abs(situation.best))
-            distinct.append(len({item.strategy for item in items}))
-    return {f"regret_pct_{name}": float(np.mean(values)) for name, values in regrets.items()} | {
-        "distinct_of_8": float(np.mean(distinct))
-    }
-
-
-def _request(situation: Situation, render: Callable[[Situation], str]) -> ProposalRequest:
-    facts = situation.facts
-    return ProposalRequest(render(situation), facts.levers(above_reference=situation.above_reference), facts.anchors())
-
-
-def _ratio(situation: Situation, strategy: Strategy) -> float:
-    anchor = situation.anchor_ratio(strategy.anchor)
-    if anchor is None:
-        raise AssertionError("the grammar admits known anchors only")
-    return anchor * (1 + strategy.move_pct / 100)

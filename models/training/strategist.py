@@ -1,136 +1,204 @@
-"""Supervised fine-tuning of the strategist: LoRA on the first layers of SmolLM2, and the strategy tokens from scratch.
+"""Training of the strategist in two stages, both against what the evaluator expects on training weeks.
 
-Targets are soft (`training.situations.lesson`): the loss is each slot's Kullback-Leibler divergence from them.
+Stage one is supervised: the loss is the Kullback-Leibler divergence from soft targets (`training.lessons`). Stage two
+optimises the policy itself: expected worth under the model's own choice of lever, anchor and move. It is group-relative
+policy optimisation (Shao et al. 2024) with every strategy that the grammar allows in the group, so that the
+expectation is exact and nothing is sampled; the soft targets stay in the loss to hold it near stage one.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
-from safetensors.torch import save_file
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch import Tensor, nn
-from transformers import LlamaConfig, LlamaModel
+from torch import Tensor
 
-from models.gguf_weights import read_layers
-from models.llama import LlamaShape
-from models.strategist import (
-    ANCHOR_AT,
-    ANCHORS,
-    LEVER_AT,
-    LEVERS,
-    MOVE_AT,
-    ROUNDING_AT,
-    SMOLLM2_SHAPE,
-    VOCABULARY,
-)
+from models.strategist import ANCHOR_AT, LEVER_AT, MOVE_AT, ROUNDING_AT, ROUNDINGS
 from models.strategy import MOVES
-from models.training.situations import Lesson, Situation, lesson
+from models.training.lessons import TEMPERATURE, Lesson, lesson, rounding_target, worth
+from models.training.situations import Situation
+from models.training.strategist_config import StrategistTrainingConfig
+from models.training.strategist_net import Read, StrategistNet
 
-_HEAD_RATE = 3.0  # the strategy tokens start from nothing
+_HEAD_RATE: Final = 3.0  # the strategy tokens start from nothing
+_BARRED: Final = -1e4
+_ANCHOR_WEIGHT: Final = 0.3
+_ROUNDING_WEIGHT: Final = 0.2
+_ROUNDING_TARGETS: Final = torch.from_numpy(np.stack([rounding_target(move) for move in MOVES])).float()
 
-Render = Callable[[Situation], str]
+OnStep = Callable[[int, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class StrategistTrainingConfig:
-    """How the strategist's delta is trained."""
+class Reading:
+    """How a situation becomes the text that the strategist reads when it serves, and the label of that prompt."""
 
-    rank: int = 16
-    alpha: int = 32
-    steps: int = 500
-    batch: int = 32
-    learning_rate: float = 1.5e-3
-    seed: int = 17
+    prompt: str
+    render: Callable[[Situation], str]
 
 
-class StrategistNet(nn.Module):
-    """The first layers with LoRA, and the strategy tokens' embedding and head."""
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Told of every step (number, loss) and of the net after each stage (`targets`, `policy`)."""
 
-    def __init__(self, config: StrategistTrainingConfig, shape: LlamaShape = SMOLLM2_SHAPE) -> None:
-        """Load base weights and add what is trained."""
-        super().__init__()
-        model = LlamaModel(llama_config(shape))
-        model.load_state_dict(read_layers(shape))
-        lora = LoraConfig(
-            r=config.rank,
-            lora_alpha=config.alpha,
-            target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
-        )
-        self.layers = get_peft_model(model, lora)
-        self.embedding = nn.Parameter(torch.randn(VOCABULARY, shape.width) * 0.1)
-        self.head = nn.Parameter(torch.randn(VOCABULARY, shape.width) * 0.02)
-
-    def forward(self, ids: Tensor, lengths: Tensor, written: Tensor) -> Tensor:
-        """States `(n, 4, width)` from which lever, anchor, move and rounding are read.
-
-        `ids` `(n, length)` are right-padded prompts, `written` `(n, 3)` the strategy tokens lever, anchor, move.
-        """
-        n, length = ids.shape
-        prompt = self.layers.get_input_embeddings()(ids)
-        inputs = torch.cat([prompt, prompt.new_zeros(n, 3, prompt.shape[-1])], 1)
-        rows = torch.arange(n)[:, None]
-        slots = lengths[:, None] + torch.arange(3)[None]  # right behind each prompt
-        inputs = inputs.index_put((rows, slots), self.embedding[written].to(inputs.dtype))
-        mask = (torch.arange(length + 3)[None] < (lengths + 3)[:, None]).long()
-        states = self.layers(inputs_embeds=inputs, attention_mask=mask).last_hidden_state
-        reads = lengths[:, None] - 1 + torch.arange(4)[None]
-        found: Tensor = states[rows, reads]
-        return found
-
-
-def llama_config(shape: LlamaShape) -> LlamaConfig:
-    """The same model as transformers configures it."""
-    return LlamaConfig(
-        vocab_size=49152,
-        hidden_size=shape.width,
-        intermediate_size=shape.intermediate,
-        num_hidden_layers=shape.n_layers,
-        num_attention_heads=shape.n_heads,
-        num_key_value_heads=shape.n_kv_heads,
-        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
-        rms_norm_eps=shape.norm_eps,
-        use_cache=False,
-    )
+    on_step: OnStep
+    on_stage: Callable[[str, StrategistNet], None]
 
 
 def train_strategist(
     situations: Sequence[Situation],
-    render: Render,
+    render: Callable[[Situation], str],
     tokenizer: Tokenizer,
     config: StrategistTrainingConfig,
-    on_step: Callable[[int, float], None] | None = None,
+    watch: Watch,
 ) -> StrategistNet:
-    """Train on situations drawn with replacement; `on_step` is told step and loss."""
+    """Both stages on situations drawn with replacement."""
     torch.manual_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
-    net = StrategistNet(config)
-    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    rates = [config.learning_rate, _HEAD_RATE * config.learning_rate]
-    groups = [[p for p in net.layers.parameters() if p.requires_grad], [net.embedding, net.head]]
-    optimiser = torch.optim.AdamW(
-        [{"params": group, "lr": rate} for group, rate in zip(groups, rates, strict=True)], weight_decay=0.01
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=config.steps, pct_start=0.1)
-    for step in range(config.steps):
-        chosen = [situations[index] for index in rng.integers(0, len(situations), config.batch)]
-        lessons = [lesson(situation, rng) for situation in chosen]
-        ids, lengths = pad([tokenizer.encode(render(situation)).ids for situation in chosen])
-        with torch.autocast("cpu", torch.bfloat16):
-            states = net(ids, lengths, _written(lessons))
-        loss = slot_loss(net.head, states.float(), lessons)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimiser.step()
-        schedule.step()
-        if on_step is not None:
-            on_step(step, float(loss.detach()))
+    net = StrategistNet.from_base(config)
+    course = Course(situations, [one.ids for one in tokenizer.encode_batch([render(s) for s in situations])], config)
+    fit_targets(net, course, config, watch.on_step)
+    watch.on_stage("targets", net)
+    fit_policy(net, course, config, lambda step, loss: watch.on_step(config.steps + step, loss))
+    watch.on_stage("policy", net)
     return net
+
+
+class Course:
+    """Batches of situations with their tokens, drawn with replacement."""
+
+    def __init__(
+        self, situations: Sequence[Situation], ids: Sequence[Sequence[int]], config: StrategistTrainingConfig
+    ) -> None:
+        """Seed the draws."""
+        self._situations = situations
+        self._ids = ids
+        self._batch = config.batch
+        self.rng = np.random.default_rng(config.seed)
+
+    def batches(self, count: int) -> Iterator[tuple[list[Situation], Tensor, Tensor]]:
+        """Situations, right-padded ids and lengths."""
+        for _ in range(count):
+            chosen = self.rng.integers(0, len(self._situations), self._batch)
+            yield [self._situations[row] for row in chosen], *pad([self._ids[row] for row in chosen])
+
+
+def fit_targets(net: StrategistNet, course: Course, config: StrategistTrainingConfig, on_step: OnStep) -> None:
+    """Stage one."""
+    step = _Optimiser(net, config.learning_rate, config.steps)
+    for number, (situations, ids, lengths) in enumerate(course.batches(config.steps)):
+        lessons = [lesson(situation, course.rng) for situation in situations]
+        with torch.autocast("cpu", torch.bfloat16):
+            read = net(ids, lengths, written_tokens(lessons))
+        on_step(number, step(target_loss(net.head, read, lessons)))
+
+
+def fit_policy(net: StrategistNet, course: Course, config: StrategistTrainingConfig, on_step: OnStep) -> None:
+    """Stage two."""
+    step = _Optimiser(net, config.policy_learning_rate, config.policy_steps)
+    for number, (situations, ids, lengths) in enumerate(course.batches(config.policy_steps)):
+        value = torch.from_numpy(np.stack([worth(situation) for situation in situations])).float()
+        ways = open_ways(value)
+        with torch.autocast("cpu", torch.bfloat16):
+            read = net(ids, lengths, way_tokens(ways))
+        on_step(number, step(policy_loss(net.head, read, value, ways, config.target_weight)))
+
+
+def target_loss(head: Tensor, read: Read, lessons: Sequence[Lesson]) -> Tensor:
+    """Mean divergence of the four slots from their soft targets, 0 when they are met exactly."""
+    value = torch.from_numpy(np.stack([one.worth for one in lessons]))  # (n, levers, anchors, moves)
+    lever, anchor = _stack([one.lever for one in lessons]), _stack([one.anchor for one in lessons])
+    rows = torch.arange(len(lessons))[:, None]
+    states = read.branches.float()
+    terms = (
+        (_log_share(head, read.prompt.float(), LEVER_AT, value.amax((2, 3))), [x.lever_target for x in lessons], 1.0),
+        (
+            _log_share(head, states[:, :, 0], ANCHOR_AT, value.amax(3)[rows, lever]),
+            [x.anchor_target for x in lessons],
+            _ANCHOR_WEIGHT,
+        ),
+        (_log_share(head, states[:, :, 1], MOVE_AT, value[rows, lever, anchor]), [x.move_target for x in lessons], 1.0),
+    )
+    rounding = torch.log_softmax(states[:, :, 2] @ head[ROUNDING_AT : ROUNDING_AT + len(ROUNDINGS)].T, -1)
+    total = _ROUNDING_WEIGHT * _divergence(_ROUNDING_TARGETS[_stack([one.move for one in lessons])], rounding)
+    for found, target, weight in terms:
+        total = total + weight * _divergence(torch.from_numpy(np.stack(target)).float(), found)
+    return total
+
+
+def policy_loss(head: Tensor, read: Read, value: Tensor, ways: Tensor, target_weight: float) -> Tensor:
+    """Mean expected regret in percent, and `target_weight` times the divergence from softmax(worth / 1 %).
+
+    `value` is `(n, levers, anchors, moves)`; `ways` `(n, ways, 2)` names each open (lever, anchor), then -1.
+    """
+    n = len(value)
+    states = read.branches.float()
+    lever, anchor = ways.clamp(min=0).unbind(-1)
+    rows = torch.arange(n)[:, None]
+    on_levers = _log_share(head, read.prompt.float(), LEVER_AT, value.amax((2, 3)))
+    on_anchors = _log_share(head, states[:, :, 0], ANCHOR_AT, value.amax(3)[rows, lever])
+    on_moves = _log_share(head, states[:, :, 1], MOVE_AT, value[rows, lever, anchor])  # (n, ways, moves)
+    log_policy = (on_levers.gather(1, lever) + on_anchors.gather(2, anchor[..., None])[..., 0])[..., None] + on_moves
+    closed = (ways[..., :1] < 0) | ~value[rows, lever, anchor].isfinite()
+    log_policy = log_policy.masked_fill(closed, _BARRED)
+    reached = value[rows, lever, anchor].masked_fill(closed, 0.0)
+    best = value.amax((1, 2, 3))
+    regret = 100 * (best - (log_policy.exp() * reached).sum((1, 2)))
+    target = torch.softmax((reached.masked_fill(closed, float("-inf")) / TEMPERATURE).flatten(1), 1)
+    return regret.mean() + target_weight * _divergence(target, log_policy.flatten(1))
+
+
+def written_tokens(lessons: Sequence[Lesson]) -> Tensor:
+    """The branches' strategy tokens `(n, branches, 3)`."""
+    starts = ((LEVER_AT, "lever"), (ANCHOR_AT, "anchor"), (MOVE_AT, "move"))
+    return torch.stack([start + _stack([getattr(one, name) for one in lessons]) for start, name in starts], -1)
+
+
+def way_tokens(ways: Tensor) -> Tensor:
+    """Ways as strategy tokens `(n, ways, 2)`; fillers become the first token, which `policy_loss` leaves out."""
+    return ways.clamp(min=0) + torch.tensor([LEVER_AT, ANCHOR_AT])
+
+
+def open_ways(value: Tensor) -> Tensor:
+    """Each row's open (lever, anchor) pairs `(n, most, 2)`, filled up with -1."""
+    rows = [torch.nonzero(row.amax(2).isfinite()) for row in value]
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
+
+
+def _log_share(head: Tensor, states: Tensor, start: int, value: Tensor) -> Tensor:
+    """Log-probabilities of one slot's tokens, those without a finite value barred."""
+    logits = states @ head[start : start + value.shape[-1]].T
+    return torch.log_softmax(logits.masked_fill(~value.isfinite(), _BARRED), -1)
+
+
+def _divergence(wanted: Tensor, log_share: Tensor) -> Tensor:
+    return (torch.xlogy(wanted, wanted) - wanted * log_share).sum(-1).mean()
+
+
+def _stack(rows: Sequence[NDArray[np.int64]]) -> Tensor:
+    return torch.from_numpy(np.stack(rows))
+
+
+class _Optimiser:
+    """AdamW under a one-cycle schedule, gradients clipped; strategy tokens learn faster than LoRA matrices."""
+
+    def __init__(self, net: StrategistNet, rate: float, steps: int) -> None:
+        adapted = [parameter for parameter in net.layers.parameters() if parameter.requires_grad]
+        self._trained = [*adapted, net.embedding, net.head]
+        rates = [rate, _HEAD_RATE * rate]
+        groups = [{"params": adapted, "lr": rates[0]}, {"params": [net.embedding, net.head], "lr": rates[1]}]
+        self._inner = torch.optim.AdamW(groups, weight_decay=0.01)
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(self._inner, rates, total_steps=steps, pct_start=0.1)
+
+    def __call__(self, loss: Tensor) -> float:
+        self._inner.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._trained, 1.0)
+        self._inner.step()
+        self._schedule.step()
+        return float(loss.detach())
 
 
 def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -140,43 +208,3 @@ def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     for index, row in enumerate(rows):
         ids[index, : len(row)] = torch.tensor(row)
     return ids, lengths
-
-
-def _written(lessons: Sequence[Lesson]) -> Tensor:
-    return torch.tensor(
-        [
-            (LEVER_AT + LEVERS.index(x.lever), ANCHOR_AT + ANCHORS.index(x.anchor), MOVE_AT + MOVES.index(x.move_pct))
-            for x in lessons
-        ]
-    )
-
-
-def slot_loss(head: Tensor, states: Tensor, lessons: Sequence[Lesson]) -> Tensor:
-    """Mean divergence of the four slots from their soft targets, 0 when they are met exactly."""
-    starts = (LEVER_AT, ANCHOR_AT, MOVE_AT, ROUNDING_AT)
-    targets: tuple[Any, ...] = (
-        np.stack([x.lever_target for x in lessons]),
-        np.stack([x.anchor_target for x in lessons]),
-        np.stack([x.move_target for x in lessons]),
-        np.stack([x.rounding_target for x in lessons]),
-    )
-    weights = (1.0, 0.3, 1.0, 0.2)
-    total = states.new_zeros(())
-    for slot, (start, target, weight) in enumerate(zip(starts, targets, weights, strict=True)):
-        wanted = torch.from_numpy(target).float()
-        logits = states[:, slot] @ head[start : start + wanted.shape[1]].T
-        surprise = torch.xlogy(wanted, wanted) - wanted * torch.log_softmax(logits, -1)
-        total = total + weight * surprise.sum(1).mean()
-    return total
-
-
-def save_delta(net: StrategistNet, config: StrategistTrainingConfig, path: Path) -> None:
-    """Write LoRA matrices and strategy tokens in half precision."""
-    state = {
-        name: tensor.detach().half().contiguous() for name, tensor in get_peft_model_state_dict(net.layers).items()
-    }
-    state["strategy.embedding"] = net.embedding.detach().half().contiguous()
-    state["strategy.head"] = net.head.detach().half().contiguous()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {"scale": str(config.alpha / config.rank)} | {key: str(value) for key, value in asdict(config).items()}
-    save_file(state, str(path), metadata=metadata)

@@ -86,7 +86,15 @@ def test_hold_is_always_possible(levers: frozenset[Lever]) -> None:
     assert [item.strategy.lever for item in tiny(3).propose([request])[0]] == [Lever.HOLD]
 
 
+def test_a_lever_with_one_move_gets_no_head_start_over_a_likelier_one_with_many() -> None:
+    model = tiny(4)
+    logits = torch.zeros(VOCABULARY, SHAPE.width)
+    model._head = logits  # every lever and every move is equally likely
+    written = model.propose([ProposalRequest("stock deep", frozenset({Lever.DISCOUNT}), frozenset(Anchor))])[0]
+    assert [item.score for item in written] == pytest.approx([written[0].score] * len(written))
+
+
 def test_the_best_comes_first() -> None:
     written = tiny(4).propose([ProposalRequest("stock deep", frozenset(Lever), frozenset(Anchor))])[0]
-    key: Callable[[int], float] = lambda index: written[index].log_probability  # noqa: E731
+    key: Callable[[int], float] = lambda index: written[index].score  # noqa: E731
     assert all(key(index) >= key(index + 1) for index in range(len(written) - 1))

@@ -1,0 +1,60 @@
+"""Situations that the strategist was never trained on: unseen households and products in the split's weeks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from eval.demand import PANEL, Demand, Ints
+from models.evaluator import Evaluator
+from models.features import FEATURES
+from models.journey import read_journey
+from models.training.demo_panel import item_products
+from models.training.panel import panel_products
+from models.training.situations import Conditions, RowFacts, Situation, draw, held_out, row_facts, situate
+from models.training.taste import TasteTrainingConfig
+from models.value import Weights
+
+SITUATIONS: Final = 1500
+_INTEREST: Final = -2  # column of `EvaluatorData.numeric`
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Situations, and what it takes to make them again under other conditions."""
+
+    demand: Demand
+    rows: Ints
+    known: Sequence[RowFacts]
+    conditions: Sequence[Conditions]
+    evaluator: Evaluator
+
+    def situations(self, change: Callable[[Conditions], Conditions] = lambda same: same) -> list[Situation]:
+        """One situation a row, its conditions changed first."""
+        conditions = [change(condition) for condition in self.conditions]
+        return situate(self.evaluator, self.demand.situations(self.rows), self.known, conditions, Weights())
+
+    def at(self, places: Ints) -> "HeldOut":
+        """Some of the rows."""
+        known, conditions = [self.known[place] for place in places], [self.conditions[place] for place in places]
+        return replace(self, rows=self.rows[places], known=known, conditions=conditions)
+
+
+def held_out_rows(demand: Demand, evaluator: Evaluator, split: str, count: int = SITUATIONS) -> HeldOut:
+    """Rows of households and products that the strategist never met, with conditions drawn for them."""
+    journey = read_journey()
+    products = item_products(journey, panel_products(journey.receipts, PANEL.products), TasteTrainingConfig())
+    category = journey.products.set_index("product_id")["category"].to_dict()
+    data, rows = demand.data, demand.rows(split)
+    product = np.asarray(products)[data.product_row[rows]]
+    unseen = held_out(product) & held_out(data.cluster[rows])
+    rng = np.random.default_rng(41)
+    chosen = np.sort(rng.choice(np.flatnonzero(unseen), min(count, int(unseen.sum())), replace=False))
+    known = [
+        row_facts(
+            data.numeric[row, : len(FEATURES)], str(category[int(item)]), float(data.numeric[row, _INTEREST]), rng
+        )
+        for row, item in zip(rows[chosen], product[chosen], strict=True)
+    ]
+    return HeldOut(demand, rows[chosen], known, [draw(rng) for _ in known], evaluator)

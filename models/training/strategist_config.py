@@ -1,0 +1,33 @@
+"""How the strategist is trained."""
+
+from dataclasses import dataclass, replace
+
+from models.llama import LlamaShape
+from models.strategist import SMOLLM2_SHAPE
+
+
+@dataclass(frozen=True, slots=True)
+class StrategistTrainingConfig:
+    """How the strategist's delta is trained; `policy_steps` follow the supervised `steps`.
+
+    Attributes:
+        layers: How many of SmolLM2's thirty layers are kept.
+        policy_learning_rate: Peak rate of the second stage; `target_weight` is the soft targets' weight there.
+    """
+
+    situations: int = 24_000
+    layers: int = 4
+    rank: int = 16
+    alpha: int = 32
+    steps: int = 500
+    batch: int = 32
+    learning_rate: float = 1.5e-3
+    policy_steps: int = 120
+    policy_learning_rate: float = 5e-4
+    target_weight: float = 0.1
+    seed: int = 17
+
+    @property
+    def shape(self) -> LlamaShape:
+        """The model's sizes."""
+        return replace(SMOLLM2_SHAPE, n_layers=self.layers)

@@ -1,0 +1,109 @@
+"""The strategist while it is trained: SmolLM2's first layers with LoRA, and the strategy tokens from scratch.
+
+A prompt is read once for many ways on from it: each branch (lever, anchor, move) sees the prompt and itself alone.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaModel
+
+from models.encoder_export import quiet
+from models.gguf_weights import read_layers
+from models.llama import LlamaShape
+from models.strategist import VOCABULARY
+from models.training.strategist_config import StrategistTrainingConfig
+
+_ADAPTED: Final = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+_UNSEEN: Final = -1e9
+
+
+class Read(NamedTuple):
+    """States behind the prompts `(n, width)`, and behind each token of their branches `(n, branches, k, width)`."""
+
+    prompt: Tensor
+    branches: Tensor
+
+
+class StrategistNet(nn.Module):
+    """The first layers with LoRA, and the strategy tokens' embedding and head."""
+
+    def __init__(self, model: LlamaModel, config: StrategistTrainingConfig) -> None:
+        """Add what is trained to the base layers."""
+        super().__init__()
+        model.set_attn_implementation("eager")  # a sixth faster than sdpa on prompts this short
+        width = model.config.hidden_size
+        lora = LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules=_ADAPTED)
+        with quiet():
+            self.layers = get_peft_model(model, lora)
+        self.embedding = nn.Parameter(torch.randn(VOCABULARY, width) * 0.1)
+        self.head = nn.Parameter(torch.randn(VOCABULARY, width) * 0.02)
+
+    @classmethod
+    def from_base(cls, config: StrategistTrainingConfig) -> "StrategistNet":
+        """On SmolLM2's first layers."""
+        model = LlamaModel(llama_config(config.shape))
+        model.load_state_dict(read_layers(config.shape))
+        return cls(model, config)
+
+    def forward(self, ids: Tensor, lengths: Tensor, written: Tensor) -> Read:
+        """Read right-padded prompts `(n, length)` and strategy tokens `(n, branches, k)`."""
+        n, length = ids.shape
+        _, branches, k = written.shape
+        prompt = self.layers.get_input_embeddings()(ids)
+        tail = self.embedding[written].reshape(n, branches * k, -1).to(prompt.dtype)
+        steps = torch.arange(k).repeat(branches)
+        positions = torch.cat([torch.arange(length).expand(n, -1), lengths[:, None] + steps[None]], 1)
+        states = self.layers(
+            inputs_embeds=torch.cat([prompt, tail], 1),
+            attention_mask=torch.where(tree_mask(length, lengths, branches, k), 0.0, _UNSEEN).to(tail.dtype),
+            position_ids=positions,
+        ).last_hidden_state
+        last = states[torch.arange(n), lengths - 1]
+        return Read(last, states[:, length:].reshape(n, branches, k, -1))
+
+
+def tree_mask(length: int, lengths: Tensor, branches: int, k: int) -> Tensor:
+    """Who sees whom, `(n, 1, length + branches * k, same)`: a branch sees its prompt and its own earlier tokens."""
+    n, size = len(lengths), length + branches * k
+    place = torch.arange(size)
+    causal = place[None, :] <= place[:, None]
+    in_prompt = place < length
+    branch = torch.where(in_prompt, -1, (place - length) // k)
+    seen = causal & (in_prompt[None, :] | (branch[None, :] == branch[:, None]))
+    padding = in_prompt[None] & (place[None] >= lengths[:, None])  # (n, size)
+    visible = seen[None] & ~padding[:, None, :]
+    return (visible | torch.eye(size, dtype=torch.bool)).view(n, 1, size, size)  # a pad sees itself: no row is empty
+
+
+def llama_config(shape: LlamaShape) -> LlamaConfig:
+    """The same model as transformers configures it."""
+    return LlamaConfig(
+        vocab_size=49152,
+        hidden_size=shape.width,
+        intermediate_size=shape.intermediate,
+        num_hidden_layers=shape.n_layers,
+        num_attention_heads=shape.n_heads,
+        num_key_value_heads=shape.n_kv_heads,
+        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
+        rms_norm_eps=shape.norm_eps,
+        use_cache=False,
+    )
+
+
+def save_delta(net: StrategistNet, config: StrategistTrainingConfig, path: Path) -> None:
+    """Write LoRA matrices and strategy tokens in half precision."""
+    state = {
+        name: tensor.detach().half().contiguous() for name, tensor in get_peft_model_state_dict(net.layers).items()
+    }
+    state["strategy.embedding"] = net.embedding.detach().half().contiguous()
+    state["strategy.head"] = net.head.detach().half().contiguous()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {"scale": str(config.alpha / config.rank)} | {key: str(value) for key, value in asdict(config).items()}
+    save_file(state, str(path), metadata=metadata)
