@@ -1,9 +1,13 @@
-"""No test reaches the network: connections leave this machine neither by mistake nor by a library's habit."""
+"""What all tests share: no test reaches the network, by mistake or by a library's habit; one prepared world."""
 
 import socket
 from typing import Any
 
 import pytest
+
+from tests.prepared import service, world
+
+__all__ = ["service", "world"]
 
 _LOCAL = ("127.", "localhost", "::1", "0.0.0.0")  # noqa: S104 - addresses that tests may connect to
 

@@ -15,7 +15,7 @@ from agent.learning import Learner, labels
 from agent.pricing import Service
 from agent.records import OutcomeRecord, OutcomeType
 from agent.service import OutcomeReport
-from tests.agent.conftest import World
+from tests.prepared import World
 
 BOUGHT, DECLINED, RETURNED = OutcomeType.PURCHASED, OutcomeType.DECLINED, OutcomeType.RETURNED
 

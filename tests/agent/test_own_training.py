@@ -24,7 +24,7 @@ from models.features import FEATURES
 from models.registry import Kind
 from models.training.own import own_projection
 from models.training.own_checks import LEAST_OUTCOMES
-from tests.agent.conftest import World
+from tests.prepared import World
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 N = LEAST_OUTCOMES + 400

@@ -15,7 +15,7 @@ from agent.refusal import Refusal
 from agent.score import PricedRow
 from agent.service import OutcomeReport
 from agent.tokens import TokenStatus
-from tests.agent.conftest import World
+from tests.prepared import World
 
 USD = "USD"
 

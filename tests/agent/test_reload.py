@@ -14,7 +14,7 @@ from agent.prepare import DataFolder
 from agent.pricing import Service
 from models.errors import RegistryError
 from models.registry import META, Kind, Registry, read_meta
-from tests.agent.conftest import World
+from tests.prepared import World
 
 
 def request(world: World) -> QuoteRequest:

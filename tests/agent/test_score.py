@@ -16,7 +16,7 @@ from agent.cli import app as commands
 from agent.decision import Decision, Scores
 from agent.pricing import Service
 from agent.score import PricedRow
-from tests.agent.conftest import World
+from tests.prepared import World
 
 KEY = "bootstrap-key-for-tests"
 MOMENTS = ("2017-05-02T09:00:00Z", "2017-09-20T18:00:00Z", "2017-12-01T12:00:00Z")

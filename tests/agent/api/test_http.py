@@ -14,7 +14,7 @@ from agent.asgi import open_everything
 from agent.assembly import open_store
 from agent.clock import SystemClock
 from agent.keys import KeyRing, Scope
-from tests.agent.conftest import World
+from tests.prepared import World
 
 ADMIN = "bootstrap-key-for-tests"
 SAMSUNG: dict[str, Any] = {
