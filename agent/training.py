@@ -42,9 +42,12 @@ class MemoryNeighbours:
         ratio: NDArray[np.float32],
     ) -> None:
         """Remember outcomes."""
+        first = len(self._memory)
         rows = [
-            MemoryRow("", "", "", 0, price_ratio, label > 0, mass)
-            for label, mass, price_ratio in zip(bought.tolist(), weight.tolist(), ratio.tolist(), strict=True)
+            MemoryRow(str(first + place), "", "", 0, price_ratio, label > 0, mass)
+            for place, (label, mass, price_ratio) in enumerate(
+                zip(bought.tolist(), weight.tolist(), ratio.tolist(), strict=True)
+            )
         ]
         self._memory.add(rows, keys, 0)
 
