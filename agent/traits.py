@@ -9,6 +9,7 @@ product's level by 0.28, which makes intervals cover what the demo store sold in
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from agent.api.schemas import QuotedProduct
@@ -50,10 +51,17 @@ _TENTS: Final = ((_COARSE, _Sd(0.9, 0.6)), (_FINE, _Sd(0.35, 0.25)))
 def terms_of(traits: Sequence[Trait], *, at_home: bool) -> tuple[Term, ...]:
     """The effects that a situation's traits touch."""
     scale = AT_HOME if at_home else 1.0
-    return tuple(
-        Term(name, value, scale * sd.level, scale * sd.slope, alone=name.startswith("product="))
-        for name, value, sd in (("all", 1.0, _ALL), *(term for trait in traits for term in _terms(trait)))
-    )
+    return (_term(("all", 1.0, _ALL), scale), *(term for trait in traits for term in _scaled(trait, scale)))
+
+
+@lru_cache(maxsize=50_000)
+def _scaled(trait: Trait, scale: float) -> tuple[Term, ...]:
+    return tuple(_term(named, scale) for named in _terms(trait))
+
+
+def _term(named: tuple[str, float, _Sd], scale: float) -> Term:
+    name, value, sd = named
+    return Term(name, value, scale * sd.level, scale * sd.slope, alone=name.startswith("product="))
 
 
 def word_traits(prefix: str, attributes: Mapping[str, Attribute]) -> Iterator[Trait]:
