@@ -73,6 +73,7 @@ class Scorer:
             trend=np.asarray([o.market.trend for o in observations], np.float32),
             rival_log_ratio=np.asarray(rivals, np.float32),
             shift=self._learner.shift([o.terms for o in observations]),
+            abroad=not self._learner.at_home,
         )
 
     def lessons(

@@ -35,6 +35,10 @@ class SelectionRules:
     Attributes:
         min_gain: Least advantage in utility; 0.01 is about one percent of what the reference price is worth.
         min_confidence: Least share of draws in which the candidate is better.
+        boldness: How much of a draw's distance to the mean counts when prices are tried out; 1 is plain Thompson
+            sampling, which tries more than flat profit curves repay.
+        good_enough: A draw tries a price out only when it finds it better than the one that would be shown otherwise by
+            this much utility (satisficing Thompson sampling, Russo and Van Roy 2022).
         max_try_frac: How far a price that is tried out may lie from the one that would be shown otherwise; None: as
             far as the merchant's limits allow.
     """
@@ -42,6 +46,8 @@ class SelectionRules:
     exploration: Exploration = Exploration.OFF
     min_gain: float = 0.005
     min_confidence: float = 0.6
+    boldness: float = 0.25
+    good_enough: float = 0.02
     max_try_frac: float | None = None
 
 
@@ -81,7 +87,7 @@ def select(contest: Contest, rules: SelectionRules, rng: np.random.Generator) ->
     probabilities[greedy] = 1.0 - share
     index = greedy
     if share > 0:
-        winners = _winners(contest, greedy, rules.max_try_frac)
+        winners = _winners(contest, greedy, rules)
         probabilities += share * np.bincount(winners, minlength=len(contest.prices)) / len(winners)
         index = int(rng.choice(len(probabilities), p=probabilities / probabilities.sum()))
     prices = np.asarray(contest.prices)
@@ -125,11 +131,12 @@ def _argbest(contest: Contest, utility: Floats) -> int:
     return order[0]
 
 
-def _winners(contest: Contest, greedy: int, max_try_frac: float | None) -> NDArray[np.intp]:
+def _winners(contest: Contest, greedy: int, rules: SelectionRules) -> NDArray[np.intp]:
     """The best candidate of each draw among those near enough; equal prices count for the first of them."""
-    draws = contest.draws
-    if max_try_frac is not None:
+    draws = contest.mean[:, None] + rules.boldness * (contest.draws - contest.mean[:, None])
+    if rules.max_try_frac is not None:
         prices = np.asarray(contest.prices, np.float64)
-        near = np.abs(prices - prices[greedy]) <= max_try_frac * prices[greedy]
+        near = np.abs(prices - prices[greedy]) <= rules.max_try_frac * prices[greedy]
         draws = np.where(near[:, None], draws, -np.inf)
-    return np.asarray(draws.argmax(axis=0), np.intp)
+    enough = draws[greedy] >= draws.max(axis=0) - rules.good_enough
+    return np.where(enough, greedy, draws.argmax(axis=0))

@@ -30,7 +30,7 @@ Progress = Callable[[str, float], None]
 SPLITS: Final = {"train": (9, 40), "validation": (41, 44), "test": (45, 52)}
 PANEL: Final = PanelConfig(last_week=52)
 _READ: Final = ("adapter.safetensors", "interest.safetensors", "taste.safetensors")
-_PROTOCOL: Final = 1  # raise when the rows would come out otherwise from the same configuration
+_PROTOCOL: Final = 2  # raise when the rows would come out otherwise from the same configuration
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from models.features import FEATURES
 from models.history import RecentItems
 from models.monotone import MonotoneHead, sigmoid
 from models.online import Shift
+from models.taste import FLOOR
 
 Floats = NDArray[np.float64]
 
@@ -61,6 +62,8 @@ class Situations:
         intent, trend: `(n,)` for the context priors.
         rival_log_ratio: `(n,)` log(competitor / reference), nan when no competitor price is known.
         shift: What outcomes taught since the training, None when nothing did.
+        abroad: The evaluator was trained in other shops: it then knows a stranger, an unknown product and a logit in
+            log price, no more, and the rest is for outcomes to teach.
     """
 
     features: NDArray[np.float32]
@@ -74,6 +77,12 @@ class Situations:
     trend: NDArray[np.float32]
     rival_log_ratio: NDArray[np.float32]
     shift: Shift | None = None
+    abroad: bool = False
+
+    @property
+    def basis_size(self) -> int | None:
+        """How many price functions count: abroad the pull of a deal is not known either."""
+        return 1 if self.abroad else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +153,8 @@ class Evaluator:
     def represent(self, situations: Situations) -> Floats:
         """Body output `phi` `(n, d)`: last hidden layer, linear term, and a trailing 1 for the bias."""
         weights = self._weights
+        if situations.abroad:
+            situations = _unknown(len(situations.features))
         shopper = situations.shopper.astype(np.float64)
         product = situations.product.astype(np.float64)
         content = product @ weights.product_projection
@@ -170,7 +181,7 @@ class Evaluator:
         learned = situations.shift
         means = None if learned is None else (learned.level, learned.slope)
         return Expected(
-            purchase=sigmoid(self._weights.purchase.logits(phi, log_ratio, means) + shift),
+            purchase=sigmoid(self._weights.purchase.logits(phi, log_ratio, means, situations.basis_size) + shift),
             satisfaction=sigmoid(self._weights.satisfaction.logits(phi, log_ratio)),
         )
 
@@ -185,8 +196,10 @@ class Evaluator:
         means = None if learned is None else (learned.level, learned.slope)
         draws = None if learned is None else (learned.level_draws, learned.slope_draws)
         return Response(
-            purchase=sigmoid(purchase.logits(phi, log_ratio, means) + shift),
-            purchase_draws=sigmoid(purchase.drawn_logits(phi, log_ratio, draws) + shift[:, :, None] + spread),
+            purchase=sigmoid(purchase.logits(phi, log_ratio, means, situations.basis_size) + shift),
+            purchase_draws=sigmoid(
+                purchase.drawn_logits(phi, log_ratio, draws, situations.basis_size) + shift[:, :, None] + spread
+            ),
             satisfaction=sigmoid(satisfaction.logits(phi, log_ratio)),
             satisfaction_draws=sigmoid(satisfaction.drawn_logits(phi, log_ratio) + spread),
         )
@@ -197,13 +210,31 @@ class Evaluator:
         head = self._weights.purchase
         terms = head.terms(phi)
         context = self._shift(situations, log_ratio[:, None])[:, 0]
-        return Base(terms[:, 0], terms[:, 1], head.rest(phi, log_ratio) + context)
+        rest = np.zeros(len(phi)) if situations.abroad else head.rest(phi, log_ratio)
+        return Base(terms[:, 0], terms[:, 1], rest + context)
 
     def _shift(self, situations: Situations, log_ratio: Floats) -> Floats:
         priors = self._priors
         level = priors.intent * situations.intent + priors.trend * np.clip(situations.trend, -1.0, 1.0)
         above = np.maximum(0.0, log_ratio - np.nan_to_num(situations.rival_log_ratio, nan=np.inf)[:, None])
         return np.asarray(level[:, None] - priors.rival * above, np.float64)
+
+
+def _unknown(n: int) -> Situations:
+    """A shopper and a product of whom nothing is known, `n` times."""
+    zeros, states = np.zeros(n, np.float32), np.zeros((n, DIM), np.float32)
+    return Situations(
+        features=np.zeros((n, len(FEATURES)), np.float32),
+        evidence=np.zeros((n, len(EVIDENCE)), np.float32),
+        interest=zeros,
+        affinity=zeros + np.float32(np.log(FLOOR)),
+        shopper=states,
+        product=states,
+        familiarity=zeros,
+        intent=zeros,
+        trend=zeros,
+        rival_log_ratio=zeros * np.nan,
+    )
 
 
 def numeric_inputs(situations: Situations) -> NDArray[np.float32]:

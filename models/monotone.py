@@ -59,26 +59,30 @@ class MonotoneHead:
         """Level and slopes before softplus, `(n, K+1)`."""
         return phi @ self.mean.T
 
-    def logits(self, phi: Floats, log_ratio: Floats, shift: tuple[Floats, Floats] | None = None) -> Floats:
+    def logits(
+        self, phi: Floats, log_ratio: Floats, shift: tuple[Floats, Floats] | None = None, size: int | None = None
+    ) -> Floats:
         """Mean logits for situations `phi` `(n, d)` at prices `log_ratio` `(n, m)`; returns `(n, m)`.
 
-        `shift` is added to level and first slope, `(n,)` each.
+        `shift` is added to level and first slope, `(n,)` each; only the first `size` basis functions count.
         """
         terms = self.terms(phi)  # (n, K+1)
         if shift is not None:
             terms[:, 0] += shift[0]
             terms[:, 1] += shift[1]
-        slopes = SLOPE_MIN + softplus(terms[:, 1:])
+        slopes = SLOPE_MIN + softplus(terms[:, 1:][:, :size])
         basis = price_basis(log_ratio, slopes.shape[1])
         return np.asarray(terms[:, :1] + np.einsum("nk,nmk->nm", slopes, basis))
 
-    def drawn_logits(self, phi: Floats, log_ratio: Floats, shift: tuple[Floats, Floats] | None = None) -> Floats:
-        """Logits of every draw, `(n, m, N_DRAWS)`; `shift` as in `logits`, `(n, N_DRAWS)` each."""
+    def drawn_logits(
+        self, phi: Floats, log_ratio: Floats, shift: tuple[Floats, Floats] | None = None, size: int | None = None
+    ) -> Floats:
+        """Logits of every draw, `(n, m, N_DRAWS)`; `shift` and `size` as in `logits`, `(n, N_DRAWS)` each."""
         terms = np.tensordot(phi, self.draws, axes=(1, 2))  # (n, draws, K+1)
         if shift is not None:
             terms[:, :, 0] += shift[0]
             terms[:, :, 1] += shift[1]
-        slopes = SLOPE_MIN + softplus(terms[:, :, 1:])
+        slopes = SLOPE_MIN + softplus(terms[:, :, 1:][:, :, :size])
         basis = price_basis(log_ratio, slopes.shape[2])
         return np.asarray(terms[:, None, :, 0] + np.einsum("nsk,nmk->nms", slopes, basis))
 
