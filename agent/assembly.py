@@ -173,5 +173,5 @@ def _pipeline(
         scorer=scorer,
         selector=Selector(weights, SelectionRules(settings.exploration), np.random.default_rng),
         guard=guard,
-        recorder=Recorder(store, signer, versions, timedelta(seconds=settings.quote_ttl_s)),
+        recorder=Recorder(store.record_decisions, signer, versions, timedelta(seconds=settings.quote_ttl_s)),
     )

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from agent.api.convert import described, minor_of
-from agent.api.schemas import Context, Personalisation, QuotedProduct, QuoteRequest, SessionEvent
+from agent.api.schemas import Context, Personalisation, QuotedProduct, QuoteRequest, SessionEvent, Shopper
 from agent.catalogue import Catalogue, merge_inline
 from agent.clock import StoreClock
 from agent.decision import IgnoredInput
@@ -38,6 +38,7 @@ TRENDS: Final = {
     **dict.fromkeys(("falling", "down", "declining", "cold"), -0.5),
 }
 _SEASONS: Final = ("winter", "spring", "summer", "autumn")
+_CONTEXT_USED: Final = ("inventory", "competitor_prices", "market_trend", "season", "deadline")
 _NOTHING: Final = Screened({}, "", ())
 
 
@@ -50,6 +51,7 @@ class _Who:
     screened: Screened
     history: ShopperHistory
     has_history: bool
+    events: tuple[SessionEvent, ...] = ()
     event_ignored: tuple[IgnoredInput, ...] = ()
 
 
@@ -129,7 +131,8 @@ class Observer:
             inputs_used=tuple(_used(request, product, who)),
             inputs_ignored=_ignored(request, who),
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,
-            last_price_minor=self._last_price(who, request.product.id),
+            request=_kept(request, who, at),
+            last_price_minor=self._last_price(who, request.product.id, now),
         )
 
     def _product(self, request: QuoteRequest) -> ProductRecord | Refusal:
@@ -167,13 +170,14 @@ class Observer:
         history = self._shoppers.history(shopper.id, behaviour_s) if shopper.id is not None else ShopperHistory()
         known = history.known
         texts = [screen_profile(event.text, self._defaults.pack, None) for event in request.events]
-        events = [
-            self._session_event(event, text.text, shopper.id, at)
-            for event, text in zip(request.events, texts, strict=True)
+        said = [
+            event.model_copy(update={"text": text.text}) for event, text in zip(request.events, texts, strict=True)
         ]
+        events = [self._session_event(event, shopper.id, at) for event in said]
         dropped = {IgnoredInput("events", ignored.reason): None for text in texts for ignored in text.ignored}
         overlay = self._shoppers.with_session(history, events)
-        return _Who(shopper.id, False, screened, overlay, known, tuple(dropped))
+        useful = tuple(event for event in said if event.product_id is not None or event.text)
+        return _Who(shopper.id, False, screened, overlay, known, useful, tuple(dropped))
 
     def _screen(self, request: QuoteRequest, stored: ShopperRecord | None) -> Screened:
         profile = request.shopper.profile
@@ -181,7 +185,7 @@ class Observer:
             profile = dict(stored.profile) if stored is not None else {}
         return screen_profile(profile, self._defaults.pack, request.context.jurisdiction or None)
 
-    def _session_event(self, event: SessionEvent, text: str, shopper_id: str | None, at: datetime) -> EventRecord:
+    def _session_event(self, event: SessionEvent, shopper_id: str | None, at: datetime) -> EventRecord:
         happened = min(event.at or at, at)
         return EventRecord(
             shopper_id=shopper_id or "",
@@ -191,7 +195,7 @@ class Observer:
             quantity=event.quantity,
             price_minor=minor_of(event.price),
             currency=event.price.currency if event.price else None,
-            text=text,
+            text=event.text,
         )
 
     def _market(self, context: Context, product: ProductRecord, at: datetime, behaviour_s: float) -> Market:
@@ -214,11 +218,11 @@ class Observer:
         rules = self._defaults.guard.rules(product, limits)
         return UNKNOWN_COST if holds_reference(rules, product.cost_minor) else None
 
-    def _last_price(self, who: _Who, product_id: str | None) -> int | None:
+    def _last_price(self, who: _Who, product_id: str | None, now: datetime) -> int | None:
         if product_id is None or who.shopper_id is None or self._defaults.guard.merchant.max_change_frac is None:
             return None
         pair = (who.shopper_id, product_id)
-        return self._store.last_prices([pair]).get(pair)
+        return self._store.last_prices([pair], before=now).get(pair)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +261,21 @@ def _limits(request: QuoteRequest) -> RequestLimits:
         max_minor=minor_of(limits.max_price),
         min_margin_frac=limits.min_margin,
         max_discount_frac=limits.max_discount,
+    )
+
+
+def _kept(request: QuoteRequest, who: _Who, at: datetime) -> QuoteRequest:
+    """The request that this decision answers: asked again, it leads to the same observation."""
+    personalisation = Personalisation.OFF if who.opted_out else Personalisation.ON
+    profile = who.screened.text or dict(who.screened.attributes)
+    entering = {name: getattr(request.context, name) for name in (*_CONTEXT_USED, "jurisdiction")}
+    return request.model_copy(
+        update={
+            "shopper": Shopper(id=who.shopper_id, profile=profile, personalisation=personalisation),
+            "events": list(who.events),
+            "context": Context(**entering, at=at),
+            "deadline_ms": None,
+        }
     )
 
 
