@@ -170,9 +170,7 @@ class Observer:
         history = self._shoppers.history(shopper.id, behaviour_s) if shopper.id is not None else ShopperHistory()
         known = history.known
         texts = [screen_profile(event.text, self._defaults.pack, None) for event in request.events]
-        said = [
-            event.model_copy(update={"text": text.text}) for event, text in zip(request.events, texts, strict=True)
-        ]
+        said = [event.model_copy(update={"text": text.text}) for event, text in zip(request.events, texts, strict=True)]
         events = [self._session_event(event, shopper.id, at) for event in said]
         dropped = {IgnoredInput("events", ignored.reason): None for text in texts for ignored in text.ignored}
         overlay = self._shoppers.with_session(history, events)
