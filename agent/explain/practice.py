@@ -1,24 +1,34 @@
-"""Random fact tables, as the record would give them, for every kind of question."""
+"""Random fact tables, as the record would give them, for every kind of question: what the narrator learns from."""
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
 
 from agent.explain.facts import Fact, FactTable
 from agent.explain.questions import Kind
 from models.strategy import Lever
 
-CUTTING = ("discount", "clear_stock", "loyalty_reward", "win_back", "volume", "match_competitor", "undercut_competitor")
-TITLES = ("Oat drink, 1 l", "FROZEN PIZZA 12 OZ", "Samsung TV", "Hotel Lumen, double room", "燕麦饮", "Soap “Rosa”")
-PERSONAL = ("input.purchase_history", "input.session_events", "profile.income", "profile.region")
-OTHERS = ("input.list_price", "input.cost", "input.season", "input.past_outcomes", "input.similar_products")
-RULES = ("max_change", "max_discount", "never_above_reference", "ceiling", "map", "floor", "cost", "min_margin")
-CURRENCIES = ("USD", "EUR", "CNY", "JPY")
+CUTTING: Final = ("discount", "clear_stock", "loyalty_reward", "win_back", "volume", "match_competitor", "undercut_competitor")
+TITLES: Final = ("Oat drink, 1 l", "FROZEN PIZZA 12 OZ", "Samsung TV", "Hotel Lumen, double room", "燕麦饮", "Soap “Rosa”")
+PERSONAL: Final = ("input.purchase_history", "input.session_events", "profile.income", "profile.region")
+OTHERS: Final = ("input.list_price", "input.cost", "input.season", "input.past_outcomes", "input.similar_products")
+RULES: Final = ("max_change", "max_discount", "never_above_reference", "ceiling", "map", "floor", "cost", "min_margin")
+CURRENCIES: Final = ("USD", "EUR", "CNY", "JPY")
 
 
 def random_table(kind: Kind, seed: int) -> FactTable:
     """A table of one kind; the same seed gives the same table."""
-    rng = random.Random(f"{kind}:{seed}")  # noqa: S311 - test data
+    rng = random.Random(f"{kind}:{seed}")  # noqa: S311 - practice, not secrets
     return FactTable.of(kind, rng.choice(CURRENCIES), [*_MAKERS.get(kind, _quoted)(rng), *_data(rng)])
+
+
+def thinned(table: FactTable, rng: random.Random) -> FactTable:
+    """A table that lacks some facts, as records do, in another order."""
+    share = rng.choice((0.0, 0.0, 0.1, 0.3))
+    kept = [fact for fact in table.facts if rng.random() >= share]
+    rng.shuffle(kept)
+    return replace(table, facts=tuple(kept))
 
 
 def _money(rng: random.Random) -> int:
@@ -212,7 +222,7 @@ def _data(rng: random.Random) -> Iterator[Fact]:
     yield Fact("ignored", ("ignored.gender",) if rng.random() < 0.5 else ())
 
 
-_MAKERS = {
+_MAKERS: Final = {
     Kind.WHAT_IF_STOCK: _stock,
     Kind.WHAT_IF_COMPETITOR: _competitor,
     Kind.WHAT_IF_COST: _cost,
