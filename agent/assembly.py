@@ -1,6 +1,8 @@
 """Puts a service together from settings: store, models, indexes, pipeline."""
 
 from datetime import timedelta
+from functools import cache
+from threading import Lock
 
 import numpy as np
 
@@ -8,6 +10,8 @@ from agent.catalogue import Catalogue
 from agent.clock import Clock, StoreClock, SystemClock
 from agent.decision import Versions
 from agent.encoding import CachedEncoder
+from agent.explain.explainer import Explainer, Writer
+from agent.explain.understanding import Classifier
 from agent.gateway import GatewayRules
 from agent.guarding import Guard
 from agent.memory import OutcomeBook
@@ -37,10 +41,12 @@ from agent.store import Store
 from agent.tokens import TokenSigner
 from models.evaluator import Evaluator
 from models.interest import load_interest
+from models.narrator import Narrator, load_narrator
 from models.ranking import load_ranking
 from models.registry import Kind, Registry, read_meta
 from models.strategist import Strategist, load_strategist
 from models.taste import load_taste
+from models.understanding import load_question_head
 from models.value import Weights
 from models.versions import check_fit
 from prompts import load_prompt
@@ -110,6 +116,7 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
         pipeline=pipeline,
         ranker=Ranker(observer, load_ranking(heads / "ranking.safetensors"), catalogue),
         row_scorer=RowScorer(pipeline, evaluator),
+        explainer=_explainer(registry, encoder, catalogue),
     )
 
 
@@ -119,6 +126,25 @@ def _catalogue(store: Store, encoder: CachedEncoder, folder: DataFolder, running
     catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version), beside)
     catalogue.index_missing()
     return catalogue
+
+
+def _explainer(registry: Registry, encoder: CachedEncoder, catalogue: Catalogue) -> Explainer:
+    """The question head now; the narrator, 270 MB, when the first English answer needs it."""
+    head = registry.folder(Kind.UNDERSTANDING, registry.active(Kind.UNDERSTANDING))
+    read_meta(head)
+    version = registry.active(Kind.NARRATOR)
+    folder = registry.folder(Kind.NARRATOR, version)
+
+    @cache
+    def narrator() -> Narrator:
+        read_meta(folder)
+        return load_narrator(folder, version)
+
+    return Explainer(
+        Classifier(encoder, load_question_head(head / "understanding.safetensors")),
+        catalogue.categories,
+        Writer(narrator, load_prompt("explanation", 1), Lock()),
+    )
 
 
 def load_active_strategist(registry: Registry) -> Strategist:

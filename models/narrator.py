@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from models.llama import BeamCache, LlamaLayers
+from models.errors import ModelError
+from models.llama import BeamCache, LlamaLayers, PromptCache
 from models.strategist import SMOLLM2_SHAPE
 
 NARRATOR_SHAPE: Final = replace(SMOLLM2_SHAPE, n_layers=30)
@@ -33,7 +34,10 @@ class Grammar:
     def __init__(self, tokenizer: Tokenizer) -> None:
         """Sort the vocabulary into plain tokens and those that open a reference."""
         size = tokenizer.get_vocab_size()
-        self.end = int(tokenizer.token_to_id(END))
+        end = tokenizer.token_to_id(END)
+        if end is None:
+            raise ModelError(f"the tokenizer lacks {END}; remedy: pricesmith prepare")
+        self.end: int = end
         self.texts = tokenizer.decode_batch([[index] for index in range(size)], skip_special_tokens=False)
         self.texts[self.end] = ""
         self._outside = torch.zeros(size, dtype=torch.bool)
@@ -96,7 +100,7 @@ class Narrator:
         logits = (state[0, 0] @ self._embedding.T).float()
         return int(logits.masked_fill(~self._grammar.allowed(written, references), float("-inf")).argmax())
 
-    def _step(self, token: int, cache: object, beams: BeamCache | None) -> tuple[Tensor, BeamCache]:
+    def _step(self, token: int, cache: PromptCache, beams: BeamCache | None) -> tuple[Tensor, BeamCache]:
         return self._layers.step(self._embedding[token][None, None], cache, beams)
 
 

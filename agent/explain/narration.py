@@ -89,7 +89,7 @@ def narrations() -> Mapping[Kind, Groups]:
 
 def _chosen(groups: Groups, values: Mapping[str, str]) -> list[Sequence[str]]:
     """Of each group the first wording that the facts allow."""
-    found = []
+    found: list[Sequence[str]] = []
     for group in groups:
         wording = next((one for one in group if references(one[0]) <= values.keys()), None)
         if wording is not None:

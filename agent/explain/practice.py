@@ -9,8 +9,23 @@ from agent.explain.facts import Fact, FactTable
 from agent.explain.questions import Kind
 from models.strategy import Lever
 
-CUTTING: Final = ("discount", "clear_stock", "loyalty_reward", "win_back", "volume", "match_competitor", "undercut_competitor")
-TITLES: Final = ("Oat drink, 1 l", "FROZEN PIZZA 12 OZ", "Samsung TV", "Hotel Lumen, double room", "燕麦饮", "Soap “Rosa”")
+CUTTING: Final = (
+    "discount",
+    "clear_stock",
+    "loyalty_reward",
+    "win_back",
+    "volume",
+    "match_competitor",
+    "undercut_competitor",
+)
+TITLES: Final = (
+    "Oat drink, 1 l",
+    "FROZEN PIZZA 12 OZ",
+    "Samsung TV",
+    "Hotel Lumen, double room",
+    "燕麦饮",
+    "Soap “Rosa”",
+)
 PERSONAL: Final = ("input.purchase_history", "input.session_events", "profile.income", "profile.region")
 OTHERS: Final = ("input.list_price", "input.cost", "input.season", "input.past_outcomes", "input.similar_products")
 RULES: Final = ("max_change", "max_discount", "never_above_reference", "ceiling", "map", "floor", "cost", "min_margin")

@@ -25,7 +25,7 @@ class NarratorTrainingConfig:
 
     rank: int = 8
     alpha: int = 16
-    steps: int = 260
+    steps: int = 150
     batch: int = 12
     learning_rate: float = 1e-3
     seed: int = 17
@@ -57,7 +57,7 @@ def train_narrator(
         target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
     )
     net = get_peft_model(base, lora)
-    head = base.get_input_embeddings().weight.detach()  # (vocabulary, width), tied
+    head = base.embed_tokens.weight.detach()  # (vocabulary, width), tied
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
