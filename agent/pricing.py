@@ -10,7 +10,8 @@ from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.catalogue import Catalogue
 from agent.clock import Clock, StoreClock
 from agent.decision import Decision, Scores
-from agent.explain.explainer import Ask, Explainer, Explanation
+from agent.explain.answers import Ask, Explanation
+from agent.explain.explainer import Explainer
 from agent.explain.log_facts import LogFacts
 from agent.explain.quote_facts import QuoteFacts
 from agent.explain.reruns import Reruns

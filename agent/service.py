@@ -7,7 +7,7 @@ from typing import Protocol
 
 from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.decision import Decision
-from agent.explain.explainer import Ask, Explanation
+from agent.explain.answers import Ask, Explanation
 from agent.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord
 from agent.refusal import Refusal
 from agent.tokens import Verification

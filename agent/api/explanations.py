@@ -14,7 +14,7 @@ from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
 from agent.api.fields import ProfileText, Strict
 from agent.api.problems import Problem
-from agent.explain.explainer import Ask, Explanation
+from agent.explain.answers import Ask, Explanation
 from agent.explain.questions import Audience, Kind, Language
 from agent.keys import Scope
 

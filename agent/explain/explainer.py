@@ -6,7 +6,8 @@ from datetime import datetime
 from threading import Lock
 
 from agent.decision import Decision
-from agent.explain.check import Report, check
+from agent.explain.answers import Ask, Evidence, Explanation
+from agent.explain.check import check
 from agent.explain.facts import FactTable
 from agent.explain.log_facts import LogFacts
 from agent.explain.narration import Narratable, narratable
@@ -19,37 +20,6 @@ from models.narrator import Narrator
 from prompts import Prompt
 
 DEFAULT_QUESTION = "Why this price?"
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A question as it came; None leaves the choice to us."""
-
-    question: str | None = None
-    language: Language | None = None
-    audience: Audience = Audience.MERCHANT
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A fact behind an answer, as it is shown."""
-
-    fact: str
-    label: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """An answer. `source` is `model` or `deterministic`; `rejected` says why a model's text did not go out."""
-
-    answer: str
-    kind: Kind
-    language: Language
-    source: str
-    evidence: tuple[Evidence, ...]
-    report: Report
-    rejected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

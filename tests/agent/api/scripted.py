@@ -14,7 +14,7 @@ from agent.api.context import Opened
 from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.clock import SystemClock
 from agent.decision import Decision
-from agent.explain.explainer import Ask, Explanation
+from agent.explain.answers import Ask, Explanation
 from agent.keys import KeyRing
 from agent.records import EventRecord, OutcomeRecord, ProductRecord
 from agent.refusal import Refusal
