@@ -1,6 +1,8 @@
 """Puts a service together from settings: store, models, indexes, pipeline."""
 
 from datetime import timedelta
+from functools import cache
+from threading import Lock
 
 import numpy as np
 
@@ -9,6 +11,8 @@ from agent.catalogue import Catalogue
 from agent.clock import Clock, StoreClock, SystemClock
 from agent.decision import Versions
 from agent.encoding import CachedEncoder
+from agent.explain.explainer import Explainer, Writer
+from agent.explain.understanding import Classifier
 from agent.gateway import GatewayRules
 from agent.guarding import Guard
 from agent.learning import Learner
@@ -42,10 +46,12 @@ from agent.tokens import TokenSigner
 from models.evaluator import Evaluator
 from models.interest import load_interest
 from models.journey import DEMO
+from models.narrator import Narrator, load_narrator
 from models.ranking import load_ranking
 from models.registry import Kind, Registry, read_meta
 from models.strategist import Strategist, load_strategist
 from models.taste import load_taste
+from models.understanding import load_question_head
 from models.value import Weights
 from models.versions import check_fit, check_prompt
 from prompts import Prompt, load_prompt
@@ -127,6 +133,7 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
         pipeline=pipeline,
         ranker=Ranker(observer, load_ranking(heads / "ranking.safetensors"), catalogue),
         row_scorer=RowScorer(pipeline, evaluator),
+        explainer=_explainer(registry, encoder, catalogue),
     )
 
 
@@ -145,6 +152,25 @@ def _learner(registry: Registry, folder: DataFolder, clock: StoreClock, running:
         return running.learner
     trained_on_demo = read_meta(registry.folder(Kind.EVALUATOR, version)).trained_on.startswith(DEMO)
     return Learner(folder.learning, version, at_home=trained_on_demo == (clock.history_end is not None))
+
+
+def _explainer(registry: Registry, encoder: CachedEncoder, catalogue: Catalogue) -> Explainer:
+    """The question head now; the narrator, 270 MB, when the first English answer needs it."""
+    head = registry.folder(Kind.UNDERSTANDING, registry.active(Kind.UNDERSTANDING))
+    read_meta(head)
+    version = registry.active(Kind.NARRATOR)
+    folder = registry.folder(Kind.NARRATOR, version)
+
+    @cache
+    def narrator() -> Narrator:
+        read_meta(folder)
+        return load_narrator(folder, version)
+
+    return Explainer(
+        Classifier(encoder, load_question_head(head / "understanding.safetensors")),
+        catalogue.categories,
+        Writer(narrator, load_prompt("explanation", 1), Lock()),
+    )
 
 
 def load_active_strategist(registry: Registry, prompt: Prompt) -> Strategist:
@@ -203,5 +229,5 @@ def _pipeline(
             weights, SelectionRules(settings.exploration, max_try_frac=settings.max_try_frac), np.random.default_rng
         ),
         guard=guard,
-        recorder=Recorder(store, signer, versions, timedelta(seconds=settings.quote_ttl_s)),
+        recorder=Recorder(store.record_decisions, signer, versions, timedelta(seconds=settings.quote_ttl_s)),
     )

@@ -76,6 +76,10 @@ class Catalogue:
         product = self._products.get(product_id)
         return product.title if product else ""
 
+    def categories(self) -> set[str]:
+        """Categories of all products."""
+        return {product.category for product in list(self._products.values())}
+
     def labels(self, product_id: str, at_s: float | None) -> ProductLabels:
         """Category and brand of a product, and its reference price at a time when one is given."""
         product = self._products.get(product_id)

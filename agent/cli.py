@@ -5,7 +5,7 @@ from importlib.metadata import entry_points
 
 import typer
 
-from agent.commands import data, keys, models, pricing, serving
+from agent.commands import data, explain, keys, models, pricing, prompts, serving
 
 app = typer.Typer(
     name="pricesmith",
@@ -19,10 +19,13 @@ app.command("prepare")(data.prepare)
 app.command("serve")(serving.serve)
 app.command("quote")(pricing.quote)
 app.command("score")(pricing.score)
+app.command("explain")(explain.explain)
+app.command("ask")(explain.ask)
 app.command("train")(models.train)
 app.add_typer(data.import_app, name="import")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(prompts.app, name="prompts")
 for extra in entry_points(group="pricesmith.commands"):  # `eval` stands above this package and adds itself
     app.add_typer(extra.load(), name=extra.name)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.api.schemas import QuoteRequest
 from agent.decision import IgnoredInput
 from agent.records import ProductRecord
 from models.features import Subject
@@ -72,6 +73,7 @@ class Observation:
         loyalty: `new`, `occasional`, `regular` or `lapsed` in the product's category.
         terms: The effects learned online that this situation touches.
         holds_reference: Why no personalised price may be made, None when one may.
+        request: What was asked, as far as it enters: protected and unused parts out, profile and moment fixed.
         inputs_used: Names of the inputs that enter the decision if it is personalised.
     """
 
@@ -98,6 +100,7 @@ class Observation:
     inputs_used: tuple[str, ...]
     inputs_ignored: tuple[IgnoredInput, ...]
     deadline_ms: int
+    request: QuoteRequest
     last_price_minor: int | None = None
 
     @property

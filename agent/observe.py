@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.api.convert import described, minor_of
-from agent.api.schemas import QuotedProduct, QuoteRequest
+from agent.api.schemas import Context, Personalisation, QuotedProduct, QuoteRequest, Shopper
 from agent.arrivals import Arrivals, Remaining
 from agent.catalogue import Catalogue, merge_inline
 from agent.decision import IgnoredInput
@@ -37,6 +37,7 @@ TRENDS: Final = {
     **dict.fromkeys(("falling", "down", "declining", "cold"), -0.5),
 }
 _SEASONS: Final = ("winter", "spring", "summer", "autumn")
+_CONTEXT_USED: Final = ("inventory", "competitor_prices", "market_trend", "season", "deadline", "jurisdiction")
 
 
 class Observer:
@@ -140,6 +141,7 @@ class Observer:
             inputs_used=tuple(_used(request, product, who, shared)),
             inputs_ignored=_ignored(request, who, shared),
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,
+            request=_kept(request, who, shared, at),
             last_price_minor=batch.last_prices.get((who.shopper_id, request.product.id or "")),
         )
 
@@ -262,6 +264,21 @@ def _shared(request: QuoteRequest, pack: Pack) -> Screened:
     further: dict[str, Attribute] = {**(context.__pydantic_extra__ or {})}
     further |= {name: value for name in ("location", "channel") if (value := getattr(context, name))}
     return screen_profile(further, pack, context.jurisdiction or None) if further else NOTHING
+
+
+def _kept(request: QuoteRequest, who: Recalled, shared: Screened, at: datetime) -> QuoteRequest:
+    """The request that this decision answers: asked again, it leads to the same observation."""
+    personalisation = Personalisation.OFF if who.opted_out else Personalisation.ON
+    profile = who.screened.text or dict(who.screened.attributes)
+    entering = {name: getattr(request.context, name) for name in _CONTEXT_USED}
+    return request.model_copy(
+        update={
+            "shopper": Shopper(id=who.shopper_id, profile=profile, personalisation=personalisation),
+            "events": list(who.events),
+            "context": Context(**{**entering, **shared.attributes, "at": at}),
+            "deadline_ms": None,
+        }
+    )
 
 
 def _used(request: QuoteRequest, product: ProductRecord, who: Recalled, shared: Screened) -> Iterator[str]:

@@ -5,7 +5,7 @@ batch of one. Requests that cannot be priced leave at step 1 with the reason.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from agent.api.schemas import QuoteRequest
@@ -33,6 +33,10 @@ class Pipeline:
     selector: Selector
     guard: Guard
     recorder: Recorder
+
+    def draft(self) -> "Pipeline":
+        """The same pipeline for what-ifs: nothing is recorded, nothing left to chance."""
+        return replace(self, selector=self.selector.greedy(), recorder=self.recorder.draft())
 
     def quote(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Decision | Refusal]:
         """Price requests; answers come in their order, one decision or refusal each."""

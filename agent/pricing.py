@@ -11,6 +11,11 @@ from agent.arrivals import Arrivals
 from agent.catalogue import Catalogue
 from agent.clock import Clock, StoreClock
 from agent.decision import Decision, Scores
+from agent.explain.answers import Ask, Explanation
+from agent.explain.explainer import Explainer
+from agent.explain.log_facts import LogFacts
+from agent.explain.quote_facts import QuoteFacts
+from agent.explain.reruns import Reruns
 from agent.learning import Learner
 from agent.memory import OutcomeBook
 from agent.pipeline import Pipeline
@@ -45,6 +50,7 @@ class Parts:
     pipeline: Pipeline
     ranker: Ranker
     row_scorer: RowScorer
+    explainer: Explainer
 
 
 class Service:
@@ -130,6 +136,19 @@ class Service:
             quotes = self._parts.ranker.rank(request, now)
             answers = self._parts.pipeline.quote(quotes, now) if quotes else []
         return [answer for answer in answers if isinstance(answer, Decision)]
+
+    def explain(self, quote_id: str, ask: Ask) -> Explanation | None:
+        """An answer about one recorded quote; None when there is no such quote."""
+        parts = self._parts
+        decision = parts.store.decision(quote_id)
+        if decision is None:
+            return None
+        reruns = Reruns(parts.pipeline.draft(), parts.row_scorer, parts.shoppers, self._quoting)
+        return parts.explainer.about_quote(ask, decision, QuoteFacts(parts.store, parts.store_clock, reruns))
+
+    def question(self, ask: Ask) -> Explanation:
+        """An answer about many quotes."""
+        return self._parts.explainer.about_log(ask, LogFacts(self._parts.store), self._parts.clock.now())
 
     def reload(self) -> Mapping[Kind, str] | None:
         """Bring versions that were activated since into use; returns them, None when nothing changed.

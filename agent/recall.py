@@ -52,6 +52,7 @@ class Recalled:
     Attributes:
         history: The fold, session included; it holds until the next shopper or moment is recalled.
         has_history: Whether anything was known before this session.
+        events: This session's, their texts screened.
         event_ignored: What was left out of the session's texts.
     """
 
@@ -61,6 +62,7 @@ class Recalled:
     history: ShopperHistory
     past: Past
     has_history: bool = False
+    events: tuple[SessionEvent, ...] = ()
     event_ignored: tuple[IgnoredInput, ...] = ()
 
 
@@ -109,11 +111,13 @@ class Recall:
         screened = self._screen(shopper, stored, asked.context.jurisdiction or None)
         history = self._walk.history(shopper.id, behaviour_s) if shopper.id is not None else _STRANGER
         texts = [screen_profile(event.text, self._archive.pack, None) for event in asked.events]
-        events = [self._event(e, t.text, shopper.id, at) for e, t in zip(asked.events, texts, strict=True)]
+        said = [event.model_copy(update={"text": t.text}) for event, t in zip(asked.events, texts, strict=True)]
+        events = [self._event(event, shopper.id, at) for event in said]
         dropped = {IgnoredInput("events", ignored.reason): None for text in texts for ignored in text.ignored}
         overlay = self._archive.shoppers.with_session(history, events)
         past = self._past(overlay, screened, behaviour_s)
-        return Recalled(shopper.id, False, screened, overlay, past, history.known, tuple(dropped))
+        useful = tuple(event for event in said if event.product_id is not None or event.text)
+        return Recalled(shopper.id, False, screened, overlay, past, history.known, useful, tuple(dropped))
 
     def _past(self, history: ShopperHistory, screened: Screened, behaviour_s: float) -> Past:
         profile = screened.text or screened.attributes
@@ -129,7 +133,7 @@ class Recall:
             profile = dict(stored.profile) if stored is not None else {}
         return screen_profile(profile, self._archive.pack, jurisdiction) if profile else NOTHING
 
-    def _event(self, event: SessionEvent, text: str, shopper_id: str | None, at: datetime) -> EventRecord:
+    def _event(self, event: SessionEvent, shopper_id: str | None, at: datetime) -> EventRecord:
         happened = min(event.at or at, at)
         return EventRecord(
             shopper_id=shopper_id or "",
@@ -139,7 +143,7 @@ class Recall:
             quantity=event.quantity,
             price_minor=minor_of(event.price),
             currency=event.price.currency if event.price else None,
-            text=text,
+            text=event.text,
         )
 
 

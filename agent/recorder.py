@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pydantic import JsonValue
 from uuid_utils import uuid7
 
 from agent.decision import Candidate, Decision, Disclosure, Versions
@@ -14,10 +15,11 @@ from agent.proposals import HOLD
 from agent.proposer import Proposed
 from agent.retriever import Retrieved
 from agent.selector import Selected
-from agent.store import Store
 from agent.timing import StepTimer
 from agent.tokens import QuoteClaims, TokenSigner
 from models.online import Lesson
+
+Keep = Callable[[Sequence[Decision], Sequence[Mapping[str, JsonValue]]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,9 @@ class Outcome:
 class Recorder:
     """Makes decisions of what the steps found, and keeps them."""
 
-    def __init__(self, store: Store, signer: TokenSigner, versions: Callable[[], Versions], ttl: timedelta) -> None:
-        """Quotes are valid for `ttl`."""
-        self._store = store
+    def __init__(self, keep: Keep, signer: TokenSigner, versions: Callable[[], Versions], ttl: timedelta) -> None:
+        """Quotes are valid for `ttl`; `keep` makes them durable."""
+        self._keep = keep
         self._signer = signer
         self._versions = versions
         self._ttl = ttl
@@ -50,8 +52,12 @@ class Recorder:
         timings = dict(timer.steps_ms)
         decisions = [self._decision(outcome, versions, timings) for outcome in outcomes]
         if decisions:
-            self._store.record_decisions(decisions)
+            self._keep(decisions, [_asked(outcome.observation) for outcome in outcomes])
         return decisions
+
+    def draft(self) -> "Recorder":
+        """A recorder that keeps nothing: for what might have been."""
+        return Recorder(lambda _decisions, _requests: None, self._signer, self._versions, self._ttl)
 
     def _decision(self, outcome: Outcome, versions: Versions, timings: Mapping[str, float]) -> Decision:
         observation, guarded, chosen = outcome.observation, outcome.guarded, outcome.selected.chosen
@@ -114,6 +120,11 @@ def disclosed(observation: Observation) -> Disclosure:
         inputs_ignored=observation.inputs_ignored,
         jurisdiction=observation.market.jurisdiction,
     )
+
+
+def _asked(observation: Observation) -> Mapping[str, JsonValue]:
+    asked: dict[str, JsonValue] = observation.request.model_dump(mode="json", exclude_defaults=True)
+    return asked
 
 
 def _rationale(outcome: Outcome) -> str:

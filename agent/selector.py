@@ -8,7 +8,7 @@ import numpy as np
 from agent.decision import Candidate
 from agent.observation import Observation
 from agent.scorer import Scored
-from agent.selection import Contest, Selection, SelectionRules, select
+from agent.selection import Contest, Exploration, Selection, SelectionRules, select
 from models.value import Offers, Weights, utility
 
 
@@ -41,6 +41,10 @@ class Selector:
         self._weights = weights
         self._rules = rules
         self._rng = rng
+
+    def greedy(self) -> "Selector":
+        """The same choice without exploration."""
+        return Selector(self._weights, replace(self._rules, exploration=Exploration.OFF), self._rng)
 
     def select(self, observations: Sequence[Observation], scored: Sequence[Scored]) -> list[Selected]:
         """Choose for each observation."""

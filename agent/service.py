@@ -7,6 +7,7 @@ from typing import Protocol
 
 from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.decision import Decision
+from agent.explain.answers import Ask, Explanation
 from agent.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord
 from agent.refusal import Refusal
 from agent.tokens import Verification
@@ -64,6 +65,14 @@ class PricingService(Protocol):
 
     def recommend(self, request: RecommendationRequest) -> list[Decision]:
         """Products for a shopper, best first, each priced."""
+        ...
+
+    def explain(self, quote_id: str, ask: Ask) -> Explanation | None:
+        """An answer about one recorded quote; None when there is no such quote."""
+        ...
+
+    def question(self, ask: Ask) -> Explanation:
+        """An answer about many quotes."""
         ...
 
     def readiness(self) -> Readiness:

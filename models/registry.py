@@ -32,9 +32,17 @@ class Kind(StrEnum):
     ENCODER = "encoder"
     STRATEGIST = "strategist"
     EVALUATOR = "evaluator"
+    UNDERSTANDING = "understanding"
+    NARRATOR = "narrator"
 
 
-ORDER: Final = (Kind.ENCODER, Kind.EVALUATOR, Kind.STRATEGIST)  # each may need those before it
+ORDER: Final = (  # each may need those before it
+    Kind.ENCODER,
+    Kind.EVALUATOR,
+    Kind.STRATEGIST,
+    Kind.UNDERSTANDING,
+    Kind.NARRATOR,
+)
 
 
 class ModelMeta(BaseModel):

@@ -11,6 +11,7 @@ from typing import Final
 
 from models.encoder_export import export_encoder
 from models.errors import RegistryError
+from models.narrator_export import export_narrator
 from models.registry import META, Kind, ModelMeta, Registry, file_digests, read_meta
 from models.strategist_export import export_strategist
 
@@ -20,11 +21,15 @@ DELTAS: Final = {
     Kind.ENCODER: ("adapter.safetensors", "interest.safetensors", "taste.safetensors", "ranking.safetensors"),
     Kind.EVALUATOR: ("evaluator.safetensors",),
     Kind.STRATEGIST: ("delta.safetensors",),
+    Kind.UNDERSTANDING: ("understanding.safetensors",),
+    Kind.NARRATOR: ("delta.safetensors",),
 }
 RUNTIME: Final = {
     Kind.ENCODER: ("encoder.xml", "encoder.bin", "tokenizer.json"),
     Kind.EVALUATOR: (),
     Kind.STRATEGIST: ("strategist.safetensors", "tokenizer.json"),
+    Kind.UNDERSTANDING: (),
+    Kind.NARRATOR: ("narrator.safetensors", "tokenizer.json"),
 }
 
 
@@ -41,6 +46,8 @@ def install_deltas(registry: Registry, meta: ModelMeta, deltas: Path) -> Path:
             export_encoder(folder / "adapter.safetensors", folder)
         elif meta.kind is Kind.STRATEGIST:
             export_strategist(folder / "delta.safetensors", folder)
+        elif meta.kind is Kind.NARRATOR:
+            export_narrator(folder / "delta.safetensors", folder)
 
     return registry.install(meta, write)
 

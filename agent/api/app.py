@@ -16,6 +16,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from agent.api.context import CONTEXT, AppContext, Opened, context_of
 from agent.api.controllers import FeedbackController, QuoteController, livez, metrics, readyz
+from agent.api.explanations import ExplanationController
 from agent.api.housekeeping import follow_models, keep_house
 from agent.api.logs import service_log, where
 from agent.api.metrics import Metrics
@@ -63,7 +64,7 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Opened]) -> Li
     return ObservedApp(
         measured=measured,
         log=log,
-        route_handlers=[QuoteController, FeedbackController, livez, readyz, metrics],
+        route_handlers=[QuoteController, ExplanationController, FeedbackController, livez, readyz, metrics],
         lifespan=[lifespan],
         exception_handlers={
             Problem: lambda _request, error: to_response(error),

@@ -26,7 +26,7 @@ class TrainOn(StrEnum):
 
 
 def train(
-    kind: Annotated[Kind | None, typer.Argument(help="What to train; all three, in order, when left out.")] = None,
+    kind: Annotated[Kind | None, typer.Argument(help="What to train; all five, in order, when left out.")] = None,
     version: Annotated[str | None, typer.Option(help="Name of the new version; the date when left out.")] = None,
     data: Annotated[
         TrainOn | None,
@@ -36,13 +36,14 @@ def train(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Train and activate what was trained; on demo data under an hour for all three on two cores.
+    """Train and activate what was trained; on demo data about an hour for all five on two cores.
 
     Example: pricesmith train evaluator --version mine
     """
     if _source(kind, data, data_dir) is TrainOn.STORE:
         _train_on_store(kind, version, data_dir, json)
         return
+    from agent.explain.training import train_text
     from agent.training import TrainingPlan  # imported here: torch and its trainers load slowly
     from agent.training import train as run_training
     from models.versions import ship
@@ -52,12 +53,17 @@ def train(
     registry = Registry(DataFolder(settings.data_dir).models)
     kinds = (kind,) if kind is not None else ORDER
     name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    texts = (Kind.UNDERSTANDING, Kind.NARRATOR)
+    priced = tuple(one for one in kinds if one not in texts)
+    made = []
     with progress_bar(quiet=json) as progress:
         if kind is not None and kind is not Kind.ENCODER:
             prepare_models(DataFolder(settings.data_dir), progress)
-        made = run_training(
-            registry, TrainingPlan(kinds, name), load_prompt("strategist", settings.prompt_version), progress
-        )
+        if priced:
+            made += run_training(
+                registry, TrainingPlan(priced, name), load_prompt("strategist", settings.prompt_version), progress
+            )
+        made += [train_text(registry, one, name, progress) for one in kinds if one in texts]
     if ship_to is not None:
         for one in kinds:
             ship(registry, one, ship_to)

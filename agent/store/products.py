@@ -1,6 +1,7 @@
 """Products, and the weekly facts about them."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -74,6 +75,13 @@ class ProductWeekRepository(Repository):
     def product_weeks(self) -> Iterator[ProductWeek]:
         """All weeks by product, then time."""
         return map(_WEEK.record, self._paged(select(*_WEEK.columns), _WEEK_KEY, _WEEK_BATCH))
+
+    def weeks_of(self, product_id: str, since: datetime, until: datetime) -> list[ProductWeek]:
+        """A product's weeks that begin in a span, oldest first."""
+        week = PRODUCT_WEEKS.c.week
+        query = select(*_WEEK.columns).where(PRODUCT_WEEKS.c.product_id == product_id, week >= since, week < until)
+        with self._db.read() as connection:
+            return [_WEEK.record(row) for row in connection.execute(query.order_by(week))]
 
     def _write_weeks(self, records: Sequence[ProductWeek], statement: Any) -> None:
         # One order for all writers, or two batches could wait for each other's rows.

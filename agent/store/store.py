@@ -4,6 +4,7 @@ from sqlalchemy import select
 
 from agent.clock import Clock, SystemClock
 from agent.store.api_keys import ApiKeyRepository
+from agent.store.decision_log import DecisionLogRepository
 from agent.store.decisions import DecisionRepository
 from agent.store.engine import Database, open_database
 from agent.store.events import EventRepository
@@ -22,6 +23,7 @@ class Store(
     ShopperRepository,
     EventRepository,
     DecisionRepository,
+    DecisionLogRepository,
     OutcomeRepository,
     ApiKeyRepository,
     IdempotencyRepository,

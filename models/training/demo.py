@@ -235,7 +235,7 @@ class DemoTraining:
             config={key: value if isinstance(value, int | float) else str(value) for key, value in config.items()},
             metrics=metrics,
             requires=requires,
-            git_revision=_revision(),
+            git_revision=revision(),
             files={},
         )
 
@@ -268,7 +268,7 @@ def _split(data: InterestData, mask: NDArray[np.bool_]) -> InterestData:
     return InterestData(data.shopper[mask], data.category[mask], data.pair[mask], data.label[mask])
 
 
-def _revision() -> str:
+def revision() -> str:
     """The code's git revision, or `unknown` outside a checkout."""
     try:
         done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)  # noqa: S607

@@ -14,6 +14,7 @@ from agent.api.context import Opened
 from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.clock import SystemClock
 from agent.decision import Decision
+from agent.explain.answers import Ask, Explanation
 from agent.keys import KeyRing
 from agent.records import EventRecord, OutcomeRecord, ProductRecord
 from agent.refusal import Refusal
@@ -79,6 +80,12 @@ class ScriptedService:
 
     def recommend(self, request: RecommendationRequest) -> list[Decision]:
         return [decision(id="q0")] * request.limit
+
+    def explain(self, quote_id: str, ask: Ask) -> Explanation | None:
+        return None
+
+    def question(self, ask: Ask) -> Explanation:
+        raise NotImplementedError
 
     def readiness(self) -> Readiness:
         return Readiness(self.ready, {"models": "ok" if self.ready else "loading"})

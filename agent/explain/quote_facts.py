@@ -1,0 +1,168 @@
+"""The fact table of a question about one quote."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from agent.api.schemas import QuoteRequest, Shopper
+from agent.clock import StoreClock
+from agent.decision import Candidate, Decision, TrailStep
+from agent.explain.facts import Fact, FactTable
+from agent.explain.questions import Kind, Question
+from agent.explain.record import alike, at_price, data_used, held_because, priced, reasoned, ruled, scored
+from agent.explain.reruns import Reruns
+from agent.explain.what_if import counterfactual, difference, driver, for_shopper
+from agent.records import ProductWeek
+from agent.store import Store
+
+_HISTORY: Final = timedelta(weeks=26)
+_PRIOR: Final = timedelta(days=30)
+_WHAT_IFS: Final = (Kind.WHAT_IF_STOCK, Kind.WHAT_IF_COMPETITOR, Kind.WHAT_IF_COST, Kind.WHAT_IF_HISTORY)
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteFacts:
+    """Computes facts from the record, and from what-ifs where the question asks for one."""
+
+    store: Store
+    clock: StoreClock
+    reruns: Reruns
+
+    def table(self, question: Question, decision: Decision) -> FactTable:
+        """Everything that an answer to this question may say."""
+        kept = self.store.request_of(decision.id)
+        request = None if kept is None else QuoteRequest.model_validate(dict(kept))
+        facts = [*self._facts(question, decision, request), *data_used(decision)]
+        return FactTable.of(question.kind, decision.currency, facts)
+
+    def _facts(self, question: Question, decision: Decision, request: QuoteRequest | None) -> Iterator[Fact]:
+        kind, slots = question.kind, question.slots
+        yield from priced(decision)
+        if kind in (*_WHAT_IFS, Kind.DRIVER, Kind.COMPARE, Kind.WHY_NOT) and request is None:
+            yield Fact("missing", "missing.request")
+        elif kind in _WHAT_IFS and request is not None:
+            yield from scored(decision)
+            yield from counterfactual(kind, slots, decision, request, self.reruns)
+        elif kind is Kind.DRIVER and request is not None:
+            yield from reasoned(decision)
+            yield from driver(decision, request, self.reruns)
+        elif kind is Kind.COMPARE and request is not None:
+            yield from self._compared(question, decision, request)
+        elif kind is Kind.WHY_NOT and request is not None:
+            yield from scored(decision)
+            yield from self._instead(question, decision, request)
+        elif kind is Kind.PRICE_HISTORY:
+            yield from self._history(decision)
+        elif kind in _PLAIN:
+            yield from reasoned(decision)
+            yield from scored(decision)
+            yield from ruled(decision)
+            yield from alike(decision)
+
+    def _instead(self, question: Question, decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
+        """Another price: the one asked about, else the best of those that were not chosen."""
+        asked = question.slots.amount_minor
+        if asked is None:
+            best = _runner_up(decision)
+            asked = None if best is None else best.price_minor
+        offered = None if asked is None else self.reruns.offer(request, asked, decision.at)
+        if asked is None or offered is None:
+            yield Fact("missing", "missing.amount")
+            return
+        yield Fact("asked_price", asked)
+        barred = [step for step in offered.trail if step.rule != "rounding"]
+        if barred and offered.price_minor != asked:
+            yield Fact("allowed_price", offered.price_minor)
+            yield Fact("rule", f"rule.{_strongest(barred).rule}")
+        if held_because(decision) is not None or decision.scores is None:
+            return
+        yield Fact("asked_probability", offered.scores.purchase_probability.value)
+        yield Fact("asked_profit", offered.scores.profit.value)
+        yield from _profit_gap(offered.scores.profit.value, decision.scores.profit.value)
+
+    def _compared(self, question: Question, decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
+        """The same product at the same moment for another shopper."""
+        other = self._other(question.slots.other)
+        if other is None:
+            yield Fact("missing", "missing.other")
+            return
+        base, then = self.reruns.quote([request, for_shopper(request, other)], decision.at)
+        if not isinstance(base, Decision) or not isinstance(then, Decision):
+            return
+        yield Fact("other_shopper", other.id or question.slots.other or "")
+        yield Fact("other_price", then.price_minor)
+        gap = then.price_minor - decision.price_minor
+        if gap:
+            yield Fact("other_lower" if gap < 0 else "other_higher", abs(gap))
+        if base.price_minor != decision.price_minor:
+            yield next(difference(decision, base, then))
+        if decision.scores is not None and then.scores is not None:
+            yield from at_price(decision.scores)
+            yield Fact("other_probability", then.scores.purchase_probability.value)
+        yield from self._loyalties(decision, request, other)
+
+    def _loyalties(self, decision: Decision, request: QuoteRequest, other: Shopper) -> Iterator[Fact]:
+        for key, shopper_id in (("loyalty", decision.shopper_id), ("other_loyalty", other.id)):
+            known = None if shopper_id is None else self.reruns.loyalty(request, shopper_id, decision.at)
+            yield Fact(key, f"loyalty.{known or 'new'}")
+
+    def _other(self, named: str | None) -> Shopper | None:
+        """The other shopper: of another quote, or by id where the store knows it."""
+        if named is None:
+            return None
+        kept = self.store.request_of(named)
+        if kept is not None:
+            return QuoteRequest.model_validate(dict(kept)).shopper
+        known = self.store.shopper(named) is not None or self.store.shopper_events(named, limit=1)
+        return Shopper(id=named) if known else None
+
+    def _history(self, decision: Decision) -> Iterator[Fact]:
+        """Weekly prices of the half year before the quote, by the history's calendar."""
+        if decision.product_id is None:
+            return
+        until = self.clock.behaviour_time(decision.at)
+        weeks = self.store.weeks_of(decision.product_id, until - _HISTORY, until)
+        prices = [(week, price) for week in weeks if (price := _shelf(week)) is not None]
+        if not prices:
+            return
+        values = [price for _, price in prices]
+        yield Fact("weeks", len(prices))
+        yield Fact("since", f"{prices[0][0].week:%Y-%m-%d}")
+        yield Fact("until", f"{until:%Y-%m-%d}")
+        yield Fact("lowest_price", min(values))
+        yield Fact("highest_price", max(values))
+        yield Fact("first_price", values[0])
+        yield Fact("latest_price", values[-1])
+        moved = 100 * (values[-1] / values[0] - 1)
+        if moved:
+            yield Fact("moved_down_pct" if moved < 0 else "moved_up_pct", abs(moved))
+        prior = [price for week, price in prices if week.week >= until - _PRIOR]
+        if prior:
+            yield Fact("prior_price", min(prior))
+
+
+def _shelf(week: ProductWeek) -> int | None:
+    """What the product cost that week: the price paid where it is known, else the list price."""
+    return week.price_minor or week.list_minor
+
+
+def _runner_up(decision: Decision) -> Candidate | None:
+    others = [one for one in decision.candidates if one.price_minor != decision.price_minor]
+    return max(others, key=lambda one: one.scores.profit.value, default=None)
+
+
+def _strongest(trail: list[TrailStep]) -> TrailStep:
+    """The step that moved the price furthest."""
+    return max(trail, key=lambda step: abs(step.to_minor - step.from_minor))
+
+
+def _profit_gap(asked: float, chosen: float) -> Iterator[Fact]:
+    if chosen <= 0:
+        return
+    gap = 100 * (asked / chosen - 1)
+    if abs(gap) >= 0.05:
+        yield Fact("profit_less_pct" if gap < 0 else "profit_more_pct", abs(gap))
+
+
+_PLAIN: Final = (Kind.WHY_PRICE, Kind.RULE, Kind.CONFIDENCE, Kind.SIMILAR_SHOPPERS)

@@ -1,0 +1,124 @@
+"""Facts that lie in the recorded decision itself."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from agent.decision import Decision, Rung, Scores
+from agent.disclosure import is_personal
+from agent.explain.facts import Fact
+from agent.gateway import UNKNOWN_BOUNDS_RULE
+from agent.observe import OPTED_OUT
+from models.strategy import Lever
+
+ABSTAINED: Final = "a move was proposed"
+_SIMILAR: Final = 3
+_INPUTS: Final = {
+    "product.list_price": "input.list_price",
+    "product.cost": "input.cost",
+    "market.past_outcomes": "input.past_outcomes",
+}
+
+
+def priced(decision: Decision) -> Iterator[Fact]:
+    """The product, its price, and where that stands against the reference price."""
+    yield Fact("product", decision.product_title or decision.product_id or "")
+    yield Fact("price", decision.price_minor)
+    yield Fact("reference_price", decision.reference_minor)
+    gap = 100 * (decision.price_minor - decision.reference_minor) / decision.reference_minor
+    if gap < 0:
+        yield Fact("discount_pct", -gap)
+    elif gap > 0:
+        yield Fact("premium_pct", gap)
+
+
+def reasoned(decision: Decision) -> Iterator[Fact]:
+    """Why: the reason of the chosen strategy, or why the reference price was held."""
+    held = held_because(decision)
+    if held is not None:
+        yield Fact("held", f"held.{held}")
+        return
+    lever = decision.strategy.lever
+    abstained = lever is Lever.HOLD and decision.rationale.startswith(ABSTAINED)
+    yield Fact("reason", "reason.abstained" if abstained else f"reason.{lever}")
+
+
+def held_because(decision: Decision) -> str | None:
+    """Why no personalised price was made at all, None when one was looked for."""
+    if any(step.rule == UNKNOWN_BOUNDS_RULE for step in decision.trail):
+        return "unknown_cost"
+    if decision.rung is Rung.REFERENCE:
+        return "opted_out" if decision.rationale == OPTED_OUT else "no_time"
+    return None
+
+
+def scored(decision: Decision) -> Iterator[Fact]:
+    """Chances, expected profit and satisfaction at the price, and at the reference price beside it."""
+    if decision.scores is None or held_because(decision) is not None:
+        return
+    yield from at_price(decision.scores)
+    yield Fact("confidence", decision.confidence)
+    yield Fact("candidates", len(decision.candidates))
+    yield Fact("rung", f"rung.{decision.rung}")
+    if decision.price_minor == decision.reference_minor:
+        return
+    for candidate in decision.candidates:
+        if candidate.price_minor == decision.reference_minor:
+            yield Fact("reference_probability", candidate.scores.purchase_probability.value)
+            yield Fact("reference_profit", candidate.scores.profit.value)
+            return
+
+
+def at_price(scores: Scores) -> Iterator[Fact]:
+    """The three scores of the price."""
+    chance = scores.purchase_probability
+    yield Fact("purchase_probability", chance.value)
+    yield Fact("purchase_low", chance.low)
+    yield Fact("purchase_high", chance.high)
+    yield Fact("profit", scores.profit.value)
+    yield Fact("satisfaction", scores.satisfaction.value)
+
+
+def ruled(decision: Decision) -> Iterator[Fact]:
+    """The last limit that moved the price, rounding apart unless it alone did."""
+    limits = [step for step in decision.trail if step.rule not in ("rounding", UNKNOWN_BOUNDS_RULE)]
+    moved = limits or [step for step in decision.trail if step.rule != UNKNOWN_BOUNDS_RULE]
+    if moved:
+        yield Fact("rule", f"rule.{moved[-1].rule}")
+        yield Fact("rule_from", moved[-1].from_minor)
+        yield Fact("rule_to", moved[-1].to_minor)
+        yield Fact("rules", len(moved))
+
+
+def alike(decision: Decision) -> Iterator[Fact]:
+    """What became of alike offers to alike shoppers, as retrieved then."""
+    if decision.evidence:
+        sold = [outcome.price_ratio for outcome in decision.evidence if outcome.bought]
+        yield Fact("outcomes", len(decision.evidence))
+        yield Fact("bought", len(sold))
+        gap = 100 * (sum(sold) / len(sold) - 1) if sold else 0.0
+        if gap <= -0.05:
+            yield Fact("bought_below_pct", -gap)
+        elif gap >= 0.05:
+            yield Fact("bought_above_pct", gap)
+    titles = tuple(dict.fromkeys(product.title for product in decision.similar))
+    yield Fact("similar_products", titles[:_SIMILAR])
+
+
+def data_used(decision: Decision) -> Iterator[Fact]:
+    """Whether the price is personalised, on which inputs, and what did not enter."""
+    disclosure = decision.disclosure
+    yield Fact("personalised", "personalised.yes" if decision.personalised else "personalised.no")
+    personal = tuple(_code(name) for name in disclosure.inputs_used if is_personal(name))
+    if decision.personalised and personal:
+        yield Fact("inputs", personal)
+    others = tuple(_code(name) for name in disclosure.inputs_used if not is_personal(name))
+    yield Fact("other_inputs", others)
+    yield Fact("ignored", tuple(dict.fromkeys(f"ignored.{one.input}" for one in disclosure.inputs_ignored)))
+
+
+def _code(name: str) -> str:
+    """The coded value of an input; profile attributes go by their own name."""
+    if name in _INPUTS:
+        return _INPUTS[name]
+    source, _, detail = name.partition(".")
+    return name if source == "profile" and detail else f"input.{detail or source}"

@@ -1,0 +1,95 @@
+"""What a question names, found by rules: amounts, percents, counts, ids, a category, a span of days."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from agent.explain.questions import Slots
+from agent.money import MAX_MINOR, fraction_digits
+
+_NUMBER: Final = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+_UNITS: Final = r"(?:[A-Z]{3}\b|dollars?\b|bucks\b|euros?\b|yuan\b|元|块|美元|欧元)"
+_UUID: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
+_MONEY: Final = re.compile(rf"[$€£¥]\s?{_NUMBER}|{_NUMBER}\s?{_UNITS}")
+_CENTS: Final = re.compile(rf"{_NUMBER}\s?(?:cents?\b|美分|分钱)", re.IGNORECASE)
+_PERCENT: Final = re.compile(rf"{_NUMBER}\s?(?:%|per\s?cent\b|pct\b)|百分之{_NUMBER}", re.IGNORECASE)
+_PLAIN: Final = re.compile(rf"(?<![\w.#-]){_NUMBER}(?![\w-])")
+_OTHER: Final = re.compile(
+    r"(?:shopper|customer|household|buyer|user|quote|顾客|客户|用户|买家|报价)s?\s*(?:id|no\.?|number|编号|号)?"
+    r"\s*[:#]?\s*[\"'“「]?([A-Za-z0-9][\w.:-]*\d[\w.:-]*|\d+)",
+    re.IGNORECASE,
+)
+_DOWN: Final = re.compile(r"cheap|low|less|under|drop|fall|fell|down|cut|undercut|低|便宜|降|少|跌|减", re.IGNORECASE)
+_FACTORS: Final = (
+    (re.compile(r"double|twice|two times|翻倍|翻一番|两倍", re.IGNORECASE), 2.0),
+    (re.compile(r"triple|three times|三倍", re.IGNORECASE), 3.0),
+    (re.compile(r"\bhalf|halve|一半|减半", re.IGNORECASE), 0.5),
+    (re.compile(r"sold out|out of stock|no stock|run out|last one|缺货|售罄|没有库存|卖完", re.IGNORECASE), 0.0),
+)
+_SPANS: Final = (
+    (re.compile(r"today|yesterday|24 hours|今天|昨天", re.IGNORECASE), 1),
+    (re.compile(r"month|30 days|月", re.IGNORECASE), 30),
+    (re.compile(r"quarter|90 days|季度", re.IGNORECASE), 90),
+    (re.compile(r"year|年", re.IGNORECASE), 365),
+    (re.compile(r"fortnight|two weeks|14 days|两周|两个星期", re.IGNORECASE), 14),
+)
+
+
+def find_slots(text: str, currency: str, categories: Iterable[str] = ()) -> Slots:
+    """Read what a question names; amounts are taken to be in `currency`."""
+    plain = unicodedata.normalize("NFKC", text)
+    percent = _PERCENT.search(plain)
+    rest = _PERCENT.sub(" ", plain)
+    other = _UUID.search(rest) or _OTHER.search(rest)
+    identifier = None if other is None else other.group(0 if other.re is _UUID else 1)
+    if other is not None:
+        rest = rest.replace(other.group(0), " ")
+    amount, bare = _amount(rest, currency), _PLAIN.search(rest)
+    number = None if bare is None else Decimal(bare.group(1).replace(",", ""))
+    if amount is None and number is not None:
+        amount = _minor(number, currency)
+    change = None
+    if percent is not None:
+        change = float(_value(percent)) * (-1 if _DOWN.search(plain) else 1)
+    return Slots(
+        amount_minor=amount,
+        change_pct=change,
+        count=int(number) if number is not None and number == int(number) and number <= 10**9 else None,
+        factor=next((factor for pattern, factor in _FACTORS if pattern.search(plain)), None),
+        other=identifier,
+        category=_category(plain, categories),
+        days=next((days for pattern, days in _SPANS if pattern.search(plain)), 7),
+    )
+
+
+def _amount(text: str, currency: str) -> int | None:
+    cents = _CENTS.search(text)
+    if cents is not None:
+        return round(_value(cents))
+    money = _MONEY.search(text)
+    return None if money is None else _minor(_value(money), currency)
+
+
+def _minor(amount: Decimal, currency: str) -> int | None:
+    minor = round(amount.scaleb(fraction_digits(currency)))
+    return minor if 0 < minor <= MAX_MINOR else None
+
+
+def _value(match: re.Match[str]) -> Decimal:
+    return Decimal(next(group for group in match.groups() if group).replace(",", ""))
+
+
+def _category(text: str, categories: Iterable[str]) -> str | None:
+    """The longest known category that the question holds as whole words, its plural forgiven."""
+    lower = text.lower()
+    found = [name for name in categories if name and _holds(lower, name.lower())]
+    return max(found, key=len, default=None)
+
+
+def _holds(text: str, name: str) -> bool:
+    stem = name[:-1] if name.endswith("s") and len(name) > 3 else name
+    if any("一" <= char <= "鿿" for char in name):
+        return name in text
+    return re.search(rf"(?<!\w){re.escape(stem)}(?:s|es)?(?!\w)", text) is not None

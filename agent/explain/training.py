@@ -1,0 +1,106 @@
+"""Training of what explanations need: the question head and the narrator. Neither reads the demo data."""
+
+import random
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from tokenizers import Tokenizer
+
+from agent.encoding import CachedEncoder
+from agent.explain.narration import lessons
+from agent.explain.practice import random_table, thinned
+from agent.explain.questions import Kind as Asked
+from agent.prepare import Progress, load_encoder
+from models.base_weights import SMOLLM2, sha256_file
+from models.gguf_weights import write_tokenizer
+from models.registry import Kind, ModelMeta, Registry
+from models.training.cards import card
+from models.training.demo import revision
+from models.training.narrator import Lesson, NarratorTrainingConfig, save_narrator_delta, train_narrator
+from models.training.understanding import (
+    DATA,
+    QuestionTrainingConfig,
+    measure_questions,
+    read_paraphrases,
+    train_questions,
+)
+from models.understanding import save_question_head
+from models.versions import CARD, install_deltas
+from prompts import load_prompt
+
+PRACTICE: Final = 400  # tables a kind
+
+
+def train_text(registry: Registry, kind: Kind, version: str, progress: Progress) -> ModelMeta:
+    """Train the question head or the narrator and activate it."""
+    with TemporaryDirectory() as folder:
+        meta = _STEPS[kind](registry, version, Path(folder), progress)
+        (Path(folder) / CARD).write_text(card(meta), "utf-8")
+        install_deltas(registry, meta, Path(folder))
+    registry.activate(kind, version)
+    return meta
+
+
+def practice() -> list[Lesson]:
+    """What the narrator learns: prompts and texts over random tables, each passed by the checker."""
+    prompt = load_prompt("explanation", 1)
+    found = []
+    for kind in Asked:
+        for seed in range(1_000, 1_000 + PRACTICE):  # tests use seeds below these
+            rng = random.Random(seed)  # noqa: S311 - practice, not secrets
+            table = thinned(random_table(kind, seed), rng)
+            found += [Lesson(asked, text) for asked, text in lessons(table, prompt, rng)]
+    return found
+
+
+def _understanding(registry: Registry, version: str, work: Path, progress: Progress) -> ModelMeta:
+    config = QuestionTrainingConfig()
+    encoder = CachedEncoder(load_encoder(registry, 2))
+    progress("understanding", 0.0)
+    head = train_questions(read_paraphrases(DATA / "questions.jsonl"), encoder, config)
+    save_question_head(head, work / "understanding.safetensors")
+    scores = asdict(measure_questions(head, encoder, read_paraphrases(DATA / "questions_held_out.jsonl")))
+    metrics = {name: float(value) for name, value in scores.items() if name != "mistakes"}
+    meta = _meta(Kind.UNDERSTANDING, version, asdict(config), sha256_file(DATA / "questions.jsonl"))
+    requires = {Kind.ENCODER: registry.active(Kind.ENCODER)}
+    return meta.model_copy(update={"metrics": metrics, "requires": requires, "base": {}})
+
+
+def _narrator(_registry: Registry, version: str, work: Path, progress: Progress) -> ModelMeta:
+    config = NarratorTrainingConfig()
+    write_tokenizer(work / "tokenizer.json")
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+    net = train_narrator(
+        practice(),
+        tokenizer,
+        config,
+        lambda step, loss: progress(f"narrator, loss {loss:.3f}", step / config.steps),
+    )
+    save_narrator_delta(net, config, work / "delta.safetensors")
+    return _meta(Kind.NARRATOR, version, asdict(config), load_prompt("explanation", 1).sha256)
+
+
+def _meta(kind: Kind, version: str, config: dict[str, float], data_sha256: str) -> ModelMeta:
+    return ModelMeta(
+        kind=kind,
+        version=version,
+        created_at=datetime.now(UTC),
+        trained_on="texts written for Pricesmith",
+        data_sha256=data_sha256,
+        base={"smollm2": SMOLLM2.sha256},
+        config=config,
+        metrics={},
+        requires={},
+        git_revision=revision(),
+        files={},
+    )
+
+
+_STEPS: Final[dict[Kind, Callable[[Registry, str, Path, Progress], ModelMeta]]] = {
+    Kind.UNDERSTANDING: _understanding,
+    Kind.NARRATOR: _narrator,
+}

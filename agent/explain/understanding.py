@@ -1,0 +1,40 @@
+"""What a question asks for: the classifier's word where it is sure, else none of the kinds."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.explain.questions import Kind
+from models.encoder import Encoder
+from models.understanding import QuestionHead
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A kind and how probable it is."""
+
+    kind: Kind
+    probability: float
+
+
+class Understanding(Protocol):
+    """Questions to kinds."""
+
+    def read(self, text: str) -> Understood:
+        """The kind of one question."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """Character n-grams and the encoder's state through one softmax head; below its threshold it abstains."""
+
+    encoder: Encoder
+    head: QuestionHead
+
+    def read(self, text: str) -> Understood:
+        """The kind of one question."""
+        probabilities = self.head.probabilities([text], self.encoder.encode([text]))[0]
+        best = int(probabilities.argmax())
+        kind = Kind(self.head.kinds[best])
+        probability = float(probabilities[best])
+        return Understood(kind if probability >= self.head.threshold else Kind.NONE, probability)

@@ -1,0 +1,91 @@
+"""Sums over recorded decisions; none of them reads a whole decision."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Float, Integer, and_, case, cast, func, or_, select
+
+from agent.records import OutcomeType
+from agent.store.rows import Repository
+from agent.store.tables import DECISIONS, OUTCOMES, PRODUCTS
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From `since`, included, to `until`, excluded."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DiscountSums:
+    """Quotes of a span; discounts are shares of the reference price, the mean over discounted quotes."""
+
+    quotes: int
+    discounted: int
+    mean_discount: float
+    deepest_discount: float
+    sold: int
+    sold_discounted: int
+
+
+class DecisionLogRepository(Repository):
+    """What many decisions came to."""
+
+    def quote_count(self, span: Span) -> int:
+        """How many quotes there were."""
+        with self._db.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(DECISIONS).where(_in(span))).scalar_one())
+
+    def discounts(self, span: Span, category: str | None = None) -> DiscountSums:
+        """How far below the reference quotes lay, and how many sold; of one category when it is named."""
+        below = DECISIONS.c.price_minor < DECISIONS.c.reference_minor
+        share = 1 - cast(DECISIONS.c.price_minor, Float) / DECISIONS.c.reference_minor
+        sold = (
+            select(OUTCOMES.c.quote_id)
+            .where((OUTCOMES.c.quote_id == DECISIONS.c.id) & (OUTCOMES.c.type == OutcomeType.PURCHASED))
+            .exists()
+        )
+        query = select(
+            func.count(),
+            _count(below),
+            func.coalesce(func.avg(case((below, share))), 0.0),
+            func.coalesce(func.max(case((below, share))), 0.0),
+            _count(sold),
+            _count(and_(sold, below)),
+        ).select_from(DECISIONS)
+        if category is not None:
+            query = query.join(PRODUCTS, PRODUCTS.c.product_id == DECISIONS.c.product_id)
+            query = query.where(PRODUCTS.c.category == category)
+        with self._db.read() as connection:
+            row = connection.execute(query.where(_in(span))).one()
+        return DiscountSums(int(row[0]), int(row[1]), float(row[2]), float(row[3]), int(row[4]), int(row[5]))
+
+    def moved_by(self, rules: Sequence[str], span: Span) -> Mapping[str, int]:
+        """Quotes by product that one of the gateway's rules moved, most first."""
+        named = [DECISIONS.c.body.contains(f'"rule":"{rule}"', autoescape=True) for rule in rules]
+        hits = func.count()
+        query = select(DECISIONS.c.product_id, hits).where(_in(span), or_(*named), DECISIONS.c.product_id.is_not(None))
+        query = query.group_by(DECISIONS.c.product_id).order_by(hits.desc(), DECISIONS.c.product_id)
+        with self._db.read() as connection:
+            return {row[0]: int(row[1]) for row in connection.execute(query)}
+
+    def above_reference(self, span: Span) -> Mapping[str | None, int]:
+        """Quotes above the reference price by shopper, most first; None stands for shoppers without an id."""
+        hits = func.count()
+        query = select(DECISIONS.c.shopper_id, hits).where(
+            _in(span), DECISIONS.c.price_minor > DECISIONS.c.reference_minor
+        )
+        query = query.group_by(DECISIONS.c.shopper_id).order_by(hits.desc(), DECISIONS.c.shopper_id)
+        with self._db.read() as connection:
+            return {row[0]: int(row[1]) for row in connection.execute(query)}
+
+
+def _in(span: Span) -> ColumnElement[bool]:
+    return (DECISIONS.c.at >= span.since) & (DECISIONS.c.at < span.until)
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0), type_=Integer), 0)

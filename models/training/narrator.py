@@ -1,0 +1,94 @@
+"""Fine-tuning of the narrator: LoRA on all of SmolLM2's layers, next-token loss on the answer alone."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from peft.peft_model import PeftModel
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from torch.nn.functional import cross_entropy
+from transformers import LlamaModel
+
+from models.gguf_weights import read_layers
+from models.llama import LlamaShape
+from models.narrator import END, NARRATOR_SHAPE
+from models.training.strategist import pad
+from models.training.strategist_net import llama_config
+
+
+@dataclass(frozen=True, slots=True)
+class NarratorTrainingConfig:
+    """How the narrator's delta is trained."""
+
+    rank: int = 8
+    alpha: int = 16
+    steps: int = 150
+    batch: int = 12
+    learning_rate: float = 1e-3
+    seed: int = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A prompt and the answer to it."""
+
+    prompt: str
+    answer: str
+
+
+def train_narrator(
+    lessons: Sequence[Lesson],
+    tokenizer: Tokenizer,
+    config: NarratorTrainingConfig,
+    on_step: Callable[[int, float], None] | None = None,
+    shape: LlamaShape = NARRATOR_SHAPE,
+) -> PeftModel:
+    """Train on lessons drawn with replacement; `on_step` is told step and loss (nats a token)."""
+    torch.manual_seed(config.seed)
+    rng = np.random.default_rng(config.seed)
+    base = LlamaModel(llama_config(shape))
+    base.load_state_dict(read_layers(shape))
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+    )
+    net = get_peft_model(base, lora)
+    head = base.embed_tokens.weight.detach()  # (vocabulary, width), tied
+    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, config.learning_rate, total_steps=config.steps, pct_start=0.1
+    )
+    end = tokenizer.token_to_id(END)
+    encoded = [(tokenizer.encode(x.prompt).ids, [*tokenizer.encode(f" {x.answer}").ids, end]) for x in lessons]
+    for step in range(config.steps):
+        chosen = [encoded[index] for index in rng.integers(0, len(encoded), config.batch)]
+        ids, lengths = pad([prompt + answer for prompt, answer in chosen])
+        mask = (torch.arange(ids.shape[1])[None] < lengths[:, None]).long()
+        starts = torch.tensor([len(prompt) for prompt, _ in chosen])
+        asked = (torch.arange(ids.shape[1] - 1)[None] >= starts[:, None] - 1) & mask[:, 1:].bool()
+        with torch.autocast("cpu", torch.bfloat16):
+            states = net(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1][asked]
+            logits = states @ head.T
+        loss = cross_entropy(logits.float(), ids[:, 1:][asked])
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimiser.step()
+        schedule.step()
+        if on_step is not None:
+            on_step(step, float(loss.detach()))
+    return net
+
+
+def save_narrator_delta(net: PeftModel, config: NarratorTrainingConfig, path: Path) -> None:
+    """Write the LoRA matrices in half precision."""
+    state = {name: tensor.detach().half().contiguous() for name, tensor in get_peft_model_state_dict(net).items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {"scale": str(config.alpha / config.rank)} | {key: str(value) for key, value in asdict(config).items()}
+    save_file(state, str(path), metadata=metadata)

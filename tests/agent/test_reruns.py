@@ -1,0 +1,31 @@
+from agent.api.schemas import QuoteRequest
+from agent.decision import Decision
+from agent.pricing import Service
+from tests.prepared import World
+
+
+def test_a_kept_request_asked_again_at_its_time_gives_the_recorded_price(service: Service, world: World) -> None:
+    asked = {
+        "shopper": {"id": world.shopper, "profile": {"income": 90_000, "gender": "female"}},
+        "product": {"id": world.bought},
+        "events": [{"type": "add_to_cart", "product_id": world.bought}],
+        "context": {"inventory": 40, "location": "Lima", "religion": "none of yours"},
+        "quantity": 2,
+    }
+    decision = service.quote([QuoteRequest.model_validate(asked)])[0]
+    assert isinstance(decision, Decision)
+    store = service._parts.store
+    kept = store.request_of(decision.id)
+    assert kept is not None
+    assert "gender" not in str(kept)
+    assert "religion" not in str(kept)
+
+    again = service._parts.pipeline.draft().quote([QuoteRequest.model_validate(kept)], decision.at)[0]
+
+    assert isinstance(again, Decision)
+    assert (again.price_minor, again.scores, again.confidence) == (
+        decision.price_minor,
+        decision.scores,
+        decision.confidence,
+    )
+    assert store.decision(again.id) is None
