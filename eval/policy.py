@@ -36,8 +36,8 @@ class Run:
     """One policy on one world with one seed; arrays are `(visits,)`.
 
     Attributes:
-        profit: Expected profit of each price under the truth, what the unit would have brought later taken off.
-        best: The same for the best price given what can be observed.
+        profit: Expected profit of each price under the truth.
+        best: What the best policy earns, knowing the truth but for what cannot be observed.
         surplus: Expected consumer surplus.
         above: Whether the price lay above the reference.
         breaches: Prices outside the limits.
@@ -121,9 +121,9 @@ def run(world: World, policy: Policy, visits: int) -> Run:
             batch = world.visits(min(world.batch, visits - len(profit)))
             ratios = policy.prices(batch)
             for visit, ratio, ideal in zip(batch, ratios, oracle.prices(batch), strict=True):
-                worth = world.opportunity(visit)
-                profit.append(float(visit.probability(ratio)) * (ratio - worth))
-                best.append(float(visit.probability(ideal)) * (ideal - worth))
+                profit.append(float(visit.probability(ratio)) * (ratio - visit.cost))
+                earned = float(visit.probability(ideal)) * (ideal - visit.cost)
+                best.append(earned if visit.attainable is None else visit.attainable)
                 surplus.append(visit.surplus(ratio))
                 above.append(ratio > 1.0 + 1e-3)
             policy.learn(batch, ratios, [world.settle(v, r) for v, r in zip(batch, ratios, strict=True)])

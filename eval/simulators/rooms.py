@@ -35,18 +35,23 @@ class Rooms:
         return [ProductRecord("room", "Double room", "USD", list_minor=12_000, cost_minor=2_400, category="room")]
 
     def visits(self, count: int) -> list[Visit]:
-        """The next visit; nights without a room left are over."""
+        """The next visit; nights without a room left are over, and their time counts as spent."""
         found: list[Visit] = []
+        elapsed = 0
         while len(found) < count:
             if self._step >= STEPS or not self._units:
+                elapsed += STEPS - self._step
                 self._night, self._step, self._units = self._night + 1, 0, CAPACITY
+            elapsed += 1
             came = self._dice.arrivals.random() < CHANCE
             kind = _TYPES[int(self._dice.arrivals.random() > _TYPES[0][1])]
             if came:
                 hours = float(STEPS - self._step)
                 at = _START + timedelta(hours=self._night * STEPS + self._step)
                 traits: dict[str, float | str] = {"travels_for": kind[0]}
-                found.append(Visit("room", traits, _COST, kind[2], kind[3], at, self._units, hours))
+                earned = float(self._value[STEPS, CAPACITY]) * elapsed / STEPS
+                found.append(Visit("room", traits, _COST, kind[2], kind[3], at, self._units, hours, earned))
+                elapsed = 0
             self._step += 1
         return found
 

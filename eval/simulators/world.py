@@ -29,6 +29,7 @@ class Visit:
         cost: Cost of selling a unit over the reference price.
         level, slope: Of the true logit in log(price / reference); unseen by any policy.
         units, hours: Stock left and hours until it is worth nothing, None where stock does not matter.
+        attainable: Where it does: what the best policy earns in the time since the visit before; else None.
     """
 
     product: str
@@ -39,6 +40,7 @@ class Visit:
     at: datetime
     units: int | None = None
     hours: float | None = None
+    attainable: float | None = None
 
     def probability(self, ratio: Floats | float) -> Floats:
         """True chance of a sale at prices."""

@@ -29,6 +29,8 @@ _PRODUCT_UNKNOWN: Final = (0.0, float(np.log(1e-6)), float(np.log(1e-3)), 0.0, 0
 _SATISFACTION_LOSS: Final = 0.2
 _BLOCK: Final = 65_536
 _PATIENCE: Final = 3
+_MAX_CLUSTERS: Final = 20_000
+_BINNED_ROWS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,8 @@ def fit(
     """
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
-    net = EvaluatorNet(Binning.fit(data.numeric[rows], config.n_bins), config)
+    some = rows[:: 1 + len(rows) // _BINNED_ROWS]
+    net = EvaluatorNet(Binning.fit(data.numeric[some], config.n_bins), config)
     with torch.no_grad():
         net.purchase.weight[0, -1] = float(np.log(np.average(data.bought[rows], weights=data.weight[rows])))
         net.purchase.weight[1, -1] = 1.0
@@ -285,6 +288,7 @@ def _robust(
     if not len(rows):
         return np.asarray(np.eye(weights.size) / prior_precision)
     _, cluster = np.unique(data.cluster[rows], return_inverse=True)
+    cluster = cluster % _MAX_CLUSTERS  # independent clusters taken together leave the expected M as it is
     hessian = prior_precision * np.eye(weights.size)
     scores = np.zeros((int(cluster.max()) + 1, weights.size))
     order = np.argsort(cluster, kind="stable")

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 STEP: Final = 0.1
 _BOOTSTRAPS: Final = 400
 _BLOCK: Final = 16_384
+_MAX_CLUSTERS: Final = 20_000
 _NEWTON: Final = 30
 _SEED: Final = 17
 
@@ -123,6 +124,7 @@ def _losses(label: Floats, p: Floats) -> Floats:
 def _bootstrap(values: Floats, weight: Floats, cluster: NDArray[np.int64]) -> tuple[float, float]:
     """Percentile interval of a weighted mean, clusters drawn with replacement (Poisson weights)."""
     _, group = np.unique(cluster, return_inverse=True)
+    group = group % _MAX_CLUSTERS
     total, mass = np.bincount(group, values), np.bincount(group, weight)
     draws = np.random.default_rng(_SEED).poisson(1.0, (_BOOTSTRAPS, len(total))).astype(np.float64)
     low, high = np.percentile((draws @ total) / np.maximum(1e-12, draws @ mass), [2.5, 97.5])

@@ -49,9 +49,9 @@ def test_the_rooms_optimum_beats_every_single_price_on_the_same_nights() -> None
         return float(one.profit.sum() / one.best.sum())
 
     best = earned(Attainable)
-    assert best == pytest.approx(1.0)
+    assert best == pytest.approx(1.0, abs=0.03)  # the noise of who comes
     for ratio in (0.8, 1.0, 1.2, 1.5):
-        assert earned(lambda world, ratio=ratio: _Fixed(ratio)) < 0.99  # type: ignore[misc]
+        assert earned(lambda world, ratio=ratio: _Fixed(ratio)) < best - 0.02  # type: ignore[misc]
 
 
 def test_the_last_room_is_worth_most_early_and_nothing_when_time_is_up() -> None:
