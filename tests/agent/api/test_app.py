@@ -303,8 +303,8 @@ def test_the_schema_tells_bodies_answers_problems_keys_and_an_example(client: Te
         "/livez",
         "/metrics",
         "/readyz",
-        *(f"/v1/{name}" for name in ("events", "outcomes", "products", "quotes", "recommendations")),
-        *(f"/v1/quotes/{name}" for name in ("batch", "verify", "{quote_id}")),
+        *(f"/v1/{name}" for name in ("events", "outcomes", "products", "questions", "quotes", "recommendations")),
+        *(f"/v1/quotes/{name}" for name in ("batch", "verify", "{quote_id}", "{quote_id}/explanations")),
     }
     for path, operation in operations.items():
         if path.startswith("/v1/"):
