@@ -43,9 +43,9 @@ class Pricesmith:
     _asked: list[Decision] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Open a service over a copy of the models and the world's catalogue."""
+        """Open a service over the models and the world's catalogue."""
         self._folder = Path(mkdtemp(prefix="pricesmith-sim-"))
-        shutil.copytree(self.models, self._folder / "models")
+        (self._folder / "models").symlink_to(self.models.resolve())
         limits = self.world.limits
         settings = Settings.model_validate(
             {
