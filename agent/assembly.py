@@ -133,7 +133,7 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
         pipeline=pipeline,
         ranker=Ranker(observer, load_ranking(heads / "ranking.safetensors"), catalogue),
         row_scorer=RowScorer(pipeline, evaluator),
-        explainer=_explainer(registry, encoder, catalogue),
+        explainer=_explainer(registry, encoder, catalogue, narrates=settings.narrator),
     )
 
 
@@ -154,7 +154,7 @@ def _learner(registry: Registry, folder: DataFolder, clock: StoreClock, running:
     return Learner(folder.learning, version, at_home=trained_on_demo == (clock.history_end is not None))
 
 
-def _explainer(registry: Registry, encoder: CachedEncoder, catalogue: Catalogue) -> Explainer:
+def _explainer(registry: Registry, encoder: CachedEncoder, catalogue: Catalogue, *, narrates: bool) -> Explainer:
     """The question head now; the narrator, 270 MB, when the first English answer needs it."""
     head = registry.folder(Kind.UNDERSTANDING, registry.active(Kind.UNDERSTANDING))
     read_meta(head)
@@ -169,7 +169,7 @@ def _explainer(registry: Registry, encoder: CachedEncoder, catalogue: Catalogue)
     return Explainer(
         Classifier(encoder, load_question_head(head / "understanding.safetensors")),
         catalogue.categories,
-        Writer(narrator, load_prompt("explanation", 1), Lock()),
+        Writer(narrator, load_prompt("explanation", 1), Lock()) if narrates else None,
     )
 
 

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     language_model: bool = True
     """Whether the strategist proposes candidates; without it quotes are numeric, and faster."""
 
+    narrator: bool = False
+    """Whether the language model words English explanations; off until its prose is as good as the fixed texts."""
+
     never_above_reference: bool = True
     """No shopper pays more than the reference price."""
 
