@@ -166,8 +166,10 @@ def _why_not(rng: random.Random) -> Iterator[Fact]:
         yield Fact("allowed_price", asked + rng.randint(1, 500))
         yield Fact("rule", f"rule.{rng.choice(RULES)}")
     yield Fact("asked_probability", _chance(rng))
-    yield Fact("asked_profit", rng.uniform(0.01, 400))
-    yield Fact(rng.choice(("profit_less_pct", "profit_more_pct")), rng.uniform(0.1, 90))
+    loss = rng.random() < 0.2
+    yield Fact("asked_profit", rng.uniform(-400, -0.01) if loss else rng.uniform(0.01, 400))
+    if not loss:
+        yield Fact(rng.choice(("profit_less_pct", "profit_more_pct")), rng.uniform(0.1, 90))
 
 
 def _compare(rng: random.Random) -> Iterator[Fact]:

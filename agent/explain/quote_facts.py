@@ -158,7 +158,7 @@ def _strongest(trail: list[TrailStep]) -> TrailStep:
 
 
 def _profit_gap(asked: float, chosen: float) -> Iterator[Fact]:
-    if chosen <= 0:
+    if chosen <= 0 or asked < 0:  # a share of a loss says nothing
         return
     gap = 100 * (asked / chosen - 1)
     if abs(gap) >= 0.05:

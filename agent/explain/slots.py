@@ -10,15 +10,15 @@ from agent.explain.questions import Slots
 from agent.money import MAX_MINOR, fraction_digits
 
 _NUMBER: Final = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
-_UNITS: Final = r"(?:[A-Z]{3}\b|dollars?\b|bucks\b|euros?\b|yuan\b|元|块|美元|欧元)"
+_UNITS: Final = r"(?:[A-Z]{3}(?![A-Za-z])|dollars?\b|bucks\b|euros?\b|yuan\b|元|块|美元|欧元)"
 _UUID: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
 _MONEY: Final = re.compile(rf"[$€£¥]\s?{_NUMBER}|{_NUMBER}\s?{_UNITS}")
 _CENTS: Final = re.compile(rf"{_NUMBER}\s?(?:cents?\b|美分|分钱)", re.IGNORECASE)
 _PERCENT: Final = re.compile(rf"{_NUMBER}\s?(?:%|per\s?cent\b|pct\b)|百分之{_NUMBER}", re.IGNORECASE)
-_PLAIN: Final = re.compile(rf"(?<![\w.#-]){_NUMBER}(?![\w-])")
+_PLAIN: Final = re.compile(rf"(?<![A-Za-z0-9_.#-]){_NUMBER}(?![A-Za-z0-9_-])")
 _OTHER: Final = re.compile(
     r"(?:shopper|customer|household|buyer|user|quote|顾客|客户|用户|买家|报价)s?\s*(?:id|no\.?|number|编号|号)?"
-    r"\s*[:#]?\s*[\"'“「]?([A-Za-z0-9][\w.:-]*\d[\w.:-]*|\d+)",
+    r"\s*[:#]?\s*[\"'“「]?([A-Za-z0-9][A-Za-z0-9_.:-]*\d[A-Za-z0-9_.:-]*|\d+)",
     re.IGNORECASE,
 )
 _DOWN: Final = re.compile(r"cheap|low|less|under|drop|fall|fell|down|cut|undercut|低|便宜|降|少|跌|减", re.IGNORECASE)

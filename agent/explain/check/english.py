@@ -18,6 +18,7 @@ CUES: Final[tuple[Cue, ...]] = (
     before(_M, r"profit at this price (?:is|of)", "profit"),
     before(_M, r"profit at ⟦M⟧", "asked_profit"),
     before(_M, r"(?:less|more) than the", "profit", within=r"profit"),
+    before(_M, r"price chosen", "profit", within=r"profit at ⟦M⟧ is ⟦M⟧, and at the price chosen"),
     before(_M, r"profit would be", "whatif_profit"),
     before(_M, r"where it is", "profit", within=r"profit"),
     before(_M, r"\bfrom\b", "rule_from", within=r"limit|rule|floor|ceiling|margin|rounding|promise"),

@@ -29,7 +29,7 @@ class Mention:
     date: str = ""
 
 
-_DIGITS: Final = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
+_DIGITS: Final = r"(?:(?<![A-Za-z0-9_-])[-−])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _HAN: Final = r"[零〇一二两三四五六七八九十百千万点]+"
 _SYMBOLS: Final = {
     "$": {"USD"},
@@ -98,7 +98,8 @@ def _mention(match: re.Match[str]) -> Mention | None:
 
 
 def _read(start: int, end: int, digits: str, unit: str) -> Mention:
-    value = Decimal(digits.replace(",", "")) if digits[0].isdigit() else _han(digits)
+    written = digits.replace(",", "").replace("−", "-")
+    value = Decimal(written) if written.lstrip("-")[0].isdigit() else _han(digits)
     places = max(0, -int(value.as_tuple().exponent))
     lower = unit.lower()
     if lower == "%" or lower.startswith("per"):
