@@ -1,0 +1,48 @@
+import pytest
+
+from agent.explain.questions import Language, Slots, language_of
+from agent.explain.slots import find_slots
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Why not $2.50?", {"amount_minor": 250}),
+        ("Why not 1,299.00 USD?", {"amount_minor": 129_900}),
+        ("Why wasn't 99 cents chosen?", {"amount_minor": 99}),
+        ("为什么不是1.50？", {"amount_minor": 150}),
+        ("如果竞争对手卖3元呢？", {"amount_minor": 300}),
+        ("What if cost rose by 10 percent?", {"change_pct": 10.0}),
+        ("What if a rival were 8% cheaper?", {"change_pct": -8.0}),
+        ("成本下降百分之5会怎样？", {"change_pct": -5.0}),
+        ("What if we had only 5 left?", {"count": 5}),
+        ("如果只剩5件库存会怎样？", {"count": 5}),
+        ("Suppose inventory doubled.", {"factor": 2.0}),
+        ("Why does shopper 718 get another price?", {"other": "718"}),
+        ("为什么顾客718的价格不一样？", {"other": "718"}),
+        (
+            "Compare with quote 0190a2b4-1111-7000-8000-000000000001",
+            {"other": "0190a2b4-1111-7000-8000-000000000001"},
+        ),
+        ("How did discounts on frozen pizzas do last month?", {"category": "FROZEN PIZZA", "days": 30}),
+        ("昨天给了哪些折扣？", {"days": 1}),
+    ],
+)
+def test_what_a_question_names_is_found(text: str, expected: dict[str, object]) -> None:
+    found = find_slots(text, "USD", ["PIZZA", "FROZEN PIZZA", ""])
+    assert {name: getattr(found, name) for name in expected} == expected
+
+
+def test_a_question_that_names_nothing_has_empty_slots() -> None:
+    assert find_slots("Why this price?", "USD") == Slots()
+
+
+def test_an_amount_beyond_what_money_can_be_is_left_out() -> None:
+    assert find_slots(f"Why not {'9' * 30} USD?", "USD").amount_minor is None
+
+
+@pytest.mark.parametrize(
+    ("text", "language"), [("Why 价?", Language.EN), ("为什么", Language.ZH), ("why", Language.EN)]
+)
+def test_language_is_that_of_the_question(text: str, language: Language) -> None:
+    assert language_of(text) is language

@@ -1,0 +1,39 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from agent.commands.prompts import app
+from agent.explain.narration import narratable
+from agent.explain.practice import random_table
+from agent.explain.questions import Kind
+from prompts import PromptError, load_prompt, prompt_versions
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_every_published_prompt_is_listed_and_passes_its_test() -> None:
+    assert [row["prompt"] for row in json.loads(run("list", "--json"))] == prompt_versions()
+    assert set(json.loads(run("test", "--json")).values()) == {"ok"}
+
+
+def test_show_prints_the_text_and_diff_of_a_version_with_itself_is_empty() -> None:
+    assert "{kind}: {facts}. answer:" in run("show", "explanation/v001")
+    assert run("diff", "explanation/v001", "explanation/v001") == ""
+    assert "+{kind}: {facts}. answer:" in run("diff", "strategist/v001", "explanation/v001")
+
+
+@pytest.mark.parametrize("label", ["nothing", "strategist/v999", "../strategist/v001"])
+def test_an_unknown_prompt_is_refused(label: str) -> None:
+    with pytest.raises(PromptError):
+        CliRunner().invoke(app, ["show", label], catch_exceptions=False)
+
+
+def test_the_explanation_prompt_renders_as_it_did_when_the_narrator_was_trained() -> None:
+    asked = narratable(random_table(Kind.ABOVE_REFERENCE, 1), load_prompt("explanation", 1))
+    assert asked is not None
+    assert asked.prompt == "above reference: since, until, quotes, above quotes, above shoppers. answer:"
