@@ -98,7 +98,7 @@ class Loans(_Shop):
 
 
 class Grocery(_Shop):
-    """Weekly goods at the demo store's elasticity of -1.3; at realistic costs no discount pays.
+    """Weekly goods with parameters set by hand, elasticity near -1.1; at realistic costs no discount pays.
 
     `cost` is 0.7 of the reference price, or 0.21 where the vendor funds 70 % of it. No price above the reference.
     """
