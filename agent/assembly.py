@@ -207,7 +207,7 @@ def _pipeline(
     store, signer, catalogue, arrivals = ends
     strategist, prompt = writing
     weights = Weights(settings.weight_profit, settings.weight_purchase, settings.weight_satisfaction)
-    rules = SelectionRules(settings.exploration, max_try_frac=settings.max_try_frac)
+    rules = SelectionRules(settings.exploration, control_frac=settings.control_frac, max_try_frac=settings.max_try_frac)
     explores = rules.exploration is not Exploration.OFF
     model = ModelProposer(strategist if settings.language_model else None, prompt)
 
@@ -225,9 +225,7 @@ def _pipeline(
         retriever=retriever,
         proposer=Proposer(evaluator, model, Search(guard, weights), arrivals, explores=explores),
         scorer=scorer,
-        selector=Selector(
-            weights, SelectionRules(settings.exploration, max_try_frac=settings.max_try_frac), np.random.default_rng
-        ),
+        selector=Selector(weights, rules, np.random.default_rng),
         guard=guard,
         recorder=Recorder(store.record_decisions, signer, versions, timedelta(seconds=settings.quote_ttl_s)),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from pydantic import JsonValue
 from uuid_utils import uuid7
@@ -18,6 +19,8 @@ from agent.selector import Selected
 from agent.timing import StepTimer
 from agent.tokens import QuoteClaims, TokenSigner
 from models.online import Lesson
+
+TRIED_REFERENCE: Final = "the reference price, shown by chance so that other prices can be compared with it"
 
 Keep = Callable[[Sequence[Decision], Sequence[Mapping[str, JsonValue]]], None]
 
@@ -129,6 +132,9 @@ def _asked(observation: Observation) -> Mapping[str, JsonValue]:
 
 def _rationale(outcome: Outcome) -> str:
     chosen = outcome.selected.chosen
+    if outcome.selected.tried:
+        held = outcome.guarded.price_minor == outcome.observation.reference_minor
+        return TRIED_REFERENCE if held else f"tried out to learn how it sells: {chosen.rationale}"
     if outcome.observation.holds_reference is None and outcome.selected.abstained:
         return f"a move was proposed, but it is not sure enough to beat the reference price ({chosen.rationale})"
     return chosen.rationale

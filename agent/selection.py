@@ -39,6 +39,7 @@ class SelectionRules:
             sampling, which tries more than flat profit curves repay.
         good_enough: A draw tries a price out only when it finds it better than the one that would be shown otherwise by
             this much utility (satisficing Thompson sampling, Russo and Van Roy 2022).
+        control_frac: Share of quotes that hold the reference price, by chance: what later policies are compared with.
         max_try_frac: How far a price that is tried out may lie from the one that would be shown otherwise; None: as
             far as the merchant's limits allow.
     """
@@ -48,6 +49,7 @@ class SelectionRules:
     min_confidence: float = 0.6
     boldness: float = 0.25
     good_enough: float = 0.02
+    control_frac: float = 0.0
     max_try_frac: float | None = None
 
 
@@ -70,6 +72,7 @@ class Selection:
         propensity: The chance that this final price was shown.
         confidence: Share of posterior draws that agree with the choice.
         abstained: A candidate looked better than the reference, but not surely enough.
+        tried: Another than the best known candidate, shown to learn from it.
     """
 
     index: int
@@ -77,24 +80,34 @@ class Selection:
     propensity: float
     confidence: float
     abstained: bool
+    tried: bool = False
 
 
 def select(contest: Contest, rules: SelectionRules, rng: np.random.Generator) -> Selection:
-    """Choose one candidate; `rng` is drawn from only when exploration is on."""
+    """Choose one candidate; `rng` is drawn from only when something is left to chance."""
     greedy, confidence, abstained = _greedy(contest, rules)
-    share = _THOMPSON_SHARE[rules.exploration]
-    probabilities = np.zeros(len(contest.prices))
-    probabilities[greedy] = 1.0 - share
+    probabilities = _chances(contest, greedy, rules)
     index = greedy
-    if share > 0:
-        winners = _winners(contest, greedy, rules)
-        probabilities += share * np.bincount(winners, minlength=len(contest.prices)) / len(winners)
+    if probabilities[greedy] < 1.0:
         index = int(rng.choice(len(probabilities), p=probabilities / probabilities.sum()))
     prices = np.asarray(contest.prices)
     propensity = float(probabilities[prices == prices[index]].sum())
     if index != greedy:
         confidence = float((contest.draws[index] >= contest.draws[contest.reference]).mean())
-    return Selection(index, tuple(probabilities.tolist()), min(1.0, propensity), confidence, abstained)
+    return Selection(index, tuple(probabilities.tolist()), min(1.0, propensity), confidence, abstained, index != greedy)
+
+
+def _chances(contest: Contest, greedy: int, rules: SelectionRules) -> Floats:
+    """The probability of each candidate: the best one, those that exploration tries, the control group's reference."""
+    share = _THOMPSON_SHARE[rules.exploration]
+    chances = np.zeros(len(contest.prices))
+    chances[greedy] = 1.0 - share
+    if share > 0:
+        winners = _winners(contest, greedy, rules)
+        chances += share * np.bincount(winners, minlength=len(contest.prices)) / len(winners)
+    chances *= 1.0 - rules.control_frac
+    chances[contest.reference] += rules.control_frac
+    return chances
 
 
 def _greedy(contest: Contest, rules: SelectionRules) -> tuple[int, float, bool]:

@@ -21,6 +21,7 @@ class Selected:
     propensity: float
     confidence: float
     abstained: bool
+    tried: bool = False
 
     @property
     def chosen(self) -> Candidate:
@@ -43,8 +44,8 @@ class Selector:
         self._rng = rng
 
     def greedy(self) -> "Selector":
-        """The same choice without exploration."""
-        return Selector(self._weights, replace(self._rules, exploration=Exploration.OFF), self._rng)
+        """The same choice with nothing left to chance."""
+        return Selector(self._weights, replace(self._rules, exploration=Exploration.OFF, control_frac=0.0), self._rng)
 
     def select(self, observations: Sequence[Observation], scored: Sequence[Scored]) -> list[Selected]:
         """Choose for each observation."""
@@ -53,7 +54,14 @@ class Selector:
 
     def _one(self, observation: Observation, scored: Scored, rng: np.random.Generator) -> Selected:
         choice = select(self._contest(observation, scored), self._rules, rng)
-        return Selected(_marked(scored, choice), choice.index, choice.propensity, choice.confidence, choice.abstained)
+        return Selected(
+            candidates=_marked(scored, choice),
+            index=choice.index,
+            propensity=choice.propensity,
+            confidence=choice.confidence,
+            abstained=choice.abstained,
+            tried=choice.tried,
+        )
 
     def _contest(self, observation: Observation, scored: Scored) -> Contest:
         reference = observation.reference_minor

@@ -84,3 +84,6 @@ class Settings(BaseSettings):
 
     max_try_frac: float | None = Field(default=None, ge=0, le=10)
     """How far a price that is tried out may lie from the best known one; none leaves it to the other limits."""
+
+    control_frac: float = Field(default=0.0, ge=0, le=0.5)
+    """Share of quotes that hold the reference price, by chance: what `eval policy --log` compares with."""

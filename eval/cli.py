@@ -86,17 +86,30 @@ def policy(
     visits: Annotated[int, typer.Option(min=100, help="Visits to each shop.")] = 5_000,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each.")] = 2,
     quick: Annotated[bool, typer.Option("--quick", help="1,000 visits, one seed.")] = False,
+    log: Annotated[
+        str | None, typer.Option(help="Judge on a decision log instead: a database, or `store` for the data folder's.")
+    ] = None,
+    candidate: Annotated[
+        list[str] | None, typer.Option(help="KIND/VERSION to judge on the log; what is active when left out.")
+    ] = None,
+    estimators: Annotated[bool, typer.Option("--estimators", help="Hold the estimators against the truth.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the report; default DATA/eval.")] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Pricing policies on simulated shops with known truth: Pricesmith through its own pipeline beside its peers.
+    """Pricing policies: on simulated shops with known truth beside their peers, or on your own log of decisions.
 
-    Needs the extra `eval`, and prepared models. Exit code 1 when a price left its limits, or when Pricesmith ends below
-    holding the reference price.
+    Needs the extra `eval`, and prepared models. On simulated shops exit code 1 says that a price left its limits, or
+    that Pricesmith ended below holding the reference price. With --log it says that the candidate may not go live:
+    its lower bound does not beat the best price for everyone, or the log cannot tell; the proof that it may is kept
+    for `models activate`. --estimators shows bias and coverage of the estimators that --log uses.
 
     Example: pricesmith eval policy --world courses --world rooms --visits 2000
+    Example: pricesmith eval policy --log store --candidate evaluator/v4
     """
+    if log is not None or estimators:
+        _off_policy(log, candidate or [], out, data_dir, json=json, quick=quick)
+        return
     try:
         from eval.policy import WORLDS, Suite, regressions, run_suite
         from eval.policy_report import print_report, write_page
@@ -124,4 +137,21 @@ def policy(
     for line in lost:
         sys.stderr.write(f"pricesmith: regression: {line}\n")
     if lost:
+        raise typer.Exit(1)
+
+
+def _off_policy(
+    log: str | None, candidate: list[str], out: Path | None, data_dir: Path | None, *, json: bool, quick: bool
+) -> None:
+    from eval.off_policy.command import estimators_command, log_command
+
+    settings = settings_for(data_dir)
+    target = out or DataFolder(settings.data_dir).root / "eval"
+    target.mkdir(parents=True, exist_ok=True)
+    with progress_bar(quiet=json) as progress:
+        if log is None:
+            estimators_command(target, progress, json=json, quick=quick)
+            return
+        promotes = log_command(settings, (log, candidate), target, progress, json=json)
+    if not promotes:
         raise typer.Exit(1)

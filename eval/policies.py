@@ -114,7 +114,7 @@ class BestPrice(_Quiet):
 
 
 @dataclass(slots=True)
-class _Design:
+class VisitDesign:
     """Columns of visits: one for each word, standardised numbers, stock and time where there are any."""
 
     words: dict[str, int] = field(default_factory=dict)
@@ -174,7 +174,7 @@ class ThompsonLogit(_Quiet):
         self._rng = np.random.default_rng((seed, 5))
         self._log = _Log()
         self._fitted = 0
-        self._model: tuple[_Design, Floats, Floats] | None = None
+        self._model: tuple[VisitDesign, Floats, Floats] | None = None
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
         """Best under one draw of the posterior for each visit."""
@@ -194,7 +194,7 @@ class ThompsonLogit(_Quiet):
         if len(self._log.bought) - self._fitted < max(_LOGIT_EVERY, len(self._log.bought) // 20):
             return
         self._fitted = len(self._log.bought)
-        design = _Design()
+        design = VisitDesign()
         design.fit(self._log.visits)
         x = _with_price(design.rows(self._log.visits), np.asarray(self._log.ratios))
         mode, covariance = _laplace(x, np.asarray(self._log.bought, np.float64))
@@ -229,7 +229,7 @@ class BoostedGrid(_Quiet):
         self._rng = np.random.default_rng((seed, 6))
         self._log = _Log()
         self._fitted = 0
-        self._model: tuple[_Design, lightgbm.LGBMClassifier] | None = None
+        self._model: tuple[VisitDesign, lightgbm.LGBMClassifier] | None = None
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
         """Exploit or explore."""
@@ -251,7 +251,7 @@ class BoostedGrid(_Quiet):
         if n - self._fitted < max(_BOOST_EVERY, n // 5) or len(set(self._log.bought)) < 2:
             return
         self._fitted = n
-        design = _Design()
+        design = VisitDesign()
         design.fit(self._log.visits)
         x = np.concatenate([design.rows(self._log.visits), np.asarray(self._log.ratios)[:, None]], axis=1)
         model = lightgbm.LGBMClassifier(

@@ -36,7 +36,9 @@ class Pricesmith:
     world: World
     models: Path
     exploration: str = "normal"
+    control_frac: float = 0.0
     breaches: int = 0
+    settings: Settings = field(init=False)
     _service: Service = field(init=False)
     _clock: _Now = field(init=False)
     _folder: Path = field(init=False)
@@ -47,11 +49,12 @@ class Pricesmith:
         self._folder = Path(mkdtemp(prefix="pricesmith-sim-"))
         (self._folder / "models").symlink_to(self.models.resolve())
         limits = self.world.limits
-        settings = Settings.model_validate(
+        self.settings = settings = Settings.model_validate(
             {
                 "data_dir": self._folder,
                 "pack": self.world.pack,
                 "exploration": self.exploration,
+                "control_frac": self.control_frac,
                 "language_model": False,
                 "never_above_reference": limits.high <= 1.0,
                 "min_margin_frac": 0.0,

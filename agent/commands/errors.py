@@ -6,6 +6,7 @@ from agent.importing import ImportFormatError
 from agent.keys import ApiKeyError
 from agent.money import MoneyError
 from agent.packs import PackError
+from agent.promotion import NotProven
 from agent.store import StoreError
 from agent.tokens import TokenKeyError
 from models.errors import ModelError
@@ -18,6 +19,7 @@ EXPECTED = (
     ImportFormatError,
     ModelError,
     MoneyError,
+    NotProven,
     PackError,
     PromptError,
     RetrievalError,

@@ -13,6 +13,7 @@ from agent.clock import HISTORY_END_KEY, SystemClock
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
 from agent.prepare import DataFolder, prepare_models
+from agent.promotion import Activation, Promotions
 from models.registry import ORDER, Kind, ModelMeta, Registry, read_meta
 
 app = typer.Typer(no_args_is_help=True, help="List, activate and roll back model versions.")
@@ -139,22 +140,56 @@ def list_versions(data_dir: DataDir = None, json: Json = False) -> None:
 
 
 @app.command("activate")
-def activate(kind: Kind, version: str, data_dir: DataDir = None, json: Json = False) -> None:
-    """Put a version in use, after its files were checked. Example: pricesmith models activate evaluator v2."""
-    registry = Registry(DataFolder(settings_for(data_dir).data_dir).models)
-    registry.activate(kind, version)
-    _say(kind, version, json)
+def activate(
+    kind: Kind,
+    version: str,
+    force: Annotated[bool, typer.Option("--force", help="Without proof; needs --by and --why.")] = False,
+    by: Annotated[str | None, typer.Option(help="Who forces it.")] = None,
+    why: Annotated[str | None, typer.Option(help="The reason, which is written down.")] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Put a version in use, after its files and the proof that it earns more were checked.
+
+    `pricesmith eval policy --log store --candidate KIND/VERSION` makes the proof.
+
+    Example: pricesmith models activate evaluator v4
+    """
+    if force and not (by and why):
+        raise typer.BadParameter("--force needs --by NAME and --why REASON: both are written down")
+    promotions = Promotions(DataFolder(settings_for(data_dir).data_dir).models)
+    _say(promotions.activate(kind, version, forced_by=by if force else None, why=why), json)
 
 
 @app.command("rollback")
 def rollback(kind: Kind, data_dir: DataDir = None, json: Json = False) -> None:
     """Go back to the version in use before. Example: pricesmith models rollback evaluator."""
-    registry = Registry(DataFolder(settings_for(data_dir).data_dir).models)
-    _say(kind, registry.rollback(kind), json)
+    _say(Promotions(DataFolder(settings_for(data_dir).data_dir).models).rollback(kind), json)
 
 
-def _say(kind: Kind, version: str, json: bool) -> None:
-    facts = {"kind": kind.value, "active": version}
+@app.command("history")
+def history(data_dir: DataDir = None, json: Json = False) -> None:
+    """What went live when, on what grounds, and who forced it. Example: pricesmith models history."""
+    done = Promotions(DataFolder(settings_for(data_dir).data_dir).models).history()
+    if json:
+        print_json([one.model_dump(mode="json") for one in done])
+        return
+    rows = [(f"{one.at:%Y-%m-%d %H:%M}", one.kind, one.version, _grounds(one)) for one in done]
+    print_table("Activations", ("at (UTC)", "kind", "version", "grounds"), rows)
+
+
+def _grounds(one: Activation) -> str:
+    if one.forced_by is not None:
+        return f"forced by {one.forced_by}: {one.why}"
+    if one.proof is None:
+        return one.why or "needs no proof"
+    return (
+        f"gain {one.proof.gain:+.2f} ({one.proof.gain_low:+.2f} to {one.proof.gain_high:+.2f}) minor units a decision"
+    )
+
+
+def _say(done: Activation, json: bool) -> None:
+    facts = {"kind": done.kind.value, "active": done.version}
     print_json(facts) if json else print_facts(facts)
 
 

@@ -1,14 +1,20 @@
 """Sums over recorded decisions; none of them reads a whole decision."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import ColumnElement, Float, Integer, and_, case, cast, func, or_, select
 
+from agent.decision import Decision
 from agent.records import OutcomeType
+from agent.store.codec import decode_decision, decode_request
+from agent.store.decisions import Request
 from agent.store.rows import Repository
 from agent.store.tables import DECISIONS, OUTCOMES, PRODUCTS
+
+_BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,12 @@ class DiscountSums:
 
 class DecisionLogRepository(Repository):
     """What many decisions came to."""
+
+    def logged(self) -> Iterator[tuple[Decision, Request | None]]:
+        """Every decision with its request, where kept, by time."""
+        query = select(DECISIONS.c.at, DECISIONS.c.id, DECISIONS.c.body)
+        for row in self._paged(query, [DECISIONS.c.at, DECISIONS.c.id], _BATCH):
+            yield decode_decision(row.body), decode_request(row.body)
 
     def quote_count(self, span: Span) -> int:
         """How many quotes there were."""

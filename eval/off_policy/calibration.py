@@ -1,0 +1,137 @@
+"""Whether the estimators can be believed: logs drawn from simulated shops, estimates held against the truth.
+
+A log prices at random around a rule of thumb. One of the policies judged asks prices that the log holds (`on support`),
+the other prices between them (`off support`). The truth is their expected profit over all visits that were drawn.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from eval.off_policy.estimators import Estimator, Judge
+from eval.off_policy.intervals import bootstrap
+from eval.off_policy.sample import Floats, Sample, Target
+from eval.policies import Attainable, VisitDesign
+from eval.simulators import Courses, Loans, Visit, World
+
+Progress = Callable[[str, float], None]
+
+WORLDS: Final[dict[str, Callable[[int], World]]] = {"courses": Courses, "loans": Loans}
+VISITS: Final = 2_000
+LOGS: Final = 200
+_PRICES: Final = 9
+_FREE: Final = 0.3  # share of prices shown without the rule of thumb
+_WIDTH: Final = 0.15
+_RULE: Final = 0.9  # of the ideal price: the rule of thumb is wrong, as such rules are
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """One estimator of one policy on one shop, over all logs.
+
+    Attributes:
+        bias, rmse: Relative to the truth.
+        coverage: Share of 95 % intervals that hold the truth.
+        width: Mean width of the intervals, relative to the truth.
+    """
+
+    world: str
+    target: str
+    estimator: str
+    bias: float
+    rmse: float
+    coverage: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Everything that a shop's visits hold: `support`, `chance` `(n, k)`; `demand` at the support and at the ideal."""
+
+    visits: Sequence[Visit]
+    sample: Sample
+    demand: Floats
+    ideal: Floats
+    nearest: Floats
+
+    def targets(self) -> tuple[Target, Target]:
+        """The policies that are judged."""
+        return Target.of("on support", self.nearest), Target.of("off support", self.ideal)
+
+    def truth(self, target: Target) -> float:
+        """Expected profit a visit."""
+        price = target.price[:, 0]
+        chance = np.asarray([float(v.probability(p)) for v, p in zip(self.visits, price.tolist(), strict=True)])
+        return float((chance * self.sample.margin(price)).mean())
+
+
+def draw(world: World, visits: int, seed: int) -> Drawn:
+    """Visits of a shop, each with the prices of the log and one of them shown."""
+    found = [visit for _ in range(visits // 100) for visit in world.visits(100)]
+    grid = world.limits.grid
+    support = grid[np.linspace(0, len(grid) - 1, _PRICES).round().astype(int)]
+    ideal = np.asarray(Attainable(world).prices(found))
+    pull = np.exp(-np.abs(np.log(support)[None] - np.log(_RULE * ideal)[:, None]) / _WIDTH)
+    chance = _FREE / _PRICES + (1 - _FREE) * pull / pull.sum(axis=1, keepdims=True)
+    rng = np.random.default_rng((seed, 29))
+    index = (chance.cumsum(axis=1) < rng.random(len(found))[:, None]).sum(axis=1).clip(max=_PRICES - 1)
+    demand = np.stack([visit.probability(support) for visit in found])
+    design = VisitDesign()
+    design.fit(found[:VISITS])
+    row = np.arange(len(found))
+    sample = Sample(
+        support=np.repeat(support[None], len(found), 0),
+        chance=chance,
+        shown=support[index],
+        propensity=chance[row, index],
+        bought=(rng.random(len(found)) < demand[row, index]).astype(np.float64),
+        cost=np.asarray([visit.cost for visit in found]),
+        worth=np.ones(len(found)),
+        context=design.rows(found),
+        cluster=row,
+    )
+    nearest = support[np.abs(np.log(support)[None] - np.log(ideal)[:, None]).argmin(axis=1)]
+    return Drawn(found, sample, demand, ideal, nearest)
+
+
+def calibrate(progress: Progress, logs: int = LOGS, visits: int = VISITS) -> list[Accuracy]:
+    """Accuracy of every estimator on every shop."""
+    found = []
+    for world, make in WORLDS.items():
+        drawn = draw(make(1), logs * visits, seed=1)
+        for target in drawn.targets():
+            found += _accuracy(world, drawn, target, visits, progress)
+    return found
+
+
+def _accuracy(world: str, drawn: Drawn, target: Target, visits: int, progress: Progress) -> list[Accuracy]:
+    truth = drawn.truth(target)
+    names = [e for e in Estimator if target.name == "on support" or e in _EVERYWHERE]
+    values: dict[Estimator, list[tuple[float, float, float]]] = {name: [] for name in names}
+    logs = len(drawn.visits) // visits
+    for log in range(logs):
+        progress(f"{world}, {target.name}", log / logs)
+        rows = np.arange(log * visits, (log + 1) * visits)
+        judge, own = Judge.of(drawn.sample.rows(rows)), target.rows(rows)
+        for name in names:
+            estimate = bootstrap(judge.terms(own, name), judge.sample.cluster, seed=log)
+            values[name].append((estimate.value, estimate.low, estimate.high))
+    return [_summary(world, target.name, name, np.asarray(values[name]), truth) for name in names]
+
+
+_EVERYWHERE: Final = (Estimator.DM, Estimator.KERNEL_SNIPS, Estimator.KERNEL_DR)
+
+
+def _summary(world: str, target: str, name: Estimator, values: Floats, truth: float) -> Accuracy:
+    value, low, high = values.T
+    return Accuracy(
+        world=world,
+        target=target,
+        estimator=name.value,
+        bias=float((value - truth).mean() / truth),
+        rmse=float(np.sqrt(((value - truth) ** 2).mean()) / truth),
+        coverage=float(((low <= truth) & (truth <= high)).mean()),
+        width=float((high - low).mean() / truth),
+    )

@@ -1,0 +1,122 @@
+"""`eval policy --log` and `--estimators`: run, write reports, keep the proof."""
+
+import json as jsonlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agent.assembly import open_store
+from agent.commands.output import print_json
+from agent.prepare import DataFolder
+from agent.promotion import PRICING, Promotions, Proof
+from agent.settings import Settings
+from agent.store import Store
+from eval.off_policy.calibration import LOGS, VISITS, calibrate
+from eval.off_policy.log import Log, read_log
+from eval.off_policy.promotion import LEAST_DECISIONS, Judgement, judge
+from eval.off_policy.replay import Replayed, replay
+from eval.off_policy.report import print_accuracy, print_judgement, write_page
+from models.errors import RegistryError
+from models.registry import Kind, Registry
+
+Progress = Callable[[str, float], None]
+
+STORE = "store"
+
+
+def log_command(
+    settings: Settings, asked: tuple[str, Sequence[str]], target: Path, progress: Progress, *, json: bool
+) -> bool:
+    """Judge candidate versions on a log, and keep the proof; returns whether they may go live.
+
+    Args:
+        settings: Those that the service runs with: limits, pack, weights.
+        asked: The log, `store` or a database; the candidates, `KIND/VERSION` each.
+        target: Folder of the reports.
+        progress: Hears of the replay.
+        json: Print JSON.
+
+    Raises:
+        RegistryError: A candidate is unknown, or the log is too short to say anything.
+    """
+    where, names = asked
+    registry = Registry(DataFolder(settings.data_dir).models)
+    versions = {**registry.in_use(), **_versions(names)}
+    with _open(settings, where) as store:
+        log = read_log(store)
+        _refuse_short(log)
+        replayed = replay(log, settings, store, versions, progress)
+    name = ", ".join(names) or "versions in use"
+    judgement = judge(replayed, name)
+    proof = _proof(replayed, log, judgement, {kind: versions[kind] for kind in PRICING if kind in versions})
+    promotions = Promotions(DataFolder(settings.data_dir).models)
+    for kind, version in _versions(names).items():
+        promotions.keep(kind, version, proof)
+    facts = {"proof": proof.model_dump(mode="json"), "left_out": log.left_out, **asdict(judgement)}
+    (target / "off-policy.json").write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
+    write_page(judgement, proof, target / "off-policy.html")
+    if json:
+        print_json(facts)
+    else:
+        print_judgement(judgement, proof, log)
+        sys.stdout.write(f"report: {target / 'off-policy.html'}\n")
+    for reason in judgement.verdict.reasons:
+        sys.stderr.write(f"pricesmith: may not go live: {reason}\n")
+    return judgement.verdict.promotes
+
+
+def estimators_command(target: Path, progress: Progress, *, json: bool, quick: bool) -> None:
+    """Bias, error and coverage of every estimator on simulated logs."""
+    found = [asdict(one) for one in calibrate(progress, logs=LOGS // 5 if quick else LOGS)]
+    facts = {"visits": VISITS, "logs": LOGS // 5 if quick else LOGS, "accuracy": found}
+    (target / "estimators.json").write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
+    print_json(facts) if json else print_accuracy(found)
+
+
+def _versions(names: Sequence[str]) -> Mapping[Kind, str]:
+    found = {}
+    for name in names:
+        kind, slash, version = name.partition("/")
+        if not slash or kind not in PRICING:
+            allowed = ", ".join(f"{one}/VERSION" for one in sorted(PRICING))
+            raise RegistryError(f"candidate {name!r}; allowed: {allowed}; remedy: pricesmith models list")
+        found[Kind(kind)] = version
+    return found
+
+
+def _open(settings: Settings, where: str) -> Store:
+    if where == STORE:
+        return open_store(settings)
+    if "://" in where:
+        return Store.open(where)
+    path = Path(where)
+    if not path.is_file():
+        raise FileNotFoundError(f"{where} is no file; allowed: a SQLite file, a database URL, or `{STORE}`")
+    return Store.open(f"sqlite:///{path.resolve()}")
+
+
+def _refuse_short(log: Log) -> None:
+    bought = sum(quote.bought for quote in log.quotes)
+    if len(log.quotes) < LEAST_DECISIONS or bought in (0, len(log.quotes)):
+        others = ", ".join(f"{count} {reason}" for reason, count in log.left_out.items()) or "none"
+        raise RegistryError(
+            f"the log holds {len(log.quotes)} decisions that can be judged, {bought} of them bought (left out: "
+            f"{others}); needed: {LEAST_DECISIONS}, some bought and some not; remedy: report outcomes and wait"
+        )
+
+
+def _proof(replayed: Replayed, log: Log, judgement: Judgement, versions: Mapping[Kind, str]) -> Proof:
+    gain = judgement.verdict.gain
+    return Proof(
+        versions=versions,
+        decisions=len(replayed.quotes),
+        log_end=replayed.quotes[-1].decision.at,
+        currency=log.currency,
+        gain=gain.value,
+        gain_low=gain.low,
+        gain_high=gain.high,
+        reasons=judgement.verdict.reasons,
+        made_at=datetime.now(UTC),
+    )

@@ -1,0 +1,59 @@
+"""Intervals of means and of ratios of means over decisions that hang together by shopper."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from eval.off_policy.sample import Floats, Integers
+
+LEVEL: Final = 0.95
+_RESAMPLES: Final = 1_000
+_CHUNK: Final = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """An estimator as a ratio of sums over decisions, `(n,)` each; `below` is 1 where it is a plain mean."""
+
+    above: Floats
+    below: Floats
+
+    @property
+    def value(self) -> float:
+        """The estimate."""
+        total = float(self.below.sum())
+        return float(self.above.sum()) / total if total else math.nan
+
+
+def bootstrap(terms: Terms, cluster: Integers, *, less: Terms | None = None, seed: int = 0) -> Estimate:
+    """Percentile interval over resampled shoppers; of the difference to `less` when given, on the same resamples."""
+    _, number = np.unique(cluster, return_inverse=True)
+    columns = [terms.above, terms.below] + ([less.above, less.below] if less else [])
+    sums = np.stack([np.bincount(number, weights=column) for column in columns], axis=1)
+    rng = np.random.default_rng((seed, 23))
+    found = []
+    chunk = max(1, _CHUNK // len(sums))
+    for begin in range(0, _RESAMPLES, chunk):
+        times = rng.poisson(1.0, (min(chunk, _RESAMPLES - begin), len(sums))).astype(np.float64)
+        found.append(times @ sums)
+    total = np.concatenate(found)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        draws = total[:, 0] / total[:, 1] - (total[:, 2] / total[:, 3] if less else 0.0)
+    draws = draws[np.isfinite(draws)]
+    value = terms.value - (less.value if less else 0.0)
+    if not len(draws) or not math.isfinite(value):
+        return Estimate(math.nan, -math.inf, math.inf)
+    tail = 100 * (1 - LEVEL) / 2
+    low, high = np.percentile(draws, (tail, 100 - tail)).tolist()
+    return Estimate(value, low, high)

@@ -1,0 +1,121 @@
+"""What off-policy evaluation found: tables for the terminal, one HTML page with intervals."""
+
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from matplotlib import pyplot as plt
+
+from agent.commands.output import print_facts, print_table
+from agent.promotion import Proof
+from eval.off_policy.intervals import Estimate
+from eval.off_policy.log import Log
+from eval.off_policy.promotion import Judgement, PolicyValue
+from eval.page import page, svg, table
+
+_COLUMNS: Final = (
+    "policy",
+    "kernel DR",
+    "kernel SNIPS",
+    "SNIPS, same price",
+    "model alone",
+    "bandwidth",
+    "effective",
+    "supported",
+    "mean weight",
+    "price",
+    "above",
+)
+_NOTE: Final = (
+    "Profit of a decision over unit cost, minor units, with 95 % intervals over resampled shoppers. Price: mean over "
+    "the reference. Effective: decisions' worth of weight. Supported: share of prices that the log holds near ones of."
+)
+
+
+def print_judgement(judgement: Judgement, proof: Proof, log: Log) -> None:
+    """The table, and the verdict in a line."""
+    columns = zip(_COLUMNS, *(_row(policy) for policy in judgement.policies), strict=True)
+    headings, *rows = list(columns)
+    print_table(f"{proof.decisions} logged decisions in {proof.currency}", headings, rows)
+    left_out = ", ".join(f"{count} {reason}" for reason, count in log.left_out.items())
+    print_facts(
+        {
+            "note": _NOTE,
+            "logged policy": _interval(judgement.logged),
+            "left out": left_out or "none",
+            "best price for everyone": ", ".join(f"{ratio:g} x reference" for ratio in judgement.ratios),
+            "gain over it": _interval(judgement.verdict.gain),
+            "verdict": _verdict(judgement),
+        }
+    )
+
+
+def write_page(judgement: Judgement, proof: Proof, path: Path) -> None:
+    """One HTML file."""
+    reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in judgement.verdict.reasons)
+    body = (
+        f"<h1>Candidate on {proof.decisions:,} logged decisions</h1><p>{html.escape(_NOTE)}</p>"
+        f"<p><b>{html.escape(_verdict(judgement))}</b>: gain {html.escape(_interval(judgement.verdict.gain))} "
+        f"minor units of {html.escape(proof.currency)} a decision over the best price for everyone.</p>"
+        f"<ul>{reasons}</ul>"
+        f"<figure>{_picture(judgement)}</figure>{table(_COLUMNS, [_row(policy) for policy in judgement.policies])}"
+    )
+    path.write_text(page("Pricesmith: candidate on the log", body), "utf-8")
+
+
+def print_accuracy(found: Sequence[Mapping[str, Any]]) -> None:
+    """Estimators against the truth."""
+    rows = [
+        (
+            one["world"],
+            one["target"],
+            one["estimator"],
+            f"{one['bias']:+.1%}",
+            f"{one['rmse']:.1%}",
+            f"{one['coverage']:.1%}",
+            f"{one['width']:.1%}",
+        )
+        for one in found
+    ]
+    columns = ("shop", "policy", "estimator", "bias", "rmse", "95 % intervals hold the truth", "width")
+    print_table("Estimators on simulated logs, relative to the true profit", columns, rows)
+
+
+def _row(policy: PolicyValue) -> list[str]:
+    facts = policy.diagnostics
+    return [
+        policy.name,
+        _interval(policy.doubly_robust),
+        _interval(policy.snips),
+        _interval(policy.exact),
+        f"{policy.direct:.2f}",
+        f"{policy.bandwidth:g}",
+        f"{facts.effective:.0f} of {facts.decisions}",
+        f"{facts.supported:.0%}",
+        f"{facts.mean_weight:.2f}",
+        f"{policy.price_ratio:.3f}",
+        f"{policy.above_reference:.0%}",
+    ]
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.value != estimate.value:
+        return "-"
+    return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
+
+
+def _verdict(judgement: Judgement) -> str:
+    return "may go live" if judgement.verdict.promotes else "may not go live"
+
+
+def _picture(judgement: Judgement) -> str:
+    lines = [("as logged", judgement.logged), *((p.name, p.doubly_robust) for p in judgement.policies)]
+    figure, axes = plt.subplots(figsize=(7, 0.6 * len(lines) + 1.2))
+    for place, (_, estimate) in enumerate(lines):
+        axes.plot([estimate.low, estimate.high], [place, place], color="#2b6cb0", linewidth=2)
+        axes.plot([estimate.value], [place], "o", color="#1c2430")
+    axes.set_yticks(range(len(lines)), [name for name, _ in lines])
+    axes.invert_yaxis()
+    axes.set(xlabel="profit of a decision, minor units", title="95 % intervals")
+    return svg(figure)

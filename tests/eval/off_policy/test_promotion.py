@@ -1,0 +1,254 @@
+"""A log of the service's own decisions, judged; and what may go live on its strength."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from agent.assembly import open_store
+from agent.cli import app as commands
+from agent.prepare import DataFolder
+from agent.promotion import MAX_AGE, NotProven, Promotions, Proof
+from agent.records import OutcomeRecord, OutcomeType
+from agent.settings import Settings
+from eval.off_policy.log import read_log
+from eval.off_policy.promotion import judge, to_sample
+from eval.off_policy.replay import Replayed, replay
+from eval.policy_pricesmith import Pricesmith
+from eval.simulators import Courses, Visit
+from models.registry import Kind, Registry
+from tests.prepared import World as Prepared
+
+VISITS = 900
+
+
+class Logged:
+    """A simulated shop that Pricesmith served for a while, with its visits."""
+
+    def __init__(self, models: Path) -> None:
+        self.policy = Pricesmith(Courses(3), models, control_frac=0.2)
+        self.visits: list[Visit] = []
+        while len(self.visits) < VISITS:
+            batch = self.policy.world.visits(self.policy.world.batch)
+            ratios = self.policy.prices(batch)
+            self.policy.learn(
+                batch, ratios, [self.policy.world.settle(v, r) for v, r in zip(batch, ratios, strict=True)]
+            )
+            self.visits += batch
+
+    @property
+    def settings(self) -> Settings:
+        return self.policy.settings
+
+
+@pytest.fixture(scope="module")
+def logged(world: Prepared) -> Iterator[Logged]:
+    found = Logged(DataFolder(world.folder).models)
+    yield found
+    found.policy.close()
+
+
+@pytest.fixture(scope="module")
+def replayed(logged: Logged) -> Replayed:
+    with open_store(logged.settings) as store:
+        return replay(read_log(store), logged.settings, store, {}, lambda _what, _share: None)
+
+
+def test_the_log_holds_every_decision_with_its_chances(logged: Logged, replayed: Replayed) -> None:
+    sample = to_sample(replayed)
+    assert len(sample) == VISITS
+    assert sample.chance.sum(axis=1) == pytest.approx(1.0)
+    shown = np.isclose(sample.support, sample.shown[:, None]) * sample.chance
+    assert shown.max(axis=1) == pytest.approx(sample.propensity)
+    assert (sample.chance.max(axis=1) < 1).mean() > 0.5
+
+
+def test_a_replay_of_the_versions_in_use_agrees_with_the_truth(logged: Logged, replayed: Replayed) -> None:
+    found = judge(replayed, "in use")
+    sample = to_sample(replayed)
+    ratios = {
+        "in use": replayed.price / np.asarray([q.decision.reference_minor for q in replayed.quotes]),
+        "hold the reference": np.ones(VISITS),
+    }
+    for policy in found.policies:
+        if policy.name in ratios:
+            price = ratios[policy.name]
+            chance = [float(v.probability(float(r))) for v, r in zip(logged.visits, price, strict=True)]
+            truth = float((np.asarray(chance) * sample.margin(price)).mean())
+            assert policy.doubly_robust.low < truth < policy.doubly_robust.high, policy.name
+
+
+def test_a_replay_repeats_itself_and_writes_nothing(logged: Logged, replayed: Replayed) -> None:
+    with open_store(logged.settings) as store:
+        again = replay(read_log(store), logged.settings, store, {}, lambda _what, _share: None)
+        assert len(read_log(store).quotes) == VISITS
+    assert again.price.tolist() == replayed.price.tolist()
+
+
+def test_what_came_later_does_not_change_an_earlier_price(logged: Logged, replayed: Replayed) -> None:
+    """The log cut in half: the replay of its first half is the first half of the whole replay."""
+    with open_store(logged.settings) as store:
+        log = read_log(store)
+        half = type(log)(log.quotes[: VISITS // 2], log.currency, log.left_out)
+        first = replay(half, logged.settings, store, {}, lambda _what, _share: None)
+    assert first.price.tolist() == replayed.price[: VISITS // 2].tolist()
+
+
+def test_a_policy_that_is_off_its_prices_may_not_go_live(replayed: Replayed) -> None:
+    reference = np.asarray([q.decision.reference_minor for q in replayed.quotes], np.float64)
+    dear = type(replayed)(
+        **{**{name: getattr(replayed, name) for name in Replayed.__slots__}, "price": np.round(reference * 1.02)}
+    )
+    verdict = judge(dear, "two percent up").verdict
+    assert not verdict.promotes
+    assert "may be nothing" in verdict.reasons[-1]
+
+
+def test_prices_that_the_log_never_came_near_cannot_be_judged(replayed: Replayed) -> None:
+    reference = np.asarray([q.decision.reference_minor for q in replayed.quotes], np.float64)
+    far = type(replayed)(**{**{name: getattr(replayed, name) for name in Replayed.__slots__}, "price": reference * 5})
+    reasons = judge(far, "five times").verdict.reasons
+    assert any("0% of its decisions" in reason for reason in reasons)
+
+
+def test_quotes_without_outcome_decline_only_after_a_day(logged: Logged) -> None:
+    with open_store(logged.settings) as store:
+        everything = read_log(store)
+        assert not everything.left_out
+        strict = read_log(store, silent_after=timedelta(days=9_999))
+    assert len(strict.quotes) == len(everything.quotes)
+
+
+def test_a_returned_sale_is_no_sale(logged: Logged, tmp_path: Path) -> None:
+    with open_store(logged.settings) as store:
+        quote = next(q for q in read_log(store).quotes if q.bought)
+        decision = quote.decision
+        store.record_outcomes(
+            [
+                OutcomeRecord(
+                    outcome_id=f"{decision.id}:returned",
+                    shopper_id=None,
+                    product_id=decision.product_id,
+                    currency=decision.currency,
+                    price_minor=decision.price_minor,
+                    reference_minor=decision.reference_minor,
+                    type=OutcomeType.RETURNED,
+                    quantity=1,
+                    at=decision.at + timedelta(days=1),
+                    quote_id=decision.id,
+                )
+            ]
+        )
+        after = next(q for q in read_log(store).quotes if q.decision.id == decision.id)
+    assert not after.bought
+
+
+def _proof(registry: Registry, version: str, **changes: object) -> Proof:
+    facts: dict[str, object] = {
+        "versions": {**registry.in_use(), Kind.EVALUATOR: version},
+        "decisions": 900,
+        "log_end": datetime.now(UTC),
+        "currency": "USD",
+        "gain": 2.0,
+        "gain_low": 1.0,
+        "gain_high": 3.0,
+        "reasons": (),
+        "made_at": datetime.now(UTC),
+    }
+    return Proof.model_validate({**facts, **changes})
+
+
+@pytest.fixture
+def models(world: Prepared, tmp_path: Path) -> Path:
+    """A registry with a second evaluator, `next`."""
+    own = world.copy(tmp_path / "data")
+    folder = DataFolder(own.folder).models
+    registry = Registry(folder)
+    active = registry.active(Kind.EVALUATOR)
+    source = registry.folder(Kind.EVALUATOR, active)
+
+    def write(target: Path) -> None:
+        for path in source.iterdir():
+            if path.name != "meta.json":
+                (target / path.name).write_bytes(path.read_bytes())
+
+    from models.registry import read_meta
+
+    registry.install(read_meta(source).model_copy(update={"version": "next"}), write)
+    return folder
+
+
+def test_a_version_without_proof_stays_out(models: Path) -> None:
+    with pytest.raises(NotProven, match="not proven on this shop's log"):
+        Promotions(models).activate(Kind.EVALUATOR, "next")
+    assert Registry(models).active(Kind.EVALUATOR) != "next"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"reasons": ("its gain may be nothing",)}, "its gain may be nothing"),
+        ({"made_at": datetime.now(UTC) - MAX_AGE - timedelta(days=1)}, "more than 30 days ago"),
+        ({"versions": {Kind.EVALUATOR: "next", Kind.ENCODER: "other"}}, "beside other versions"),
+    ],
+)
+def test_a_proof_that_does_not_prove_is_refused(models: Path, changes: dict[str, object], why: str) -> None:
+    promotions = Promotions(models)
+    promotions.keep(Kind.EVALUATOR, "next", _proof(Registry(models), "next", **changes))
+    with pytest.raises(NotProven, match=why):
+        promotions.activate(Kind.EVALUATOR, "next")
+
+
+def test_a_proven_version_goes_live_and_the_history_says_why(models: Path) -> None:
+    promotions = Promotions(models)
+    promotions.keep(Kind.EVALUATOR, "next", _proof(Registry(models), "next"))
+    promotions.activate(Kind.EVALUATOR, "next")
+    promotions.rollback(Kind.EVALUATOR)
+    first, second = promotions.history()
+    assert (first.version, first.forced_by) == ("next", None)
+    assert first.proof is not None
+    assert first.proof.gain_low == 1.0
+    assert second.why == "rolled back"
+
+
+def test_who_forces_a_version_is_written_down(models: Path) -> None:
+    run = CliRunner()
+    asked = ["models", "activate", "evaluator", "next", "--data-dir", str(models.parent)]
+    refused = run.invoke(commands, asked)
+    assert isinstance(refused.exception, NotProven)
+    assert run.invoke(commands, [*asked, "--force"]).exit_code == 2
+    assert run.invoke(commands, [*asked, "--force", "--by", "ops", "--why", "old one is damaged"]).exit_code == 0
+    (line,) = Promotions(models).history()
+    assert (line.forced_by, line.why, line.proof) == ("ops", "old one is damaged", None)
+
+
+def test_a_kind_that_sets_no_prices_needs_no_proof(models: Path) -> None:
+    registry = Registry(models)
+    Promotions(models).activate(Kind.UNDERSTANDING, registry.active(Kind.UNDERSTANDING))
+
+
+def test_the_command_judges_a_log_and_keeps_the_proof(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = logged.settings
+    for name, value in settings.model_dump(mode="json", exclude_defaults=True).items():
+        monkeypatch.setenv(f"PRICESMITH_{name.upper()}", str(value))
+    version = Registry(DataFolder(settings.data_dir).models).active(Kind.EVALUATOR)
+    out = settings.data_dir / "report"
+    done = CliRunner().invoke(
+        commands,
+        ["eval", "policy", "--log", "store", "--candidate", f"evaluator/{version}", "--out", str(out), "--json"],
+    )
+    proof = Promotions(DataFolder(settings.data_dir).models).proof(Kind.EVALUATOR, version)
+    assert proof is not None
+    assert done.exit_code == (1 if proof.reasons else 0)
+    assert proof.decisions == VISITS
+    assert "<svg" in (out / "off-policy.html").read_text()
+
+
+def test_a_log_that_is_too_short_is_refused_with_the_count(world: Prepared, tmp_path: Path) -> None:
+    own = world.copy(tmp_path / "data")
+    done = CliRunner().invoke(commands, ["eval", "policy", "--log", "store", "--data-dir", str(own.folder)])
+    assert done.exit_code == 1
+    assert "holds 0 decisions that can be judged" in str(done.exception)
