@@ -12,7 +12,7 @@ export PRICESMITH_DATA_DIR := $(DATA)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench train lock clean
+.PHONY: help run test check bench peers train lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -41,6 +41,14 @@ bench: $(VENV)/.dev ## Latency, throughput and each step's share, on a prepared 
 	@$(BIN)/pricesmith prepare
 	@$(BIN)/python -m eval.bench --data-dir $(DATA)
 
+peers: $(VENV)/.dev ## Policies and estimators of others, for eval policy alone: an environment of their own in .peers
+	@$(PYTHON) -m venv .peers
+	@echo "$(CURDIR)/$(VENV)/lib/$$($(BIN)/python -c 'import sys; print(f"python{sys.version_info[0]}.{sys.version_info[1]}")')/site-packages" \
+		> $$(echo .peers/lib/python*/site-packages)/pricesmith.pth
+	@.peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -r requirements-peers.txt
+	@.peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --ignore-requires-python obp==0.5.7
+	@echo "Now: .peers/bin/python -m agent.cli eval policy --peers all, and --estimators"
+
 train: $(VENV)/.core ## Train encoder, strategist and evaluator again
 	@$(BIN)/pricesmith train
 
@@ -55,7 +63,7 @@ lock: ## Write the lock files from a clean environment
 	names dev && $$pip install -r "$$folder/wanted.txt" -c requirements.lock && frozen requirements-dev.lock
 
 clean: ## Remove the environment and caches; keeps DATA
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench .peers
 
 $(VENV)/.core: requirements.lock requirements-models.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -86,6 +86,9 @@ def policy(
     visits: Annotated[int, typer.Option(min=100, help="Visits to each shop.")] = 5_000,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each.")] = 2,
     quick: Annotated[bool, typer.Option("--quick", help="1,000 visits, one seed.")] = False,
+    peers: Annotated[
+        str, typer.Option(help="own, or all: also Vowpal Wabbit, from the environment that `make peers` makes.")
+    ] = "own",
     log: Annotated[
         str | None, typer.Option(help="Judge on a decision log instead: a database, or `store` for the data folder's.")
     ] = None,
@@ -111,8 +114,9 @@ def policy(
         _off_policy(log, candidate or [], out, data_dir, json=json, quick=quick)
         return
     try:
-        from eval.policy import WORLDS, Suite, regressions, run_suite
+        from eval.policy import WORLDS, Peers, Suite, regressions, run_suite
         from eval.policy_report import print_report, write_page
+        from eval.policy_vowpal import available
     except ModuleNotFoundError as error:
         sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
         raise typer.Exit(1) from None
@@ -122,7 +126,15 @@ def policy(
     folder = DataFolder(settings_for(data_dir).data_dir)
     target = out or folder.root / "eval"
     target.mkdir(parents=True, exist_ok=True)
-    suite = Suite(tuple(worlds or WORLDS), 1_000 if quick else visits, 1 if quick else seeds, folder.models)
+    if peers not in tuple(Peers):
+        raise typer.BadParameter(f"{peers}; allowed: {', '.join(Peers)}", param_hint="--peers")
+    if peers == Peers.ALL and not available():
+        sys.stderr.write(
+            "pricesmith: vowpalwabbit is missing; remedy: make peers, then .peers/bin/python -m agent.cli\n"
+        )
+        raise typer.Exit(1)
+    chosen, count = (1_000, 1) if quick else (visits, seeds)
+    suite = Suite(tuple(worlds or WORLDS), chosen, count, folder.models, Peers(peers))
     with progress_bar(quiet=json) as progress:
         report = run_suite(suite, progress)
     facts = asdict(report)

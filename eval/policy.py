@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from eval.policies import Attainable, BestPrice, BoostedGrid, Hold, Policy, ThompsonLogit
 from eval.policy_pricesmith import Pricesmith
+from eval.policy_vowpal import VowpalAdf, VowpalCats
 from eval.simulators import Courses, Grocery, Loans, Rooms, Shifting, World
 
 Floats = NDArray[np.float64]
@@ -29,6 +31,13 @@ WORLDS: Final[dict[str, Callable[[int, int], World]]] = {
     "rooms": lambda seed, _: Rooms(seed),
     "courses, shift midway": lambda seed, visits: Shifting(seed, visits // 2),
 }
+
+
+class Peers(StrEnum):
+    """Whom to run beside Pricesmith: what the extra `eval` brings, or also what `make peers` installs."""
+
+    OWN = "own"
+    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,7 @@ class Suite:
     visits: int
     seeds: int
     models: Path
+    peers: Peers = Peers.OWN
 
 
 def run_suite(suite: Suite, progress: Progress) -> PolicyReport:
@@ -156,13 +166,19 @@ def regressions(report: PolicyReport) -> list[str]:
 
 
 def _policies(suite: Suite, seed: int) -> dict[str, Callable[[World], Policy]]:
-    return {
+    own: dict[str, Callable[[World], Policy]] = {
         PRICESMITH: lambda world: Pricesmith(world, suite.models),
         "hold reference": lambda world: Hold(),
         "best single price": lambda world: BestPrice(world, lambda visit: ""),
         "best price per product": lambda world: BestPrice(world, lambda visit: visit.product),
         "Thompson on a logit": lambda world: ThompsonLogit(world, seed),
         "LightGBM + grid": lambda world: BoostedGrid(world, seed),
+    }
+    if suite.peers is Peers.OWN:
+        return own
+    return own | {
+        "VW CATS": lambda world: VowpalCats(world, seed),
+        "VW cb_explore_adf": lambda world: VowpalAdf(world, seed),
     }
 
 

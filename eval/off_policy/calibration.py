@@ -5,13 +5,14 @@ the other prices between them (`off support`). The truth is their expected profi
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from eval.off_policy.estimators import Estimator, Judge
-from eval.off_policy.intervals import bootstrap
+from eval.off_policy.intervals import Estimate, bootstrap
+from eval.off_policy.obp_peer import available, obp_values
 from eval.off_policy.sample import Floats, Sample, Target
 from eval.policies import Attainable, VisitDesign
 from eval.simulators import Courses, Loans, Visit, World
@@ -24,6 +25,7 @@ LOGS: Final = 200
 _PRICES: Final = 9
 _FREE: Final = 0.3  # share of prices shown without the rule of thumb
 _WIDTH: Final = 0.15
+_EVERYWHERE: Final = (Estimator.DM, Estimator.KERNEL_SNIPS, Estimator.KERNEL_DR)
 _RULE: Final = 0.9  # of the ideal price: the rule of thumb is wrong, as such rules are
 
 
@@ -33,7 +35,7 @@ class Accuracy:
 
     Attributes:
         bias, rmse: Relative to the truth.
-        coverage: Share of 95 % intervals that hold the truth.
+        coverage: Share of 95 % intervals that hold the truth; peers give none here.
         width: Mean width of the intervals, relative to the truth.
     """
 
@@ -42,8 +44,8 @@ class Accuracy:
     estimator: str
     bias: float
     rmse: float
-    coverage: float
-    width: float
+    coverage: float | None = None
+    width: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,30 +110,33 @@ def calibrate(progress: Progress, logs: int = LOGS, visits: int = VISITS) -> lis
 
 def _accuracy(world: str, drawn: Drawn, target: Target, visits: int, progress: Progress) -> list[Accuracy]:
     truth = drawn.truth(target)
-    names = [e for e in Estimator if target.name == "on support" or e in _EVERYWHERE]
-    values: dict[Estimator, list[tuple[float, float, float]]] = {name: [] for name in names}
+    on_support = target.name == "on support"
+    names = list(Estimator) if on_support else list(_EVERYWHERE)
+    intervals: dict[str, list[Estimate]] = {name.value: [] for name in names}
+    peers: dict[str, list[float]] = {}
     logs = len(drawn.visits) // visits
     for log in range(logs):
         progress(f"{world}, {target.name}", log / logs)
         rows = np.arange(log * visits, (log + 1) * visits)
         judge, own = Judge.of(drawn.sample.rows(rows)), target.rows(rows)
         for name in names:
-            estimate = bootstrap(judge.terms(own, name), judge.sample.cluster, seed=log)
-            values[name].append((estimate.value, estimate.low, estimate.high))
-    return [_summary(world, target.name, name, np.asarray(values[name]), truth) for name in names]
+            intervals[name.value].append(bootstrap(judge.terms(own, name), judge.sample.cluster, seed=log))
+        if on_support and available():
+            for peer, value in obp_values(judge.sample, own).items():
+                peers.setdefault(peer, []).append(value)
+    found = [_summary((world, target.name, name), estimates, truth) for name, estimates in intervals.items()]
+    return found + [_error((world, target.name, name), np.asarray(values), truth) for name, values in peers.items()]
 
 
-_EVERYWHERE: Final = (Estimator.DM, Estimator.KERNEL_SNIPS, Estimator.KERNEL_DR)
-
-
-def _summary(world: str, target: str, name: Estimator, values: Floats, truth: float) -> Accuracy:
-    value, low, high = values.T
-    return Accuracy(
-        world=world,
-        target=target,
-        estimator=name.value,
-        bias=float((value - truth).mean() / truth),
-        rmse=float(np.sqrt(((value - truth) ** 2).mean()) / truth),
+def _summary(of: tuple[str, str, str], estimates: Sequence[Estimate], truth: float) -> Accuracy:
+    value, low, high = np.asarray([(one.value, one.low, one.high) for one in estimates]).T
+    return replace(
+        _error(of, value, truth),
         coverage=float(((low <= truth) & (truth <= high)).mean()),
         width=float((high - low).mean() / truth),
     )
+
+
+def _error(of: tuple[str, str, str], value: Floats, truth: float) -> Accuracy:
+    bias = float((value - truth).mean() / truth)
+    return Accuracy(*of, bias=bias, rmse=float(np.sqrt(((value - truth) ** 2).mean()) / truth))

@@ -73,8 +73,8 @@ def print_accuracy(found: Sequence[Mapping[str, Any]]) -> None:
             one["estimator"],
             f"{one['bias']:+.1%}",
             f"{one['rmse']:.1%}",
-            f"{one['coverage']:.1%}",
-            f"{one['width']:.1%}",
+            "" if one["coverage"] is None else f"{one['coverage']:.1%}",
+            "" if one["width"] is None else f"{one['width']:.1%}",
         )
         for one in found
     ]

@@ -129,3 +129,24 @@ def test_a_run_accounts_for_every_visit() -> None:
     assert len(one.profit) == len(one.best) == len(one.surplus) == 123
     assert (one.best >= one.profit - 1e-12).all()
     assert not one.above.any()
+
+
+@pytest.mark.parametrize("name", ["VowpalCats", "VowpalAdf"])
+def test_vowpal_learns_to_earn_more_than_it_began_with(name: str) -> None:
+    pytest.importorskip("vowpalwabbit", reason="make peers")
+    from eval import policy_vowpal
+
+    world = Courses(0)
+    found = run(world, getattr(policy_vowpal, name)(world, 0), 2_000)
+    early, late = slice(0, 400), slice(1_600, 2_000)
+    assert found.profit[late].sum() / found.best[late].sum() > found.profit[early].sum() / found.best[early].sum()
+
+
+def test_peers_that_are_not_installed_are_named_with_the_remedy() -> None:
+    from eval.policy_vowpal import available
+
+    if available():
+        pytest.skip("vowpalwabbit is here")
+    done = CliRunner().invoke(commands, ["eval", "policy", "--quick", "--peers", "all"])
+    assert done.exit_code == 1
+    assert "make peers" in done.output
