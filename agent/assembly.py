@@ -109,6 +109,7 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     retriever = Retriever(catalogue, outcomes)
     scorer = Scorer(evaluator, learner, lambda observation, raw: guard.check(observation, raw).price_minor)
     signer = TokenSigner.load_or_create(folder.signing_key)
+    store.seal_with(signer.seal)
     prompt = load_prompt("strategist", settings.prompt_version)
     strategist = load_active_strategist(registry, prompt)
     pipeline = _pipeline(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import jwt
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -136,6 +137,18 @@ class TokenSigner:
         )
         headers = {"kid": self.key_id, "typ": _TYPE}
         return jwt.encode(payload.model_dump(exclude_none=True), self._private, _ALGORITHM, headers)
+
+    def seal(self, message: bytes) -> str:
+        """A signature over something that is no token."""
+        return base64url_encode(self._private.sign(message)).decode()
+
+    def is_sealed(self, message: bytes, seal: str) -> bool:
+        """Whether this key signed a message."""
+        try:
+            self._public.verify(base64url_decode(seal), message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
 
     def verify(self, token: str, now: datetime) -> Verification:
         """Check signature, then time. An expired token still shows its price, a tampered one shows nothing."""

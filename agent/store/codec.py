@@ -1,69 +1,111 @@
 """A decision as JSON text and back, strictly: what is read equals what was written, or it is an error.
 
-Beside the decision lies the request that it answers, as the pipeline may use it: a what-if runs it again, changed.
+What tells of the shopper lies in a text of its own, which an erasure takes away without touching the rest: who it was,
+the request as it entered, the lesson (it names profile fields), the token (whoever holds it can read it).
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from agent.decision import Decision
 from agent.store.errors import InvalidRecord, StoreError
+from models.online import Lesson
+
+# The configuration reaches into the dataclasses inside, which carry none of their own.
+_STRICT: Final = ConfigDict(
+    frozen=True, strict=True, extra="forbid", allow_inf_nan=False, revalidate_instances="always"
+)
 
 
-class _Envelope(BaseModel):
-    """The stored text. `format` lets a later version tell old decisions from its own.
+class _Public(BaseModel):
+    """The part that stays. `format` lets a later version tell old decisions from its own."""
 
-    The configuration reaches into the dataclasses inside, which carry none of their own.
-    """
+    model_config = _STRICT
 
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, revalidate_instances="always"
-    )
-
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     decision: Decision
+
+
+class _Personal(BaseModel):
+    """The part that can be erased."""
+
+    model_config = _STRICT
+
+    shopper_id: str | None
+    token: str
+    lesson: Lesson | None = None
     request: dict[str, JsonValue] | None = None
 
 
-def encode_decision(decision: Decision, request: Mapping[str, JsonValue] | None = None) -> str:
-    """The text to store.
+@dataclass(frozen=True, slots=True)
+class EncodedDecision:
+    """A decision as stored; `personal` is None once it was erased."""
+
+    body: str
+    personal: str | None
+
+
+def encode_decision(decision: Decision, request: Mapping[str, JsonValue] | None = None) -> EncodedDecision:
+    """The texts to store; `request` is what the decision answers, as the pipeline may use it.
 
     Raises:
         InvalidRecord: A field has the wrong type, or a number is NaN or infinite.
     """
     try:
-        return _Envelope(decision=decision, request=None if request is None else dict(request)).model_dump_json()
+        personal = _Personal(
+            shopper_id=decision.shopper_id,
+            token=decision.token,
+            lesson=decision.lesson,
+            request=None if request is None else dict(request),
+        )
+        public = _Public(decision=replace(decision, shopper_id=None, token="", lesson=None))
+        return EncodedDecision(public.model_dump_json(), personal.model_dump_json())
     except ValidationError as error:
         raise InvalidRecord(f"decision {decision.id} cannot be stored: {_first(error)}") from error
 
 
-def decode_decision(text: str) -> Decision:
-    """The decision that `text` holds.
+def decode_decision(encoded: EncodedDecision) -> Decision:
+    """The decision that was encoded, without shopper, token and lesson where they were erased.
 
     Raises:
         StoreError: The text is not a decision of a format known here.
     """
-    return _decoded(text).decision
-
-
-def decode_request(text: str) -> Mapping[str, JsonValue] | None:
-    """The request beside the decision, None when it was not kept.
-
-    Raises:
-        StoreError: The text is not a decision of a format known here.
-    """
-    return _decoded(text).request
-
-
-def _decoded(text: str) -> _Envelope:
     try:
-        return _Envelope.model_validate_json(text)
+        decision = _Public.model_validate_json(encoded.body).decision
     except ValidationError as error:
-        raise StoreError(
-            f"a stored decision cannot be read: {_first(error)}; remedy: use the Pricesmith version that wrote it"
-        ) from error
+        raise _unreadable(error) from error
+    own = _personal(encoded)
+    if own is None:
+        return decision
+    return replace(decision, shopper_id=own.shopper_id, token=own.token, lesson=own.lesson)
+
+
+def decode_request(encoded: EncodedDecision) -> Mapping[str, JsonValue] | None:
+    """The request beside the decision, None when it was not kept or was erased.
+
+    Raises:
+        StoreError: The text is not of a format known here.
+    """
+    own = _personal(encoded)
+    return None if own is None else own.request
+
+
+def _personal(encoded: EncodedDecision) -> _Personal | None:
+    if encoded.personal is None:
+        return None
+    try:
+        return _Personal.model_validate_json(encoded.personal)
+    except ValidationError as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: ValidationError) -> StoreError:
+    return StoreError(
+        f"a stored decision cannot be read: {_first(error)}; remedy: use the Pricesmith version that wrote it"
+    )
 
 
 def _first(error: ValidationError) -> str:

@@ -29,11 +29,16 @@ class UtcMicros(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"time {value.isoformat()} has no zone; allowed: timezone-aware; remedy: attach UTC")
-        return (value - _EPOCH) // _MICROSECOND
+        return micros(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Back to an aware UTC time."""
         return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970 UTC."""
+    return (at - _EPOCH) // _MICROSECOND
 
 
 class FiniteFloat(TypeDecorator[float]):

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Float, Integer, and_, case, cast, func, or
 
 from agent.decision import Decision
 from agent.records import OutcomeType
-from agent.store.codec import decode_decision, decode_request
+from agent.store.codec import EncodedDecision, decode_decision, decode_request
 from agent.store.decisions import Request
 from agent.store.rows import Repository
 from agent.store.tables import DECISIONS, OUTCOMES, PRODUCTS
@@ -42,9 +42,10 @@ class DecisionLogRepository(Repository):
 
     def logged(self) -> Iterator[tuple[Decision, Request | None]]:
         """Every decision with its request, where kept, by time."""
-        query = select(DECISIONS.c.at, DECISIONS.c.id, DECISIONS.c.body)
+        query = select(DECISIONS.c.at, DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal)
         for row in self._paged(query, [DECISIONS.c.at, DECISIONS.c.id], _BATCH):
-            yield decode_decision(row.body), decode_request(row.body)
+            encoded = EncodedDecision(row.body, row.personal)
+            yield decode_decision(encoded), decode_request(encoded)
 
     def quote_count(self, span: Span) -> int:
         """How many quotes there were."""

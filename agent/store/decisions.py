@@ -8,8 +8,10 @@ from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Select, Text, column, insert, null, select, values
 
 from agent.decision import Decision
-from agent.store.codec import decode_decision, decode_request, encode_decision
-from agent.store.rows import IN_LIMIT, Repository, chunks
+from agent.store.audit import AuditLog
+from agent.store.chain import AuditKind, Entry
+from agent.store.codec import EncodedDecision, decode_decision, decode_request, encode_decision
+from agent.store.rows import IN_LIMIT, chunks
 from agent.store.tables import DECISIONS
 
 ShopperProduct = tuple[str | None, str]
@@ -18,14 +20,16 @@ ShopperProduct = tuple[str | None, str]
 Request = Mapping[str, JsonValue]
 """A request as the decision may use it, JSON."""
 
-_COLUMNS: Final = tuple(c.name for c in DECISIONS.columns if c.name not in ("lever", "body"))
+_COLUMNS: Final = tuple(c.name for c in DECISIONS.columns if c.name not in ("lever", "body", "personal"))
 
 
-class DecisionRepository(Repository):
+class DecisionRepository(AuditLog):
     """Every price that was given, with all that led to it."""
 
     def record_decisions(self, decisions: Sequence[Decision], requests: Sequence[Request | None] = ()) -> None:
-        """Store in one transaction, durably: on return they survive a crash. `requests` are what they answer, if kept.
+        """Store and log in one transaction, durably: on return they survive a crash.
+
+        `requests` are what the decisions answer, if kept.
 
         Raises:
             InvalidRecord: A number is NaN or infinite; nothing was stored.
@@ -36,21 +40,23 @@ class DecisionRepository(Repository):
         if rows:
             with self._db.write() as connection:
                 connection.execute(insert(DECISIONS), rows)
+                self._log(connection, [decision_entry(row["id"], row["body"], row["personal"]) for row in rows])
 
     def decision(self, decision_id: str) -> Decision | None:
         """The decision as recorded, or None when unknown."""
-        body = self._body(decision_id)
-        return None if body is None else decode_decision(body)
+        found = self._encoded(decision_id)
+        return None if found is None else decode_decision(found)
 
     def request_of(self, decision_id: str) -> Request | None:
-        """The request that a decision answers, or None when unknown or not kept."""
-        body = self._body(decision_id)
-        return None if body is None else decode_request(body)
+        """The request that a decision answers, or None when unknown, not kept or erased."""
+        found = self._encoded(decision_id)
+        return None if found is None else decode_request(found)
 
-    def _body(self, decision_id: str) -> str | None:
+    def _encoded(self, decision_id: str) -> EncodedDecision | None:
+        query = select(DECISIONS.c.body, DECISIONS.c.personal).where(DECISIONS.c.id == decision_id)
         with self._db.read() as connection:
-            query = select(DECISIONS.c.body).where(DECISIONS.c.id == decision_id)
-            return connection.execute(query).scalar_one_or_none()
+            row = connection.execute(query).first()
+        return None if row is None else EncodedDecision(row.body, row.personal)
 
     def last_prices(
         self, pairs: Sequence[ShopperProduct], *, before: datetime | None = None
@@ -67,7 +73,13 @@ class DecisionRepository(Repository):
 
 def _row(decision: Decision, request: Request | None) -> dict[str, Any]:
     row = {name: getattr(decision, name) for name in _COLUMNS}
-    return row | {"lever": decision.strategy.lever, "body": encode_decision(decision, request)}
+    encoded = encode_decision(decision, request)
+    return row | {"lever": decision.strategy.lever, "body": encoded.body, "personal": encoded.personal}
+
+
+def decision_entry(decision_id: str, body: str, personal: str | None) -> Entry:
+    """What the audit log keeps of a decision."""
+    return Entry(AuditKind.DECISION, decision_id, body.encode(), None if personal is None else personal.encode())
 
 
 def _last_prices_of_shoppers(pairs: Sequence[tuple[str, str]], before: datetime | None) -> Select[Any]:

@@ -32,6 +32,7 @@ _PRAGMAS: Final = (
     "journal_mode = WAL",
     "synchronous = FULL",  # an acknowledged decision survives a power cut
     "foreign_keys = ON",
+    "secure_delete = ON",  # what was erased is overwritten, not merely unlinked
     "cache_size = -32768",  # 32 MiB a connection: the event index stays in memory during bulk loads
     f"journal_size_limit = {64 * 2**20}",
 )
@@ -84,6 +85,16 @@ class Database:
         """
         if not self.is_sqlite:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"pricesmith.{name}",))
+
+    def shrink_log(self) -> None:
+        """Bring what was written into the database file and empty SQLite's log, which keeps what was overwritten.
+
+        As far as readers let it: what one of them still reads is overwritten by a later call.
+        """
+        if self.is_sqlite:
+            with _translated(self._engine.url), self._engine.connect() as connection:
+                connection.rollback()
+                connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
 
     def close(self) -> None:
         """Close idle connections; those in use close when they are done."""

@@ -1,30 +1,39 @@
 """Outcomes: what followed an offer. Append only, idempotent."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from agent.records import OutcomeRecord
-from agent.store.rows import IN_LIMIT, RecordTable, Repository, chunks
+from agent.store.audit import AuditLog
+from agent.store.chain import AuditKind, Entry
+from agent.store.column_types import micros
+from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import OUTCOMES
 
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
 _BATCH: Final = 10_000
 
 
-class OutcomeRepository(Repository):
+class OutcomeRepository(AuditLog):
     """What became of offers."""
 
     def record_outcomes(self, records: Sequence[OutcomeRecord]) -> None:
-        """Append in the given order, all or none. An `outcome_id` that is stored already is left as it is."""
+        """Append in the given order, all or none. An `outcome_id` that is stored already is left as it is.
+
+        Outcomes of quotes enter the audit log; those of offers made elsewhere are not ours to vouch for.
+        """
         rows = _OUTCOME.parameters(records)
         if not rows:
             return
         statement = self._db.insert(OUTCOMES).on_conflict_do_nothing(index_elements=[OUTCOMES.c.outcome_id])
         with self._db.write() as connection:
             self._db.serialise(connection, "outcomes")  # or numbers could become visible out of order
+            ours = _fresh(connection, [record for record in records if record.quote_id is not None])
             connection.execute(statement, rows)
+            self._log(connection, [outcome_entry(record) for record in ours])
 
     def known_outcomes(self, outcome_ids: Sequence[str]) -> set[str]:
         """Those of the ids that are stored."""
@@ -46,3 +55,27 @@ class OutcomeRepository(Repository):
         query = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id == quote_id).order_by(OUTCOMES.c.seq)
         with self._db.read() as connection:
             return [_OUTCOME.record(row) for row in connection.execute(query)]
+
+
+def outcome_entry(record: OutcomeRecord) -> Entry:
+    """What the audit log keeps of an outcome."""
+    row = _OUTCOME.parameters([record])[0]
+    columns = {name: value for name, value in row.items() if name != "shopper_id"}
+    columns |= {"type": record.type.value, "at": micros(record.at)}
+    content = json.dumps(list(columns.values())).encode()
+    personal = None if record.shopper_id is None else record.shopper_id.encode()
+    return Entry(AuditKind.OUTCOME, record.outcome_id, content, personal)
+
+
+def _fresh(connection: Connection, records: Sequence[OutcomeRecord]) -> list[OutcomeRecord]:
+    """Those that are not stored yet, the first of each id."""
+    known = {
+        row.outcome_id
+        for ids in chunks([record.outcome_id for record in records], IN_LIMIT)
+        for row in connection.execute(select(OUTCOMES.c.outcome_id).where(OUTCOMES.c.outcome_id.in_(ids)))
+    }
+    first: dict[str, OutcomeRecord] = {}
+    for record in records:
+        if record.outcome_id not in known:
+            first.setdefault(record.outcome_id, record)
+    return list(first.values())

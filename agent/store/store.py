@@ -4,9 +4,11 @@ from sqlalchemy import select
 
 from agent.clock import Clock, SystemClock
 from agent.store.api_keys import ApiKeyRepository
+from agent.store.audit_check import AuditRepository
 from agent.store.decision_log import DecisionLogRepository
 from agent.store.decisions import DecisionRepository
 from agent.store.engine import Database, open_database
+from agent.store.erasure import ErasureRepository
 from agent.store.events import EventRepository
 from agent.store.idempotency import IdempotencyRepository
 from agent.store.meta import MetaRepository
@@ -25,6 +27,8 @@ class Store(
     DecisionRepository,
     DecisionLogRepository,
     OutcomeRepository,
+    AuditRepository,
+    ErasureRepository,
     ApiKeyRepository,
     IdempotencyRepository,
     MetaRepository,

@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from agent.decision import Rung, Source
 from agent.records import EventType, OutcomeType
+from agent.store.chain import AuditKind
 from agent.store.column_types import EnumText, FiniteFloat, JsonObject, UtcMicros
 from models.strategy import Lever
 
@@ -98,6 +99,7 @@ OUTCOMES: Final = Table(
     Column("weight", FiniteFloat, nullable=False),
     UniqueConstraint("outcome_id", name="outcomes_outcome_id"),
     Index("outcomes_quote", "quote_id"),
+    Index("outcomes_shopper", "shopper_id"),
     sqlite_autoincrement=True,
 )
 
@@ -116,7 +118,31 @@ DECISIONS: Final = Table(
     Column("rung", EnumText(Rung), nullable=False),
     Column("personalised", Boolean, nullable=False),
     Column("body", Text, nullable=False),
+    Column("personal", Text),
+    Index("decisions_at", "at"),
     Index("decisions_shopper_product_at", "shopper_id", "product_id", "at"),
+)
+
+AUDIT: Final = Table(
+    "audit",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", EnumText(AuditKind), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("content_sha256", Text, nullable=False),
+    Column("personal_hmac", Text),
+    Column("salt", LargeBinary),
+    Column("link_sha256", Text, nullable=False),
+    UniqueConstraint("kind", "subject", name="audit_kind_subject"),
+)
+
+AUDIT_HEAD: Final = Table(
+    "audit_head",
+    METADATA,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("link_sha256", Text, nullable=False),
+    Column("seal", Text, nullable=False),
 )
 
 PRODUCT_WEEKS: Final = Table(

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 
 from agent.decision import Decision, Interval
-from agent.store.codec import decode_decision, encode_decision
+from agent.store.codec import decode_decision, decode_request, encode_decision
 from agent.store.errors import InvalidRecord, StoreError
+from models.online import Lesson, Term
 from tests.agent.store.builders import decision, decisions
 
 
@@ -16,6 +17,7 @@ def test_a_decision_read_equals_the_one_written(original: Decision) -> None:
     read = decode_decision(encode_decision(original))
 
     assert read == original
+    assert decode_request(encode_decision(original, {"quantity": 2})) == {"quantity": 2}
     assert read.at.utcoffset() == original.at.utcoffset()
 
 
@@ -42,22 +44,35 @@ def test_a_field_of_the_wrong_type_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"format": 2}, "format"),
+        ({"format": 3}, "format"),
         ({"surprise": 1}, "surprise"),
         ({"decision": {"id": "d"}}, "decision"),
     ],
     ids=["later format", "unknown field", "missing fields"],
 )
 def test_text_of_another_shape_is_refused(change: dict[str, object], named: str) -> None:
-    text = json.dumps(json.loads(encode_decision(decision())) | change)
+    encoded = encode_decision(decision())
+    text = json.dumps(json.loads(encoded.body) | change)
 
     with pytest.raises(StoreError, match=named):
-        decode_decision(text)
+        decode_decision(replace(encoded, body=text))
 
 
 def test_a_stored_strategy_outside_the_grammar_is_refused() -> None:
-    stored = json.loads(encode_decision(decision()))
+    encoded = encode_decision(decision())
+    stored = json.loads(encoded.body)
     stored["decision"]["strategy"]["move_pct"] = 7
 
     with pytest.raises(StoreError, match="strategy"):
-        decode_decision(json.dumps(stored))
+        decode_decision(replace(encoded, body=json.dumps(stored)))
+
+
+def test_the_part_that_stays_tells_nothing_of_the_shopper() -> None:
+    lesson = Lesson(0.0, 1.0, 0.0, 0.1, (Term("x=s-1077", 1, 1, 1),))
+    told = decision(shopper_id="s-1077", token="of-s-1077", lesson=lesson)  # noqa: S106 no password
+    encoded = encode_decision(told, {"shopper": {"id": "s-1077"}})
+
+    assert "s-1077" not in encoded.body
+    erased = decode_decision(replace(encoded, personal=None))
+    assert erased == replace(told, shopper_id=None, token="", lesson=None)
+    assert decode_request(replace(encoded, personal=None)) is None

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from contextlib import closing
@@ -5,6 +6,7 @@ from contextlib import closing
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import inspect, update
 from sqlalchemy import table as sql_table
 from sqlalchemy.sql import column
@@ -13,7 +15,8 @@ from agent.store import Store, StoreError, migrate
 from agent.store.engine import open_database
 from agent.store.migrate import downgrade, upgrade
 from agent.store.tables import METADATA
-from tests.agent.store.builders import product
+from agent.tokens import TokenSigner
+from tests.agent.store.builders import decision, outcome, product
 
 
 def test_migrations_make_exactly_the_declared_tables(store_url: str) -> None:
@@ -70,3 +73,25 @@ def test_a_schema_of_a_newer_version_is_refused(store_url: str) -> None:
 
     with pytest.raises(StoreError, match=r"9999.*newer"):
         Store.open(store_url)
+
+
+def test_decisions_of_before_the_log_are_kept_and_logged(store_url: str) -> None:
+    signer = TokenSigner(Ed25519PrivateKey.generate())
+    with Store.open(store_url) as store:
+        store.record_decisions([decision(), decision(id="decision-2", shopper_id=None)], [{"quantity": 1}, None])
+        store.record_outcomes([outcome(quote_id="decision-1"), outcome(outcome_id="elsewhere", quote_id=None)])
+    with closing(open_database(store_url)) as database:
+        downgrade(database, "0001")
+        with database.read() as connection:
+            bodies = connection.exec_driver_sql("SELECT body FROM decisions ORDER BY id").scalars().all()
+        assert [json.loads(body)["decision"]["shopper_id"] for body in bodies] == ["s1", None]
+        upgrade(database)
+
+    with Store.open(store_url) as store:
+        assert store.decision("decision-1") == decision()
+        assert store.request_of("decision-1") == {"quantity": 1}
+        report = store.audit_report(signer.is_sealed)
+        assert (report.rows, report.problems, report.sealed) == (3, [], False)
+        store.seal_with(signer.seal)
+        store.record_decisions([decision(id="decision-3")])
+        assert store.audit_report(signer.is_sealed).sealed

@@ -1,0 +1,66 @@
+"""The audit log: every decision, and every outcome of one, chained in the transaction that stores it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, replace
+from typing import Final
+
+from sqlalchemy import Connection, func, insert, select
+
+from agent.store.chain import START, Entry, Head, Link, next_link
+from agent.store.rows import RecordTable, Repository
+from agent.store.tables import AUDIT, AUDIT_HEAD
+
+Seal = Callable[[bytes], str]
+"""Signs the head of the log."""
+
+_LINK: Final = RecordTable(Link, AUDIT)
+_HEAD: Final = RecordTable(Head, AUDIT_HEAD)
+_BATCH: Final = 1_000
+
+
+class AuditLog(Repository):
+    """What parts of the store log with."""
+
+    _seal: Seal | None = None
+
+    def seal_with(self, seal: Seal) -> None:
+        """Sign the log's head from now on, so that whoever can write the database cannot rewrite the log."""
+        self._seal = seal
+
+    def audit_head(self) -> Head:
+        """The last row of the log, sealed; with a copy of it elsewhere nobody can shorten the log unseen."""
+        with self._db.read() as connection:
+            return _head(connection)
+
+    def audit_links(self) -> Iterator[Link]:
+        """Every row in order."""
+        for row in self._paged(select(*_LINK.columns), [AUDIT.c.seq], _BATCH):
+            yield _LINK.record(row)
+
+    def audit_count(self) -> int:
+        """How many rows there are."""
+        with self._db.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(AUDIT)).scalar_one())
+
+    def _log(self, connection: Connection, entries: Iterable[Entry]) -> None:
+        """Chain entries in the transaction that stores what they tell of; writers take turns until it commits."""
+        fresh = list(entries)
+        if not fresh:
+            return
+        self._db.serialise(connection, "audit")
+        head = _head(connection)
+        links = []
+        for entry in fresh:
+            link = next_link(head, entry)
+            links.append(link)
+            head = Head(link.seq, link.link_sha256)
+        connection.execute(insert(AUDIT), _LINK.parameters(links))
+        sealed = head if self._seal is None else replace(head, seal=self._seal(head.message()))
+        row = {"one": 1, **asdict(sealed)}
+        statement = self._db.insert(AUDIT_HEAD).values(row)
+        connection.execute(statement.on_conflict_do_update(index_elements=["one"], set_=row))
+
+
+def _head(connection: Connection) -> Head:
+    row = connection.execute(select(*_HEAD.columns)).one_or_none()
+    return START if row is None else _HEAD.record(row)

@@ -1,0 +1,121 @@
+"""Everything the store knows of one shopper: told, or taken away so that nothing is left to tell."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from pydantic import JsonValue
+from sqlalchemy import ColumnElement, Connection, delete, select, update
+
+from agent.decision import Decision
+from agent.records import OutcomeRecord
+from agent.store.audit import AuditLog
+from agent.store.chain import AuditKind, Entry
+from agent.store.codec import EncodedDecision, decode_decision, decode_request
+from agent.store.rows import IN_LIMIT, RecordTable, chunks
+from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, OUTCOMES, SHOPPERS
+
+_OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
+_UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many rows told of a shopper and do no longer."""
+
+    profile: int
+    events: int
+    decisions: int
+    outcomes: int
+    answers: int
+
+    @property
+    def anything(self) -> bool:
+        """Whether the shopper was known."""
+        return any((self.profile, self.events, self.decisions, self.outcomes, self.answers))
+
+
+class ErasureRepository(AuditLog):
+    """Export and erasure, and the retention of what tells of shoppers."""
+
+    def decisions_of(self, shopper_id: str) -> Iterator[tuple[Decision, dict[str, JsonValue] | None]]:
+        """A shopper's decisions with their requests, oldest first."""
+        query = select(DECISIONS.c.at, DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal)
+        query = query.where(DECISIONS.c.shopper_id == shopper_id)
+        for row in self._paged(query, [DECISIONS.c.at, DECISIONS.c.id], _BATCH):
+            encoded = EncodedDecision(row.body, row.personal)
+            request = decode_request(encoded)
+            yield decode_decision(encoded), None if request is None else dict(request)
+
+    def outcomes_by(self, shopper_id: str) -> list[OutcomeRecord]:
+        """A shopper's outcomes, imported ones too, in the order of arrival."""
+        query = select(*_OUTCOME.columns).where(OUTCOMES.c.shopper_id == shopper_id).order_by(OUTCOMES.c.seq)
+        with self._db.read() as connection:
+            return [_OUTCOME.record(row) for row in connection.execute(query)]
+
+    def erase_shopper(self, shopper_id: str) -> Erased:
+        """Take away all that tells of a shopper, in one transaction; prices and sales stay, nobody's.
+
+        The audit log says that something was taken, not of whom.
+        """
+        with self._db.write() as connection:
+            self._db.serialise(connection, "audit")
+            decisions = _ids(connection, DECISIONS.c.id, DECISIONS.c.shopper_id == shopper_id)
+            outcomes = _ids(connection, OUTCOMES.c.outcome_id, OUTCOMES.c.shopper_id == shopper_id)
+            answers = _forget_answers(connection, shopper_id, set(decisions))
+            self._blank(connection, decisions, outcomes)
+            profile = connection.execute(delete(SHOPPERS).where(SHOPPERS.c.shopper_id == shopper_id)).rowcount
+            events = connection.execute(delete(EVENTS).where(EVENTS.c.shopper_id == shopper_id)).rowcount
+        self._db.shrink_log()
+        return Erased(profile, events, len(decisions), len(outcomes), answers)
+
+    def erase_before(self, moment: datetime) -> Erased:
+        """Take away what tells of any shopper and is older than a moment: events, and decisions' personal parts."""
+        with self._db.write() as connection:
+            self._db.serialise(connection, "audit")
+            old = (DECISIONS.c.at < moment) & DECISIONS.c.personal.is_not(None)
+            decisions = _ids(connection, DECISIONS.c.id, old)
+            past = (OUTCOMES.c.at < moment) & OUTCOMES.c.shopper_id.is_not(None)
+            outcomes = _ids(connection, OUTCOMES.c.outcome_id, past)
+            self._blank(connection, decisions, outcomes)
+            events = connection.execute(delete(EVENTS).where(EVENTS.c.at < moment)).rowcount
+            answers = connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.started_at < moment)).rowcount
+        self._db.shrink_log()
+        return Erased(0, events, len(decisions), len(outcomes), answers)
+
+    def _blank(self, connection: Connection, decisions: Sequence[str], outcomes: Sequence[str]) -> None:
+        """Blank personal parts and their salts, and log that."""
+        logged = []
+        for kind, subjects in ((AuditKind.DECISION, decisions), (AuditKind.OUTCOME, outcomes)):
+            for ids in chunks(subjects, IN_LIMIT):
+                salted = (AUDIT.c.kind == kind) & AUDIT.c.subject.in_(ids) & AUDIT.c.salt.is_not(None)
+                logged += [f"{kind}:{subject}" for subject in _ids(connection, AUDIT.c.subject, salted)]
+                connection.execute(update(AUDIT).where(salted).values(salt=None))
+        for ids in chunks(decisions, IN_LIMIT):
+            connection.execute(update(DECISIONS).where(DECISIONS.c.id.in_(ids)).values(shopper_id=None, personal=None))
+        for ids in chunks(outcomes, IN_LIMIT):
+            connection.execute(update(OUTCOMES).where(OUTCOMES.c.outcome_id.in_(ids)).values(shopper_id=None))
+        self._log(connection, [Entry(AuditKind.ERASURE, subject, b"") for subject in logged])
+
+
+def _ids(connection: Connection, column: ColumnElement[str], where: ColumnElement[bool]) -> list[str]:
+    return [row[0] for row in connection.execute(select(column).where(where))]
+
+
+def _forget_answers(connection: Connection, shopper_id: str, decisions: set[str]) -> int:
+    """Delete stored answers that name the shopper or one of the decisions."""
+    name = shopper_id.encode()
+    ids = {decision.encode() for decision in decisions}
+    told = [
+        (row.key_id, row.idem_key)
+        for row in connection.execute(select(IDEMPOTENCY).where(IDEMPOTENCY.c.body.is_not(None)))
+        if name in bytes(row.body) or not ids.isdisjoint(_UUID.findall(bytes(row.body)))
+    ]
+    for key_id, idem_key in told:
+        connection.execute(
+            delete(IDEMPOTENCY).where(IDEMPOTENCY.c.key_id == key_id, IDEMPOTENCY.c.idem_key == idem_key)
+        )
+    return len(told)

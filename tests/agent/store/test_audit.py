@@ -1,0 +1,240 @@
+"""Whatever is done to the stored log by hand, the audit finds it."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent.store import Store
+from agent.store.audit_check import AuditReport
+from agent.store.chain import Head
+from agent.store.engine import open_database
+from agent.store.tables import DECISIONS
+from agent.tokens import TokenSigner
+from tests.agent.store.builders import AT, decision, outcome
+
+SIGNER = TokenSigner(Ed25519PrivateKey.generate())
+ROWS = 6
+
+
+def fill(store: Store) -> None:
+    """Four decisions, two outcomes of them."""
+    store.seal_with(SIGNER.seal)
+    store.record_decisions([decision(id=f"d{i}", shopper_id=f"s{i}") for i in range(4)], [{"n": i} for i in range(4)])
+    store.record_outcomes([outcome(outcome_id=f"o{i}", quote_id=f"d{i}", shopper_id=f"s{i}") for i in range(2)])
+
+
+def report(store: Store, head: Head | None = None) -> AuditReport:
+    return store.audit_report(SIGNER.is_sealed, known_head=head)
+
+
+def alter(url: str, *statements: str) -> None:
+    with closing(open_database(url)) as database, database.write() as connection:
+        for statement in statements:
+            assert connection.exec_driver_sql(statement).rowcount > 0, statement
+
+
+def test_an_untouched_log_is_whole_and_sealed(store: Store) -> None:
+    fill(store)
+    found = report(store)
+    assert (found.rows, found.problems, found.sealed, found.erased) == (ROWS, [], True, 0)
+    assert found.head.seq == ROWS
+
+
+def test_an_empty_log_is_whole(store: Store) -> None:
+    assert report(store).whole
+
+
+def test_outcomes_of_offers_made_elsewhere_are_not_logged(store: Store) -> None:
+    store.record_outcomes([outcome(outcome_id="imported", quote_id=None)])
+    found = report(store)
+    assert (found.rows, found.problems) == (0, [])
+
+
+def test_a_repeated_outcome_is_logged_once(store: Store) -> None:
+    fill(store)
+    store.record_outcomes(
+        [outcome(outcome_id="o1", quote_id="d1", shopper_id="s1"), outcome(outcome_id="o9", quote_id="d3")]
+    )
+    assert (report(store).rows, report(store).problems) == (ROWS + 1, [])
+
+
+EDITS = {
+    "price in the body": "UPDATE decisions SET body = replace(body, '279', '278') WHERE id = 'd1'",
+    "price column alone": "UPDATE decisions SET price_minor = 1 WHERE id = 'd1'",
+    "whose it was": "UPDATE decisions SET shopper_id = 'other' WHERE id = 'd2'",
+    "the request": "UPDATE decisions SET personal = replace(personal, '\"n\":2', '\"n\":9') WHERE id = 'd2'",
+    "the personal part dropped": "UPDATE decisions SET personal = NULL, shopper_id = NULL WHERE id = 'd2'",
+    "a decision dropped": "DELETE FROM decisions WHERE id = 'd0'",
+    "an outcome turned": "UPDATE outcomes SET type = 'declined' WHERE outcome_id = 'o1'",
+    "an outcome moved in time": "UPDATE outcomes SET at = at + 1 WHERE outcome_id = 'o0'",
+    "an outcome dropped": "DELETE FROM outcomes WHERE outcome_id = 'o0'",
+    "a log row dropped": "DELETE FROM audit WHERE seq = 3",
+    "the last log row dropped": "DELETE FROM audit WHERE seq = 6",
+    "a log row changed": "UPDATE audit SET content_sha256 = 'a' WHERE seq = 2",
+    "a hash changed": "UPDATE audit SET link_sha256 = 'a' WHERE seq = 6",
+    "a salt dropped": "UPDATE audit SET salt = NULL WHERE seq = 2",
+    "the head set back": "UPDATE audit_head SET seq = 5",
+    "the seal dropped and the head changed": "UPDATE audit_head SET seal = 'AAAA'",
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_by_hand_is_found(store_url: str, edit: str) -> None:
+    with Store.open(store_url) as store:
+        fill(store)
+    alter(store_url, EDITS[edit])
+    with Store.open(store_url) as store:
+        assert report(store).problems, edit
+
+
+def test_a_decision_put_in_by_hand_is_found(store_url: str) -> None:
+    with Store.open(store_url) as store:
+        fill(store)
+    columns = ", ".join(column.name for column in DECISIONS.columns if column.name != "id")
+    alter(store_url, f"INSERT INTO decisions (id, {columns}) SELECT 'forged', {columns} FROM decisions WHERE id = 'd1'")  # noqa: S608
+    with Store.open(store_url) as store:
+        (problem,) = report(store).problems
+    assert "decision forged is stored and was never logged" in problem
+
+
+def test_swapped_rows_are_found(store_url: str) -> None:
+    with Store.open(store_url) as store:
+        fill(store)
+    alter(
+        store_url,
+        "UPDATE audit SET seq = 99 WHERE seq = 2",
+        "UPDATE audit SET seq = 2 WHERE seq = 3",
+        "UPDATE audit SET seq = 3 WHERE seq = 99",
+    )
+    with Store.open(store_url) as store:
+        assert any("swapped" in problem for problem in report(store).problems)
+
+
+def test_a_log_cut_off_with_its_head_shows_against_a_head_kept_elsewhere(store_url: str) -> None:
+    """Whoever restores an old copy of the database has a whole, sealed log: only a head kept elsewhere tells."""
+    with Store.open(store_url) as store:
+        store.seal_with(SIGNER.seal)
+        store.record_decisions([decision(id="d0")])
+        old = store.audit_head()
+        store.record_decisions([decision(id="d1")])
+        kept = store.audit_head()
+    alter(
+        store_url,
+        "DELETE FROM decisions WHERE id = 'd1'",
+        "DELETE FROM audit WHERE seq = 2",
+        f"UPDATE audit_head SET seq = 1, link_sha256 = '{old.link_sha256}', seal = '{old.seal}'",  # noqa: S608 own
+    )
+    with Store.open(store_url) as store:
+        assert report(store).whole
+        assert any("cut off" in problem for problem in report(store, kept).problems)
+        assert report(store, old).whole
+        assert report(store, replace(old, link_sha256="other")).problems
+
+
+def test_an_erasure_keeps_the_log_whole_and_says_how_many(store: Store) -> None:
+    fill(store)
+    erased = store.erase_shopper("s1")
+    assert (erased.decisions, erased.outcomes) == (1, 1)
+    found = report(store)
+    assert (found.problems, found.erased, found.rows) == ([], 2, ROWS + 2)
+    known = store.decision("d1")
+    assert known is not None
+    assert (known.shopper_id, known.token, known.price_minor) == (None, "", 279)
+
+
+def test_an_erasure_by_hand_is_no_erasure(store_url: str) -> None:
+    with Store.open(store_url) as store:
+        fill(store)
+    alter(
+        store_url,
+        "UPDATE decisions SET personal = NULL, shopper_id = NULL WHERE id = 'd1'",
+        "UPDATE audit SET salt = NULL WHERE subject = 'd1'",
+    )
+    with Store.open(store_url) as store:
+        assert any("no erasure was logged" in problem for problem in report(store).problems)
+
+
+def test_writers_side_by_side_make_one_chain(store_url: str) -> None:
+    def write(worker: int) -> None:
+        with Store.open(store_url) as own:
+            for i in range(15):
+                own.record_decisions([decision(id=f"w{worker}-{i}")])
+                own.record_outcomes([outcome(outcome_id=f"w{worker}-{i}", quote_id=f"w{worker}-{i}")])
+
+    threads = [Thread(target=write, args=(worker,)) for worker in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with Store.open(store_url) as store:
+        found = report(store)
+    assert (found.rows, found.problems) == (120, [])
+
+
+TABLES = [("audit", "seq"), ("decisions", "id"), ("outcomes", "outcome_id"), ("audit_head", "one")]
+
+
+@pytest.fixture(scope="module")
+def written() -> Iterator[Path]:
+    with TemporaryDirectory() as folder:
+        with Store.open(f"sqlite:///{folder}/store.db") as store:
+            fill(store)
+        yield Path(folder) / "store.db"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_any_cell_of_the_log_that_changes_is_found(written: Path, data: st.DataObject) -> None:
+    table, key = data.draw(
+        st.sampled_from([("audit", "seq"), ("decisions", "id"), ("outcomes", "outcome_id"), ("audit_head", "one")])
+    )
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "store.db"
+        copy.write_bytes(written.read_bytes())
+        url = f"sqlite:///{copy}"
+        with closing(open_database(url)) as database, database.read() as connection:
+            rows = connection.exec_driver_sql(f"SELECT * FROM {table}").mappings().all()  # noqa: S608 own names
+        row = data.draw(st.sampled_from(rows))
+        column = data.draw(st.sampled_from([name for name in row if name != "seq" or table == "audit"]))
+        old = row[column]
+        if isinstance(old, bytes):
+            new: object = bytes([old[0] ^ 1]) + old[1:]
+        elif isinstance(old, int | float):
+            new = old + data.draw(st.integers(1, 9)) * (100 if column in ("seq", "one") else 1)
+        elif old is None:
+            new = "x" if column not in ("salt", "propensity") else None
+        else:
+            place = data.draw(st.integers(0, max(0, len(old) - 1)))
+            new = f"{old[:place]}{'z' if old[place : place + 1] != 'z' else 'y'}{old[place + 1 :]}"
+        if new is None:
+            return
+        with closing(open_database(url)) as database, database.write() as connection:
+            statement = f"UPDATE {table} SET {column} = ? WHERE {key} = ?"  # noqa: S608 own names
+            connection.exec_driver_sql(statement, (new, row[key]))
+        with Store.open(url) as store:
+            try:
+                found = report(store).problems
+            except (ValueError, KeyError, LookupError):
+                return  # no longer readable at all
+        assert found or (table, column) == ("audit_head", "one"), (table, column, old, new)
+
+
+def test_what_is_past_its_time_is_erased_and_the_rest_stays(store: Store) -> None:
+    store.seal_with(SIGNER.seal)
+    store.record_decisions([decision(id="old", at=AT - timedelta(days=400)), decision(id="new")])
+    erased = store.erase_before(AT - timedelta(days=365))
+    assert erased.decisions == 1
+    old, new = store.decision("old"), store.decision("new")
+    assert old is not None
+    assert new is not None
+    assert (old.shopper_id, new.shopper_id) == (None, "s1")
+    assert (report(store).problems, report(store).erased) == ([], 1)
