@@ -45,6 +45,11 @@ class CachedEncoder:
             self._remember(list(missing), fresh)
         return vectors
 
+    def forget(self) -> None:
+        """Drop everything remembered."""
+        with self._lock:
+            self._known.clear()
+
     def _remember(self, texts: Sequence[str], vectors: Vectors) -> None:
         with self._lock:
             for text, vector in zip(texts, vectors, strict=True):

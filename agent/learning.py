@@ -5,6 +5,7 @@ watermark; what came after the watermark is replayed at the start, so that a kil
 Decisions carry what a lesson needs, hence a lesson does not depend on what became of shopper or product since.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Lock
@@ -67,6 +68,16 @@ class Learner:
             if self._unsaved >= SAVE_EVERY:
                 self._save()
         return learned
+
+    def relearn(self, store: Store) -> None:
+        """Learn the whole log again: what was erased from it no longer teaches. Writes a snapshot."""
+        fresh = Learner(self._folder / "never", self._evaluator, at_home=self.at_home)
+        fresh._unsaved = -sys.maxsize  # its own folder is never written
+        fresh.catch_up(store)
+        with self._lock:
+            self.effects, self.watermark, self._unsaved = fresh.effects, fresh.watermark, 1
+        self.catch_up(store)
+        self.save()
 
     def save(self) -> None:
         """Write a snapshot of what is not in the last one."""

@@ -74,6 +74,10 @@ class Observer:
         """A moment on the behaviour clock, Unix seconds."""
         return self._archive.clock.behaviour_time(at).timestamp()
 
+    def forget_texts(self) -> None:
+        """Drop encoder states of texts that were seen: somebody is to be forgotten."""
+        self._encoder.forget()
+
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encoder states `(n, 384)`; texts that did not change are not encoded again."""
         return self._encoder.encode(texts)
@@ -142,7 +146,9 @@ class Observer:
             inputs_ignored=_ignored(request, who, shared),
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,
             request=_kept(request, who, shared, at),
-            last_price_minor=batch.last_prices.get((who.shopper_id, request.product.id or "")),
+            last_price_minor=None
+            if who.opted_out  # what somebody was quoted before is personal too
+            else batch.last_prices.get((who.shopper_id, request.product.id or "")),
         )
 
     def _product(self, request: QuoteRequest) -> ProductRecord | Refusal:

@@ -20,13 +20,23 @@ from agent.learning import Learner
 from agent.memory import OutcomeBook
 from agent.pipeline import Pipeline
 from agent.prepare import DataFolder
+from agent.privacy import KnownShopper, erase, known_of
 from agent.ranking import Ranker
-from agent.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ProductWeek
+from agent.records import (
+    EventRecord,
+    EventType,
+    OutcomeRecord,
+    OutcomeType,
+    ProductRecord,
+    ProductWeek,
+    ShopperRecord,
+)
 from agent.refusal import FieldProblem, Refusal
 from agent.score import PricedRow, RowScorer
 from agent.service import OutcomeReport, Readiness
 from agent.shoppers import ShopperBook
 from agent.store import Store, StoreError
+from agent.store.erasure import Erased
 from agent.tokens import TokenSigner, Verification
 from models.registry import Kind, Registry
 from models.weeks import week_of, week_start
@@ -149,6 +159,20 @@ class Service:
     def question(self, ask: Ask) -> Explanation:
         """An answer about many quotes."""
         return self._parts.explainer.about_log(ask, LogFacts(self._parts.store), self._parts.clock.now())
+
+    def shopper(self, shopper_id: str) -> KnownShopper | None:
+        """Everything that is kept of a shopper; None when that is nothing."""
+        with self._quoting:
+            return known_of(self._parts, shopper_id, self._parts.clock.now())
+
+    def set_shopper(self, record: ShopperRecord) -> None:
+        """Keep a shopper's profile and consent; the next quote knows them."""
+        self._parts.store.upsert_shoppers([record])
+
+    def erase_shopper(self, shopper_id: str) -> Erased:
+        """Take away everything that tells of a shopper, on disk and in memory."""
+        with self._reloading, self._remembering:
+            return erase(self._parts, shopper_id)
 
     def reload(self) -> Mapping[Kind, str] | None:
         """Bring versions that were activated since into use; returns them, None when nothing changed.

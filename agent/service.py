@@ -8,8 +8,10 @@ from typing import Protocol
 from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.decision import Decision
 from agent.explain.answers import Ask, Explanation
-from agent.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord
+from agent.privacy import KnownShopper
+from agent.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
 from agent.refusal import Refusal
+from agent.store.erasure import Erased
 from agent.tokens import Verification
 from models.registry import Kind
 
@@ -65,6 +67,18 @@ class PricingService(Protocol):
 
     def recommend(self, request: RecommendationRequest) -> list[Decision]:
         """Products for a shopper, best first, each priced."""
+        ...
+
+    def shopper(self, shopper_id: str) -> KnownShopper | None:
+        """Everything that is kept of a shopper; None when that is nothing."""
+        ...
+
+    def set_shopper(self, record: ShopperRecord) -> None:
+        """Keep a shopper's profile and consent."""
+        ...
+
+    def erase_shopper(self, shopper_id: str) -> Erased:
+        """Take away everything that tells of a shopper."""
         ...
 
     def explain(self, quote_id: str, ask: Ask) -> Explanation | None:

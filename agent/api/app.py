@@ -22,6 +22,7 @@ from agent.api.logs import service_log, where
 from agent.api.metrics import Metrics
 from agent.api.observed import REQUEST_ID, ObservedApp
 from agent.api.problems import Problem, to_response
+from agent.api.shoppers import ShopperController
 from agent.lane import Lane, LaneClosedError, LaneFullError
 from agent.settings import Settings
 from agent.store import StoreUnavailable
@@ -64,7 +65,15 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Opened]) -> Li
     return ObservedApp(
         measured=measured,
         log=log,
-        route_handlers=[QuoteController, ExplanationController, FeedbackController, livez, readyz, metrics],
+        route_handlers=[
+            QuoteController,
+            ExplanationController,
+            FeedbackController,
+            ShopperController,
+            livez,
+            readyz,
+            metrics,
+        ],
         lifespan=[lifespan],
         exception_handlers={
             Problem: lambda _request, error: to_response(error),

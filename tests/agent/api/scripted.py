@@ -16,11 +16,13 @@ from agent.clock import SystemClock
 from agent.decision import Decision
 from agent.explain.answers import Ask, Explanation
 from agent.keys import KeyRing
-from agent.records import EventRecord, OutcomeRecord, ProductRecord
+from agent.privacy import KnownShopper
+from agent.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.refusal import Refusal
 from agent.service import OutcomeReport, Readiness
 from agent.settings import Settings
 from agent.store import Store
+from agent.store.erasure import Erased
 from agent.tokens import TokenStatus, Verification
 from tests.agent.store.builders import decision
 
@@ -80,6 +82,15 @@ class ScriptedService:
 
     def recommend(self, request: RecommendationRequest) -> list[Decision]:
         return [decision(id="q0")] * request.limit
+
+    def shopper(self, shopper_id: str) -> KnownShopper | None:
+        return None
+
+    def set_shopper(self, record: ShopperRecord) -> None:
+        raise NotImplementedError
+
+    def erase_shopper(self, shopper_id: str) -> Erased:
+        return Erased(0, 0, 0, 0, 0)
 
     def explain(self, quote_id: str, ask: Ask) -> Explanation | None:
         return None
