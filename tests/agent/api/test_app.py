@@ -298,19 +298,23 @@ def test_invisible_characters_are_dropped_and_line_breaks_of_descriptions_kept(
 
 def test_the_schema_tells_bodies_answers_problems_keys_and_an_example(client: TestClient[Litestar]) -> None:
     schema = client.get("/schema/openapi.json").json()
-    operations = {path: next(iter(methods.values())) for path, methods in schema["paths"].items()}
+    every = [
+        (path, method, operation) for path, methods in schema["paths"].items() for method, operation in methods.items()
+    ]
+    operations = {path: operation for path, _, operation in every}
     assert set(operations) == {
         "/livez",
         "/metrics",
         "/readyz",
         *(f"/v1/{name}" for name in ("events", "outcomes", "products", "questions", "quotes", "recommendations")),
         *(f"/v1/quotes/{name}" for name in ("batch", "verify", "{quote_id}", "{quote_id}/explanations")),
+        "/v1/shoppers/{shopper_id}",
     }
-    for path, operation in operations.items():
+    for path, method, operation in every:
         if path.startswith("/v1/"):
             assert operation["security"] == [{"apiKey": []}], path
             assert operation["description"], path
-            assert ("requestBody" in operation) == (path != "/v1/quotes/{quote_id}")
+            assert ("requestBody" in operation) == (method in ("post", "put")), (method, path)
             assert "application/problem+json" in operation["responses"]["422"]["content"]
     asked = operations["/v1/quotes"]["requestBody"]["content"]["application/json"]["schema"]
     assert post(client, asked["examples"][0]).status_code == 200
