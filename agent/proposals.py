@@ -58,7 +58,6 @@ class PriceResponse:
     """What the evaluator expects of this request's price: see `StrategistFacts`."""
 
     lifts: tuple[float, float, float]
-    rival_lift: float | None
     may_rise: bool
 
 
@@ -85,7 +84,6 @@ def facts_of(
         list_ratio=observation.anchors.list_minor / reference,
         last_paid_ratio=last_paid / reference if last_paid else None,
         rival_ratio=market.rival_minor / reference if market.rival_minor else None,
-        rival_lift=response.rival_lift,
         similar_ratio=float(np.median(prices)) / reference if prices else None,
         past_ratio=float(np.mean(sold)) if sold else None,
         past_bought=len(sold),

@@ -80,7 +80,7 @@ class Proposer:
                 retrieved.similar[row],
                 retrieved.past[row],
                 float(encoded.interest[row]),
-                self._response(observations[row], expected.purchase[row]),
+                PriceResponse(_lifts(expected.purchase[row]), not self._search.guard.merchant.never_above_reference),
             )
             for row in timely
         ]
@@ -96,18 +96,6 @@ class Proposer:
                 found += explored_proposals(observation, wins, N_DRAWS, known)
             answers[row] = self._joined(observation, retrieved.past[row], model, found)
         return answers
-
-    def _response(self, observation: Observation, purchase: NDArray[np.float64]) -> PriceResponse:
-        """What is expected `(len(SEARCHED_MOVES),)`, as the strategist is told."""
-        lift = purchase / purchase[SEARCHED_MOVES.index(0)]
-        down, less, up = (float(lift[SEARCHED_MOVES.index(move)]) for move in RESPONSE_MOVES)
-        rival = observation.market.rival_minor
-        at = np.interp(100 * (rival / observation.reference_minor - 1), SEARCHED_MOVES, lift) if rival else None
-        return PriceResponse(
-            (down, less, up),
-            None if at is None else float(at),
-            may_rise=not self._search.guard.merchant.never_above_reference,
-        )
 
     def _held(self, observation: Observation) -> Proposed:
         why = observation.holds_reference or "no time was left for more"
@@ -127,3 +115,10 @@ class Proposer:
             *numeric,
         ]
         return Proposed(tuple(distinct(proposals)), model.rung)
+
+
+def _lifts(purchase: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Purchase probability at `RESPONSE_MOVES` over that at the reference."""
+    at = [SEARCHED_MOVES.index(move) for move in RESPONSE_MOVES]
+    down, less, up = purchase[at] / purchase[SEARCHED_MOVES.index(0)]
+    return float(down), float(less), float(up)

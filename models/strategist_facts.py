@@ -17,7 +17,6 @@ class StrategistFacts:
     Attributes:
         interest: 0-1.
         lifts: Purchase probability at `RESPONSE_MOVES` over the probability at the reference price.
-        rival_lift: The same at the rival's price, where demand breaks.
         may_rise: Whether prices above the reference are allowed.
         past_bought, past_total: Outcomes retrieved; `past_ratio` is the mean price ratio of those that sold.
         loyalty: `new`, `occasional`, `regular` or `lapsed`. `stock`: `unknown`, `scarce`, `normal` or `deep`.
@@ -32,7 +31,6 @@ class StrategistFacts:
     list_ratio: float | None = None
     last_paid_ratio: float | None = None
     rival_ratio: float | None = None
-    rival_lift: float | None = None
     similar_ratio: float | None = None
     past_ratio: float | None = None
     past_bought: int = 0
@@ -64,7 +62,6 @@ class StrategistFacts:
             "list_pct": _offset(self.list_ratio, "same"),
             "last_paid": _offset(self.last_paid_ratio, "never"),
             "rival": _offset(self.rival_ratio, "none"),
-            "rival_sales": "none" if self.rival_lift is None else f"{round(100 * (self.rival_lift - 1)):+d}",
             "stock": self.stock,
             "trend": "rising" if self.trend > 0.15 else "falling" if self.trend < -0.15 else "steady",
             "season": self.season or "none",

@@ -170,9 +170,7 @@ def situate(
 
 def _situation(row: RowFacts, condition: Conditions, weights: Weights, response: tuple[Floats, Floats]) -> Situation:
     purchase, satisfaction = response
-    lift = purchase / purchase[_AT_REFERENCE]
-    down, less, up = lift[_AT_MOVES].tolist()
-    rival = None if np.isnan(condition.rival) else condition.rival
+    down, less, up = (purchase[_AT_MOVES] / purchase[_AT_REFERENCE]).tolist()
     facts = StrategistFacts(
         category=row.category,
         interest=row.interest,
@@ -181,8 +179,7 @@ def _situation(row: RowFacts, condition: Conditions, weights: Weights, response:
         cost_ratio=condition.stock.opportunity_cost(condition.cost, 1.0),
         list_ratio=condition.list_ratio,
         last_paid_ratio=row.last_paid_ratio,
-        rival_ratio=rival,
-        rival_lift=None if rival is None else float(np.interp(rival, GRID, lift)),
+        rival_ratio=None if np.isnan(condition.rival) else condition.rival,
         similar_ratio=condition.similar_ratio,
         past_ratio=row.past_ratio,
         past_bought=row.past_bought,

@@ -25,7 +25,6 @@ from models.training.strategist_net import Read, StrategistNet
 
 _HEAD_RATE: Final = 3.0  # the strategy tokens start from nothing
 _BARRED: Final = -1e4
-_LEAST_WORTH: Final = 0.05  # situations worth next to nothing would outweigh all others
 _ANCHOR_WEIGHT: Final = 0.3
 _ROUNDING_WEIGHT: Final = 0.2
 _ROUNDING_TARGETS: Final = torch.from_numpy(np.stack([rounding_target(move) for move in MOVES])).float()
@@ -130,9 +129,8 @@ def target_loss(head: Tensor, read: Read, lessons: Sequence[Lesson]) -> Tensor:
 
 
 def policy_loss(head: Tensor, read: Read, value: Tensor, ways: Tensor, target_weight: float) -> Tensor:
-    """Mean expected regret in percent of each situation's best, and `target_weight` times a divergence.
+    """Mean expected regret in percent, and `target_weight` times the divergence from softmax(worth / 1 %).
 
-    The divergence is that from softmax(worth / 1 %), which holds the policy near the first stage.
     `value` is `(n, levers, anchors, moves)`; `ways` `(n, ways, 2)` names each open (lever, anchor), then -1.
     """
     n = len(value)
@@ -147,7 +145,7 @@ def policy_loss(head: Tensor, read: Read, value: Tensor, ways: Tensor, target_we
     log_policy = log_policy.masked_fill(closed, _BARRED)
     reached = value[rows, lever, anchor].masked_fill(closed, 0.0)
     best = value.amax((1, 2, 3))
-    regret = 100 * (best - (log_policy.exp() * reached).sum((1, 2))) / best.abs().clamp(min=_LEAST_WORTH)
+    regret = 100 * (best - (log_policy.exp() * reached).sum((1, 2)))
     target = torch.softmax((reached.masked_fill(closed, float("-inf")) / TEMPERATURE).flatten(1), 1)
     return regret.mean() + target_weight * _divergence(target, log_policy.flatten(1))
 
