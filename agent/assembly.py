@@ -102,7 +102,8 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     heads = registry.folder(Kind.ENCODER, encoder.version)
     taste = load_taste(heads / "taste.safetensors")
     archive = Archive(store, shoppers, store_clock, pack, taste, catalogue.title)
-    defaults = Defaults(pack, settings.default_deadline_ms, guard, learner.at_home)
+    personalises = pack.personalises if settings.personalises is None else settings.personalises
+    defaults = Defaults(pack, settings.default_deadline_ms, guard, learner.at_home, personalises)
     readers = Readers(encoder, load_interest(heads / "interest.safetensors"))
     arrivals = running.arrivals if running is not None else Arrivals()
     observer = Observer(catalogue, archive, arrivals, readers, defaults)

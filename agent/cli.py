@@ -5,7 +5,7 @@ from importlib.metadata import entry_points
 
 import typer
 
-from agent.commands import audit, data, explain, keys, models, pricing, prompts, serving, shoppers
+from agent.commands import audit, data, explain, keys, models, pricing, prompts, rules, serving, shoppers
 
 app = typer.Typer(
     name="pricesmith",
@@ -26,6 +26,7 @@ app.add_typer(data.import_app, name="import")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(rules.app, name="rules")
 app.add_typer(shoppers.app, name="shoppers")
 app.add_typer(audit.app, name="audit")
 for extra in entry_points(group="pricesmith.commands"):  # `eval` stands above this package and adds itself

@@ -5,7 +5,7 @@ has the last word where two exclude each other:
 
 1. `max_change`: at most this share away from the last price this shopper was shown or paid.
 2. `max_discount`: at most this share below the reference price.
-3. `never_above_reference`: the promise to shoppers.
+3. `never_above_reference`: the promise to shoppers; `law.PLACE.discount_only`: the same where a law says so.
 4. `ceiling`: the highest price that product, request or merchant allows.
 5. `map`: the minimum advertised price.
 6. `floor`: the lowest price that product, request or merchant allows.
@@ -48,6 +48,7 @@ class GatewayRules:
         min_margin_frac: (price - cost) / price, 0 to 0.99; only where the cost is known.
         max_discount_frac: Of the reference price, 0 to 1.
         max_change_frac: Of the last price, 0 to 100; only where there is a last price.
+        discount_only: Code of the jurisdiction whose law lets personal prices only go down from the reference.
     """
 
     floor_minor: int | None = None
@@ -57,6 +58,7 @@ class GatewayRules:
     max_discount_frac: float | None = None
     max_change_frac: float | None = None
     never_above_reference: bool = False
+    discount_only: str | None = None
     rounding: Rounding = Rounding.EXACT
 
     def __post_init__(self) -> None:
@@ -134,6 +136,7 @@ def tightest(first: GatewayRules, *others: GatewayRules) -> GatewayRules:
         max_discount_frac=min((r.max_discount_frac for r in rules if r.max_discount_frac is not None), default=None),
         max_change_frac=min((r.max_change_frac for r in rules if r.max_change_frac is not None), default=None),
         never_above_reference=any(r.never_above_reference for r in rules),
+        discount_only=next((r.discount_only for r in rules if r.discount_only is not None), None),
         rounding=first.rounding,
     )
 
@@ -183,6 +186,9 @@ def _ladder(rules: GatewayRules, facts: GatewayFacts) -> tuple[_Rule, ...]:
         ladder.append(_Rule("max_discount", Bounds(lowest, None), detail))
     if rules.never_above_reference:
         ladder.append(_Rule("never_above_reference", Bounds(1, reference), "never above the reference price"))
+    if rules.discount_only is not None:
+        detail = "no personal price above the reference price there"
+        ladder.append(_Rule(f"law.{rules.discount_only}.discount_only", Bounds(1, reference), detail))
     if rules.ceiling_minor is not None:
         ladder.append(_Rule("ceiling", Bounds(1, rules.ceiling_minor), "at most the highest price allowed"))
     if rules.map_minor is not None:

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.decision import TrailStep
 from agent.gateway import Bounds, GatewayFacts, GatewayRules, Guarded, bounds, guard, tightest
+from agent.kill_switch import RULE
 from agent.observation import Observation, RequestLimits
+from agent.packs import discount_only
 from agent.records import ProductRecord
 from agent.selector import Selected
 
@@ -15,8 +18,8 @@ class Guard:
 
     merchant: GatewayRules
 
-    def rules(self, product: ProductRecord, limits: RequestLimits) -> GatewayRules:
-        """The tightest of merchant, product and request."""
+    def rules(self, product: ProductRecord, limits: RequestLimits, place: str | None) -> GatewayRules:
+        """The tightest of merchant, product, request and the law of the place."""
         own = GatewayRules(
             floor_minor=product.floor_minor, ceiling_minor=product.ceiling_minor, map_minor=product.map_minor
         )
@@ -26,7 +29,7 @@ class Guard:
             min_margin_frac=limits.min_margin_frac or 0.0,
             max_discount_frac=limits.max_discount_frac,
         )
-        return tightest(self.merchant, own, asked)
+        return tightest(self.merchant, own, asked, GatewayRules(discount_only=discount_only(place, product.category)))
 
     def facts(self, observation: Observation) -> GatewayFacts:
         """Cost, reference and last price, fresh from this request."""
@@ -39,12 +42,18 @@ class Guard:
 
     def bounds(self, observation: Observation) -> Bounds:
         """Every price that may be answered."""
-        return bounds(self.rules(observation.product, observation.limits), self.facts(observation))
+        return bounds(self._rules(observation), self.facts(observation))
 
     def check(self, observation: Observation, raw_minor: int) -> Guarded:
         """One price through the gateway."""
-        return guard(raw_minor, self.rules(observation.product, observation.limits), self.facts(observation))
+        if observation.killed is not None:
+            price = observation.reference_minor
+            return Guarded(price, (TrailStep(RULE, raw_minor, price, observation.killed),), held=True)
+        return guard(raw_minor, self._rules(observation), self.facts(observation))
 
     def apply(self, observations: Sequence[Observation], selected: Sequence[Selected]) -> list[Guarded]:
         """The chosen prices through the gateway, from what was proposed to what may be shown."""
         return [self.check(o, choice.raw_minor) for o, choice in zip(observations, selected, strict=True)]
+
+    def _rules(self, observation: Observation) -> GatewayRules:
+        return self.rules(observation.product, observation.limits, observation.market.jurisdiction)

@@ -72,7 +72,8 @@ class Observation:
         intent: Interest shown in this product in this session, 0-4.
         loyalty: `new`, `occasional`, `regular` or `lapsed` in the product's category.
         terms: The effects learned online that this situation touches.
-        holds_reference: Why no personalised price may be made, None when one may.
+        holds_reference: Why no personalised price may be made, None when one may. `killed` is the kill switch's
+            reason when that is why.
         request: What was asked, as far as it enters: protected and unused parts out, profile and moment fixed.
         inputs_used: Names of the inputs that enter the decision if it is personalised.
     """
@@ -102,6 +103,7 @@ class Observation:
     deadline_ms: int
     request: QuoteRequest
     last_price_minor: int | None = None
+    killed: str | None = None
 
     @property
     def unit_cost(self) -> float:

@@ -16,6 +16,7 @@ from agent.decision import IgnoredInput
 from agent.encoding import CachedEncoder
 from agent.gateway import holds_reference
 from agent.guarding import Guard
+from agent.kill_switch import KillSwitch
 from agent.money import fraction_digits
 from agent.observation import Encoded, Market, Observation, RequestLimits
 from agent.packs import Pack
@@ -32,6 +33,8 @@ from models.value import Stock
 
 UNKNOWN_COST: Final = "cost and floor are unknown"
 OPTED_OUT: Final = "personalisation is off"
+NOT_IN_THIS_TRADE: Final = "personalisation is off in this trade unless the merchant turns it on"
+KILLED: Final = "the merchant holds all prices"
 TRENDS: Final = {
     **dict.fromkeys(("rising", "up", "growing", "hot"), 0.5),
     **dict.fromkeys(("falling", "down", "declining", "cold"), -0.5),
@@ -47,6 +50,7 @@ class Observer:
         self, catalogue: Catalogue, archive: Archive, arrivals: Arrivals, readers: "Readers", defaults: "Defaults"
     ) -> None:
         """`readers` turn text into states; `defaults` hold what a request may leave out."""
+        self._kill_switch = KillSwitch(archive.store)
         self._catalogue = catalogue
         self._arrivals = arrivals
         self._archive = archive
@@ -58,8 +62,12 @@ class Observer:
         self, requests: Sequence[QuoteRequest], now: datetime, *, to_price: bool = True
     ) -> list[Observation | Refusal]:
         """One observation a request, or why it cannot be priced; `to_price` also reads what the limits need."""
+        if not self._defaults.personalises:
+            requests = [_impersonal(request) for request in requests]
         moments = [self.behaviour_s(request.context.at or now) for request in requests]
-        batch = _Batch(self._archive.begin(requests), self._last_prices(requests) if to_price else {}, now)
+        hold = self._kill_switch.state() if to_price else None
+        last_prices = self._last_prices(requests) if to_price and hold is None else {}
+        batch = _Batch(self._archive.begin(requests), last_prices, now, hold.reason if hold is not None else None)
         found: dict[int, Observation | Refusal] = {}
         for row in sorted(range(len(requests)), key=lambda row: (requests[row].shopper.id or "", moments[row])):
             found[row] = self._one(requests[row], moments[row], batch)
@@ -141,7 +149,7 @@ class Observer:
             terms=terms_of(traits, at_home=self._defaults.at_home),
             subject=subject,
             opted_out=who.opted_out,
-            holds_reference=self._holds(product, limits, who),
+            holds_reference=KILLED if batch.killed is not None else self._holds(product, limits, who, market),
             inputs_used=tuple(_used(request, product, who, shared)),
             inputs_ignored=_ignored(request, who, shared),
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,
@@ -149,6 +157,7 @@ class Observer:
             last_price_minor=None
             if who.opted_out  # what somebody was quoted before is personal too
             else batch.last_prices.get((who.shopper_id, request.product.id or "")),
+            killed=batch.killed,
         )
 
     def _product(self, request: QuoteRequest) -> ProductRecord | Refusal:
@@ -202,10 +211,10 @@ class Observer:
         bid = self._arrivals.bid(request.product.id, Remaining(units, hours, cost), weekly)
         return replace(stock, bid=bid)
 
-    def _holds(self, product: ProductRecord, limits: RequestLimits, who: Recalled) -> str | None:
+    def _holds(self, product: ProductRecord, limits: RequestLimits, who: Recalled, market: Market) -> str | None:
         if who.opted_out:
-            return OPTED_OUT
-        rules = self._defaults.guard.rules(product, limits)
+            return OPTED_OUT if self._defaults.personalises else NOT_IN_THIS_TRADE
+        rules = self._defaults.guard.rules(product, limits, market.jurisdiction)
         return UNKNOWN_COST if holds_reference(rules, product.cost_minor) else None
 
     def _last_prices(self, requests: Sequence[QuoteRequest]) -> dict[ShopperProduct, int]:
@@ -223,6 +232,7 @@ class _Batch:
     recall: Recall
     last_prices: dict[ShopperProduct, int]
     now: datetime
+    killed: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,12 +250,19 @@ class Defaults:
     Attributes:
         guard: The merchant's limits; they say whether a price may be made at all, and which facts it needs.
         at_home: Whether the evaluator was trained on this store's own data.
+        personalises: Whether prices may be made for shoppers at all; if not, everyone is as if they had opted out.
     """
 
     pack: Pack
     deadline_ms: int
     guard: Guard
     at_home: bool
+    personalises: bool
+
+
+def _impersonal(request: QuoteRequest) -> QuoteRequest:
+    shopper = request.shopper.model_copy(update={"personalisation": Personalisation.OFF})
+    return request.model_copy(update={"shopper": shopper})
 
 
 def _inline(quoted: QuotedProduct, currency: str) -> ProductRecord:

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import JsonValue
 from uuid_utils import uuid7
 
-from agent.decision import Candidate, Decision, Disclosure, Versions
+from agent.decision import Candidate, Decision, Disclosure, Rung, Versions
 from agent.disclosure import disclose, is_personal
 from agent.gateway import Guarded
 from agent.observation import Encoded, Observation
@@ -66,7 +66,7 @@ class Recorder:
         observation, guarded, chosen = outcome.observation, outcome.guarded, outcome.selected.chosen
         quote_id = str(uuid7())
         valid_until = (observation.at + self._ttl).replace(microsecond=0)
-        disclosure = disclosed(observation)
+        disclosure = disclosed(observation, outcome.proposed.rung)
         costed = not guarded.held
         return Decision(
             id=quote_id,
@@ -114,9 +114,13 @@ class Recorder:
         )
 
 
-def disclosed(observation: Observation) -> Disclosure:
-    """What the answer says of its inputs: those that entered, none when the reference was held from the start."""
-    used = observation.inputs_used if observation.holds_reference is None else ()
+def disclosed(observation: Observation, rung: Rung) -> Disclosure:
+    """What the answer says of its inputs: those that entered.
+
+    None did when the reference was held from the start, or when no time was left for anything but the reference.
+    """
+    held = observation.holds_reference is not None or rung is Rung.REFERENCE
+    used = () if held else observation.inputs_used
     return disclose(
         personalised=any(is_personal(name) for name in used),
         inputs_used=used,

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     pack: str = "ecommerce"
     """Vertical pack: levers, context fields, attributes never used, default limits."""
 
+    personalises: bool | None = None
+    """Whether prices are made for shoppers; none takes the pack's: not in credit and insurance, elsewhere yes."""
+
     prompt_version: int = Field(default=2, ge=1)
     """Version of the strategist's prompt; must be the one that the active strategist was trained on."""
 

@@ -53,6 +53,7 @@ class Pricesmith:
             {
                 "data_dir": self._folder,
                 "pack": self.world.pack,
+                "personalises": True,
                 "exploration": self.exploration,
                 "control_frac": self.control_frac,
                 "language_model": False,

@@ -22,6 +22,7 @@ from agent.api.logs import service_log, where
 from agent.api.metrics import Metrics
 from agent.api.observed import REQUEST_ID, ObservedApp
 from agent.api.problems import Problem, to_response
+from agent.api.rules import RulesController
 from agent.api.shoppers import ShopperController
 from agent.lane import Lane, LaneClosedError, LaneFullError
 from agent.settings import Settings
@@ -69,6 +70,7 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Opened]) -> Li
             QuoteController,
             ExplanationController,
             FeedbackController,
+            RulesController,
             ShopperController,
             livez,
             readyz,

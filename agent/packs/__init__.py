@@ -2,7 +2,7 @@
 
 from agent.packs.attributes import ProtectedAttribute, protected_attributes
 from agent.packs.errors import PackError
-from agent.packs.jurisdictions import Jurisdiction, find_jurisdiction
+from agent.packs.jurisdictions import Jurisdiction, discount_only, find_jurisdiction
 from agent.packs.pack import Pack, load_pack, pack_names
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Pack",
     "PackError",
     "ProtectedAttribute",
+    "discount_only",
     "find_jurisdiction",
     "load_pack",
     "pack_names",

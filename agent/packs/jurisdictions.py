@@ -18,6 +18,7 @@ class _JurisdictionFile(BaseModel):
     aliases: tuple[str, ...]
     blocks: tuple[str, ...]
     notice: str = Field(min_length=1)
+    discount_only: tuple[str, ...] = ()
     source: str = Field(min_length=1)
 
 
@@ -28,6 +29,7 @@ class Jurisdiction:
     Attributes:
         blocks: Attributes that may not be used there, beyond those of the pack.
         notice: Must be shown with a personalised price; `{inputs}` stands for the inputs used.
+        discount_only: Words of categories in which no personal price may lie above the reference; `*` means all.
         source: The law.
     """
 
@@ -35,7 +37,21 @@ class Jurisdiction:
     label: str
     blocks: tuple[str, ...]
     notice: str
+    discount_only: tuple[str, ...]
     source: str
+
+
+def discount_only(place: str | None, category: str) -> str | None:
+    """The code of a place whose law lets personal prices of a category only go down, None when none does.
+
+    Goods without a category are taken for those that the law means.
+    """
+    found = find_jurisdiction(place)
+    if found is None or not found.discount_only:
+        return None
+    words = set(field_words(category.upper()))
+    meant = not words or found.discount_only == ("*",) or not words.isdisjoint(found.discount_only)
+    return found.code if meant else None
 
 
 def find_jurisdiction(text: str | None) -> Jurisdiction | None:
@@ -54,7 +70,7 @@ def _by_name() -> Mapping[str, Jurisdiction]:
     for code, file in read_data(JURISDICTIONS_FILE, TypeAdapter(dict[str, _JurisdictionFile])).items():
         if unknown := sorted(set(file.blocks) - protected_attributes().keys()):
             raise PackError(f"jurisdiction {code} blocks {unknown}; allowed: {sorted(protected_attributes())}")
-        jurisdiction = Jurisdiction(code, file.label, file.blocks, file.notice, file.source)
+        jurisdiction = Jurisdiction(code, file.label, file.blocks, file.notice, tuple(file.discount_only), file.source)
         for name in (code, *file.aliases):
             key = " ".join(field_words(name.upper()))
             if found.setdefault(key, jurisdiction) is not jurisdiction:

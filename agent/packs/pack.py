@@ -68,6 +68,7 @@ class Pack(BaseModel):
     """One trade: `agent/packs/data/<name>.yaml`, checked.
 
     Attributes:
+        personalises: Whether prices are made for shoppers unless the merchant says otherwise.
         sunk_cost: Whether a unit's cost is spent when the stock is bought, not when it is sold.
     """
 
@@ -80,6 +81,7 @@ class Pack(BaseModel):
     context: Mapping[str, ContextField]
     protected: tuple[str, ...]
     sunk_cost: bool
+    personalises: bool = True
     limits: PackLimits
 
     @field_validator("levers")

@@ -308,6 +308,7 @@ def test_the_schema_tells_bodies_answers_problems_keys_and_an_example(client: Te
         "/readyz",
         *(f"/v1/{name}" for name in ("events", "outcomes", "products", "questions", "quotes", "recommendations")),
         *(f"/v1/quotes/{name}" for name in ("batch", "verify", "{quote_id}", "{quote_id}/explanations")),
+        "/v1/rules/kill-switch",
         "/v1/shoppers/{shopper_id}",
     }
     for path, method, operation in every:
