@@ -19,6 +19,7 @@ from torch import Tensor
 
 from models.errors import RegistryError
 from models.llama import LlamaLayers, LlamaShape
+from models.precision import fast_dtype
 from models.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, MOVES, Anchor, Lever, Rounding, Strategy
 
 LEVERS: Final = tuple(Lever)
@@ -188,7 +189,8 @@ def load_strategist(folder: Path, version: str) -> Strategist:
     Raises:
         RegistryError: A tensor is missing or has another size than the grammar needs.
     """
-    tensors = load_file(str(folder / "strategist.safetensors"))
+    stored = load_file(str(folder / "strategist.safetensors"))
+    tensors = {name: tensor.to(fast_dtype()) for name, tensor in stored.items()}
     heads = {name: tensors.pop(f"strategy.{name}", torch.empty(0)) for name in ("embedding", "head")}
     if any(head.shape != (VOCABULARY, SMOLLM2_SHAPE.width) for head in heads.values()):
         raise RegistryError(

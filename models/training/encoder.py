@@ -18,6 +18,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from sentence_transformers.sentence_transformer.training_args import BatchSamplers
 
 from models.encoder import MAX_TOKENS
+from models.precision import fast_dtype
 from models.training.panel import Panel
 
 
@@ -80,7 +81,7 @@ def _arguments(config: EncoderTrainingConfig, out: Path) -> SentenceTransformerT
         learning_rate=config.learning_rate,
         warmup_steps=max(1, config.steps // 10),
         lr_scheduler_type="cosine",
-        bf16=True,
+        bf16=torch.cuda.is_available() or fast_dtype() is torch.bfloat16,
         use_cpu=not torch.cuda.is_available(),
         batch_sampler=BatchSamplers.NO_DUPLICATES,
         save_strategy="no",

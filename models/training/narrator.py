@@ -16,6 +16,7 @@ from transformers import LlamaModel
 from models.gguf_weights import read_layers
 from models.llama import LlamaShape
 from models.narrator import END, NARRATOR_SHAPE
+from models.precision import fast_autocast
 from models.training.strategist import pad
 from models.training.strategist_net import llama_config
 
@@ -72,7 +73,7 @@ def train_narrator(
         mask = (torch.arange(ids.shape[1])[None] < lengths[:, None]).long()
         starts = torch.tensor([len(prompt) for prompt, _ in chosen])
         asked = (torch.arange(ids.shape[1] - 1)[None] >= starts[:, None] - 1) & mask[:, 1:].bool()
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_autocast():
             states = net(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1][asked]
             logits = states @ head.T
         loss = cross_entropy(logits.float(), ids[:, 1:][asked])

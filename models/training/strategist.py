@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from models.precision import fast_autocast
 from models.strategist import ANCHOR_AT, LEVER_AT, MOVE_AT, ROUNDING_AT, ROUNDINGS
 from models.strategy import MOVES
 from models.training.lessons import TEMPERATURE, Lesson, lesson, rounding_target, worth
@@ -90,7 +91,7 @@ def fit_targets(net: StrategistNet, course: Course, config: StrategistTrainingCo
     step = _Optimiser(net, config.learning_rate, config.steps)
     for number, (situations, ids, lengths) in enumerate(course.batches(config.steps)):
         lessons = [lesson(situation, course.rng) for situation in situations]
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_autocast():
             read = net(ids, lengths, written_tokens(lessons))
         on_step(number, step(target_loss(net.head, read, lessons)))
 
@@ -101,7 +102,7 @@ def fit_policy(net: StrategistNet, course: Course, config: StrategistTrainingCon
     for number, (situations, ids, lengths) in enumerate(course.batches(config.policy_steps)):
         value = torch.from_numpy(np.stack([worth(situation) for situation in situations])).float()
         ways = open_ways(value)
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_autocast():
             read = net(ids, lengths, way_tokens(ways))
         on_step(number, step(policy_loss(net.head, read, value, ways, config.target_weight)))
 

@@ -1,0 +1,22 @@
+"""Which number format this processor multiplies matrices in fast.
+
+A processor without bfloat16 instructions emulates them: on AVX2 alone a product of 80 x 576 by 576 x 3072 takes five
+times as long as in float32, and a training step twenty times.
+"""
+
+from typing import Final
+
+import torch
+
+_BFLOAT16: Final = ("avx512_bf16", "amx_bf16", "bf16")  # x86, x86 with tiles, ARM
+
+
+def fast_dtype() -> torch.dtype:
+    """bfloat16 where the processor has instructions for it, float32 elsewhere."""
+    capabilities = torch.cpu.get_capabilities()
+    return torch.bfloat16 if any(capabilities.get(name) for name in _BFLOAT16) else torch.float32
+
+
+def fast_autocast() -> torch.autocast:
+    """Mixed precision in `fast_dtype`; does nothing where that is float32."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=fast_dtype() is torch.bfloat16)
