@@ -49,8 +49,9 @@ peers: $(VENV)/.dev ## Policies and estimators of others, for eval policy alone:
 	@.peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --ignore-requires-python obp==0.5.7
 	@echo "Now: .peers/bin/python -m agent.cli eval policy --peers all, and --estimators"
 
-train: $(VENV)/.core ## Train encoder, strategist and evaluator again
+train: $(VENV)/.core ## Train everything again from nothing, and compare it with what is shipped
 	@$(BIN)/pricesmith train
+	@$(BIN)/pricesmith models compare
 
 lock: ## Write the lock files from a clean environment
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" && \

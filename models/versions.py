@@ -71,6 +71,16 @@ def install_shipped(registry: Registry, kind: Kind) -> bool:
     return fresh
 
 
+def shipped_meta(kind: Kind) -> ModelMeta:
+    """What is known of the version that is shipped.
+
+    Raises:
+        RegistryError: The shipped files are damaged.
+    """
+    with as_file(files("models") / "shipped" / kind.value) as folder:
+        return read_meta(folder)
+
+
 def check_complete(folder: Path, kind: Kind) -> None:
     """See that a version holds every file that this code reads.
 

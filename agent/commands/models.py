@@ -1,6 +1,6 @@
 """`models` and `train`: versions, and where they come from."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,8 @@ from agent.commands.output import print_facts, print_json, print_table, progress
 from agent.prepare import DataFolder, prepare_models
 from agent.promotion import Activation, Promotions
 from models.registry import ORDER, Kind, ModelMeta, Registry, read_meta
+from models.reproduction import Compared, compare, trained_otherwise
+from models.versions import shipped_meta
 
 app = typer.Typer(no_args_is_help=True, help="List, activate and roll back model versions.")
 
@@ -32,6 +34,9 @@ def train(
     data: Annotated[
         TrainOn | None,
         typer.Option(help="demo, or store: your own outcomes (evaluator only). Store, where it has any of its own."),
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(min=1, max=30, help="Layers of SmolLM2 that the strategist keeps; 4 when left out.")
     ] = None,
     ship_to: Annotated[Path | None, typer.Option(help="Also write the small deltas to this folder.")] = None,
     data_dir: DataDir = None,
@@ -61,9 +66,10 @@ def train(
         if kind is not None and kind is not Kind.ENCODER:
             prepare_models(DataFolder(settings.data_dir), progress)
         if priced:
-            made += run_training(
-                registry, TrainingPlan(priced, name), load_prompt("strategist", settings.prompt_version), progress
-            )
+            plan = TrainingPlan(priced, name)
+            if layers is not None:
+                plan = replace(plan, strategist=replace(plan.strategist, layers=layers))
+            made += run_training(registry, plan, load_prompt("strategist", settings.prompt_version), progress)
         made += [train_text(registry, one, name, progress) for one in kinds if one in texts]
     if ship_to is not None:
         for one in kinds:
@@ -137,6 +143,44 @@ def list_versions(data_dir: DataDir = None, json: Json = False) -> None:
         return
     rows = [(f["kind"], f["version"], "yes" if f["active"] else "", f["created"], _short(f["metrics"])) for f in found]
     print_table("Model versions", ("kind", "version", "active", "created", "metrics"), rows)
+
+
+@app.command("compare")
+def compare_shipped(
+    kinds: Annotated[list[Kind] | None, typer.Argument(help="Which kinds; all five when left out.")] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Active versions against the shipped ones: exit 1 when a validation metric lies outside its tolerance.
+
+    Example: pricesmith train && pricesmith models compare
+    """
+    registry = Registry(DataFolder(settings_for(data_dir).data_dir).models)
+    found: list[Compared] = []
+    otherwise: list[str] = []
+    for kind in kinds or ORDER:
+        active, shipped = read_meta(registry.folder(kind, registry.active(kind))), shipped_meta(kind)
+        found += compare(active, shipped)
+        otherwise += trained_otherwise(active, shipped)
+    if json:
+        print_json({"metrics": [asdict(one) | {"within": one.within} for one in found], "otherwise": otherwise})
+    else:
+        rows = [
+            (
+                one.kind,
+                one.metric,
+                f"{one.trained:.5g}",
+                f"{one.shipped:.5g}",
+                f"{one.tolerance:g}",
+                "" if one.within else "no",
+            )
+            for one in found
+        ]
+        print_table("Active against shipped", ("kind", "metric", "active", "shipped", "tolerance", "within"), rows)
+        for line in otherwise:
+            print_facts({"trained otherwise": line})
+    if otherwise or not all(one.within for one in found):
+        raise typer.Exit(1)
 
 
 @app.command("activate")
