@@ -30,7 +30,7 @@ run: $(VENV)/.core ## Set up, prepare, serve on PORT (8000) from DATA (data), sh
 	wait $$server
 
 test: $(VENV)/.dev ## Run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev ## Lint, format check, types
 	@$(BIN)/ruff check .

@@ -1,12 +1,16 @@
 """A small prepared world: shipped models, the busiest demo households, both indexes."""
 
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pytest
+from filelock import FileLock
 
 from agent.assembly import open_service, open_store
 from agent.clock import SystemClock
@@ -15,6 +19,17 @@ from agent.prepare import DataFolder, prepare_demo, prepare_indexes, prepare_mod
 from agent.pricing import Service
 from agent.settings import Settings
 from agent.store import Store
+
+_ROOT: Final = Path(__file__).parent.parent
+_MADE_OF: Final = (
+    "models/shipped/**/*.*",
+    "models/*.py",
+    "retrieval/*.py",
+    "agent/demo.py",
+    "agent/prepare.py",
+    "agent/store/migrations/versions/*.py",
+    "tests/prepared.py",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +57,30 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Prepared once; tests that change it work on a copy."""
-    root = tmp_path_factory.mktemp("world") / "data"
-    root.mkdir()
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A copy for this process of the world that is prepared once and kept until what it is made of changes."""
+    kept = request.config.cache.mkdir("world") / _made_of()
+    done = kept / "world.json"
+    with FileLock(f"{kept.parent}.lock"):
+        if not done.exists():
+            for old in kept.parent.iterdir():
+                shutil.rmtree(old)
+            made = _prepared(kept / "data")
+            done.write_text(json.dumps([made.shopper, made.bought, made.never_bought]))
+        return World(kept / "data", *json.loads(done.read_text())).copy(tmp_path_factory.mktemp("world") / "data")
+
+
+def _made_of() -> str:
+    """A digest of the shipped models and of the code that prepares a world."""
+    found = hashlib.sha256()
+    for pattern in _MADE_OF:
+        for path in sorted(_ROOT.glob(pattern)):
+            found.update(str(path.relative_to(_ROOT)).encode() + path.read_bytes())
+    return found.hexdigest()[:24]
+
+
+def _prepared(root: Path) -> World:
+    root.mkdir(parents=True)
     folder = DataFolder(root)
     registry = prepare_models(folder, _silent)
     with Store.open(folder.database_url) as store:
