@@ -50,7 +50,7 @@ class Observer:
         self, catalogue: Catalogue, archive: Archive, arrivals: Arrivals, readers: "Readers", defaults: "Defaults"
     ) -> None:
         """`readers` turn text into states; `defaults` hold what a request may leave out."""
-        self._kill_switch = KillSwitch(archive.store)
+        self.kill_switch = KillSwitch(archive.store)
         self._catalogue = catalogue
         self._arrivals = arrivals
         self._archive = archive
@@ -65,7 +65,7 @@ class Observer:
         if not self._defaults.personalises:
             requests = [_impersonal(request) for request in requests]
         moments = [self.behaviour_s(request.context.at or now) for request in requests]
-        hold = self._kill_switch.state() if to_price else None
+        hold = self.kill_switch.state() if to_price else None
         last_prices = self._last_prices(requests) if to_price and hold is None else {}
         batch = _Batch(self._archive.begin(requests), last_prices, now, hold.reason if hold is not None else None)
         found: dict[int, Observation | Refusal] = {}

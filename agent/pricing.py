@@ -16,6 +16,7 @@ from agent.explain.explainer import Explainer
 from agent.explain.log_facts import LogFacts
 from agent.explain.quote_facts import QuoteFacts
 from agent.explain.reruns import Reruns
+from agent.kill_switch import KillSwitch
 from agent.learning import Learner
 from agent.memory import OutcomeBook
 from agent.pipeline import Pipeline
@@ -206,6 +207,11 @@ class Service:
                 fresh.learner.catch_up(fresh.store)
                 self._parts, self._changed, self._refused = fresh, None, {}
             return fresh.in_use
+
+    @property
+    def kill_switch(self) -> KillSwitch:
+        """What holds every price; turned here, the next quote knows."""
+        return self._parts.pipeline.observer.kill_switch
 
     def readiness(self) -> Readiness:
         """Whether models, index and store are ready."""

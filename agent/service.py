@@ -8,6 +8,7 @@ from typing import Protocol
 from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.decision import Decision
 from agent.explain.answers import Ask, Explanation
+from agent.kill_switch import KillSwitch
 from agent.privacy import KnownShopper
 from agent.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
 from agent.refusal import Refusal
@@ -87,6 +88,11 @@ class PricingService(Protocol):
 
     def question(self, ask: Ask) -> Explanation:
         """An answer about many quotes."""
+        ...
+
+    @property
+    def kill_switch(self) -> KillSwitch:
+        """What holds every price; turned here, the next quote knows."""
         ...
 
     def readiness(self) -> Readiness:

@@ -12,7 +12,7 @@ from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
 from agent.api.fields import Strict
 from agent.keys import Scope
-from agent.kill_switch import Hold, KillSwitch
+from agent.kill_switch import Hold
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -57,7 +57,7 @@ class RulesController(Controller):
 
         async def work(value: Any, context: AppContext) -> KillSwitchAnswer:
             told = validate(_SWITCH, value)
-            switch = KillSwitch(context.opened.store)
+            switch = context.opened.service.kill_switch
             if not told.on:
                 await context.run(switch.release)
                 return KillSwitchAnswer(on=False)
@@ -71,7 +71,7 @@ class RulesController(Controller):
         """Whether the switch is on."""
         await authorise(request, Scope.MERCHANT)
         context = context_of(request)
-        found = await context.run(KillSwitch(context.opened.store).state)
+        found = await context.run(context.opened.service.kill_switch.state)
         return Response(_told(found).model_dump_json().encode(), media_type="application/json")
 
 

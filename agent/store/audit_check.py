@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import Integer, RowMapping, select, type_coerce
 
 from agent.records import OutcomeRecord
 from agent.store.audit import AuditLog
@@ -28,7 +28,8 @@ from agent.store.tables import AUDIT, DECISIONS, OUTCOMES
 CheckSeal = Callable[[bytes, str], bool]
 
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
-_COLUMNS: Final = ("at", "product_id", "price_minor", "reference_minor", "currency", "source", "rung", "personalised")
+_COLUMNS: Final = ("at", "product_id", "price_minor", "reference_minor", "currency", "source", "rung")
+_DECISIONS: Final = select(DECISIONS, type_coerce(DECISIONS.c.personalised, Integer).label("stored_personalised"))
 _SHOWN: Final = 100  # problems that are told one by one
 
 
@@ -82,7 +83,7 @@ class AuditRepository(AuditLog):
         decisions = [link.subject for link in links if link.kind is AuditKind.DECISION]
         outcomes = [link.subject for link in links if link.kind is AuditKind.OUTCOME]
         with self._db.read() as connection:
-            for row in connection.execute(select(DECISIONS).where(DECISIONS.c.id.in_(decisions))):
+            for row in connection.execute(_DECISIONS.where(DECISIONS.c.id.in_(decisions))):
                 found[AuditKind.DECISION, row.id] = _disagreement(row._mapping) or decision_entry(
                     row.id, row.body, row.personal
                 )
@@ -183,6 +184,8 @@ def _disagreement(row: RowMapping) -> str | None:
     except StoreError:
         return "cannot be read: it was changed"
     wrong = [name for name in _COLUMNS if row[name] != getattr(decision, name)]
+    if row["stored_personalised"] != int(decision.personalised):  # SQLite keeps any number; each but 0 is true
+        wrong.append("personalised")
     if row["lever"] != decision.strategy.lever:
         wrong.append("lever")
     if row["shopper_id"] != decision.shopper_id:

@@ -17,7 +17,7 @@ from agent.asgi import open_everything
 from tests.prepared import World
 
 KEY = "test-key-of-enough-letters"
-MARK = "zzq"  # begins every planted word, and no other
+MARK = "zzqxjkw"  # begins every planted word, and is too long to stand in an index by chance
 SHOPPER = f"{MARK}shopper17"
 PROFILE = {"hobby": f"{MARK}falconry", "city": f"{MARK}ville"}
 QUERY = f"{MARK}hunting gloves"

@@ -16,6 +16,7 @@ from agent.clock import SystemClock
 from agent.decision import Decision
 from agent.explain.answers import Ask, Explanation
 from agent.keys import KeyRing
+from agent.kill_switch import KillSwitch
 from agent.privacy import KnownShopper
 from agent.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.refusal import Refusal
@@ -96,6 +97,10 @@ class ScriptedService:
         return None
 
     def question(self, ask: Ask) -> Explanation:
+        raise NotImplementedError
+
+    @property
+    def kill_switch(self) -> KillSwitch:
         raise NotImplementedError
 
     def readiness(self) -> Readiness:
