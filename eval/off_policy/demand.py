@@ -1,5 +1,6 @@
 """The reward model of doubly robust estimators: demand from context and log price, fitted on other rows only."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -19,17 +20,43 @@ class CrossFit:
         self.fold = folds(sample.cluster, FOLDS, seed)
         self._mean, self._scale = sample.context.mean(axis=0), sample.context.std(axis=0) + 1e-9
         self._context = self._standard(sample.context)
-        design = _design(self._context, np.log(sample.shown))
-        self._beta = np.stack([_fit(design[self.fold != f], sample.bought[self.fold != f]) for f in range(FOLDS)])
+        self._shown = _design(self._context, np.log(sample.shown))
+        self._bought = sample.bought
+        fits = [_fit(self._shown[self.fold != f], sample.bought[self.fold != f]) for f in range(FOLDS)]
+        self._beta = np.stack([fit.beta for fit in fits])
+        self._hessian = np.stack([fit.hessian for fit in fits])
 
     def demand(self, price: Floats) -> Floats:
         """Purchase probability of the sample's rows at prices `(n, m)`."""
         own = self._beta[self.fold]
-        found = [
-            _sigmoid((_design(self._context, np.log(price[:, column])) * own).sum(axis=1))
-            for column in range(price.shape[1])
-        ]
+        found = [_sigmoid((self._design_at(price[:, m]) * own).sum(axis=1)) for m in range(price.shape[1])]
         return np.stack(found, axis=1)
+
+    def slopes(self, price: Floats, weight: Floats) -> Floats:
+        """Derivative of `sum_m weight_m demand(price_m)` in each row's own coefficients, `(n, p)`."""
+        demand = self.demand(price)
+        steep = weight * demand * (1 - demand)
+        return sum(
+            (steep[:, m, None] * self._design_at(price[:, m]) for m in range(price.shape[1])),
+            start=np.zeros_like(self._shown),
+        )
+
+    def influence(self, slopes: Floats) -> Floats:
+        """What each row adds to a sum over all rows by having moved the other folds' coefficients, `(n,)`, mean 0.
+
+        A row i moves the coefficients of every fold f that it is not in by `H_f^-1 x_i (y_i - q_f(x_i))` (the influence
+        function of a maximum likelihood estimate, Huber 1967); `slopes` say what that does to the sum over fold f.
+        """
+        found = np.zeros(len(self.fold))
+        for fold in range(FOLDS):
+            others = self.fold != fold
+            x = self._shown[others]
+            missed = self._bought[others] - _sigmoid(x @ self._beta[fold])
+            found[others] += (x @ np.linalg.solve(self._hessian[fold], slopes[~others].sum(axis=0))) * missed
+        return np.asarray(found - found.mean())
+
+    def _design_at(self, price: Floats) -> Floats:
+        return _design(self._context, np.log(price))
 
     def _standard(self, context: Floats) -> Floats:
         return np.asarray((context - self._mean) / self._scale)
@@ -47,7 +74,15 @@ def _design(context: Floats, log_price: Floats) -> Floats:
     return np.concatenate([base, base * log_price[:, None]], axis=1)
 
 
-def _fit(x: Floats, y: Floats) -> Floats:
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """Coefficients `(p,)`, and the Hessian of the penalised log loss there `(p, p)`."""
+
+    beta: Floats
+    hessian: Floats
+
+
+def _fit(x: Floats, y: Floats) -> _Fit:
     """Ridge logit by Newton's method; level and price slope are not shrunk."""
     beta = np.zeros(x.shape[1])
     ridge = np.full(x.shape[1], _RIDGE)
@@ -59,7 +94,8 @@ def _fit(x: Floats, y: Floats) -> Floats:
         beta = beta + np.clip(step, -4, 4)
         if np.abs(step).max() < 1e-6:
             break
-    return np.asarray(beta)
+    p = _sigmoid(x @ beta)
+    return _Fit(np.asarray(beta), np.asarray((x * (p * (1 - p))[:, None]).T @ x + np.diag(ridge)))
 
 
 def _sigmoid(z: Floats) -> Floats:

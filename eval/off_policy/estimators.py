@@ -10,6 +10,10 @@ target's price t, times the margin there:
 
 with y whether the shopper bought at the price s that was shown, w the weight, q the cross-fitted demand. Kernelised
 weights take their bandwidth from `choose_bandwidth`.
+
+DM and DR carry what each decision did to q (`CrossFit.influence`): near the target's price the kernel compares prices
+that differ, so that the noise of q's slope stays in kernel DR, above all where two policies lie close together and
+share the sales that judge them.
 """
 
 from dataclasses import dataclass
@@ -50,13 +54,15 @@ class Judge:
     def terms(self, target: Target, estimator: Estimator, bandwidth: float | None = None) -> Terms:
         """An estimator's sums; kernelised ones choose their bandwidth when none is given."""
         if estimator is Estimator.DM:
-            return _plain((target.chance * self.sample.margin(target.price) * self.model.demand(target.price)).sum(1))
+            paid = target.chance * self.sample.margin(target.price)
+            values = (paid * self.model.demand(target.price)).sum(axis=1)
+            return _plain(values + self.model.influence(self.model.slopes(target.price, paid)))
         if estimator in (Estimator.KERNEL_SNIPS, Estimator.KERNEL_DR):
             weights = kernel_weights(self.sample, target, bandwidth or self.choose_bandwidth(target))
         else:
             weights = exact_weights(self.sample, target)
         if estimator in (Estimator.DR, Estimator.KERNEL_DR):
-            return self._doubly_robust(target, weights)
+            return _plain(self._doubly_robust(target, weights) + self._model_noise(target, weights))
         paid = self.sample.margin(target.price) * weights.value * self.sample.bought[:, None]
         above = (target.chance * paid).sum(axis=1)
         mass = (target.chance * weights.value).sum(axis=1)
@@ -69,7 +75,7 @@ class Judge:
         """
         lows, highs = [], []
         for bandwidth in BANDWIDTHS:
-            values = self._doubly_robust(target, kernel_weights(self.sample, target, bandwidth)).above
+            values = self._doubly_robust(target, kernel_weights(self.sample, target, bandwidth))
             half = 2 * float(values.std()) / np.sqrt(len(values))
             lows.append(float(values.mean()) - half)
             highs.append(float(values.mean()) + half)
@@ -80,10 +86,17 @@ class Judge:
             chosen = bandwidth
         return chosen
 
-    def _doubly_robust(self, target: Target, weights: Weights) -> Terms:
+    def _doubly_robust(self, target: Target, weights: Weights) -> Floats:
         missed = self.sample.bought - self.model.demand(self.sample.shown[:, None])[:, 0]
         demand = self.model.demand(target.price) + weights.value * missed[:, None]
-        return _plain((target.chance * self.sample.margin(target.price) * demand).sum(axis=1))
+        return np.asarray((target.chance * self.sample.margin(target.price) * demand).sum(axis=1))
+
+    def _model_noise(self, target: Target, weights: Weights) -> Floats:
+        """What each decision adds to the sum of `_doubly_robust` through q, `(n,)`, mean 0."""
+        paid = target.chance * self.sample.margin(target.price)
+        at_target = self.model.slopes(target.price, paid)
+        at_shown = self.model.slopes(self.sample.shown[:, None], (paid * weights.value).sum(axis=1, keepdims=True))
+        return self.model.influence(at_target - at_shown)
 
 
 def _plain(values: Floats) -> Terms:
