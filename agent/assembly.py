@@ -108,7 +108,7 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     arrivals = running.arrivals if running is not None else Arrivals()
     observer = Observer(catalogue, archive, arrivals, readers, defaults)
     retriever = Retriever(catalogue, outcomes)
-    scorer = Scorer(evaluator, learner, lambda observation, raw: guard.check(observation, raw).price_minor)
+    scorer = Scorer(evaluator, learner, guard.prices)
     signer = TokenSigner.load_or_create(folder.signing_key)
     store.seal_with(signer.seal)
     prompt = load_prompt("strategist", settings.prompt_version)
@@ -225,7 +225,7 @@ def _pipeline(
     return Pipeline(
         observer=observer,
         retriever=retriever,
-        proposer=Proposer(evaluator, model, Search(guard, weights), arrivals, explores=explores),
+        proposer=Proposer(evaluator, model, Search(guard, weights, rules.boldness), arrivals, explores=explores),
         scorer=scorer,
         selector=Selector(weights, rules, np.random.default_rng),
         guard=guard,

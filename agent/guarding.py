@@ -46,10 +46,19 @@ class Guard:
 
     def check(self, observation: Observation, raw_minor: int) -> Guarded:
         """One price through the gateway."""
+        return self.check_all(observation, [raw_minor])[0]
+
+    def check_all(self, observation: Observation, raw_minor: Sequence[int]) -> list[Guarded]:
+        """Prices of one request through the gateway, by rules that are read once."""
         if observation.killed is not None:
             price = observation.reference_minor
-            return Guarded(price, (TrailStep(RULE, raw_minor, price, observation.killed),), held=True)
-        return guard(raw_minor, self._rules(observation), self.facts(observation))
+            return [Guarded(price, (TrailStep(RULE, raw, price, observation.killed),), held=True) for raw in raw_minor]
+        rules, facts = self._rules(observation), self.facts(observation)
+        return [guard(raw, rules, facts) for raw in raw_minor]
+
+    def prices(self, observation: Observation, raw_minor: Sequence[int]) -> list[int]:
+        """What the gateway makes of proposed prices."""
+        return [guarded.price_minor for guarded in self.check_all(observation, raw_minor)]
 
     def apply(self, observations: Sequence[Observation], selected: Sequence[Selected]) -> list[Guarded]:
         """The chosen prices through the gateway, from what was proposed to what may be shown."""

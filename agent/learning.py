@@ -16,11 +16,13 @@ from safetensors.numpy import load_file, save_file
 
 from agent.records import OutcomeRecord, OutcomeType
 from agent.store import Store
+from agent.store.rows import chunks
 from models.online import OnlineEffects, Shift, Term
 from retrieval import Manifest, SnapshotError
 from retrieval.snapshot import open_snapshot, save_snapshot
 
 SAVE_EVERY: Final = 1_000
+_BATCH: Final = 500
 _STATE: Final = "effects.safetensors"
 _NAMES: Final = "names"
 
@@ -60,10 +62,8 @@ class Learner:
         """Learn from the store's outcomes beyond the watermark; returns how many taught something."""
         with self._lock:
             before = self.effects.lessons
-            for number, outcome in store.outcomes_since(self.watermark):
-                self._take(store, outcome)
-                self.watermark = number
-                self._unsaved += 1
+            for batch in chunks(store.outcomes_since(self.watermark), _BATCH):
+                self._take(store, batch)
             learned = self.effects.lessons - before
             if self._unsaved >= SAVE_EVERY:
                 self._save()
@@ -85,15 +85,19 @@ class Learner:
             if self._unsaved:
                 self._save()
 
-    def _take(self, store: Store, outcome: OutcomeRecord) -> None:
-        decision = store.decision(outcome.quote_id) if outcome.quote_id is not None else None
-        if decision is None or decision.lesson is None or decision.versions.evaluator != f"evaluator/{self._evaluator}":
-            return
-        before, after = labels(store.outcomes_of(decision.id), outcome)
-        if before is None and after is not None:
-            self.effects.learn(decision.lesson, after)
-        elif after is not None and before is not after:
-            self.effects.relabel(decision.lesson, after)
+    def _take(self, store: Store, batch: Sequence[tuple[int, OutcomeRecord]]) -> None:
+        quotes = [outcome.quote_id for _, outcome in batch if outcome.quote_id is not None]
+        offers, known = store.offers(quotes), store.outcomes_by_quote(quotes)
+        for number, outcome in batch:
+            offer = offers.get(outcome.quote_id or "")
+            if offer is not None and offer.lesson is not None and offer.evaluator == f"evaluator/{self._evaluator}":
+                before, after = labels(known[offer.id], outcome)
+                if before is None and after is not None:
+                    self.effects.learn(offer.lesson, after)
+                elif after is not None and before is not after:
+                    self.effects.relabel(offer.lesson, after)
+            self.watermark = number
+            self._unsaved += 1
 
     def _load(self) -> None:
         snapshot = open_snapshot(self._folder, self._made_with)

@@ -37,6 +37,7 @@ from agent.score import PricedRow, RowScorer
 from agent.service import OutcomeReport, Readiness
 from agent.shoppers import ShopperBook
 from agent.store import Store, StoreError
+from agent.store.codec import Offer
 from agent.store.erasure import Erased
 from agent.tokens import TokenSigner, Verification
 from models.registry import Kind, Registry
@@ -103,17 +104,15 @@ class Service:
 
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
         """Record outcomes; a repeated report of one type for one quote changes nothing."""
-        answers: list[OutcomeRecord | Refusal] = []
-        fresh: list[OutcomeRecord] = []
-        for report in reports:
-            outcome = self._outcome(report)
-            answers.append(outcome)
-            if isinstance(outcome, OutcomeRecord):
-                known = {one.outcome_id for one in self._parts.store.outcomes_of(report.quote_id)}
-                if outcome.outcome_id not in known | {one.outcome_id for one in fresh}:
-                    fresh.append(outcome)
-        if fresh:
-            self._learn(fresh)
+        offers = self._parts.store.offers(report.quote_id for report in reports)
+        answers = [_outcome(report, offers.get(report.quote_id)) for report in reports]
+        fresh: dict[str, OutcomeRecord] = {}
+        for answer in answers:
+            if isinstance(answer, OutcomeRecord):
+                fresh.setdefault(answer.outcome_id, answer)
+        known = self._parts.store.known_outcomes(list(fresh))
+        if len(known) < len(fresh):
+            self._learn([outcome for outcome_id, outcome in fresh.items() if outcome_id not in known])
         return answers
 
     def add_events(self, events: Sequence[EventRecord]) -> None:
@@ -240,30 +239,6 @@ class Service:
                 parts.catalogue.index.save(parts.folder.product_index)
             parts.store.close()
 
-    def _outcome(self, report: OutcomeReport) -> OutcomeRecord | Refusal:
-        decision = self._parts.store.decision(report.quote_id)
-        if decision is None:
-            problem = FieldProblem("quote_id", "no quote has this id", report.quote_id[:80], "the id of a quote answer")
-            return Refusal(404, "Unknown quote", f"there is no quote {report.quote_id[:80]!r}", (problem,))
-        if report.at < decision.at:
-            problem = FieldProblem(
-                "at", "lies before the quote", report.at.isoformat(), f"{decision.at.isoformat()} or later"
-            )
-            return Refusal(422, "Outcome before its quote", "an outcome follows its quote", (problem,))
-        return OutcomeRecord(
-            outcome_id=f"{report.quote_id}:{report.type}",
-            shopper_id=decision.shopper_id,
-            product_id=decision.product_id,
-            currency=decision.currency,
-            price_minor=decision.price_minor,
-            reference_minor=decision.reference_minor,
-            type=report.type,
-            quantity=report.quantity or decision.quantity,
-            at=report.at,
-            quote_id=report.quote_id,
-            propensity=decision.propensity,
-        )
-
     def _learn(self, outcomes: Sequence[OutcomeRecord]) -> None:
         """Keep outcomes, count the sales among them, remember and learn from them at once."""
         self._parts.store.record_outcomes(outcomes)
@@ -276,6 +251,29 @@ class Service:
 
     def _on_behaviour_clock(self, event: EventRecord) -> EventRecord:
         return replace(event, at=self._parts.store_clock.behaviour_time(event.at))
+
+
+def _outcome(report: OutcomeReport, offer: Offer | None) -> OutcomeRecord | Refusal:
+    if offer is None:
+        problem = FieldProblem("quote_id", "no quote has this id", report.quote_id[:80], "the id of a quote answer")
+        return Refusal(404, "Unknown quote", f"there is no quote {report.quote_id[:80]!r}", (problem,))
+    if report.at < offer.at:
+        allowed = f"{offer.at.isoformat()} or later"
+        problem = FieldProblem("at", "lies before the quote", report.at.isoformat(), allowed)
+        return Refusal(422, "Outcome before its quote", "an outcome follows its quote", (problem,))
+    return OutcomeRecord(
+        outcome_id=f"{report.quote_id}:{report.type}",
+        shopper_id=offer.shopper_id,
+        product_id=offer.product_id,
+        currency=offer.currency,
+        price_minor=offer.price_minor,
+        reference_minor=offer.reference_minor,
+        type=report.type,
+        quantity=report.quantity or offer.quantity,
+        at=report.at,
+        quote_id=report.quote_id,
+        propensity=offer.propensity,
+    )
 
 
 def _purchase(outcome: OutcomeRecord) -> EventRecord:

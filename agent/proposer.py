@@ -92,7 +92,7 @@ class Proposer:
             best = self._search.best_moves(observation, expected.purchase[row], expected.satisfaction[row])
             found = numeric_proposals(observation, best, known)
             if drawn is not None:
-                wins = self._search.wins(observation, drawn.purchase_draws[row], drawn.satisfaction_draws[row])
+                wins = self._search.wins(observation, drawn, row)
                 found += explored_proposals(observation, wins, N_DRAWS, known)
             answers[row] = self._joined(observation, retrieved.past[row], model, found)
         return answers

@@ -20,7 +20,7 @@ from models.evaluator import Evaluator, Response, Situations, evidence_matrix
 from models.online import Lesson
 
 Floats = NDArray[np.float64]
-FinalPrice = Callable[[Observation, int], int]
+FinalPrices = Callable[[Observation, Sequence[int]], list[int]]
 
 _BOUNDS: Final = (5.0, 95.0)
 
@@ -50,11 +50,11 @@ class Scored:
 class Scorer:
     """The evaluator over whole batches."""
 
-    def __init__(self, evaluator: Evaluator, learner: Learner, final_price: FinalPrice) -> None:
-        """`final_price` tells what the gateway would make of a proposed price."""
+    def __init__(self, evaluator: Evaluator, learner: Learner, final_prices: FinalPrices) -> None:
+        """`final_prices` tells what the gateway would make of proposed prices."""
         self._evaluator = evaluator
         self._learner = learner
-        self._final_price = final_price
+        self._final_prices = final_prices
 
     def join(self, observations: Sequence[Observation], encoded: Encoded, evidence: Evidence) -> Situations:
         """Everything the evaluator reads, one row an observation."""
@@ -94,7 +94,7 @@ class Scorer:
         if not observations:
             return []
         prices = [
-            [self._final_price(o, proposal.raw_minor) for proposal in own]
+            self._final_prices(o, [proposal.raw_minor for proposal in own])
             for o, own in zip(observations, proposals, strict=True)
         ]
         response = self._evaluator.respond(situations, log_ratios(observations, prices))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from agent.guarding import Guard
 from agent.observation import Observation
+from models.evaluator import Response
 from models.strategy import SEARCHED_MOVES
 from models.value import Offers, Weights, utility
 
@@ -27,10 +28,11 @@ def grid(moves: Sequence[int], n: int) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Searches over moves inside the limits, with the weights that selection will use."""
+    """Searches over moves inside the limits, with the weights and the boldness that selection will use."""
 
     guard: Guard
     weights: Weights
+    boldness: float = 1.0
 
     def best_moves(self, observation: Observation, purchase: Floats, satisfaction: Floats) -> list[int]:
         """The most valuable of `SEARCHED_MOVES`, at least three percent apart; probabilities are `(moves,)`."""
@@ -44,12 +46,19 @@ class Search:
                 break
         return best
 
-    def wins(self, observation: Observation, purchase: Floats, satisfaction: Floats) -> Counter[int]:
-        """How many draws find each of `TRIED_MOVES` best; probabilities are `(moves, draws)`."""
-        value = self._values(observation, TRIED_MOVES, purchase, satisfaction)
-        if not np.isfinite(value).any():
+    def wins(self, observation: Observation, response: Response, row: int) -> Counter[int]:
+        """How many draws find each of `TRIED_MOVES` best, the draws as near to the mean as selection takes them.
+
+        `response` is that at `TRIED_MOVES`.
+        """
+        mean = self._values(observation, TRIED_MOVES, response.purchase[row], response.satisfaction[row])[:, None]
+        inside = np.isfinite(mean[:, 0])
+        if not inside.any():
             return Counter()
-        return Counter(TRIED_MOVES[index] for index in value.argmax(axis=0).tolist())
+        drawn = self._values(observation, TRIED_MOVES, response.purchase_draws[row], response.satisfaction_draws[row])
+        moves = np.asarray(TRIED_MOVES)[inside]
+        value = mean[inside] + self.boldness * (drawn[inside] - mean[inside])
+        return Counter(moves[value.argmax(axis=0)].tolist())
 
     def _values(self, observation: Observation, moves: Sequence[int], purchase: Floats, satisfaction: Floats) -> Floats:
         """Utility of moves, -inf outside the limits; trailing axes of the probabilities stay."""

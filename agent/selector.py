@@ -47,6 +47,10 @@ class Selector:
         """The same choice with nothing left to chance."""
         return Selector(self._weights, replace(self._rules, exploration=Exploration.OFF, control_frac=0.0), self._rng)
 
+    def drawing_from(self, rng: Callable[[], np.random.Generator]) -> "Selector":
+        """The same selector with other dice."""
+        return Selector(self._weights, self._rules, rng)
+
     def select(self, observations: Sequence[Observation], scored: Sequence[Scored]) -> list[Selected]:
         """Choose for each observation."""
         rng = self._rng()

@@ -80,15 +80,43 @@ def models(
         raise typer.Exit(1)
 
 
+class PolicySuite(StrEnum):
+    """What `eval policy` runs on simulated shops."""
+
+    SIMULATORS = "simulators"
+    COLD_START = "cold-start"
+    WEIGHTS = "weights"
+
+
+class PolicyPeers(StrEnum):
+    """Whom it runs beside Pricesmith."""
+
+    OWN = "own"
+    ALL = "all"
+
+
+class PolicyOver(StrEnum):
+    """How it asks for quotes."""
+
+    PROCESS = "process"
+    HTTP = "http"
+
+
 @app.command("policy")
 def policy(
+    suite: Annotated[
+        PolicySuite, typer.Option(help="Whole shops, launches of new products, or what the weights trade.")
+    ] = PolicySuite.SIMULATORS,
     worlds: Annotated[list[str] | None, typer.Option("--world", help="A simulated shop; all when left out.")] = None,
     visits: Annotated[int, typer.Option(min=100, help="Visits to each shop.")] = 5_000,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each.")] = 2,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each.")] = 3,
     quick: Annotated[bool, typer.Option("--quick", help="1,000 visits, one seed.")] = False,
     peers: Annotated[
-        str, typer.Option(help="own, or all: also Vowpal Wabbit, from the environment that `make peers` makes.")
-    ] = "own",
+        PolicyPeers, typer.Option(help="all: also those of the environment that `make peers` makes.")
+    ] = PolicyPeers.OWN,
+    only: Annotated[list[str] | None, typer.Option("--policy", help="A policy by name; all when left out.")] = None,
+    over: Annotated[PolicyOver, typer.Option(help="http: a server of its own on this machine.")] = PolicyOver.PROCESS,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep finished runs, and take up those kept.")] = False,
     log: Annotated[
         str | None, typer.Option(help="Judge on a decision log instead: a database, or `store` for the data folder's.")
     ] = None,
@@ -107,16 +135,16 @@ def policy(
     its lower bound does not beat the best price for everyone, or the log cannot tell; the proof that it may is kept
     for `models activate`. --estimators shows bias and coverage of the estimators that --log uses.
 
-    Example: pricesmith eval policy --world courses --world rooms --visits 2000
+    Example: pricesmith eval policy --suite simulators --world courses --world rooms --visits 2000
     Example: pricesmith eval policy --log store --candidate evaluator/v4
     """
     if log is not None or estimators:
         _off_policy(log, candidate or [], out, data_dir, json=json, quick=quick)
         return
     try:
-        from eval.policy import WORLDS, Peers, Suite, regressions, run_suite
-        from eval.policy_report import print_report, write_page
-        from eval.policy_vowpal import available
+        from eval import policy_command
+        from eval.policy import WORLDS, Peers, Suite
+        from eval.policy_desks import Over
     except ModuleNotFoundError as error:
         sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
         raise typer.Exit(1) from None
@@ -126,26 +154,25 @@ def policy(
     folder = DataFolder(settings_for(data_dir).data_dir)
     target = out or folder.root / "eval"
     target.mkdir(parents=True, exist_ok=True)
-    if peers not in tuple(Peers):
-        raise typer.BadParameter(f"{peers}; allowed: {', '.join(Peers)}", param_hint="--peers")
-    if peers == Peers.ALL and not available():
-        sys.stderr.write(
-            "pricesmith: vowpalwabbit is missing; remedy: make peers, then .peers/bin/python -m agent.cli\n"
-        )
-        raise typer.Exit(1)
     chosen, count = (1_000, 1) if quick else (visits, seeds)
-    suite = Suite(tuple(worlds or WORLDS), chosen, count, folder.models, Peers(peers))
+    wanted = Suite(
+        worlds=tuple(worlds or WORLDS),
+        visits=chosen,
+        seeds=count,
+        models=folder.models,
+        peers=Peers(peers),
+        over=Over(over),
+        only=tuple(only or ()),
+        keep=target / "policy-runs" if resume else None,
+    )
     with progress_bar(quiet=json) as progress:
-        report = run_suite(suite, progress)
-    facts = asdict(report)
-    (target / "policy.json").write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
-    write_page(report, target / "policy.html")
-    if json:
-        print_json(facts)
-    else:
-        print_report(report)
-        sys.stdout.write(f"report: {target / 'policy.html'}\n")
-    lost = regressions(report)
+        if suite is PolicySuite.COLD_START:
+            policy_command.cold_start_command(wanted, target, progress, json=json)
+            return
+        if suite is PolicySuite.WEIGHTS:
+            policy_command.weights_command(wanted, target, progress, json=json)
+            return
+        lost = policy_command.simulators_command(wanted, target, progress, json=json)
     for line in lost:
         sys.stderr.write(f"pricesmith: regression: {line}\n")
     if lost:

@@ -36,7 +36,7 @@ class Policy(Protocol):
         ...
 
 
-class _Quiet:
+class Quiet:
     """A policy that does not learn."""
 
     def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
@@ -46,7 +46,7 @@ class _Quiet:
         """Nothing."""
 
 
-class Hold(_Quiet):
+class Hold(Quiet):
     """The reference price for everyone."""
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
@@ -54,7 +54,7 @@ class Hold(_Quiet):
         return [1.0] * len(visits)
 
 
-class Attainable(_Quiet):
+class Attainable(Quiet):
     """Knows the true demand given what can be observed, and what a unit is worth: nobody can earn more."""
 
     def __init__(self, world: World) -> None:
@@ -93,7 +93,7 @@ class _Arms:
         self.profit[arm] += profit
 
 
-class BestPrice(_Quiet):
+class BestPrice(Quiet):
     """One price for everyone, or for each product: every price of a coarse grid is tried, then the best one kept."""
 
     def __init__(self, world: World, key: Callable[[Visit], str]) -> None:
@@ -165,7 +165,7 @@ class _Log:
         self.bought += bought
 
 
-class ThompsonLogit(_Quiet):
+class ThompsonLogit(Quiet):
     """Thompson sampling on a logistic regression in log price with one-hot features and their price interactions."""
 
     def __init__(self, world: World, seed: int) -> None:
@@ -220,7 +220,7 @@ def _laplace(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return np.asarray(beta), np.asarray(np.linalg.inv(hessian), np.float64)
 
 
-class BoostedGrid(_Quiet):
+class BoostedGrid(Quiet):
     """LightGBM, monotone in price, refitted now and then; the best price of the grid, a tenth of the time any price."""
 
     def __init__(self, world: World, seed: int) -> None:

@@ -1,55 +1,46 @@
-"""Pricesmith as a policy: the shipped models and the service's own pipeline, in process, on an empty data folder."""
+"""Pricesmith as a policy: the shipped models and the service's own pipeline on an empty data folder."""
 
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, Final
 
 from agent.api.schemas import QuoteRequest
-from agent.assembly import build_parts, open_store
-from agent.clock import Clock
-from agent.decision import Decision
-from agent.pricing import Service
-from agent.records import OutcomeType
-from agent.service import OutcomeReport
 from agent.settings import Settings
+from eval.policy_desks import Desk, InProcess, Over, OverHttp, Quoted
 from eval.simulators import Visit, World
+from models.value import Weights
 
-
-@dataclass(slots=True)
-class _Now(Clock):
-    """The simulator's time."""
-
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    def now(self) -> datetime:
-        return self.at
+PROFIT_ALONE: Final = Weights(1.0, 0.0, 0.0)
 
 
 @dataclass(slots=True)
 class Pricesmith:
-    """Prices through `Service.quote`, learns through `Service.add_outcomes`; counts breaches of its limits."""
+    """Prices and learns through the service, in this process or over HTTP; counts breaches of its limits."""
 
     world: World
     models: Path
+    seed: int = 0
+    weights: Weights = PROFIT_ALONE
+    over: Over = Over.PROCESS
     exploration: str = "normal"
     control_frac: float = 0.0
     breaches: int = 0
     settings: Settings = field(init=False)
-    _service: Service = field(init=False)
-    _clock: _Now = field(init=False)
+    _desk: Desk = field(init=False)
     _folder: Path = field(init=False)
-    _asked: list[Decision] = field(default_factory=list)
+    _listed: dict[str, int] = field(init=False)
+    _asked: list[Quoted] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Open a service over the models and the world's catalogue."""
         self._folder = Path(mkdtemp(prefix="pricesmith-sim-"))
         (self._folder / "models").symlink_to(self.models.resolve())
         limits = self.world.limits
-        self.settings = settings = Settings.model_validate(
+        self.settings = Settings.model_validate(
             {
                 "data_dir": self._folder,
                 "pack": self.world.pack,
@@ -61,62 +52,45 @@ class Pricesmith:
                 "min_margin_frac": 0.0,
                 "max_discount_frac": 1 - limits.low,
                 "max_change_frac": 100.0,
-                "weight_profit": 1.0,
-                "weight_purchase": 0.0,
-                "weight_satisfaction": 0.0,
+                "weight_profit": self.weights.profit,
+                "weight_purchase": self.weights.purchase,
+                "weight_satisfaction": self.weights.satisfaction,
                 "default_deadline_ms": 60_000,
+                "threads": 1,
             }
         )
-        self._clock = _Now()
-        store = open_store(settings)
-        self._service = Service(
-            build_parts(settings, store, self._clock, None),
-            lambda running: build_parts(settings, store, self._clock, running),
-        )
-        self._service.upsert_products(self.world.catalogue())
+        self._desk = InProcess(self.settings, self.seed) if self.over is Over.PROCESS else OverHttp(self.settings)
+        catalogue = self.world.catalogue()
+        self._listed = {product.product_id: product.list_minor or 0 for product in catalogue}
+        self._desk.stock(catalogue)
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
         """One quote a visit."""
-        self._clock.at = visits[-1].at
-        answers = self._service.quote([self._request(visit) for visit in visits])
-        self._asked = [answer for answer in answers if isinstance(answer, Decision)]
-        if len(self._asked) != len(visits):
-            raise RuntimeError(f"a quote was refused: {next(a for a in answers if not isinstance(a, Decision))}")
+        self._asked = self._desk.quote([self._request(visit) for visit in visits], visits[-1].at)
         low, high = self.world.limits.low, self.world.limits.high
-        ratios = [decision.price_minor / decision.reference_minor for decision in self._asked]
-        slack = [0.6 / decision.reference_minor for decision in self._asked]
+        ratios = [quoted.price_minor / quoted.reference_minor for quoted in self._asked]
+        slack = [0.6 / quoted.reference_minor for quoted in self._asked]
         self.breaches += sum(not low - s <= r <= high + s for r, s in zip(ratios, slack, strict=True))
         return ratios
 
     def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
         """Report every outcome."""
-        self._service.add_outcomes(
-            [
-                OutcomeReport(
-                    decision.id, OutcomeType.PURCHASED if sold else OutcomeType.DECLINED, None, self._clock.at
-                )
-                for decision, sold in zip(self._asked, bought, strict=True)
-            ]
-        )
+        sold = {quoted.id: one for quoted, one in zip(self._asked, bought, strict=True)}
+        self._desk.tell(sold, visits[-1].at)
 
     def close(self) -> None:
         """Close the service and remove its folder."""
-        self._service.close()
+        self._desk.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _request(self, visit: Visit) -> QuoteRequest:
-        profile = dict(visit.traits)
         context: dict[str, Any] = {"at": visit.at.isoformat()}
         if visit.units is not None and visit.hours is not None:
             deadline = visit.at + timedelta(hours=visit.hours)
-            context |= {
-                "inventory": visit.units,
-                "deadline": deadline.isoformat(),
-            }
-        product: dict[str, Any] = {"id": visit.product}
-        listed = self._service.list_price(visit.product) or 0
-        product["cost"] = {"amount_minor": round(visit.cost * listed), "currency": "USD"}
+            context |= {"inventory": visit.units, "deadline": deadline.isoformat()}
+        listed = self._listed[visit.product]
+        product = {"id": visit.product, "cost": {"amount_minor": round(visit.cost * listed), "currency": "USD"}}
         limits = {"max_price": {"amount_minor": round(self.world.limits.high * listed), "currency": "USD"}}
         return QuoteRequest.model_validate(
-            {"shopper": {"profile": profile}, "product": product, "context": context, "limits": limits}
+            {"shopper": {"profile": dict(visit.traits)}, "product": product, "context": context, "limits": limits}
         )

@@ -6,6 +6,7 @@ the request as it entered, the lesson (it names profile fields), the token (whoe
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -48,6 +49,56 @@ class EncodedDecision:
     personal: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What an outcome needs of the decision that it follows: the same fields as `Decision`, read without the rest.
+
+    Attributes:
+        evaluator: The evaluator's label in the decision's versions.
+    """
+
+    id: str
+    at: datetime
+    shopper_id: str | None
+    product_id: str | None
+    currency: str
+    quantity: int
+    price_minor: int
+    reference_minor: int
+    propensity: float
+    evaluator: str
+    lesson: Lesson | None
+
+
+class _Evaluator(BaseModel):
+    evaluator: str
+
+
+class _OfferDecision(BaseModel):
+    id: str
+    at: datetime
+    product_id: str | None
+    currency: str
+    quantity: int
+    price_minor: int
+    reference_minor: int
+    propensity: float
+    versions: _Evaluator
+
+
+class _OfferBody(BaseModel):
+    format: Literal[2]
+    decision: _OfferDecision
+
+
+class _OfferPersonal(BaseModel):
+    shopper_id: str | None
+    lesson: Lesson | None = None
+
+
+_NOBODY: Final = _OfferPersonal(shopper_id=None)
+
+
 def encode_decision(decision: Decision, request: Mapping[str, JsonValue] | None = None) -> EncodedDecision:
     """The texts to store; `request` is what the decision answers, as the pipeline may use it.
 
@@ -81,6 +132,32 @@ def decode_decision(encoded: EncodedDecision) -> Decision:
     if own is None:
         return decision
     return replace(decision, shopper_id=own.shopper_id, token=own.token, lesson=own.lesson)
+
+
+def decode_offer(encoded: EncodedDecision) -> Offer:
+    """What an outcome needs of a decision; candidates, evidence and the request are passed over.
+
+    Raises:
+        StoreError: The text is not a decision of a format known here.
+    """
+    try:
+        decision = _OfferBody.model_validate_json(encoded.body).decision
+        own = _NOBODY if encoded.personal is None else _OfferPersonal.model_validate_json(encoded.personal)
+    except ValidationError as error:
+        raise _unreadable(error) from error
+    return Offer(
+        id=decision.id,
+        at=decision.at,
+        shopper_id=own.shopper_id,
+        product_id=decision.product_id,
+        currency=decision.currency,
+        quantity=decision.quantity,
+        price_minor=decision.price_minor,
+        reference_minor=decision.reference_minor,
+        propensity=decision.propensity,
+        evaluator=decision.versions.evaluator,
+        lesson=own.lesson,
+    )
 
 
 def decode_request(encoded: EncodedDecision) -> Mapping[str, JsonValue] | None:

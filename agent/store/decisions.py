@@ -1,6 +1,6 @@
 """Decisions: append only, durable before anyone hears of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, Text, column, insert, null, select
 from agent.decision import Decision
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
-from agent.store.codec import EncodedDecision, decode_decision, decode_request, encode_decision
+from agent.store.codec import EncodedDecision, Offer, decode_decision, decode_offer, decode_request, encode_decision
 from agent.store.rows import IN_LIMIT, chunks
 from agent.store.tables import DECISIONS
 
@@ -46,6 +46,16 @@ class DecisionRepository(AuditLog):
         """The decision as recorded, or None when unknown."""
         found = self._encoded(decision_id)
         return None if found is None else decode_decision(found)
+
+    def offers(self, decision_ids: Iterable[str]) -> dict[str, Offer]:
+        """What outcomes need of the decisions that they follow, by id; unknown ids are left out."""
+        query = select(DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal)
+        with self._db.read() as connection:
+            return {
+                row.id: decode_offer(EncodedDecision(row.body, row.personal))
+                for ids in chunks(dict.fromkeys(decision_ids), IN_LIMIT)
+                for row in connection.execute(query.where(DECISIONS.c.id.in_(ids)))
+            }
 
     def request_of(self, decision_id: str) -> Request | None:
         """The request that a decision answers, or None when unknown, not kept or erased."""

@@ -1,7 +1,8 @@
 """Outcomes: what followed an offer. Append only, idempotent."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -52,9 +53,18 @@ class OutcomeRepository(AuditLog):
 
     def outcomes_of(self, quote_id: str) -> list[OutcomeRecord]:
         """All outcomes of one quote in the order of arrival."""
-        query = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id == quote_id).order_by(OUTCOMES.c.seq)
+        return self.outcomes_by_quote([quote_id]).get(quote_id, [])
+
+    def outcomes_by_quote(self, quote_ids: Iterable[str]) -> dict[str, list[OutcomeRecord]]:
+        """All outcomes of each quote in the order of arrival; quotes without any are left out."""
+        found: dict[str, list[OutcomeRecord]] = defaultdict(list)
         with self._db.read() as connection:
-            return [_OUTCOME.record(row) for row in connection.execute(query)]
+            for ids in chunks(dict.fromkeys(quote_ids), IN_LIMIT):
+                query = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id.in_(ids)).order_by(OUTCOMES.c.seq)
+                for row in connection.execute(query):
+                    record = _OUTCOME.record(row)
+                    found[record.quote_id or ""].append(record)
+        return dict(found)
 
 
 def outcome_entry(record: OutcomeRecord) -> Entry:

@@ -96,7 +96,7 @@ class _Replay:
         guarded = pipeline.guard.apply(seen_all, pipeline.selector.select(seen_all, scored))
         lessons = pipeline.scorer.lessons(seen_all, situations, [quote.decision.price_minor for quote, _ in pairs])
         for (quote, seen), own, lesson in zip(pairs, guarded, lessons, strict=True):
-            fixed = tuple(pipeline.guard.check(seen, round(r * seen.reference_minor)).price_minor for r in RATIOS)
+            fixed = tuple(pipeline.guard.prices(seen, [round(r * seen.reference_minor) for r in RATIOS]))
             personalised = seen.holds_reference is None and own.price_minor != seen.reference_minor
             yield _Row(quote, own.price_minor, fixed, seen.unit_cost, personalised, lesson)
 
@@ -146,7 +146,7 @@ def _candidate(settings: Settings, store: Store, versions: Mapping[Kind, str]) -
         learner = Learner(root / "untaught", registry.active(Kind.EVALUATOR), at_home=parts.learner.at_home)
         draft = parts.pipeline.draft()
         guard = draft.guard
-        scorer = Scorer(load_active_evaluator(registry), learner, lambda seen, raw: guard.check(seen, raw).price_minor)
+        scorer = Scorer(load_active_evaluator(registry), learner, guard.prices)
         yield _Replay(replace(draft, scorer=scorer), learner, {})
     finally:
         shutil.rmtree(root, ignore_errors=True)

@@ -1,7 +1,8 @@
 """Shops whose truth is known."""
 
+from eval.simulators.grocery import Grocery
 from eval.simulators.rooms import Rooms
-from eval.simulators.shops import Courses, Grocery, Loans, Shifting
+from eval.simulators.shops import Courses, Loans, Shifting
 from eval.simulators.world import GRID, Visit, World
 
 __all__ = ["GRID", "Courses", "Grocery", "Loans", "Rooms", "Shifting", "Visit", "World"]

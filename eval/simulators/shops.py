@@ -1,18 +1,16 @@
-"""Shops with stock enough: courses, loans, groceries, and a shop whose demand changes midway."""
+"""Shops with stock enough: courses, loans, and a shop whose demand changes midway."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import numpy as np
-
 from agent.records import ProductRecord
 from eval.simulators.world import Dice, Limits, Visit
 
-_START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
+START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 _EVERY: Final = timedelta(minutes=4)
 
 
-class _Shop:
+class Shop:
     """Visits at a steady pace; a subclass says who comes."""
 
     name = ""
@@ -29,7 +27,7 @@ class _Shop:
         """The next visits."""
         found = []
         for _ in range(count):
-            found.append(self._visit(_START + self._seen * _EVERY))
+            found.append(self._visit(START + self._seen * _EVERY))
             self._seen += 1
         return found
 
@@ -45,7 +43,7 @@ class _Shop:
         raise NotImplementedError
 
 
-class Courses(_Shop):
+class Courses(Shop):
     """Near-zero marginal cost; willingness to pay follows the segment and experience, spread around them."""
 
     name = "courses"
@@ -75,7 +73,7 @@ class Courses(_Shop):
         return Visit(f"course-{course}", traits, 0.01, slope * worth + 0.2, slope, at)
 
 
-class Loans(_Shop):
+class Loans(Shop):
     """A rate over the funding cost and the risk of the borrower's class; who has other offers is quick to leave."""
 
     name = "loans"
@@ -95,50 +93,6 @@ class Loans(_Shop):
         cost = 400 / 900 + {"low": 0.0, "middle": 0.06, "high": 0.15}[risk]
         traits: dict[str, float | str] = {"risk_class": risk, "other_offers": float(offers), "amount": round(amount)}
         return Visit("loan", traits, cost, level, slope, at)
-
-
-class Grocery(_Shop):
-    """Weekly goods with parameters set by hand, elasticity near -1.1; at realistic costs no discount pays.
-
-    `cost` is 0.7 of the reference price, or 0.21 where the vendor funds 70 % of it. No price above the reference.
-    """
-
-    limits = Limits(0.5, 1.0)
-
-    def __init__(self, seed: int, *, funded: bool = False) -> None:
-        """Thirty products."""
-        super().__init__(seed)
-        self.name = "grocery, vendor-funded" if funded else "grocery"
-        self._cost = 0.21 if funded else 0.7
-        rng = np.random.default_rng((seed, 3))
-        self._level = rng.normal(-1.6, 0.5, 30)
-        self._slope = np.clip(rng.normal(1.5, 0.35, 30), 0.7, 2.4)
-
-    def catalogue(self) -> list[ProductRecord]:
-        """Thirty products of five categories."""
-        names = ("milk", "bread", "coffee", "cheese", "cereal")
-        return [
-            ProductRecord(
-                f"g{i}",
-                f"{names[i % 5].title()} {i}",
-                "USD",
-                list_minor=199 + 20 * i,
-                cost_minor=round((199 + 20 * i) * self._cost),
-                category=names[i % 5],
-            )
-            for i in range(30)
-        ]
-
-    def _visit(self, at: datetime) -> Visit:
-        rng = self._dice.arrivals
-        product = int(rng.integers(30))
-        regular = bool(rng.random() < 0.4)
-        household = float(rng.integers(1, 6))
-        level = self._level[product] + (0.9 if regular else 0.0) + 0.1 * (household - 3)
-        slope = self._slope[product] + (-0.2 if regular else 0.1)
-        traits: dict[str, float | str] = {"buys_here": "regularly" if regular else "rarely", "household": household}
-        cost = round((199 + 20 * product) * self._cost) / (199 + 20 * product)
-        return Visit(f"g{product}", traits, cost, float(level), float(slope), at)
 
 
 class Shifting(Courses):
