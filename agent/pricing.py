@@ -34,7 +34,7 @@ from agent.records import (
 )
 from agent.refusal import FieldProblem, Refusal
 from agent.score import PricedRow, RowScorer
-from agent.service import OutcomeReport, Readiness
+from agent.service import Learned, OutcomeReport, Readiness
 from agent.shoppers import ShopperBook
 from agent.store import Store, StoreError
 from agent.store.codec import Offer
@@ -211,6 +211,11 @@ class Service:
     def kill_switch(self) -> KillSwitch:
         """What holds every price; turned here, the next quote knows."""
         return self._parts.pipeline.observer.kill_switch
+
+    def learned(self) -> Learned:
+        """How far learning came, from the outcomes that this process knows of."""
+        effects = self._parts.learner.effects
+        return Learned(effects.lessons, effects.drift.alarms)
 
     def readiness(self) -> Readiness:
         """Whether models, index and store are ready."""

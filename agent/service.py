@@ -35,6 +35,14 @@ class Readiness:
     checks: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What outcomes taught so far: how many, and how often they drifted away from what was expected."""
+
+    lessons: int
+    drift_alarms: int
+
+
 class PricingService(Protocol):
     """Everything that can be asked of Pricesmith."""
 
@@ -93,6 +101,10 @@ class PricingService(Protocol):
     @property
     def kill_switch(self) -> KillSwitch:
         """What holds every price; turned here, the next quote knows."""
+        ...
+
+    def learned(self) -> Learned:
+        """How far learning came."""
         ...
 
     def readiness(self) -> Readiness:

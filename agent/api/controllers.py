@@ -213,6 +213,7 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
     context = context_of(request)
     if not context.settings.metrics_public:
         await authorise(request, Scope.ADMIN)
+    context.metrics.learned(context.opened.service.learned())
     return Response(context.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -1,8 +1,9 @@
 """Prometheus metrics, without shopper or product labels."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from agent.decision import Decision
+from agent.service import Learned
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -32,6 +33,16 @@ class Metrics:
         self._steps = Histogram(
             "pricesmith_step_seconds", "Time of each pipeline step", ("step",), buckets=_SECONDS, registry=self.registry
         )
+
+        self._lessons = Gauge("pricesmith_lessons", "Outcomes that taught the evaluator", registry=self.registry)
+        self._alarms = Gauge(
+            "pricesmith_drift_alarms", "Times that outcomes left what was expected of them", registry=self.registry
+        )
+
+    def learned(self, found: Learned) -> None:
+        """How far learning came."""
+        self._lessons.set(found.lessons)
+        self._alarms.set(found.drift_alarms)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer."""

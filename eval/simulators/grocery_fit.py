@@ -96,7 +96,7 @@ def main() -> None:
     """Read, fit, write."""
     journey = read_journey()
     builder = PanelBuilder(journey, _CONFIG)
-    panel = builder.build(lambda week: sys.stderr.write(f"week {week}\n"))
+    panel = builder.build()
     people = journey.demographics
     income = {int(h): income_of(i) for h, i in zip(people["household_id"], people["income"], strict=True)}
     found = fit(panel, income, builder.products)

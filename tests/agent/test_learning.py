@@ -1,4 +1,7 @@
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -136,6 +139,25 @@ def test_a_killed_service_resumes_to_the_same_state(own: World) -> None:
     assert state(learner(replayed)) == before
     replayed.close()
     first._parts.store.close()
+
+
+def test_a_process_killed_while_it_learns_resumes_to_what_a_replay_of_its_log_gives(own: World) -> None:
+    command = [sys.executable, "-m", "tests.agent.learning_writer", str(own.folder), own.bought]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:  # noqa: S603 - our own code
+        assert writer.stdout is not None
+        for _ in range(11):
+            acknowledged = int(writer.stdout.readline())
+        writer.kill()
+        acknowledged = max([acknowledged, *(int(line) for line in writer.stdout.read().split())])
+    assert writer.returncode == -signal.SIGKILL
+    resumed = own.service()
+    after = state(learner(resumed))
+    assert acknowledged <= learner(resumed).effects.lessons <= acknowledged + 1
+    resumed.close()
+    shutil.rmtree(own.folder / "learning")
+    replayed = own.service()
+    assert state(learner(replayed)) == after
+    replayed.close()
 
 
 def test_a_damaged_snapshot_is_replaced_by_a_replay(own: World) -> None:

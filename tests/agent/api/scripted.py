@@ -20,7 +20,7 @@ from agent.kill_switch import KillSwitch
 from agent.privacy import KnownShopper
 from agent.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.refusal import Refusal
-from agent.service import OutcomeReport, Readiness
+from agent.service import Learned, OutcomeReport, Readiness
 from agent.settings import Settings
 from agent.store import Store
 from agent.store.erasure import Erased
@@ -102,6 +102,9 @@ class ScriptedService:
     @property
     def kill_switch(self) -> KillSwitch:
         raise NotImplementedError
+
+    def learned(self) -> Learned:
+        return Learned(12, 1)
 
     def readiness(self) -> Readiness:
         return Readiness(self.ready, {"models": "ok" if self.ready else "loading"})

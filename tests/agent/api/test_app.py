@@ -131,6 +131,12 @@ def test_readiness_is_503_until_everything_is_ready(client: TestClient[Litestar]
     assert client.get("/livez").status_code == 200
 
 
+def test_metrics_tell_how_far_learning_came_and_whether_outcomes_drifted(client: TestClient[Any]) -> None:
+    told = client.get("/metrics").text
+    assert "pricesmith_lessons 12.0" in told
+    assert "pricesmith_drift_alarms 1.0" in told
+
+
 def test_metrics_can_be_kept_for_keys(service: ScriptedService, tmp_path: Path) -> None:
     with TestClient(scripted_app(service, tmp_path, metrics_public=False)) as client:
         errors(client.get("/metrics"), 401)

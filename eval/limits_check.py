@@ -1,0 +1,137 @@
+"""`python -m eval.limits_check`: selection and gateway over a million decisions, each held against the limits.
+
+Rules, costs, last prices and candidates are drawn at random, contradictory rules included; every decision goes through
+`select` and `guard` as a quote does. What must hold is written down here again, from the documents and not from the
+gateway's code: an allowed price is never left, a hard lower bound never broken, the trail has no gap, the propensity is
+the mass of the price that was shown.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Final
+
+import numpy as np
+
+from agent.gateway import GatewayFacts, GatewayRules, Guarded, guard
+from agent.selection import Contest, Exploration, Selection, SelectionRules, select
+from models.strategy import Rounding
+
+MILLION: Final = 1_000_000
+_CANDIDATES: Final = 6
+_DRAWS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the check came to; `violations` by what was violated."""
+
+    decisions: int
+    violations: dict[str, int]
+    conflicts: int
+    moved: int
+    tried: int
+    seconds: float
+
+
+def check(decisions: int, seed: int) -> Found:
+    """Decide that many times."""
+    rng = np.random.default_rng(seed)
+    broken: Counter[str] = Counter()
+    conflicts = moved = tried = 0
+    began = perf_counter()
+    for _ in range(decisions):
+        rules, facts = _rules(rng), _facts(rng)
+        raw = np.maximum(1, np.rint(facts.reference_minor * rng.uniform(0.3, 2.2, _CANDIDATES))).astype(int)
+        raw[0] = facts.reference_minor
+        prices = [guard(int(price), rules, facts).price_minor for price in raw]
+        mean = rng.normal(1.0, 0.1, _CANDIDATES)
+        draws = mean[:, None] + 0.2 * rng.standard_normal((_CANDIDATES, _DRAWS))
+        how = SelectionRules(list(Exploration)[int(rng.integers(3))], control_frac=float(rng.integers(2)) * 0.1)
+        chosen = select(Contest(prices, mean, draws, 0), how, rng)
+        shown = guard(int(raw[chosen.index]), rules, facts)
+        broken.update(_broken(shown, rules, facts, int(raw[chosen.index])))
+        if shown.price_minor != prices[chosen.index] or not _exact(chosen, prices):
+            broken["propensity of the final price"] += 1
+        conflicts += shown.conflict
+        moved += bool(shown.trail)
+        tried += chosen.tried
+    return Found(decisions, dict(broken), conflicts, moved, tried, perf_counter() - began)
+
+
+def main() -> int:
+    """Run and print; exit code 1 when anything was violated."""
+    parser = argparse.ArgumentParser(prog="python -m eval.limits_check", description=__doc__)
+    parser.add_argument("--decisions", type=int, default=MILLION)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    found = check(options.decisions, options.seed)
+    facts = {name: getattr(found, name) for name in Found.__slots__}
+    sys.stdout.write(json.dumps(facts, indent=1) + "\n")
+    return 1 if found.violations else 0
+
+
+def _rules(rng: np.random.Generator) -> GatewayRules:
+    has = rng.random(6) < 0.5
+    return GatewayRules(
+        floor_minor=int(rng.integers(50, 1_200)) if has[0] else None,
+        ceiling_minor=int(rng.integers(600, 2_500)) if has[1] else None,
+        map_minor=int(rng.integers(50, 1_100)) if has[2] and has[1] else None,
+        min_margin_frac=float(rng.integers(0, 40)) / 100,
+        max_discount_frac=float(rng.integers(0, 60)) / 100 if has[3] else None,
+        max_change_frac=float(rng.integers(0, 60)) / 100 if has[4] else None,
+        never_above_reference=bool(has[5]),
+        discount_only="NY" if rng.random() < 0.1 else None,
+        rounding=list(Rounding)[int(rng.integers(len(Rounding)))],
+    )
+
+
+def _facts(rng: np.random.Generator) -> GatewayFacts:
+    known, before = rng.random(2)
+    return GatewayFacts(
+        reference_minor=int(rng.integers(200, 2_000)),
+        fraction_digits=int(rng.choice([0, 2, 3])),
+        cost_minor=int(rng.integers(0, 1_500)) if known < 0.8 else None,
+        last_price_minor=int(rng.integers(200, 2_000)) if before < 0.5 else None,
+    )
+
+
+def _broken(shown: Guarded, rules: GatewayRules, facts: GatewayFacts, raw: int) -> list[str]:
+    """Which promises a price breaks. Upper bounds and soft lower ones may give way to hard lower ones, and say so."""
+    price, reference = shown.price_minor, facts.reference_minor
+    if facts.cost_minor is None and rules.floor_minor is None:
+        return [] if price == reference else ["a price without cost and floor"]
+    found = []
+    if facts.cost_minor is not None and price * (1 - rules.min_margin_frac) < facts.cost_minor - 1e-6:
+        found.append("cost and margin")
+    if price < max(rules.floor_minor or 0, rules.map_minor or 0, 1):
+        found.append("floor or minimum advertised price")
+    if not shown.conflict:
+        highest = [rules.ceiling_minor] if rules.ceiling_minor is not None else []
+        highest += [reference] if rules.never_above_reference or rules.discount_only else []
+        if highest and price > min(highest):
+            found.append("ceiling or reference")
+        lowest = reference * (1 - (1.0 if rules.max_discount_frac is None else rules.max_discount_frac))
+        if price < lowest - 1e-6:
+            found.append("largest discount")
+        last, change = facts.last_price_minor, rules.max_change_frac
+        if last is not None and change is not None and abs(price - last) > change * last + 1e-6:
+            found.append("largest change")
+    at = raw
+    for step in shown.trail:
+        if step.from_minor != at:
+            found.append("trail")
+        at = step.to_minor
+    return found if at == price else [*found, "trail"]
+
+
+def _exact(chosen: Selection, prices: list[int]) -> bool:
+    mass = sum(p for p, price in zip(chosen.probabilities, prices, strict=True) if price == prices[chosen.index])
+    return abs(sum(chosen.probabilities) - 1) < 1e-9 and abs(chosen.propensity - mass) < 1e-9
+
+
+if __name__ == "__main__":
+    sys.exit(main())
