@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from eval.simulators import World
 
 Floats = NDArray[np.float64]
 
-_ARRAYS = ("profit", "best", "surplus", "price")
+_ARRAYS: Final = ("profit", "best", "surplus", "price")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Run:
     def load(cls, path: Path) -> "Run":
         """What `save` wrote."""
         with np.load(path) as held:
-            return cls(*(held[name] for name in _ARRAYS), int(held["breaches"]), float(held["seconds"]))
+            arrays: dict[str, Any] = {name: held[name] for name in _ARRAYS}
+            return cls(**arrays, breaches=int(held["breaches"]), seconds=float(held["seconds"]))
 
 
 def run(world: World, policy: Policy, visits: int) -> Run:
