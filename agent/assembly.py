@@ -11,8 +11,10 @@ from agent.catalogue import Catalogue
 from agent.clock import Clock, StoreClock, SystemClock
 from agent.decision import Versions
 from agent.encoding import CachedEncoder
-from agent.explain.explainer import Explainer, Writer
+from agent.explain.endpoint import Endpoint, EndpointWriter
+from agent.explain.explainer import Explainer
 from agent.explain.understanding import Classifier
+from agent.explain.writers import NarratorWriter, Writer
 from agent.gateway import GatewayRules
 from agent.guarding import Guard
 from agent.learning import Learner
@@ -135,7 +137,7 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
         pipeline=pipeline,
         ranker=Ranker(observer, load_ranking(heads / "ranking.safetensors"), catalogue),
         row_scorer=RowScorer(pipeline, evaluator),
-        explainer=_explainer(registry, encoder, catalogue, narrates=settings.narrator),
+        explainer=_explainer(registry, encoder, catalogue, _writer(registry, settings)),
     )
 
 
@@ -156,10 +158,22 @@ def _learner(registry: Registry, folder: DataFolder, clock: StoreClock, running:
     return Learner(folder.learning, version, at_home=trained_on_demo == (clock.history_end is not None))
 
 
-def _explainer(registry: Registry, encoder: CachedEncoder, catalogue: Catalogue, *, narrates: bool) -> Explainer:
-    """The question head now; the narrator, 270 MB, when the first English answer needs it."""
+def _explainer(registry: Registry, encoder: CachedEncoder, catalogue: Catalogue, writer: Writer | None) -> Explainer:
     head = registry.folder(Kind.UNDERSTANDING, registry.active(Kind.UNDERSTANDING))
     read_meta(head)
+    classifier = Classifier(encoder, load_question_head(head / "understanding.safetensors"))
+    return Explainer(classifier, catalogue.categories, writer)
+
+
+def _writer(registry: Registry, settings: Settings) -> Writer | None:
+    """The endpoint where one is set, else the narrator where it is wanted, loaded when the first answer needs it."""
+    if settings.writer_url is not None:
+        endpoint = Endpoint(
+            str(settings.writer_url).rstrip("/"), settings.writer_model, settings.writer_key, settings.writer_timeout_s
+        )
+        return EndpointWriter(endpoint, load_prompt("explanation_endpoint", 1))
+    if not settings.narrator:
+        return None
     version = registry.active(Kind.NARRATOR)
     folder = registry.folder(Kind.NARRATOR, version)
 
@@ -168,11 +182,7 @@ def _explainer(registry: Registry, encoder: CachedEncoder, catalogue: Catalogue,
         read_meta(folder)
         return load_narrator(folder, version)
 
-    return Explainer(
-        Classifier(encoder, load_question_head(head / "understanding.safetensors")),
-        catalogue.categories,
-        Writer(narrator, load_prompt("explanation", 1), Lock()) if narrates else None,
-    )
+    return NarratorWriter(narrator, load_prompt("explanation", 1), Lock())
 
 
 def load_active_strategist(registry: Registry, prompt: Prompt) -> Strategist:

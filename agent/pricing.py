@@ -12,7 +12,7 @@ from agent.catalogue import Catalogue
 from agent.clock import Clock, StoreClock
 from agent.decision import Decision, Scores
 from agent.explain.answers import Ask, Explanation
-from agent.explain.explainer import Explainer
+from agent.explain.explainer import Explainer, Telling, whole
 from agent.explain.log_facts import LogFacts
 from agent.explain.quote_facts import QuoteFacts
 from agent.explain.reruns import Reruns
@@ -149,16 +149,25 @@ class Service:
 
     def explain(self, quote_id: str, ask: Ask) -> Explanation | None:
         """An answer about one recorded quote; None when there is no such quote."""
+        telling = self.tell(quote_id, ask)
+        return None if telling is None else whole(telling)
+
+    def tell(self, quote_id: str, ask: Ask) -> Telling | None:
+        """The same, sentence by sentence as each is ready."""
         parts = self._parts
         decision = parts.store.decision(quote_id)
         if decision is None:
             return None
         reruns = Reruns(parts.pipeline.draft(), parts.row_scorer, parts.shoppers, self._quoting)
-        return parts.explainer.about_quote(ask, decision, QuoteFacts(parts.store, parts.store_clock, reruns))
+        return parts.explainer.tell_quote(ask, decision, QuoteFacts(parts.store, parts.store_clock, reruns))
 
     def question(self, ask: Ask) -> Explanation:
         """An answer about many quotes."""
-        return self._parts.explainer.about_log(ask, LogFacts(self._parts.store), self._parts.clock.now())
+        return whole(self.tell_many(ask))
+
+    def tell_many(self, ask: Ask) -> Telling:
+        """The same, sentence by sentence as each is ready."""
+        return self._parts.explainer.tell_log(ask, LogFacts(self._parts.store), self._parts.clock.now())
 
     def shopper(self, shopper_id: str) -> KnownShopper | None:
         """Everything that is kept of a shopper; None when that is nothing."""

@@ -1,13 +1,13 @@
 """What the HTTP surface and the commands call: one synchronous, thread-safe object."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.decision import Decision
-from agent.explain.answers import Ask, Explanation
+from agent.explain.answers import Ask, Explanation, Said
 from agent.kill_switch import KillSwitch
 from agent.privacy import KnownShopper
 from agent.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
@@ -94,8 +94,16 @@ class PricingService(Protocol):
         """An answer about one recorded quote; None when there is no such quote."""
         ...
 
+    def tell(self, quote_id: str, ask: Ask) -> Generator[Said | Explanation] | None:
+        """The same, sentence by sentence as each is ready, the whole at last."""
+        ...
+
     def question(self, ask: Ask) -> Explanation:
         """An answer about many quotes."""
+        ...
+
+    def tell_many(self, ask: Ask) -> Generator[Said | Explanation]:
+        """The same, sentence by sentence as each is ready, the whole at last."""
         ...
 
     @property

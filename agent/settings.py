@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agent.selection import Exploration
@@ -60,6 +60,18 @@ class Settings(BaseSettings):
 
     narrator: bool = False
     """Whether the language model words English explanations; off until its prose is as good as the fixed texts."""
+
+    writer_url: HttpUrl | None = None
+    """Base of an OpenAI-compatible endpoint (`https://host/v1`) whose model words explanations, under the check."""
+
+    writer_model: str = "default"
+    """Name of the endpoint's model."""
+
+    writer_key: SecretStr | None = None
+    """The endpoint's API key."""
+
+    writer_timeout_s: float = Field(default=10.0, gt=0, le=120)
+    """How long the endpoint may take for one answer, seconds."""
 
     never_above_reference: bool = True
     """No shopper pays more than the reference price."""

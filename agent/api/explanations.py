@@ -1,9 +1,10 @@
 """Questions over HTTP: about one quote, and about many; as JSON, or as server-sent events."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Final
 
+import anyio
 from litestar import Controller, Request, Response, post
 from litestar.params import PathParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
@@ -15,9 +16,12 @@ from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
 from agent.api.fields import ProfileText, Strict
 from agent.api.problems import Problem
-from agent.explain.answers import Ask, Explanation
+from agent.explain.answers import Ask, Explanation, Said, Source
+from agent.explain.explainer import Telling, whole
 from agent.explain.questions import Audience, Kind, Language
+from agent.explain.wording import gap
 from agent.keys import Scope
+from agent.service import PricingService
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -56,12 +60,12 @@ class ChecksAnswer(BaseModel):
 
 
 class ExplanationAnswer(BaseModel):
-    """An answer, every number of which is a fact; `source` is `model` or `deterministic`."""
+    """An answer, every number of which is a fact; `source` says whether a model, our fixed texts or both wrote it."""
 
     answer: str
     kind: Kind
     language: Language
-    source: str
+    source: Source
     evidence: list[EvidenceAnswer]
     checks: ChecksAnswer
 
@@ -87,13 +91,13 @@ class ExplanationController(Controller):
     ) -> Response[Any]:
         """Answer a question about one quote, in its language; `stream` gives server-sent events."""
 
-        async def explain(context: AppContext, asked: QuestionIn) -> Explanation:
-            found = await context.run(context.opened.service.explain, quote_id, asked.ask())
-            if found is None:
+        def tell(service: PricingService, ask: Ask) -> Telling:
+            telling = service.tell(quote_id, ask)
+            if telling is None:
                 raise Problem(404, f"there is no quote {quote_id[:80]!r}")
-            return found
+            return telling
 
-        return await _answered(request, explain)
+        return await _answered(request, tell)
 
     @post(
         "/questions",
@@ -104,12 +108,12 @@ class ExplanationController(Controller):
     async def about_log(self, request: AnyRequest) -> Response[Any]:
         """How discounts did, which products hit the floor, who pays above the reference price."""
 
-        async def explain(context: AppContext, asked: QuestionIn) -> Explanation:
-            if asked.audience is Audience.SHOPPER:
+        def tell(service: PricingService, ask: Ask) -> Telling:
+            if ask.audience is Audience.SHOPPER:
                 raise Problem(422, "questions about many quotes are for merchants")
-            return await context.run(context.opened.service.question, asked.ask())
+            return service.tell_many(ask)
 
-        return await _answered(request, explain)
+        return await _answered(request, tell)
 
 
 def explanation_answer(found: Explanation) -> ExplanationAnswer:
@@ -131,23 +135,39 @@ def explanation_answer(found: Explanation) -> ExplanationAnswer:
     )
 
 
-async def _answered(request: AnyRequest, explain: Any) -> Response[Any]:
-    """The whole answer as JSON, or the same in parts when the request asks for a stream."""
+async def _answered(request: AnyRequest, tell: Callable[[PricingService, Ask], Telling]) -> Response[Any]:
+    """The whole answer as JSON, or sentence by sentence as it is made when the request asks for a stream."""
     raw = await request.body()
     if raw.strip() and isinstance(value := parse_json(raw), dict) and value.get("stream") is True:
         await authorise(request, Scope.MERCHANT)
-        found = await explain(context_of(request), validate(_QUESTION, value))
-        return ServerSentEvent(_events(explanation_answer(found)))
+        context = context_of(request)
+        asked = validate(_QUESTION, value)
+        return ServerSentEvent(_events(context, await context.run(tell, context.opened.service, asked.ask())))
 
     async def work(value: Any, context: AppContext) -> ExplanationAnswer:
-        return explanation_answer(await explain(context, validate(_QUESTION, value)))
+        ask = validate(_QUESTION, value).ask()
+        return explanation_answer(await context.run(lambda: whole(tell(context.opened.service, ask))))
 
     return await answer(request, Scope.MERCHANT, work)
 
 
-async def _events(whole: ExplanationAnswer) -> AsyncIterator[ServerSentEventMessage]:
-    """The text in pieces as `text` events, then everything as `done`."""
-    words = whole.answer.split(" ")
-    for index, word in enumerate(words):
-        yield ServerSentEventMessage(event="text", data=json.dumps(word if index == 0 else f" {word}"))
-    yield ServerSentEventMessage(event="done", data=whole.model_dump_json())
+async def _events(context: AppContext, telling: Telling) -> AsyncIterator[ServerSentEventMessage]:
+    """Each checked sentence as a `text` event as soon as it is ready, then everything as `done`.
+
+    A `replaced` event stands where the fixed texts take over from a model that failed the check.
+    """
+    before: Said | None = None
+    try:
+        while (item := await context.run(next, telling, None)) is not None:
+            if isinstance(item, Explanation):
+                whole_answer = explanation_answer(item)
+                yield ServerSentEventMessage(event="done", data=whole_answer.model_dump_json())
+                continue
+            if before is not None and item.source is not before.source:
+                yield ServerSentEventMessage(event="replaced", data=json.dumps(item.source))
+            start = "" if before is None else gap(item.language)
+            yield ServerSentEventMessage(event="text", data=json.dumps(start + item.text))
+            before = item
+    finally:
+        with anyio.CancelScope(shield=True):
+            await context.run(telling.close)

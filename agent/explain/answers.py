@@ -1,6 +1,7 @@
 """A question as it comes, and the answer to it."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from agent.explain.check import Report
 from agent.explain.questions import Audience, Kind, Language
@@ -15,6 +16,23 @@ class Ask:
     audience: Audience = Audience.MERCHANT
 
 
+class Source(StrEnum):
+    """Who wrote: a language model, our fixed texts, or first the one and, where it failed the check, the other."""
+
+    MODEL = "model"
+    DETERMINISTIC = "deterministic"
+    MIXED = "mixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence that passed the check, who wrote it, and in which language."""
+
+    text: str
+    source: Source
+    language: Language
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """A fact behind an answer, as it is shown."""
@@ -26,12 +44,12 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """An answer. `source` is `model` or `deterministic`; `rejected` says why a model's text did not go out."""
+    """An answer; `rejected` says why a sentence did not go out."""
 
     answer: str
     kind: Kind
     language: Language
-    source: str
+    source: Source
     evidence: tuple[Evidence, ...]
     report: Report
     rejected: tuple[str, ...] = ()

@@ -1,44 +1,25 @@
-"""A question to an answer: understood, computed, written, checked."""
+"""A question to an answer: understood, computed, written, checked sentence by sentence."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
 
 from agent.decision import Decision
-from agent.explain.answers import Ask, Evidence, Explanation
+from agent.explain.answers import Ask, Evidence, Explanation, Said, Source
 from agent.explain.check import check
 from agent.explain.facts import FactTable
 from agent.explain.log_facts import LogFacts
-from agent.explain.narration import Narratable, narratable
-from agent.explain.questions import LOG_KINDS, Audience, Kind, Language, Question, language_of
+from agent.explain.questions import LOG_KINDS, Audience, Kind, Question, language_of
 from agent.explain.quote_facts import QuoteFacts
 from agent.explain.slots import find_slots
 from agent.explain.understanding import Understanding
-from agent.explain.wording import join, label, sentences, shown
-from models.narrator import Narrator
-from prompts import Prompt
+from agent.explain.wording import Sentence, join, label, sayable, sentences, shown
+from agent.explain.writers import Writer, WriterError
 
 DEFAULT_QUESTION = "Why this price?"
 
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """The narrator, loaded when first asked; `lock` keeps its calls one after the other."""
-
-    load: Callable[[], Narrator]
-    prompt: Prompt
-    lock: Lock
-
-    def write(self, asked: Narratable) -> Iterator[str]:
-        """Whole sentences with their values, each as soon as it is written; an unfinished one never goes out."""
-        with self.lock:
-            text = ""
-            for piece in self.load().write(asked.prompt, tuple(asked.values)):
-                text += piece
-                if text.rstrip().endswith((".", "?")) and "[" not in text.rpartition("]")[2]:
-                    yield asked.fill(text.strip())
-                    text = ""
+Telling = Generator[Said | Explanation]
+"""Sentences as they are ready, each checked, and at last the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,40 +32,94 @@ class Explainer:
 
     def about_quote(self, ask: Ask, decision: Decision, facts: QuoteFacts) -> Explanation:
         """An answer about one quote."""
-        question = self._understood(ask, decision.currency, allowed=frozenset(Kind) - LOG_KINDS)
-        return self._answer(question, facts.table(question, decision))
+        return whole(self.tell_quote(ask, decision, facts))
 
     def about_log(self, ask: Ask, facts: LogFacts, now: datetime) -> Explanation:
         """An answer about many quotes."""
+        return whole(self.tell_log(ask, facts, now))
+
+    def tell_quote(self, ask: Ask, decision: Decision, facts: QuoteFacts) -> Telling:
+        """The same, sentence by sentence."""
+        question = self._understood(ask, decision.currency, allowed=frozenset(Kind) - LOG_KINDS)
+        yield from self._told(question, facts.table(question, decision))
+
+    def tell_log(self, ask: Ask, facts: LogFacts, now: datetime) -> Telling:
+        """The same, sentence by sentence."""
         question = self._understood(ask, "USD", allowed=LOG_KINDS)
-        return self._answer(question, facts.table(question, now))
+        yield from self._told(question, facts.table(question, now))
 
     def _understood(self, ask: Ask, currency: str, allowed: frozenset[Kind]) -> Question:
         text = ask.question or DEFAULT_QUESTION
         language = ask.language or language_of(text)
         kind = Kind.WHY_PRICE if ask.question is None else self.understanding.read(text).kind
         slots = find_slots(text, currency, self.categories())
-        return Question(text, kind if kind in allowed else Kind.NONE, language, ask.audience, slots)
+        if kind not in (*allowed, Kind.NONE):
+            elsewhere = "elsewhere.log" if kind in LOG_KINDS else "elsewhere.quote"
+            return Question(text, Kind.NONE, language, ask.audience, slots, elsewhere)
+        return Question(text, kind, language, ask.audience, slots)
 
-    def _answer(self, question: Question, table: FactTable) -> Explanation:
-        """The narrator's text where it passes the check, else the deterministic one."""
+    def _told(self, question: Question, table: FactTable) -> Telling:
+        """The writer's sentences as long as they pass the check; what it leaves unsaid comes from the fixed texts."""
         seen = table.seen_by(question.audience)
-        language, audience = question.language, question.audience
-        evidence = tuple(
-            Evidence(fact.key, label(fact, language), shown(fact, language, seen.currency))
-            for fact in seen.facts
-            if fact.value != ()
-        )
-        rejected: tuple[str, ...] = ()
-        asked = None
-        if self.writer is not None and language is Language.EN and audience is Audience.MERCHANT:
-            asked = narratable(seen, self.writer.prompt)
-        if asked is not None and self.writer is not None:
-            text = join(list(self.writer.write(asked)), language)
-            report = check(text, seen, language, audience)
-            if text and report.passed:
-                return Explanation(text, question.kind, language, "model", evidence, report)
-            rejected = report.problems or ("the model wrote no whole sentence",)
-        text = join(sentences(seen, language, audience), language)
-        report = check(text, seen, language, audience)
-        return Explanation(text, question.kind, language, "deterministic", evidence, report, rejected)
+        said: list[Said] = []
+        rejected: list[str] = []
+        for sentence in self._written(question, seen, rejected):
+            said.append(sentence)
+            yield sentence
+        if rejected or not said:
+            for fixed in _unsaid(sentences(seen, question.language, question.audience), said):
+                problems = check(fixed.text, seen, question.language, question.audience).problems
+                rejected += problems
+                if not problems:
+                    said.append(Said(fixed.text, Source.DETERMINISTIC, question.language))
+                    yield said[-1]
+        yield _explanation(question, seen, said, tuple(rejected))
+
+    def _written(self, question: Question, seen: FactTable, rejected: list[str]) -> Iterator[Said]:
+        """The writer's sentences that pass, for merchants; why it was stopped is added to `rejected`."""
+        language = question.language
+        drafts = None
+        if self.writer is not None and question.audience is Audience.MERCHANT:
+            drafts = self.writer.write(seen, language)
+        if drafts is None:
+            return
+        values = [shown(fact, language, seen.currency) for fact in seen.facts if fact.value != ()]
+        try:
+            for text in drafts:
+                report = check(text, seen, language, question.audience)
+                if not report.passed:
+                    rejected += report.problems
+                    return
+                if not (report.numbers or report.claims or any(value and value in text for value in values)):
+                    rejected.append(f"nothing: {text[:60]!r} says no fact")
+                    return
+                yield Said(text, Source.MODEL, language)
+        except WriterError as error:
+            rejected.append(f"writer: {error}")
+
+
+def whole(telling: Telling) -> Explanation:
+    """The whole at the end of a telling."""
+    *_, last = telling
+    assert isinstance(last, Explanation)  # noqa: S101 - `_told` ends with it
+    return last
+
+
+def _unsaid(fixed: Iterable[Sentence], said: Iterable[Said]) -> Iterator[Sentence]:
+    """Fixed sentences that hold a value which has not been said, or none at all."""
+    told = " ".join(one.text for one in said)
+    return (one for one in fixed if not told or not one.values or not all(value in told for value in one.values))
+
+
+def _explanation(question: Question, seen: FactTable, said: list[Said], rejected: tuple[str, ...]) -> Explanation:
+    language, audience = question.language, question.audience
+    text = join([one.text for one in said], language)
+    sources = {one.source for one in said}
+    shows = seen.keys if audience is Audience.MERCHANT else sayable(seen.kind, language, audience)
+    evidence = tuple(
+        Evidence(fact.key, label(fact, language), shown(fact, language, seen.currency))
+        for fact in seen.facts
+        if fact.value != () and fact.key in shows
+    )
+    source = sources.pop() if len(sources) == 1 else Source.MIXED
+    return Explanation(text, question.kind, language, source, evidence, check(text, seen, language, audience), rejected)

@@ -24,7 +24,8 @@ class LogFacts:
         """Everything that an answer to this question may say; amounts have no part in it."""
         since = now - timedelta(days=question.slots.days)
         span = Span(since, now)
-        facts = [Fact("since", f"{since:%Y-%m-%d}"), Fact("until", f"{now:%Y-%m-%d}"), *self._facts(question, span)]
+        facts = [] if question.elsewhere is None else [Fact("elsewhere", question.elsewhere)]
+        facts += [Fact("since", f"{since:%Y-%m-%d}"), Fact("until", f"{now:%Y-%m-%d}"), *self._facts(question, span)]
         return FactTable.of(question.kind, "", facts)
 
     def _facts(self, question: Question, span: Span) -> Iterator[Fact]:

@@ -89,13 +89,19 @@ def _quoted(rng: random.Random) -> Iterator[Fact]:
         yield Fact("held", f"held.{rng.choice(('unknown_cost', 'opted_out', 'no_time'))}")
         return
     yield Fact("reason", _reason(rng, keys))
+    for key, value in (("cost_now", _money(rng)), ("rival_now", _money(rng)), ("stock_now", rng.randint(0, 90_000))):
+        if rng.random() < 0.5:
+            yield Fact(key, value)
     yield from _scored(rng, "discount_pct" in keys)
     if rng.random() < 0.5:
         start = _money(rng)
-        yield Fact("rule", f"rule.{rng.choice(RULES)}")
+        limits = tuple(f"rule.{rule}" for rule in rng.sample(RULES, rng.randint(1, 4)))
+        yield Fact("rule", limits[-1])
         yield Fact("rule_from", start)
         yield Fact("rule_to", start + rng.choice((-1, 1)) * rng.randint(1, max(1, start // 3)))
-        yield Fact("rules", rng.randint(1, 4))
+        yield Fact("rules", len(limits))
+        if len(limits) > 1:
+            yield Fact("limits", limits)
     if rng.random() < 0.8:
         seen = rng.randint(2, 32)
         yield Fact("outcomes", seen)

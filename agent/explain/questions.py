@@ -52,6 +52,7 @@ class Slots:
         change_pct: A change in percent, signed: 10 % cheaper is -10.
         factor: A multiple, such as 2 for double the stock.
         other: Id of another shopper or quote.
+        lower: Whether the question asks for less or for more; None when for neither.
         days: How far back the question looks.
     """
 
@@ -61,18 +62,20 @@ class Slots:
     factor: float | None = None
     other: str | None = None
     category: str | None = None
+    lower: bool | None = None
     days: int = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question as it was asked and as it was understood."""
+    """A question as it was asked and as it was understood; `elsewhere` says where another kind of it belongs."""
 
     text: str
     kind: Kind
     language: Language
     audience: Audience = Audience.MERCHANT
     slots: Slots = field(default_factory=Slots)
+    elsewhere: str | None = None
 
 
 def language_of(text: str) -> Language:

@@ -10,7 +10,7 @@ from agent.clock import StoreClock
 from agent.decision import Candidate, Decision, TrailStep
 from agent.explain.facts import Fact, FactTable
 from agent.explain.questions import Kind, Question
-from agent.explain.record import alike, at_price, data_used, held_because, priced, reasoned, ruled, scored
+from agent.explain.record import alike, at_price, data_used, held_because, priced, reasoned, ruled, scored, weighed
 from agent.explain.reruns import Reruns
 from agent.explain.what_if import counterfactual, difference, driver, for_shopper
 from agent.records import ProductWeek
@@ -19,6 +19,7 @@ from agent.store import Store
 _HISTORY: Final = timedelta(weeks=26)
 _PRIOR: Final = timedelta(days=30)
 _WHAT_IFS: Final = (Kind.WHAT_IF_STOCK, Kind.WHAT_IF_COMPETITOR, Kind.WHAT_IF_COST, Kind.WHAT_IF_HISTORY)
+_HOLDABLE: Final = (*_WHAT_IFS, Kind.WHY_NOT, Kind.DRIVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,14 @@ class QuoteFacts:
 
     def _facts(self, question: Question, decision: Decision, request: QuoteRequest | None) -> Iterator[Fact]:
         kind, slots = question.kind, question.slots
+        if question.elsewhere is not None:
+            yield Fact("elsewhere", question.elsewhere)
         yield from priced(decision)
         if kind in (*_WHAT_IFS, Kind.DRIVER, Kind.COMPARE, Kind.WHY_NOT) and request is None:
             yield Fact("missing", "missing.request")
+        elif kind in _HOLDABLE and held_because(decision) is not None:
+            yield from reasoned(decision)
+            yield from () if kind is Kind.WHY_NOT or request is None else self._held_still(question, decision, request)
         elif kind in _WHAT_IFS and request is not None:
             yield from scored(decision)
             yield from counterfactual(kind, slots, decision, request, self.reruns)
@@ -56,26 +62,35 @@ class QuoteFacts:
             yield from self._history(decision)
         elif kind in _PLAIN:
             yield from reasoned(decision)
+            if kind is Kind.WHY_PRICE and request is not None:
+                yield from weighed(decision, request)
             yield from scored(decision)
             yield from ruled(decision)
             yield from alike(decision)
+
+    def _held_still(self, question: Question, decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
+        """A what-if of a quote that held the reference price: what is lacking for one does not matter then."""
+        if question.kind in _WHAT_IFS:
+            told = counterfactual(question.kind, question.slots, decision, request, self.reruns)
+            yield from (fact for fact in told if fact.key != "missing")
 
     def _instead(self, question: Question, decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
         """Another price: the one asked about, else the best of those that were not chosen."""
         asked = question.slots.amount_minor
         if asked is None:
-            best = _runner_up(decision)
+            best = _runner_up(decision, question.slots.lower)
             asked = None if best is None else best.price_minor
         offered = None if asked is None else self.reruns.offer(request, asked, decision.at)
         if asked is None or offered is None:
-            yield Fact("missing", "missing.amount")
+            bound = list(ruled(decision))
+            yield from bound or [Fact("missing", "missing.amount")]
             return
         yield Fact("asked_price", asked)
         barred = [step for step in offered.trail if step.rule != "rounding"]
         if barred and offered.price_minor != asked:
             yield Fact("allowed_price", offered.price_minor)
             yield Fact("rule", f"rule.{_strongest(barred).rule}")
-        if held_because(decision) is not None or decision.scores is None:
+        if decision.scores is None:
             return
         yield Fact("asked_probability", offered.scores.purchase_probability.value)
         yield Fact("asked_profit", offered.scores.profit.value)
@@ -147,8 +162,12 @@ def _shelf(week: ProductWeek) -> int | None:
     return week.price_minor or week.list_minor
 
 
-def _runner_up(decision: Decision) -> Candidate | None:
-    others = [one for one in decision.candidates if one.price_minor != decision.price_minor]
+def _runner_up(decision: Decision, lower: bool | None) -> Candidate | None:
+    """The best candidate at another price, on the side that the question names."""
+    price = decision.price_minor
+    others = [
+        one for one in decision.candidates if one.price_minor != price and lower in (None, one.price_minor < price)
+    ]
     return max(others, key=lambda one: one.scores.profit.value, default=None)
 
 
@@ -161,7 +180,7 @@ def _profit_gap(asked: float, chosen: float) -> Iterator[Fact]:
     if chosen <= 0 or asked < 0:  # a share of a loss says nothing
         return
     gap = 100 * (asked / chosen - 1)
-    if abs(gap) >= 0.05:
+    if abs(gap) >= 0.5:
         yield Fact("profit_less_pct" if gap < 0 else "profit_more_pct", abs(gap))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from agent.api.schemas import QuoteRequest
 from agent.decision import Decision, Rung, Scores
 from agent.disclosure import is_personal
 from agent.explain.facts import Fact
@@ -78,6 +79,37 @@ def at_price(scores: Scores) -> Iterator[Fact]:
     yield Fact("satisfaction", scores.satisfaction.value)
 
 
+def weighed(decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
+    """Cost, cheapest competitor and stock, where they entered the choice."""
+    if held_because(decision) is not None:
+        return
+    cost, rival, stock = unit_cost(decision), cheapest_rival(request), stock_known(request)
+    if cost is not None:
+        yield Fact("cost_now", cost)
+    if rival is not None:
+        yield Fact("rival_now", rival)
+    if stock is not None:
+        yield Fact("stock_now", stock)
+
+
+def unit_cost(decision: Decision) -> int | None:
+    """The cost behind a decision: expected profit is probability times margin, over the quantity."""
+    if decision.scores is None or "product.cost" not in decision.disclosure.inputs_used:
+        return None
+    chance = decision.scores.purchase_probability.value
+    return round(decision.price_minor - decision.scores.profit.value / chance / decision.quantity) if chance else None
+
+
+def cheapest_rival(request: QuoteRequest) -> int | None:
+    """The lowest competitor price that the request told."""
+    return min((price.amount_minor for price in request.context.competitor_prices), default=None)
+
+
+def stock_known(request: QuoteRequest) -> int | None:
+    """The stock that the request told."""
+    return request.context.inventory if request.context.inventory is not None else request.product.inventory
+
+
 def ruled(decision: Decision) -> Iterator[Fact]:
     """The last limit that moved the price, rounding apart unless it alone did."""
     limits = [step for step in decision.trail if step.rule not in ("rounding", UNKNOWN_BOUNDS_RULE)]
@@ -87,6 +119,8 @@ def ruled(decision: Decision) -> Iterator[Fact]:
         yield Fact("rule_from", moved[-1].from_minor)
         yield Fact("rule_to", moved[-1].to_minor)
         yield Fact("rules", len(moved))
+        if len(moved) > 1:
+            yield Fact("limits", tuple(f"rule.{step.rule}" for step in moved))
 
 
 def alike(decision: Decision) -> Iterator[Fact]:

@@ -22,6 +22,9 @@ _OTHER: Final = re.compile(
     re.IGNORECASE,
 )
 _DOWN: Final = re.compile(r"cheap|low|less|under|drop|fall|fell|down|cut|undercut|低|便宜|降|少|跌|减", re.IGNORECASE)
+_UP: Final = re.compile(
+    r"expensive|dear|higher|\bmore\b|raise|rais|increase|rise|rose|\bup\b|高|贵|涨|升|更多", re.IGNORECASE
+)
 _FACTORS: Final = (
     (re.compile(r"double|twice|two times|翻倍|翻一番|两倍", re.IGNORECASE), 2.0),
     (re.compile(r"triple|three times|三倍", re.IGNORECASE), 3.0),
@@ -59,6 +62,7 @@ def find_slots(text: str, currency: str, categories: Iterable[str] = ()) -> Slot
         count=int(number) if number is not None and number == int(number) and number <= 10**9 else None,
         factor=next((factor for pattern, factor in _FACTORS if pattern.search(plain)), None),
         other=identifier,
+        lower=True if _DOWN.search(plain) else False if _UP.search(plain) else None,
         category=_category(plain, categories),
         days=next((days for pattern, days in _SPANS if pattern.search(plain)), 7),
     )

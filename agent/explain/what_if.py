@@ -1,17 +1,20 @@
 """Requests otherwise: one thing changed against what was recorded, and what the pipeline then makes of it."""
 
 from collections.abc import Iterator, Mapping
+from math import isclose
 from typing import Any, Final
 
 from agent.api.schemas import QuoteRequest, Shopper
 from agent.decision import Decision
 from agent.explain.facts import Fact
 from agent.explain.questions import Kind, Slots
+from agent.explain.record import cheapest_rival, stock_known, unit_cost
 from agent.explain.reruns import Reruns
 
 _STOCK_WITHOUT_A_NUMBER: Final = 1_000
 _RIVAL_WITHOUT_A_NUMBER_PCT: Final = -10.0
 _COST_WITHOUT_A_NUMBER_PCT: Final = 10.0
+_NOTICEABLE: Final = 0.02  # a score that changes by less, relatively, is not worth a sentence
 
 
 def counterfactual(
@@ -38,9 +41,12 @@ def difference(decision: Decision, base: Decision, then: Decision) -> Iterator[F
         yield Fact("whatif_fall", base.price_minor - then.price_minor)
     elif then.price_minor > base.price_minor:
         yield Fact("whatif_rise", then.price_minor - base.price_minor)
-    if then.scores is not None:
-        yield Fact("whatif_probability", then.scores.purchase_probability.value)
-        yield Fact("whatif_profit", then.scores.profit.value)
+    if then.scores is None:
+        return
+    for key, name in (("whatif_probability", "purchase_probability"), ("whatif_profit", "profit")):
+        value = getattr(then.scores, name).value
+        if base.scores is None or not isclose(value, getattr(base.scores, name).value, rel_tol=_NOTICEABLE):
+            yield Fact(key, value)
 
 
 def without_each(request: QuoteRequest) -> Mapping[str, QuoteRequest]:
@@ -85,7 +91,7 @@ def for_shopper(request: QuoteRequest, shopper: Shopper) -> QuoteRequest:
 
 
 def _stock(slots: Slots, _decision: Decision, request: QuoteRequest) -> tuple[QuoteRequest, list[Fact]]:
-    now = request.context.inventory if request.context.inventory is not None else request.product.inventory
+    now = stock_known(request)
     if slots.count is not None:
         then = slots.count
     elif slots.factor is not None and now is not None:
@@ -99,8 +105,7 @@ def _stock(slots: Slots, _decision: Decision, request: QuoteRequest) -> tuple[Qu
 
 
 def _competitor(slots: Slots, decision: Decision, request: QuoteRequest) -> tuple[QuoteRequest, list[Fact]]:
-    rivals = [price.amount_minor for price in request.context.competitor_prices]
-    now = min(rivals, default=None)
+    now = cheapest_rival(request)
     then = slots.amount_minor
     if then is None:
         change = _RIVAL_WITHOUT_A_NUMBER_PCT if slots.change_pct is None else slots.change_pct
@@ -126,14 +131,6 @@ def _cost(slots: Slots, decision: Decision, request: QuoteRequest) -> tuple[Quot
 def _history(_slots: Slots, _decision: Decision, request: QuoteRequest) -> tuple[QuoteRequest, list[Fact]]:
     stranger = request.shopper.model_copy(update={"id": None, "profile": {}})
     return _with(request, shopper=stranger, events=[]), [Fact("scenario", "scenario.history")]
-
-
-def unit_cost(decision: Decision) -> int | None:
-    """The cost behind a decision: expected profit is probability times margin, over the quantity."""
-    if decision.scores is None or "product.cost" not in decision.disclosure.inputs_used:
-        return None
-    chance = decision.scores.purchase_probability.value
-    return round(decision.price_minor - decision.scores.profit.value / chance / decision.quantity) if chance else None
 
 
 def _context(request: QuoteRequest, **changes: Any) -> QuoteRequest:

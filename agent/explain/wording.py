@@ -4,6 +4,7 @@ import math
 import re
 import string
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Final
@@ -16,6 +17,15 @@ from agent.explain.questions import Audience, Kind, Language
 from agent.money import fraction_digits, show
 
 Groups = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of the fixed texts, and the values that it says."""
+
+    text: str
+    values: tuple[str, ...]
+
 
 _MARKS: Final = re.compile(r"^\[([^\]]*)\] ?")
 _NAME_CHARS: Final = 80
@@ -45,19 +55,33 @@ def label(fact: Fact, language: Language) -> str:
     return fact.definition.zh if language is Language.ZH else fact.definition.en
 
 
-def sentences(table: FactTable, language: Language, audience: Audience) -> list[str]:
+def sentences(table: FactTable, language: Language, audience: Audience) -> list[Sentence]:
     """The deterministic text, sentence by sentence; every value in it comes from the table."""
     values = {fact.key: shown(fact, language, table.currency) for fact in table.facts if fact.value != ()}
-    groups = texts(language)[audience].get(table.kind) or texts(language)[audience][Kind.NONE]
+    groups = _groups(table.kind, language, audience)
     return [said for group in groups if (said := say(group, values)) is not None]
+
+
+def sayable(kind: Kind, language: Language, audience: Audience) -> frozenset[str]:
+    """Keys of the facts that the fixed texts of a kind can say."""
+    return frozenset(name for group in _groups(kind, language, audience) for name in _all(group))
+
+
+def _groups(kind: Kind, language: Language, audience: Audience) -> Groups:
+    return texts(language)[audience].get(kind) or texts(language)[audience][Kind.NONE]
 
 
 def join(parts: Sequence[str], language: Language) -> str:
     """Sentences as one text."""
-    return ("" if language is Language.ZH else " ").join(parts)
+    return gap(language).join(parts)
 
 
-def say(group: Sequence[str], values: Mapping[str, str]) -> str | None:
+def gap(language: Language) -> str:
+    """What stands between two sentences."""
+    return "" if language is Language.ZH else " "
+
+
+def say(group: Sequence[str], values: Mapping[str, str]) -> Sentence | None:
     """The first sentence of a group whose facts are all known, filled in."""
     for sentence in group:
         marks = _MARKS.match(sentence)
@@ -66,7 +90,7 @@ def say(group: Sequence[str], values: Mapping[str, str]) -> str | None:
         if all((mark[1:] not in values) if mark.startswith("!") else mark in values for mark in asked) and (
             variables(body) <= values.keys()
         ):
-            return body.format_map(values)
+            return Sentence(body.format_map(values), tuple(values[name] for name in sorted(variables(body))))
     return None
 
 
@@ -97,8 +121,10 @@ def _all(group: Sequence[str]) -> set[str]:
 
 
 def _word(code: str, language: Language) -> str:
-    known = _words().get(code)
-    return _name(code.partition(".")[2] or code) if known is None else known[language]
+    """A coded value in words; attributes of a profile share theirs, used or ignored; unknown ones keep their name."""
+    detail = code.partition(".")[2] or code
+    known = _words().get(code) or _words().get(f"attribute.{detail}")
+    return _name(detail.replace("_", " ")) if known is None else known[language]
 
 
 def _name(text: str) -> str:

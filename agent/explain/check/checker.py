@@ -3,7 +3,7 @@
 1. Numbers: each must be a fact's value, exactly or correctly rounded, in the role that the words around it give it.
 2. Names: what stands in quotation marks, and every capitalised word, must be a name among the facts.
 3. Claims: reasons, directions, rules and topics need a fact that bears them out.
-4. Lists of inputs hold nothing that is not in the fact.
+4. Lists of inputs hold nothing that is not in the fact, lists of limits all of them in their order.
 5. Shoppers read nothing of cost, margin, profit or floor.
 """
 
@@ -64,6 +64,7 @@ def _read(sentence: str, table: FactTable, language: Language) -> Report:
     book = chinese if language is Language.ZH else english
     if "prior_price" in table.keys:
         sentence = _THIRTY_DAYS.sub(Carries.PLAIN, sentence)
+    sentence = re.sub(book.LIMITS, "", sentence, flags=re.IGNORECASE)  # `_lists` reads it
     found = mentions(sentence)
     plain = _masked(sentence, found)
     covered: list[tuple[int, int]] = []
@@ -84,7 +85,7 @@ def _codes(table: FactTable) -> Iterator[str]:
     for fact in table.facts:
         if fact.unit is Unit.WORD and isinstance(fact.value, str):
             yield fact.value
-        elif fact.unit is Unit.WORDS and isinstance(fact.value, tuple):
+        elif fact.unit is Unit.WORDS and isinstance(fact.value, tuple) and fact.key != "limits":
             yield from fact.value
 
 
@@ -103,9 +104,9 @@ def _without_names(sentence: str, table: FactTable, language: Language) -> tuple
     for name in names:
         if len(name) > 2:
             rest = rest.replace(_plain(name), _PLACEHOLDER)
-    listed = {word.partition(".")[2] for word in _codes(table)}
+    listed = {form for word in _codes(table) for form in (_detail(word), _spaced(word))}
     for one in sorted(listed, key=len, reverse=True):
-        if len(one) > 2 and re.search(r"[\dA-Z]", one):
+        if len(one) > 2 and (language is Language.ZH or re.search(r"[\dA-Z]", one)):
             rest = rest.replace(one, _PLACEHOLDER)
     pattern = _LATIN if language is Language.ZH else _CAPITALISED
     allowed = _KNOWN_CAPITALS | {table.currency} | listed
@@ -127,6 +128,14 @@ def _plain(name: str) -> str:
     """A name as a text may show it: on one line, its own quotation marks made single, cut where it is long."""
     line = " ".join(re.sub(r"[“”\"«»「」]", "'", name).split())
     return line if len(line) <= 80 else line[:79]
+
+
+def _detail(code: str) -> str:
+    return code.partition(".")[2] or code
+
+
+def _spaced(code: str) -> str:
+    return _plain(_detail(code).replace("_", " "))
 
 
 def _same_name(shown: str, name: str) -> bool:
@@ -221,9 +230,16 @@ def _lists(sentence: str, table: FactTable, language: Language) -> Iterator[str]
         fact = table.get(key)
         codes = fact.value if fact is not None and isinstance(fact.value, tuple) else ()
         for item in re.split(r", |、", match.group(1)):
-            named = {code for code in codes if _plain(code.partition(".")[2] or code) == item.strip()}
+            names = {*book.ATTRIBUTES.get(item.strip(), ()), item.strip()}
+            named = any(_plain(_detail(code)) in names or _spaced(code) in names for code in codes)
             if book.INPUTS.get(item.strip()) not in codes and not named:
                 yield f"list: {item.strip()[:60]!r} is not among {key}"
+    limits = re.search(book.LIMITS, sentence, re.IGNORECASE)
+    if limits is not None:
+        fact = table.get("limits")
+        told = tuple(book.RULES.get(item.strip()) for item in re.split(r", |、", limits.group(1)))
+        if fact is None or told != fact.value:
+            yield f"list: {limits.group(1)[:60]!r} are not the limits in their order"
     match = re.search(book.DRIVER, sentence, re.IGNORECASE)
     if match is not None:
         driver = table.get("driver")

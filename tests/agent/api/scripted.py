@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
@@ -14,7 +14,7 @@ from agent.api.context import Opened
 from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.clock import SystemClock
 from agent.decision import Decision
-from agent.explain.answers import Ask, Explanation
+from agent.explain.answers import Ask, Explanation, Said
 from agent.keys import KeyRing
 from agent.kill_switch import KillSwitch
 from agent.privacy import KnownShopper
@@ -96,7 +96,13 @@ class ScriptedService:
     def explain(self, quote_id: str, ask: Ask) -> Explanation | None:
         return None
 
+    def tell(self, quote_id: str, ask: Ask) -> None:
+        return None
+
     def question(self, ask: Ask) -> Explanation:
+        raise NotImplementedError
+
+    def tell_many(self, ask: Ask) -> Generator[Said | Explanation]:
         raise NotImplementedError
 
     @property

@@ -11,7 +11,7 @@ SEEDS = range(30)
 
 def written(kind: Kind, seed: int, language: Language, audience: Audience = Audience.MERCHANT) -> str:
     table = random_table(kind, seed).seen_by(audience)
-    return join(sentences(table, language, audience), language)
+    return join([one.text for one in sentences(table, language, audience)], language)
 
 
 @pytest.mark.parametrize("language", Language)

@@ -1,0 +1,62 @@
+"""Writers: what puts facts into sentences. Each sentence of theirs is checked before it goes out."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from threading import Lock
+from typing import Final, Protocol
+
+from agent.explain.facts import FactTable
+from agent.explain.narration import Narratable, narratable
+from agent.explain.questions import Language
+from models.narrator import Narrator
+from prompts import Prompt
+
+_WHOLE: Final = re.compile(r"\s*(.+?(?:[.!?](?=\s)|[。！？]))", re.DOTALL)
+
+
+class WriterError(RuntimeError):
+    """A writer that could not go on; the deterministic text takes over."""
+
+
+class Writer(Protocol):
+    """Puts facts into words."""
+
+    def write(self, table: FactTable, language: Language) -> Iterator[str] | None:
+        """Whole sentences with their values, each as soon as it is written; None where it leaves the answer to others.
+
+        Raises:
+            WriterError: While sentences are drawn: it cannot go on.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NarratorWriter:
+    """The narrator, loaded when first asked; `lock` keeps its calls one after the other."""
+
+    load: Callable[[], Narrator]
+    prompt: Prompt
+    lock: Lock
+
+    def write(self, table: FactTable, language: Language) -> Iterator[str] | None:
+        """English alone; an unfinished sentence never goes out."""
+        asked = narratable(table, self.prompt) if language is Language.EN else None
+        return None if asked is None else self._sentences(asked)
+
+    def _sentences(self, asked: Narratable) -> Iterator[str]:
+        with self.lock:
+            for sentence in whole_sentences(self.load().write(asked.prompt, tuple(asked.values)), ended=False):
+                yield asked.fill(sentence)
+
+
+def whole_sentences(pieces: Iterable[str], *, ended: bool) -> Iterator[str]:
+    """Sentences as they become whole; `ended` says whether what is left at the end counts as one."""
+    text = ""
+    for piece in pieces:
+        text += piece
+        while found := _WHOLE.match(text):
+            yield found.group(1)
+            text = text[found.end() :]
+    if text.strip() and (ended or text.rstrip().endswith((".", "!", "?"))):
+        yield text.strip()
