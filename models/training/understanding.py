@@ -33,7 +33,7 @@ class QuestionTrainingConfig:
     epochs: int = 100
     learning_rate: float = 0.03
     weight_decay: float = 3e-4
-    threshold: float = 0.25
+    threshold: float = 0.35
     seed: int = 17
 
 

@@ -116,6 +116,11 @@ def _without_names(sentence: str, table: FactTable, language: Language) -> tuple
     return rest, problems
 
 
+def _separated(fact: Fact | None, language: Language) -> str:
+    names = fact.value[:5] if fact is not None and isinstance(fact.value, tuple) else ()
+    return ("、" if language is Language.ZH else ", ").join(_plain(name) for name in names)
+
+
 def _names(table: FactTable) -> Iterator[str]:
     for fact in table.facts:
         if fact.unit is Unit.NAME and isinstance(fact.value, str):
@@ -234,14 +239,20 @@ def _lists(sentence: str, table: FactTable, language: Language) -> Iterator[str]
             named = any(_plain(_detail(code)) in names or _spaced(code) in names for code in codes)
             if book.INPUTS.get(item.strip()) not in codes and not named:
                 yield f"list: {item.strip()[:60]!r} is not among {key}"
+    for pattern, keys in book.NAME_LISTS:
+        match = re.search(pattern, sentence)
+        if match is not None:
+            lists = {_separated(table.get(key), language) for key in keys}
+            if match.group(1) not in lists:
+                yield f"list: {match.group(1)[:60]!r} are not the names among the facts"
     limits = re.search(book.LIMITS, sentence, re.IGNORECASE)
     if limits is not None:
         fact = table.get("limits")
         told = tuple(book.RULES.get(item.strip()) for item in re.split(r", |、", limits.group(1)))
         if fact is None or told != fact.value:
             yield f"list: {limits.group(1)[:60]!r} are not the limits in their order"
-    match = re.search(book.DRIVER, sentence, re.IGNORECASE)
-    if match is not None:
-        driver = table.get("driver")
-        if driver is None or book.INPUTS.get(match.group(1).strip()) != driver.value:
-            yield f"driver: {match.group(1).strip()[:60]!r} is not what moved the price most"
+    for pattern, key, meanings in book.PHRASES:
+        match = re.search(pattern, sentence, re.IGNORECASE)
+        fact = table.get(key)
+        if match is not None and (fact is None or meanings.get(match.group(1).strip()) != fact.value):
+            yield f"{key}: {match.group(1).strip()[:60]!r} is not what the facts say"

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from agent.explain.check.lexicon import Claim, Cue, before, behind, claim
+from agent.explain.check.lexicon import NEVER, Claim, Cue, before, behind, claim
 from agent.explain.check.numbers import Carries
 
 _M, _P, _N, _D = Carries.MONEY, Carries.PERCENT, Carries.PLAIN, Carries.DATE
@@ -56,8 +56,8 @@ CUES: Final[tuple[Cue, ...]] = (
     before(_P, "⟦P⟧到", "purchase_high"),
     before(_P, "把握", "confidence"),
     before(_P, "满意度", "satisfaction"),
-    before(_P, "参考价(?:⟦M⟧)?低", "discount_pct"),
-    before(_P, "参考价(?:⟦M⟧)?高", "premium_pct"),
+    before(_P, "(?<!平均比)参考价(?:⟦M⟧)?低", "discount_pct"),
+    before(_P, "(?<!平均比)参考价(?:⟦M⟧)?高", "premium_pct"),
     before(_P, "平均比参考价低", "bought_below_pct"),
     before(_P, "平均比参考价高", "bought_above_pct"),
     before(_P, "⟦M⟧少", "profit_less_pct"),
@@ -109,6 +109,7 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("topic", "若成本", "scenario.cost"),
     claim("topic", "了成本", "cost_now"),
     claim("topic", "购买历史", "input.purchase_history scenario.history"),
+    claim("topic", "对没有(?!购买历史)", NEVER),
     claim("rule", "最大变动", "rule.max_change"),
     claim("rule", "最大折扣限制", "rule.max_discount"),
     claim("rule", "不高于参考价的承诺", "rule.never_above_reference"),
@@ -147,8 +148,12 @@ LISTS: Final = (
     ("其他输入[：:]([^。]*)", "other_inputs"),
     ("未使用[：:]([^。]*)", "ignored"),
 )
+NAME_LISTS: Final = (
+    ("最相似的商品[：:](.*)。$", ("similar_products",)),
+    ("触及底价的商品[：:](.*)。$", ("floor_products",)),
+    ("这些顾客[：:](.*)。$", ("above_shoppers",)),
+)
 LIMITS: Final = "改变价格的限制[：:]([^。]*)"
-DRIVER: Final = "影响最大的是([^：:]*)[：:]"
 RULES: Final = {
     "最大变动幅度": "rule.max_change",
     "最大折扣限制": "rule.max_discount",
@@ -196,5 +201,20 @@ ATTRIBUTES: Final = {
     "本次浏览行为": ("session_events",),
     "个人资料": ("profile",),
 }
+
+RUNGS: Final = {
+    "语言模型及其他来源": "rung.model",
+    "语言模型的缓存方案及其他来源": "rung.cached",
+    "数值搜索": "rung.numeric",
+    "仅参考价": "rung.reference",
+}
+PHRASES: Final = (
+    ("影响最大的是([^：:]*)[：:]", "driver", INPUTS),
+    ("起作用的限制是([^，]*)，", "rule", RULES),
+    ("改变价格的限制是([^：:]*)[：:]", "rule", RULES),
+    ("按价格[^，]*，(.*?)会把它", "rule", RULES),
+    ("价格可选：限制是([^，]*)，", "rule", RULES),
+    ("候选方案，来自([^。]*)", "rung", RUNGS),
+)
 
 DIRECTIONS: Final = re.compile("[高低降升涨跌]")

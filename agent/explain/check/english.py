@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from agent.explain.check.lexicon import CUTS, DOWN, UP, Claim, Cue, before, behind, claim
+from agent.explain.check.lexicon import CUTS, DOWN, NEVER, UP, Claim, Cue, before, behind, claim
 from agent.explain.check.numbers import Carries
 
 _M, _P, _N, _D = Carries.MONEY, Carries.PERCENT, Carries.PLAIN, Carries.DATE
@@ -132,6 +132,7 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     ),
     claim("topic", r"\bcosts? of\b", "scenario.cost input.cost cost_now"),
     claim("topic", r"purchase history", "input.purchase_history scenario.history"),
+    claim("topic", r"without any (?!purchase history)|with no (?!purchase history)", NEVER),
     claim("rule", r"largest change", "rule.max_change"),
     claim("rule", r"deepest discount allowed", "rule.max_discount"),
     claim("rule", r"promise never to go above the reference", "rule.never_above_reference"),
@@ -180,8 +181,12 @@ LISTS: Final = (
     (r"other inputs: ([^.]*)", "other_inputs"),
     (r"not used: ([^.]*)", "ignored"),
 )
+NAME_LISTS: Final = (
+    (r"(?:similar products are|[Cc]losest to it are) (.*)\.$", ("similar_products",)),
+    (r"(?:products at the floor:|[Aa]t the floor were) (.*)\.$", ("floor_products",)),
+    (r"(?:Those shoppers:|to the shoppers) (.*)\.$", ("above_shoppers",)),
+)
 LIMITS: Final = r"in turn: ([^.]*)"
-DRIVER: Final = r"(?:price|price of “[^”]*”) most is ([^:]*):"
 RULES: Final = {
     "the largest change allowed": "rule.max_change",
     "the deepest discount allowed": "rule.max_discount",
@@ -215,6 +220,23 @@ ATTRIBUTES: Final = {
     "number of children": ("kids_count",),
     "what was done in this session": ("session_events",),
 }
+
+RUNGS: Final = {
+    "the language model and the other sources": "rung.model",
+    "remembered proposals of the language model and the other sources": "rung.cached",
+    "the numeric search": "rung.numeric",
+    "the reference price alone": "rung.reference",
+}
+PHRASES: Final = (
+    (r"(?:price|price of “[^”]*”) most is ([^:]*):", "driver", INPUTS),
+    (r"had the last word was ([^,]*), which", "rule", RULES),
+    (r"moved the price last is ([^:]*):", "rule", RULES),
+    (r"In the end ([^,]*) was the limit", "rule", RULES),
+    (r"limits would step in: (.*?) would move", "rule", RULES),
+    (r"the limits apply, and (.*?) would move", "rule", RULES),
+    (r"left to choose: (.*?) took it", "rule", RULES),
+    (r"candidates, from ([^.]*)", "rung", RUNGS),
+)
 
 DIRECTIONS: Final = re.compile(
     r"\b(?:below|above|lower|higher|less|more|cheaper|dearer|under|down|up by|rises?|falls?|rose|fell|drops?|dropped"

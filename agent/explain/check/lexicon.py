@@ -49,6 +49,7 @@ def claim(name: str, pattern: str, needs: str = "", bars: str = "") -> Claim:
 
 DOWN = "discount_pct whatif_fall other_lower moved_down_pct profit_less_pct bought_below_pct"
 UP = "premium_pct whatif_rise other_higher moved_up_pct profit_more_pct bought_above_pct"
+NEVER = "never"  # no fact: what needs it is never true
 CUTS = (
     "reason.discount reason.clear_stock reason.loyalty_reward reason.win_back reason.volume reason.last_minute "
     "reason.match_competitor reason.undercut_competitor"

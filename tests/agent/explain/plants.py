@@ -3,30 +3,26 @@
 import random
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from agent.explain.facts import FactTable
-from agent.explain.questions import Language
+import yaml
+
+from agent.explain.facts import DATA, Fact, FactTable, Unit, definitions
+from agent.explain.questions import Kind, Language
 from agent.explain.wording import shown
 
 EN, ZH = Language.EN, Language.ZH
+Plant = Callable[[str, FactTable, Language, random.Random], str | None]
 FLIPS = {
     EN: (("below", "above"), ("lower by", "higher by"), ("down by", "up by"), ("less than the", "more than the")),
     ZH: (("低", "高"), ("降低", "提高"), ("下降", "上升")),
 }
-REASONS = {
-    EN: (
-        "a lower price is expected to win more purchases",
-        "it rewards a shopper who buys here regularly",
-        "stock is deep against expected sales",
-        "it meets the cheapest competitor",
-        "several units are asked for",
-    ),
-    ZH: ("预计降价能带来更多购买", "回馈经常在此购买的顾客", "库存相对预期销量偏多", "与最低的竞争对手价格持平"),
+CODED = ("reason", "held", "rung", "loyalty", "rule", "input", "attribute")  # exchanged for others of their own sort
+CAUSES = {
+    EN: ("stock is deep", "the deadline is near", "several units are asked for", "a competitor is cheaper"),
+    ZH: ("库存偏多", "截止时间临近", "一次购买多件", "竞争对手更便宜"),
 }
-RULES = {
-    EN: ("the largest change allowed", "the price ceiling", "the price floor", "the minimum advertised price"),
-    ZH: ("最大变动幅度", "最高限价", "最低广告价"),
-}
+_WORDS = yaml.safe_load((DATA / "words.yaml").read_text("utf-8"))
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
@@ -54,7 +50,11 @@ def _other_number(text: str, table: FactTable, language: Language, rng: random.R
     values = _values(text, table, language)
     if not values:
         return None
-    _, value = rng.choice(values)
+    return _changed(text, rng.choice(values)[1], rng)
+
+
+def _changed(text: str, value: str, rng: random.Random) -> str:
+    """The text with one digit of a value changed."""
     digits = _NUMBER.search(value)
     assert digits is not None
     number = digits.group()
@@ -95,20 +95,76 @@ def _renamed(text: str, _table: FactTable, _language: Language, rng: random.Rand
     return re.sub("“[^”]*”", f"“{rng.choice(('Sony Walkman', '豆浆', 'shopper 99'))}”", text, count=1)
 
 
-def _other_words(options: tuple[str, ...]) -> Callable[[str, random.Random], str | None]:
-    def plant(text: str, rng: random.Random) -> str | None:
-        said = next((option for option in options if option in text), None)
-        return None if said is None else text.replace(said, rng.choice([o for o in options if o != said]), 1)
+def _number_of(key: str) -> Plant:
+    """Another number for one fact."""
+
+    def plant(text: str, table: FactTable, language: Language, rng: random.Random) -> str | None:
+        values = [value for one, value in _values(text, table, language) if one == key]
+        return _changed(text, values[0], rng) if values else None
 
     return plant
 
 
-def _other_reason(text: str, _table: FactTable, language: Language, rng: random.Random) -> str | None:
-    return _other_words(REASONS[language])(text, rng)
+def _other_code(sort: str) -> Plant:
+    """Another coded value of its sort."""
+
+    def plant(text: str, table: FactTable, language: Language, rng: random.Random) -> str | None:
+        if sort == "input" and table.kind in (Kind.NONE, Kind.SIMILAR_SHOPPERS):
+            return None  # there the same words are no claim about inputs
+        codes = [code for fact in table.facts for code in _codes(fact) if code.startswith(f"{sort}.")]
+        said = [_WORDS[code][language] for code in codes if _WORDS.get(code, {}).get(language, "\0") in text]
+        true = {_WORDS[code][language] for code in codes if code in _WORDS}
+        others = sorted({words[language] for code, words in _WORDS.items() if code.startswith(f"{sort}.")} - true)
+        return text.replace(rng.choice(said), rng.choice(others), 1) if said and others else None
+
+    return plant
 
 
-def _other_rule(text: str, _table: FactTable, language: Language, rng: random.Random) -> str | None:
-    return _other_words(RULES[language])(text, rng)
+def _codes(fact: Fact) -> tuple[str, ...]:
+    if fact.unit is Unit.WORD:
+        return (str(fact.value),)
+    return fact.value if fact.unit is Unit.WORDS and isinstance(fact.value, tuple) else ()
+
+
+def _caused(text: str, table: FactTable, language: Language, rng: random.Random) -> str | None:
+    """A cause made up behind the first sentence."""
+    if table.kind is Kind.NONE:
+        return None
+    known = {code for fact in table.facts for code in _codes(fact)} | table.keys
+    if known & {
+        "reason.clear_stock",
+        "input.inventory",
+        "scenario.stock",
+        "stock_now",
+        "input.deadline",
+        "held.no_time",
+    }:
+        return None
+    if known & {"reason.volume", "reason.last_minute", "input.competitor_prices", "scenario.competitor", "rival_now"}:
+        return None
+    if known & {"reason.match_competitor", "reason.undercut_competitor"}:
+        return None
+    cause, end = rng.choice(CAUSES[language]), {EN: ".", ZH: "。"}[language]
+    because = {EN: f", because {cause}.", ZH: f"，因为{cause}。"}[language]
+    return text[: -len(end)] + because if text.endswith(end) else None
+
+
+def _relisted(text: str, table: FactTable, language: Language, _rng: random.Random) -> str | None:
+    """Another name in a list of names."""
+    for key in ("similar_products", "floor_products", "above_shoppers"):
+        fact = table.get(key)
+        if fact is not None and (listed := shown(fact, language, table.currency)) in text:
+            return text.replace(listed, {EN: "Sony Walkman", ZH: "豆浆"}[language])
+    return None
+
+
+def _reordered(text: str, table: FactTable, language: Language, _rng: random.Random) -> str | None:
+    """The limits in another order."""
+    fact = table.get("limits")
+    if fact is None or not isinstance(fact.value, tuple):
+        return None
+    listed = shown(fact, language, table.currency)
+    return text.replace(listed, shown(replace(fact, value=fact.value[::-1]), language, table.currency))
 
 
 def _more_data(text: str, table: FactTable, language: Language, _rng: random.Random) -> str | None:
@@ -117,12 +173,16 @@ def _more_data(text: str, table: FactTable, language: Language, _rng: random.Ran
     return text.replace("data used: ", "data used: age, ") if language is EN else text.replace("数据：", "数据：年龄、")
 
 
-_PLANTS = {
+_NUMERIC = [key for key, one in definitions().items() if one.unit not in (Unit.WORD, Unit.WORDS, Unit.NAME, Unit.NAMES)]
+_PLANTS: dict[str, Plant] = {
     "number": _other_number,
     "swap": _swapped,
     "direction": _flipped,
     "name": _renamed,
-    "reason": _other_reason,
-    "rule": _other_rule,
     "data": _more_data,
+    "cause": _caused,
+    "names": _relisted,
+    "order": _reordered,
+    **{f"code {sort}": _other_code(sort) for sort in CODED},
+    **{f"number {key}": _number_of(key) for key in _NUMERIC if definitions()[key].unit is not Unit.DATE},
 }
