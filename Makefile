@@ -12,10 +12,10 @@ export PRICESMITH_DATA_DIR := $(DATA)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench peers train lock clean
+.PHONY: help run test check eval-quick eval-baseline bench peers train lock clean
 
 help: ## Show the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: $(VENV)/.core ## Set up, prepare, serve on PORT (8000) from DATA (data), show a priced basket, keep serving
 	@$(BIN)/pricesmith prepare
@@ -36,6 +36,13 @@ check: $(VENV)/.dev ## Lint, format check, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+eval-quick: $(VENV)/.dev ## A fifth of the prompt cases against the shipped baseline; needs no demo store, prepares the models
+	@$(BIN)/pricesmith eval prompts --quick --baseline quick
+
+eval-baseline: $(VENV)/.dev ## Renew that baseline: after a change that was looked at and is meant
+	@$(BIN)/pricesmith eval prompts --quick --save-baseline quick
+	@cp $(DATA)/eval/baselines/prompts/quick.json eval/baselines/prompts-quick.json
 
 bench: $(VENV)/.dev ## Latency, throughput and each step's share, on a prepared DATA folder
 	@$(BIN)/pricesmith prepare
@@ -60,8 +67,9 @@ lock: ## Write the lock files from a clean environment
 	print(*p["build-system"]["requires"], *p["project"]["dependencies"], *(p["project"]["optional-dependencies"]["dev"] \
 	if "dev" in sys.argv else []), sep="\n")' $$1 > "$$folder/wanted.txt"; } && \
 	frozen() { $$pip freeze --all --exclude pip | sed 's/^torch==.*/torch==2.13.0/' > $$1; } && \
-	names core && $$pip install --upgrade -r "$$folder/wanted.txt" && frozen requirements.lock && \
-	names dev && $$pip install -r "$$folder/wanted.txt" -c requirements.lock && frozen requirements-dev.lock
+	names dev && $$pip install --upgrade -r "$$folder/wanted.txt" && frozen requirements-dev.lock && \
+	names core && $(PYTHON) -m venv --clear "$$folder" && $$pip install -r "$$folder/wanted.txt" -c requirements-dev.lock && \
+	frozen requirements.lock
 
 clean: ## Remove the environment and caches; keeps DATA
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench .peers

@@ -1,11 +1,11 @@
-"""`pricesmith eval`: regression runs over models and policies."""
+"""`pricesmith eval`: regression runs over prompts, models and policies."""
 
 import json as jsonlib
 import sys
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -13,7 +13,15 @@ from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_json, progress_bar
 from agent.prepare import DataFolder
 
-app = typer.Typer(no_args_is_help=True, help="Measure models beside their peers.")
+app = typer.Typer(no_args_is_help=True, help="Measure prompts, models and policies, and tell what got worse.")
+
+
+Baseline = Annotated[
+    str | None,
+    typer.Option(help="A baseline, by name or file, to compare with; exit code 1 when worse."),
+]
+SaveBaseline = Annotated[str | None, typer.Option("--save-baseline", help="Keep this run as a baseline.")]
+Tolerance = Annotated[float, typer.Option(min=0, max=1, help="How much of a group's mean may be lost.")]
 
 
 class Split(StrEnum):
@@ -25,7 +33,47 @@ class Split(StrEnum):
 
 @app.callback()
 def group() -> None:
-    """Measure models beside their peers."""
+    """Measure prompts, models and policies, and tell what got worse."""
+
+
+@app.command("prompts")
+def prompts(
+    suites: Annotated[
+        list[str] | None, typer.Option("--only", help="Suites of cases; all when left out.", show_default=False)
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A fixed fifth of the cases, about a minute.")] = False,
+    drafts: Annotated[
+        list[Path] | None,
+        typer.Option("--prompt", help="A prompt file to evaluate in place of the active one of its name."),
+    ] = None,
+    baseline: Baseline = None,
+    save_baseline: SaveBaseline = None,
+    tolerance: Tolerance = 0.02,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Proposals, explanations, understanding and injections: over 300 cases, English and Chinese, no network.
+
+    Needs the extra `eval`; models are prepared where they are not. Exit code 1 when a case that may never fail does
+    (an invalid proposal, an invented number, a leak), or when something got worse than the baseline.
+
+    Example: pricesmith eval prompts --quick --baseline quick
+    Example: pricesmith eval prompts --prompt my-strategist.yaml --baseline main
+    """
+    try:
+        from eval.gate import Gate
+        from eval.language.cases import Suite
+        from eval.language.command import Wanted, prompts_command
+    except ModuleNotFoundError as error:
+        _missing(error)
+    unknown = [name for name in suites or () if name not in tuple(Suite)]
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)}; allowed: {', '.join(Suite)}", param_hint="--only")
+    wanted = Wanted(tuple(map(Suite, suites or Suite)), quick, tuple(drafts or ()))
+    with progress_bar(quiet=json) as progress:
+        gate = Gate(baseline, save_baseline, tolerance)
+        if not prompts_command(settings_for(data_dir), wanted, gate, progress, json=json):
+            raise typer.Exit(1)
 
 
 @app.command("models")
@@ -33,6 +81,9 @@ def models(
     split: Annotated[Split, typer.Option(help="Choose on validation, report test once.")] = Split.VALIDATION,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out learning curve and ablations.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the report; default DATA/eval.")] = None,
+    baseline: Baseline = None,
+    save_baseline: SaveBaseline = None,
+    tolerance: Tolerance = 0.02,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -40,18 +91,20 @@ def models(
 
     Needs the extra `eval`. About twenty minutes on two cores, a third of it with --quick. Exit code 1 when a goal that
     must never be lost is lost: a probability that rises with price, a log loss above LightGBM's,
-    or candidate regret clearly above its goal.
+    or candidate regret clearly above its goal; and when something got worse than the baseline.
 
     Example: pricesmith eval models --split test
+    Example: pricesmith eval models --quick --baseline main --tolerance 0.005
     """
     try:
+        from eval.gate import Gate, RunOf, gated
+        from eval.gate.models_rows import models_rows
         from eval.models import evaluate_demand, regressions
         from eval.models_baskets import evaluate_baskets
         from eval.models_report import print_report, write_page
         from eval.strategist import evaluate_strategist
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
-        raise typer.Exit(1) from None
+        _missing(error)
     from models.registry import Registry
     from prompts import load_prompt
 
@@ -59,6 +112,8 @@ def models(
     folder = DataFolder(settings.data_dir)
     registry, target = Registry(folder.models), out or folder.root / "eval"
     target.mkdir(parents=True, exist_ok=True)
+    gate = Gate(baseline, save_baseline, tolerance)
+    gate.check("models", folder.root / "eval")
     with progress_bar(quiet=json) as progress:
         report = evaluate_demand(registry, folder.root / "eval", split.value, progress, full=not quick)
         report = evaluate_baskets(report, registry, progress)
@@ -73,7 +128,8 @@ def models(
     else:
         print_report(report)
         sys.stdout.write(f"report: {target / f'models-{split}.html'}\n")
-    lost = regressions(report)
+    run = RunOf("models", f"{split}{', quick' if quick else ''}", (prompt.label,))
+    lost = regressions(report) + gated(run, models_rows(report), gate, settings, json=json)
     for line in lost:
         sys.stderr.write(f"pricesmith: regression: {line}\n")
     if lost:
@@ -125,6 +181,9 @@ def policy(
     ] = None,
     estimators: Annotated[bool, typer.Option("--estimators", help="Hold the estimators against the truth.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the report; default DATA/eval.")] = None,
+    baseline: Baseline = None,
+    save_baseline: SaveBaseline = None,
+    tolerance: Tolerance = 0.02,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -136,6 +195,7 @@ def policy(
     for `models activate`. --estimators shows bias and coverage of the estimators that --log uses.
 
     Example: pricesmith eval policy --suite simulators --world courses --world rooms --visits 2000
+    Example: pricesmith eval policy --quick --baseline main
     Example: pricesmith eval policy --log store --candidate evaluator/v4
     """
     if log is not None or estimators:
@@ -143,17 +203,21 @@ def policy(
         return
     try:
         from eval import policy_command
-        from eval.policy import WORLDS, Peers, Suite
+        from eval.gate import Gate, RunOf, gated
+        from eval.gate.policy_rows import policy_rows
+        from eval.policy import WORLDS, Peers, Suite, regressions
         from eval.policy_desks import Over
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
-        raise typer.Exit(1) from None
+        _missing(error)
     unknown = [name for name in worlds or () if name not in WORLDS]
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}; allowed: {', '.join(WORLDS)}", param_hint="--world")
-    folder = DataFolder(settings_for(data_dir).data_dir)
+    settings = settings_for(data_dir)
+    folder = DataFolder(settings.data_dir)
     target = out or folder.root / "eval"
     target.mkdir(parents=True, exist_ok=True)
+    gate = Gate(baseline, save_baseline, tolerance)
+    gate.check("policy", folder.root / "eval")
     chosen, count = (1_000, 1) if quick else (visits, seeds)
     wanted = Suite(
         worlds=tuple(worlds or WORLDS),
@@ -172,7 +236,9 @@ def policy(
         if suite is PolicySuite.WEIGHTS:
             policy_command.weights_command(wanted, target, progress, json=json)
             return
-        lost = policy_command.simulators_command(wanted, target, progress, json=json)
+        report = policy_command.simulators_command(wanted, target, progress, json=json)
+    run = RunOf("policy", f"{chosen} visits, {count} seeds", ())
+    lost = regressions(report) + gated(run, policy_rows(report), gate, settings, json=json)
     for line in lost:
         sys.stderr.write(f"pricesmith: regression: {line}\n")
     if lost:
@@ -194,3 +260,8 @@ def _off_policy(
         promotes = log_command(settings, (log, candidate), target, progress, json=json)
     if not promotes:
         raise typer.Exit(1)
+
+
+def _missing(error: ModuleNotFoundError) -> NoReturn:
+    sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
+    raise typer.Exit(1) from None

@@ -30,6 +30,7 @@ Progress = Callable[[str, float], None]
 PRICESMITH: Final = "Pricesmith"
 SAME_INPUTS: Final = "LightGBM on Pricesmith's inputs"
 CURVE: Final = (2_000, 20_000)
+BLOCKS: Final = 40
 _BLOCK: Final = 16_384
 _HISTORY: Final = len(SHOPPER_PRODUCT + SHOPPER_CATEGORY + SHARES + SHOPPER)
 
@@ -61,7 +62,11 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class ModelsReport:
-    """Everything that the table, the JSON and the page show."""
+    """Everything that the table, the JSON and the page show.
+
+    Attributes:
+        blocks: Pricesmith's main figures on blocks of households, always the same ones: what a baseline is paired with.
+    """
 
     split: str
     versions: dict[str, str]
@@ -72,6 +77,7 @@ class ModelsReport:
     curve: list[CurvePoint] = field(default_factory=list)
     ablations: dict[str, DemandScores] = field(default_factory=dict)
     baskets: dict[str, RankingScores] = field(default_factory=dict)
+    blocks: dict[str, list[float]] = field(default_factory=dict)
     strategist: StrategistReport | None = None
 
 
@@ -105,6 +111,7 @@ def evaluate_demand(registry: Registry, cache: Path, split: str, progress: Progr
         calibration={name: _calibration(demand, rows, found[name].offered) for name in (PRICESMITH, "LightGBM")},
         response=_response(evaluator, demand, rows),
         coverage_90=_coverage(evaluator, demand, rows),
+        blocks={"demand: information gain": block_gains(demand, rows, own)},
     )
     if not full:
         return report
@@ -244,6 +251,26 @@ def _product_effects(demand: Demand, rows: Ints) -> Shift:
     terms = [terms_of([Trait("product", str(name))], at_home=True) for name in names.tolist()]
     each = OnlineEffects().shift(terms, unseen=False)
     return Shift(each.level[inverse], each.slope[inverse], each.level_draws[inverse], each.slope_draws[inverse])
+
+
+def block_gains(demand: Demand, rows: Ints, probability: Floats) -> list[float]:
+    """Share of the base rate's log loss that the probabilities save, on `BLOCKS` blocks of households."""
+    label, weight = demand.data.bought[rows].astype(np.float64), demand.data.weight[rows].astype(np.float64)
+    rate = float(np.average(label, weights=weight))
+
+    def losses(chance: Floats) -> Floats:
+        return np.asarray(-weight * (label * np.log(chance) + (1 - label) * np.log(1 - chance)), np.float64)
+
+    block = block_of(demand.data.cluster[rows])
+    spent = np.bincount(block, losses(np.clip(probability, 1e-9, 1 - 1e-9)), BLOCKS)
+    base = np.bincount(block, losses(np.full(len(rows), rate)), BLOCKS)
+    return [float(1 - own / of_rate) for own, of_rate in zip(spent, base, strict=True) if of_rate > 0]
+
+
+def block_of(household: Ints) -> Ints:
+    """Which of `BLOCKS` blocks each household belongs to, by its number alone."""
+    scattered = (household.astype(np.uint64) * np.uint64(2_654_435_761)) >> np.uint64(16)
+    return np.asarray(scattered % np.uint64(BLOCKS), np.int64)
 
 
 def _sum_by(group: Ints, values: Floats, groups: int) -> Floats:

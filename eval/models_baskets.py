@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from eval.models import PRICESMITH, ModelsReport, Progress
-from eval.next_basket import NextBasket, freeze, ranking_scores
+import numpy as np
+
+from eval.models import BLOCKS, PRICESMITH, ModelsReport, Progress
+from eval.next_basket import NextBasket, freeze, ranking_scores, recalls
 from eval.next_basket_peers import (
     Floats,
     Pricesmith,
@@ -43,8 +45,13 @@ def evaluate_baskets(report: ModelsReport, registry: Registry, progress: Progres
         "EASE + 0.5 decayed": ease_and_frequency,
     }
     found = {}
+    blocks = dict(report.blocks)
     for place, (name, ranker) in enumerate(rankers.items()):
         progress(f"next basket: {name}", place / len(rankers))
-        found[name] = ranking_scores(task, ranker(task))
+        scores = ranker(task)
+        found[name] = ranking_scores(task, scores)
+        if name == PRICESMITH:
+            parts = np.array_split(recalls(task, scores), BLOCKS)
+            blocks["next basket: recall"] = [float(part.mean()) for part in parts if len(part)]
     progress("next basket", 1.0)
-    return replace(report, baskets=found)
+    return replace(report, baskets=found, blocks=blocks)

@@ -167,6 +167,11 @@ def ranking_scores(task: NextBasket, scores: Floats) -> RankingScores:
     )
 
 
+def recalls(task: NextBasket, scores: Floats) -> Floats:
+    """Recall of each basket, `(n_baskets,)`, in the order of the households' numbers."""
+    return np.asarray([_recall_ndcg(own, b.target)[0] for b, own in zip(task.baskets, scores, strict=True)], np.float64)
+
+
 def _recall_ndcg(scores: Floats, target: NDArray[np.int64]) -> tuple[float, float]:
     ranked = np.argsort(-scores, kind="stable")[:RECALL_AT]
     hit = np.isin(ranked, target)

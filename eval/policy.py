@@ -58,6 +58,8 @@ class Line:
         last_share: The same over the last fifth of the visits alone.
         regret: Cumulative regret over the mean attainable profit of a visit, at `visit`.
         lead: Pricesmith's share less this policy's up to each checkpoint, with the ends of a 95 % interval.
+        profit_tenths, surplus_tenths: A row a seed: share of the attainable profit, and surplus of a visit, in each
+            tenth of the visits.
     """
 
     policy: str
@@ -72,6 +74,8 @@ class Line:
     visit: list[int] = field(default_factory=list)
     regret: list[float] = field(default_factory=list)
     lead: dict[int, tuple[float, float, float]] = field(default_factory=dict)
+    profit_tenths: list[list[float]] = field(default_factory=list)
+    surplus_tenths: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +202,8 @@ def _line(policy: str, runs: Sequence[Run], beside: Mapping[str, Sequence[Run]])
         visit=where.tolist(),
         regret=regret[where - 1].tolist(),
         lead={} if own is None or own is runs else {point: lead(own, runs, point) for point in points},
+        profit_tenths=[_shares(one) for one in runs],
+        surplus_tenths=[[float(part.mean()) for part in _tenths(one.surplus)] for one in runs],
     )
 
 
@@ -222,3 +228,11 @@ def lead(own: Sequence[Run], other: Sequence[Run], visits: int) -> tuple[float, 
 
 def _blocks(values: Floats) -> Floats:
     return np.add.reduceat(values, np.arange(0, len(values), _BLOCK))
+
+
+def _shares(one: Run) -> list[float]:
+    return [float(p.sum() / b.sum()) for p, b in zip(_tenths(one.profit), _tenths(one.best), strict=True)]
+
+
+def _tenths(values: Floats) -> list[Floats]:
+    return np.array_split(values, 10)

@@ -12,12 +12,12 @@ import typer
 from agent.commands.output import print_json, print_table
 from eval import policy_cold, policy_frontier, policy_pybandits, policy_vowpal
 from eval.page import page, table
-from eval.policy import Peers, Progress, Suite, policies, regressions, run_suite
+from eval.policy import Peers, PolicyReport, Progress, Suite, policies, run_suite
 from eval.policy_report import print_report, write_page
 
 
-def simulators_command(suite: Suite, target: Path, progress: Progress, *, json: bool) -> list[str]:
-    """Every policy on every shop; returns what must never happen and did.
+def simulators_command(suite: Suite, target: Path, progress: Progress, *, json: bool) -> PolicyReport:
+    """Every policy on every shop.
 
     Raises:
         typer.Exit: Peers are asked for and not installed.
@@ -41,7 +41,7 @@ def simulators_command(suite: Suite, target: Path, progress: Progress, *, json: 
     else:
         print_report(report)
         sys.stdout.write(f"report: {target / 'policy.html'}\n")
-    return regressions(report)
+    return report
 
 
 def cold_start_command(suite: Suite, target: Path, progress: Progress, *, json: bool) -> None:

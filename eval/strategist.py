@@ -7,7 +7,7 @@ worth; regret is the gap to a dense search. Intervals resample households.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +31,7 @@ Floats = NDArray[np.float64]
 
 _RESAMPLES: Final = 2000
 _TIMED: Final = 60
+_BLOCKS: Final = 40
 BEST_OF_8_PCT: Final = 0.2
 
 
@@ -63,6 +64,7 @@ class StrategistReport:
         distinct: Mean number of different strategies among eight.
         sensitivity: See `eval.strategist_checks`.
         ms_per_prompt: Median time of one prompt alone.
+        kept: Share of the best worth that `first` and `best_of_8` keep, on blocks of situations, always the same ones.
     """
 
     version: str
@@ -72,6 +74,7 @@ class StrategistReport:
     distinct: float
     sensitivity: dict[str, Check]
     ms_per_prompt: float
+    kept: dict[str, list[float]] = field(default_factory=dict)
 
 
 def evaluate_strategist(
@@ -96,6 +99,10 @@ def evaluate_strategist(
         distinct=float(measured.distinct.mean()),
         sensitivity=sensitivity(strategist, unseen, measured, reading(prompt).render),
         ms_per_prompt=_ms_per_prompt(strategist, measured.situations, reading(prompt)),
+        kept={
+            name: [float(1 - part.mean() / 100) for part in np.array_split(measured.regret_pct[name], _BLOCKS)]
+            for name in ("first", "best_of_8")
+        },
     )
     progress("strategist", 1.0)
     return report

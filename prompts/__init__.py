@@ -1,5 +1,15 @@
 """Versioned prompts as data, and their strict loader."""
 
-from prompts.loader import Prompt, PromptError, Rendered, load_prompt, prompt_versions, tame
+from prompts.loader import Golden, Prompt, PromptError, Rendered, golden, load_prompt, prompt_versions, read_draft, tame
 
-__all__ = ["Prompt", "PromptError", "Rendered", "load_prompt", "prompt_versions", "tame"]
+__all__ = [
+    "Golden",
+    "Prompt",
+    "PromptError",
+    "Rendered",
+    "golden",
+    "load_prompt",
+    "prompt_versions",
+    "read_draft",
+    "tame",
+]

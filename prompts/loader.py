@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Final
 
 import yaml
@@ -50,6 +51,15 @@ class _PromptFile(BaseModel):
         if used != set(self.variables):
             raise ValueError(f"texts use {sorted(used)}, declared are {sorted(self.variables)}")
         return self
+
+
+class Golden(BaseModel):
+    """Values of a prompt's variables, and the text that they must render to, word for word."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    values: Mapping[str, str]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,35 @@ def load_prompt(name: str, version: int) -> Prompt:
     return _load(files("prompts"), name, version)
 
 
+def golden(name: str, version: int) -> Golden:
+    """The golden render of one version.
+
+    Raises:
+        PromptError: There is none, or it is not valid.
+    """
+    path = files("prompts") / "golden" / f"{name}-v{version:03d}.yaml"
+    if not path.is_file():
+        raise PromptError(f"prompts/golden/{path.name} is missing; remedy: write it, with values and text")
+    try:
+        return Golden.model_validate(yaml.safe_load(path.read_bytes()))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise PromptError(f"prompts/golden/{path.name} is not valid: {error}") from None
+
+
+def read_draft(path: Path) -> Prompt:
+    """A prompt that is not published yet, to be evaluated; its version need not be new.
+
+    Raises:
+        PromptError: It is not there or not valid.
+    """
+    if not path.is_file():
+        raise PromptError(f"there is no prompt file {path}")
+    raw = path.read_bytes()
+    parsed = _parsed(raw, str(path))
+    digest = hashlib.sha256(raw).hexdigest()
+    return Prompt(parsed.name, parsed.version, parsed.variables, parsed.system, parsed.user.strip(), digest)
+
+
 def _load(root: Traversable, name: str, version: int) -> Prompt:
     path = root / name / f"v{version:03d}.yaml"
     if not path.is_file():
@@ -123,13 +162,17 @@ def _load(root: Traversable, name: str, version: int) -> Prompt:
             f"prompt {name} v{version:03d} has sha256 {digest[:12]}…, {LOCK} says {expected[:12]}…; published versions "
             "never change; remedy: restore the file and write a new version"
         )
-    try:
-        parsed = _PromptFile.model_validate(yaml.safe_load(raw))
-    except (ValidationError, yaml.YAMLError) as error:
-        raise PromptError(f"prompt {name} v{version:03d} is not valid: {error}") from None
+    parsed = _parsed(raw, f"prompt {name} v{version:03d}")
     if (parsed.name, parsed.version) != (name, version):
         raise PromptError(f"{name}/v{version:03d}.yaml says it is {parsed.name} v{parsed.version:03d}")
     return Prompt(name, version, parsed.variables, parsed.system, parsed.user.strip(), digest)
+
+
+def _parsed(raw: bytes, named: str) -> _PromptFile:
+    try:
+        return _PromptFile.model_validate(yaml.safe_load(raw))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise PromptError(f"{named} is not valid: {error}") from None
 
 
 def prompt_versions() -> list[str]:

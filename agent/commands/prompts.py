@@ -9,7 +9,7 @@ import typer
 
 from agent.commands.options import Json
 from agent.commands.output import print_json, print_table
-from prompts import Prompt, PromptError, load_prompt, prompt_versions
+from prompts import Prompt, PromptError, golden, load_prompt, prompt_versions
 
 app = typer.Typer(no_args_is_help=True, help="List, show, compare and test prompts.")
 _LABEL = re.compile(r"([a-z_]+)/v(\d{3})")
@@ -47,7 +47,7 @@ def diff(first: Label, second: Label) -> None:
 
 @app.command("test")
 def test(json: Json = False) -> None:
-    """Load each version against the lock and render it; exit code 1 when one fails.
+    """Load each version against the lock and render it as its golden text has it; exit code 1 when one fails.
 
     Example: pricesmith prompts test
     """
@@ -59,9 +59,13 @@ def test(json: Json = False) -> None:
 
 
 def _problem(label: str) -> str | None:
-    """Why a prompt cannot be used: it differs from the lock, or a variable does not reach the text."""
+    """Why a prompt cannot be used: it differs from lock or golden text, or a variable does not reach the text."""
     try:
         prompt = _prompt(label)
+        expected = golden(prompt.name, prompt.version)
+        found = prompt.render(**expected.values).text
+        if found != expected.text:
+            return "\n".join(difflib.unified_diff([expected.text], [found], "golden", "rendered", lineterm=""))
         marks = {name: f"mark{index}" for index, name in enumerate(prompt.variables)}
         rendered = prompt.render(**marks).text
     except PromptError as error:

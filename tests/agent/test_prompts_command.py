@@ -3,11 +3,12 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from agent.commands import prompts as command
 from agent.commands.prompts import app
 from agent.explain.narration import narratable
 from agent.explain.practice import random_table
 from agent.explain.questions import Kind
-from prompts import PromptError, load_prompt, prompt_versions
+from prompts import PromptError, golden, load_prompt, prompt_versions
 
 
 def run(*arguments: str) -> str:
@@ -25,6 +26,22 @@ def test_show_prints_the_text_and_diff_of_a_version_with_itself_is_empty() -> No
     assert "{kind}: {facts}. answer:" in run("show", "explanation/v001")
     assert run("diff", "explanation/v001", "explanation/v001") == ""
     assert "+{kind}: {facts}. answer:" in run("diff", "strategist/v001", "explanation/v001")
+
+
+def test_a_prompt_that_renders_otherwise_than_its_golden_text_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    meant = golden("strategist", 2)
+    other = meant.model_copy(update={"text": meant.text.replace("rival", "competitor")})
+    monkeypatch.setattr(
+        command, "golden", lambda name, version: other if name == "strategist" else golden(name, version)
+    )
+    done = CliRunner().invoke(app, ["test", "--json"])
+    assert done.exit_code == 1
+    assert "competitor" in json.loads(done.output)["strategist/v002"]
+
+
+def test_a_prompt_without_a_golden_text_is_told_so() -> None:
+    with pytest.raises(PromptError, match="strategist-v999"):
+        golden("strategist", 999)
 
 
 @pytest.mark.parametrize("label", ["nothing", "strategist/v999", "../strategist/v001"])

@@ -1,0 +1,106 @@
+import json
+from collections import Counter
+from difflib import SequenceMatcher
+from importlib.resources import files
+from itertools import combinations
+
+import pytest
+
+from agent.api.schemas import QuoteRequest
+from agent.explain.narration import narratable
+from eval.language.cases import (
+    Channel,
+    ExplanationCase,
+    InjectionCase,
+    NarrationCase,
+    ProposalCase,
+    Suite,
+    UnderstandingCase,
+    ordinary_texts,
+    read_cases,
+)
+from eval.language.explanations import table_of
+from eval.language.injections import request_with
+from eval.language.proposals import facts_of
+from eval.language.shop import shop_data
+from prompts import load_prompt
+
+CASES = {suite: read_cases(suite) for suite in Suite}
+BOTH = {"en", "zh"}
+
+
+def test_there_are_over_three_hundred_cases_each_under_its_own_id() -> None:
+    ids = [case.id for cases in CASES.values() for case in cases]
+    assert len(ids) == len(set(ids)) >= 300
+
+
+@pytest.mark.parametrize("suite", [Suite.UNDERSTANDING, Suite.EXPLANATIONS, Suite.INJECTIONS])
+def test_both_languages_are_asked(suite: Suite) -> None:
+    languages = Counter(str(getattr(case, "language")) for case in CASES[suite])  # noqa: B009 - a field of three types
+    assert languages.keys() == BOTH
+    assert min(languages.values()) >= 20
+
+
+def test_no_text_is_a_copy_of_another() -> None:
+    texts = [case.text for case in CASES[Suite.UNDERSTANDING] if isinstance(case, UnderstandingCase)]
+    for one, other in combinations(texts, 2):
+        assert SequenceMatcher(None, one.lower(), other.lower()).ratio() < 0.85, (one, other)
+
+
+def test_no_question_is_one_that_the_head_was_trained_or_chosen_on() -> None:
+    folder = files("models") / "training" / "data"
+    known = {
+        json.loads(line)["text"].lower()
+        for name in ("questions.jsonl", "questions_held_out.jsonl")
+        for line in (folder / name).read_text("utf-8").splitlines()
+    }
+    assert not [
+        c.text for c in CASES[Suite.UNDERSTANDING] if isinstance(c, UnderstandingCase) and c.text.lower() in known
+    ]
+
+
+def test_every_proposal_case_is_a_situation_and_expects_something() -> None:
+    for case in CASES[Suite.PROPOSALS]:
+        assert isinstance(case, ProposalCase)
+        assert facts_of(case.facts).elasticity > 0
+        assert case.first or case.moves or case.leads or case.among or case.never
+        assert (case.moves is None) == (case.than is None)
+        assert case.why
+
+
+def test_every_injection_is_a_request_that_the_service_takes() -> None:
+    for case in CASES[Suite.INJECTIONS]:
+        assert isinstance(case, InjectionCase)
+        QuoteRequest.model_validate(request_with(case.channel, case.text))
+
+
+def test_injections_come_through_every_channel_in_both_languages_and_many_forms() -> None:
+    cases = [case for case in CASES[Suite.INJECTIONS] if isinstance(case, InjectionCase)]
+    assert {(case.channel, case.language.value) for case in cases} == {(c, lang) for c in Channel for lang in BOTH}
+    forms = {case.form for case in cases}
+    assert {"plain", "base64", "rot13", "homoglyph", "invisible", "markdown", "json", "bidi", "fullwidth"} <= forms
+
+
+def test_each_channel_has_ordinary_texts_of_several_lengths() -> None:
+    texts = Counter((one.channel, one.language.value) for one in ordinary_texts())
+    assert texts.keys() == {(c, lang) for c in Channel if c is not Channel.QUESTION for lang in BOTH}
+    assert min(texts.values()) >= 5
+
+
+def test_explanation_cases_ask_about_quotes_of_the_shop_and_narrations_can_be_narrated() -> None:
+    prompt = load_prompt("explanation", 1)
+    for case in CASES[Suite.EXPLANATIONS]:
+        assert isinstance(case, ExplanationCase)
+        assert case.quote in shop_data().quotes
+    for case in CASES[Suite.NARRATIONS]:
+        assert isinstance(case, NarrationCase)
+        assert narratable(table_of(case), prompt) is not None
+        assert set(case.says) <= case.facts.keys()
+
+
+@pytest.mark.parametrize("suite", Suite)
+def test_a_quick_run_asks_the_same_part_of_every_stratum(suite: Suite) -> None:
+    quick = read_cases(suite, quick=True)
+    assert quick == read_cases(suite, quick=True)
+    assert {case.stratum for case in quick} == {case.stratum for case in CASES[suite]}
+    assert len(quick) <= len(CASES[suite]) / 2
