@@ -98,7 +98,7 @@ def ratio(one: Mapping[str, Any], facts: StrategistFacts) -> float | None:
     start = anchors[Anchor(one["anchor"])]
     if start is None:
         return None
-    found = start * (1 + one["move_pct"] / 100)
+    found = start * (1 + int(one["move_pct"]) / 100)
     return found if facts.may_rise else min(1.0, found)
 
 

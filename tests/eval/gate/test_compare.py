@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -103,6 +103,7 @@ def test_losses_thinly_spread_over_groups_are_seen_together() -> None:
     assert [one.group for one in found.groups if one.regression] == ["all that is not strict"]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.data())
 def test_no_run_that_only_mends_is_ever_a_regression(before: list[bool], data: st.DataObject) -> None:
     after = [was or data.draw(st.booleans()) for was in before]
