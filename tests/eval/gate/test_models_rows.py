@@ -14,7 +14,7 @@ from agent.prepare import DataFolder, load_active_evaluator
 from eval import models, models_baskets, strategist
 from eval.demand import Demand
 from eval.models import BLOCKS, ModelsReport, block_of, predict
-from models.evaluator import NUMERIC, Evaluator
+from models.evaluator import NUMERIC, Evaluator, load_evaluator
 from models.registry import Registry
 from models.training.evaluator import EvaluatorData
 from tests.prepared import World
@@ -83,10 +83,9 @@ def test_a_worsened_evaluator_exits_1(folder: Path, monkeypatch: pytest.MonkeyPa
     asked(folder, "--save-baseline", "main")
     again = asked(folder, "--baseline", "main")
     assert "regression: demand: information gain" not in again.output, again.output
-    load = models.load_evaluator
 
     def noisy(path: Path, version: str) -> Evaluator:
-        weights = load(path, version).weights
+        weights = load_evaluator(path, version).weights
         rng = np.random.default_rng(1)
         hidden = tuple((m + 0.5 * m.std() * rng.standard_normal(m.shape), b) for m, b in weights.hidden)
         return Evaluator(replace(weights, hidden=hidden), version)
