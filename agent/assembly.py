@@ -105,7 +105,8 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     taste = load_taste(heads / "taste.safetensors")
     archive = Archive(store, shoppers, store_clock, pack, taste, catalogue.title)
     personalises = pack.personalises if settings.personalises is None else settings.personalises
-    defaults = Defaults(pack, settings.default_deadline_ms, guard, learner.at_home, personalises)
+    caps_spread = settings.max_spread_frac is not None
+    defaults = Defaults(pack, settings.default_deadline_ms, guard, learner.at_home, personalises, caps_spread)
     readers = Readers(encoder, load_interest(heads / "interest.safetensors"))
     arrivals = running.arrivals if running is not None else Arrivals()
     observer = Observer(catalogue, archive, arrivals, readers, defaults)
@@ -219,7 +220,12 @@ def _pipeline(
     store, signer, catalogue, arrivals = ends
     strategist, prompt = writing
     weights = Weights(settings.weight_profit, settings.weight_purchase, settings.weight_satisfaction)
-    rules = SelectionRules(settings.exploration, control_frac=settings.control_frac, max_try_frac=settings.max_try_frac)
+    rules = SelectionRules(
+        settings.exploration,
+        control_frac=settings.control_frac,
+        max_try_frac=settings.max_try_frac,
+        max_spread_frac=settings.max_spread_frac,
+    )
     explores = rules.exploration is not Exploration.OFF
     model = ModelProposer(strategist if settings.language_model else None, prompt)
 

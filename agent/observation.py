@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from agent.api.schemas import QuoteRequest
 from agent.decision import IgnoredInput
 from agent.records import ProductRecord
+from agent.selection import Shown
 from models.features import Subject
 from models.history import RecentItems
 from models.monotone import sigmoid
@@ -76,6 +77,7 @@ class Observation:
             reason when that is why.
         request: What was asked, as far as it enters: protected and unused parts out, profile and moment fixed.
         inputs_used: Names of the inputs that enter the decision if it is personalised.
+        shown: Prices that the shopper was shown for this product lately; only where the merchant caps their spread.
     """
 
     at: datetime
@@ -104,6 +106,7 @@ class Observation:
     request: QuoteRequest
     last_price_minor: int | None = None
     killed: str | None = None
+    shown: Shown | None = None
 
     @property
     def unit_cost(self) -> float:

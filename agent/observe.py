@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -24,6 +24,7 @@ from agent.protected import NOTHING, Screened, screen_profile
 from agent.recall import Archive, Asking, Recall, Recalled
 from agent.records import Attribute, ProductRecord
 from agent.refusal import FieldProblem, Refusal
+from agent.selection import Shown
 from agent.store import ShopperProduct
 from agent.traits import market_traits, product_traits, shopper_traits, terms_of, word_traits
 from models.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix, feature_row
@@ -39,6 +40,7 @@ TRENDS: Final = {
     **dict.fromkeys(("rising", "up", "growing", "hot"), 0.5),
     **dict.fromkeys(("falling", "down", "declining", "cold"), -0.5),
 }
+LATELY: Final = timedelta(days=30)
 _SEASONS: Final = ("winter", "spring", "summer", "autumn")
 _CONTEXT_USED: Final = ("inventory", "competitor_prices", "market_trend", "season", "deadline", "jurisdiction")
 
@@ -66,8 +68,14 @@ class Observer:
             requests = [_impersonal(request) for request in requests]
         moments = [self.behaviour_s(request.context.at or now) for request in requests]
         hold = self.kill_switch.state() if to_price else None
-        last_prices = self._last_prices(requests) if to_price and hold is None else {}
-        batch = _Batch(self._archive.begin(requests), last_prices, now, hold.reason if hold is not None else None)
+        prices = to_price and hold is None
+        batch = _Batch(
+            recall=self._archive.begin(requests),
+            last_prices=self._last_prices(requests) if prices else {},
+            shown=self._shown(requests, now) if prices else {},
+            now=now,
+            killed=hold.reason if hold is not None else None,
+        )
         found: dict[int, Observation | Refusal] = {}
         for row in sorted(range(len(requests)), key=lambda row: (requests[row].shopper.id or "", moments[row])):
             found[row] = self._one(requests[row], moments[row], batch)
@@ -157,6 +165,7 @@ class Observer:
             last_price_minor=None
             if who.opted_out  # what somebody was quoted before is personal too
             else batch.last_prices.get((who.shopper_id, request.product.id or "")),
+            shown=None if who.opted_out else batch.shown.get((who.shopper_id, request.product.id or "")),
             killed=batch.killed,
         )
 
@@ -221,8 +230,11 @@ class Observer:
         """What known shoppers were last quoted, where the merchant limits changes."""
         if self._defaults.guard.merchant.max_change_frac is None:
             return {}
-        pairs = {(r.shopper.id, r.product.id): None for r in requests}
-        return self._archive.store.last_prices([(s, p) for s, p in pairs if s is not None and p is not None])
+        return self._archive.store.last_prices(_pairs(requests))
+
+    def _shown(self, requests: Sequence[QuoteRequest], now: datetime) -> dict[ShopperProduct, Shown]:
+        """What known shoppers were shown lately, where the merchant caps the spread of their prices."""
+        return self._archive.store.prices_shown(_pairs(requests), now - LATELY) if self._defaults.caps_spread else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +243,7 @@ class _Batch:
 
     recall: Recall
     last_prices: dict[ShopperProduct, int]
+    shown: dict[ShopperProduct, Shown]
     now: datetime
     killed: str | None
 
@@ -251,6 +264,7 @@ class Defaults:
         guard: The merchant's limits; they say whether a price may be made at all, and which facts it needs.
         at_home: Whether the evaluator was trained on this store's own data.
         personalises: Whether prices may be made for shoppers at all; if not, everyone is as if they had opted out.
+        caps_spread: Whether the merchant caps the spread of the prices that a shopper is shown for a product.
     """
 
     pack: Pack
@@ -258,6 +272,13 @@ class Defaults:
     guard: Guard
     at_home: bool
     personalises: bool
+    caps_spread: bool = False
+
+
+def _pairs(requests: Sequence[QuoteRequest]) -> list[ShopperProduct]:
+    """Known shoppers with the products that they ask for, each once."""
+    pairs = {(r.shopper.id, r.product.id): None for r in requests}
+    return [(shopper, product) for shopper, product in pairs if shopper is not None and product is not None]
 
 
 def _impersonal(request: QuoteRequest) -> QuoteRequest:

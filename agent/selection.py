@@ -42,6 +42,8 @@ class SelectionRules:
         control_frac: Share of quotes that hold the reference price, by chance: what later policies are compared with.
         max_try_frac: How far a price that is tried out may lie from the one that would be shown otherwise; None: as
             far as the merchant's limits allow.
+        max_spread_frac: A price is tried out only while all prices that this shopper was shown for this product, it
+            included, keep a standard deviation of at most this share of the reference price; None: no such cap.
     """
 
     exploration: Exploration = Exploration.OFF
@@ -51,16 +53,39 @@ class SelectionRules:
     good_enough: float = 0.02
     control_frac: float = 0.0
     max_try_frac: float | None = None
+    max_spread_frac: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Prices that a shopper was shown for a product: how many, their mean, the mean of their squares; minor units."""
+
+    count: int
+    mean: float
+    mean_square: float
+
+    def spread_with(self, prices: Floats) -> Floats:
+        """Standard deviation once one of `prices` `(m,)` is shown too, `(m,)`."""
+        n = self.count + 1
+        mean = (self.count * self.mean + prices) / n
+        square = (self.count * self.mean_square + prices**2) / n
+        return np.asarray(np.sqrt(np.maximum(0.0, square - mean**2)))
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """Candidates of one request; `reference` is the index of the one that holds the reference price."""
+    """Candidates of one request.
+
+    Attributes:
+        reference: Index of the one that holds the reference price.
+        shown: What this shopper was shown for this product before, None where that is nothing or not known.
+    """
 
     prices: Sequence[int]
     mean: Floats
     draws: Floats
     reference: int
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +172,19 @@ def _argbest(contest: Contest, utility: Floats) -> int:
 def _winners(contest: Contest, greedy: int, rules: SelectionRules) -> NDArray[np.intp]:
     """The best candidate of each draw among those near enough; equal prices count for the first of them."""
     draws = contest.mean[:, None] + rules.boldness * (contest.draws - contest.mean[:, None])
-    if rules.max_try_frac is not None:
-        prices = np.asarray(contest.prices, np.float64)
-        near = np.abs(prices - prices[greedy]) <= rules.max_try_frac * prices[greedy]
-        draws = np.where(near[:, None], draws, -np.inf)
+    draws = np.where(_may_be_tried(contest, greedy, rules)[:, None], draws, -np.inf)
     enough = draws[greedy] >= draws.max(axis=0) - rules.good_enough
     return np.where(enough, greedy, draws.argmax(axis=0))
+
+
+def _may_be_tried(contest: Contest, greedy: int, rules: SelectionRules) -> NDArray[np.bool_]:
+    """Candidates near enough to the one that would be shown otherwise and to what was shown before; that one always."""
+    prices = np.asarray(contest.prices, np.float64)
+    allowed = np.ones(len(prices), bool)
+    if rules.max_try_frac is not None:
+        allowed &= np.abs(prices - prices[greedy]) <= rules.max_try_frac * prices[greedy]
+    if rules.max_spread_frac is not None and contest.shown is not None:
+        most = rules.max_spread_frac * prices[contest.reference]
+        allowed &= contest.shown.spread_with(prices) <= most + 1e-9
+    allowed[greedy] = True
+    return allowed

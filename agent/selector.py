@@ -84,7 +84,9 @@ class Selector:
             scored.purchase_draws[at],
             scored.satisfaction_draws[at],
         )
-        return Contest(scored.prices, utility(means, self._weights), utility(draws, self._weights), at)
+        return Contest(
+            scored.prices, utility(means, self._weights), utility(draws, self._weights), at, observation.shown
+        )
 
 
 def _marked(scored: Scored, choice: Selection) -> tuple[Candidate, ...]:

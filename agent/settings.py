@@ -100,5 +100,9 @@ class Settings(BaseSettings):
     max_try_frac: float | None = Field(default=None, ge=0, le=10)
     """How far a price that is tried out may lie from the best known one; none leaves it to the other limits."""
 
+    max_spread_frac: float | None = Field(default=None, ge=0, le=10)
+    """Nothing is tried out that takes the standard deviation of the prices one shopper was shown for one product in 30
+    days beyond this share of the reference price; none: no such cap."""
+
     control_frac: float = Field(default=0.0, ge=0, le=0.5)
     """Share of quotes that hold the reference price, by chance: what `eval policy --log` compares with."""

@@ -1,4 +1,4 @@
-"""`make bench`: uncached quotes over HTTP: p50, p99, throughput, each step's share, memory; rows scored a second.
+"""`make bench`: uncached quotes over HTTP: p50, p99, throughput, each step's share, memory; scoring; learning.
 
 Starts a server of its own on a free loopback port over a prepared data folder, asks for shopper and product pairs that
 it has not seen (so that nothing is cached), first one at a time, then from sixteen clients, and stops it again.
@@ -26,7 +26,9 @@ import numpy as np
 import psutil
 
 from agent.assembly import open_store
+from agent.prepare import DataFolder
 from agent.settings import Settings
+from eval.bench_learn import Learning, measure_learning
 from eval.bench_score import Scoring, measure_scoring
 
 _START_S: Final = 120.0
@@ -56,6 +58,7 @@ class Report:
     one_client: Load
     many_clients: Load
     scoring: Scoring
+    learning: Learning
     resident_gib: float
     cores: int
 
@@ -74,7 +77,8 @@ def main() -> int:
         many = _run(url, key, pairs[_WARM_UP + options.quotes :], _CLIENTS)
         resident = _resident(process)
     scoring = measure_scoring(options.data_dir)
-    report = Report(round(start_s, 1), one, many, scoring, round(resident / 2**30, 2), os.cpu_count() or 1)
+    learning = measure_learning(DataFolder(options.data_dir).models)
+    report = Report(round(start_s, 1), one, many, scoring, learning, round(resident / 2**30, 2), os.cpu_count() or 1)
     if options.json:
         options.json.write_text(json.dumps(asdict(report), indent=1) + "\n", "utf-8")
     _print(report)
@@ -188,6 +192,10 @@ def _print(report: Report) -> None:
     scoring = report.scoring
     lines.append(
         f"   score    {scoring.rows} rows  {scoring.cold} rows/s cold  {scoring.warm} rows/s with warm shopper states"
+    )
+    learning = report.learning
+    lines.append(
+        f"   learn    {learning.outcomes} outcomes  p50 {learning.p50_ms} ms  p99 {learning.p99_ms} ms (processor time)"
     )
     sys.stdout.write("\n".join(lines) + "\n")
 

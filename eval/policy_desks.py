@@ -24,7 +24,7 @@ from agent.records import OutcomeType, ProductRecord
 from agent.service import OutcomeReport
 from agent.settings import Settings
 
-_START_S: Final = 120.0
+_START_S: Final = 300.0
 
 
 class Over(StrEnum):

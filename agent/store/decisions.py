@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Select, Text, column, insert, null, select, values
+from sqlalchemy import ColumnElement, Float, Select, Text, cast, column, func, insert, null, select, tuple_, values
 
 from agent.decision import Decision
+from agent.selection import Shown
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
 from agent.store.codec import EncodedDecision, Offer, decode_decision, decode_offer, decode_request, encode_decision
@@ -67,6 +68,20 @@ class DecisionRepository(AuditLog):
         with self._db.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else EncodedDecision(row.body, row.personal)
+
+    def prices_shown(self, pairs: Iterable[ShopperProduct], since: datetime) -> dict[ShopperProduct, Shown]:
+        """What known shoppers were shown for products since a time; pairs without a decision are left out."""
+        price = cast(DECISIONS.c.price_minor, Float)
+        query = select(
+            DECISIONS.c.shopper_id, DECISIONS.c.product_id, func.count(), func.avg(price), func.avg(price * price)
+        ).group_by(DECISIONS.c.shopper_id, DECISIONS.c.product_id)
+        found: dict[ShopperProduct, Shown] = {}
+        with self._db.read() as connection:
+            for chunk in chunks([pair for pair in dict.fromkeys(pairs) if pair[0] is not None], IN_LIMIT // 2):
+                among = tuple_(DECISIONS.c.shopper_id, DECISIONS.c.product_id).in_(chunk)
+                for row in connection.execute(query.where(among, DECISIONS.c.at >= since)):
+                    found[row[0], row[1]] = Shown(int(row[2]), float(row[3]), float(row[4]))
+        return found
 
     def last_prices(
         self, pairs: Sequence[ShopperProduct], *, before: datetime | None = None

@@ -185,6 +185,24 @@ def test_learning_takes_under_two_milliseconds_an_outcome(running: Service, own:
     assert float(np.median(spent)) < 2e-3
 
 
+@pytest.mark.parametrize("cap", [None, 0.03])
+def test_nothing_is_tried_that_spreads_a_shoppers_prices_beyond_the_cap(own: World, cap: float | None) -> None:
+    service = own.service(exploration="normal", language_model=False, max_change_frac=10.0, max_spread_frac=cap)
+    money = {name: {"amount_minor": amount, "currency": "USD"} for name, amount in (("list", 10_000), ("cost", 3_000))}
+    product = {"id": "lamp", "title": "lamp", "list_price": money["list"], "cost": money["cost"]}
+    asked = QuoteRequest.model_validate({"shopper": {"id": "somebody"}, "product": product})
+    shown: list[int] = []
+    beyond = 0
+    for _ in range(40):
+        decision = quote(service, asked)
+        spread = float(np.std([*shown, decision.price_minor]))
+        beyond += decision.rationale.startswith("tried out") and spread > 0.03 * 10_000 + 1
+        shown.append(decision.price_minor)
+    service.close()
+    assert len(set(shown)) > 1
+    assert (beyond > 0) == (cap is None)
+
+
 def test_words_and_numbers_of_the_context_become_inputs_and_are_screened(running: Service, own: World) -> None:
     asked = QuoteRequest.model_validate(
         {

@@ -1,11 +1,13 @@
 """Selection: exact probabilities, abstention, ties."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.selection import Contest, Exploration, SelectionRules, select
+from agent.selection import Contest, Exploration, SelectionRules, Shown, select
 
 PRICES = (1000, 900, 950, 900)
 MEAN = np.asarray([1.0, 1.10, 1.04, 1.10])
@@ -111,6 +113,25 @@ def test_prices_are_shown_as_often_as_their_logged_probability(exploration: Expl
         expected = sum(p for other, p in zip(PRICES, probabilities, strict=True) if other == price)
         error = np.sqrt(expected * (1 - expected) / n)
         assert abs(shown.count(price) / n - expected) <= 4 * error
+
+
+@given(
+    case=contests(),
+    seen=st.lists(st.integers(1, 6), min_size=1, max_size=5),
+    cap=st.sampled_from([0.0, 0.2, 0.5]),
+    seed=st.integers(0, 1000),
+)
+def test_no_price_is_tried_that_would_spread_a_shoppers_prices_beyond_the_cap(
+    case: Contest, seen: list[int], cap: float, seed: int
+) -> None:
+    shown = Shown(len(seen), float(np.mean(seen)), float(np.mean(np.square(seen))))
+    rules = SelectionRules(exploration=Exploration.NORMAL, boldness=1.0, good_enough=0.0, max_spread_frac=cap)
+    greedy = select(case, replace(rules, exploration=Exploration.OFF), rng(seed)).index
+    chosen = select(replace(case, shown=shown), rules, rng(seed))
+    assert sum(chosen.probabilities) == pytest.approx(1.0)
+    for price, probability in zip(case.prices, chosen.probabilities, strict=True):
+        if probability > 0 and price != case.prices[greedy]:
+            assert np.std([*seen, price]) <= cap * case.prices[case.reference] + 1e-6
 
 
 def test_more_exploration_shows_the_best_price_less_often() -> None:
