@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
@@ -23,6 +24,7 @@ from models.strategy import Rounding
 MILLION: Final = 1_000_000
 _CANDIDATES: Final = 6
 _DRAWS: Final = 16
+_TOGETHER: Final = 20  # decisions under one set of rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +45,18 @@ def check(decisions: int, seed: int) -> Found:
     broken: Counter[str] = Counter()
     conflicts = moved = tried = 0
     began = perf_counter()
-    for _ in range(decisions):
+    for done in range(0, decisions, _TOGETHER):
         rules, facts = _rules(rng), _facts(rng)
-        raw = np.maximum(1, np.rint(facts.reference_minor * rng.uniform(0.3, 2.2, _CANDIDATES))).astype(int)
-        raw[0] = facts.reference_minor
-        prices = [guard(int(price), rules, facts).price_minor for price in raw]
-        mean = rng.normal(1.0, 0.1, _CANDIDATES)
-        draws = mean[:, None] + 0.2 * rng.standard_normal((_CANDIDATES, _DRAWS))
         how = SelectionRules(list(Exploration)[int(rng.integers(3))], control_frac=float(rng.integers(2)) * 0.1)
-        chosen = select(Contest(prices, mean, draws, 0), how, rng)
-        shown = guard(int(raw[chosen.index]), rules, facts)
-        broken.update(_broken(shown, rules, facts, int(raw[chosen.index])))
-        if shown.price_minor != prices[chosen.index] or not _exact(chosen, prices):
-            broken["propensity of the final price"] += 1
-        conflicts += shown.conflict
-        moved += bool(shown.trail)
-        tried += chosen.tried
+        for raw, contest in _contests(rng, rules, facts, min(_TOGETHER, decisions - done)):
+            chosen = select(contest, how, rng)
+            shown = guard(raw[chosen.index], rules, facts)
+            broken.update(_broken(shown, rules, facts, raw[chosen.index]))
+            if shown.price_minor != contest.prices[chosen.index] or not _exact(chosen, contest.prices):
+                broken["propensity of the final price"] += 1
+            conflicts += shown.conflict
+            moved += bool(shown.trail)
+            tried += chosen.tried
     return Found(decisions, dict(broken), conflicts, moved, tried, perf_counter() - began)
 
 
@@ -72,6 +70,20 @@ def main() -> int:
     facts = {name: getattr(found, name) for name in Found.__slots__}
     sys.stdout.write(json.dumps(facts, indent=1) + "\n")
     return 1 if found.violations else 0
+
+
+def _contests(
+    rng: np.random.Generator, rules: GatewayRules, facts: GatewayFacts, count: int
+) -> Iterator[tuple[list[int], Contest]]:
+    """Candidates before the gateway, and as selection sees them: after it, with values and draws of their worth."""
+    factors = rng.uniform(0.3, 2.2, (count, _CANDIDATES))
+    proposed = np.maximum(1, np.rint(facts.reference_minor * factors)).astype(int)
+    proposed[:, 0] = facts.reference_minor
+    mean = rng.normal(1.0, 0.1, (count, _CANDIDATES))
+    draws = mean[:, :, None] + 0.2 * rng.standard_normal((count, _CANDIDATES, _DRAWS))
+    for row, raw in enumerate(proposed.tolist()):
+        prices = [guard(price, rules, facts).price_minor for price in raw]
+        yield raw, Contest(prices, mean[row], draws[row], 0)
 
 
 def _rules(rng: np.random.Generator) -> GatewayRules:
@@ -128,7 +140,7 @@ def _broken(shown: Guarded, rules: GatewayRules, facts: GatewayFacts, raw: int) 
     return found if at == price else [*found, "trail"]
 
 
-def _exact(chosen: Selection, prices: list[int]) -> bool:
+def _exact(chosen: Selection, prices: Sequence[int]) -> bool:
     mass = sum(p for p, price in zip(chosen.probabilities, prices, strict=True) if price == prices[chosen.index])
     return abs(sum(chosen.probabilities) - 1) < 1e-9 and abs(chosen.propensity - mass) < 1e-9
 

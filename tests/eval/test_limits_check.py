@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from agent.gateway import GatewayFacts, GatewayRules, Guarded, guard
+from eval import limits_check
+from eval.limits_check import check
+
+
+def test_no_decision_of_a_few_thousand_leaves_its_limits() -> None:
+    found = check(3_000, seed=3)
+    assert found.violations == {}
+    assert found.decisions == 3_000
+    assert found.moved > 500
+    assert found.tried > 100
+
+
+@pytest.mark.parametrize("cents", [-40, 40])
+def test_a_gateway_that_lets_prices_slip_is_found_out(cents: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slips(raw_minor: int, rules: GatewayRules, facts: GatewayFacts) -> Guarded:
+        told = guard(raw_minor, rules, facts)
+        return Guarded(max(1, told.price_minor + cents), told.trail, told.conflict, told.held)
+
+    monkeypatch.setattr(limits_check, "guard", slips)
+    found = check(400, seed=3).violations
+    assert {"cost and margin", "trail"} <= found.keys() if cents < 0 else "ceiling or reference" in found
+
+
+def test_the_check_is_the_same_for_the_same_seed() -> None:
+    one, other = check(200, seed=5), check(200, seed=5)
+    assert (one.moved, one.tried, one.conflicts) == (other.moved, other.tried, other.conflicts)
+    assert np.isfinite(one.seconds)
