@@ -54,7 +54,7 @@ def cold_start(models: Path, seeds: int, progress: Progress) -> list[ColdLine]:
             for taught in (False, True) if policy != "hold reference" else (False,):
                 progress(f"{name}: {policy}", 0.5)
                 seeded = range(FIRST_SEED, FIRST_SEED + seeds)
-                shares = [_first(launch, make, seed, taught=taught) for seed in seeded]
+                shares = [first_visits(launch, make, seed, taught=taught) for seed in seeded]
                 found.append(ColdLine(name, policy, taught, float(np.mean(shares)), min(shares), max(shares)))
     progress("done", 1.0)
     return found
@@ -85,7 +85,8 @@ def _policies(models: Path) -> dict[str, Callable[[World, int], Policy]]:
     }
 
 
-def _first(launch: Launch, make: Callable[[World, int], Policy], seed: int, *, taught: bool) -> float:
+def first_visits(launch: Launch, make: Callable[[World, int], Policy], seed: int, *, taught: bool) -> float:
+    """Share of the attainable profit over the first visits to new products, from nothing or after visits to others."""
     world = launch.make(seed)
     known: Collection[str] = {one.product_id for one in world.catalogue()} - launch.new
     policy = make(world, seed)
