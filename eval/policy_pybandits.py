@@ -31,6 +31,7 @@ class PybanditsPricing:
         """An untaught bandit."""
         grid = world.limits.grid
         self._grid = grid[np.linspace(0, len(grid) - 1, _PRICES).round().astype(int)]
+        self._seed = 100 * seed
         self._rng = np.random.default_rng((seed, 8))
         self._bandit: Any = None
         self._design = VisitDesign()
@@ -69,7 +70,12 @@ class PybanditsPricing:
 
     def _cold_start(self) -> Any:
         width = len(self._design.words) + len(self._design.numbers)
-        prices = {f"p{i}": float(price) for i, price in enumerate(self._grid)}
-        return importlib.import_module("pybandits.cmab").CmabBernoulliDP.cold_start(
-            action_ids=set(prices), action_prices=prices, n_features=width, update_kwargs={"num_steps": _STEPS}
-        )
+        network = importlib.import_module("pybandits.model.bnn.network").BayesianNeuralNetworkDP
+        actions = {
+            f"p{i}": network.cold_start(
+                n_features=width, price=float(price), update_kwargs={"num_steps": _STEPS}, random_seed=self._seed + i
+            )
+            for i, price in enumerate(self._grid)
+        }
+        bandit = importlib.import_module("pybandits.cmab").CmabBernoulliDP
+        return bandit.cold_start(actions=actions, random_seed=self._seed)

@@ -225,6 +225,16 @@ def test_vowpal_learns_to_earn_more_than_it_began_with(name: str) -> None:
     assert found.profit[late].sum() / found.best[late].sum() > found.profit[early].sum() / found.best[early].sum()
 
 
+def test_pybandits_learns_to_earn_more_than_it_began_with() -> None:
+    pytest.importorskip("pybandits", reason="make peers")
+    from eval.policy_pybandits import PybanditsPricing
+
+    world = Courses(0)
+    found = run(world, PybanditsPricing(world, 0), 2_000)
+    early, late = slice(0, 400), slice(1_600, 2_000)
+    assert found.profit[late].sum() / found.best[late].sum() > found.profit[early].sum() / found.best[early].sum()
+
+
 def test_peers_that_are_not_installed_are_named_with_the_remedy() -> None:
     from eval import policy_pybandits, policy_vowpal
 
