@@ -1,4 +1,9 @@
-"""The reward model of doubly robust estimators: demand from context and log price, fitted on other rows only."""
+"""The reward model of doubly robust estimators: demand from context and log price, fitted on other rows only.
+
+Decisions count by one over their propensity, at most `_MOST`: the log asked more where it knew that more would be
+paid, and what it knew beyond the context would otherwise pass for a demand that hardly answers to price (confounding;
+weighted as in marginal structural models, Robins, Hernan and Brumback 2000).
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +14,7 @@ from eval.off_policy.sample import Floats, Integers, Sample
 
 FOLDS: Final = 5
 _RIDGE: Final = 1.0
+_MOST: Final = 5.0  # weight of a decision over one whose price was certain
 _STEPS: Final = 30
 
 
@@ -22,7 +28,10 @@ class CrossFit:
         self._context = self._standard(sample.context)
         self._shown = _design(self._context, np.log(sample.shown))
         self._bought = sample.bought
-        fits = [_fit(self._shown[self.fold != f], sample.bought[self.fold != f]) for f in range(FOLDS)]
+        self._weight = np.minimum(1 / sample.propensity, _MOST)
+        self._weight /= self._weight.mean()
+        others = [self.fold != fold for fold in range(FOLDS)]
+        fits = [_fit(self._shown[rows], sample.bought[rows], self._weight[rows]) for rows in others]
         self._beta = np.stack([fit.beta for fit in fits])
         self._hessian = np.stack([fit.hessian for fit in fits])
 
@@ -44,15 +53,16 @@ class CrossFit:
     def influence(self, slopes: Floats) -> Floats:
         """What each row adds to a sum over all rows by having moved the other folds' coefficients, `(n,)`, mean 0.
 
-        A row i moves the coefficients of every fold f that it is not in by `H_f^-1 x_i (y_i - q_f(x_i))` (the influence
-        function of a maximum likelihood estimate, Huber 1967); `slopes` say what that does to the sum over fold f.
+        A row i moves the coefficients of every fold f that it is not in by `H_f^-1 v_i x_i (y_i - q_f(x_i))`, v
+        its weight (the influence function of an M-estimate, Huber 1967); `slopes` say what that does to the sum over f.
         """
         found = np.zeros(len(self.fold))
         for fold in range(FOLDS):
             others = self.fold != fold
             x = self._shown[others]
             missed = self._bought[others] - _sigmoid(x @ self._beta[fold])
-            found[others] += (x @ np.linalg.solve(self._hessian[fold], slopes[~others].sum(axis=0))) * missed
+            moved = np.linalg.solve(self._hessian[fold], slopes[~others].sum(axis=0))
+            found[others] += self._weight[others] * (x @ moved) * missed
         return np.asarray(found - found.mean())
 
     def _design_at(self, price: Floats) -> Floats:
@@ -82,20 +92,20 @@ class _Fit:
     hessian: Floats
 
 
-def _fit(x: Floats, y: Floats) -> _Fit:
-    """Ridge logit by Newton's method; level and price slope are not shrunk."""
+def _fit(x: Floats, y: Floats, weight: Floats) -> _Fit:
+    """Weighted ridge logit by Newton's method; level and price slope are not shrunk."""
     beta = np.zeros(x.shape[1])
     ridge = np.full(x.shape[1], _RIDGE)
     ridge[[0, x.shape[1] // 2]] = 1e-3
     for _ in range(_STEPS):
         p = _sigmoid(x @ beta)
-        hessian = (x * (p * (1 - p))[:, None]).T @ x + np.diag(ridge)
-        step = np.linalg.solve(hessian, x.T @ (y - p) - ridge * beta)
+        hessian = (x * (weight * p * (1 - p))[:, None]).T @ x + np.diag(ridge)
+        step = np.linalg.solve(hessian, x.T @ (weight * (y - p)) - ridge * beta)
         beta = beta + np.clip(step, -4, 4)
         if np.abs(step).max() < 1e-6:
             break
     p = _sigmoid(x @ beta)
-    return _Fit(np.asarray(beta), np.asarray((x * (p * (1 - p))[:, None]).T @ x + np.diag(ridge)))
+    return _Fit(np.asarray(beta), np.asarray((x * (weight * p * (1 - p))[:, None]).T @ x + np.diag(ridge)))
 
 
 def _sigmoid(z: Floats) -> Floats:

@@ -14,9 +14,12 @@ from agent.prepare import DataFolder
 from agent.promotion import MAX_AGE, NotProven, Promotions, Proof
 from agent.records import OutcomeRecord, OutcomeType
 from agent.settings import Settings
+from eval.off_policy.estimators import Estimator, Judge
+from eval.off_policy.intervals import bootstrap
 from eval.off_policy.log import read_log
 from eval.off_policy.promotion import judge, to_sample
 from eval.off_policy.replay import Replayed, replay
+from eval.off_policy.sample import Target
 from eval.policy_pricesmith import Pricesmith
 from eval.simulators import Courses, Visit
 from models.registry import Kind, Registry
@@ -97,14 +100,25 @@ def test_what_came_later_does_not_change_an_earlier_price(logged: Logged, replay
     assert first.price.tolist() == replayed.price[: VISITS // 2].tolist()
 
 
-def test_a_policy_that_is_off_its_prices_may_not_go_live(replayed: Replayed) -> None:
+def test_a_policy_that_asks_what_everyone_pays_may_not_go_live(replayed: Replayed) -> None:
     reference = np.asarray([q.decision.reference_minor for q in replayed.quotes], np.float64)
-    dear = type(replayed)(
-        **{**{name: getattr(replayed, name) for name in Replayed.__slots__}, "price": np.round(reference * 1.02)}
-    )
-    verdict = judge(dear, "two percent up").verdict
+    held = type(replayed)(**{**{name: getattr(replayed, name) for name in Replayed.__slots__}, "price": reference})
+    verdict = judge(held, "everyone pays the reference").verdict
     assert not verdict.promotes
     assert "may be nothing" in verdict.reasons[-1]
+
+
+def test_a_small_step_off_the_held_price_is_not_known_better_than_the_demand_model_is(replayed: Replayed) -> None:
+    """Both are judged by the same sales at the reference: what the model says of the step is noise, and told so."""
+    reference = np.asarray([q.decision.reference_minor for q in replayed.quotes], np.float64)
+    sample = to_sample(replayed)
+    judged = Judge.of(sample)
+    own, hold = (
+        judged.terms(Target.of(str(ratio), np.full(len(sample), ratio)), Estimator.KERNEL_DR, 0.16)
+        for ratio in (1.02, 1.0)
+    )
+    gain = bootstrap(own, sample.cluster, less=hold)
+    assert gain.high - gain.low > 0.01 * reference.mean()
 
 
 def test_prices_that_the_log_never_came_near_cannot_be_judged(replayed: Replayed) -> None:
