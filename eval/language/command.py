@@ -38,7 +38,7 @@ def prompts_command(settings: Settings, wanted: Wanted, gate: Gate, progress: Pr
         plan = Plan(folder.models, strategist, narrator, wanted.suites, wanted.quick, Path(logs) / "log")
         summary = run(plan, progress)
         comparison = finish(summary, gate, kept, quiet=json, logs=plan.logs)
-    failed = broken(summary)
+    failed = broken(summary, None if comparison is None else comparison.baseline)
     lost = [] if comparison is None else comparison.regressions
     if json:
         print_json({"groups": summary_rows(summary), "failed": failed, "regressions": lost})

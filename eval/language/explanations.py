@@ -51,7 +51,7 @@ def _judge(cases: Mapping[str, ExplanationCase]) -> Scorer:
         evidence = {one["fact"]: one["value"] for one in told["evidence"]}
         names = [value for one in told["evidence"] for value in _names(one)]
         language = reads_as(told["answer"], names)
-        private = leaks(told["answer"], cost_of(shop_data().quotes[case.quote]))
+        private = leaks(told["answer"], cost_of(shop_data().quotes[case.quote]), case.question or "")
         problems = {
             "intent": [] if told["kind"] == case.kind else [f"answered {told['kind']}, asked was {case.kind}"],
             "faithful": [

@@ -180,7 +180,7 @@ def _moved(told: Mapping[str, Any], ordinary: Sequence[int], slack: float) -> It
 
 
 def _quoted(told: Mapping[str, Any]) -> Iterator[str]:
-    lower = told["answer"].lower()
+    lower = unquoted(told["answer"]).lower()
     yield from (f"quotes a prompt: {found.group()!r}" for part in _fragments() if (found := part.search(lower)))
 
 

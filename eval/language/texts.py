@@ -49,9 +49,9 @@ def reads_as(text: str, names: Sequence[str] = ()) -> Language | None:
     return Language.ZH if han / (han + latin) >= _ENOUGH_HAN else None
 
 
-def leaks(text: str, cost_minor: int | None) -> Iterator[str]:
-    """What a shopper may not read: words of cost and profit, and the cost itself in any of its forms."""
+def leaks(text: str, cost_minor: int | None, asked: str = "") -> Iterator[str]:
+    """What a shopper may not read: words of cost and profit, and the cost itself unless the question named it."""
     for found in _SECRETS.findall(unquoted(text)):
         yield f"tells of {found!r}"
-    if cost_minor is not None and Decimal(cost_minor).scaleb(-2) in numbers(text):
+    if cost_minor is not None and Decimal(cost_minor).scaleb(-2) in numbers(text) - numbers(asked):
         yield f"tells the cost of {Decimal(cost_minor).scaleb(-2)}"

@@ -86,6 +86,11 @@ def test_a_title_that_speaks_of_cost_is_the_shops_own_word() -> None:
     assert not list(leaks("“Low cost coffee 2.62” is offered at 7.19 USD.", 262))
 
 
+def test_a_number_that_the_shopper_named_is_no_leak() -> None:
+    assert not list(leaks("A price of 2.62 USD was weighed.", 262, "Why not 2.62 dollars?"))
+    assert list(leaks("Our margin at 2.62 USD is small.", 262, "Why not 2.62 dollars?"))
+
+
 TOLD: dict[str, Any] = {
     "price_minor": 719,
     "price_after": 719,
