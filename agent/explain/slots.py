@@ -18,7 +18,7 @@ _PERCENT: Final = re.compile(rf"{_NUMBER}\s?(?:%|per\s?cent\b|pct\b)|百分之{_
 _PLAIN: Final = re.compile(rf"(?<![A-Za-z0-9_.#-]){_NUMBER}(?![A-Za-z0-9_-])")
 _OTHER: Final = re.compile(
     r"(?:shopper|customer|household|buyer|user|quote|顾客|客户|用户|买家|报价)s?\s*(?:id|no\.?|number|编号|号)?"
-    r"\s*[:#]?\s*[\"'“「]?([A-Za-z0-9][A-Za-z0-9_.:-]*\d[A-Za-z0-9_.:-]*|\d+)",
+    r"\s*[:#]?\s*[\"'“「]?((?=[A-Za-z0-9_.:-]*\d)[A-Za-z0-9](?:[A-Za-z0-9_.:-]*[A-Za-z0-9])?)",
     re.IGNORECASE,
 )
 _DOWN: Final = re.compile(r"cheap|low|less|under|drop|fall|fell|down|cut|undercut|低|便宜|降|少|跌|减", re.IGNORECASE)
