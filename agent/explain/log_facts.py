@@ -34,8 +34,9 @@ class LogFacts:
         elif question.kind is Kind.FLOOR_PRODUCTS:
             raised = self.store.moved_by(FLOOR_RULES, span)
             yield from _counted("floor", self.store.quote_count(span), sum(raised.values()))
-            if raised:
-                yield Fact("floor_products", tuple(self._titles(list(raised)[:_LISTED])))
+            known = [product for product in raised if product is not None]
+            if known:
+                yield Fact("floor_products", tuple(self._titles(known[:_LISTED])))
         elif question.kind is Kind.ABOVE_REFERENCE:
             above = self.store.above_reference(span)
             yield from _counted("above", self.store.quote_count(span), sum(above.values()))

@@ -76,11 +76,11 @@ class DecisionLogRepository(Repository):
             row = connection.execute(query.where(_in(span))).one()
         return DiscountSums(int(row[0]), int(row[1]), float(row[2]), float(row[3]), int(row[4]), int(row[5]))
 
-    def moved_by(self, rules: Sequence[str], span: Span) -> Mapping[str, int]:
-        """Quotes by product that one of the gateway's rules moved, most first."""
+    def moved_by(self, rules: Sequence[str], span: Span) -> Mapping[str | None, int]:
+        """Quotes by product that one of the gateway's rules moved, most first; None stands for those without an id."""
         named = [DECISIONS.c.body.contains(f'"rule":"{rule}"', autoescape=True) for rule in rules]
         hits = func.count()
-        query = select(DECISIONS.c.product_id, hits).where(_in(span), or_(*named), DECISIONS.c.product_id.is_not(None))
+        query = select(DECISIONS.c.product_id, hits).where(_in(span), or_(*named))
         query = query.group_by(DECISIONS.c.product_id).order_by(hits.desc(), DECISIONS.c.product_id)
         with self._db.read() as connection:
             return {row[0]: int(row[1]) for row in connection.execute(query)}

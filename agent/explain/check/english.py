@@ -234,7 +234,7 @@ PHRASES: Final = (
     (r"In the end ([^,]*) was the limit", "rule", RULES),
     (r"limits would step in: (.*?) would move", "rule", RULES),
     (r"the limits apply, and (.*?) would move", "rule", RULES),
-    (r"left to choose: (.*?) took it", "rule", RULES),
+    (r"left to choose: (.*?) took the price", "rule", RULES),
     (r"candidates, from ([^.]*)", "rung", RUNGS),
 )
 

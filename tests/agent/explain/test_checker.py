@@ -6,7 +6,7 @@ from agent.explain.check import check
 from agent.explain.facts import Fact, FactTable, Unit, definitions
 from agent.explain.practice import random_table
 from agent.explain.questions import LOG_KINDS, Audience, Kind, Language
-from agent.explain.wording import join, sayable, sentences
+from agent.explain.wording import join, sayable, sentences, shown
 from tests.agent.explain.plants import planted
 
 SEEDS = range(30)
@@ -91,3 +91,26 @@ def test_a_title_may_hold_sentences_and_words_of_cost_as_it_is_the_shops_own(tit
     assert check(told[language], table, language, Audience.SHOPPER).problems == ()
     other = told[language].replace(title, f"{title} x")
     assert not check(other, table, language, Audience.SHOPPER).passed
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in LOG_KINDS])
+def test_a_shopper_is_told_the_data_used_and_how_to_opt_out_whatever_was_asked(kind: Kind, language: Language) -> None:
+    opt_out = {Language.EN: "You can opt out", Language.ZH: "选择退出"}[language]
+    told = 0
+    for seed in SEEDS:
+        table = random_table(kind, seed).seen_by(Audience.SHOPPER)
+        text = written(kind, seed, language, Audience.SHOPPER)
+        inputs = table.get("inputs")
+        if inputs is not None:
+            told += 1
+            assert opt_out in text
+            assert shown(inputs, language, table.currency) in text
+    assert told
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_shopper_can_be_told_nothing_that_is_for_merchants_and_nothing_of_other_shoppers(language: Language) -> None:
+    said = {key for kind in Kind for key in sayable(kind, language, Audience.SHOPPER)}
+    assert not [key for key in said if definitions()[key].merchant_only]
+    assert not [key for key in said if key.startswith("other_") and key != "other_inputs"]
