@@ -56,9 +56,14 @@ class BeamCache:
 class LlamaLayers:
     """Forward passes over the first layers."""
 
-    def __init__(self, tensors: dict[str, Tensor], shape: LlamaShape) -> None:
-        """Take tensors named as in transformers (`layers.0.self_attn.q_proj.weight`, ..., `norm.weight`)."""
+    def __init__(self, tensors: dict[str, Tensor], shape: LlamaShape, *, wide_prompts: bool = False) -> None:
+        """Take tensors named as in transformers (`layers.0.self_attn.q_proj.weight`, ..., `norm.weight`).
+
+        `wide_prompts` reads prompts in f32 whatever the weights' type, one layer at a time: many rows of bfloat16 are
+        slow on a CPU without instructions for it, while the one row of a next token gains from reading half the bytes.
+        """
         self.shape = shape
+        self._wide_prompts = wide_prompts
         self._embedding = tensors["embed_tokens.weight"]
         self._norm = tensors["norm.weight"]
         self._layers = [_Layer.read(tensors, f"layers.{index}.", shape) for index in range(shape.n_layers)]
@@ -81,14 +86,16 @@ class LlamaLayers:
         allowed = allowed | torch.eye(length, dtype=torch.bool)  # a pad sees itself: no row is empty
         cache = PromptCache([], [], padding, lengths)
         state = self._embedding[ids]  # (n, length, width)
-        for layer in self._layers:
+        state = state.float() if self._wide_prompts else state
+        for kept in self._layers:
+            layer = kept.wide() if self._wide_prompts else kept
             query, key, value = layer.project(state, self.shape)  # (n, heads, length, head_dim)
             query, key = _rotate(query, cos, sin), _rotate(key, cos, sin)
-            cache.keys.append(key)
-            cache.values.append(value)
+            cache.keys.append(key.to(self.dtype))
+            cache.values.append(value.to(self.dtype))
             mixed = scaled_dot_product_attention(query, key, value, attn_mask=allowed, enable_gqa=True)
             state = layer.finish(state, mixed.transpose(1, 2).reshape(n, length, -1))
-        last = state[torch.arange(n), lengths - 1]
+        last = state[torch.arange(n), lengths - 1].to(self.dtype)
         return rms_norm(last, (self.shape.width,), self._norm, self.shape.norm_eps), cache
 
     def step(self, inputs: Tensor, prompt: PromptCache, beams: BeamCache | None) -> tuple[Tensor, BeamCache]:
@@ -158,6 +165,18 @@ class _Layer:
             norm_in=weight("input_layernorm"),
             norm_mid=weight("post_attention_layernorm"),
             eps=shape.norm_eps,
+        )
+
+    def wide(self) -> "_Layer":
+        """The same weights in f32."""
+        return _Layer(
+            qkv=self.qkv.float(),
+            out=self.out.float(),
+            gate_up=self.gate_up.float(),
+            down=self.down.float(),
+            norm_in=self.norm_in.float(),
+            norm_mid=self.norm_mid.float(),
+            eps=self.eps,
         )
 
     def _fused(self, state: Tensor, shape: LlamaShape) -> tuple[Tensor, Tensor, Tensor]:

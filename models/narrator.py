@@ -108,5 +108,5 @@ def load_narrator(folder: Path, version: str) -> Narrator:
     """Load the runtime folder that `models.narrator_export` writes."""
     tensors = load_file(str(folder / "narrator.safetensors"))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    layers = LlamaLayers(tensors, NARRATOR_SHAPE)
+    layers = LlamaLayers(tensors, NARRATOR_SHAPE, wide_prompts=True)
     return Narrator(layers, tensors["embed_tokens.weight"], tokenizer, version)

@@ -57,3 +57,23 @@ def test_continued_beams_agree_with_reading_everything_at_once(reference: LlamaM
                 whole = torch.cat([prompt[row, : lengths[row]], beams[row, beam]])
                 expected = reference(whole[None]).last_hidden_state[0, -1]
                 assert torch.allclose(state[row, slot], expected, atol=1e-5)
+
+
+def test_prompts_read_in_f32_keep_closer_to_the_truth_and_continue_in_the_weights_own_type(
+    reference: LlamaModel,
+) -> None:
+    narrow = {name: tensor.bfloat16() for name, tensor in reference.state_dict().items()}
+    ids = torch.randint(1, 200, (1, 24), generator=torch.Generator().manual_seed(4))
+    lengths = torch.tensor([24])
+    with torch.inference_mode():
+        rounded = LlamaLayers({name: tensor.float() for name, tensor in narrow.items()}, SHAPE)
+        expected, _ = rounded.prefill(ids, lengths)
+        errors = {}
+        for wide in (False, True):
+            layers = LlamaLayers(narrow, SHAPE, wide_prompts=wide)
+            state, cache = layers.prefill(ids, lengths)
+            errors[wide] = float((state.float() - expected).abs().max())
+            following, _ = layers.step(state[:, None], cache, None)
+            assert following.dtype is torch.bfloat16
+    assert errors[True] < 0.02
+    assert errors[True] <= errors[False]
