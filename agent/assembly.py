@@ -97,7 +97,7 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     memory = open_outcome_memory(folder, evaluator.version)
     outcomes = OutcomeBook(memory, evaluator, catalogue, shoppers, store_clock)
     outcomes.catch_up(store)
-    learner = _learner(registry, folder, store_clock, running)
+    learner = _learner(registry, folder, (store_clock, evaluator), running)
     learner.catch_up(store)
     pack = load_pack(settings.pack)
     guard = Guard(merchant_rules(settings, pack))
@@ -106,7 +106,8 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     archive = Archive(store, shoppers, store_clock, pack, taste, catalogue.title)
     personalises = pack.personalises if settings.personalises is None else settings.personalises
     caps_spread = settings.max_spread_frac is not None
-    defaults = Defaults(pack, settings.default_deadline_ms, guard, learner.at_home, personalises, caps_spread)
+    learned = learner.start.sd if learner.start is not None else None
+    defaults = Defaults(pack, settings.default_deadline_ms, guard, learner.at_home, personalises, caps_spread, learned)
     readers = Readers(encoder, load_interest(heads / "interest.safetensors"))
     arrivals = running.arrivals if running is not None else Arrivals()
     observer = Observer(catalogue, archive, arrivals, readers, defaults)
@@ -150,13 +151,17 @@ def _catalogue(store: Store, encoder: CachedEncoder, folder: DataFolder, running
     return catalogue
 
 
-def _learner(registry: Registry, folder: DataFolder, clock: StoreClock, running: Parts | None) -> Learner:
+def _learner(
+    registry: Registry, folder: DataFolder, given: tuple[StoreClock, Evaluator], running: Parts | None
+) -> Learner:
     """What outcomes taught the active evaluator; shared with running parts while that stays."""
+    clock, evaluator = given
     version = registry.active(Kind.EVALUATOR)
     if running is not None and running.in_use.get(Kind.EVALUATOR) == version:
         return running.learner
     trained_on_demo = read_meta(registry.folder(Kind.EVALUATOR, version)).trained_on.startswith(DEMO)
-    return Learner(folder.learning, version, at_home=trained_on_demo == (clock.history_end is not None))
+    at_home = trained_on_demo == (clock.history_end is not None)
+    return Learner(folder.learning, version, at_home=at_home, start=evaluator.weights.effects)
 
 
 def _explainer(registry: Registry, encoder: CachedEncoder, catalogue: Catalogue, writer: Writer | None) -> Explainer:

@@ -18,6 +18,7 @@ from agent.records import OutcomeRecord, OutcomeType
 from agent.store import Store
 from agent.store.rows import chunks
 from models.online import OnlineEffects, Shift, Term
+from models.trained_effects import TrainedEffects
 from retrieval import Manifest, SnapshotError
 from retrieval.snapshot import open_snapshot, save_snapshot
 
@@ -30,40 +31,49 @@ _NAMES: Final = "names"
 class Learner:
     """The effects of one evaluator version, in step with the store."""
 
-    def __init__(self, folder: Path, evaluator: str, *, at_home: bool) -> None:
+    def __init__(self, folder: Path, evaluator: str, *, at_home: bool, start: TrainedEffects | None = None) -> None:
         """Resume from the snapshot in `folder` when it is whole and of this evaluator, else from nothing.
 
         Args:
             folder: Of the snapshots.
             evaluator: Version; only decisions made with it teach it.
             at_home: Whether the evaluator was trained on this store's own data.
+            start: Effects that its training fitted, if it did: learning goes on from them.
         """
         self.at_home = at_home
+        self.start = start
         self._folder = folder
         self._evaluator = evaluator
         self._lock = Lock()
         self._unsaved = 0
         self.watermark = 0
-        self.effects = OnlineEffects()
+        self.effects = self._untaught()
         try:
             self._load()
         except SnapshotError:
-            self.watermark, self.effects = 0, OnlineEffects()  # the log replays everything
+            self.watermark, self.effects = 0, self._untaught()  # the log replays everything
+
+    def _untaught(self) -> OnlineEffects:
+        return OnlineEffects() if self.start is None else self.start.state.copy()
 
     def shift(self, situations: Sequence[Sequence[Term]]) -> Shift:
         """What was learned of situations, for the evaluator.
 
         At home only a product's own effect is uncertain before an outcome touches it: products drift, the rest the
-        evaluator's own posterior covers. Elsewhere every effect is, since the evaluator has never seen such a shop.
+        evaluator's own posterior covers. Elsewhere every effect is, since the evaluator has never seen such a shop;
+        and wherever training fitted effects, since it tells how far new ones may lie from nothing.
         """
-        return self.effects.shift(situations, unseen=not self.at_home)
+        return self.effects.shift(situations, unseen=not self.at_home or self.start is not None)
 
     def catch_up(self, store: Store) -> int:
         """Learn from the store's outcomes beyond the watermark; returns how many taught something."""
         with self._lock:
             before = self.effects.lessons
-            for batch in chunks(store.outcomes_since(self.watermark), _BATCH):
+            last = store.last_outcome()
+            for batch in chunks(store.outcomes_since(self.watermark, of_quotes=True), _BATCH):
                 self._take(store, batch)
+            self._unsaved += max(0, last - self.watermark)
+            self.watermark = max(self.watermark, last)
             learned = self.effects.lessons - before
             if self._unsaved >= SAVE_EVERY:
                 self._save()
@@ -71,7 +81,7 @@ class Learner:
 
     def relearn(self, store: Store) -> None:
         """Learn the whole log again: what was erased from it no longer teaches. Writes a snapshot."""
-        fresh = Learner(self._folder / "never", self._evaluator, at_home=self.at_home)
+        fresh = Learner(self._folder / "never", self._evaluator, at_home=self.at_home, start=self.start)
         fresh._unsaved = -sys.maxsize  # its own folder is never written
         fresh.catch_up(store)
         with self._lock:

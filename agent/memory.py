@@ -71,13 +71,18 @@ class OutcomeBook:
         return Neighbours(found.bought, found.weight, found.similarity, found.price_ratio, found.count)
 
     def catch_up(self, store: Store, on_batch: Callable[[int], None] | None = None) -> int:
-        """Remember what the store holds beyond the watermark; returns how many outcomes were new."""
-        added = 0
-        for batch in chunks(store.outcomes_since(self.memory.watermark), _BATCH):
+        """Remember what the store holds beyond the watermark; returns how many outcomes were new.
+
+        Of more than the memory keeps, those that it would forget at once are left out.
+        """
+        added, last = 0, store.last_outcome()
+        newest = store.newest_since(self.memory.watermark, self.memory.capacity)
+        for batch in chunks(store.outcomes_since(self.memory.watermark, not_before=newest), _BATCH):
             self.add(batch)
             added += len(batch)
             if on_batch is not None:
                 on_batch(added)
+        self.memory.watermark = max(self.memory.watermark, last)
         return added
 
     def add(self, numbered: Sequence[tuple[int, OutcomeRecord]]) -> None:

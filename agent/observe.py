@@ -1,6 +1,6 @@
 """Step 1: a request joined with what the store knew before it, cleaned, protected attributes dropped and named."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -154,7 +154,7 @@ class Observer:
             features=feature_row(history, subject, self._catalogue.weeks, behaviour_s),
             intent=history.intent(subject.product, subject.category, behaviour_s),
             loyalty=loyalty,
-            terms=terms_of(traits, at_home=self._defaults.at_home),
+            terms=terms_of(traits, at_home=self._defaults.at_home, learned=self._defaults.learned),
             subject=subject,
             opted_out=who.opted_out,
             holds_reference=KILLED if batch.killed is not None else self._holds(product, limits, who, market),
@@ -265,6 +265,7 @@ class Defaults:
         at_home: Whether the evaluator was trained on this store's own data.
         personalises: Whether prices may be made for shoppers at all; if not, everyone is as if they had opted out.
         caps_spread: Whether the merchant caps the spread of the prices that a shopper is shown for a product.
+        learned: Prior sds of effects that the evaluator's training learned, None where it fitted none.
     """
 
     pack: Pack
@@ -273,6 +274,7 @@ class Defaults:
     at_home: bool
     personalises: bool
     caps_spread: bool = False
+    learned: Mapping[str, tuple[float, float]] | None = None
 
 
 def _pairs(requests: Sequence[QuoteRequest]) -> list[ShopperProduct]:

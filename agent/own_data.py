@@ -6,129 +6,53 @@ strangers do (their counts and habits still count). Evidence is gathered in a se
 outcomes before.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from agent.api.schemas import QuoteRequest
 from agent.observation import Observation
 from agent.observe import Observer
-from agent.records import OutcomeType
+from agent.own_outcomes import OwnOutcomes, Progress
 from agent.refusal import Refusal
 from agent.store import Store
+from agent.store.outcomes import OfferSituation
 from agent.training import MemoryNeighbours
 from models.errors import TrainingDataError
 from models.evaluator import EVIDENCE, KEY_DIM, NUMERIC, Situations, item_states, memory_keys
 from models.features import FEATURES
 from models.history import RecentItems, ShopperHistory
+from models.online import Shift
 from models.texts import behaviour_text
 from models.training.evaluator import EvaluatorData
-from models.training.own_checks import Offers
+from models.training.own_rows import EffectBuilder, OwnRows
 
 TEXTS: Final = 20_000
-_BATCH: Final = 8_192
+_BATCH: Final = 4_096
 _BLOCKS: Final = 40
-_BACK_S: Final = 8 * 7 * 86_400.0
+_UNTOLD: Final = OfferSituation({}, {})
 _STRANGER: Final = behaviour_text(ShopperHistory(), lambda _: "", 0.0)
 
-Progress = Callable[[str, float], None]
 ItemsOf = Callable[[Sequence[str]], NDArray[np.float32]]
-
-
-@dataclass(frozen=True, slots=True)
-class OwnOutcomes:
-    """Outcomes as columns, `(n,)` each; shoppers and products are numbered, -1 is nobody."""
-
-    shoppers: list[str]
-    products: list[str]
-    currencies: list[str]
-    currency: NDArray[np.int64]
-    shopper: NDArray[np.int64]
-    product: NDArray[np.int64]
-    at_s: NDArray[np.float64]
-    price_minor: NDArray[np.int64]
-    reference_minor: NDArray[np.int64]
-    bought: NDArray[np.float32]
-    weight: NDArray[np.float32]
-    with_propensity: int
-
-    def __len__(self) -> int:
-        """How many."""
-        return len(self.bought)
-
-    @property
-    def offers(self) -> Offers:
-        """What the checks read."""
-        ratio = np.log(self.price_minor / self.reference_minor).astype(np.float32)
-        return Offers(self.product, self.at_s, ratio, self.bought)
-
-
-def read_outcomes(store: Store, progress: Progress) -> OwnOutcomes:
-    """All offers whose fate is known; a purchase that was returned counts as one: what was kept is another question."""
-    shoppers: dict[str, int] = {}
-    products: dict[str, int] = {}
-    currencies: dict[str, int] = {}
-    columns: list[tuple[int, int, int, float, int, int, float, float]] = []
-    last: dict[str, int] = {}  # rows of quotes: a later purchase replaces the decline
-    priced = 0
-    for number, outcome in store.outcomes_since(0):
-        if outcome.type is OutcomeType.RETURNED or outcome.product_id is None or not outcome.reference_minor:
-            continue
-        bought = float(outcome.type is OutcomeType.PURCHASED)
-        if outcome.quote_id is not None and outcome.quote_id in last:
-            row = last[outcome.quote_id]
-            columns[row] = (*columns[row][:6], max(bought, columns[row][6]), columns[row][7])
-            continue
-        if outcome.quote_id is not None:
-            last[outcome.quote_id] = len(columns)
-        columns.append(
-            (
-                shoppers.setdefault(outcome.shopper_id, len(shoppers)) if outcome.shopper_id is not None else -1,
-                products.setdefault(outcome.product_id, len(products)),
-                currencies.setdefault(outcome.currency, len(currencies)),
-                outcome.at.timestamp(),
-                outcome.price_minor,
-                outcome.reference_minor,
-                bought,
-                outcome.weight,
-            )
-        )
-        priced += outcome.propensity is not None
-        if number % 100_000 == 0:
-            progress("read outcomes", 0.5)
-    progress("read outcomes", 1.0)
-    table = np.asarray(columns, np.float64).reshape(-1, 8)
-    product = table[:, 1].astype(np.int64)
-    return OwnOutcomes(
-        shoppers=list(shoppers),
-        products=list(products),
-        currencies=list(currencies),
-        currency=table[:, 2].astype(np.int64),
-        shopper=table[:, 0].astype(np.int64),
-        product=product,
-        at_s=table[:, 3],
-        price_minor=table[:, 4].astype(np.int64),
-        reference_minor=table[:, 5].astype(np.int64),
-        bought=table[:, 6].astype(np.float32),
-        weight=table[:, 7].astype(np.float32),
-        with_propensity=priced,
-    )
 
 
 @dataclass(frozen=True, slots=True)
 class Walker:
     """What makes rows of outcomes."""
 
+    store: Store
     observer: Observer
     items_of: ItemsOf
     projection: NDArray[np.float64]
 
-    def rows(self, own: OwnOutcomes, work: Path, progress: Progress) -> EvaluatorData:
+    def rows(self, own: OwnOutcomes, work: Path, progress: Progress) -> OwnRows:
         """Training rows in the outcomes' order; `work` takes the large arrays."""
         n = len(own)
         numeric = np.lib.format.open_memmap(work / "numeric.npy", "w+", np.float32, (n, NUMERIC))
@@ -136,10 +60,13 @@ class Walker:
         states = _States(self.observer.encode_texts([_STRANGER])[0])
         shopper_row = np.zeros(n, np.int64)
         product_states = np.zeros((len(own.products), len(states.stranger)), np.float32)
+        effects, rival = EffectBuilder(n), np.full(n, np.nan, np.float32)
         order = np.lexsort((own.at_s, own.shopper))
         for start in range(0, n, _BATCH):
             part = order[start : start + _BATCH]
             seen = self._observe(own, part, states)
+            effects.add(part.tolist(), [o.terms for o in seen])
+            rival[part] = [_rival(o) for o in seen]
             encoded = self.observer.encode(seen)
             shopper_row[part] = states.rows([o.past.text for o in seen], encoded.shopper)
             product_states[own.product[part]] = encoded.product
@@ -149,10 +76,11 @@ class Walker:
             keys[part] = memory_keys(item_states(recents, self.items_of), encoded.product, self.projection)
             progress("observe outcomes", (start + len(part)) / n)
         self._evidence(own, numeric, keys, progress)
-        return _data(own, numeric, shopper_row, states, product_states)
+        data = _data(own, numeric, shopper_row, states, product_states)
+        return OwnRows(data, effects.columns(), own.at_s, rival)
 
     def _observe(self, own: OwnOutcomes, part: NDArray[np.int64], states: "_States") -> list[Observation]:
-        requests = [_request(own, row) for row in part.tolist()]
+        requests = _requests(self.store, own, part)
         found = []
         for one in self.observer.observe(requests, _moment(float(own.at_s[part].max())), to_price=False):
             if isinstance(one, Refusal):
@@ -208,8 +136,14 @@ class _States:
         return np.stack(self._states)
 
 
-def situations_of(data: EvaluatorData, rows: NDArray[np.int64]) -> Situations:
+def _rival(observation: Observation) -> float:
+    minor = observation.market.rival_minor
+    return math.log(minor / observation.reference_minor) if minor else math.nan
+
+
+def situations_of(own: OwnRows, rows: NDArray[np.int64], shift: Shift | None = None) -> Situations:
     """Rows as the evaluator reads them."""
+    data = own.data
     numeric = np.asarray(data.numeric[rows])
     ends = len(FEATURES) + len(EVIDENCE)
     zeros = np.zeros(len(rows), np.float32)
@@ -223,7 +157,8 @@ def situations_of(data: EvaluatorData, rows: NDArray[np.int64]) -> Situations:
         familiarity=zeros + 1,
         intent=zeros,
         trend=zeros,
-        rival_log_ratio=zeros * np.nan,
+        rival_log_ratio=own.rival[rows],
+        shift=shift,
     )
 
 
@@ -234,8 +169,6 @@ def _data(
     states: _States,
     product_states: NDArray[np.float32],
 ) -> EvaluatorData:
-    sold = own.bought > 0
-    kept = float(own.weight[sold].mean() / own.weight[~sold].mean())  # share of the declined offers that are in the log
     nobody = own.shopper < 0
     return EvaluatorData(
         numeric=numeric,
@@ -245,31 +178,12 @@ def _data(
         product_states=product_states,
         stranger=states.stranger,
         log_ratio=np.log(own.price_minor / own.reference_minor).astype(np.float32),
-        rate=np.full(len(own), kept, np.float32),
+        rate=np.ones(len(own), np.float32),  # weights undo the sampling, whatever it followed
         bought=own.bought,
         weight=own.weight,
-        returned=_came_back(own),
+        returned=own.returned,
         cluster=np.where(nobody, -1 - np.arange(len(own)), own.shopper),
     )
-
-
-def _came_back(own: OwnOutcomes) -> NDArray[np.float32]:
-    """1 when the shopper buys again within eight weeks, 0 when not, nan when unknown or not yet over."""
-    back = np.full(len(own), np.nan, np.float32)
-    order = np.lexsort((own.at_s, own.shopper))
-    next_s = np.full(len(own), np.inf)
-    upcoming, owner = np.inf, -2
-    for row in order[::-1].tolist():
-        if own.shopper[row] != owner:
-            upcoming, owner = np.inf, int(own.shopper[row])
-        next_s[row] = upcoming
-        if own.bought[row] > 0:
-            upcoming = float(own.at_s[row])
-    over = own.at_s + _BACK_S <= own.at_s.max()
-    soon = next_s - own.at_s <= _BACK_S
-    known = (own.shopper >= 0) & (over | soon)
-    back[known] = soon[known]
-    return back
 
 
 def _blocks(order: NDArray[np.int64], at_s: NDArray[np.float64]) -> Iterator[NDArray[np.int64]]:
@@ -278,19 +192,37 @@ def _blocks(order: NDArray[np.int64], at_s: NDArray[np.float64]) -> Iterator[NDA
     yield from (block for block in np.split(order, np.searchsorted(at_s[order], edges, side="right")) if len(block))
 
 
-def _request(own: OwnOutcomes, row: int) -> QuoteRequest:
+def _requests(store: Store, own: OwnOutcomes, part: NDArray[np.int64]) -> list[QuoteRequest]:
+    """What each outcome's offer answered: a quote's own request, or what the import said of shopper and situation."""
+    told = store.situations_of(own.seq[part].tolist())
+    return [_request(store, own, row, told.get(int(own.seq[row]), _UNTOLD)) for row in part.tolist()]
+
+
+def _request(store: Store, own: OwnOutcomes, row: int, told: OfferSituation) -> QuoteRequest:
     currency = own.currencies[own.currency[row]]
-    shopper = own.shoppers[own.shopper[row]] if own.shopper[row] >= 0 else None
-    return QuoteRequest.model_validate(
-        {
-            "shopper": {"id": shopper},
-            "product": {
-                "id": own.products[own.product[row]],
-                "list_price": {"amount_minor": int(own.reference_minor[row]), "currency": currency},
-            },
-            "context": {"at": _moment(float(own.at_s[row])).isoformat()},
-        }
-    )
+    list_price = {"amount_minor": int(own.reference_minor[row]), "currency": currency}
+    at = _moment(float(own.at_s[row])).isoformat()
+    product: dict[str, Any] = {"id": own.products[own.product[row]], "list_price": list_price}
+    shopper: dict[str, Any] = {"id": own.shoppers[own.shopper[row]] if own.shopper[row] >= 0 else None}
+    context: dict[str, Any] = dict(told.context)
+    if told.profile:
+        shopper["profile"] = dict(told.profile)
+    if (rival := context.pop("competitor_prices", None)) is not None:
+        context["competitor_prices"] = [{"amount_minor": int(rival), "currency": currency}]
+    if "inventory" in context:
+        context["inventory"] = int(context["inventory"])
+    quote = own.quotes.get(int(own.seq[row]))
+    asked = store.request_of(quote) if quote is not None else None
+    if asked is not None:
+        product |= {name: value for name, value in _mapping(asked, "product").items() if name not in product}
+        shopper |= {"profile": _mapping(asked, "shopper").get("profile")}
+        context = dict(_mapping(asked, "context"))
+    return QuoteRequest.model_validate({"shopper": shopper, "product": product, "context": {**context, "at": at}})
+
+
+def _mapping(request: Mapping[str, JsonValue], name: str) -> Mapping[str, JsonValue]:
+    value = request.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _moment(at_s: float) -> datetime:

@@ -9,15 +9,16 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from agent.own_data import OwnOutcomes, Progress, Walker, read_outcomes, situations_of
+from agent.own_data import Walker, situations_of
+from agent.own_outcomes import OwnOutcomes, Progress, read_outcomes
 from agent.pricing import Parts
 from models.evaluator import save_evaluator
 from models.registry import Kind, ModelMeta, Registry
 from models.training.cards import card
-from models.training.evaluator import EvaluatorData
-from models.training.own import Split, Trained, own_projection, train_own
-from models.training.own_checks import check_offers
+from models.training.own import Trained, own_projection, train_own
+from models.training.own_checks import check_offers, propensity_note
 from models.training.own_report import OwnReport, report
+from models.training.own_rows import OwnRows, Split
 from models.versions import CARD, install_deltas
 
 
@@ -37,12 +38,13 @@ def train_on_store(parts: Parts, version: str, progress: Progress) -> OwnTrainin
     """
     own = read_outcomes(parts.store, progress)
     check_offers(own.offers, datetime.now(UTC).timestamp())
+    own = own.sample()
     with TemporaryDirectory() as folder:
         work = Path(folder)
-        data = _walk(parts, own, work, progress)
+        rows = _walk(parts, own, work, progress)
         split = Split.by_time(own.at_s)
-        trained = train_own(data, split, version, progress)
-        found = report(data, split, trained.evaluator, lambda rows: situations_of(data, rows))
+        trained = train_own(rows, split, version, progress)
+        found = report(rows, split, trained, situations_of)
         registry = Registry(parts.folder.models)
         meta = _meta(registry, own, trained, (version, _metrics(found)))
         files = work / "version"
@@ -54,22 +56,23 @@ def train_on_store(parts: Parts, version: str, progress: Progress) -> OwnTrainin
     return OwnTraining(meta, _noted(found, own))
 
 
-def _walk(parts: Parts, own: OwnOutcomes, work: Path, progress: Progress) -> EvaluatorData:
+def _walk(parts: Parts, own: OwnOutcomes, work: Path, progress: Progress) -> OwnRows:
     products = parts.catalogue.known_states(own.products)
     return Walker(
-        observer=parts.pipeline.observer, items_of=parts.catalogue.known_states, projection=own_projection(products)
+        store=parts.store,
+        observer=parts.pipeline.observer,
+        items_of=parts.catalogue.known_states,
+        projection=own_projection(products),
     ).rows(own, work, progress)
 
 
 def _noted(found: OwnReport, own: OwnOutcomes) -> OwnReport:
-    share = own.with_propensity / len(own)
-    if share > 0.5:
-        return found
-    note = (
-        f"{share:.0%} of the outcomes say how likely their price was: where prices followed demand (a sale because it "
-        "sells), the price response is confounded; exploration (PRICESMITH_EXPLORATION=cautious) mends that"
-    )
-    return found.with_note(note)
+    if own.of > len(own):
+        found = found.with_note(
+            f"trained on {len(own):,} of {own.of:,} outcomes, purchases first, weighted so that they stand for all"
+        )
+    note = propensity_note(own.offers, own.propensity)
+    return found if note is None else found.with_note(note)
 
 
 def _metrics(found: OwnReport) -> dict[str, float]:
@@ -102,10 +105,15 @@ def _meta(registry: Registry, own: OwnOutcomes, trained: Trained, named: tuple[s
         kind=Kind.EVALUATOR,
         version=version,
         created_at=datetime.now(UTC),
-        trained_on=f"{len(own)} outcomes of this store, {first} to {last}",
+        trained_on=f"{own.of} outcomes of this store, {first} to {last}",
         data_sha256=digest.hexdigest(),
         base={},
-        config={k: v if isinstance(v, int | float) else str(v) for k, v in trained.config.items()},
+        config={
+            **{k: v if isinstance(v, int | float) else str(v) for k, v in trained.config.items()},
+            "kinks": trained.choice.kinks,
+            "network_share": trained.choice.share,
+            **{f"validation log loss, {name}": loss for name, loss in trained.choice.losses.items()},
+        },
         metrics=metrics,
         requires={Kind.ENCODER: registry.active(Kind.ENCODER)},
         git_revision="unknown",

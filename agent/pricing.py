@@ -39,6 +39,7 @@ from agent.shoppers import ShopperBook
 from agent.store import Store, StoreError
 from agent.store.codec import Offer
 from agent.store.erasure import Erased
+from agent.store.events import content_id
 from agent.tokens import TokenSigner, Verification
 from models.registry import Kind, Registry
 from models.weeks import week_of, week_start
@@ -112,21 +113,32 @@ class Service:
                 fresh.setdefault(answer.outcome_id, answer)
         known = self._parts.store.known_outcomes(list(fresh))
         if len(known) < len(fresh):
-            self._learn([outcome for outcome_id, outcome in fresh.items() if outcome_id not in known])
+            self._keep([outcome for outcome_id, outcome in fresh.items() if outcome_id not in known])
+            self.remember()
         return answers
 
     def add_events(self, events: Sequence[EventRecord]) -> None:
         """Record behaviour; purchases count as sales of their product."""
-        mapped = [self._on_behaviour_clock(event) for event in events]
-        self._parts.store.append_events(mapped)
+        mapped = self._parts.store.append_events([self._on_behaviour_clock(event) for event in events])
         self._parts.shoppers.forget({event.shopper_id for event in mapped})
         bought = [event for event in mapped if event.type is EventType.PURCHASE and event.product_id is not None]
         self._parts.catalogue.add_purchases([_week(event) for event in bought])
 
     def import_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
         """Keep outcomes of offers that were made elsewhere; those that are new count as sales and are remembered."""
+        self.keep_outcomes(outcomes)
+        self.remember()
+
+    def keep_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
+        """The same for one batch of many; `remember` follows the last."""
         known = self._parts.store.known_outcomes([outcome.outcome_id for outcome in outcomes])
-        self._learn(list({o.outcome_id: o for o in outcomes if o.outcome_id not in known}.values()))
+        self._keep(list({o.outcome_id: o for o in outcomes if o.outcome_id not in known}.values()))
+
+    def remember(self) -> None:
+        """Take what the store has and memory has not into memory."""
+        with self._remembering:
+            self._parts.outcomes.catch_up(self._parts.store)
+            self._parts.learner.catch_up(self._parts.store)
 
     def list_price(self, product_id: str) -> int | None:
         """A product's list price in minor units, None when it is unknown."""
@@ -253,15 +265,12 @@ class Service:
                 parts.catalogue.index.save(parts.folder.product_index)
             parts.store.close()
 
-    def _learn(self, outcomes: Sequence[OutcomeRecord]) -> None:
-        """Keep outcomes, count the sales among them, remember and learn from them at once."""
+    def _keep(self, outcomes: Sequence[OutcomeRecord]) -> None:
+        """Keep outcomes, and count the sales among them."""
         self._parts.store.record_outcomes(outcomes)
         self.add_events(
             [_purchase(o) for o in outcomes if o.type is OutcomeType.PURCHASED and o.product_id is not None]
         )
-        with self._remembering:
-            self._parts.outcomes.catch_up(self._parts.store)
-            self._parts.learner.catch_up(self._parts.store)
 
     def _on_behaviour_clock(self, event: EventRecord) -> EventRecord:
         return replace(event, at=self._parts.store_clock.behaviour_time(event.at))
@@ -291,8 +300,8 @@ def _outcome(report: OutcomeReport, offer: Offer | None) -> OutcomeRecord | Refu
 
 
 def _purchase(outcome: OutcomeRecord) -> EventRecord:
-    """The sale that an outcome tells of; shops report it as an outcome or as an event, not as both."""
-    return EventRecord(
+    """The sale that an outcome tells of; a shop that also reports it as an event is understood (`content_id`)."""
+    sale = EventRecord(
         shopper_id=outcome.shopper_id or f"anonymous:{uuid7()}",
         type=EventType.PURCHASE,
         at=outcome.at,
@@ -302,6 +311,7 @@ def _purchase(outcome: OutcomeRecord) -> EventRecord:
         list_minor=outcome.reference_minor,
         currency=outcome.currency,
     )
+    return replace(sale, event_id=content_id(sale)) if outcome.shopper_id is not None else sale
 
 
 def _week(event: EventRecord) -> ProductWeek:

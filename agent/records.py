@@ -57,7 +57,7 @@ class ProductRecord:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One act of one shopper. `price_minor` and `list_minor` are per unit."""
+    """One act of one shopper. `price_minor` and `list_minor` are per unit; one `event_id` is kept once."""
 
     shopper_id: str
     type: EventType
@@ -68,6 +68,7 @@ class EventRecord:
     list_minor: int | None = None
     currency: str | None = None
     text: str = ""
+    event_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ class OutcomeRecord:
     """An offer that a shopper saw and what followed.
 
     `quote_id` is None for imported outcomes. `weight` is the inverse sampling rate when a log was subsampled.
-    `propensity` is the probability (density) with which the offered price was chosen, when known.
+    `propensity` is the probability (density) with which the offered price was chosen, when known. `profile` and
+    `context` are the situation of an imported outcome; that of a quote is in its decision. In a context
+    `competitor_prices` is the cheapest one in minor units, `deadline` RFC 3339.
     """
 
     outcome_id: str
@@ -90,6 +93,8 @@ class OutcomeRecord:
     quote_id: str | None = None
     propensity: float | None = None
     weight: float = 1.0
+    profile: Mapping[str, Attribute] | None = None
+    context: Mapping[str, Attribute] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ product's level by 0.28, which makes intervals cover what the demo store sold in
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -48,10 +48,18 @@ _WORD: Final = _Sd(0.7, 0.5)
 _TENTS: Final = ((_COARSE, _Sd(0.9, 0.6)), (_FINE, _Sd(0.35, 0.25)))
 
 
-def terms_of(traits: Sequence[Trait], *, at_home: bool) -> tuple[Term, ...]:
-    """The effects that a situation's traits touch."""
-    scale = AT_HOME if at_home else 1.0
-    return (_term(("all", 1.0, _ALL), scale), *(term for trait in traits for term in _scaled(trait, scale)))
+def terms_of(
+    traits: Sequence[Trait], *, at_home: bool, learned: Mapping[str, tuple[float, float]] | None = None
+) -> tuple[Term, ...]:
+    """The effects that a situation's traits touch; `learned` prior sds by `Term.group` take the place of the usual."""
+    scale = AT_HOME if at_home and learned is None else 1.0
+    terms = (_term(("all", 1.0, _ALL), scale), *(term for trait in traits for term in _scaled(trait, scale)))
+    return terms if learned is None else tuple(_relearned(term, learned) for term in terms)
+
+
+def _relearned(term: Term, learned: Mapping[str, tuple[float, float]]) -> Term:
+    sd = learned.get(term.group)
+    return term if sd is None else replace(term, level_sd=sd[0], slope_sd=sd[1])
 
 
 @lru_cache(maxsize=50_000)

@@ -7,7 +7,7 @@ depend on a batch.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,7 @@ from models.history import RecentItems
 from models.monotone import MonotoneHead, sigmoid
 from models.online import Shift
 from models.taste import FLOOR
+from models.trained_effects import TrainedEffects
 
 Floats = NDArray[np.float64]
 
@@ -125,6 +126,8 @@ class EvaluatorWeights:
     satisfaction: MonotoneHead
     key_projection: Floats  # (384, KEY_DIM)
     base_rate: float
+    rival: float | None = None  # what each log unit above the cheapest competitor takes away; None: the prior's
+    effects: TrainedEffects | None = None  # that online learning starts from
 
 
 class Evaluator:
@@ -133,7 +136,8 @@ class Evaluator:
     def __init__(self, weights: EvaluatorWeights, version: str, priors: ContextPriors | None = None) -> None:
         """Hold the weights."""
         self._weights = weights
-        self._priors = priors or ContextPriors()
+        priors = priors or ContextPriors()
+        self._priors = priors if weights.rival is None else replace(priors, rival=weights.rival)
         self.version = version
 
     @property
@@ -342,6 +346,12 @@ def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], pat
         tensors[f"{name}.mean"] = np.ascontiguousarray(head.mean, np.float32)
         tensors[f"{name}.covariance"] = np.ascontiguousarray(covariance, np.float32)
     tensors["base_rate"] = np.asarray([weights.base_rate], np.float32)
+    if weights.purchase.ramps is not None:
+        tensors["purchase.ramps"] = np.ascontiguousarray(weights.purchase.ramps, np.float32)
+    if weights.rival is not None:
+        tensors["rival"] = np.asarray([weights.rival], np.float32)
+    if weights.effects is not None:
+        tensors |= weights.effects.to_tensors()
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(path))
 
@@ -361,9 +371,13 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
             **{name: tensors[name] for name in _VECTORS},
             binning=Binning(*(tensors[f"binning.{name}"].astype(np.float32) for name in _BINNING)),
             hidden=tuple((tensors[f"hidden.{i}.matrix"], tensors[f"hidden.{i}.bias"]) for i in layers),
-            purchase=MonotoneHead.from_posterior(tensors["purchase.mean"], tensors["purchase.covariance"]),
+            purchase=MonotoneHead.from_posterior(
+                tensors["purchase.mean"], tensors["purchase.covariance"], tensors.get("purchase.ramps")
+            ),
             satisfaction=MonotoneHead.from_posterior(tensors["satisfaction.mean"], tensors["satisfaction.covariance"]),
             base_rate=float(tensors["base_rate"][0]),
+            rival=float(tensors["rival"][0]) if "rival" in tensors else None,
+            effects=TrainedEffects.from_tensors(tensors),
         )
     except KeyError as error:
         raise RegistryError(

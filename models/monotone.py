@@ -33,27 +33,36 @@ def sigmoid(values: Floats) -> Floats:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * values)))
 
 
-def price_basis(log_ratio: Floats, size: int) -> Floats:
-    """Falling functions of `x`, `(..., size)`: -x, then the pull of a deal, tanh(-x / 0.15)."""
-    columns = [-log_ratio, np.tanh(-log_ratio / DEAL_SCALE)]
-    return np.stack(columns[:size], axis=-1)
+def price_basis(log_ratio: Floats, size: int, ramps: Floats | None = None) -> Floats:
+    """Falling functions of `x`, `(..., size)`: -x, then the pull of a deal, tanh(-x / 0.15), or `ramps`."""
+    if ramps is None:
+        return np.stack([-log_ratio, np.tanh(-log_ratio / DEAL_SCALE)][:size], axis=-1)
+    return np.concatenate([-log_ratio[..., None], ramp_basis(log_ratio, ramps)], axis=-1)[..., :size]
+
+
+def ramp_basis(log_ratio: Floats, ramps: Floats) -> Floats:
+    """Straight falls from 0 to -1, zero at the reference: `ramps` `(k, 2)` are start and width; `(..., k)`."""
+    low, width = ramps[:, 0], ramps[:, 1]
+    at_reference = np.clip(-low / width, 0.0, 1.0)
+    return np.asarray(at_reference - np.clip((log_ratio[..., None] - low) / width, 0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
 class MonotoneHead:
-    """Mean weights `(K + 1, d)` and draws `(N_DRAWS, K + 1, d)` from the posterior."""
+    """Mean weights `(K + 1, d)` and draws `(N_DRAWS, K + 1, d)` from the posterior; `ramps` as in `price_basis`."""
 
     mean: Floats
     draws: Floats
+    ramps: Floats | None = None
 
     @classmethod
-    def from_posterior(cls, mean: Floats, covariance: Floats) -> "MonotoneHead":
+    def from_posterior(cls, mean: Floats, covariance: Floats, ramps: Floats | None = None) -> "MonotoneHead":
         """Draw once from the posterior; `covariance` is over the flattened weights, `((K+1)*d, (K+1)*d)`."""
         values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
         root = vectors * np.sqrt(np.clip(values, 0.0, None))
         half = np.random.default_rng(_DRAW_SEED).standard_normal((N_DRAWS // 2, len(values)))
         noise = np.concatenate([half, -half])  # antithetic: the draws' mean is the mean
-        return cls(mean, mean[None] + (noise @ root.T).reshape(N_DRAWS, *mean.shape))
+        return cls(mean, mean[None] + (noise @ root.T).reshape(N_DRAWS, *mean.shape), ramps)
 
     def terms(self, phi: Floats) -> Floats:
         """Level and slopes before softplus, `(n, K+1)`."""
@@ -71,7 +80,7 @@ class MonotoneHead:
             terms[:, 0] += shift[0]
             terms[:, 1] += shift[1]
         slopes = SLOPE_MIN + softplus(terms[:, 1:][:, :size])
-        basis = price_basis(log_ratio, slopes.shape[1])
+        basis = price_basis(log_ratio, slopes.shape[1], self.ramps)
         return np.asarray(terms[:, :1] + np.einsum("nk,nmk->nm", slopes, basis))
 
     def drawn_logits(
@@ -83,11 +92,11 @@ class MonotoneHead:
             terms[:, :, 0] += shift[0]
             terms[:, :, 1] += shift[1]
         slopes = SLOPE_MIN + softplus(terms[:, :, 1:][:, :, :size])
-        basis = price_basis(log_ratio, slopes.shape[2])
+        basis = price_basis(log_ratio, slopes.shape[2], self.ramps)
         return np.asarray(terms[:, None, :, 0] + np.einsum("nsk,nmk->nms", slopes, basis))
 
     def rest(self, phi: Floats, log_ratio: Floats) -> Floats:
         """What the further slopes add to the mean logit at one price each, `log_ratio` `(n,)`; returns `(n,)`."""
         slopes = SLOPE_MIN + softplus(self.terms(phi)[:, 1:])
-        basis = price_basis(log_ratio, slopes.shape[1])
+        basis = price_basis(log_ratio, slopes.shape[1], self.ramps)
         return np.asarray((slopes * basis)[:, 1:].sum(axis=1))

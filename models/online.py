@@ -49,6 +49,11 @@ class Term:
     slope_sd: float
     alone: bool = False
 
+    @property
+    def group(self) -> str:
+        """What has the same prior: the words of one field, the tents of one number and width."""
+        return self.name.partition("=")[0] if "=" in self.name else self.name.rpartition(":")[0] or self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
@@ -158,6 +163,10 @@ class OnlineEffects:
                 level_draws[row] += a_ * drawn[0]
                 slope_draws[row] += b_ * drawn[1]
         return Shift(level, slope, level_draws, slope_draws)
+
+    def copy(self) -> "OnlineEffects":
+        """The same state, to learn on from."""
+        return OnlineEffects.from_arrays(self.names, self.to_arrays())
 
     @property
     def names(self) -> list[str]:

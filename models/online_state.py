@@ -89,7 +89,7 @@ class Single:
         root = math.sqrt(self.level_var)
         across = self.cov / root if root > 0 else 0.0
         rest = math.sqrt(max(0.0, self.slope_var - across * across))
-        return root * noise[0], across * noise[0] + rest * noise[1]
+        return self.level + root * noise[0], self.slope + across * noise[0] + rest * noise[1]
 
 
 @dataclass(slots=True)

@@ -97,6 +97,11 @@ class OutcomeMemory:
         return len(self._index)
 
     @property
+    def capacity(self) -> int:
+        """How many outcomes are kept, the newest."""
+        return self._capacity
+
+    @property
     def version(self) -> str:
         """Changes with every write; recorded in decisions."""
         return f"{self.made_with}/{len(self._index)}.{self._index.changes}"

@@ -18,6 +18,8 @@ LATEST: Final = datetime.fromisoformat("2100-01-01T00:00:00+00:00")
 
 def clean_text(text: str) -> str:
     """Refuse control characters; drop invisible format characters (bidi marks, zero-width), keep line breaks."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
     for position, char in enumerate(text):
         if char not in _LINE_BREAKS and unicodedata.category(char) in _REFUSED:
             raise ValueError(f"control character U+{ord(char):04X} at position {position} is not allowed")

@@ -93,21 +93,28 @@ def _import(kind: ImportKind, file: Path, data_dir: Path | None, options: Import
         service = open_service(settings, store)
         try:
             sinks = _sinks(store, service)
-            report = run_import(kind, file, sinks, options, lambda rows: progress(f"import: {rows:,} rows", 0.5))
+            report = run_import(kind, file, sinks, options, lambda rows: progress(_rows_read(rows), 0.5))
+            progress("remember", 0.0)
+            service.remember()
         finally:
             service.close()
-        progress(f"import: {report.read:,} rows", 1.0)
+        progress(f"import: {report.read} rows", 1.0)
     _tell(report, json)
     if report.bad:
         raise typer.Exit(1)
+
+
+def _rows_read(rows: int) -> str:
+    """By the ten thousand, so that a log of a long import stays short."""
+    return f"import: {rows - rows % 10_000 if rows >= 10_000 else rows} rows"
 
 
 def _sinks(store: Store, service: Service) -> Sinks:
     return Sinks(
         products=service.upsert_products,
         events=service.add_events,
-        shoppers=store.upsert_shoppers,
-        outcomes=service.import_outcomes,
+        shoppers=store.upsert_profiles,
+        outcomes=service.keep_outcomes,
         reference_of=service.list_price,
     )
 

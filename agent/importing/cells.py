@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from agent.api.fields import EARLIEST, LATEST, clean_text
@@ -70,7 +71,7 @@ class Cells:
         if isinstance(value, bool | dict | list):
             raise CellError(column, value, "is not a price")
         try:
-            minor = to_minor(_plain(value), self.currency())
+            minor = _minor(_plain(value), self.currency())
         except MoneyError as error:
             raise CellError(column, value, str(error)) from None
         if minor < least:
@@ -122,7 +123,7 @@ class Cells:
     def prefixed(self, prefix: str) -> dict[str, Attribute]:
         """Columns named `prefix.X`, by X."""
         start = f"{prefix}."
-        return {n.removeprefix(start): self.attribute(n) for n in self._cells if n.startswith(start) and n != start}
+        return {n[len(start) :]: self.attribute(n) for n in self._cells if n.startswith(start) and n != start}
 
     def others(self, known: frozenset[str]) -> dict[str, Attribute]:
         """All further columns as attributes, but for those of shoppers and situations."""
@@ -143,6 +144,9 @@ class Cells:
         if isinstance(value, int | float) or _NUMERAL.fullmatch(_plain(value)):
             return self.number(column) or 0.0
         return self.text(column, limit=_ATTRIBUTE)
+
+
+_minor = lru_cache(50_000)(to_minor)  # a shop has few prices
 
 
 def _empty(value: Any) -> bool:

@@ -3,20 +3,21 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.importing.cells import Cells
 from agent.importing.errors import CellError
 from agent.importing.rows import RawRow
-from agent.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
+from agent.records import Attribute, EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
+from agent.store.events import content_id
 
 _MONEY_COLUMNS: Final = ("currency", "min_price", "max_price", "map_price")
 PRODUCT_COLUMNS: Final = frozenset(
     ("product_id", "title", "description", "category", "brand", "list_price", "cost", "inventory", "rating")
 ).union(_MONEY_COLUMNS)
 EVENT_COLUMNS: Final = frozenset(
-    ("shopper_id", "type", "product_id", "at", "quantity", "price", "list_price", "currency", "text")
+    ("event_id", "shopper_id", "type", "product_id", "at", "quantity", "price", "list_price", "currency", "text")
 )
 OUTCOME_COLUMNS: Final = frozenset(
     ("outcome_id", "shopper_id", "product_id", "price", "reference_price", "bought", "quantity", "at", "currency")
@@ -26,6 +27,7 @@ NEEDED: Final = {
     "events": ("shopper_id", "type", "at"),
     "outcomes": ("product_id", "price", "bought", "at"),
 }
+_CONTEXT_TEXTS: Final = ("season", "location", "jurisdiction", "channel")
 _SMALLEST: Final = 1e-12  # of a propensity or a weight: an offer that could not be made was not made
 _BOUGHT: Final = {"1": True, "0": False, "true": True, "false": False, "1.0": True, "0.0": False}
 
@@ -66,7 +68,9 @@ def parse_product(row: RawRow, currency: str | None) -> ProductRecord:
 
 
 def parse_event(row: RawRow, currency: str | None) -> ParsedEvent:
-    """An event; `profile.X` columns describe its shopper, `context.X` columns are read by `score` alone.
+    """An event; `profile.X` columns describe its shopper, `context.X` columns mean nothing here.
+
+    Without an `event_id` its content is its identity.
 
     Raises:
         CellError: A cell is not right.
@@ -90,6 +94,7 @@ def parse_event(row: RawRow, currency: str | None) -> ParsedEvent:
     if event.product_id is None and not event.text:
         raise CellError("product_id", "", "is missing; an event needs a product_id or a text")
     profile = cells.prefixed("profile")
+    event = replace(event, event_id=cells.text("event_id") or content_id(event))
     return ParsedEvent(event, ShopperRecord(event.shopper_id, profile) if profile else None)
 
 
@@ -121,7 +126,24 @@ def parse_outcome(row: RawRow, currency: str | None, reference_of: ReferenceOf) 
         at=cells.time("at"),
         propensity=cells.number("propensity", _SMALLEST, 1e6),
         weight=cells.number("weight", _SMALLEST, 1e9) or 1.0,
+        profile=cells.prefixed("profile") or None,
+        context=_context(cells) or None,
     )
+
+
+def _context(cells: Cells) -> dict[str, Attribute]:
+    """`context.X` columns by X, those that a quote's context gives a meaning checked for it."""
+    context = cells.prefixed("context")
+    context.pop("at", None)
+    for name in ("competitor_prices", "competitor_price"):
+        if context.pop(name, None) is not None:
+            context["competitor_prices"] = float(cells.minor(f"context.{name}", least=1) or 0)
+    if "inventory" in context:
+        context["inventory"] = float(cells.count("context.inventory") or 0)
+    if "deadline" in context:
+        context["deadline"] = cells.time("context.deadline").isoformat()
+    texts = {name: cells.text(f"context.{name}") for name in _CONTEXT_TEXTS if name in context}
+    return context | texts
 
 
 def _given(value: int | None, column: str) -> int:

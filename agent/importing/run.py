@@ -194,10 +194,16 @@ def _land(kind: ImportKind, good: Sequence[Any], sinks: Sinks) -> None:
     if kind is ImportKind.PRODUCTS:
         sinks.products(good)
     elif kind is ImportKind.OUTCOMES:
-        sinks.outcomes(good)
+        outcomes: Sequence[OutcomeRecord] = good
+        told = [(o.shopper_id, o.profile) for o in outcomes if o.shopper_id is not None and o.profile]
+        _describe({shopper_id: ShopperRecord(shopper_id, profile) for shopper_id, profile in told}, sinks)
+        sinks.outcomes(outcomes)
     else:
         parsed: Sequence[ParsedEvent] = good
-        shoppers = {item.shopper.shopper_id: item.shopper for item in parsed if item.shopper is not None}
-        if shoppers:
-            sinks.shoppers(list(shoppers.values()))
+        _describe({item.shopper.shopper_id: item.shopper for item in parsed if item.shopper is not None}, sinks)
         sinks.events([item.event for item in parsed])
+
+
+def _describe(shoppers: Mapping[str, ShopperRecord], sinks: Sinks) -> None:
+    if shoppers:
+        sinks.shoppers(list(shoppers.values()))

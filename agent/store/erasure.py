@@ -20,6 +20,7 @@ from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, OUTCOMES, 
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
 _UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BATCH: Final = 500
+_NOBODYS: Final = {"shopper_id": None, "profile": None, "context": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class ErasureRepository(AuditLog):
         for ids in chunks(decisions, IN_LIMIT):
             connection.execute(update(DECISIONS).where(DECISIONS.c.id.in_(ids)).values(shopper_id=None, personal=None))
         for ids in chunks(outcomes, IN_LIMIT):
-            connection.execute(update(OUTCOMES).where(OUTCOMES.c.outcome_id.in_(ids)).values(shopper_id=None))
+            connection.execute(update(OUTCOMES).where(OUTCOMES.c.outcome_id.in_(ids)).values(**_NOBODYS))
         self._log(connection, [Entry(AuditKind.ERASURE, subject, b"") for subject in logged])
 
 

@@ -2,12 +2,14 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BigInteger, Connection, Row, Text, func, select, type_coerce
 
-from agent.records import OutcomeRecord
+from agent.records import Attribute, OutcomeRecord
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
 from agent.store.column_types import micros
@@ -16,6 +18,15 @@ from agent.store.tables import OUTCOMES
 
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
 _BATCH: Final = 10_000
+_NOT_LOGGED: Final = ("shopper_id", "profile", "context")  # the last two are in the decision
+
+
+@dataclass(frozen=True, slots=True)
+class OfferSituation:
+    """What an imported outcome says of its shopper and of the situation, as in `OutcomeRecord`."""
+
+    profile: Mapping[str, Attribute]
+    context: Mapping[str, Attribute]
 
 
 class OutcomeRepository(AuditLog):
@@ -45,11 +56,58 @@ class OutcomeRepository(AuditLog):
                 for row in connection.execute(select(OUTCOMES.c.outcome_id).where(OUTCOMES.c.outcome_id.in_(ids)))
             }
 
-    def outcomes_since(self, seq: int) -> Iterator[tuple[int, OutcomeRecord]]:
-        """Outcomes numbered above `seq` in the order of arrival, each with its number. None is ever skipped."""
+    def outcomes_since(
+        self, seq: int, *, of_quotes: bool = False, not_before: datetime | None = None
+    ) -> Iterator[tuple[int, OutcomeRecord]]:
+        """Outcomes numbered above `seq` in the order of arrival, each with its number. None is ever skipped.
+
+        But for those that are not wanted: of offers made elsewhere with `of_quotes`, and of before `not_before`.
+        """
         query = select(OUTCOMES.c.seq, *_OUTCOME.columns)
+        if of_quotes:
+            query = query.where(OUTCOMES.c.quote_id.is_not(None))
+        if not_before is not None:
+            query = query.where(OUTCOMES.c.at >= not_before)
         for row in self._paged(query, [OUTCOMES.c.seq], _BATCH, start=[seq]):
             yield row.seq, _OUTCOME.record(row, start=1)
+
+    def last_outcome(self) -> int:
+        """The number of the latest outcome, 0 when there is none."""
+        with self._db.read() as connection:
+            return connection.execute(select(func.max(OUTCOMES.c.seq))).scalar_one_or_none() or 0
+
+    def newest_since(self, seq: int, count: int) -> datetime | None:
+        """The moment from which on `count` outcomes numbered above `seq` happened; None when there are fewer."""
+        query = select(OUTCOMES.c.at).where(OUTCOMES.c.seq > seq).order_by(OUTCOMES.c.at.desc()).offset(count).limit(1)
+        with self._db.read() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def outcome_columns(self, batch: int = 50_000) -> Iterator[Sequence[Row[Any]]]:
+        """What training reads of every outcome, in the order of arrival, by the batch; times in microseconds."""
+        names = ("seq", "shopper_id", "product_id", "currency", "price_minor", "reference_minor", "quote_id", "weight")
+        columns = [*(OUTCOMES.c[name] for name in names), OUTCOMES.c.propensity]
+        plain = [type_coerce(OUTCOMES.c.at, BigInteger).label("at"), type_coerce(OUTCOMES.c.type, Text).label("type")]
+        query = select(*columns, *plain).order_by(OUTCOMES.c.seq).limit(batch)
+        seq = 0
+        while True:
+            with self._db.read() as connection:
+                rows = connection.execute(query.where(OUTCOMES.c.seq > seq)).all()
+            if rows:
+                yield rows
+                seq = rows[-1].seq
+            if len(rows) < batch:
+                return
+
+    def situations_of(self, seqs: Sequence[int]) -> dict[int, OfferSituation]:
+        """What imported outcomes say of their shoppers and situations, by number."""
+        columns = (OUTCOMES.c.seq, OUTCOMES.c.profile, OUTCOMES.c.context)
+        told = OUTCOMES.c.profile.is_not(None) | OUTCOMES.c.context.is_not(None)
+        with self._db.read() as connection:
+            return {
+                row.seq: OfferSituation(row.profile or {}, row.context or {})
+                for some in chunks(seqs, IN_LIMIT)
+                for row in connection.execute(select(*columns).where(OUTCOMES.c.seq.in_(some) & told))
+            }
 
     def outcomes_of(self, quote_id: str) -> list[OutcomeRecord]:
         """All outcomes of one quote in the order of arrival."""
@@ -70,7 +128,7 @@ class OutcomeRepository(AuditLog):
 def outcome_entry(record: OutcomeRecord) -> Entry:
     """What the audit log keeps of an outcome."""
     row = _OUTCOME.parameters([record])[0]
-    columns = {name: value for name, value in row.items() if name != "shopper_id"}
+    columns = {name: value for name, value in row.items() if name not in _NOT_LOGGED}
     columns |= {"type": record.type.value, "at": micros(record.at)}
     content = json.dumps(list(columns.values())).encode()
     personal = None if record.shopper_id is None else record.shopper_id.encode()

@@ -26,6 +26,17 @@ class ShopperRepository(Repository):
             with self._db.write() as connection:
                 connection.execute(statement, rows)
 
+    def upsert_profiles(self, records: Sequence[ShopperRecord]) -> None:
+        """Insert, or replace the profile alone: what a file says of somebody does not speak for their consent."""
+        statement = self._db.insert(SHOPPERS)
+        statement = statement.on_conflict_do_update(
+            index_elements=[SHOPPERS.c.shopper_id], set_={"profile": statement.excluded.profile}
+        )
+        rows = _SHOPPER.parameters(sorted(records, key=lambda record: record.shopper_id))
+        if rows:
+            with self._db.write() as connection:
+                connection.execute(statement, rows)
+
     def shopper(self, shopper_id: str) -> ShopperRecord | None:
         """One shopper, or None when unknown."""
         query = select(*_SHOPPER.columns).where(SHOPPERS.c.shopper_id == shopper_id)

@@ -77,7 +77,9 @@ EVENTS: Final = Table(
     Column("list_minor", BigInteger),
     Column("currency", Text),
     Column("text", Text, nullable=False),
+    Column("event_id", Text),
     Index("events_shopper_at", "shopper_id", "at"),
+    Index("events_event_id", "event_id", unique=True),
     sqlite_autoincrement=True,  # a number is never given twice, not even after an erasure
 )
 
@@ -97,6 +99,8 @@ OUTCOMES: Final = Table(
     Column("quote_id", Text),
     Column("propensity", FiniteFloat),
     Column("weight", FiniteFloat, nullable=False),
+    Column("profile", JsonObject),
+    Column("context", JsonObject),
     UniqueConstraint("outcome_id", name="outcomes_outcome_id"),
     Index("outcomes_quote", "quote_id"),
     Index("outcomes_shopper", "shopper_id"),

@@ -143,7 +143,8 @@ def _candidate(settings: Settings, store: Store, versions: Mapping[Kind, str]) -
             shutil.copytree(home.product_index.parent, root / "indexes")
         own = settings.model_copy(update={"data_dir": root})
         parts = build_parts(own, store, SystemClock(), None)
-        learner = Learner(root / "untaught", registry.active(Kind.EVALUATOR), at_home=parts.learner.at_home)
+        known = parts.learner
+        learner = Learner(root / "untaught", registry.active(Kind.EVALUATOR), at_home=known.at_home, start=known.start)
         draft = parts.pipeline.draft()
         guard = draft.guard
         scorer = Scorer(load_active_evaluator(registry), learner, guard.prices)

@@ -65,6 +65,31 @@ def sized(n_rows: int) -> EvaluatorTrainingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownTerms:
+    """What a simpler model says of each row, `(n,)` each: the network learns what is beyond it.
+
+    Attributes:
+        level, slope: Added to the level and to the slope before softplus. `rest` is added to the logit.
+    """
+
+    level: NDArray[np.float32]
+    slope: NDArray[np.float32]
+    rest: NDArray[np.float32]
+
+    def tensors(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+        """Some rows for the network."""
+        return tuple(torch.from_numpy(part[rows]) for part in (self.level, self.slope, self.rest))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class NetStart:
+    """A simpler model that the network begins as and decays towards: its linear part `(width,)` stays as it is."""
+
+    binning: Binning
+    linear: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluatorData:
     """Training rows; arrays are `(n,)` unless said otherwise.
 
@@ -75,6 +100,8 @@ class EvaluatorData:
         log_ratio: log(price / reference). `rate` is the share of negatives kept in the row's stratum.
         returned: 1, 0, or nan when censored.
         cluster: Household of the row.
+        mass: Weight of the row in the loss, mean one; None where `rate` undoes the sampling.
+        known: What is known of the rows before the network, if anything.
     """
 
     numeric: NDArray[np.float32]
@@ -89,6 +116,8 @@ class EvaluatorData:
     weight: NDArray[np.float32]
     returned: NDArray[np.float32]
     cluster: NDArray[np.int64]
+    mass: NDArray[np.float32] | None = None
+    known: KnownTerms | None = None
 
 
 class EvaluatorNet(nn.Module):
@@ -114,6 +143,9 @@ class EvaluatorNet(nn.Module):
                 head.weight.mul_(0.1)
                 head.weight[0, -2] = 1.0
 
+    def hold(self) -> None:
+        """Called after each step: nothing is held."""
+
     def body(self, encoded: Tensor, shopper: Tensor, product: Tensor) -> Tensor:
         """`phi` `(n, hidden + 2)` from encoded numeric inputs and states."""
         content = self.product(product)
@@ -128,6 +160,37 @@ class EvaluatorNet(nn.Module):
         """Purchase and satisfaction logits `(n,)`."""
         phi = self.body(encoded, shopper, product)
         return _head_logit(self.purchase(phi), log_ratio), _head_logit(self.satisfaction(phi), log_ratio)
+
+
+class ResidualNet(EvaluatorNet):
+    """A network that starts as a simpler model: its linear term stays, hidden layers begin at nothing."""
+
+    def __init__(self, start: NetStart, config: EvaluatorTrainingConfig) -> None:
+        """Begin as `start`; level and slope have no constants of their own, known terms bring them."""
+        super().__init__(start.binning, config)
+        self._fixed = torch.tensor([[1.0, 0.0], [0.0, 0.0]])  # columns: linear term, constant
+        self.purchase = nn.Linear(config.hidden[-1] + 2, 2, bias=False)
+        padded = np.zeros(self.linear.weight.shape[1], np.float32)
+        padded[: len(start.linear)] = start.linear
+        with torch.no_grad():
+            self.purchase.weight.zero_()
+            self.linear.weight.copy_(torch.from_numpy(padded)[None])
+        self.linear.weight.requires_grad_(False)
+        self.hold()
+
+    def hold(self) -> None:
+        """Keep what is the simpler model's."""
+        with torch.no_grad():
+            self.purchase.weight[:, -2:] = self._fixed
+
+    def beside(
+        self, inputs: tuple[Tensor, Tensor, Tensor], log_ratio: Tensor, known: tuple[Tensor, Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Purchase and satisfaction logits `(n,)` beside known level, slope and rest."""
+        phi = self.body(*inputs)
+        level, slope, rest = known
+        terms = self.purchase(phi) + torch.stack([level, slope], 1)
+        return _head_logit(terms, log_ratio) + rest, _head_logit(self.satisfaction(phi), log_ratio)
 
 
 def _head_logit(terms: Tensor, log_ratio: Tensor) -> Tensor:
@@ -171,32 +234,31 @@ def fit(
     config: EvaluatorTrainingConfig,
     on_epoch: Callable[[int, float], None] | None = None,
     watch: Callable[[EvaluatorNet], float] | None = None,
+    start: NetStart | None = None,
 ) -> EvaluatorNet:
     """Train the network on some rows; `on_epoch` is told epoch and mean loss.
 
     With `watch`, a loss on held-out rows, the best epoch's weights are kept, and training stops after three epochs
-    without a better one.
+    without a better one. With `start` the network begins as that model.
     """
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
-    some = rows[:: 1 + len(rows) // _BINNED_ROWS]
-    net = EvaluatorNet(Binning.fit(data.numeric[some], config.n_bins), config)
-    with torch.no_grad():
-        net.purchase.weight[0, -1] = float(np.log(np.average(data.bought[rows], weights=data.weight[rows])))
-        net.purchase.weight[1, -1] = 1.0
-    optimiser = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    net = ResidualNet(start, config) if start is not None else _fresh_net(data, rows, config)
+    learned = [one for one in net.parameters() if one.requires_grad]
+    optimiser = torch.optim.AdamW(learned, lr=config.learning_rate, weight_decay=config.weight_decay)
     best = _Best()
     steps = config.epochs * (1 + len(rows) // config.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=steps)
     for epoch in range(config.epochs):
         losses = []
         order = rng.permutation(rows)
-        for start in range(0, len(order), config.batch):
-            batch = order[start : start + config.batch]
+        for first in range(0, len(order), config.batch):
+            batch = order[first : first + config.batch]
             loss = _loss(net, data, batch, _masked(data, batch, config, rng))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+            net.hold()
             schedule.step()
             losses.append(float(loss.detach()))
         if on_epoch is not None:
@@ -206,6 +268,15 @@ def fit(
         net.train()
     best.restore(net)
     return net.eval()
+
+
+def _fresh_net(data: EvaluatorData, rows: NDArray[np.int64], config: EvaluatorTrainingConfig) -> EvaluatorNet:
+    some = rows[:: 1 + len(rows) // _BINNED_ROWS]
+    net = EvaluatorNet(Binning.fit(data.numeric[some], config.n_bins), config)
+    with torch.no_grad():
+        net.purchase.weight[0, -1] = float(np.log(np.average(data.bought[rows], weights=data.weight[rows])))
+        net.purchase.weight[1, -1] = 1.0
+    return net
 
 
 @dataclass(slots=True)
@@ -236,9 +307,14 @@ def _loss(
     cross_entropy = nn.functional.binary_cross_entropy_with_logits
     numeric, shopper, product = inputs
     encoded = torch.from_numpy(net.binning.encode(numeric))
-    purchase, satisfaction = net(encoded, shopper, product, torch.from_numpy(data.log_ratio[rows]))
+    log_ratio = torch.from_numpy(data.log_ratio[rows])
+    if isinstance(net, ResidualNet) and data.known is not None:
+        purchase, satisfaction = net.beside((encoded, shopper, product), log_ratio, data.known.tensors(rows))
+    else:
+        purchase, satisfaction = net(encoded, shopper, product, log_ratio)
     offset = torch.from_numpy(np.log(data.rate[rows]))
-    loss = cross_entropy(purchase - offset, torch.from_numpy(data.bought[rows]))
+    mass = None if data.mass is None else torch.from_numpy(data.mass[rows])
+    loss = cross_entropy(purchase - offset, torch.from_numpy(data.bought[rows]), weight=mass)
     seen = np.flatnonzero(~np.isnan(data.returned[rows]))
     if len(seen):
         returned = torch.from_numpy(data.returned[rows[seen]])

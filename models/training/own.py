@@ -1,53 +1,59 @@
-"""Training the evaluator on a merchant's own outcomes: sizes chosen on later outcomes, scored on the latest."""
+"""Training the evaluator on a merchant's own outcomes: a price logit first, and more only as far as it shows.
+
+1. A logit in log price with shrunk effects of what rows have in common (`own_logit`), shrinkage learned from the same
+   rows. 2. Kinks between prices (`own_ramps`). 3. A network that begins as that model and decays towards it; it counts
+   with a share from 0 to 1. Later outcomes decide on 2 and 3, in favour of the simpler unless the other is better by
+   more than one standard error. 4. The logit is fitted again on all that is known. The latest outcomes score it once.
+"""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.binning import Binning
 from models.evaluator import Evaluator
+from models.monotone import SLOPE_MIN, MonotoneHead, sigmoid, softplus
 from models.training.evaluator import (
-    EvaluatorData,
     EvaluatorNet,
     EvaluatorTrainingConfig,
-    Floats,
+    KnownTerms,
+    NetStart,
     fit,
     key_projection,
     posterior,
     sized,
     to_weights,
 )
-from models.training.metrics import log_loss
+from models.training.own_effects import trained_effects
+from models.training.own_logit import SLOPE, STEPS, LogitRows, PriceLogit, fit_logit
+from models.training.own_ramps import NONE, Ramps, fit_ramps
+from models.training.own_rows import OwnRows, Rows, Split
 
-TRAIN_SHARE: Final = 0.7
-VALIDATION_SHARE: Final = 0.15
-_SIZES: Final = (2_000, 20_000, 200_000)
-_BLOCK: Final = 65_536
-
-Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
+
+SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+_BLOCK: Final = 65_536
+_MANY: Final = 8_000
+_CLIP: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """Rows by time: the earliest train, later ones choose, the latest are scored once."""
+class Choice:
+    """What later outcomes decided.
 
-    train: Rows
-    validation: Rows
-    test: Rows
+    Attributes:
+        kinks: How many ramps are used. `share` is the network's, 0-1.
+        losses: Validation log loss of the base rate, of the logit, with kinks, and of the network at each share.
+    """
 
-    @classmethod
-    def by_time(cls, at_s: NDArray[np.float64]) -> "Split":
-        """Split at the quantiles of time; rows of one moment stay together."""
-        first, second = np.quantile(at_s, [TRAIN_SHARE, TRAIN_SHARE + VALIDATION_SHARE])
-        return cls(
-            np.flatnonzero(at_s <= first),
-            np.flatnonzero((at_s > first) & (at_s <= second)),
-            np.flatnonzero(at_s > second),
-        )
+    kinks: int
+    share: float
+    losses: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,46 +63,255 @@ class Trained:
     evaluator: Evaluator
     covariances: tuple[Floats, Floats]
     config: dict[str, object]
-    validation_loss: float
+    choice: Choice
 
 
-def train_own(data: EvaluatorData, split: Split, version: str, progress: Progress) -> Trained:
-    """Train each size that so many rows allow, keep the best on the validation rows."""
-    configs = [sized(size) for size in _SIZES if size == _SIZES[0] or size <= 2 * len(split.train)]
-    tried = [_tried(data, split, config, _told(progress, place, len(configs))) for place, config in enumerate(configs)]
-    loss, net, config = min(tried, key=lambda one: one[0])
-    known = np.concatenate([split.train, split.validation])
-    covariances = posterior(net, data, known, config)
-    projection = own_projection(data.product_states)
-    rate = float(np.average(data.bought[known], weights=data.weight[known]))
-    evaluator = Evaluator(to_weights(net, covariances, projection, rate), version)
-    return Trained(evaluator, covariances, asdict(config), loss)
+@dataclass(frozen=True, slots=True)
+class _Net:
+    """The network, and what it adds to level and slope on every row, `(n,)` each, at a share of 1."""
+
+    net: EvaluatorNet
+    level: Floats
+    slope: Floats
 
 
-def _tried(
-    data: EvaluatorData, split: Split, config: EvaluatorTrainingConfig, on_epoch: Callable[[int, float], None]
-) -> tuple[float, EvaluatorNet, EvaluatorTrainingConfig]:
-    net = fit(data, split.train, config, on_epoch, lambda net: held_out_loss(net, data, split.validation))
-    return held_out_loss(net, data, split.validation), net, config
+def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> Trained:
+    """Train, choose on the validation rows, fit again on everything before the test rows."""
+    config = replace(sized(len(split.train)), n_bins=2 if len(split.train) < _MANY else 4)
+    binning = Binning.fit(np.asarray(rows.data.numeric[split.train]), config.n_bins)
+    table = _Table(rows, binning)
+    progress("train: price logit", 0.0)
+    logit = fit_logit(table.of(split.train), rows.effects)
+    ramps, kink_losses = _kinks(table, split, logit)
+    if len(ramps.heights):
+        logit = fit_logit(table.of(split.train, ramps=ramps), rows.effects, logit)
+    progress("train: network", 0.3)
+    net = _network(table, split, (logit, ramps), config, progress)
+    share, net_losses = _share(table, split, (logit, ramps), net)
+    progress("train: all that is known", 0.9)
+    known = split.known
+    if len(ramps.heights):
+        ramps = _ramps(table, known, logit, (share * net.level[known], share * net.slope[known])) or ramps
+    beyond = (share * net.level, share * net.slope)
+    logit = fit_logit(table.of(known, ramps, beyond), rows.effects, logit)
+    evaluator, covariances = _assembled(table, known, (logit, ramps, net.net, share), config, version)
+    progress("train: done", 1.0)
+    return Trained(evaluator, covariances, asdict(config), Choice(len(ramps.heights), share, kink_losses | net_losses))
 
 
-def _told(progress: Progress, place: int, count: int) -> Callable[[int, float], None]:
-    return lambda epoch, loss: progress(f"train: size {place + 1} of {count}, epoch {epoch + 1}, loss {loss:.4f}", 0.5)
+class _Table:
+    """Rows of a table for the price logit."""
+
+    def __init__(self, rows: OwnRows, binning: Binning) -> None:
+        self.rows, self.binning = rows, binning
+        data = rows.data
+        rival = np.nan_to_num(rows.rival.astype(np.float64), nan=np.inf)
+        self.over = np.maximum(0.0, data.log_ratio.astype(np.float64) - rival)
+
+    def of(self, rows: Rows, ramps: Ramps = NONE, beyond: tuple[Floats, Floats] | None = None) -> LogitRows:
+        """Some rows; `beyond` is what a network adds to level and slope, `(n,)` over the whole table."""
+        data, at_s = self.rows.data, self.rows.at_s[rows]
+        log_ratio = data.log_ratio[rows].astype(np.float64)
+        edges = np.quantile(at_s, np.linspace(0, 1, STEPS + 2)[1:-1])
+        return LogitRows(
+            bought=data.bought[rows].astype(np.float64),
+            mass=self.rows.mass(rows),
+            log_ratio=log_ratio,
+            effects=self.rows.effects.values[rows],
+            inputs=self.encode(rows),
+            steps=-(at_s[:, None] <= edges).astype(np.float32),
+            over=self.over[rows],
+            cluster=data.cluster[rows],
+            level=0.0 if beyond is None else beyond[0][rows],
+            slope=0.0 if beyond is None else beyond[1][rows],
+            rest=ramps.logits(log_ratio),
+        )
+
+    def encode(self, rows: Rows) -> NDArray[np.float32]:
+        """The network's numeric inputs `(n, width)`."""
+        parts = np.array_split(rows, 1 + len(rows) // _BLOCK)
+        return np.concatenate([self.binning.encode(np.asarray(self.rows.data.numeric[part])) for part in parts])
+
+    def losses(self, rows: Rows, logits: Floats) -> Floats:
+        """Log loss of each row."""
+        p = np.clip(sigmoid(logits), _CLIP, 1 - _CLIP)
+        return np.asarray(-np.log(np.where(self.rows.data.bought[rows] > 0, p, 1 - p)))
 
 
-def held_out_loss(net: EvaluatorNet, data: EvaluatorData, rows: Rows) -> float:
-    """Weighted log loss of the network on rows, nothing masked."""
-    parts = []
+def _kinks(table: _Table, split: Split, logit: PriceLogit) -> tuple[Ramps, dict[str, float]]:
+    """Ramps from the training rows, none unless they are surely better on the validation rows."""
+    plain = table.of(split.validation)
+    mass = plain.mass
+    before = table.losses(split.validation, logit.logits(plain))
+    rate = np.full(len(before), np.average(table.rows.data.bought[split.train], weights=table.rows.mass(split.train)))
+    losses = {
+        "base rate": float(np.average(table.losses(split.validation, np.log(rate / (1 - rate))), weights=mass)),
+        "price logit": float(np.average(before, weights=mass)),
+    }
+    ramps = _ramps(table, split.train, logit, (0.0, 0.0))
+    if ramps is None:
+        return NONE, losses
+    again = fit_logit(table.of(split.train, ramps), table.rows.effects, logit)
+    after = table.losses(split.validation, again.logits(table.of(split.validation, ramps)))
+    losses["with kinks"] = float(np.average(after, weights=mass))
+    gain, error = _paired(before, after, mass)
+    return (ramps if gain > error else NONE), losses
+
+
+def _ramps(table: _Table, rows: Rows, logit: PriceLogit, beyond: tuple[Floats | float, Floats | float]) -> Ramps | None:
+    seen = table.of(rows)
+    level, slope = logit.terms(seen)
+    rest = seen.steps @ logit.steps - logit.rival * seen.over
+    found = fit_ramps(level + beyond[0] + rest, slope + beyond[1], seen.log_ratio, seen.bought, seen.mass)
+    return found if len(found.heights) else None
+
+
+def _network(
+    table: _Table,
+    split: Split,
+    model: tuple[PriceLogit, Ramps],
+    config: EvaluatorTrainingConfig,
+    progress: Progress,
+) -> _Net:
+    logit, ramps = model
+    everyone = np.arange(len(table.rows.at_s))
+    known = _known(table, everyone, logit, ramps)
+    weight = table.rows.data.weight
+    data = replace(table.rows.data, known=known, mass=(weight / weight[split.train].mean()).astype(np.float32))
+    start = NetStart(table.binning, logit.inputs)
+
+    def told(epoch: int, loss: float) -> None:
+        progress(f"train: network, epoch {epoch + 1}, loss {loss:.4f}", 0.3 + 0.6 * (epoch + 1) / config.epochs)
+
+    def watched(net: EvaluatorNet) -> float:
+        level, slope = _beyond(net, table, split.validation)
+        logits = _with_net(table, split.validation, model, (level, slope))
+        return float(np.average(table.losses(split.validation, logits), weights=table.rows.mass(split.validation)))
+
+    net = fit(data, split.train, config, told, watched, start)
+    return _Net(net, *_beyond(net, table, everyone))
+
+
+def _known(table: _Table, rows: Rows, logit: PriceLogit, ramps: Ramps) -> KnownTerms:
+    """What the logit says of rows but for the inputs' part, which the network itself computes."""
+    effects = table.rows.effects.values[rows]
+    log_ratio = table.rows.data.log_ratio[rows].astype(np.float64)
+    level = logit.base + effects @ logit.level
+    slope = SLOPE + effects @ logit.slope
+    rest = ramps.logits(log_ratio) - logit.rival * table.over[rows]
+    return KnownTerms(*(np.asarray(part, np.float32) for part in (level, slope, rest)))
+
+
+def _beyond(net: EvaluatorNet, table: _Table, rows: Rows) -> tuple[Floats, Floats]:
+    """What the network adds to level and slope, `(n,)` each."""
+    data, parts = table.rows.data, []
     with torch.inference_mode():
+        hidden = net.purchase.weight[:, :-2]
         for block in np.array_split(rows, 1 + len(rows) // _BLOCK):
-            logit, _ = net(
+            phi = net.body(
                 torch.from_numpy(net.binning.encode(np.asarray(data.numeric[block]))),
                 torch.from_numpy(data.shopper_states[data.shopper_row[block]]),
                 torch.from_numpy(data.product_states[data.product_row[block]]),
-                torch.from_numpy(data.log_ratio[block]),
             )
-            parts.append(torch.sigmoid(logit).numpy().astype(np.float64))
-    return log_loss(data.bought[rows].astype(np.float64), np.concatenate(parts), data.weight[rows].astype(np.float64))
+            parts.append((phi[:, :-2] @ hidden.T).numpy().astype(np.float64))
+    found = np.concatenate(parts)
+    return found[:, 0], found[:, 1]
+
+
+def _with_net(table: _Table, rows: Rows, model: tuple[PriceLogit, Ramps], beyond: tuple[Floats, Floats]) -> Floats:
+    logit, ramps = model
+    seen = replace(table.of(rows, ramps), level=beyond[0], slope=beyond[1])
+    return logit.logits(seen)
+
+
+def _share(table: _Table, split: Split, model: tuple[PriceLogit, Ramps], net: _Net) -> tuple[float, dict[str, float]]:
+    """The smallest share of the network within one standard error of the best."""
+    rows = split.validation
+    mass = table.rows.mass(rows)
+    losses = [
+        table.losses(rows, _with_net(table, rows, model, (share * net.level[rows], share * net.slope[rows])))
+        for share in SHARES
+    ]
+    means = [float(np.average(loss, weights=mass)) for loss in losses]
+    best = int(np.argmin(means))
+    gains = [_paired(loss, losses[best], mass) for loss in losses]
+    best = next(place for place, (gain, error) in enumerate(gains) if gain <= error)
+    named = {f"network, share {share:g}": mean for share, mean in zip(SHARES, means, strict=True)}
+    return SHARES[best], named
+
+
+def _paired(before: Floats, after: Floats, mass: Floats) -> tuple[float, float]:
+    """Mean gain of `after`, and its standard error."""
+    difference = before - after
+    mean = float(np.average(difference, weights=mass))
+    error = float(np.sqrt((mass**2 * (difference - mean) ** 2).sum()) / mass.sum())
+    return mean, error
+
+
+def _assembled(
+    table: _Table,
+    known: Rows,
+    model: tuple[PriceLogit, Ramps, EvaluatorNet, float],
+    config: EvaluatorTrainingConfig,
+    version: str,
+) -> tuple[Evaluator, tuple[Floats, Floats]]:
+    """The evaluator: constants of the logit, its linear term, hidden layers at their share, ramps as further slopes."""
+    logit, ramps, net, share = model
+    data = table.rows.data
+    with torch.no_grad():
+        net.linear.weight[0, : len(logit.inputs)] = torch.from_numpy(logit.inputs.astype(np.float32))
+    _, satisfaction = posterior(net, data, known[:: 1 + len(known) // 200_000], config)
+    constants = logit.constants(table.rows.effects)
+    hidden = share * net.purchase.weight[:, :-2].detach().numpy().astype(np.float64)
+    count = len(ramps.heights)
+    mean = np.zeros((2 + count, hidden.shape[1] + 2))
+    mean[:2, :-2] = hidden
+    mean[0, -2], mean[:2, -1] = 1.0, constants
+    mean[2:, -1] = np.log(np.expm1(np.maximum(1e-6, ramps.heights - SLOPE_MIN)))
+    covariance = np.zeros((mean.size, mean.size))
+    if share > 0:
+        rows = known[:: 1 + len(known) // 200_000]
+        covariance = _hidden_covariance(table, rows, (logit, ramps, net, share), config, mean.shape)
+    rate = float(np.average(data.bought[known], weights=data.weight[known]))
+    nothing = np.zeros((2 * mean.shape[1],) * 2)
+    weights = replace(
+        to_weights(net, (nothing, satisfaction), own_projection(data.product_states), rate),
+        purchase=MonotoneHead.from_posterior(mean, covariance, ramps.places if count else None),
+        rival=logit.rival,
+        effects=trained_effects(logit, table.rows.effects),
+    )
+    return Evaluator(weights, version), (covariance, satisfaction)
+
+
+def _hidden_covariance(
+    table: _Table,
+    rows: Rows,
+    model: tuple[PriceLogit, Ramps, EvaluatorNet, float],
+    config: EvaluatorTrainingConfig,
+    shape: tuple[int, int],
+) -> Floats:
+    """Of the hidden layers' weights on level and slope, given all else."""
+    logit, ramps, net, share = model
+    data = table.rows.data
+    beyond = _beyond(net, table, rows)
+    seen = replace(table.of(rows, ramps), level=share * beyond[0], slope=share * beyond[1])
+    level, slope = logit.terms(seen)
+    p = sigmoid(level - (SLOPE_MIN + softplus(slope)) * seen.log_ratio - logit.rival * seen.over + seen.rest)
+    with torch.inference_mode():
+        phi = net.body(
+            torch.from_numpy(table.encode(rows)),
+            torch.from_numpy(data.shopper_states[data.shopper_row[rows]]),
+            torch.from_numpy(data.product_states[data.product_row[rows]]),
+        ).numpy()[:, :-2]
+    steep = -sigmoid(slope) * seen.log_ratio
+    jacobian = np.concatenate([phi, phi * steep[:, None]], axis=1)
+    hessian = (jacobian * (seen.mass * p * (1 - p))[:, None]).T @ jacobian
+    inverse = np.linalg.inv(hessian + config.prior_precision * np.eye(len(hessian)))
+    width = shape[1]
+    places = np.r_[np.arange(width - 2), width + np.arange(width - 2)]
+    covariance = np.zeros((shape[0] * width,) * 2)
+    covariance[np.ix_(places, places)] = inverse
+    return covariance
 
 
 def own_projection(product_states: NDArray[np.float32]) -> Floats:

@@ -16,6 +16,12 @@ _LEAST_VARIED: Final = 0.1
 _LEAK_AUC: Final = 0.97
 _FILLED_IN: Final = 0.99
 _STEP: Final = 0.005
+_ENOUGH_KNOWN: Final = 0.5
+_MOST_WEIGHT: Final = 20.0
+_LEAST_EFFECTIVE: Final = 0.2
+_NEWTON: Final = 20
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +107,47 @@ def _refused(what: str, allowed: str, remedy: str) -> TrainingDataError:
     return TrainingDataError(
         f"these outcomes cannot teach a price response: {what}; allowed: {allowed}; remedy: {remedy}"
     )
+
+
+def propensity_note(offers: Offers, propensity: NDArray[np.float32]) -> str | None:
+    """What logged propensities say of the price response; None when there is nothing to tell.
+
+    A model of outcomes needs no propensities where it sees whatever prices were set on. They check that it does:
+    weighted by their inverse (clipped), prices are as good as drawn at random, so that the response must stay the same.
+    """
+    known = np.isfinite(propensity) & (propensity > 0)
+    share = float(known.mean())
+    if share <= _ENOUGH_KNOWN:
+        return (
+            f"{share:.0%} of the outcomes say how likely their price was: where prices followed demand (a sale because "
+            "it sells), the price response is confounded; exploration (PRICESMITH_EXPLORATION=cautious) mends that"
+        )
+    inverse = 1.0 / propensity[known].astype(np.float64)
+    weight = np.minimum(inverse / inverse.mean(), _MOST_WEIGHT)
+    effective = float(weight.sum() ** 2 / (weight**2).sum() / len(weight))
+    x, bought = offers.log_ratio[known].astype(np.float64), offers.bought[known].astype(np.float64)
+    (plain, error), (random, wider) = (_steepness(x, bought, w) for w in (np.ones_like(weight), weight))
+    if abs(plain - random) > 2.0 * float(np.hypot(error, wider)):
+        return (
+            f"prices went with demand: in a logit in log price alone the slope is {plain:.2f}, and {random:.2f} with "
+            "outcomes weighted by 1/propensity; the response is right as far as all that set prices was imported"
+        )
+    if effective < _LEAST_EFFECTIVE:
+        return (
+            f"propensities are uneven: weighted by their inverse the outcomes are worth {effective:.0%} of their "
+            "number, prices that were seldom shown are known little"
+        )
+    return None
+
+
+def _steepness(log_ratio: Floats, bought: Floats, weight: Floats) -> tuple[float, float]:
+    """Slope of a weighted logit in log price, positive where demand falls, and its robust standard error."""
+    design = np.stack([np.ones(len(log_ratio)), -log_ratio], axis=1)
+    beta = np.zeros(2)
+    for _ in range(_NEWTON):
+        p = 1 / (1 + np.exp(-(design @ beta)))
+        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
+        beta = beta + np.linalg.solve(hessian, design.T @ (weight * (bought - p)))
+    scores = design * (weight * (bought - p))[:, None]
+    inverse = np.linalg.inv(hessian)
+    return float(beta[1]), float(np.sqrt((inverse @ (scores.T @ scores) @ inverse)[1, 1]))

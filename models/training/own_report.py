@@ -1,25 +1,28 @@
 """An honest report on a merchant's own evaluator: beside the base rate, a price-only logit and LightGBM."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluator import Evaluator, Situations
-from models.training.evaluator import EvaluatorData
+from models.online import Shift
 from models.training.metrics import auc, log_loss
-from models.training.own import Rows, Split
+from models.training.own import Trained
+from models.training.own_effects import shift_of
+from models.training.own_peers import boosted, price_logit
+from models.training.own_rows import OwnRows, Rows, Split
 
 Floats = NDArray[np.float64]
+SituationsOf = Callable[[OwnRows, Rows, Shift], Situations]
 
 STEP: Final = 0.1
 _BOOTSTRAPS: Final = 400
 _BLOCK: Final = 16_384
 _MAX_CLUSTERS: Final = 20_000
-_NEWTON: Final = 30
 _SEED: Final = 17
 
 PRICESMITH: Final = "Pricesmith"
@@ -64,31 +67,47 @@ class OwnReport:
         return replace(self, notes=(*self.notes, note))
 
 
-def report(
-    data: EvaluatorData, split: Split, evaluator: Evaluator, situations: Callable[[Rows], Situations]
-) -> OwnReport:
-    """Score every model once on the test rows; peers are fitted on the training rows."""
-    test = split.test
+def report(rows: OwnRows, split: Split, trained: Trained, situations_of: SituationsOf) -> OwnReport:
+    """Score every model once on the test rows; all were fitted on what came before them."""
+    test, data, evaluator = split.test, rows.data, trained.evaluator
+    situations = partial(_situations, rows, evaluator, situations_of)
     label, weight = data.bought[test].astype(np.float64), data.weight[test].astype(np.float64)
-    rate = float(np.average(data.bought[split.train], weights=data.weight[split.train]))
-    found: dict[str, Floats] = {PRICESMITH: _predict(evaluator, data, test, situations)}
+    rate = float(np.average(data.bought[split.known], weights=data.weight[split.known]))
+    found: dict[str, Floats] = {PRICESMITH: predict(evaluator, rows, test, situations)}
     found[BASE_RATE] = np.full(len(test), rate)
-    found[LOGIT] = _price_logit(data, split.train, test)
-    notes = []
-    boosted = _boosted(data, split)
-    if boosted is None:
+    found[LOGIT] = price_logit(rows, split.known, test)
+    notes = [_chosen(trained)]
+    trees = boosted(rows, split)
+    if trees is None:
         notes.append("LightGBM is not installed: not compared (pip install lightgbm)")
     else:
-        found[BOOSTED] = boosted
-    own = _losses(label, found[PRICESMITH])
+        found[BOOSTED] = trees
+    own = losses(label, found[PRICESMITH])
     lines = tuple(_line(name, (label, weight, data.cluster[test]), p, own) for name, p in found.items())
     notes = [*_verdicts(lines), *notes]
     return OwnReport(
         rows={"train": len(split.train), "validation": len(split.validation), "test": len(test)},
         lines=lines,
-        elasticity=_elasticity(evaluator, test, situations),
+        elasticity=elasticity(evaluator, test, situations),
         notes=tuple(notes),
     )
+
+
+def _situations(rows: OwnRows, evaluator: Evaluator, situations_of: SituationsOf, some: Rows) -> Situations:
+    effects = evaluator.weights.effects
+    if effects is None:
+        raise TypeError("an evaluator trained on own outcomes always has effects")
+    return situations_of(rows, some, shift_of(effects, rows.effects, some))
+
+
+def _chosen(trained: Trained) -> str:
+    choice = trained.choice
+    parts = ["a price logit with shrunk effects"]
+    if choice.kinks:
+        parts.append(f"{choice.kinks} kinks between prices")
+    if choice.share:
+        parts.append(f"{choice.share:.0%} of what a network adds")
+    return f"later outcomes chose {', '.join(parts)}"
 
 
 def _verdicts(lines: tuple[Line, ...]) -> list[str]:
@@ -111,12 +130,13 @@ def _line(name: str, truth: tuple[Floats, Floats, NDArray[np.int64]], p: Floats,
     rate = float(np.average(label, weights=weight))
     entropy = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
     loss = log_loss(label, p, weight)
-    low, high = _bootstrap((_losses(label, p) - own) * weight, weight, cluster)
+    low, high = _bootstrap((losses(label, p) - own) * weight, weight, cluster)
     mean = float(np.average(p, weights=weight))
     return Line(name, loss, 1 - loss / entropy, auc(label, p, weight), mean / rate, low, high)
 
 
-def _losses(label: Floats, p: Floats) -> Floats:
+def losses(label: Floats, p: Floats) -> Floats:
+    """Log loss of each row."""
     clipped = np.clip(p, 1e-9, 1 - 1e-9)
     return np.asarray(-(label * np.log(clipped) + (1 - label) * np.log(1 - clipped)))
 
@@ -131,68 +151,23 @@ def _bootstrap(values: Floats, weight: Floats, cluster: NDArray[np.int64]) -> tu
     return float(low), float(high)
 
 
-def _predict(evaluator: Evaluator, data: EvaluatorData, rows: Rows, situations: Callable[[Rows], Situations]) -> Floats:
+def predict(evaluator: Evaluator, rows: OwnRows, some: Rows, situations: Callable[[Rows], Situations]) -> Floats:
+    """Purchase probabilities of some rows at the prices shown."""
+    price = rows.data.log_ratio.astype(np.float64)
     parts = [
-        evaluator.expect(situations(block), data.log_ratio[block].astype(np.float64)[:, None]).purchase[:, 0]
-        for block in np.array_split(rows, 1 + len(rows) // _BLOCK)
+        evaluator.expect(situations(block), price[block][:, None]).purchase[:, 0]
+        for block in np.array_split(some, 1 + len(some) // _BLOCK)
     ]
     return np.concatenate(parts)
 
 
-def _elasticity(
+def elasticity(
     evaluator: Evaluator, rows: Rows, situations: Callable[[Rows], Situations]
 ) -> tuple[float, float, float]:
+    """Mean elasticity at the reference and its 90 % interval, from at most two thousand of the rows."""
     some = np.random.default_rng(_SEED).choice(rows, min(len(rows), 2_000), replace=False)
     response = evaluator.respond(situations(some), np.repeat([[-STEP, STEP]], len(some), axis=0))
     mean = np.log(response.purchase[:, 0] / response.purchase[:, 1]).mean() / (2 * STEP)
     draws = np.log(response.purchase_draws[:, 0] / response.purchase_draws[:, 1]).mean(axis=0) / (2 * STEP)
     low, high = np.percentile(draws, [5, 95])
     return float(mean), float(low), float(high)
-
-
-def _price_logit(data: EvaluatorData, train: Rows, test: Rows) -> Floats:
-    """Logistic regression on log(price / reference) alone, by Newton's method."""
-    design = np.stack([np.ones(len(train)), data.log_ratio[train].astype(np.float64)], axis=1)
-    label, weight = data.bought[train].astype(np.float64), data.weight[train].astype(np.float64)
-    beta = np.zeros(2)
-    for _ in range(_NEWTON):
-        p = 1 / (1 + np.exp(-(design @ beta)))
-        gradient = design.T @ (weight * (label - p)) - 1e-3 * beta
-        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-3 * np.eye(2)
-        beta = beta + np.linalg.solve(hessian, gradient)
-    return np.asarray(1 / (1 + np.exp(-(beta[0] + beta[1] * data.log_ratio[test].astype(np.float64)))))
-
-
-def _boosted(data: EvaluatorData, split: Split) -> Floats | None:
-    """LightGBM on the same numeric inputs and the price, constrained to fall in it; None where it is not installed."""
-    try:
-        import lightgbm
-    except ImportError:
-        return None
-
-    def matrix(rows: Rows) -> NDArray[np.float32]:
-        return np.concatenate([data.numeric[rows], data.log_ratio[rows, None]], axis=1)
-
-    width = data.numeric.shape[1]
-    model = lightgbm.LGBMClassifier(
-        n_estimators=400,
-        learning_rate=0.05,
-        num_leaves=63 if len(split.train) > 100_000 else 15,
-        min_child_samples=100 if len(split.train) > 100_000 else 20,
-        monotone_constraints=[0] * width + [-1],
-        random_state=_SEED,
-        n_jobs=2,
-        verbose=-1,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        model.fit(
-            matrix(split.train),
-            data.bought[split.train],
-            sample_weight=data.weight[split.train],
-            eval_X=matrix(split.validation),
-            eval_y=data.bought[split.validation],
-            eval_metric="binary_logloss",
-            callbacks=[lightgbm.early_stopping(30, verbose=False)],
-        )
-        return np.asarray(model.predict_proba(matrix(split.test)), np.float64)[:, 1]

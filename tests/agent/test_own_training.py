@@ -14,7 +14,8 @@ from agent.assembly import build_parts, open_store
 from agent.cli import app as commands
 from agent.clock import SystemClock
 from agent.decision import Decision
-from agent.own_data import Walker, read_outcomes
+from agent.own_data import Walker
+from agent.own_outcomes import read_outcomes
 from agent.own_training import train_on_store
 from agent.pricing import Service
 from agent.records import OutcomeRecord, OutcomeType, ProductRecord
@@ -151,8 +152,9 @@ def test_moving_the_future_changes_no_earlier_row(world: World, tmp_path: Path) 
         projection = own_projection(catalogue.known_states(own.products))
         work = tmp_path / f"work{name}"
         work.mkdir()
-        walker = Walker(service._parts.pipeline.observer, catalogue.known_states, projection)
-        found.append(np.asarray(walker.rows(own, work, silent).numeric[: len(rows), : len(FEATURES)]))
+        parts = service._parts
+        walker = Walker(parts.store, parts.pipeline.observer, catalogue.known_states, projection)
+        found.append(np.asarray(walker.rows(own, work, silent).data.numeric[: len(rows), : len(FEATURES)]))
         service.close()
     assert found[0] == pytest.approx(found[1], abs=1e-6)
     assert found[0].any()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.monotone import N_DRAWS, MonotoneHead, price_basis, sigmoid, softplus
+from models.monotone import N_DRAWS, MonotoneHead, price_basis, ramp_basis, sigmoid, softplus
 
 _weights = arrays(np.float64, (3, 5), elements=st.floats(-8, 8))
 _phi = arrays(np.float64, (2, 5), elements=st.floats(-8, 8))
@@ -46,3 +46,10 @@ def test_sigmoid_and_softplus_stay_finite(value: float) -> None:
 
 def test_every_basis_function_is_zero_at_the_reference_price() -> None:
     assert price_basis(np.zeros((1, 1)), 2) == pytest.approx(np.zeros((1, 1, 2)))
+
+
+@given(st.lists(st.tuples(st.floats(-0.5, 0.4), st.floats(0.01, 0.4)), min_size=1, max_size=6))
+def test_ramps_fall_and_are_nothing_at_the_reference(places: list[tuple[float, float]]) -> None:
+    basis = ramp_basis(np.linspace(-0.8, 0.8, 161), np.asarray(places))
+    assert (np.diff(basis, axis=0) <= 1e-12).all()
+    assert basis[80] == pytest.approx(np.zeros(len(places)), abs=1e-12)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from threading import Thread
@@ -6,6 +7,7 @@ import pytest
 
 from agent.records import EventRecord, EventType
 from agent.store import Store
+from agent.store.events import content_id
 from tests.agent.store.builders import AT, event
 
 
@@ -106,3 +108,30 @@ def test_appending_nothing_changes_nothing(store: Store) -> None:
     store.append_events([])
 
     assert list(store.events_since(0)) == []
+
+
+def test_an_identity_is_kept_once_and_events_without_one_always(store: Store) -> None:
+    view = event(type=EventType.VIEW)
+    named = replace(view, event_id=content_id(view))
+
+    assert store.append_events([named, named, view]) == [named, view]
+    assert store.append_events([named, view]) == [view]
+    assert store.event_count() == 3
+
+
+def test_a_sale_as_event_and_as_outcome_counts_once_whichever_came_first(store: Store) -> None:
+    sale = event(type=EventType.PURCHASE)
+    told = replace(sale, event_id=content_id(sale))
+    of_the_shop = replace(sale, event_id="till-7")
+
+    assert store.append_events([of_the_shop]) == [of_the_shop]
+    assert store.append_events([told]) == []
+    other = replace(sale, shopper_id="s2")
+    assert store.append_events([replace(other, event_id=content_id(other))]) != []
+    assert store.append_events([replace(other, event_id="till-8")]) == []
+
+
+def test_two_sales_with_ids_of_their_own_at_one_moment_are_two(store: Store) -> None:
+    sale = event(type=EventType.PURCHASE)
+
+    assert len(store.append_events([replace(sale, event_id="till-1"), replace(sale, event_id="till-2")])) == 2

@@ -1,0 +1,160 @@
+"""The store's outcomes as columns: read by the batch, some ninety bytes an outcome, sampled when there are too many."""
+
+from array import array
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.records import OutcomeType
+from agent.store import Store
+from models.training.own_checks import Offers
+
+MOST: Final = 300_000  # outcomes that training looks at; more of them bring less than they cost
+_BACK_S: Final = 8 * 7 * 86_400.0
+_SEED: Final = 29
+
+Progress = Callable[[str, float], None]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOutcomes:
+    """Outcomes as columns, `(n,)` each; shoppers and products are numbered, -1 is nobody.
+
+    Attributes:
+        seq: The store's numbers.
+        propensity: nan where the log does not say.
+        returned: 1 when the shopper buys again within eight weeks, 0 when not, nan when unknown or not yet over.
+        quotes: Quote ids by `seq`, of Pricesmith's own quotes.
+        of: How many outcomes there are in all, where these are a sample.
+    """
+
+    shoppers: list[str]
+    products: list[str]
+    currencies: list[str]
+    seq: Ints
+    currency: Ints
+    shopper: Ints
+    product: Ints
+    at_s: NDArray[np.float64]
+    price_minor: Ints
+    reference_minor: Ints
+    bought: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    propensity: NDArray[np.float32]
+    returned: NDArray[np.float32]
+    quotes: Mapping[int, str]
+    of: int
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.bought)
+
+    @property
+    def offers(self) -> Offers:
+        """What the checks read."""
+        ratio = np.log(self.price_minor / self.reference_minor).astype(np.float32)
+        return Offers(self.product, self.at_s, ratio, self.bought)
+
+    def sample(self, most: int = MOST) -> "OwnOutcomes":
+        """All of them, or a sample: purchases first, since they are few, weights raised by what was left out."""
+        if len(self) <= most:
+            return self
+        sold = self.bought > 0
+        share = np.where(sold, min(1.0, most / 2 / sold.sum()), 0.0)
+        share[~sold] = min(1.0, (most - float(share.sum())) / (~sold).sum())
+        kept = np.flatnonzero(np.random.default_rng(_SEED).random(len(self)) < share)
+        arrays: dict[str, Any] = {
+            f.name: value[kept] for f in fields(self) if isinstance(value := getattr(self, f.name), np.ndarray)
+        }
+        arrays["weight"] = (self.weight[kept] / share[kept]).astype(np.float32)
+        return replace(self, **arrays)
+
+
+class _Columns:
+    """Grows by rows; typed arrays, so that millions of rows stay small."""
+
+    def __init__(self) -> None:
+        self.names: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
+        self.whole = tuple(array("q") for _ in range(7))  # seq, shopper, product, currency, price, reference, micros
+        self.real = tuple(array("f") for _ in range(3))  # bought, weight, propensity
+        self.row_of_quote: dict[str, int] = {}
+
+    def add(self, row: Any) -> None:
+        if row.type == OutcomeType.RETURNED or row.product_id is None or not row.reference_minor:
+            return
+        bought = 1.0 if row.type == OutcomeType.PURCHASED else 0.0
+        if row.quote_id is not None:
+            known = self.row_of_quote.get(row.quote_id)
+            if known is not None:  # a later purchase replaces the decline
+                self.real[0][known] = max(bought, self.real[0][known])
+                return
+            self.row_of_quote[row.quote_id] = len(self.real[0])
+        shoppers, products, currencies = self.names
+        values = (
+            row.seq,
+            -1 if row.shopper_id is None else shoppers.setdefault(row.shopper_id, len(shoppers)),
+            products.setdefault(row.product_id, len(products)),
+            currencies.setdefault(row.currency, len(currencies)),
+            row.price_minor,
+            row.reference_minor,
+            row.at,
+        )
+        for column, value in zip(self.whole, values, strict=True):
+            column.append(value)
+        propensity = float("nan") if row.propensity is None else row.propensity
+        for real, number in zip(self.real, (bought, row.weight, propensity), strict=True):
+            real.append(number)
+
+
+def read_outcomes(store: Store, progress: Progress) -> OwnOutcomes:
+    """All offers whose fate is known; a purchase that was returned counts as one: what was kept is another question."""
+    columns = _Columns()
+    last = max(1, store.last_outcome())
+    for batch in store.outcome_columns():
+        for row in batch:
+            columns.add(row)
+        progress("read outcomes", min(1.0, batch[-1].seq / last))
+    seq, shopper, product, currency, price, reference, micros = (np.asarray(c, np.int64) for c in columns.whole)
+    bought, weight, propensity = (np.asarray(c, np.float32) for c in columns.real)
+    shoppers, products, currencies = (list(names) for names in columns.names)
+    at_s = micros / 1e6
+    return OwnOutcomes(
+        shoppers=shoppers,
+        products=products,
+        currencies=currencies,
+        seq=seq,
+        currency=currency,
+        shopper=shopper,
+        product=product,
+        at_s=at_s,
+        price_minor=price,
+        reference_minor=reference,
+        bought=bought,
+        weight=weight,
+        propensity=propensity,
+        returned=_came_back(shopper, at_s, bought),
+        quotes={int(seq[row]): quote for quote, row in columns.row_of_quote.items()},
+        of=len(bought),
+    )
+
+
+def _came_back(shopper: Ints, at_s: NDArray[np.float64], bought: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Whether each shopper bought again within eight weeks after each row."""
+    back = np.full(len(shopper), np.nan, np.float32)
+    if not len(shopper):
+        return back
+    order = np.lexsort((at_s, shopper))
+    owner, moments = shopper[order], at_s[order]
+    sales = np.flatnonzero(bought[order] > 0)
+    following = np.searchsorted(sales, np.arange(len(order)), side="right")
+    at = sales[np.minimum(following, len(sales) - 1)] if len(sales) else np.zeros(len(order), np.int64)
+    same = (following < len(sales)) & (owner[at] == owner)
+    gap = np.where(same, moments[at] - moments, np.inf)
+    soon = gap <= _BACK_S
+    known = (owner >= 0) & (soon | (moments + _BACK_S <= at_s.max()))
+    back[order[known]] = soon[known]
+    return back

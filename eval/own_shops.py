@@ -1,0 +1,311 @@
+"""Generated shops of different nature whose demand is known, as the outcomes that a merchant would import.
+
+Everything a shop shows is in its words, numbers and history columns; who buys is drawn from `truth`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.traits import Trait, terms_of
+from models.encoder import DIM
+from models.evaluator import NUMERIC
+from models.features import FEATURES
+from models.monotone import sigmoid
+from models.taste import FLOOR
+from models.training.evaluator import EvaluatorData
+from models.training.own_rows import EffectBuilder, OwnRows
+
+Floats = NDArray[np.float64]
+Words = NDArray[np.str_]
+Rng = np.random.Generator
+
+_START_S: Final = 1_767_225_600.0  # 2026-01-01
+_SPAN_S: Final = 200 * 86_400.0
+KEPT: Final = 0.05
+_GRID: Final = np.log([0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2])
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Offers and the truth about them; `(n,)` arrays.
+
+    Attributes:
+        words, numbers: By name, `profile.region`, say.
+        logit: What the purchase logit is at log(price / reference) `(n,)`.
+        rival: log(competitor / reference), nan where none is known.
+        shopper: -1 is nobody.
+        kept: Share of the declined offers that are in the log.
+    """
+
+    at_s: Floats
+    log_ratio: Floats
+    reference: Floats
+    words: Mapping[str, Words]
+    numbers: Mapping[str, Floats]
+    logit: Callable[[Floats], Floats]
+    rival: Floats
+    shopper: NDArray[np.int64]
+    kept: float = 1.0
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.at_s)
+
+
+Shop = Callable[[Rng, int], Offers]
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    at_s: Floats
+    share: Floats  # of the time, 0-1
+    grid: Floats  # log ratios from a few prices
+    free: Floats  # any price
+
+
+def _common(rng: Rng, n: int) -> _Common:
+    share = np.sort(rng.random(n))
+    return _Common(_START_S + _SPAN_S * share, share, rng.choice(_GRID, n), rng.uniform(-0.4, 0.2, n))
+
+
+def _of(words: dict[str, tuple[str, ...]], rng: Rng, n: int) -> tuple[dict[str, Words], dict[str, NDArray[np.int64]]]:
+    code = {name: rng.integers(len(own), size=n) for name, own in words.items()}
+    return {name: np.asarray(own)[code[name]] for name, own in words.items()}, code
+
+
+_PROFILE: Final = {
+    "profile.segment": ("student", "professional", "company"),
+    "profile.region": ("north", "south", "east", "west"),
+    "context.channel": ("app", "web", "store"),
+}
+
+
+def price_only(rng: Rng, n: int) -> Offers:
+    """Nothing but the price matters; segments, regions and channels are noise."""
+    c = _common(rng, n)
+    words, _ = _of(_PROFILE, rng, n)
+    return _offers(c, c.grid, words, lambda x: -1.0 - 2.5 * x, rng)
+
+
+def profiles(rng: Rng, n: int) -> Offers:
+    """Level and slope follow segment, region and channel."""
+    c = _common(rng, n)
+    words, code = _of(_PROFILE, rng, n)
+    slope = (
+        np.asarray([5.0, 2.5, 1.2])[code["profile.segment"]] + np.asarray([0.0, 0.6, 0.0, -0.3])[code["profile.region"]]
+    )
+    level = (
+        -1.2
+        + np.asarray([-0.3, 0.0, 0.6])[code["profile.segment"]]
+        + np.asarray([0.3, 0, -0.3])[code["context.channel"]]
+    )
+    return _offers(c, c.free, words, lambda x: level - slope * x, rng)
+
+
+def categories(rng: Rng, n: int) -> Offers:
+    """Two hundred products of twelve categories, each with its own level and slope."""
+    c = _common(rng, n)
+    kinds = rng.normal(0, 1.0, 12), np.exp(rng.normal(0.7, 0.4, 12))
+    own = rng.normal(0, 0.5, 200), rng.normal(0, 0.3, 200)
+    product = rng.choice(200, n, p=_zipf(200))
+    kind = product % 12
+    level = -1.5 + kinds[0][kind] + own[0][product]
+    slope = np.maximum(0.3, kinds[1][kind] + own[1][product])
+    words = {
+        "product": np.char.add("p", product.astype(str)),
+        "product.category": np.char.add("kind ", kind.astype(str)),
+    }
+    reference = np.exp(rng.normal(3.0, 0.6, 200))[product]
+    return _offers(c, c.grid, words, lambda x: level - slope * x, rng, reference=reference)
+
+
+def kinks(rng: Rng, n: int) -> Offers:
+    """Demand breaks where the price passes the reference, and again a tenth below it."""
+    c = _common(rng, n)
+    words, _ = _of(_PROFILE, rng, n)
+    return _offers(c, c.free, words, lambda x: -0.9 - 1.2 * x - 0.9 * (x > 0) - 0.6 * (x > np.log(0.9)), rng)
+
+
+def rivals(rng: Rng, n: int) -> Offers:
+    """Half of the offers have a competitor beside them; above its price demand falls four times as steeply."""
+    c = _common(rng, n)
+    words, code = _of(_PROFILE, rng, n)
+    rival = np.where(rng.random(n) < 0.5, rng.uniform(-0.3, 0.2, n), np.nan)
+    level = -1.0 + np.asarray([-0.2, 0.0, 0.3])[code["profile.segment"]]
+    beyond = np.nan_to_num(rival, nan=np.inf)
+    return _offers(c, c.free, words, lambda x: level - 1.5 * x - 4.5 * np.maximum(0.0, x - beyond), rng, rival=rival)
+
+
+def rare(rng: Rng, n: int) -> Offers:
+    """One offer in a hundred sells; segments differ."""
+    c = _common(rng, n)
+    words, code = _of(_PROFILE, rng, n)
+    level = -4.9 + np.asarray([-0.4, 0.0, 0.5])[code["profile.segment"]]
+    slope = np.asarray([3.5, 2.5, 1.5])[code["profile.segment"]]
+    return _offers(c, c.free, words, lambda x: level - slope * x, rng)
+
+
+def interactions(rng: Rng, n: int) -> Offers:
+    """Three in ten sell; numbers bend the level, and words count together, not by themselves alone."""
+    c = _common(rng, n)
+    words, code = _of(_PROFILE, rng, n)
+    visits, age = rng.gamma(1.5, 3.0, n), rng.uniform(0, 24, n)
+    company_app = (code["profile.segment"] == 2) & (code["context.channel"] == 0)
+    level = -1.6 + 0.8 * np.log1p(visits) - 1.2 * np.abs(age - 12) / 12 + 0.9 * company_app
+    slope = 2.2 + 1.2 * (age < 6) - 0.8 * company_app
+    numbers = {"profile.visits": np.round(visits, 1), "context.hour": np.round(age, 1)}
+    return _offers(c, c.grid, words, lambda x: level - slope * x, rng, numbers=numbers)
+
+
+def drifting(rng: Rng, n: int) -> Offers:
+    """Demand wanes by a logit and a half over the time, unevenly."""
+    c = _common(rng, n)
+    words, code = _of(_PROFILE, rng, n)
+    level = -0.4 - 1.5 * c.share + 0.2 * np.sin(9 * c.share) + np.asarray([-0.2, 0.0, 0.2])[code["profile.segment"]]
+    return _offers(c, c.grid, words, lambda x: level - 2.0 * x, rng)
+
+
+def sampled(rng: Rng, n: int) -> Offers:
+    """Two in a hundred sell; of the rest one in twenty is in the log, with weight twenty."""
+    c = _common(rng, n)
+    words, code = _of(_PROFILE, rng, n)
+    level = -4.2 + np.asarray([-0.4, 0.0, 0.5])[code["profile.segment"]]
+    slope = np.asarray([3.5, 2.5, 1.5])[code["profile.segment"]]
+    return _offers(c, c.free, words, lambda x: level - slope * x, rng, kept=KEPT)
+
+
+def regulars(rng: Rng, n: int) -> Offers:
+    """Shoppers who come again and differ in what nobody sees; what they bought before tells of it."""
+    c = _common(rng, n)
+    words, code = _of({"profile.region": _PROFILE["profile.region"]}, rng, n)
+    count = max(40, n // 25)
+    shopper = rng.integers(count, size=n)
+    keen = rng.normal(0, 1.0, count)[shopper]
+    level = -1.3 + keen + np.asarray([0.2, 0.0, 0.0, -0.2])[code["profile.region"]]
+    return _offers(c, c.grid, words, lambda x: level - (2.5 - 0.4 * keen) * x, rng, shopper=shopper)
+
+
+SHOPS: Final[dict[str, Shop]] = {
+    "price alone": price_only,
+    "profiles": profiles,
+    "categories": categories,
+    "kinks": kinks,
+    "competitor": rivals,
+    "one in a hundred": rare,
+    "three in ten, interactions": interactions,
+    "drifting level": drifting,
+    "sampled declines": sampled,
+    "regulars": regulars,
+}
+
+
+def _zipf(count: int) -> Floats:
+    mass = 1 / np.arange(5, count + 5)
+    return np.asarray(mass / mass.sum())
+
+
+def _offers(
+    c: _Common, log_ratio: Floats, words: dict[str, Words], logit: Callable[[Floats], Floats], rng: Rng, **more: object
+) -> Offers:
+    n = len(log_ratio)
+    usual: dict[str, object] = {
+        "reference": np.full(n, 25.0),
+        "numbers": {},
+        "rival": np.full(n, np.nan),
+        "shopper": np.full(n, -1),
+    }
+    return Offers(at_s=c.at_s, log_ratio=log_ratio, words=words, logit=logit, **(usual | more))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Offers with what became of them: as training reads them, and their true logits by log ratio."""
+
+    rows: OwnRows
+    logit: Callable[[Floats], Floats]
+
+
+def draw(shop: Shop, seed: int, known: int, later: int) -> Drawn:
+    """`known` outcomes for training and `later` ones to score on, in time order."""
+    rng = np.random.default_rng((seed, known))
+    n = known + later
+    trial = shop(np.random.default_rng((seed, known, 1)), 2_000)
+    rate = float(sigmoid(trial.logit(trial.log_ratio)).mean())
+    drawn = n if trial.kept == 1 else int(1.2 * n / (rate + (1 - rate) * trial.kept))
+    offers = shop(rng, drawn)
+    bought = rng.random(drawn) < sigmoid(offers.logit(offers.log_ratio))
+    there = np.flatnonzero(bought | (rng.random(drawn) < offers.kept))[:n]
+    rows = _rows(offers, bought, there)
+    every = np.zeros(drawn)
+
+    def logit(log_ratio: Floats) -> Floats:
+        every[there] = log_ratio
+        return offers.logit(every)[there]
+
+    return Drawn(rows, logit)
+
+
+def _rows(offers: Offers, bought: NDArray[np.bool_], there: NDArray[np.int64]) -> OwnRows:
+    n = len(there)
+    builder = EffectBuilder(n)
+    named = {**offers.words, **offers.numbers, "product.reference_price": offers.reference}
+    known = ~np.isnan(offers.rival)
+    for start in range(0, n, 20_000):
+        places = there[start : start + 20_000]
+        columns = [(name, values[places].tolist()) for name, values in named.items()]
+        rival = np.where(known, np.exp(offers.rival), np.nan)[places].tolist()
+        builder.add(
+            range(start, start + len(places)),
+            [
+                terms_of(
+                    [
+                        *(Trait(name, values[row]) for name, values in columns),
+                        *((Trait("context.competitor_prices", rival[row]),) if rival[row] == rival[row] else ()),
+                    ],
+                    at_home=False,
+                )
+                for row in range(len(places))
+            ],
+        )
+    sold = bought[there].astype(np.float32)
+    states = np.zeros((1, DIM), np.float32)
+    data = EvaluatorData(
+        numeric=_numeric(offers, bought)[there],
+        shopper_row=np.zeros(n, np.int64),
+        product_row=np.zeros(n, np.int64),
+        shopper_states=states,
+        product_states=states,
+        stranger=states[0],
+        log_ratio=offers.log_ratio[there].astype(np.float32),
+        rate=np.ones(n, np.float32),
+        bought=sold,
+        weight=np.where(sold > 0, 1.0, 1.0 / offers.kept).astype(np.float32),
+        returned=np.full(n, np.nan, np.float32),
+        cluster=np.where(offers.shopper[there] < 0, -1 - np.arange(n), offers.shopper[there]),
+    )
+    return OwnRows(data, builder.columns(), offers.at_s[there], offers.rival[there].astype(np.float32))
+
+
+def _numeric(offers: Offers, bought: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The network's inputs: a reference price, and of shoppers who came before how often they bought."""
+    numeric = np.zeros((len(offers), NUMERIC), np.float32)
+    numeric[:, FEATURES.index("log_price")] = np.log(offers.reference) / 3
+    numeric[:, -1] = np.log(FLOOR)
+    if (offers.shopper < 0).all():
+        return numeric
+    order = np.argsort(offers.shopper, kind="stable")  # times rise within a shopper
+    sold = bought[order].astype(np.float64)
+    first = np.r_[True, np.diff(offers.shopper[order]) != 0]
+    running = np.cumsum(sold) - sold
+    before = running - np.maximum.accumulate(np.where(first, running, 0.0))
+    count = np.zeros(len(offers))
+    count[order] = before
+    for name in ("category_bought", "known"):
+        numeric[:, FEATURES.index(name)] = count > 0
+    for name in ("category_count_slow", "trips_slow"):
+        numeric[:, FEATURES.index(name)] = np.log1p(count)
+    return numeric

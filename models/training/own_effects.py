@@ -1,0 +1,81 @@
+"""From a fitted price logit to the state that online learning starts from, and its effects on rows of a table."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.monotone import N_DRAWS
+from models.online import OnlineEffects, Shift
+from models.online_state import Joint, Single
+from models.trained_effects import TrainedEffects
+from models.training.own_logit import PriceLogit
+from models.training.own_rows import EffectColumns
+
+Floats = NDArray[np.float64]
+
+_DRAW_SEED = 20_18
+
+
+def trained_effects(model: PriceLogit, columns: EffectColumns) -> TrainedEffects:
+    """The posterior in units of each group's prior sd; what all rows have in common is in the evaluator's constant."""
+    sd = model.sd[columns.group]
+    joint = model.joint
+    count = len(joint)
+    mean = np.stack([model.level[joint] / sd[joint, 0], model.slope[joint] / sd[joint, 1]], axis=1)
+    common = [place for place, column in enumerate(joint.tolist()) if columns.names[column] == "all"]
+    mean[common] = 0.0
+    covariance = _interleaved(model.covariance, sd[joint])
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    half = np.random.default_rng(_DRAW_SEED).standard_normal((N_DRAWS // 2, 2 * count))
+    noise = np.concatenate([half, -half]) @ root.T  # (draws, 2 count)
+    draws = mean[:, :, None] + noise.T.reshape(count, 2, N_DRAWS)
+    rows = {columns.names[column]: place for place, column in enumerate(joint.tolist())}
+    singles = {}
+    for place, column in enumerate(model.alone.tolist()):
+        a, b = sd[column]
+        level_var, cov, slope_var = model.alone_covariance[place]
+        singles[columns.names[column]] = Single(
+            float(model.level[column] / a),
+            float(model.slope[column] / b),
+            float(min(1.0, level_var / a**2)),
+            float(cov / (a * b)),
+            float(min(1.0, slope_var / b**2)),
+        )
+    state = OnlineEffects(Joint(rows, mean, covariance, draws), singles)
+    return TrainedEffects(state, {g: (float(a), float(b)) for g, (a, b) in zip(columns.groups, model.sd, strict=True)})
+
+
+def _interleaved(covariance: Floats, sd: Floats) -> Floats:
+    """Level and slope of each effect beside one another, in units of the prior sd, variances at most one."""
+    count = len(sd)
+    order = np.arange(2 * count).reshape(2, count).T.ravel()
+    unit = sd.ravel()
+    found = covariance[np.ix_(order, order)] / unit[:, None] / unit[None]
+    shrink = np.sqrt(np.minimum(1.0, 1.0 / np.maximum(1e-12, np.diag(found))))
+    return np.asarray(found * shrink[:, None] * shrink[None])
+
+
+def shift_of(effects: TrainedEffects, columns: EffectColumns, rows: NDArray[np.int64]) -> Shift:
+    """What the effects add on rows of the table, as `OnlineEffects.shift` does for the same terms."""
+    sd = np.asarray([effects.sd[columns.groups[g]] for g in columns.group.tolist()])
+    level, slope = np.zeros(len(columns.names)), np.zeros(len(columns.names))
+    draws = np.zeros((2, len(columns.names), N_DRAWS))
+    joint = effects.state.joint
+    for column, name in enumerate(columns.names):
+        place = joint.rows.get(name)
+        if place is not None:
+            level[column], slope[column] = joint.mean[place]
+            draws[:, column] = joint.draws[place]
+        else:
+            single = effects.state.singles.get(name, Single())
+            level[column], slope[column] = single.level, single.slope
+            drawn = single.drawn(name)
+            draws[0, column], draws[1, column] = drawn
+    values: sparse.csr_matrix = columns.values[rows]
+    return Shift(
+        level=np.asarray(values @ (sd[:, 0] * level)),
+        slope=np.asarray(values @ (sd[:, 1] * slope)),
+        level_draws=np.asarray(values @ (sd[:, 0, None] * draws[0])),
+        slope_draws=np.asarray(values @ (sd[:, 1, None] * draws[1])),
+    )

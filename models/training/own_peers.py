@@ -1,0 +1,107 @@
+"""What a good engineer would reach for instead, on the same rows and columns: a price-only logit, and LightGBM.
+
+Nothing is chosen in the logit, so that it is fitted on all rows before the test; LightGBM finds its number of trees on
+the validation rows and is then fitted again on the same.
+"""
+
+import warnings
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.own_rows import EffectColumns, OwnRows, Rows, Split
+
+Floats = NDArray[np.float64]
+Matrix = NDArray[np.float32]
+
+SEED: Final = 17
+MOST_ROWS: Final = 1_000_000
+_NEWTON: Final = 30
+_ROUNDS: Final = 400
+_STOP: Final = 30
+
+
+def price_logit(rows: OwnRows, train: Rows, test: Rows) -> Floats:
+    """Logistic regression on log(price / reference) alone, by Newton's method; probabilities on the test rows."""
+    data = rows.data
+    design = np.stack([np.ones(len(train)), data.log_ratio[train].astype(np.float64)], axis=1)
+    label, weight = data.bought[train].astype(np.float64), rows.mass(train)
+    beta = np.zeros(2)
+    for _ in range(_NEWTON):
+        p = 1 / (1 + np.exp(-(design @ beta)))
+        gradient = design.T @ (weight * (label - p)) - 1e-3 * beta
+        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-3 * np.eye(2)
+        beta = beta + np.linalg.solve(hessian, gradient)
+    return np.asarray(1 / (1 + np.exp(-(beta[0] + beta[1] * data.log_ratio[test].astype(np.float64)))))
+
+
+def boosted(rows: OwnRows, split: Split) -> Floats | None:
+    """LightGBM, constrained to fall in price; probabilities on the test rows, None where it is not installed."""
+    try:
+        import lightgbm
+    except ImportError:
+        return None
+    table, words = _columns(rows)
+    train, known = _some(split.train), _some(split.known)
+    many = len(train) > 100_000
+    settings: dict[str, Any] = {
+        "learning_rate": 0.05,
+        "num_leaves": 63 if many else 15,
+        "min_child_samples": 100 if many else 20,
+        "monotone_constraints": [0] * (table.shape[1] - 1) + [-1],
+        "random_state": SEED,
+        "n_jobs": 2,
+        "verbose": -1,
+    }
+    label, weight = rows.data.bought, rows.data.weight
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        first = lightgbm.LGBMClassifier(n_estimators=_ROUNDS, **settings)
+        first.fit(
+            table[train],
+            label[train],
+            sample_weight=weight[train],
+            eval_X=table[split.validation],
+            eval_y=label[split.validation],
+            eval_sample_weight=[weight[split.validation]],
+            eval_metric="binary_logloss",
+            categorical_feature=words,
+            callbacks=[lightgbm.early_stopping(_STOP, verbose=False)],
+        )
+        again = lightgbm.LGBMClassifier(n_estimators=max(1, first.best_iteration_ or _ROUNDS), **settings)
+        again.fit(table[known], label[known], sample_weight=weight[known], categorical_feature=words)
+        return np.asarray(again.predict_proba(table[split.test]), np.float64)[:, 1]
+
+
+def _some(rows: Rows) -> Rows:
+    return rows[:: 1 + len(rows) // MOST_ROWS]
+
+
+def _columns(rows: OwnRows) -> tuple[Matrix, list[int]]:
+    """All that Pricesmith reads, price last, and which columns are words; inputs that never vary are left out."""
+    data = rows.data
+    varies = np.flatnonzero(np.ptp(np.asarray(data.numeric[:: 1 + len(data.numeric) // 50_000]), axis=0) > 0)
+    named, words = named_columns(rows.effects)
+    rest = [data.numeric[:, varies], (rows.at_s - rows.at_s.min())[:, None] / 86_400, rows.rival[:, None]]
+    parts = [named, *rest, data.log_ratio[:, None]]
+    return np.concatenate(parts, axis=1, dtype=np.float32), words
+
+
+def named_columns(effects: EffectColumns) -> tuple[Matrix, list[int]]:
+    """Named words as codes and named numbers as numbers `(n, groups)`, and which columns are words; -1: none."""
+    found: list[Matrix] = []
+    words: list[int] = []
+    for place, group in enumerate(effects.groups):
+        members = np.flatnonzero(effects.group == place)
+        if group == "all" or len(members) < 2:
+            continue
+        values = effects.values[:, members]
+        if "@" in group:
+            nodes = np.asarray([float(effects.names[m].rpartition(":")[2]) for m in members])
+            column = np.where(values.getnnz(axis=1) > 0, values @ nodes, np.nan)
+        else:
+            words.append(len(found))
+            column = np.where(values.getnnz(axis=1) > 0, values @ np.arange(len(members)), -1)
+        found.append(np.asarray(column, np.float32))
+    return np.stack(found, axis=1) if found else np.zeros((effects.values.shape[0], 0), np.float32), words

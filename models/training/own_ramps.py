@@ -1,0 +1,92 @@
+"""Kinks of a merchant's demand: falls between neighbouring prices, beside the straight line in log price.
+
+A round price or the price that shoppers remember breaks the response at one place. Ramps between the prices that were
+shown get heights of zero or more under a lasso whose threshold is twice each ramp's own noise (Tibshirani 1996), and
+are then fitted again without it; later outcomes decide whether they are used at all.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from models.monotone import SLOPE_MIN, ramp_basis, sigmoid, softplus
+
+Floats = NDArray[np.float64]
+
+_MOST: Final = 12
+_LEAST_SHARE: Final = 0.01
+_LEAST_HEIGHT: Final = 0.03
+_STEP: Final = 0.005
+_NARROW: Final = 0.01
+_THRESHOLD: Final = 2.0
+_REFIT: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Ramps:
+    """Falls `(k, 2)` of start and width, their heights `(k,)`; zero at the reference."""
+
+    places: Floats
+    heights: Floats
+
+    def logits(self, log_ratio: Floats) -> Floats:
+        """What they add to the logit, `(n,)`."""
+        return np.asarray(ramp_basis(log_ratio, self.places) @ self.heights)
+
+
+NONE: Final = Ramps(np.zeros((0, 2)), np.zeros(0))
+
+
+def fit_ramps(level: Floats, slope: Floats, log_ratio: Floats, bought: Floats, mass: Floats) -> Ramps:
+    """Ramps beside known levels and slopes before softplus, `(n,)` each; the mean of both is fitted again with them."""
+    places = _places(log_ratio, mass)
+    if not len(places):
+        return NONE
+    basis = ramp_basis(log_ratio, places)
+    p = sigmoid(level - (SLOPE_MIN + softplus(slope)) * log_ratio)
+    noise = np.sqrt((mass * p * (1 - p)) @ basis**2)
+    heights = _heights((level, slope, log_ratio), (bought, mass), basis, _THRESHOLD * noise)
+    kept = heights > _LEAST_HEIGHT
+    if not kept.any():
+        return NONE
+    heights = _heights((level, slope, log_ratio), (bought, mass), basis[:, kept], _REFIT * noise[kept])
+    return Ramps(places[kept], heights)
+
+
+def _heights(known: tuple[Floats, Floats, Floats], seen: tuple[Floats, Floats], basis: Floats, price: Floats) -> Floats:
+    level, slope, log_ratio = known
+    bought, mass = seen
+
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        steeper = slope + theta[1]
+        logit = level + theta[0] - (SLOPE_MIN + softplus(steeper)) * log_ratio + basis @ theta[2:]
+        residual = mass * (sigmoid(logit) - bought)
+        value = float((mass * np.logaddexp(0.0, np.where(bought > 0, -logit, logit))).sum() + price @ theta[2:])
+        by_slope = -sigmoid(steeper) * log_ratio
+        gradient = np.r_[residual.sum(), residual @ by_slope, basis.T @ residual + price]
+        return value + 0.5 * float(theta[:2] @ theta[:2]), gradient + np.r_[theta[:2], np.zeros(len(price))]
+
+    start = np.zeros(2 + basis.shape[1])
+    bounds = [(-5.0, 5.0), (-12.0, 5.0), *[(0.0, 20.0)] * basis.shape[1]]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 200})
+    return np.asarray(found.x[2:], np.float64)
+
+
+def _places(log_ratio: Floats, mass: Floats) -> Floats:
+    """Between the prices that were shown where they are few, else between quantiles; and just above the reference."""
+    steps, where = np.unique(np.rint(log_ratio / _STEP), return_inverse=True)
+    share = np.bincount(where, mass) / mass.sum()
+    shown = steps[share >= _LEAST_SHARE] * _STEP
+    if len(shown) < 2 or share[share >= _LEAST_SHARE].sum() < 0.8:
+        shown = np.unique(np.quantile(log_ratio, np.linspace(0.02, 0.98, _MOST)))
+    elif len(shown) > _MOST:
+        shown = shown[np.unique(np.linspace(0, len(shown) - 1, _MOST).round().astype(int))]
+    widths = np.diff(shown)
+    places = np.stack([shown[:-1], widths], axis=1)[widths > _STEP / 2]
+    just_above = np.asarray([[0.0, _NARROW]])
+    inside = bool(len(shown) >= 2 and shown[0] < 0 < shown[-1])
+    continuous = inside and not np.any(np.abs(shown) < _STEP / 2)
+    return np.concatenate([places, just_above]) if continuous else places
