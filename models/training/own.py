@@ -1,9 +1,13 @@
 """Training the evaluator on a merchant's own outcomes: a price logit first, and more only as far as it shows.
 
 1. A logit in log price with shrunk effects of what rows have in common (`own_logit`), shrinkage learned from the same
-   rows. 2. Kinks between prices (`own_ramps`). 3. A network that begins as that model and decays towards it; it counts
-   with a share from 0 to 1. Later outcomes decide on 2 and 3, in favour of the simpler unless the other is better by
-   more than one standard error. 4. The logit is fitted again on all that is known. The latest outcomes score it once.
+   rows; its level is steady or drifts.
+2. Kinks between prices (`own_ramps`).
+3. A network that begins as that model and decays towards it; it counts with a share from 0 to 1.
+4. The logit is fitted again on all that is known.
+
+Later outcomes decide on drift, kinks and share, in favour of the simpler unless the other is better by more than one
+standard error. The latest outcomes score what came out, once.
 """
 
 from collections.abc import Callable
@@ -48,7 +52,7 @@ class Choice:
 
     Attributes:
         kinks: How many ramps are used. `share` is the network's, 0-1.
-        losses: Validation log loss of the base rate, of the logit, with kinks, and of the network at each share.
+        losses: Validation log loss of the base rate, of the logit steady and drifting, with kinks, of the network.
     """
 
     kinks: int
@@ -68,11 +72,15 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class _Net:
-    """The network, and what it adds to level and slope on every row, `(n,)` each, at a share of 1."""
+    """The network, and what it adds to level and slope on every row, `(n,)` each, at a share of 1.
+
+    Less the mean over the training rows (`means`): constants are the logit's.
+    """
 
     net: EvaluatorNet
     level: Floats
     slope: Floats
+    means: tuple[float, float]
 
 
 def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> Trained:
@@ -81,7 +89,7 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     binning = Binning.fit(np.asarray(rows.data.numeric[split.train]), config.n_bins)
     table = _Table(rows, binning)
     progress("train: price logit", 0.0)
-    logit = fit_logit(table.of(split.train), rows.effects)
+    logit, losses = _logit(table, split)
     ramps, kink_losses = _kinks(table, split, logit)
     if len(ramps.heights):
         logit = fit_logit(table.of(split.train, ramps=ramps), rows.effects, logit)
@@ -94,9 +102,11 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
         ramps = _ramps(table, known, logit, (share * net.level[known], share * net.slope[known])) or ramps
     beyond = (share * net.level, share * net.slope)
     logit = fit_logit(table.of(known, ramps, beyond), rows.effects, logit)
-    evaluator, covariances = _assembled(table, known, (logit, ramps, net.net, share), config, version)
+    evaluator, covariances = _assembled(table, known, (logit, ramps, net, share), config, version)
     progress("train: done", 1.0)
-    return Trained(evaluator, covariances, asdict(config), Choice(len(ramps.heights), share, kink_losses | net_losses))
+    return Trained(
+        evaluator, covariances, asdict(config), Choice(len(ramps.heights), share, losses | kink_losses | net_losses)
+    )
 
 
 class _Table:
@@ -138,16 +148,25 @@ class _Table:
         return np.asarray(-np.log(np.where(self.rows.data.bought[rows] > 0, p, 1 - p)))
 
 
+def _logit(table: _Table, split: Split) -> tuple[PriceLogit, dict[str, float]]:
+    """The price logit from the training rows; one whose level drifts only if that is surely better later."""
+    seen, later = table.of(split.train), table.of(split.validation)
+    steady, drifting = (fit_logit(seen, table.rows.effects, drifts=drifts) for drifts in (False, True))
+    losses = [table.losses(split.validation, logit.logits(later)) for logit in (steady, drifting)]
+    gain, error = _paired(losses[0], losses[1], later.mass)
+    rate = np.full(len(later.mass), np.average(seen.bought, weights=seen.mass))
+    base = table.losses(split.validation, np.log(rate / (1 - rate)))
+    named = {"base rate": base, "price logit": losses[0], "price logit that drifts": losses[1]}
+    means = {name: float(np.average(loss, weights=later.mass)) for name, loss in named.items()}
+    return (drifting if gain > error else steady), means
+
+
 def _kinks(table: _Table, split: Split, logit: PriceLogit) -> tuple[Ramps, dict[str, float]]:
     """Ramps from the training rows, none unless they are surely better on the validation rows."""
     plain = table.of(split.validation)
     mass = plain.mass
     before = table.losses(split.validation, logit.logits(plain))
-    rate = np.full(len(before), np.average(table.rows.data.bought[split.train], weights=table.rows.mass(split.train)))
-    losses = {
-        "base rate": float(np.average(table.losses(split.validation, np.log(rate / (1 - rate))), weights=mass)),
-        "price logit": float(np.average(before, weights=mass)),
-    }
+    losses: dict[str, float] = {}
     ramps = _ramps(table, split.train, logit, (0.0, 0.0))
     if ramps is None:
         return NONE, losses
@@ -189,7 +208,9 @@ def _network(
         return float(np.average(table.losses(split.validation, logits), weights=table.rows.mass(split.validation)))
 
     net = fit(data, split.train, config, told, watched, start)
-    return _Net(net, *_beyond(net, table, everyone))
+    level, slope = _beyond(net, table, everyone)
+    means = tuple(float(np.average(part[split.train], weights=weight[split.train])) for part in (level, slope))
+    return _Net(net, level - means[0], slope - means[1], (means[0], means[1]))
 
 
 def _known(table: _Table, rows: Rows, logit: PriceLogit, ramps: Ramps) -> KnownTerms:
@@ -251,17 +272,17 @@ def _paired(before: Floats, after: Floats, mass: Floats) -> tuple[float, float]:
 def _assembled(
     table: _Table,
     known: Rows,
-    model: tuple[PriceLogit, Ramps, EvaluatorNet, float],
+    model: tuple[PriceLogit, Ramps, _Net, float],
     config: EvaluatorTrainingConfig,
     version: str,
 ) -> tuple[Evaluator, tuple[Floats, Floats]]:
     """The evaluator: constants of the logit, its linear term, hidden layers at their share, ramps as further slopes."""
-    logit, ramps, net, share = model
-    data = table.rows.data
+    logit, ramps, added, share = model
+    net, data = added.net, table.rows.data
     with torch.no_grad():
         net.linear.weight[0, : len(logit.inputs)] = torch.from_numpy(logit.inputs.astype(np.float32))
     _, satisfaction = posterior(net, data, known[:: 1 + len(known) // 200_000], config)
-    constants = logit.constants(table.rows.effects)
+    constants = logit.constants(table.rows.effects) - share * np.asarray(added.means)
     hidden = share * net.purchase.weight[:, :-2].detach().numpy().astype(np.float64)
     count = len(ramps.heights)
     mean = np.zeros((2 + count, hidden.shape[1] + 2))
@@ -271,7 +292,7 @@ def _assembled(
     covariance = np.zeros((mean.size, mean.size))
     if share > 0:
         rows = known[:: 1 + len(known) // 200_000]
-        covariance = _hidden_covariance(table, rows, (logit, ramps, net, share), config, mean.shape)
+        covariance = _hidden_covariance(table, rows, model, config, mean.shape)
     rate = float(np.average(data.bought[known], weights=data.weight[known]))
     nothing = np.zeros((2 * mean.shape[1],) * 2)
     weights = replace(
@@ -286,15 +307,14 @@ def _assembled(
 def _hidden_covariance(
     table: _Table,
     rows: Rows,
-    model: tuple[PriceLogit, Ramps, EvaluatorNet, float],
+    model: tuple[PriceLogit, Ramps, _Net, float],
     config: EvaluatorTrainingConfig,
     shape: tuple[int, int],
 ) -> Floats:
     """Of the hidden layers' weights on level and slope, given all else."""
-    logit, ramps, net, share = model
-    data = table.rows.data
-    beyond = _beyond(net, table, rows)
-    seen = replace(table.of(rows, ramps), level=share * beyond[0], slope=share * beyond[1])
+    logit, ramps, added, share = model
+    net, data = added.net, table.rows.data
+    seen = replace(table.of(rows, ramps), level=share * added.level[rows], slope=share * added.slope[rows])
     level, slope = logit.terms(seen)
     p = sigmoid(level - (SLOPE_MIN + softplus(slope)) * seen.log_ratio - logit.rival * seen.over + seen.rest)
     with torch.inference_mode():

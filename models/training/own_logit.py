@@ -30,6 +30,7 @@ _ITERATIONS: Final = 30
 _HALVINGS: Final = 12
 _TOLERANCE: Final = 1e-6
 _LEAST_SD: Final = 0.03
+_STEADY: Final = 1e-4
 _PRIOR_COUNT: Final = 0.5
 _MOST_ELIMINATED: Final = 20_000
 _ALL: Final = "all"
@@ -110,9 +111,14 @@ class PriceLogit:
         )
 
 
-def fit_logit(rows: LogitRows, columns: EffectColumns, start: PriceLogit | None = None) -> PriceLogit:
-    """The posterior mode and covariance; with `start`, its prior variances are kept and not learned again."""
-    model = start or _start(rows, columns)
+def fit_logit(
+    rows: LogitRows, columns: EffectColumns, start: PriceLogit | None = None, *, drifts: bool = True
+) -> PriceLogit:
+    """The posterior mode and covariance; with `start`, its prior variances are kept and not learned again.
+
+    Unless it `drifts`, the level is the same at all times.
+    """
+    model = start or _start(rows, columns, drifts=drifts)
     learns = start is None
     value = -np.inf
     for number in range(_ITERATIONS):
@@ -126,7 +132,7 @@ def fit_logit(rows: LogitRows, columns: EffectColumns, start: PriceLogit | None 
     return _System(rows, model, columns.group).with_covariance(columns.group)
 
 
-def _start(rows: LogitRows, columns: EffectColumns) -> PriceLogit:
+def _start(rows: LogitRows, columns: EffectColumns, *, drifts: bool) -> PriceLogit:
     touched = np.asarray((abs(columns.values) > 0).sum(axis=0)).ravel()
     shared = np.flatnonzero(~columns.alone)
     touched[columns.names.index(_ALL)] = len(rows.bought) + 1
@@ -141,7 +147,7 @@ def _start(rows: LogitRows, columns: EffectColumns) -> PriceLogit:
         rival=RIVAL[0],
         sd=_half(columns),
         input_sd=0.1,
-        step_sd=0.1,
+        step_sd=0.1 if drifts else _STEADY,
         joint=joint,
         alone=np.setdiff1d(np.arange(len(columns.names)), joint),
     )
@@ -193,9 +199,8 @@ class _System:
         self.alone_precision = 1 / sd[group[model.alone]] ** 2
 
     def _vector(self, model: PriceLogit) -> Floats:
-        return np.r_[
-            model.level[model.joint], model.slope[model.joint], model.inputs, model.steps, model.rival - RIVAL[0]
-        ]
+        rival = np.asarray([model.rival - RIVAL[0]])
+        return np.concatenate([model.level[model.joint], model.slope[model.joint], model.inputs, model.steps, rival])
 
     def _dense_hessian(self) -> Floats:
         w = self.curvature
@@ -332,7 +337,8 @@ def _sds(model: PriceLogit, system: "_System", columns: EffectColumns) -> tuple[
     f, t = len(model.inputs), len(model.steps)
     rest = dense[2 * j :]
     input_sd = _sd(model.inputs, rest[:f], model.input_sd)
-    step_sd = _sd(model.steps, rest[f : f + t], model.step_sd)
+    steady = model.step_sd <= _STEADY
+    step_sd = model.step_sd if steady else _sd(model.steps, rest[f : f + t], model.step_sd)
     before = np.r_[model.sd.ravel(), model.input_sd, model.step_sd]
     after = np.r_[found.ravel(), input_sd, step_sd]
     moved = bool((np.abs(np.log(after / before)) > 0.05).any())

@@ -177,3 +177,24 @@ def test_importing_outcomes_twice_counts_them_and_their_sales_once(world: World,
     assert len(store.shopper_events("s1")) == events
     assert json.dumps(sorted(number for number, _ in store.outcomes_since(0))) == json.dumps(list(range(1, 101)))
     service.close()
+
+
+def test_a_profile_field_of_imported_outcomes_sets_prices_apart(world: World, tmp_path: Path) -> None:
+    elasticity = {"thrifty": 6.0, "easy": 1.0}
+    rows = [
+        replace(row, outcome_id=f"{segment}{row.outcome_id}", shopper_id=None, profile={"segment": segment})
+        for segment, steep in elasticity.items()
+        for row in outcomes(steep, N // 2)
+    ]
+    service = filled(shop(world, tmp_path / "data"), rows)
+    train_on_store(service._parts, "segments", silent)
+    assert service.reload() is not None
+    asked = [
+        QuoteRequest.model_validate({"shopper": {"profile": {"segment": segment}}, "product": {"id": "p6"}})
+        for segment in elasticity
+    ]
+    thrifty, easy = service.quote(asked)
+    assert isinstance(thrifty, Decision)
+    assert isinstance(easy, Decision)
+    assert thrifty.price_minor < easy.price_minor
+    service.close()
