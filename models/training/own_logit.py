@@ -31,7 +31,8 @@ _HALVINGS: Final = 12
 _TOLERANCE: Final = 1e-6
 _LEAST_SD: Final = 0.03
 _STEADY: Final = 1e-4
-_PRIOR_COUNT: Final = 0.5
+_PRIOR_COUNT: Final = 2.0
+_SURE: Final = 3.0  # sds of a chi-square above its mean from which on a group is more than noise
 _MOST_ELIMINATED: Final = 20_000
 _ALL: Final = "all"
 
@@ -127,6 +128,8 @@ def fit_logit(
         if learns and number:
             model, moved = _sds(model, system, columns)
             learns = moved and number < _ITERATIONS - 8
+            if not learns:
+                model = _pruned(model, system, columns)
         elif gain < _TOLERANCE * len(rows.bought):
             break
     return _System(rows, model, columns.group).with_covariance(columns.group)
@@ -345,8 +348,34 @@ def _sds(model: PriceLogit, system: "_System", columns: EffectColumns) -> tuple[
     return replace(model, sd=found, input_sd=input_sd, step_sd=step_sd), moved
 
 
+def _pruned(model: PriceLogit, system: "_System", columns: EffectColumns) -> PriceLogit:
+    """Groups that a test takes for noise back to the least sd: few levels by chance look as if they differed."""
+    variance = _variances(model, system)
+    found = model.sd.copy()
+    for place, name in enumerate(columns.groups):
+        members = columns.group == place
+        count = max(1, int(members.sum()) - 1)
+        for part, values in enumerate((model.level, model.slope)):
+            known = variance[members, part] / found[place, part] ** 2  # what is left of the prior variance
+            shrunk = np.maximum(1e-3, 1.0 - known)
+            statistic = float((values[members] ** 2 / (variance[members, part] * shrunk)).sum())
+            if name != _ALL and statistic < count + _SURE * np.sqrt(2.0 * count):
+                found[place, part] = min(found[place, part], _LEAST_SD)
+    return replace(model, sd=found)
+
+
+def _variances(model: PriceLogit, system: "_System") -> Floats:
+    """Posterior variances of level and slope by effect, `(k, 2)`."""
+    dense, alone = system.variances()
+    j = len(model.joint)
+    variance = np.zeros((len(model.level), 2))
+    variance[model.joint] = np.stack([dense[:j], dense[j : 2 * j]], axis=1)
+    variance[model.alone] = alone
+    return variance
+
+
 def _sd(values: Floats, variance: Floats, sd: float) -> float:
-    """MacKay's update, held by half a pseudo-observation at the least sd."""
+    """MacKay's update, held by two pseudo-observations at the least sd."""
     if not len(values):
         return sd
     counted = float(np.clip(1.0 - variance / sd**2, 0.0, 1.0).sum())
