@@ -34,7 +34,7 @@ from agent.pricing import Parts, Service
 from agent.proposer import Proposer
 from agent.ranking import Ranker
 from agent.recall import Archive
-from agent.recorder import Recorder
+from agent.recorder import Books, Recorder
 from agent.retriever import Retriever
 from agent.score import RowScorer
 from agent.scorer import Scorer
@@ -250,5 +250,10 @@ def _pipeline(
         scorer=scorer,
         selector=Selector(weights, rules, np.random.default_rng),
         guard=guard,
-        recorder=Recorder(store.record_decisions, signer, versions, timedelta(seconds=settings.quote_ttl_s)),
+        recorder=Recorder(
+            Books(store.record_decisions, store.applied_prices),
+            signer,
+            versions,
+            timedelta(seconds=settings.quote_ttl_s),
+        ),
     )

@@ -148,16 +148,20 @@ class Catalogue:
                 on_share(done / len(missing))
         return len(missing)
 
-    def upsert(self, products: Sequence[ProductRecord]) -> None:
-        """Store, embed and index products; they are searchable when this returns."""
+    def upsert(self, products: Sequence[ProductRecord], now: datetime) -> None:
+        """Store, embed and index products; they are searchable when this returns. New list prices hold from `now`."""
         latest = list({product.product_id: product for product in products}.values())
         vectors = self._embed(latest)
         with self._lock:
-            self._store.upsert_products(latest)
+            self._store.upsert_products(latest, {one.product_id: now for one in latest if self._is_new_price(one)})
             self.index.upsert([entry_of(product) for product in latest], vectors)
             for product in latest:
                 self._products[product.product_id] = product
                 self.weeks.add_product(product.product_id, product.category)
+
+    def _is_new_price(self, product: ProductRecord) -> bool:
+        known = self._products.get(product.product_id)
+        return known is None or (known.list_minor, known.currency) != (product.list_minor, product.currency)
 
     def add_purchases(self, weeks: Sequence[ProductWeek]) -> None:
         """Count purchases in the store and in memory; they become facts when their week is over."""

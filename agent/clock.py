@@ -81,8 +81,14 @@ class StoreClock:
             return {}
         return {HISTORY_END_KEY: self.history_end.isoformat(), PREPARED_AT_KEY: self.prepared_at.isoformat()}
 
+    def shifted(self, at: datetime) -> datetime:
+        """A real time on the history's calendar, before its end as well: how old the history is said to be."""
+        if self.history_end is None or self.prepared_at is None:
+            return at
+        return at - (self.prepared_at - self.history_end)
+
     def behaviour_time(self, at: datetime) -> datetime:
         """The time by the history's calendar."""
         if self.history_end is None or self.prepared_at is None or at <= self.history_end:
             return at
-        return max(self.history_end, at - (self.prepared_at - self.history_end))
+        return max(self.history_end, self.shifted(at))

@@ -104,14 +104,46 @@ class IgnoredInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Reduction:
+    """A price reduction as it may be announced.
+
+    Attributes:
+        prior_minor: The lowest price that everybody could pay in the `days` before the reduction began.
+        percent: Whole percent off it, rounded down.
+    """
+
+    prior_minor: int
+    began: datetime
+    days: int
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Disclosure:
-    """What the shopper must or may be told, computed from the inputs really used."""
+    """What the shopper must or may be told, computed from the inputs really used.
+
+    Attributes:
+        law: Code and version of the rules that held, `EU/1`; None in decisions of before rules had versions.
+        option: Tells of the price for everyone, None where this is it.
+        reduction: What an announcement of a lower price may say, None where none may be announced.
+    """
 
     required: bool
     text: str
     jurisdiction: str | None
     inputs_used: tuple[str, ...]
     inputs_ignored: tuple[IgnoredInput, ...]
+    law: str | None = None
+    option: str | None = None
+    reduction: Reduction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A personal input, and by how much it raised the price of a unit, in minor units."""
+
+    input: str
+    raised_minor: int
 
 
 @dataclass(frozen=True, slots=True)

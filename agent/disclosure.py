@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from agent.decision import Disclosure, IgnoredInput
-from agent.packs import find_jurisdiction
+from agent.packs import law_of
 
 SAME_FOR_EVERYONE: Final = "This price is the same for everyone; no personal data set it."
-PERSONALISED: Final = "This price was set for you by an algorithm, using: {inputs}."
+LAST_PRICE: Final = "last_price"
+"""What the shopper was quoted before; it enters where the merchant limits changes."""
 IMPERSONAL: Final = frozenset(("product", "limits", "market", "similar_products", "quantity", "merchant"))
 IMPERSONAL_CONTEXT: Final = frozenset(
     ("at", "channel", "competitor_prices", "deadline", "inventory", "jurisdiction", "market_trend", "season")
@@ -32,21 +33,21 @@ def disclose(
     """The notice for one price.
 
     Args:
-        personalised: Whether personal data entered the price; without it no place demands a notice.
+        personalised: Whether personal data entered the price; without it no place demands a notice, with it all
+            do, also those that no rules are known of.
         inputs_used: Names of the inputs that entered the price, personal or not.
         inputs_ignored: Inputs that did not, and why.
         jurisdiction: A code or name as the request gave it.
     """
-    place = find_jurisdiction(jurisdiction)
-    if not personalised:
-        text = SAME_FOR_EVERYONE
-    else:
-        personal = [name for name in inputs_used if is_personal(name)]
-        text = (PERSONALISED if place is None else place.notice).replace("{inputs}", ", ".join(personal or inputs_used))
+    law = law_of(jurisdiction)
+    personal = [name for name in inputs_used if is_personal(name)]
+    notice = law.notice.replace("{inputs}", ", ".join(personal or inputs_used))
     return Disclosure(
-        required=personalised and place is not None,
-        text=text,
-        jurisdiction=jurisdiction if place is None else place.code,
+        required=personalised,
+        text=notice if personalised else SAME_FOR_EVERYONE,
+        jurisdiction=law.code if law.aliases else jurisdiction,
         inputs_used=tuple(inputs_used),
         inputs_ignored=tuple(inputs_ignored),
+        law=law.name,
+        option=law.option if personalised else None,
     )

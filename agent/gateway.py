@@ -5,7 +5,8 @@ has the last word where two exclude each other:
 
 1. `max_change`: at most this share away from the last price this shopper was shown or paid.
 2. `max_discount`: at most this share below the reference price.
-3. `never_above_reference`: the promise to shoppers; `law.PLACE.discount_only`: the same where a law says so.
+3. `never_above_reference`: the promise to shoppers; `law.PLACE.discount_only`: the same where a law says so;
+   `law.PLACE.parity`: never above what a stranger would pay.
 4. `ceiling`: the highest price that product, request or merchant allows.
 5. `map`: the minimum advertised price.
 6. `floor`: the lowest price that product, request or merchant allows.
@@ -29,6 +30,7 @@ from agent.decision import TrailStep
 from models.strategy import Rounding, round_minor
 
 UNKNOWN_BOUNDS_RULE: Final = "cost_or_floor"
+CHANGE_RULE: Final = "max_change"
 UNKNOWN_BOUNDS: Final = "cost and floor unknown"
 MAX_MARGIN_FRAC: Final = 0.99
 MAX_CHANGE_FRAC: Final = 100.0
@@ -49,6 +51,7 @@ class GatewayRules:
         max_discount_frac: Of the reference price, 0 to 1.
         max_change_frac: Of the last price, 0 to 100; only where there is a last price.
         discount_only: Code of the jurisdiction whose law lets personal prices only go down from the reference.
+        parity: Code of the jurisdiction whose law lets nobody pay more than a stranger.
     """
 
     floor_minor: int | None = None
@@ -59,6 +62,7 @@ class GatewayRules:
     max_change_frac: float | None = None
     never_above_reference: bool = False
     discount_only: str | None = None
+    parity: str | None = None
     rounding: Rounding = Rounding.EXACT
 
     def __post_init__(self) -> None:
@@ -73,12 +77,16 @@ class GatewayRules:
 
 @dataclass(frozen=True, slots=True)
 class GatewayFacts:
-    """What the rules are measured against, fresh for every request, in minor units of one currency."""
+    """What the rules are measured against, fresh for every request, in minor units of one currency.
+
+    `stranger_minor` is what somebody unknown would pay, None where no law asks for it.
+    """
 
     reference_minor: int
     fraction_digits: int
     cost_minor: int | None = None
     last_price_minor: int | None = None
+    stranger_minor: int | None = None
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -86,6 +94,7 @@ class GatewayFacts:
         _check("fraction_digits", self.fraction_digits, 0, 6)
         _check("cost_minor", self.cost_minor, 0, None)
         _check("last_price_minor", self.last_price_minor, 1, None)
+        _check("stranger_minor", self.stranger_minor, 1, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +119,16 @@ class Guarded:
         trail: Every rule that moved the price, in order, without gaps from the proposed price to this one.
         conflict: Two rules exclude each other; the trail shows which one won.
         held: No personalised price may be made: cost and floor are unknown.
+        forced: The rules leave one price only, whatever is proposed.
+        by_last_price: Without the last price the rules would leave other prices.
     """
 
     price_minor: int
     trail: tuple[TrailStep, ...]
     conflict: bool = False
     held: bool = False
+    forced: bool = False
+    by_last_price: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +150,7 @@ def tightest(first: GatewayRules, *others: GatewayRules) -> GatewayRules:
         max_change_frac=min((r.max_change_frac for r in rules if r.max_change_frac is not None), default=None),
         never_above_reference=any(r.never_above_reference for r in rules),
         discount_only=next((r.discount_only for r in rules if r.discount_only is not None), None),
+        parity=next((r.parity for r in rules if r.parity is not None), None),
         rounding=first.rounding,
     )
 
@@ -165,10 +179,17 @@ def guard(raw_minor: int, rules: GatewayRules, facts: GatewayFacts) -> Guarded:
         if moved != price:
             trail.append(TrailStep(rule.name, price, moved, rule.detail))
             price = moved
-    rounded = _joined(ladder).clamp(_presentable(price, rules.rounding, facts.fraction_digits))
+    within = _joined(ladder)
+    rounded = within.clamp(_presentable(price, rules.rounding, facts.fraction_digits))
     if rounded != price:
         trail.append(TrailStep("rounding", price, rounded, rules.rounding.value))
-    return Guarded(rounded, tuple(trail), conflict=_exclude_each_other(ladder))
+    return Guarded(
+        rounded,
+        tuple(trail),
+        conflict=_exclude_each_other(ladder),
+        forced=within.low_minor == within.high_minor,
+        by_last_price=within != _joined(tuple(rule for rule in ladder if rule.name != CHANGE_RULE)),
+    )
 
 
 @lru_cache(maxsize=2048)  # one request guards some thirty candidates by the same rules
@@ -179,7 +200,7 @@ def _ladder(rules: GatewayRules, facts: GatewayFacts) -> tuple[_Rule, ...]:
     if rules.max_change_frac is not None and last is not None:
         change = _millionths(rules.max_change_frac)
         window = Bounds(_scaled_up(last, _MILLION - change), last * (_MILLION + change) // _MILLION)
-        ladder.append(_Rule("max_change", window, f"within {rules.max_change_frac:.2%} of the last price"))
+        ladder.append(_Rule(CHANGE_RULE, window, f"within {rules.max_change_frac:.2%} of the last price"))
     if rules.max_discount_frac is not None:
         lowest = _scaled_up(reference, _MILLION - _millionths(rules.max_discount_frac))
         detail = f"at most {rules.max_discount_frac:.2%} below the reference price"
@@ -189,6 +210,9 @@ def _ladder(rules: GatewayRules, facts: GatewayFacts) -> tuple[_Rule, ...]:
     if rules.discount_only is not None:
         detail = "no personal price above the reference price there"
         ladder.append(_Rule(f"law.{rules.discount_only}.discount_only", Bounds(1, reference), detail))
+    if rules.parity is not None and facts.stranger_minor is not None:
+        detail = "nobody pays more there than a stranger would"
+        ladder.append(_Rule(f"law.{rules.parity}.parity", Bounds(1, facts.stranger_minor), detail))
     if rules.ceiling_minor is not None:
         ladder.append(_Rule("ceiling", Bounds(1, rules.ceiling_minor), "at most the highest price allowed"))
     if rules.map_minor is not None:

@@ -7,7 +7,7 @@ from agent.decision import TrailStep
 from agent.gateway import Bounds, GatewayFacts, GatewayRules, Guarded, bounds, guard, tightest
 from agent.kill_switch import RULE
 from agent.observation import Observation, RequestLimits
-from agent.packs import discount_only
+from agent.packs import binding
 from agent.records import ProductRecord
 from agent.selector import Selected
 
@@ -29,7 +29,8 @@ class Guard:
             min_margin_frac=limits.min_margin_frac or 0.0,
             max_discount_frac=limits.max_discount_frac,
         )
-        return tightest(self.merchant, own, asked, GatewayRules(discount_only=discount_only(place, product.category)))
+        law = binding(place, product.category)
+        return tightest(self.merchant, own, asked, GatewayRules(discount_only=law.discount_only, parity=law.parity))
 
     def facts(self, observation: Observation) -> GatewayFacts:
         """Cost, reference and last price, fresh from this request."""
@@ -38,6 +39,7 @@ class Guard:
             fraction_digits=observation.fraction_digits,
             cost_minor=observation.product.cost_minor,
             last_price_minor=observation.last_price_minor,
+            stranger_minor=observation.stranger_minor,
         )
 
     def bounds(self, observation: Observation) -> Bounds:

@@ -78,6 +78,7 @@ class Observation:
         request: What was asked, as far as it enters: protected and unused parts out, profile and moment fixed.
         inputs_used: Names of the inputs that enter the decision if it is personalised.
         shown: Prices that the shopper was shown for this product lately; only where the merchant caps their spread.
+        stranger_minor: What somebody unknown would pay, where a law bounds the price by it.
     """
 
     at: datetime
@@ -107,6 +108,7 @@ class Observation:
     last_price_minor: int | None = None
     killed: str | None = None
     shown: Shown | None = None
+    stranger_minor: int | None = None
 
     @property
     def unit_cost(self) -> float:

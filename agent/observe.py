@@ -26,7 +26,7 @@ from agent.records import Attribute, ProductRecord
 from agent.refusal import FieldProblem, Refusal
 from agent.selection import Shown
 from agent.store import ShopperProduct
-from agent.traits import market_traits, product_traits, shopper_traits, terms_of, word_traits
+from agent.traits import forget_words, market_traits, product_traits, shopper_traits, terms_of, word_traits
 from models.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix, feature_row
 from models.interest import InterestHead, conditional_state
 from models.strategy import AnchorPrices
@@ -91,8 +91,9 @@ class Observer:
         return self._archive.clock.behaviour_time(at).timestamp()
 
     def forget_texts(self) -> None:
-        """Drop encoder states of texts that were seen: somebody is to be forgotten."""
+        """Drop words, and encoder states of texts, that were seen: somebody is to be forgotten."""
         self._encoder.forget()
+        forget_words()
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encoder states `(n, 384)`; texts that did not change are not encoded again."""
@@ -351,7 +352,7 @@ def _used(request: QuoteRequest, product: ProductRecord, who: Recalled, shared: 
         "deadline": context.deadline is not None,
     }
     yield from (f"context.{name}" for name, present in given.items() if present)
-    yield from (f"context.{name}" for name in sorted(shared.attributes))
+    yield from (trait.name for trait in word_traits("context", dict(sorted(shared.attributes.items()))))
     yield from ("market.past_outcomes", "similar_products", "quantity")
 
 

@@ -13,6 +13,7 @@ from agent.decision import Decision
 from agent.guarding import Guard
 from agent.observation import Observation
 from agent.observe import Observer
+from agent.parity import bounded_by_strangers
 from agent.proposer import Proposer
 from agent.recorder import Outcome, Recorder
 from agent.refusal import Refusal
@@ -35,15 +36,16 @@ class Pipeline:
     recorder: Recorder
 
     def draft(self) -> "Pipeline":
-        """The same pipeline for what-ifs: nothing is recorded, nothing left to chance."""
-        return replace(self, selector=self.selector.greedy(), recorder=self.recorder.draft())
+        """The same pipeline for what-ifs: nothing is recorded, nobody counted, nothing left to chance."""
+        proposer, selector, recorder = self.proposer.uncounted(), self.selector.greedy(), self.recorder.draft()
+        return replace(self, proposer=proposer, selector=selector, recorder=recorder)
 
     def quote(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Decision | Refusal]:
         """Price requests; answers come in their order, one decision or refusal each."""
         timer = StepTimer()
 
         # 1 observe: events, profile and history become features and encoder states
-        observed = self.observer.observe(requests, now)
+        observed = bounded_by_strangers(self.observer.observe(requests, now), self.draft().quote, now)
         seen = [item for item in observed if isinstance(item, Observation)]
         encoded = self.observer.encode(seen)
         timer.done("observe")

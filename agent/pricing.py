@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from threading import Lock
 
 from uuid_utils import uuid7
@@ -10,7 +11,7 @@ from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.arrivals import Arrivals
 from agent.catalogue import Catalogue
 from agent.clock import Clock, StoreClock
-from agent.decision import Decision, Scores
+from agent.decision import Decision, Reason, Scores
 from agent.explain.answers import Ask, Explanation
 from agent.explain.explainer import Explainer, Telling, whole
 from agent.explain.log_facts import LogFacts
@@ -21,8 +22,9 @@ from agent.learning import Learner
 from agent.memory import OutcomeBook
 from agent.pipeline import Pipeline
 from agent.prepare import DataFolder
-from agent.privacy import KnownShopper, erase, known_of
+from agent.privacy import KnownShopper, erase, known_of, purge
 from agent.ranking import Ranker
+from agent.reasons import principal_reasons
 from agent.records import (
     EventRecord,
     EventType,
@@ -86,6 +88,11 @@ class Service:
         with self._quoting:
             return self._parts.pipeline.quote(requests, self._parts.clock.now())
 
+    def drafts(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
+        """Prices as they would be now, with nothing recorded and nothing left to chance."""
+        with self._quoting:
+            return self._parts.pipeline.draft().quote(requests, self._parts.clock.now())
+
     def score(self, rows: Sequence[PricedRow]) -> list[Scores | Refusal]:
         """Scores at given prices, or why there are none, in the order of the rows; nothing is recorded."""
         with self._quoting:
@@ -147,7 +154,7 @@ class Service:
 
     def upsert_products(self, products: Sequence[ProductRecord]) -> None:
         """Add or replace products; they are searchable when this returns."""
-        self._parts.catalogue.upsert(products)
+        self._parts.catalogue.upsert(products, self._parts.clock.now())
         if self._changed is not None:
             self._changed |= {product.product_id for product in products}
 
@@ -170,8 +177,14 @@ class Service:
         decision = parts.store.decision(quote_id)
         if decision is None:
             return None
-        reruns = Reruns(parts.pipeline.draft(), parts.row_scorer, parts.shoppers, self._quoting)
-        return parts.explainer.tell_quote(ask, decision, QuoteFacts(parts.store, parts.store_clock, reruns))
+        return parts.explainer.tell_quote(ask, decision, QuoteFacts(parts.store, parts.store_clock, self._reruns()))
+
+    def reasons(self, quote_id: str) -> Sequence[Reason] | None:
+        """The personal inputs that raised a price most; None without such a quote, or where its request was erased."""
+        decision, asked = self._parts.store.decision(quote_id), self._parts.store.request_of(quote_id)
+        if decision is None or asked is None:
+            return None
+        return principal_reasons(decision, QuoteRequest.model_validate(dict(asked)), self._reruns().quote)
 
     def question(self, ask: Ask) -> Explanation:
         """An answer about many quotes."""
@@ -194,6 +207,11 @@ class Service:
         """Take away everything that tells of a shopper, on disk and in memory."""
         with self._reloading, self._remembering:
             return erase(self._parts, shopper_id)
+
+    def purge(self, before: datetime) -> Erased:
+        """Take away what tells of any shopper and is older than a moment, on disk and in memory."""
+        with self._reloading, self._remembering:
+            return purge(self._parts, before)
 
     def reload(self) -> Mapping[Kind, str] | None:
         """Bring versions that were activated since into use; returns them, None when nothing changed.
@@ -264,6 +282,10 @@ class Service:
             if parts.catalogue.index.version != self._saved[1]:
                 parts.catalogue.index.save(parts.folder.product_index)
             parts.store.close()
+
+    def _reruns(self) -> Reruns:
+        parts = self._parts
+        return Reruns(parts.pipeline.draft(), parts.row_scorer, parts.shoppers, self._quoting)
 
     def _keep(self, outcomes: Sequence[OutcomeRecord]) -> None:
         """Keep outcomes, and count the sales among them."""

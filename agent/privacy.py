@@ -65,3 +65,22 @@ def erase(parts: "Parts", shopper_id: str) -> Erased:
     if erased.outcomes:
         parts.learner.relearn(parts.store)
     return erased
+
+
+def purge(parts: "Parts", before: datetime) -> Erased:
+    """Take away what tells of any shopper and is older than a moment; profiles and consent stay.
+
+    Outcomes of then are still remembered, as nobody's. What they taught is unlearned, since what is left of them no
+    longer says of whom it was learned.
+    """
+    behaved = parts.store_clock.shifted(before)
+    erased = parts.store.erase_before(before, parts.store_clock)
+    if not erased.anything:
+        return erased
+    parts.shoppers.forget_all()
+    parts.pipeline.observer.forget_texts()
+    if parts.outcomes.memory.forget_names(int(behaved.timestamp() * 1e6)):
+        parts.outcomes.memory.save(parts.folder.outcome_memory)
+    if erased.decisions:
+        parts.learner.relearn(parts.store)
+    return erased

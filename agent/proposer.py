@@ -53,6 +53,13 @@ class Proposer:
         self._search = search
         self._arrivals = arrivals
         self._explores = explores
+        self._counts = True
+
+    def uncounted(self) -> "Proposer":
+        """The same proposer for requests that nobody makes: arrivals do not hear of them."""
+        other = Proposer(self._evaluator, self._model, self._search, self._arrivals, explores=self._explores)
+        other._counts = False
+        return other
 
     def propose(
         self,
@@ -72,7 +79,7 @@ class Proposer:
             return answers
         expected = self._evaluator.expect(situations, grid(SEARCHED_MOVES, len(observations)))
         for row, o in enumerate(observations):
-            if o.product_id is not None:
+            if o.product_id is not None and self._counts:
                 self._arrivals.saw(o.product_id, o.behaviour_s, expected.purchase[row])
         facts = [
             facts_of(

@@ -108,9 +108,10 @@ class Recall:
         stored = self._stored.get(shopper.id) if shopper.id is not None else None
         if _opted_out(shopper, stored):
             return Recalled(shopper.id, True, NOTHING, _STRANGER, self._past(_STRANGER, NOTHING, behaviour_s))
-        screened = self._screen(shopper, stored, asked.context.jurisdiction or None)
+        place = asked.context.jurisdiction or None
+        screened = self._screen(shopper, stored, place)
         history = self._walk.history(shopper.id, behaviour_s) if shopper.id is not None else _STRANGER
-        texts = [screen_profile(event.text, self._archive.pack, None) for event in asked.events]
+        texts = [screen_profile(event.text, self._archive.pack, place) for event in asked.events]
         said = [event.model_copy(update={"text": t.text}) for event, t in zip(asked.events, texts, strict=True)]
         events = [self._event(event, shopper.id, at) for event in said]
         dropped = {IgnoredInput("events", ignored.reason): None for text in texts for ignored in text.ignored}

@@ -1,7 +1,7 @@
 """Step 7: the decision as a whole, signed, durable before the answer leaves."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,11 +9,14 @@ from pydantic import JsonValue
 from uuid_utils import uuid7
 
 from agent.decision import Candidate, Decision, Disclosure, Rung, Versions
-from agent.disclosure import disclose, is_personal
+from agent.disclosure import LAST_PRICE, disclose, is_personal
 from agent.gateway import Guarded
 from agent.observation import Encoded, Observation
+from agent.packs import law_of
+from agent.prior_price import LOOK_BACK, reduction
 from agent.proposals import HOLD
 from agent.proposer import Proposed
+from agent.records import AppliedPrice
 from agent.retriever import Retrieved
 from agent.selector import Selected
 from agent.timing import StepTimer
@@ -23,6 +26,7 @@ from models.online import Lesson
 TRIED_REFERENCE: Final = "the reference price, shown by chance so that other prices can be compared with it"
 
 Keep = Callable[[Sequence[Decision], Sequence[Mapping[str, JsonValue]]], None]
+AppliedTo = Callable[[Iterable[str], datetime], Mapping[str, Sequence[AppliedPrice]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,20 @@ class Outcome:
     lesson: Lesson
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The store as the recorder needs it: `keep` makes decisions durable, `applied` reads the applied-price log."""
+
+    keep: Keep
+    applied: AppliedTo
+
+
 class Recorder:
     """Makes decisions of what the steps found, and keeps them."""
 
-    def __init__(self, keep: Keep, signer: TokenSigner, versions: Callable[[], Versions], ttl: timedelta) -> None:
-        """Quotes are valid for `ttl`; `keep` makes them durable."""
-        self._keep = keep
+    def __init__(self, books: Books, signer: TokenSigner, versions: Callable[[], Versions], ttl: timedelta) -> None:
+        """Quotes are valid for `ttl`."""
+        self._books = books
         self._signer = signer
         self._versions = versions
         self._ttl = ttl
@@ -53,20 +65,30 @@ class Recorder:
         """Sign and store decisions in one transaction; their timings end with the gateway's."""
         versions = self._versions()
         timings = dict(timer.steps_ms)
-        decisions = [self._decision(outcome, versions, timings) for outcome in outcomes]
+        decisions = self._announced([self._decision(outcome, versions, timings) for outcome in outcomes])
         if decisions:
-            self._keep(decisions, [_asked(outcome.observation) for outcome in outcomes])
+            self._books.keep(decisions, [_asked(outcome.observation) for outcome in outcomes])
         return decisions
 
     def draft(self) -> "Recorder":
         """A recorder that keeps nothing: for what might have been."""
-        return Recorder(lambda _decisions, _requests: None, self._signer, self._versions, self._ttl)
+        books = replace(self._books, keep=lambda _decisions, _requests: None)
+        return Recorder(books, self._signer, self._versions, self._ttl)
+
+    def _announced(self, decisions: list[Decision]) -> list[Decision]:
+        """Decisions with the reduction that may be announced, where a law says what from."""
+        days = [law_of(one.disclosure.jurisdiction).prior_price_days for one in decisions]
+        asked = {one.product_id for one, wanted in zip(decisions, days, strict=True) if wanted and one.product_id}
+        if not asked:
+            return decisions
+        log = self._books.applied(sorted(asked), max(one.at for one in decisions) - LOOK_BACK)
+        return [_with_reduction(one, log, wanted) for one, wanted in zip(decisions, days, strict=True)]
 
     def _decision(self, outcome: Outcome, versions: Versions, timings: Mapping[str, float]) -> Decision:
         observation, guarded, chosen = outcome.observation, outcome.guarded, outcome.selected.chosen
         quote_id = str(uuid7())
         valid_until = (observation.at + self._ttl).replace(microsecond=0)
-        disclosure = disclosed(observation, outcome.proposed.rung)
+        disclosure = disclosed(observation, outcome.proposed.rung, guarded)
         costed = not guarded.held
         return Decision(
             id=quote_id,
@@ -114,19 +136,40 @@ class Recorder:
         )
 
 
-def disclosed(observation: Observation, rung: Rung) -> Disclosure:
-    """What the answer says of its inputs: those that entered.
-
-    None did when the reference was held from the start, or when no time was left for anything but the reference.
-    """
-    held = observation.holds_reference is not None or rung is Rung.REFERENCE
-    used = () if held else observation.inputs_used
+def disclosed(observation: Observation, rung: Rung, guarded: Guarded) -> Disclosure:
+    """What the answer says of its inputs: those that entered."""
+    used = tuple(_entered(observation, rung, guarded))
     return disclose(
         personalised=any(is_personal(name) for name in used),
         inputs_used=used,
         inputs_ignored=observation.inputs_ignored,
         jurisdiction=observation.market.jurisdiction,
     )
+
+
+def _entered(observation: Observation, rung: Rung, guarded: Guarded) -> Iterable[str]:
+    """The inputs that could have made the price another.
+
+    None could when the reference was held from the start. When no time was left for anything but the reference, the
+    last price alone could, by limiting the change; and no other personal one when the limits leave a single price.
+    """
+    if guarded.held:
+        return ()
+    by_last_price = [LAST_PRICE] if guarded.by_last_price else []
+    if observation.holds_reference is not None or rung is Rung.REFERENCE:
+        return by_last_price
+    if guarded.forced:
+        return [name for name in observation.inputs_used if not is_personal(name)] + by_last_price
+    earlier = [LAST_PRICE] if observation.shown is not None else by_last_price
+    return [*observation.inputs_used, *earlier]
+
+
+def _with_reduction(decision: Decision, log: Mapping[str, Sequence[AppliedPrice]], days: int | None) -> Decision:
+    if days is None or decision.product_id is None:
+        return decision
+    applied = [one for one in log.get(decision.product_id, ()) if one.currency == decision.currency]
+    found = reduction(applied, decision.price_minor, decision.at, days)
+    return replace(decision, disclosure=replace(decision.disclosure, reduction=found))
 
 
 def _asked(observation: Observation) -> Mapping[str, JsonValue]:

@@ -109,6 +109,17 @@ class ProductWeek:
 
 
 @dataclass(frozen=True, slots=True)
+class AppliedPrice:
+    """A price that everybody could pay on one day (UTC, counted from 1970); `at` is when that was first seen."""
+
+    product_id: str
+    currency: str
+    day: int
+    price_minor: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ShopperRecord:
     """What the merchant told us of a shopper, protected attributes included: `observe` drops them."""
 

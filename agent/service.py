@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from agent.api.schemas import QuoteRequest, RecommendationRequest
-from agent.decision import Decision
+from agent.decision import Decision, Reason
 from agent.explain.answers import Ask, Explanation, Said
 from agent.kill_switch import KillSwitch
 from agent.privacy import KnownShopper
@@ -90,12 +90,20 @@ class PricingService(Protocol):
         """Take away everything that tells of a shopper."""
         ...
 
+    def purge(self, before: datetime) -> Erased:
+        """Take away what tells of any shopper and is older than a moment."""
+        ...
+
     def explain(self, quote_id: str, ask: Ask) -> Explanation | None:
         """An answer about one recorded quote; None when there is no such quote."""
         ...
 
     def tell(self, quote_id: str, ask: Ask) -> Generator[Said | Explanation] | None:
         """The same, sentence by sentence as each is ready, the whole at last."""
+        ...
+
+    def reasons(self, quote_id: str) -> Sequence[Reason] | None:
+        """The personal inputs that raised a price most; None without such a quote, or where its request was erased."""
         ...
 
     def question(self, ask: Ask) -> Explanation:

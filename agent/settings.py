@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     language_model: bool = True
     """Whether the strategist proposes candidates; without it quotes are numeric, and faster."""
 
+    retention_days: int | None = Field(default=None, ge=1)
+    """Events and personal parts of decisions are taken away after so many days; none keeps them until somebody asks."""
+
     narrator: bool = False
     """Whether the language model words English explanations; off until its prose is as good as the fixed texts."""
 

@@ -126,6 +126,12 @@ class ShopperBook:
             for shopper_id in shopper_ids:
                 self._known.pop(shopper_id, None)
 
+    def forget_all(self) -> None:
+        """Drop everything remembered."""
+        with self._lock:
+            self._changes += 1
+            self._known.clear()
+
     def with_session(self, history: ShopperHistory, events: Sequence[EventRecord]) -> ShopperHistory:
         """The history plus events that came with a request; the given history is left as it is."""
         if not events:

@@ -72,6 +72,11 @@ def _term(named: tuple[str, float, _Sd], scale: float) -> Term:
     return Term(name, value, scale * sd.level, scale * sd.slope, alone=name.startswith("product="))
 
 
+def forget_words() -> None:
+    """Drop the words that were kept for speed: somebody is to be forgotten."""
+    _scaled.cache_clear()
+
+
 def word_traits(prefix: str, attributes: Mapping[str, Attribute]) -> Iterator[Trait]:
     """Attributes as traits; lists, long texts and empty ones say too little together with others."""
     for name, value in attributes.items():

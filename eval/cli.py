@@ -12,6 +12,7 @@ import typer
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_json, progress_bar
 from agent.prepare import DataFolder
+from eval.fairness.command import fairness
 
 app = typer.Typer(no_args_is_help=True, help="Measure prompts, models and policies, and tell what got worse.")
 
@@ -74,6 +75,9 @@ def prompts(
         gate = Gate(baseline, save_baseline, tolerance)
         if not prompts_command(settings_for(data_dir), wanted, gate, progress, json=json):
             raise typer.Exit(1)
+
+
+app.command("fairness")(fairness)
 
 
 @app.command("models")

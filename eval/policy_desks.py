@@ -21,6 +21,7 @@ from agent.clock import Clock
 from agent.decision import Decision
 from agent.pricing import Parts, Service
 from agent.records import OutcomeType, ProductRecord
+from agent.refusal import Refusal
 from agent.service import OutcomeReport
 from agent.settings import Settings
 
@@ -106,6 +107,10 @@ class InProcess:
                 raise RuntimeError(f"a quote was refused: {answer}")
             found.append(Quoted(answer.id, answer.price_minor, answer.reference_minor))
         return found
+
+    def drafts(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
+        """Prices as they would be now, nothing recorded and nothing left to chance."""
+        return self._service.drafts(requests)
 
     def tell(self, sold: Mapping[str, bool], at: datetime) -> None:
         """As one list."""

@@ -9,6 +9,8 @@ from tempfile import mkdtemp
 from typing import Any, Final
 
 from agent.api.schemas import QuoteRequest
+from agent.decision import Decision
+from agent.refusal import Refusal
 from agent.settings import Settings
 from eval.policy_desks import Desk, InProcess, Over, OverHttp, Quoted
 from eval.simulators import Visit, World
@@ -66,12 +68,22 @@ class Pricesmith:
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
         """One quote a visit."""
-        self._asked = self._desk.quote([self._request(visit) for visit in visits], visits[-1].at)
+        self._asked = self._desk.quote([self.request(visit) for visit in visits], visits[-1].at)
         low, high = self.world.limits.low, self.world.limits.high
         ratios = [quoted.price_minor / quoted.reference_minor for quoted in self._asked]
         slack = [0.6 / quoted.reference_minor for quoted in self._asked]
         self.breaches += sum(not low - s <= r <= high + s for r, s in zip(ratios, slack, strict=True))
         return ratios
+
+    def drafts(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
+        """Prices as they would be after what was learned, with nothing recorded and nothing left to chance.
+
+        Raises:
+            RuntimeError: The service is asked over HTTP, where every quote is recorded.
+        """
+        if not isinstance(self._desk, InProcess):
+            raise RuntimeError("drafts are made in process only; remedy: over=Over.PROCESS")
+        return self._desk.drafts(requests)
 
     def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
         """Report every outcome."""
@@ -83,7 +95,8 @@ class Pricesmith:
         self._desk.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _request(self, visit: Visit) -> QuoteRequest:
+    def request(self, visit: Visit) -> QuoteRequest:
+        """The quote that a visit asks for."""
         context: dict[str, Any] = {"at": visit.at.isoformat()}
         if visit.units is not None and visit.hours is not None:
             deadline = visit.at + timedelta(hours=visit.hours)

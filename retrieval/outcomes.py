@@ -5,7 +5,7 @@ capacity is reached. An erased shopper's keys are overwritten, not only hidden.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -154,6 +154,13 @@ class OutcomeMemory:
             ids = [row.outcome_id for row in self._rows.values() if row.shopper_id == shopper_id]
             self._forget(ids, wipe=True)
             return len(ids)
+
+    def forget_names(self, before_us: int) -> int:
+        """Forget whose the outcomes before a moment were; returns how many were somebody's. Keys and outcomes stay."""
+        with self._writing:
+            old = [row for row in self._rows.values() if row.at_us < before_us and row.shopper_id]
+            self._rows.update({row.outcome_id: replace(row, shopper_id="") for row in old})
+            return len(old)
 
     def save(self, folder: Path) -> Manifest:
         """Write a snapshot beside readers and make it the folder's current one."""

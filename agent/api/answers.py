@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel, Field
 
 from agent.api.problems import ProblemDetails
-from agent.decision import Candidate, Decision, Interval, Rung, Scores, Source
+from agent.decision import Candidate, Decision, Interval, Reduction, Rung, Scores, Source
 from agent.money import fraction_digits
 from agent.records import OutcomeRecord, OutcomeType
 from agent.tokens import TokenStatus, Verification
@@ -94,14 +94,29 @@ class IgnoredAnswer(BaseModel):
     reason: str
 
 
+class ReductionAnswer(BaseModel):
+    """A price reduction as it may be announced, from the lowest price that everyone could pay in `days` before it."""
+
+    prior_price: MoneyAnswer
+    began: datetime
+    days: int
+    percent: int
+
+
 class DisclosureAnswer(BaseModel):
-    """What the shopper must or may be told."""
+    """What the shopper must or may be told, by which version of which rules; `option` tells of the price for everyone.
+
+    Without a `reduction` no reduction may be announced where a law asks for the prior price.
+    """
 
     required: bool
     text: str
     jurisdiction: str | None
     inputs_used: list[str]
     inputs_ignored: list[IgnoredAnswer]
+    law: str | None
+    option: str | None
+    reduction: ReductionAnswer | None
 
 
 class QuoteAnswer(BaseModel):
@@ -207,6 +222,19 @@ class VerifyAnswer(BaseModel):
     shopper_id: str | None = None
     quantity: int | None = None
     valid_until: datetime | None = None
+
+
+class ReasonAnswer(BaseModel):
+    """A personal input, and by how much it raised the price of a unit."""
+
+    input: str
+    raised: MoneyAnswer
+
+
+class ReasonsAnswer(BaseModel):
+    """The principal reasons of a price, most first; none where no personal input raised it."""
+
+    reasons: list[ReasonAnswer]
 
 
 class AcceptedAnswer(BaseModel):
@@ -321,6 +349,9 @@ def _fields(decision: Decision, *, candidates: bool) -> dict[str, Any]:
             jurisdiction=disclosure.jurisdiction,
             inputs_used=list(disclosure.inputs_used),
             inputs_ignored=[IgnoredAnswer(input=i.input, reason=i.reason) for i in disclosure.inputs_ignored],
+            law=disclosure.law,
+            option=disclosure.option,
+            reduction=None if disclosure.reduction is None else _reduction(disclosure.reduction, currency),
         ),
         "propensity": rounded(decision.propensity),
         "valid_until": decision.valid_until,
@@ -328,6 +359,15 @@ def _fields(decision: Decision, *, candidates: bool) -> dict[str, Any]:
         "versions": {name: getattr(decision.versions, name) for name in decision.versions.__slots__},
         "timing_ms": dict(decision.timing_ms),
     }
+
+
+def _reduction(reduction: Reduction, currency: str) -> ReductionAnswer:
+    return ReductionAnswer(
+        prior_price=money(reduction.prior_minor, currency),
+        began=reduction.began,
+        days=reduction.days,
+        percent=reduction.percent,
+    )
 
 
 def _candidate(candidate: Candidate, currency: str) -> CandidateAnswer:

@@ -15,12 +15,15 @@ from agent.api.answers import (
     OutcomesAnswer,
     QuoteAnswer,
     ReadyAnswer,
+    ReasonAnswer,
+    ReasonsAnswer,
     RecommendationAnswer,
     RecommendationsAnswer,
     RecommendedProduct,
     RecordedQuote,
     RowAnswer,
     VerifyAnswer,
+    money,
     outcome_answer,
     quote_answer,
     recorded_quote,
@@ -118,6 +121,21 @@ class QuoteController(Controller):
         outcomes = await context.run(context.opened.service.outcomes_of, quote_id)
         body = recorded_quote(decision, outcomes).model_dump_json(by_alias=True).encode()
         return Response(body, media_type="application/json")
+
+    @get("/{quote_id:str}/reasons", operation_class=documented(None, ReasonsAnswer), summary="Why no lower price")
+    async def reasons(self, request: AnyRequest, quote_id: QuoteId) -> Response[bytes]:
+        """The personal inputs that raised the price most, at most four, found by leaving each out in turn."""
+        await authorise(request, Scope.MERCHANT)
+        context = context_of(request)
+        found = await context.run(context.opened.service.reasons, quote_id)
+        if found is None:
+            raise Problem(404, f"there is no quote {quote_id[:80]!r}, or what it answered was erased")
+        decision = await context.run(context.opened.service.decision, quote_id)
+        currency = decision.currency if decision is not None else ""
+        body = ReasonsAnswer(
+            reasons=[ReasonAnswer(input=one.input, raised=money(one.raised_minor, currency)) for one in found]
+        )
+        return Response(body.model_dump_json().encode(), media_type="application/json")
 
 
 class FeedbackController(Controller):

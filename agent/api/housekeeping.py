@@ -1,4 +1,4 @@
-"""What the service does beside its requests: forgetting answers that nobody repeats, following model activations."""
+"""What the service does beside its requests: forgetting what is past its time, following model activations."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -16,10 +16,16 @@ _LOOK_S: Final = 2.0
 
 
 async def keep_house(context: AppContext, log: Any) -> None:
-    """Forget old answers now and every hour, until cancelled; a store that does not answer is asked again later."""
+    """Forget old answers, and what is told of shoppers beyond its retention, now and every hour, until cancelled.
+
+    A store that does not answer is asked again later.
+    """
+    days = context.settings.retention_days
     while True:
         try:
             await context.run(context.opened.store.purge_idempotency, datetime.now(UTC) - KEPT_FOR)
+            if days is not None:
+                await context.run(context.opened.service.purge, datetime.now(UTC) - timedelta(days=days))
         except StoreError as error:
             log.warning("housekeeping failed", error=where(error))
         await anyio.sleep(_EVERY_S)

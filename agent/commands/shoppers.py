@@ -62,12 +62,23 @@ def erase(
 
 @app.command("purge")
 def purge(
-    days: Annotated[int, typer.Option(min=1, help="Keep what tells of shoppers for so many days.")],
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Keep what tells of shoppers for so many days; default: the settings'.")
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Erase events and the personal part of decisions that are older. Example: pricesmith shoppers purge --days 730."""
-    clock = SystemClock()
-    with open_store(settings_for(data_dir), clock) as store:
-        erased = asdict(store.erase_before(clock.now() - timedelta(days=days)))
+    """Erase events and the personal part of decisions that are older. Example: pricesmith shoppers purge --days 730.
+
+    A running server does this by itself where PRICESMITH_RETENTION_DAYS is set.
+    """
+    settings = settings_for(data_dir)
+    kept = days or settings.retention_days
+    if kept is None:
+        raise typer.BadParameter("say how many days, or set PRICESMITH_RETENTION_DAYS", param_hint="--days")
+    service = open_service(settings, open_store(settings))
+    try:
+        erased = asdict(service.purge(SystemClock().now() - timedelta(days=kept)))
+    finally:
+        service.close()
     print_json(erased) if json else print_facts(erased)

@@ -13,6 +13,7 @@ from agent.explain.questions import Kind, Question
 from agent.explain.record import alike, at_price, data_used, held_because, priced, reasoned, ruled, scored, weighed
 from agent.explain.reruns import Reruns
 from agent.explain.what_if import counterfactual, difference, driver, for_shopper
+from agent.prior_price import LOOK_BACK, lowest_before
 from agent.records import ProductWeek
 from agent.store import Store
 
@@ -152,9 +153,17 @@ class QuoteFacts:
         moved = 100 * (values[-1] / values[0] - 1)
         if moved:
             yield Fact("moved_down_pct" if moved < 0 else "moved_up_pct", abs(moved))
-        prior = [price for week, price in prices if week.week >= until - _PRIOR]
-        if prior:
-            yield Fact("prior_price", min(prior))
+        prior = self._prior(decision)
+        if prior is None:  # nothing was logged yet: what the history's weeks say
+            prior = min((price for week, price in prices if week.week >= until - _PRIOR), default=None)
+        if prior is not None:
+            yield Fact("prior_price", prior)
+
+    def _prior(self, decision: Decision) -> int | None:
+        """The lowest price that everybody could pay in the 30 days before, by the applied-price log."""
+        product = decision.product_id or ""
+        applied = self.store.applied_prices([product], decision.at - LOOK_BACK).get(product, ())
+        return lowest_before([one for one in applied if one.currency == decision.currency], decision.at, _PRIOR.days)
 
 
 def _shelf(week: ProductWeek) -> int | None:

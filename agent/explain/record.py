@@ -115,7 +115,7 @@ def ruled(decision: Decision) -> Iterator[Fact]:
     limits = [step for step in decision.trail if step.rule not in ("rounding", UNKNOWN_BOUNDS_RULE)]
     moved = limits or [step for step in decision.trail if step.rule != UNKNOWN_BOUNDS_RULE]
     if moved:
-        yield Fact("rule", f"rule.{moved[-1].rule}")
+        yield Fact("rule", f"rule.{_rule(moved[-1].rule)}")
         yield Fact("rule_from", moved[-1].from_minor)
         yield Fact("rule_to", moved[-1].to_minor)
         yield Fact("rules", len(moved))
@@ -148,6 +148,12 @@ def data_used(decision: Decision) -> Iterator[Fact]:
     others = tuple(_code(name) for name in disclosure.inputs_used if not is_personal(name))
     yield Fact("other_inputs", others)
     yield Fact("ignored", tuple(dict.fromkeys(f"ignored.{one.input}" for one in disclosure.inputs_ignored)))
+
+
+def _rule(name: str) -> str:
+    """The coded value of a rule; the law of every place goes by what it demands."""
+    source, _, demand = name.partition(".")
+    return f"law_{demand.rpartition('.')[2]}" if source == "law" else name
 
 
 def _code(name: str) -> str:

@@ -2,16 +2,20 @@
 
 from agent.packs.attributes import ProtectedAttribute, protected_attributes
 from agent.packs.errors import PackError
-from agent.packs.jurisdictions import Jurisdiction, discount_only, find_jurisdiction
+from agent.packs.jurisdictions import Binding, Citation, Jurisdiction, binding, find_jurisdiction, jurisdictions, law_of
 from agent.packs.pack import Pack, load_pack, pack_names
 
 __all__ = [
+    "Binding",
+    "Citation",
     "Jurisdiction",
     "Pack",
     "PackError",
     "ProtectedAttribute",
-    "discount_only",
+    "binding",
     "find_jurisdiction",
+    "jurisdictions",
+    "law_of",
     "load_pack",
     "pack_names",
     "protected_attributes",

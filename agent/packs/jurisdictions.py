@@ -1,61 +1,101 @@
-"""Jurisdictions: what a place forbids and what it wants shoppers to be told."""
+"""Jurisdictions: what the law of a place forbids and what it wants shoppers to be told.
+
+Each place is a folder of versions, `data/law/<code>/v<NNN>.yaml`; the newest one holds, `data/law/lock.json` keeps the
+published ones from changing. Where the place is unknown or not told, `other` holds.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from agent.packs.attributes import field_words, protected_attributes
 from agent.packs.errors import PackError
-from agent.packs.source import JURISDICTIONS_FILE, read_data
+from agent.packs.source import LAW, read_data
+
+_OTHER: Final = "other"
 
 
-class _JurisdictionFile(BaseModel):
+class Citation(BaseModel):
+    """Where a rule comes from, and what it says in our words."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    law: str = Field(min_length=1)
+    article: str = Field(min_length=1)
+    says: str = Field(min_length=1)
+
+
+class Jurisdiction(BaseModel):
+    """A place's rules, one version of them.
+
+    Attributes:
+        in_force: Since when the youngest of the sources binds.
+        notes: How the sources were read where they leave room: the strict way.
+        blocks: Attributes that may not be used there, beyond those of the pack.
+        notice: Must be shown with a personalised price; `{inputs}` stands for the inputs used.
+        option: Tells of the price for everyone, beside a personalised one.
+        discount_only: Words of categories in which no personal price may lie above the reference; `*` means all.
+        prior_price_days: Announced reductions start from the lowest price of so many days before; None: no such rule.
+        parity: Whether nobody may pay more than a stranger would.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str = Field(pattern=r"^[A-Z]{2,5}(-[A-Z]{2})?$")
+    version: int = Field(ge=1)
     label: str = Field(min_length=1)
     aliases: tuple[str, ...]
-    blocks: tuple[str, ...]
+    in_force: date
+    sources: tuple[Citation, ...] = Field(min_length=1)
+    notes: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
     notice: str = Field(min_length=1)
+    option: str = Field(min_length=1)
     discount_only: tuple[str, ...] = ()
-    source: str = Field(min_length=1)
+    prior_price_days: int | None = Field(default=None, ge=30)
+    parity: bool = False
+
+    @property
+    def name(self) -> str:
+        """Code and version, as decisions record them."""
+        return f"{self.code}/{self.version}"
+
+    def only_down(self, category: str) -> bool:
+        """Whether personal prices of a category may only lie below the reference.
+
+        Goods without a category are taken for those that the law means.
+        """
+        words = set(field_words(category.upper()))
+        if not self.discount_only or self.discount_only == ("*",):
+            return bool(self.discount_only)
+        return not words or not words.isdisjoint(self.discount_only)
 
 
 @dataclass(frozen=True, slots=True)
-class Jurisdiction:
-    """A place with rules of its own.
+class Binding:
+    """What of the law binds a price, as the gateway reads it: codes of the place, None where it has no such rule."""
 
-    Attributes:
-        blocks: Attributes that may not be used there, beyond those of the pack.
-        notice: Must be shown with a personalised price; `{inputs}` stands for the inputs used.
-        discount_only: Words of categories in which no personal price may lie above the reference; `*` means all.
-        source: The law.
-    """
-
-    code: str
-    label: str
-    blocks: tuple[str, ...]
-    notice: str
-    discount_only: tuple[str, ...]
-    source: str
+    discount_only: str | None
+    parity: str | None
 
 
-def discount_only(place: str | None, category: str) -> str | None:
-    """The code of a place whose law lets personal prices of a category only go down, None when none does.
+def binding(place: str | None, category: str) -> Binding:
+    """What the law of a place says of prices in a category."""
+    law = law_of(place)
+    return Binding(law.code if law.only_down(category) else None, law.code if law.parity else None)
 
-    Goods without a category are taken for those that the law means.
-    """
-    found = find_jurisdiction(place)
-    if found is None or not found.discount_only:
-        return None
-    words = set(field_words(category.upper()))
-    meant = not words or found.discount_only == ("*",) or not words.isdisjoint(found.discount_only)
-    return found.code if meant else None
+
+def law_of(text: str | None) -> Jurisdiction:
+    """The rules that hold at a place, whether or not it has its own."""
+    return find_jurisdiction(text) or _newest()[_OTHER]
 
 
 def find_jurisdiction(text: str | None) -> Jurisdiction | None:
-    """The jurisdiction that a code or name means, None when it has no rules here. `DE-BY` falls back to `DE`."""
+    """The jurisdiction that a code or name means, None when it has no rules of its own. `DE-BY` falls back to `DE`."""
     words = field_words((text or "").upper())
     for length in range(len(words), 0, -1):
         found = _by_name().get(" ".join(words[:length]))
@@ -64,15 +104,32 @@ def find_jurisdiction(text: str | None) -> Jurisdiction | None:
     return None
 
 
+def jurisdictions() -> tuple[Jurisdiction, ...]:
+    """Every place with rules of its own, and the one that stands for all others."""
+    return tuple(_newest().values())
+
+
+@cache
+def _newest() -> Mapping[str, Jurisdiction]:
+    """The newest version of each place, by folder."""
+    found: dict[str, Jurisdiction] = {}
+    for folder in sorted(path for path in LAW.iterdir() if path.is_dir()):
+        newest = max(path.stem for path in folder.glob("v*.yaml"))
+        law = read_data(f"law/{folder.name}/{newest}", TypeAdapter(Jurisdiction))
+        if (law.code.lower(), f"v{law.version:03}") != (folder.name, newest):
+            raise PackError(f"law/{folder.name}/{newest}.yaml calls itself {law.name}; make file and name agree")
+        if unknown := sorted(set(law.blocks) - protected_attributes().keys()):
+            raise PackError(f"jurisdiction {law.code} blocks {unknown}; allowed: {sorted(protected_attributes())}")
+        found[folder.name] = law
+    return found
+
+
 @cache
 def _by_name() -> Mapping[str, Jurisdiction]:
     found: dict[str, Jurisdiction] = {}
-    for code, file in read_data(JURISDICTIONS_FILE, TypeAdapter(dict[str, _JurisdictionFile])).items():
-        if unknown := sorted(set(file.blocks) - protected_attributes().keys()):
-            raise PackError(f"jurisdiction {code} blocks {unknown}; allowed: {sorted(protected_attributes())}")
-        jurisdiction = Jurisdiction(code, file.label, file.blocks, file.notice, tuple(file.discount_only), file.source)
-        for name in (code, *file.aliases):
+    for law in (law for folder, law in _newest().items() if folder != _OTHER):
+        for name in (law.code, *law.aliases):
             key = " ".join(field_words(name.upper()))
-            if found.setdefault(key, jurisdiction) is not jurisdiction:
-                raise PackError(f"jurisdictions {code} and {found[key].code} both claim {name!r}; keep one")
+            if found.setdefault(key, law) is not law:
+                raise PackError(f"jurisdictions {law.code} and {found[key].code} both claim {name!r}; keep one")
     return found

@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
-from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from agent.gateway import MAX_CHANGE_FRAC, MAX_MARGIN_FRAC
 from agent.packs.attributes import protected_attributes
 from agent.packs.errors import PackError
-from agent.packs.source import DATA, JURISDICTIONS_FILE, PROTECTED_FILE, read_data
+from agent.packs.jurisdictions import Citation
+from agent.packs.source import DATA, PROTECTED_FILE, read_data
 from models.strategy import Lever, Rounding
-
-_SHARED: Final = frozenset((PROTECTED_FILE, JURISDICTIONS_FILE))
 
 
 class PriceKind(StrEnum):
@@ -68,6 +66,8 @@ class Pack(BaseModel):
     """One trade: `agent/packs/data/<name>.yaml`, checked.
 
     Attributes:
+        sources: The laws that it answers to, where they are of the trade and not of a place.
+        gives_reasons: Whether who is priced is owed the reasons, those that really set the price.
         personalises: Whether prices are made for shoppers unless the merchant says otherwise.
         sunk_cost: Whether a unit's cost is spent when the stock is bought, not when it is sold.
     """
@@ -82,6 +82,8 @@ class Pack(BaseModel):
     protected: tuple[str, ...]
     sunk_cost: bool
     personalises: bool = True
+    gives_reasons: bool = False
+    sources: tuple[Citation, ...] = ()
     limits: PackLimits
 
     @field_validator("levers")
@@ -101,7 +103,7 @@ class Pack(BaseModel):
 
 def pack_names() -> tuple[str, ...]:
     """Every pack that `load_pack` knows."""
-    return tuple(sorted(path.stem for path in DATA.glob("*.yaml") if path.stem not in _SHARED))
+    return tuple(sorted(path.stem for path in DATA.glob("*.yaml") if path.stem != PROTECTED_FILE))
 
 
 @cache

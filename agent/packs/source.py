@@ -10,13 +10,13 @@ from agent.packs.errors import PackError
 
 DATA: Final = Path(__file__).parent / "data"
 PROTECTED_FILE: Final = "protected"
-JURISDICTIONS_FILE: Final = "jurisdictions"
+LAW: Final = DATA / "law"
 
 T = TypeVar("T")
 
 
 def read_data(name: str, shape: TypeAdapter[T]) -> T:
-    """`data/<name>.yaml`, checked. Raises PackError when it is malformed."""
+    """`data/<name>.yaml`, checked; a name may lie in a folder. Raises PackError when it is malformed."""
     path = DATA / f"{name}.yaml"
     try:
         return shape.validate_python(yaml.safe_load(path.read_text("utf-8")))

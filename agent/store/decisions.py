@@ -8,7 +8,9 @@ from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Float, Select, Text, cast, column, func, insert, null, select, tuple_, values
 
 from agent.decision import Decision
+from agent.records import AppliedPrice
 from agent.selection import Shown
+from agent.store.applied_prices import AppliedPriceRepository, applied_price
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
 from agent.store.codec import EncodedDecision, Offer, decode_decision, decode_offer, decode_request, encode_decision
@@ -24,11 +26,11 @@ Request = Mapping[str, JsonValue]
 _COLUMNS: Final = tuple(c.name for c in DECISIONS.columns if c.name not in ("lever", "body", "personal"))
 
 
-class DecisionRepository(AuditLog):
+class DecisionRepository(AuditLog, AppliedPriceRepository):
     """Every price that was given, with all that led to it."""
 
     def record_decisions(self, decisions: Sequence[Decision], requests: Sequence[Request | None] = ()) -> None:
-        """Store and log in one transaction, durably: on return they survive a crash.
+        """Store and log in one transaction, with the prices that everybody could pay: on return they survive a crash.
 
         `requests` are what the decisions answer, if kept.
 
@@ -41,6 +43,7 @@ class DecisionRepository(AuditLog):
         if rows:
             with self._db.write() as connection:
                 connection.execute(insert(DECISIONS), rows)
+                self._apply(connection, filter(None, map(_open_to_all, decisions)))
                 self._log(connection, [decision_entry(row["id"], row["body"], row["personal"]) for row in rows])
 
     def decision(self, decision_id: str) -> Decision | None:
@@ -100,6 +103,15 @@ def _row(decision: Decision, request: Request | None) -> dict[str, Any]:
     row = {name: getattr(decision, name) for name in _COLUMNS}
     encoded = encode_decision(decision, request)
     return row | {"lever": decision.strategy.lever, "body": encoded.body, "personal": encoded.personal}
+
+
+def _open_to_all(decision: Decision) -> AppliedPrice | None:
+    """What everybody could pay for one unit then: the price where no personal data made it, else the reference."""
+    if decision.product_id is None:
+        return None
+    own = decision.personalised or decision.quantity > 1
+    price = decision.reference_minor if own else decision.price_minor
+    return applied_price(decision.product_id, decision.currency, price, decision.at)
 
 
 def decision_entry(decision_id: str, body: str, personal: str | None) -> Entry:

@@ -1,5 +1,6 @@
 """Everything the store knows of one shopper: told, or taken away so that nothing is left to tell."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Final
 from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
+from agent.clock import StoreClock
 from agent.decision import Decision
 from agent.records import OutcomeRecord
 from agent.store.audit import AuditLog
@@ -21,6 +23,7 @@ _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
 _UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BATCH: Final = 500
 _NOBODYS: Final = {"shopper_id": None, "profile": None, "context": None}
+_SHORT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +76,24 @@ class ErasureRepository(AuditLog):
         self._db.shrink_log()
         return Erased(profile, events, len(decisions), len(outcomes), answers)
 
-    def erase_before(self, moment: datetime) -> Erased:
-        """Take away what tells of any shopper and is older than a moment: events, and decisions' personal parts."""
+    def erase_before(self, moment: datetime, clock: StoreClock) -> Erased:
+        """Take away what tells of any shopper and is older than a moment: events, and decisions' personal parts.
+
+        Profiles and consent stay, and so do prices and sales. `clock` maps the moment to the calendar of events, and of
+        the outcomes that came with the demo's history.
+        """
+        behaved = clock.shifted(moment)
+        happened = OUTCOMES.c.at < behaved
+        if clock.history_end is not None:
+            happened |= (OUTCOMES.c.at > clock.history_end) & (OUTCOMES.c.at < moment)
         with self._db.write() as connection:
             self._db.serialise(connection, "audit")
             old = (DECISIONS.c.at < moment) & DECISIONS.c.personal.is_not(None)
             decisions = _ids(connection, DECISIONS.c.id, old)
-            past = (OUTCOMES.c.at < moment) & OUTCOMES.c.shopper_id.is_not(None)
+            past = happened & OUTCOMES.c.shopper_id.is_not(None)
             outcomes = _ids(connection, OUTCOMES.c.outcome_id, past)
             self._blank(connection, decisions, outcomes)
-            events = connection.execute(delete(EVENTS).where(EVENTS.c.at < moment)).rowcount
+            events = connection.execute(delete(EVENTS).where(EVENTS.c.at < behaved)).rowcount
             answers = connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.started_at < moment)).rowcount
         self._db.shrink_log()
         return Erased(0, events, len(decisions), len(outcomes), answers)
@@ -107,16 +118,38 @@ def _ids(connection: Connection, column: ColumnElement[str], where: ColumnElemen
 
 
 def _forget_answers(connection: Connection, shopper_id: str, decisions: set[str]) -> int:
-    """Delete stored answers that name the shopper or one of the decisions."""
-    name = shopper_id.encode()
+    """Delete stored answers that name the shopper or one of the decisions, and those whose key names the shopper."""
+    named, keyed = _naming(shopper_id)
     ids = {decision.encode() for decision in decisions}
+
+    def tells(body: bytes | None) -> bool:
+        return body is not None and (named.search(body) is not None or not ids.isdisjoint(_UUID.findall(body)))
+
     told = [
         (row.key_id, row.idem_key)
-        for row in connection.execute(select(IDEMPOTENCY).where(IDEMPOTENCY.c.body.is_not(None)))
-        if name in bytes(row.body) or not ids.isdisjoint(_UUID.findall(bytes(row.body)))
+        for row in connection.execute(select(IDEMPOTENCY))
+        if tells(None if row.body is None else bytes(row.body)) or keyed.search(row.idem_key)
     ]
     for key_id, idem_key in told:
         connection.execute(
             delete(IDEMPOTENCY).where(IDEMPOTENCY.c.key_id == key_id, IDEMPOTENCY.c.idem_key == idem_key)
         )
     return len(told)
+
+
+def _naming(shopper_id: str) -> tuple[re.Pattern[bytes], re.Pattern[str]]:
+    """Where an answer names a shopper: as such, in a fact, or as a word of an explanation; and where a key does.
+
+    An id of one or two characters is looked for in no key: it would be found in keys that mean something else, whose
+    requests could then be done twice.
+    """
+    quoted = {json.dumps(shopper_id, ensure_ascii=ascii_only).encode() for ascii_only in (False, True)}
+    inner = "|".join(re.escape(one[1:-1].decode()) for one in quoted)
+    explained = rf'"answer":"(?:[^"\\]|\\.)*?{_word(inner)}'
+    whole = rf'"(?:shopper_id|value)":(?:{"|".join(re.escape(one.decode()) for one in quoted)})'
+    key = _word(re.escape(shopper_id)) if len(shopper_id) > _SHORT else r"(?!)"
+    return re.compile(f"{whole}|{explained}".encode()), re.compile(key)
+
+
+def _word(pattern: str) -> str:
+    return rf"(?<![^\W_])(?:{pattern})(?![^\W_])"

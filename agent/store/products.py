@@ -1,12 +1,13 @@
 """Products, and the weekly facts about them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import func, select
 
-from agent.records import ProductRecord, ProductWeek
+from agent.records import AppliedPrice, ProductRecord, ProductWeek
+from agent.store.applied_prices import AppliedPriceRepository, applied_price
 from agent.store.rows import IN_LIMIT, RecordTable, Repository, chunks
 from agent.store.tables import PRODUCT_WEEKS, PRODUCTS
 
@@ -16,11 +17,14 @@ _WEEK_KEY: Final = (PRODUCT_WEEKS.c.product_id, PRODUCT_WEEKS.c.week)
 _WEEK_BATCH: Final = 50_000
 
 
-class ProductRepository(Repository):
+class ProductRepository(AppliedPriceRepository):
     """The merchant's catalogue."""
 
-    def upsert_products(self, records: Sequence[ProductRecord]) -> None:
-        """Insert or replace, all or none. Of two records with one id the later stands."""
+    def upsert_products(self, records: Sequence[ProductRecord], applied: Mapping[str, datetime] | None = None) -> None:
+        """Insert or replace, all or none. Of two records with one id the later stands.
+
+        `applied` tells since when list prices that are new can be paid, by product.
+        """
         statement = self._db.insert(PRODUCTS)
         statement = statement.on_conflict_do_update(
             index_elements=[PRODUCTS.c.product_id],
@@ -31,6 +35,7 @@ class ProductRepository(Repository):
         if rows:
             with self._db.write() as connection:
                 connection.execute(statement, rows)
+                self._apply(connection, _new_prices(records, applied or {}))
 
     def products(self, product_ids: Sequence[str]) -> dict[str, ProductRecord]:
         """The known ones among `product_ids`, by id."""
@@ -50,6 +55,12 @@ class ProductRepository(Repository):
         """How many products there are."""
         with self._db.read() as connection:
             return connection.execute(select(func.count()).select_from(PRODUCTS)).scalar_one()
+
+
+def _new_prices(records: Sequence[ProductRecord], applied: Mapping[str, datetime]) -> Iterator[AppliedPrice]:
+    for record in records:
+        if record.product_id in applied and record.list_minor is not None:
+            yield applied_price(record.product_id, record.currency, record.list_minor, applied[record.product_id])
 
 
 class ProductWeekRepository(Repository):

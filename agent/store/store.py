@@ -4,6 +4,7 @@ from sqlalchemy import select
 
 from agent.clock import Clock, SystemClock
 from agent.store.api_keys import ApiKeyRepository
+from agent.store.applied_prices import AppliedPriceRepository
 from agent.store.audit_check import AuditRepository
 from agent.store.decision_log import DecisionLogRepository
 from agent.store.decisions import DecisionRepository
@@ -29,6 +30,7 @@ class Store(
     OutcomeRepository,
     AuditRepository,
     ErasureRepository,
+    AppliedPriceRepository,
     ApiKeyRepository,
     IdempotencyRepository,
     MetaRepository,

@@ -160,6 +160,16 @@ PRODUCT_WEEKS: Final = Table(
     sqlite_with_rowid=False,  # rows lie in key order: one sequential read at start-up
 )
 
+APPLIED_PRICES: Final = Table(
+    "applied_prices",
+    METADATA,
+    Column("product_id", Text, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("price_minor", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", UtcMicros, nullable=False),
+)
+
 API_KEYS: Final = Table(
     "api_keys",
     METADATA,

@@ -26,9 +26,10 @@ def test_the_european_union_gets_its_notice_with_the_personal_inputs() -> None:
 
 
 @pytest.mark.parametrize("jurisdiction", [None, "US-CA", "GB"])
-def test_elsewhere_a_notice_is_offered_but_not_required(jurisdiction: str | None) -> None:
+def test_elsewhere_the_strict_default_requires_a_notice_with_the_inputs(jurisdiction: str | None) -> None:
     notice = disclose(True, USED, IGNORED, jurisdiction)
-    assert not notice.required
+    assert notice.required
+    assert (notice.law, notice.option is None) == ("OTHER/1", False)
     assert "profile.income" in notice.text
     assert notice.jurisdiction == jurisdiction
 

@@ -18,7 +18,7 @@ from agent.cli import app as commands
 from agent.decision import Decision, Rung
 from agent.gateway import GatewayFacts, GatewayRules, guard
 from agent.kill_switch import FRESH_S
-from agent.packs import discount_only
+from agent.packs import binding
 from tests.prepared import World
 
 KEY = "test-key-of-enough-letters"
@@ -106,7 +106,7 @@ def test_a_frontends_key_cannot_turn_it(client: TestClient[Litestar], own: World
     ],
 )
 def test_laws_that_let_prices_only_go_down_are_known(place: str | None, category: str, code: str | None) -> None:
-    assert discount_only(place, category) == code
+    assert binding(place, category).discount_only == code
 
 
 def test_such_a_law_binds_in_the_gateway_under_its_own_name() -> None:

@@ -1,10 +1,13 @@
 """A shopper's data over HTTP: exported whole, erased without a trace on disk or in memory."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from litestar import Litestar
@@ -14,6 +17,7 @@ from pydantic import SecretStr
 from agent.api.app import create_app
 from agent.api.context import CONTEXT
 from agent.asgi import open_everything
+from agent.traits import _scaled
 from tests.prepared import World
 
 KEY = "test-key-of-enough-letters"
@@ -33,8 +37,8 @@ class Planted:
 
 
 @contextmanager
-def serving(world: World) -> Iterator[TestClient[Litestar]]:
-    settings = world.settings(bootstrap_key=SecretStr(KEY), language_model=False)
+def serving(world: World, **changes: object) -> Iterator[TestClient[Litestar]]:
+    settings = world.settings(bootstrap_key=SecretStr(KEY), language_model=False, **changes)
     with TestClient(create_app(settings, open_everything)) as client:
         client.headers["Authorization"] = f"Bearer {KEY}"
         yield client
@@ -139,6 +143,117 @@ def test_consent_that_was_withdrawn_holds_for_the_next_quote(planted: Planted, w
     plain = planted.client.post("/v1/quotes", json=body).json()
     assert not plain["personalised"]
     assert plain["price"]["amount_minor"] == plain["reference_price"]["amount_minor"]
+
+
+def test_every_path_that_was_told_of_a_shopper_forgets_them(planted: Planted) -> None:
+    client = planted.client
+    who = {"id": SHOPPER, "profile": PROFILE}
+    ranked = {"shopper": who, "events": [{"type": "search", "text": QUERY}], "limit": 3}
+    for path, body in (
+        ("/v1/recommendations", ranked),
+        ("/v1/quotes/batch", {"shopper": who, "items": [{"product": {"id": "no-such-product"}}]}),
+        (f"/v1/quotes/{planted.quote_id}/explanations", {"question": "why this price?"}),
+        ("/v1/questions", {"question": "who pays above the reference price?"}),
+        ("/v1/quotes", {"shopper": who}),
+    ):
+        client.post(path, json=body, headers={"Idempotency-Key": f"{SHOPPER}-{path}"})
+    assert len(traces(planted.folder)) > 0
+    client.delete(f"/v1/shoppers/{SHOPPER}")
+    assert traces(planted.folder) == []
+    service = client.app.state[CONTEXT].opened.service
+    assert _scaled.cache_info().currsize == 0
+    assert service._parts.pipeline.observer._encoder._known == {}
+    assert SHOPPER not in service._parts.shoppers._known
+    client.__exit__(None, None, None)
+    assert traces(planted.folder) == []
+
+
+def test_the_answers_of_others_outlive_an_erasure(planted: Planted, world: World) -> None:
+    kept = {"Idempotency-Key": "k-other"}
+    body = {"shopper": {"id": "1"}, "product": {"id": world.bought}}
+    first = planted.client.post("/v1/quotes", json=body, headers=kept).json()
+    planted.client.delete(f"/v1/shoppers/{SHOPPER}")
+    planted.client.delete("/v1/shoppers/2")  # a short id that is in every answer, but names nobody there
+    again = planted.client.post("/v1/quotes", json=body, headers=kept)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.json() == first
+
+
+def test_what_is_past_its_retention_goes_and_the_rest_stays(planted: Planted) -> None:
+    service = planted.client.app.state[CONTEXT].opened.service
+    old = service.purge(datetime.now(UTC) - timedelta(days=1))
+    assert old.decisions == 0
+    assert len(planted.client.get(f"/v1/shoppers/{SHOPPER}").json()["outcomes"]) == 1
+    gone = service.purge(datetime.now(UTC) + timedelta(seconds=1))
+    assert (gone.decisions, gone.profile) == (1, 0)
+    assert gone.outcomes >= 1
+    assert service._parts.learner.effects.lessons == 0
+    told = planted.client.get(f"/v1/shoppers/{SHOPPER}").json()
+    assert told["profile"] == PROFILE
+    assert (told["decisions"], told["outcomes"]) == ([], [])
+    assert all(row.shopper_id != SHOPPER for row in service._parts.outcomes.memory._rows.values())
+
+
+def test_a_server_with_a_retention_purges_by_itself(world: World, tmp_path: Path) -> None:
+    own = world.copy(tmp_path / "data")
+    ago = datetime.now(UTC) - timedelta(days=40)
+    with serving(own) as client:
+        made = quote(client, own.bought, id=SHOPPER, profile=PROFILE)
+        store = client.app.state[CONTEXT].opened.store
+        store.record_decisions([replace(store.decision(made["id"]), id=str(UUID(int=7)), at=ago)])
+    with serving(own, retention_days=30) as client:
+        store = client.app.state[CONTEXT].opened.store
+        deadline = time.monotonic() + 30
+        while store.decision(str(UUID(int=7))).shopper_id is not None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert store.decision(str(UUID(int=7))).shopper_id is None
+        assert store.decision(made["id"]).shopper_id == SHOPPER
+
+
+def test_no_log_line_holds_anything_of_a_shopper(
+    planted: Planted, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, service = planted.client, planted.client.app.state[CONTEXT].opened.service
+    capfd.readouterr()
+    who = {"id": SHOPPER, "profile": PROFILE}
+    client.post("/v1/quotes", json={"shopper": who, "product": {"id": "no-such"}})
+    client.post("/v1/quotes", json={"shopper": {**who, MARK: MARK}, "product": {"id": "1"}})
+    client.post("/v1/quotes", content=f'{{"{MARK}": '.encode())
+    client.get(f"/v1/shoppers/{SHOPPER}?{MARK}={MARK}")
+    client.get(f"/{MARK}/{SHOPPER}")
+    client.get(f"/v1/quotes/{MARK}")
+    client.post("/v1/events", json=[{"shopper_id": SHOPPER, "type": "search", "text": QUERY}])
+    client.post("/v1/questions", json={"question": f"what did {SHOPPER} pay?"}, headers={"Authorization": MARK})
+
+    def broken(*_args: object) -> None:
+        raise RuntimeError(f"cannot price {SHOPPER}") from ValueError(MARK)
+
+    monkeypatch.setattr(service, "shopper", broken)
+    assert client.get(f"/v1/shoppers/{SHOPPER}").status_code == 500
+    client.delete(f"/v1/shoppers/{SHOPPER}")
+    out, err = capfd.readouterr()
+    assert out.count('"event": "request"') >= 10, "or the test reads no log"
+    assert "unexpected error" in out
+    assert MARK not in (out + err).lower()
+
+
+@pytest.mark.parametrize("place", ["", "EU", "CN"])
+def test_an_opt_out_in_the_request_outweighs_the_consent_that_is_kept(
+    planted: Planted, world: World, place: str
+) -> None:
+    body = {
+        "shopper": {"id": SHOPPER, "profile": PROFILE, "personalisation": "off"},
+        "product": {"id": world.bought, "cost": {"amount_minor": 50, "currency": "USD"}},
+        "events": [{"type": "search", "text": QUERY}],
+        "context": {"jurisdiction": place},
+    }
+    plain = planted.client.post("/v1/quotes", json=body).json()
+    assert plain["price"] == plain["reference_price"]
+    assert (plain["personalised"], plain["disclosure"]["inputs_used"]) == (False, [])
+    kept = planted.client.app.state[CONTEXT].opened.store.request_of(plain["id"])
+    assert MARK not in str({**kept, "shopper": {**kept["shopper"], "id": ""}}), (
+        "what may not be used is not kept either"
+    )
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

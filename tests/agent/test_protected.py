@@ -97,6 +97,40 @@ def test_a_text_profile_without_mentions_stays_as_it_was() -> None:
     assert (screened.text, screened.ignored) == (text, ())
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3.5 mm male connector",
+        "black shoes",
+        "race bike",
+        "Turkey sandwich",
+        "German knives",
+        "healthy snacks",
+        "baby carrots",
+        "男女同款",
+        "黑人牙膏",
+        "老婆饼",
+    ],
+)
+def test_goods_that_only_sound_like_an_attribute_stay(text: str) -> None:
+    assert screen_profile(text, SHOP, "US-NY").text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("a German customer", "national origin"),
+        ("he is Black", "race"),
+        ("a male with a male connector", "sex or gender"),
+        ("my husband's birthday", "marital status"),
+        ("坐輪椅", "disability"),
+    ],
+)
+def test_the_same_words_of_a_person_go(text: str, label: str) -> None:
+    screened = screen_profile(text, SHOP, None)
+    assert IgnoredInput(PROFILE_TEXT, f"mentions a protected attribute: {label}") in screened.ignored
+
+
 def test_text_in_an_attribute_is_screened_as_well() -> None:
     screened = screen_profile({"segment": "female", "notes": "single mother, loves tea"}, SHOP, None)
     assert screened.attributes == {"notes": "loves tea"}

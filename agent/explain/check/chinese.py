@@ -113,6 +113,9 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("rule", "最大变动", "rule.max_change"),
     claim("rule", "最大折扣限制", "rule.max_discount"),
     claim("rule", "不高于参考价的承诺", "rule.never_above_reference"),
+    claim("rule", "商家暂停调价", "rule.kill_switch"),
+    claim("rule", "个人价格只能更低", "rule.law_discount_only"),
+    claim("rule", "不比陌生人多付", "rule.law_parity"),
     claim("rule", "最高限价", "rule.ceiling"),
     claim("rule", "最低广告价", "rule.map"),
     claim("rule", "限制是底价|底价会把", "rule.floor"),
@@ -168,6 +171,7 @@ RULES: Final = {
 }
 INPUTS: Final = {
     "购买历史": "input.purchase_history",
+    "上次报价": "input.last_price",
     "本次浏览行为": "input.session_events",
     "个人资料": "input.profile",
     "竞争对手价格": "input.competitor_prices",

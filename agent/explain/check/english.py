@@ -136,6 +136,9 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("rule", r"largest change", "rule.max_change"),
     claim("rule", r"deepest discount allowed", "rule.max_discount"),
     claim("rule", r"promise never to go above the reference", "rule.never_above_reference"),
+    claim("rule", r"hold on all prices", "rule.kill_switch"),
+    claim("rule", r"personal prices only go down", "rule.law_discount_only"),
+    claim("rule", r"pays more than a stranger", "rule.law_parity"),
     claim("rule", r"ceiling", "rule.ceiling"),
     claim("rule", r"advertised price", "rule.map"),
     claim("rule", r"price floor", "rule.floor"),
@@ -201,6 +204,7 @@ RULES: Final = {
 }
 INPUTS: Final = {
     "purchase history": "input.purchase_history",
+    "the price quoted before": "input.last_price",
     "what was done in this session": "input.session_events",
     "profile": "input.profile",
     "competitor prices": "input.competitor_prices",

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from threading import Event, Lock
 
@@ -13,7 +14,7 @@ from agent.api.app import create_app
 from agent.api.context import Opened
 from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.clock import SystemClock
-from agent.decision import Decision
+from agent.decision import Decision, Reason
 from agent.explain.answers import Ask, Explanation, Said
 from agent.keys import KeyRing
 from agent.kill_switch import KillSwitch
@@ -91,6 +92,12 @@ class ScriptedService:
         raise NotImplementedError
 
     def erase_shopper(self, shopper_id: str) -> Erased:
+        return Erased(0, 0, 0, 0, 0)
+
+    def reasons(self, quote_id: str) -> Sequence[Reason] | None:
+        return None
+
+    def purge(self, before: datetime) -> Erased:
         return Erased(0, 0, 0, 0, 0)
 
     def explain(self, quote_id: str, ask: Ask) -> Explanation | None:

@@ -313,7 +313,10 @@ def test_the_schema_tells_bodies_answers_problems_keys_and_an_example(client: Te
         "/metrics",
         "/readyz",
         *(f"/v1/{name}" for name in ("events", "outcomes", "products", "questions", "quotes", "recommendations")),
-        *(f"/v1/quotes/{name}" for name in ("batch", "verify", "{quote_id}", "{quote_id}/explanations")),
+        *(
+            f"/v1/quotes/{name}"
+            for name in ("batch", "verify", "{quote_id}", "{quote_id}/explanations", "{quote_id}/reasons")
+        ),
         "/v1/rules/kill-switch",
         "/v1/shoppers/{shopper_id}",
     }

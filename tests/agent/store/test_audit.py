@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent.clock import StoreClock
 from agent.store import Store
 from agent.store.audit_check import AuditReport
 from agent.store.chain import Head
@@ -231,7 +232,7 @@ def test_any_cell_of_the_log_that_changes_is_found(written: Path, data: st.DataO
 def test_what_is_past_its_time_is_erased_and_the_rest_stays(store: Store) -> None:
     store.seal_with(SIGNER.seal)
     store.record_decisions([decision(id="old", at=AT - timedelta(days=400)), decision(id="new")])
-    erased = store.erase_before(AT - timedelta(days=365))
+    erased = store.erase_before(AT - timedelta(days=365), StoreClock())
     assert erased.decisions == 1
     old, new = store.decision("old"), store.decision("new")
     assert old is not None

@@ -16,7 +16,7 @@ from agent.store.engine import open_database
 from agent.store.migrate import downgrade, upgrade
 from agent.store.tables import METADATA
 from agent.tokens import TokenSigner
-from tests.agent.store.builders import decision, outcome, product
+from tests.agent.store.builders import AT, decision, outcome, product
 
 
 def test_migrations_make_exactly_the_declared_tables(store_url: str) -> None:
@@ -73,6 +73,22 @@ def test_a_schema_of_a_newer_version_is_refused(store_url: str) -> None:
 
     with pytest.raises(StoreError, match=r"9999.*newer"):
         Store.open(store_url)
+
+
+def test_the_applied_price_log_refuses_to_change_or_lose_a_row(store_url: str) -> None:
+    with Store.open(store_url) as store:
+        store.upsert_products([product()], {"p1": AT})
+        store.upsert_products([product()], {"p1": AT})  # the same price of the same day is one row
+        assert [one.price_minor for one in store.applied_prices(["p1"], AT)["p1"]] == [299]
+    for statement in ("UPDATE applied_prices SET price_minor = 1", "DELETE FROM applied_prices"):
+        with (
+            closing(open_database(store_url)) as database,
+            pytest.raises(StoreError, match="append-only"),
+            database.write() as connection,
+        ):
+            connection.exec_driver_sql(statement)
+    with Store.open(store_url) as store:
+        assert [one.price_minor for one in store.applied_prices(["p1"], AT)["p1"]] == [299]
 
 
 def test_decisions_of_before_the_log_are_kept_and_logged(store_url: str) -> None:

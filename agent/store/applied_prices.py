@@ -1,0 +1,47 @@
+"""The applied-price log: which prices everybody could pay, on which days. Rows are added, never changed or removed.
+
+A product may have several prices on one day: the reference price before and after a change, and prices that were made
+without personal data. The database itself refuses to change or delete a row.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from agent.records import AppliedPrice
+from agent.store.rows import IN_LIMIT, RecordTable, Repository, chunks
+from agent.store.tables import APPLIED_PRICES
+
+_APPLIED: Final = RecordTable(AppliedPrice, APPLIED_PRICES)
+_DAY_S: Final = 86_400
+
+
+class AppliedPriceRepository(Repository):
+    """Prices that everybody could pay."""
+
+    def applied_prices(self, product_ids: Iterable[str], since: datetime) -> Mapping[str, Sequence[AppliedPrice]]:
+        """The log of some products since a moment, by product, oldest first."""
+        found: dict[str, list[AppliedPrice]] = defaultdict(list)
+        table = APPLIED_PRICES.c
+        with self._db.read() as connection:
+            for chunk in chunks(product_ids, IN_LIMIT):
+                query = select(*_APPLIED.columns).where(table.product_id.in_(chunk), table.at >= since)
+                for row in connection.execute(query.order_by(table.at, table.price_minor)):
+                    found[row.product_id].append(_APPLIED.record(row))
+        return found
+
+    def _apply(self, connection: Connection, applied: Iterable[AppliedPrice]) -> None:
+        """Log prices in the transaction that makes them known; one row a product, price and day."""
+        rows = {(one.product_id, one.currency, one.day, one.price_minor): one for one in applied}
+        if rows:
+            # One order for all writers, or two batches could wait for each other's rows.
+            statement = self._db.insert(APPLIED_PRICES).on_conflict_do_nothing()
+            connection.execute(statement, _APPLIED.parameters(rows[key] for key in sorted(rows)))
+
+
+def applied_price(product_id: str, currency: str, price_minor: int, at: datetime) -> AppliedPrice:
+    """A row of the log; days are those of UTC, counted from 1970."""
+    return AppliedPrice(product_id, currency, int(at.astimezone(UTC).timestamp() // _DAY_S), price_minor, at)

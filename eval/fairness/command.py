@@ -1,0 +1,52 @@
+"""`pricesmith eval fairness`: measure, report, exit 1 where parity is broken."""
+
+import json as jsonlib
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.commands.options import DataDir, Json, settings_for
+from agent.commands.output import print_json, progress_bar
+from agent.prepare import DataFolder
+
+
+def fairness(
+    quick: Annotated[bool, typer.Option("--quick", help="A tenth of it; too little for close intervals.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; default DATA/eval.")] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Who pays what: paired shoppers, groups, mentions in free text, and what the encoder's states tell.
+
+    Needs the extra `eval`, and a prepared demo store. On the demo store with the running settings, and on a simulated
+    shop whose truth is known. Exit code 1 when a protected attribute changed a price.
+
+    Example: pricesmith eval fairness --quick
+    """
+    try:
+        from eval.fairness.report import print_report, regressions, write_page
+        from eval.fairness.run import FULL, QUICK, evaluate
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
+        raise typer.Exit(1) from None
+    settings = settings_for(data_dir)
+    target = out or DataFolder(settings.data_dir).root / "eval"
+    target.mkdir(parents=True, exist_ok=True)
+    with progress_bar(quiet=json) as progress:
+        report = evaluate(settings, QUICK if quick else FULL, progress)
+    facts = asdict(report)
+    (target / "fairness.json").write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
+    write_page(report, target / "fairness.html")
+    if json:
+        print_json(facts)
+    else:
+        print_report(report)
+        sys.stdout.write(f"report: {target / 'fairness.html'}\n")
+    lost = regressions(report)
+    for line in lost:
+        sys.stderr.write(f"pricesmith: regression: {line}\n")
+    if lost:
+        raise typer.Exit(1)

@@ -1,0 +1,174 @@
+"""Paired shoppers: the same request but for a protected attribute, or for something that goes with one."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from agent.api.schemas import QuoteRequest
+from agent.decision import Decision
+from agent.refusal import Refusal
+from eval.off_policy.intervals import Estimate, Terms, bootstrap
+
+Pricer = Callable[[Sequence[QuoteRequest]], Sequence[Decision | Refusal]]
+Value = str | int | float
+
+PROTECTED: Final = "protected"
+PROXY: Final = "proxy"
+BATCH: Final = 64
+_FILE: Final = Path(__file__).parent / "data" / "pairs.yaml"
+_STRICT: Final = ConfigDict(frozen=True, extra="forbid")
+
+
+class Attribute(BaseModel):
+    """A protected attribute with two values, told in several ways; `place` is where it is one, empty: everywhere."""
+
+    model_config = _STRICT
+
+    field: str
+    values: tuple[Value, Value]
+    texts: tuple[str, str]
+    chinese: tuple[str, str]
+    leanings: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+    place: str = ""
+
+
+class Proxy(BaseModel):
+    """Something allowed that goes with a protected attribute: a field of the profile or of the context."""
+
+    model_config = _STRICT
+
+    values: tuple[Value, Value]
+    field: str = ""
+    context: str = ""
+
+
+class PairFile(BaseModel):
+    """`data/pairs.yaml`."""
+
+    model_config = _STRICT
+
+    protected: Mapping[str, Attribute]
+    proxies: Mapping[str, Proxy]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two requests that differ in one thing; `shopper` numbers who asks."""
+
+    kind: str
+    name: str
+    form: str
+    shopper: int
+    one: QuoteRequest
+    other: QuoteRequest
+
+
+@dataclass(frozen=True, slots=True)
+class PairLine:
+    """What became of all pairs of one kind, name and form.
+
+    Attributes:
+        differing: Pairs with two prices.
+        gap_pct: The first price less the second, percent of the reference price, with its interval over shoppers.
+        largest_pct: Largest difference of one pair, either way.
+        moved: Share of quotes away from the reference price: where it is 0 the comparison could show nothing.
+    """
+
+    where: str
+    kind: str
+    name: str
+    form: str
+    pairs: int
+    differing: int
+    gap_pct: Estimate
+    largest_pct: float
+    moved: float
+
+
+@cache
+def pair_file() -> PairFile:
+    """The pairs' data, checked."""
+    return PairFile.model_validate(yaml.safe_load(_FILE.read_text("utf-8")))
+
+
+def pairs_of(base: Mapping[str, Any], shopper: int) -> Iterator[Pair]:
+    """Every pair of one request, given as JSON; its profile is a map."""
+    for name, attribute in pair_file().protected.items():
+        place = {"context": {**base.get("context", {}), "jurisdiction": attribute.place}} if attribute.place else {}
+        here = {**base, **place}
+        told = {
+            "field": [_profile(here, attribute.field, value) for value in attribute.values],
+            "text": [_text(here, said) for said in attribute.texts],
+            "Chinese text": [_text(here, said) for said in attribute.chinese],
+            "search": [{**here, "events": [{"type": "search", "text": f"gift, {said}"}]} for said in attribute.texts],
+        }
+        for form, requests in told.items():
+            yield Pair(PROTECTED, name, form, shopper, *map(QuoteRequest.model_validate, requests))
+    for name, proxy in pair_file().proxies.items():
+        told_proxy = [
+            _profile(base, proxy.field, value) if proxy.field else _context(base, proxy.context, value)
+            for value in proxy.values
+        ]
+        form = "profile" if proxy.field else "context"
+        yield Pair(PROXY, name, form, shopper, *map(QuoteRequest.model_validate, told_proxy))
+
+
+def compare(where: str, pairs: Sequence[Pair], pricer: Pricer) -> list[PairLine]:
+    """Price all pairs; one line for each kind, name and form. Raises ValueError when a request is refused."""
+    prices = priced(pricer, [request for pair in pairs for request in (pair.one, pair.other)])
+    sides = list(zip(prices[::2], prices[1::2], strict=True))
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for row, pair in enumerate(pairs):
+        found.setdefault((pair.kind, pair.name, pair.form), []).append(row)
+    return [
+        _line(where, key, [pairs[row] for row in rows], [sides[row] for row in rows]) for key, rows in found.items()
+    ]
+
+
+def priced(pricer: Pricer, requests: Sequence[QuoteRequest]) -> list[Decision]:
+    """One decision a request. Raises ValueError when one is refused."""
+    found: list[Decision] = []
+    for begin in range(0, len(requests), BATCH):
+        for answer in pricer(requests[begin : begin + BATCH]):
+            if not isinstance(answer, Decision):
+                raise ValueError(f"a quote was refused: {answer.detail}")
+            found.append(answer)
+    return found
+
+
+def _line(
+    where: str, key: tuple[str, str, str], pairs: Sequence[Pair], sides: Sequence[tuple[Decision, Decision]]
+) -> PairLine:
+    gaps = np.asarray([100 * (a.price_minor - b.price_minor) / a.reference_minor for a, b in sides])
+    terms = Terms(gaps, np.ones(len(gaps)))
+    moved = [one.price_minor != one.reference_minor for pair in sides for one in pair]
+    return PairLine(
+        where,
+        *key,
+        pairs=len(pairs),
+        differing=int(np.count_nonzero(gaps)),
+        gap_pct=bootstrap(terms, np.asarray([pair.shopper for pair in pairs])),
+        largest_pct=float(np.abs(gaps).max()),
+        moved=float(np.mean(moved)),
+    )
+
+
+def _profile(base: Mapping[str, Any], field: str, value: Value) -> dict[str, Any]:
+    shopper = dict(base["shopper"])
+    return {**base, "shopper": {**shopper, "profile": {**shopper.get("profile", {}), field: value}}}
+
+
+def _text(base: Mapping[str, Any], said: str) -> dict[str, Any]:
+    shopper = dict(base["shopper"])
+    known = [f"{name} {value}" for name, value in shopper.get("profile", {}).items()]
+    return {**base, "shopper": {**shopper, "profile": "; ".join([*known, said])}}
+
+
+def _context(base: Mapping[str, Any], name: str, value: Value) -> dict[str, Any]:
+    return {**base, "context": {**base.get("context", {}), name: value}}

@@ -1,0 +1,87 @@
+"""One fairness evaluation: simulated shop, demo store, mentions, probes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from agent.assembly import build_parts, open_store
+from agent.clock import SystemClock
+from agent.packs import load_pack
+from agent.prepare import DataFolder
+from agent.settings import Settings
+from eval.fairness.demo import DEMO, DemoShop, group_labels, open_demo
+from eval.fairness.groups import by_group
+from eval.fairness.mentions import labelled_texts, measure
+from eval.fairness.pairs import compare
+from eval.fairness.probe import DEMO_LABELS, ProbeLine, probe, probe_mentions
+from eval.fairness.report import FairnessReport, MentionLine
+from eval.fairness.simulated import SIMULATED, learn
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured: shoppers in pairs, shoppers in groups and probes, products of each, simulated visits."""
+
+    paired: int
+    shoppers: int
+    products: int
+    visits: int
+    later: int
+
+
+FULL: Final = Size(40, 300, 10, 1_500, 600)
+QUICK: Final = Size(6, 120, 5, 300, 150)
+
+
+def evaluate(settings: Settings, size: Size, progress: Progress) -> FairnessReport:
+    """Everything, on the store and models that settings name."""
+    learned = learn(DataFolder(settings.data_dir).models, size.visits, size.later, progress)
+    try:
+        pairs = compare(SIMULATED, list(learned.pairs()), learned.policy.drafts)
+        groups = by_group(SIMULATED, learned.quotes())
+    finally:
+        learned.policy.close()
+    pack = load_pack(settings.pack)
+    with open_store(settings) as store:
+        parts = build_parts(settings, store, SystemClock(), None)
+        few = open_demo(parts, pack, size.paired, size.products)
+        progress("pairs", 0.0)
+        pairs = compare(DEMO, list(few.pairs()), few.price) + pairs
+        progress("pairs", 1.0)
+        shop = open_demo(parts, pack, size.shoppers, size.products)
+        groups = by_group(DEMO, shop.quotes(progress)) + groups
+        probes = probes_of(shop, progress)
+    return FairnessReport(pairs, groups, mention_lines(), probes)
+
+
+def mention_lines() -> list[MentionLine]:
+    """Recall and precision by part and language."""
+    texts = labelled_texts()
+    found: list[MentionLine] = []
+    for held_out in (False, True):
+        for chinese in (False, True):
+            own = measure([one for one in texts if (one.held_out, one.chinese) == (held_out, chinese)])
+            part, language = "held out" if held_out else "tuned", "Chinese" if chinese else "English"
+            found.append(MentionLine(part, language, own.mentions, own.recall, own.plain, own.precision))
+    return found
+
+
+def probes_of(shop: DemoShop, progress: Progress) -> list[ProbeLine]:
+    """Added mentions, told and dropped; then the demo data's own labels."""
+    behaviour = shop.behaviour()
+    encode = shop.parts.pipeline.observer.encode_texts
+    found = probe_mentions(behaviour, shop.pack, encode)
+    progress("probes", 0.6)
+    labels = [group_labels(shopper.profile) for shopper in shop.shoppers]
+    for name in labels[0]:
+        known = [row for row, own in enumerate(labels) if own[name]]
+        sides = sorted({labels[row][name] for row in known})
+        y = np.asarray([sides.index(labels[row][name]) for row in known], np.int64)
+        if len(sides) == 2 and min(y.sum(), len(y) - y.sum()) >= 10:
+            found.append(probe(name, DEMO_LABELS, [behaviour[row] for row in known], y, encode))
+    progress("probes", 1.0)
+    return found

@@ -1,0 +1,57 @@
+"""Group figures and the probe, against what is known beforehand."""
+
+import numpy as np
+import pytest
+
+from eval.fairness.groups import Quotes, by_group, surplus_under
+from eval.fairness.probe import probe
+from eval.fairness.simulated import Neighbourhoods
+
+
+def quotes(gap: float) -> Quotes:
+    rng = np.random.default_rng(3)
+    shopper = np.repeat(np.arange(200), 4)
+    women = shopper % 2 == 0
+    price = 1.0 - 0.1 * rng.random(800) - gap * women
+    labels = ["female" if one else "male" for one in women]
+    return Quotes(shopper, price, 2.0 - price, {"sex": labels, "unknown": [""] * 800})
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.04])
+def test_a_gap_between_groups_is_found_within_its_interval_and_none_is_invented(gap: float) -> None:
+    lines = {line.group: line for line in by_group("shop", quotes(gap))}
+    assert set(lines) == {"female", "male"}
+    found = lines["female"].price_gap
+    assert found.low <= -gap <= found.high
+    assert (found.high < 0) == (gap > 0)
+    assert lines["male"].price_gap.value == pytest.approx(-found.value)
+    assert lines["female"].surplus_gap.value == pytest.approx(-found.value)
+    assert lines["female"].above.value == 0
+
+
+def test_surplus_is_the_area_under_the_demand_curve() -> None:
+    assert surplus_under([np.array([1.0, 2.0, 3.0])], [np.array([1.0, 0.5, 0.0])]).tolist() == [1.0]
+
+
+def test_the_probe_finds_what_is_there_and_nothing_where_there_is_nothing() -> None:
+    rng = np.random.default_rng(5)
+    labels = np.arange(120) % 2
+    texts = [f"likes {'tea' if label else 'coffee'} {rng.integers(9)}" for label in labels]
+    states = rng.normal(size=(120, 16)).astype(np.float32)
+    telling = states.copy()
+    telling[:, 0] += 4 * labels
+    seen = probe("x", "told", texts, labels, lambda _texts: telling)
+    blind = probe("x", "told", texts, labels, lambda _texts: states)
+    assert seen.encoder_low > 0.9
+    assert seen.words > 0.95
+    assert blind.encoder_low < 0.5 < blind.encoder_high
+    assert abs(blind.shuffled - 0.5) < 0.15
+
+
+def test_the_simulated_shops_gender_goes_with_what_shoppers_pay_and_postcode_with_gender() -> None:
+    visits = Neighbourhoods(1).visits(2_000)
+    women = np.asarray([visit.traits["gender"] == "female" for visit in visits])
+    company = np.asarray([visit.traits["segment"] == "company" for visit in visits])
+    north = np.asarray([visit.traits["postcode"] == "48009" for visit in visits])
+    assert company[~women].mean() > 1.5 * company[women].mean()
+    assert north[~women].mean() > 0.7 > 0.3 > north[women].mean()
