@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     """Events and personal parts of decisions are taken away after so many days; none keeps them until somebody asks."""
 
     narrator: bool = False
-    """Whether the language model words English explanations; off until its prose is as good as the fixed texts."""
+    """Whether the language model words English explanations; off: the shipped one learned older wordings."""
 
     writer_url: HttpUrl | None = None
     """Base of an OpenAI-compatible endpoint (`https://host/v1`) whose model words explanations, under the check."""
