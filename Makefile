@@ -1,6 +1,9 @@
 # Everything runs from .venv, which the first target that needs it sets up. Needs Python 3.11, make and a compiler.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
+KILLS ?= 200
+CASES ?= 10000
+MINUTES ?= 60
 DATA ?= data
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +15,7 @@ export PRICESMITH_DATA_DIR := $(DATA)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check eval-quick eval-baseline bench peers train lock clean
+.PHONY: help run test check eval-quick eval-baseline bench kill attack soak audit sbom peers train lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,6 +51,23 @@ bench: $(VENV)/.dev ## Latency, throughput and each step's share, on a prepared 
 	@$(BIN)/pricesmith prepare
 	@$(BIN)/python -m eval.bench --data-dir $(DATA)
 
+kill: $(VENV)/.dev ## SIGKILL under load, KILLS (200) times on each database: nothing acknowledged may be lost or doubled
+	@$(BIN)/python -m eval.chaos.kill --database sqlite --kills $(KILLS)
+	@$(BIN)/python -m eval.chaos.kill --database postgresql --kills $(KILLS)
+
+attack: $(VENV)/.dev ## CASES (10,000) requests made from the OpenAPI document: no 5xx, no undocumented answer
+	@$(BIN)/python -m eval.chaos.attack --cases $(CASES)
+
+soak: $(VENV)/.dev ## MINUTES (60) at 70 % of measured capacity: no errors, memory flat, p99 under 4 x p50
+	@$(BIN)/python -m eval.chaos.soak --minutes $(MINUTES)
+
+audit: .audit/.done ## Known vulnerabilities in what the lock files name; reads the advisory database over the network
+	@.audit/bin/pip-audit --strict --disable-pip --no-deps -r requirements.lock -r requirements-models.txt
+
+sbom: .audit/.done ## sbom.json: what the lock file installs, as CycloneDX
+	@.audit/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible -o sbom.json
+	@echo "sbom.json: $$($(PYTHON) -c 'import json; print(len(json.load(open("sbom.json"))["components"]))') components"
+
 peers: $(VENV)/.dev ## Policies and estimators of others, for eval policy alone: an environment of their own in .peers
 	@$(PYTHON) -m venv .peers
 	@echo "$(CURDIR)/$(VENV)/lib/$$($(BIN)/python -c 'import sys; print(f"python{sys.version_info[0]}.{sys.version_info[1]}")')/site-packages" \
@@ -72,7 +92,7 @@ lock: ## Write the lock files from a clean environment
 	frozen requirements.lock
 
 clean: ## Remove the environment and caches; keeps DATA
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench .peers
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench .peers .audit sbom.json
 
 $(VENV)/.core: requirements.lock requirements-models.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -83,4 +103,9 @@ $(VENV)/.core: requirements.lock requirements-models.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.core requirements-dev.lock
 	$(PIP) install -r requirements-dev.lock
+	@touch $@
+
+.audit/.done: requirements-audit.txt
+	@$(PYTHON) -m venv .audit
+	@.audit/bin/python -m pip --disable-pip-version-check --quiet install -r requirements-audit.txt
 	@touch $@

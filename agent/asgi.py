@@ -10,11 +10,15 @@ from agent.assembly import open_service, open_store
 from agent.clock import SystemClock
 from agent.keys import KeyRing
 from agent.settings import Settings
+from agent.tracing import export_to
 
 
 def create() -> Litestar:
     """An app for the settings in the environment; models load when it starts."""
-    return create_app(Settings(), open_everything)
+    settings = Settings()
+    if settings.otlp_endpoint is not None:
+        export_to(settings.otlp_endpoint)
+    return create_app(settings, open_everything)
 
 
 def open_everything(settings: Settings) -> Opened:

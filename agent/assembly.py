@@ -45,6 +45,7 @@ from agent.settings import Settings
 from agent.shoppers import ShopperBook
 from agent.store import Store
 from agent.tokens import TokenSigner
+from models.errors import RegistryError
 from models.evaluator import Evaluator
 from models.interest import load_interest
 from models.journey import DEMO
@@ -116,12 +117,12 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     signer = TokenSigner.load_or_create(folder.signing_key)
     store.seal_with(signer.seal)
     prompt = load_prompt("strategist", settings.prompt_version)
-    strategist = load_active_strategist(registry, prompt)
+    model = _language_model(settings, registry, prompt, starting=running is None)
     pipeline = _pipeline(
         settings,
         (observer, retriever, scorer, guard),
         evaluator,
-        (strategist, prompt),
+        model,
         (store, signer, catalogue, arrivals),
     )
     return Parts(
@@ -191,6 +192,25 @@ def _writer(registry: Registry, settings: Settings) -> Writer | None:
     return NarratorWriter(narrator, load_prompt("explanation", 1), Lock())
 
 
+def _language_model(settings: Settings, registry: Registry, prompt: Prompt, *, starting: bool) -> ModelProposer:
+    """The proposing language model, or one that proposes nothing: by setting, or when a start finds it damaged.
+
+    Raises:
+        RegistryError: It was trained on another prompt, or what is to replace a running one is damaged.
+    """
+    if not settings.language_model:
+        return ModelProposer(None, prompt)
+    try:
+        read_meta(registry.folder(Kind.STRATEGIST, registry.active(Kind.STRATEGIST)))
+    except RegistryError as error:
+        if not starting:
+            raise
+        without = ModelProposer(None, prompt)
+        without.trouble = str(error)
+        return without
+    return ModelProposer(load_active_strategist(registry, prompt), prompt)
+
+
 def load_active_strategist(registry: Registry, prompt: Prompt) -> Strategist:
     """The active strategist, its files and the prompt that it was trained on checked."""
     version = registry.active(Kind.STRATEGIST)
@@ -218,12 +238,11 @@ def _pipeline(
     settings: Settings,
     steps: tuple[Observer, Retriever, Scorer, Guard],
     evaluator: Evaluator,
-    writing: tuple[Strategist, Prompt],
+    model: ModelProposer,
     ends: tuple[Store, TokenSigner, Catalogue, Arrivals],
 ) -> Pipeline:
     observer, retriever, scorer, guard = steps
     store, signer, catalogue, arrivals = ends
-    strategist, prompt = writing
     weights = Weights(settings.weight_profit, settings.weight_purchase, settings.weight_satisfaction)
     rules = SelectionRules(
         settings.exploration,
@@ -232,14 +251,14 @@ def _pipeline(
         max_spread_frac=settings.max_spread_frac,
     )
     explores = rules.exploration is not Exploration.OFF
-    model = ModelProposer(strategist if settings.language_model else None, prompt)
+    in_use = Registry(DataFolder(settings.data_dir).models).active(Kind.STRATEGIST)
 
     def versions() -> Versions:
         return Versions(
             encoder=f"encoder/{catalogue.index.made_with}",
-            strategist=f"strategist/{strategist.version}",
+            strategist=f"strategist/{in_use}",
             evaluator=f"evaluator/{evaluator.version}",
-            prompt=prompt.label,
+            prompt=model.prompt.label,
             index=catalogue.index.version,
         )
 

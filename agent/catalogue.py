@@ -163,14 +163,10 @@ class Catalogue:
         known = self._products.get(product.product_id)
         return known is None or (known.list_minor, known.currency) != (product.list_minor, product.currency)
 
-    def add_purchases(self, weeks: Sequence[ProductWeek]) -> None:
-        """Count purchases in the store and in memory; they become facts when their week is over."""
-        known = [week for week in weeks if week.product_id in self._products]
-        if not known:
-            return
+    def count(self, weeks: Sequence[ProductWeek]) -> None:
+        """Count purchases of known products that the store has counted; they become facts when their week is over."""
         with self._lock:
-            self._store.add_purchases(known)
-            for week in known:
+            for week in weeks:
                 self.weeks.record(week.product_id, week_of(week.week.timestamp()), week.purchases, week.list_minor)
 
 

@@ -5,7 +5,20 @@ from importlib.metadata import entry_points
 
 import typer
 
-from agent.commands import audit, data, explain, keys, models, pricing, prompts, rules, serving, shoppers
+from agent.commands import (
+    audit,
+    backup,
+    data,
+    explain,
+    keys,
+    models,
+    pricing,
+    prompts,
+    rules,
+    serving,
+    shoppers,
+    webhooks,
+)
 
 app = typer.Typer(
     name="pricesmith",
@@ -19,6 +32,8 @@ app.command("prepare")(data.prepare)
 app.command("serve")(serving.serve)
 app.command("quote")(pricing.quote)
 app.command("score")(pricing.score)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("explain")(explain.explain)
 app.command("ask")(explain.ask)
 app.command("train")(models.train)
@@ -29,6 +44,7 @@ app.add_typer(prompts.app, name="prompts")
 app.add_typer(rules.app, name="rules")
 app.add_typer(shoppers.app, name="shoppers")
 app.add_typer(audit.app, name="audit")
+app.add_typer(webhooks.app, name="webhooks")
 for extra in entry_points(group="pricesmith.commands"):  # `eval` stands above this package and adds itself
     app.add_typer(extra.load(), name=extra.name)
 

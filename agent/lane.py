@@ -6,7 +6,11 @@ Nothing waits for company: a lone quote starts at once, and the quotes that arri
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
+
+from agent.tracing import joined
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -22,6 +26,15 @@ class LaneClosedError(RuntimeError):
     """The service is stopping and takes no new requests."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place(Generic[Request, Answer]):
+    """One who waits: what was asked, where the answer goes, and the trace that it belongs to."""
+
+    request: Request
+    future: asyncio.Future[Answer]
+    context: Context
+
+
 class Lane(Generic[Request, Answer]):
     """Feeds a synchronous batch function from many coroutines, one batch at a time, off the event loop."""
 
@@ -32,7 +45,7 @@ class Lane(Generic[Request, Answer]):
         self._work = work
         self._limit = limit
         self._max_batch = max_batch
-        self._waiting: list[tuple[Request, asyncio.Future[Answer]]] = []
+        self._waiting: list[_Place[Request, Answer]] = []
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="quotes")
         self._running: asyncio.Task[None] | None = None
         self._closed = False
@@ -49,7 +62,7 @@ class Lane(Generic[Request, Answer]):
         if len(self._waiting) >= self._limit:
             raise LaneFullError(f"{self._limit} requests already wait")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        place = (request, future)
+        place = _Place(request, future, copy_context())
         self._waiting.append(place)
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._drain())
@@ -72,14 +85,16 @@ class Lane(Generic[Request, Answer]):
             batch = self._waiting[: self._max_batch]
             del self._waiting[: self._max_batch]
             try:
-                answers = await loop.run_in_executor(self._worker, self._work, [request for request, _ in batch])
+                context = joined([place.context for place in batch])
+                asked = [place.request for place in batch]
+                answers = await loop.run_in_executor(self._worker, context.run, self._work, asked)
                 if len(answers) != len(batch):
                     raise RuntimeError(f"{len(answers)} answers to {len(batch)} requests")
             except Exception as error:  # the batch's failure is each waiter's to tell
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
+                for place in batch:
+                    if not place.future.done():
+                        place.future.set_exception(error)
                 continue
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+            for place, answer in zip(batch, answers, strict=True):
+                if not place.future.done():
+                    place.future.set_result(answer)

@@ -60,14 +60,16 @@ class ModelProposer:
     def __init__(self, strategist: Strategist | None, prompt: Prompt, capacity: int = 20_000) -> None:
         """Render with `prompt`, the one that the strategist was trained on; without a strategist nothing is written."""
         self._strategist = strategist
-        self._prompt = prompt
+        self.prompt = prompt
         self._capacity = capacity
         self._known: OrderedDict[ProposalRequest, tuple[Written, ...]] = OrderedDict()
         self._pace = Pace()
+        self.trouble: str | None = None
+        """Why the last generation failed; None when it did not. Quotes go on without it meanwhile."""
 
     def request(self, facts: StrategistFacts) -> ProposalRequest:
         """The rendered prompt and the levers and anchors of a situation."""
-        return ProposalRequest(prompt_text(self._prompt, facts), facts.levers(), facts.anchors())
+        return ProposalRequest(prompt_text(self.prompt, facts), facts.levers(), facts.anchors())
 
     def propose(
         self, facts: Sequence[StrategistFacts], left_ms: Sequence[float], clock_ms: ClockMs
@@ -106,8 +108,13 @@ class ModelProposer:
                 self._pace.held_off()
                 break
             began = clock_ms()
-            for request, written in zip(chunk, strategist.propose(chunk, K), strict=True):
-                fresh[request] = tuple(written)
+            try:
+                written = strategist.propose(chunk, K)
+            except RuntimeError as error:  # torch's, out of memory for one: no quote fails for want of a proposal
+                self.trouble = f"generation failed: {type(error).__name__}; quotes come from a lower rung"
+                break
+            self.trouble = None
+            fresh.update(zip(chunk, map(tuple, written), strict=True))
             self._pace.took((clock_ms() - began) / len(chunk))
         self._known.update(fresh)
         while len(self._known) > self._capacity:

@@ -21,6 +21,7 @@ from agent.retriever import Retriever
 from agent.scorer import Scorer
 from agent.selector import Selector
 from agent.timing import StepTimer
+from agent.tracing import batch_span
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Pipeline:
         proposer, selector, recorder = self.proposer.uncounted(), self.selector.greedy(), self.recorder.draft()
         return replace(self, proposer=proposer, selector=selector, recorder=recorder)
 
+    @batch_span
     def quote(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Decision | Refusal]:
         """Price requests; answers come in their order, one decision or refusal each."""
         timer = StepTimer()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
+from typing import Final
 
 from uuid_utils import uuid7
 
@@ -45,6 +46,9 @@ from agent.store.events import content_id
 from agent.tokens import TokenSigner, Verification
 from models.registry import Kind, Registry
 from models.weeks import week_of, week_start
+
+_SPARED: Final = ("index", "language_model")
+"""Parts without which quotes are made all the same, from a lower rung or for products told in the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +130,7 @@ class Service:
 
     def add_events(self, events: Sequence[EventRecord]) -> None:
         """Record behaviour; purchases count as sales of their product."""
-        mapped = self._parts.store.append_events([self._on_behaviour_clock(event) for event in events])
-        self._parts.shoppers.forget({event.shopper_id for event in mapped})
-        bought = [event for event in mapped if event.type is EventType.PURCHASE and event.product_id is not None]
-        self._parts.catalogue.add_purchases([_week(event) for event in bought])
+        self._count(self._parts.store.append_events([self._on_behaviour_clock(event) for event in events], self._week))
 
     def import_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
         """Keep outcomes of offers that were made elsewhere; those that are new count as sales and are remembered."""
@@ -258,7 +259,8 @@ class Service:
 
     def readiness(self) -> Readiness:
         """Whether models, index and store are ready."""
-        checks = {"models": "ok", "index": "ok", "store": "ok"}
+        trouble = self._parts.pipeline.proposer.trouble
+        checks = {"models": "ok", "language_model": trouble or "ok", "index": "ok", "store": "ok"}
         if self._closed:
             checks["models"] = "closing"
         if not len(self._parts.catalogue):
@@ -267,7 +269,7 @@ class Service:
             self._parts.store.ping()
         except StoreError as error:
             checks["store"] = str(error)
-        return Readiness(all(check == "ok" for name, check in checks.items() if name != "index"), checks)
+        return Readiness(all(check == "ok" for name, check in checks.items() if name not in _SPARED), checks)
 
     def close(self) -> None:
         """Write snapshots of what changed, and close the store."""
@@ -288,11 +290,30 @@ class Service:
         return Reruns(parts.pipeline.draft(), parts.row_scorer, parts.shoppers, self._quoting)
 
     def _keep(self, outcomes: Sequence[OutcomeRecord]) -> None:
-        """Keep outcomes, and count the sales among them."""
-        self._parts.store.record_outcomes(outcomes)
-        self.add_events(
-            [_purchase(o) for o in outcomes if o.type is OutcomeType.PURCHASED and o.product_id is not None]
-        )
+        """Keep outcomes with the sales among them."""
+        self._count(self._parts.store.record_outcomes(outcomes, self._sale, self._week))
+
+    def _sale(self, outcome: OutcomeRecord) -> EventRecord | None:
+        if outcome.type is not OutcomeType.PURCHASED or outcome.product_id is None:
+            return None
+        return self._on_behaviour_clock(_purchase(outcome))
+
+    def _week(self, event: EventRecord) -> ProductWeek | None:
+        """The week that a purchase of a known product counts in."""
+        product_id = event.product_id
+        if (
+            event.type is not EventType.PURCHASE
+            or product_id is None
+            or self._parts.catalogue.product(product_id) is None
+        ):
+            return None
+        start = week_start(week_of(event.at.timestamp()))
+        return ProductWeek(product_id, start, 1, event.list_minor, event.price_minor)
+
+    def _count(self, kept: Sequence[EventRecord]) -> None:
+        """Let the next quote know what the store does."""
+        self._parts.shoppers.forget({event.shopper_id for event in kept})
+        self._parts.catalogue.count([week for event in kept if (week := self._week(event)) is not None])
 
     def _on_behaviour_clock(self, event: EventRecord) -> EventRecord:
         return replace(event, at=self._parts.store_clock.behaviour_time(event.at))
@@ -334,8 +355,3 @@ def _purchase(outcome: OutcomeRecord) -> EventRecord:
         currency=outcome.currency,
     )
     return replace(sale, event_id=content_id(sale)) if outcome.shopper_id is not None else sale
-
-
-def _week(event: EventRecord) -> ProductWeek:
-    start = week_start(week_of(event.at.timestamp()))
-    return ProductWeek(event.product_id or "", start, 1, event.list_minor, event.price_minor)

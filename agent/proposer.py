@@ -61,6 +61,11 @@ class Proposer:
         other._counts = False
         return other
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the language model does not propose at present, None when it does."""
+        return self._model.trouble
+
     def propose(
         self,
         observations: Sequence[Observation],

@@ -46,6 +46,12 @@ class Settings(BaseSettings):
     metrics_public: bool = True
     """Whether /metrics needs no key."""
 
+    otlp_endpoint: str | None = None
+    """Where traces go, OTLP over HTTP: `http://collector:4318/v1/traces`; needs the extra `tracing`."""
+
+    webhooks_private: bool = False
+    """Whether webhooks may go over plain http and to private, loopback and link-local addresses: for tests and labs."""
+
     pack: str = "ecommerce"
     """Vertical pack: levers, context fields, attributes never used, default limits."""
 

@@ -1,12 +1,14 @@
 """How long each step took, measured where it happens."""
 
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import perf_counter, time_ns
+
+from agent.tracing import step_span
 
 
 @dataclass(slots=True)
 class StepTimer:
-    """Times consecutive steps of one batch, in milliseconds."""
+    """Times consecutive steps of one batch, in milliseconds, each of them a span as well."""
 
     _start: float = field(default_factory=perf_counter)
     _last: float = field(default_factory=perf_counter)
@@ -16,6 +18,8 @@ class StepTimer:
         """Close a step that began when the one before ended."""
         now = perf_counter()
         self.steps_ms[step] = round((now - self._last) * 1e3, 3)
+        ended_ns = time_ns()
+        step_span(step, ended_ns - round((now - self._last) * 1e9), ended_ns)
         self._last = now
 
     @property

@@ -8,8 +8,6 @@ import argparse
 import json
 import os
 import secrets
-import socket
-import subprocess
 import sys
 import threading
 import time
@@ -30,8 +28,8 @@ from agent.prepare import DataFolder
 from agent.settings import Settings
 from eval.bench_learn import Learning, measure_learning
 from eval.bench_score import Scoring, measure_scoring
+from eval.serving import CommandServer, Server, free_port, wait_ready
 
-_START_S: Final = 120.0
 _CLIENTS: Final = 16
 _WARM_UP: Final = 10
 
@@ -96,34 +94,15 @@ def _pairs(data_dir: Path, count: int) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _server(data_dir: Path) -> Iterator[tuple[str, str, subprocess.Popen[bytes], float]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    key = secrets.token_urlsafe(24)
-    environment = {**os.environ, "PRICESMITH_BOOTSTRAP_KEY": key, "PRICESMITH_DEFAULT_DEADLINE_MS": "30000"}
-    start = time.perf_counter()
-    command = [sys.executable, "-m", "agent.cli", "serve", "--data-dir", str(data_dir), "--port", str(port)]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
+def _server(data_dir: Path) -> Iterator[tuple[str, str, Server, float]]:
+    key, port = secrets.token_urlsafe(24), free_port()
     url = f"http://127.0.0.1:{port}"
+    environment = {"PRICESMITH_BOOTSTRAP_KEY": key, "PRICESMITH_DEFAULT_DEADLINE_MS": "30000"}
+    server = CommandServer(data_dir, port, environment)
     try:
-        while True:
-            if process.poll() is not None:
-                raise SystemExit(
-                    f"the server stopped with exit code {process.returncode}; run pricesmith serve to see why"
-                )
-            try:
-                if httpx.get(f"{url}/readyz", timeout=2).status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass
-            if time.perf_counter() - start > _START_S:
-                raise SystemExit(f"the server was not ready after {_START_S:.0f} s")
-            time.sleep(0.1)
-        yield url, key, process, time.perf_counter() - start
+        yield url, key, server, wait_ready(server, url)
     finally:
-        process.terminate()
-        process.wait(timeout=60)
+        server.stop()
 
 
 def _run(url: str, key: str, pairs: Sequence[tuple[str, str]], clients: int) -> Load:
@@ -174,8 +153,8 @@ def _run(url: str, key: str, pairs: Sequence[tuple[str, str]], clients: int) -> 
     )
 
 
-def _resident(process: subprocess.Popen[bytes]) -> int:
-    parent = psutil.Process(process.pid)
+def _resident(server: Server) -> int:
+    parent = psutil.Process(server.pid)
     return sum(int(one.memory_info().rss) for one in (parent, *parent.children(recursive=True)))
 
 

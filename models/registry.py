@@ -21,8 +21,9 @@ from models.base_weights import sha256_file
 from models.errors import RegistryError
 
 META: Final = "meta.json"
-_ACTIVE: Final = "active.json"
+ACTIVE: Final = "active.json"
 _REFUSED_SUFFIXES: Final = (".bin.index", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")
+_WEIGHTS: Final = (".safetensors", ".bin", ".xml")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -75,11 +76,11 @@ def file_digests(folder: Path) -> dict[str, str]:
     return {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file() and path.name != META}
 
 
-def read_meta(folder: Path) -> ModelMeta:
-    """Read and check one version's folder, every file of it.
+def parse_meta(folder: Path) -> ModelMeta:
+    """What a version says of itself; its files are not looked at.
 
     Raises:
-        RegistryError: It is missing, incomplete, truncated, tampered with, or holds a pickle.
+        RegistryError: It is missing or incomplete, or cannot be read.
     """
     path = folder / META
     if not path.is_file():
@@ -87,12 +88,23 @@ def read_meta(folder: Path) -> ModelMeta:
             f"{folder} holds no {META}: the version is missing or incomplete; remedy: pricesmith prepare"
         )
     try:
-        meta = ModelMeta.model_validate_json(path.read_bytes())
+        return ModelMeta.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise RegistryError(f"{path}: {error.error_count()} invalid fields, first {error.errors()[0]['loc']}") from None
-    for name, expected in meta.files.items():
-        if Path(name).name != name or name.endswith(_REFUSED_SUFFIXES):
+
+
+def read_meta(folder: Path) -> ModelMeta:
+    """Read and check one version's folder, every file of it.
+
+    Raises:
+        RegistryError: It is missing, incomplete, truncated, tampered with, or holds a pickle.
+    """
+    path, meta = folder / META, parse_meta(folder)
+    for name in meta.files:
+        if Path(name).name != name or name.lower().endswith(_REFUSED_SUFFIXES):
             raise RegistryError(f"{path}: file name {name!r} is not allowed in a version (plain names, no pickles)")
+    _check_strangers(folder, meta)
+    for name, expected in meta.files.items():
         if not (folder / name).is_file():
             raise RegistryError(f"{folder}: {name} is missing; remedy: pricesmith prepare, or activate another version")
         found = sha256_file(folder / name)
@@ -102,6 +114,17 @@ def read_meta(folder: Path) -> ModelMeta:
                 "with; remedy: delete the folder and run pricesmith prepare, or activate another version"
             )
     return meta
+
+
+def _check_strangers(folder: Path, meta: ModelMeta) -> None:
+    """See that nothing lies in a version that could be loaded and that its meta does not vouch for."""
+    for path in folder.iterdir():
+        unnamed = path.suffix.lower() in _WEIGHTS and path.name not in meta.files
+        if unnamed or path.is_symlink() or path.name.lower().endswith(_REFUSED_SUFFIXES):
+            raise RegistryError(
+                f"{folder} holds {path.name!r}, which is a link, a pickle, or weights that {META} does not name; "
+                "remedy: delete the folder and run pricesmith prepare"
+            )
 
 
 class Registry:
@@ -201,7 +224,7 @@ class Registry:
         return previous
 
     def _state(self) -> _Active:
-        path = self._root / _ACTIVE
+        path = self._root / ACTIVE
         if not path.is_file():
             return _Active()
         try:
@@ -211,6 +234,6 @@ class Registry:
 
     def _write(self, state: _Active) -> None:
         self._root.mkdir(parents=True, exist_ok=True)
-        temporary = self._root / f".{_ACTIVE}.{os.getpid()}"
+        temporary = self._root / f".{ACTIVE}.{os.getpid()}"
         temporary.write_text(json.dumps(state.model_dump(mode="json"), indent=1) + "\n", "utf-8")
-        temporary.replace(self._root / _ACTIVE)
+        temporary.replace(self._root / ACTIVE)

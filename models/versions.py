@@ -12,7 +12,7 @@ from typing import Final
 from models.encoder_export import export_encoder
 from models.errors import RegistryError
 from models.narrator_export import export_narrator
-from models.registry import META, Kind, ModelMeta, Registry, file_digests, read_meta
+from models.registry import META, Kind, ModelMeta, Registry, file_digests, parse_meta, read_meta
 from models.strategist_export import export_strategist
 
 CARD: Final = "CARD.md"
@@ -103,7 +103,7 @@ def check_fit(registry: Registry) -> None:
     """
     in_use = registry.in_use()
     for kind, version in in_use.items():
-        for needed, expected in read_meta(registry.folder(kind, version)).requires.items():
+        for needed, expected in parse_meta(registry.folder(kind, version)).requires.items():
             if in_use.get(needed) != expected:
                 raise RegistryError(
                     f"{kind} {version} was trained with {needed} {expected}, active is {in_use.get(needed)}; remedy: "

@@ -1,13 +1,23 @@
-"""What all tests share: no test reaches the network, by mistake or by a library's habit; one prepared world."""
+"""What all tests share: no test reaches the network, by mistake or by a library's habit; one prepared world,
+empty databases."""
 
 import socket
 from typing import Any
 
 import pytest
 
+from tests.databases import postgres_socket, postgres_url, second_postgres_url, sqlite_url, store_url
 from tests.prepared import service, world
 
-__all__ = ["service", "world"]
+__all__ = [
+    "postgres_socket",
+    "postgres_url",
+    "second_postgres_url",
+    "service",
+    "sqlite_url",
+    "store_url",
+    "world",
+]
 
 _LOCAL = ("127.", "localhost", "::1", "0.0.0.0")  # noqa: S104 - addresses that tests may connect to
 

@@ -17,16 +17,17 @@ from litestar.openapi.spec import Components, SecurityScheme
 from agent.api.context import CONTEXT, AppContext, Opened, context_of
 from agent.api.controllers import FeedbackController, QuoteController, livez, metrics, readyz
 from agent.api.explanations import ExplanationController
-from agent.api.housekeeping import follow_models, keep_house
+from agent.api.housekeeping import deliver_webhooks, follow_models, keep_house
 from agent.api.logs import service_log, where
 from agent.api.metrics import Metrics
 from agent.api.observed import REQUEST_ID, ObservedApp
 from agent.api.problems import Problem, to_response
 from agent.api.rules import RulesController
 from agent.api.shoppers import ShopperController
+from agent.api.webhooks import WebhookController
 from agent.lane import Lane, LaneClosedError, LaneFullError
 from agent.settings import Settings
-from agent.store import StoreUnavailable
+from agent.store import InvalidRecord, StoreError, StoreUnavailable
 
 VERSION: Final = "1.0"
 _THREADS: Final = 8
@@ -44,7 +45,7 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Opened]) -> Li
         opened = await anyio.to_thread.run_sync(open_all, settings)
         lane = Lane(opened.service.quote, limit=settings.queue_limit)
         app.state[CONTEXT] = context = AppContext(settings, opened, lane, CapacityLimiter(_THREADS), measured)
-        beside = [asyncio.create_task(task(context, log)) for task in (keep_house, follow_models)]
+        beside = [asyncio.create_task(task(context, log)) for task in (keep_house, follow_models, deliver_webhooks)]
         try:
             yield
         finally:
@@ -57,6 +58,10 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Opened]) -> Li
     def no_store(request: AnyRequest, error: StoreUnavailable) -> Response[bytes]:
         log.error("store unavailable", request_id=request.headers.get(REQUEST_ID), error=where(error))
         return to_response(Problem(503, "the store does not answer; try again", headers=_RETRY))
+
+    def unreadable(request: AnyRequest, error: StoreError) -> Response[bytes]:
+        log.error("the store failed", request_id=request.headers.get(REQUEST_ID), error=where(error))
+        return to_response(Problem(503, "the store failed; its operator must look", headers={"Retry-After": "60"}))
 
     def bug(request: AnyRequest, error: Exception) -> Response[bytes]:
         """Anything unforeseen is ours to mend: logged with its place, told without internals."""
@@ -72,6 +77,7 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Opened]) -> Li
             FeedbackController,
             RulesController,
             ShopperController,
+            WebhookController,
             livez,
             readyz,
             metrics,
@@ -83,6 +89,8 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Opened]) -> Li
             LaneFullError: _unavailable,
             LaneClosedError: _unavailable,
             StoreUnavailable: no_store,
+            InvalidRecord: _not_storable,
+            StoreError: unreadable,
             Exception: bug,
         },
         request_max_body_size=settings.body_limit_bytes,
@@ -114,6 +122,10 @@ def _http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
         413: f"the body is too large; allowed: {context_of(request).settings.body_limit_bytes:,} bytes",
     }
     return to_response(Problem(status, told.get(status, error.detail), headers=headers))
+
+
+def _not_storable(_request: AnyRequest, _error: InvalidRecord) -> Response[bytes]:
+    return to_response(Problem(422, "a value of the request cannot be stored: it holds what is no text or no number"))
 
 
 def _unavailable(_request: AnyRequest, error: Exception) -> Response[bytes]:

@@ -216,13 +216,14 @@ def livez() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@get("/readyz", operation_class=documented(None, ReadyAnswer, (503,)), tags=["operations"])
+@get("/readyz", operation_class=documented(None, ReadyAnswer, (), also=(503,)), tags=["operations"])
 async def readyz(request: AnyRequest) -> Response[bytes]:
     """Models, index and store are ready; 503 with the reason when not."""
     context = context_of(request)
     found = await context.run(context.opened.service.readiness)
     body = ReadyAnswer(ready=found.ready, checks=dict(found.checks)).model_dump_json().encode()
-    return Response(body, status_code=200 if found.ready else 503, media_type="application/json")
+    status, headers = (200, {}) if found.ready else (503, {"Retry-After": "1"})
+    return Response(body, status_code=status, media_type="application/json", headers=headers)
 
 
 @get("/metrics", tags=["operations"], media_type="text/plain; version=0.0.4")

@@ -19,14 +19,20 @@ class _Documented(Operation):
     takes: ClassVar[dict[str, Any] | None] = None
     gives: ClassVar[dict[str, Any] | None] = None
     errors: ClassVar[tuple[int, ...]] = _ERRORS
+    also: ClassVar[tuple[int, ...]] = ()
+    streams: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Fill in bodies and errors."""
         if self.takes is not None:
             self.request_body = RequestBody(content={"application/json": _media(self.takes)}, required=True)
         answers: dict[str, Any] = {}
-        if self.gives is not None:
-            answers["200"] = OpenAPIResponse(description="OK", content={"application/json": _media(self.gives)})
+        for status in () if self.gives is None else (200, *self.also):
+            description = TITLES.get(status, "OK")
+            content = {"application/json": _media(self.gives or {})}
+            if self.streams:
+                content["text/event-stream"] = _media({"type": "string"})
+            answers[str(status)] = OpenAPIResponse(description=description, content=content)
         problem = _media(schema_of(ProblemDetails))
         for status in self.errors:
             answers[str(status)] = OpenAPIResponse(description=TITLES[status], content={PROBLEM_JSON: problem})
@@ -38,10 +44,25 @@ def _media(schema: dict[str, Any]) -> OpenAPIMediaType:
     return OpenAPIMediaType(schema=cast(Schema, schema))
 
 
-def documented(takes: Any, gives: type[BaseModel], errors: tuple[int, ...] = _ERRORS) -> type[Operation]:
-    """An operation class for Litestar's `operation_class`."""
+def documented(
+    takes: Any,
+    gives: type[BaseModel],
+    errors: tuple[int, ...] = _ERRORS,
+    also: tuple[int, ...] = (),
+    *,
+    streams: bool = False,
+) -> type[Operation]:
+    """An operation class for Litestar's `operation_class`.
+
+    Args:
+        takes: Type of the body, None for none.
+        gives: Type of the answer.
+        errors: Statuses that are answered with problem details.
+        also: Further statuses that give what 200 gives.
+        streams: Whether the answer may come as server-sent events.
+    """
     told = {"takes": None if takes is None else schema_of(takes, "validation"), "gives": schema_of(gives)}
-    return dataclass(type("Documented", (_Documented,), {**told, "errors": errors}))
+    return dataclass(type("Documented", (_Documented,), {**told, "errors": errors, "also": also, "streams": streams}))
 
 
 def schema_of(kind: Any, mode: JsonSchemaMode = "serialization") -> dict[str, Any]:

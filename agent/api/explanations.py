@@ -83,7 +83,7 @@ class ExplanationController(Controller):
     @post(
         "/quotes/{quote_id:str}/explanations",
         status_code=200,
-        operation_class=documented(QuestionIn, ExplanationAnswer),
+        operation_class=documented(QuestionIn, ExplanationAnswer, streams=True),
         summary="Ask about a quote",
     )
     async def about_quote(
@@ -102,7 +102,7 @@ class ExplanationController(Controller):
     @post(
         "/questions",
         status_code=200,
-        operation_class=documented(QuestionIn, ExplanationAnswer),
+        operation_class=documented(QuestionIn, ExplanationAnswer, streams=True),
         summary="Ask about many quotes",
     )
     async def about_log(self, request: AnyRequest) -> Response[Any]:

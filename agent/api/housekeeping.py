@@ -1,17 +1,27 @@
-"""What the service does beside its requests: forgetting what is past its time, following model activations."""
+"""What the service does beside its requests: forgetting what is past its time, webhooks, following activations."""
 
+import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import anyio
+from anyio import CapacityLimiter
 
 from agent.api.context import AppContext
 from agent.api.logs import where
+from agent.clock import SystemClock
+from agent.prepare import DataFolder
 from agent.store import StoreError
+from agent.webhook_messages import of_models
+from agent.webhooks import Courier
 from models.errors import ModelError
+from models.registry import ACTIVE
 
 KEPT_FOR: Final = timedelta(hours=24)
+GIVEN_UP_FOR: Final = timedelta(days=7)
 _EVERY_S: Final = 3_600.0
+_DELIVER_S: Final = 1.0
 _LOOK_S: Final = 2.0
 
 
@@ -26,6 +36,7 @@ async def keep_house(context: AppContext, log: Any) -> None:
             await context.run(context.opened.store.purge_idempotency, datetime.now(UTC) - KEPT_FOR)
             if days is not None:
                 await context.run(context.opened.service.purge, datetime.now(UTC) - timedelta(days=days))
+            await context.run(context.opened.store.forget_given_up, datetime.now(UTC) - GIVEN_UP_FOR)
         except StoreError as error:
             log.warning("housekeeping failed", error=where(error))
         await anyio.sleep(_EVERY_S)
@@ -41,4 +52,33 @@ async def follow_models(context: AppContext, log: Any) -> None:
             log.error("new model versions refused; the old ones stay in use", reason=str(error))
         else:
             if found is not None:
-                log.info("model versions in use", **{kind.value: version for kind, version in found.items()})
+                versions = {kind.value: version for kind, version in found.items()}
+                log.info("model versions in use", **versions)
+                await _tell_models(context, versions, log)
+
+
+async def deliver_webhooks(context: AppContext, log: Any) -> None:
+    """Deliver what is due, again and again, until cancelled; failures are retried by the outbox's own clock."""
+    courier = Courier(context.opened.store, SystemClock(), private=context.settings.webhooks_private)
+    waiter = CapacityLimiter(1)  # a receiver that answers slowly takes no thread from quotes
+    try:
+        while True:
+            try:
+                delivered = await anyio.to_thread.run_sync(courier.deliver_due, limiter=waiter, abandon_on_cancel=True)
+            except StoreError as error:
+                log.warning("webhooks wait for the store", error=where(error))
+                delivered = 0
+            await anyio.sleep(0 if delivered else _DELIVER_S)
+    finally:
+        courier.close()
+
+
+async def _tell_models(context: AppContext, versions: Mapping[str, str], log: Any) -> None:
+    """Once for an activation, whichever processes notice it: the mark is made of the file that activated."""
+    active = DataFolder(context.settings.data_dir).models / ACTIVE
+    mark = hashlib.sha256(f"{active.stat().st_mtime_ns}{sorted(versions.items())}".encode()).hexdigest()[:32]
+    now = datetime.now(UTC)
+    try:
+        await context.run(context.opened.store.tell, [of_models(versions, mark, now)], now)
+    except StoreError as error:
+        log.warning("an activation could not be told", error=where(error))

@@ -2,11 +2,13 @@
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
 from typing import Any
 
 import structlog
+
+from agent.tracing import trace_id
 
 
 class _StandardOutput:
@@ -27,11 +29,18 @@ def service_log() -> Any:
         _StandardOutput(),
         processors=[
             structlog.processors.add_log_level,
+            _with_trace,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
         cache_logger_on_first_use=True,
     )
+
+
+def _with_trace(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if (found := trace_id()) is not None:
+        event["trace_id"] = found
+    return event
 
 
 def where(error: BaseException) -> list[dict[str, Any]]:

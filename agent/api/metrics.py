@@ -1,6 +1,6 @@
 """Prometheus metrics, without shopper or product labels."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from agent.decision import Decision
 from agent.service import Learned
@@ -14,6 +14,7 @@ class Metrics:
     def __init__(self) -> None:
         """Make all metrics."""
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._requests = Counter(
             "pricesmith_requests", "Requests by route and status", ("method", "route", "status"), registry=self.registry
         )

@@ -10,9 +10,11 @@ from litestar.enums import ScopeType
 from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
 
 from agent.api.metrics import Metrics
+from agent.tracing import answered, request_span
 
 REQUEST_ID: Final = "x-request-id"
 _HEADER: Final = REQUEST_ID.encode()
+_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})  # others share a label
 _USABLE: Final = re.compile(rb"[A-Za-z0-9._~:-]{1,64}")
 
 
@@ -37,6 +39,7 @@ class ObservedApp(Litestar):
     async def _observed(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         began, status = time.perf_counter(), 500
         request_id = _identified(scope)
+        method = scope["method"] if scope["method"] in _METHODS else "other"
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -45,20 +48,26 @@ class ObservedApp(Litestar):
                 message["headers"] = [*message["headers"], (_HEADER, request_id)]
             await send(message)
 
-        try:
-            await super().__call__(scope, receive, sending)
-        finally:
-            seconds = time.perf_counter() - began
-            route = scope.get("path_template") or "unmatched"
-            self._measured.answered(scope["method"], route, status, seconds)
-            self._log.info(
-                "request",
-                method=scope["method"],
-                route=route,
-                status=status,
-                ms=round(seconds * 1e3, 1),
-                request_id=request_id.decode(),
-            )
+        with request_span(method, _header(scope, b"traceparent")) as span:
+            try:
+                await super().__call__(scope, receive, sending)
+            finally:
+                seconds = time.perf_counter() - began
+                route = scope.get("path_template") or "unmatched"
+                answered(span, method, route, status)
+                self._measured.answered(method, route, status, seconds)
+                self._log.info(
+                    "request",
+                    method=method,
+                    route=route,
+                    status=status,
+                    ms=round(seconds * 1e3, 1),
+                    request_id=request_id.decode(),
+                )
+
+
+def _header(scope: HTTPScope, wanted: bytes) -> str | None:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name.lower() == wanted), None)
 
 
 def _identified(scope: HTTPScope) -> bytes:

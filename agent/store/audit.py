@@ -62,5 +62,5 @@ class AuditLog(Repository):
 
 
 def _head(connection: Connection) -> Head:
-    row = connection.execute(select(*_HEAD.columns)).one_or_none()
+    row = connection.execute(select(*_HEAD.columns).where(AUDIT_HEAD.c.one == 1)).one_or_none()
     return START if row is None else _HEAD.record(row)

@@ -66,12 +66,18 @@ class AuditRepository(AuditLog):
             on_rows: Told the number of rows seen.
         """
         walk = _Walk()
-        for links in chunks(self.audit_links(), IN_LIMIT):
-            entries = self._entries(links)
-            for link in links:
-                walk.step(link, entries.get((link.kind, link.subject)), known_head)
-            if on_rows is not None:
-                on_rows(walk.report.rows)
+        try:
+            for links in chunks(self.audit_links(), IN_LIMIT):
+                entries = self._entries(links)
+                for link in links:
+                    walk.step(link, entries.get((link.kind, link.subject)), known_head)
+                if on_rows is not None:
+                    on_rows(walk.report.rows)
+        except (LookupError, TypeError, ValueError):
+            walk.report.problems.append(
+                f"among the {IN_LIMIT:,} rows behind row {walk.report.rows} something cannot be read: it was changed"
+            )
+            return walk.report
         report = walk.finish(self.audit_head(), check_seal, known_head)
         for kind, subject in self._unlogged():
             report.problems.append(f"{kind} {subject} is stored and was never logged: inserted, or its row was dropped")

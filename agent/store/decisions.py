@@ -16,6 +16,8 @@ from agent.store.chain import AuditKind, Entry
 from agent.store.codec import EncodedDecision, Offer, decode_decision, decode_offer, decode_request, encode_decision
 from agent.store.rows import IN_LIMIT, chunks
 from agent.store.tables import DECISIONS
+from agent.store.webhooks import put_messages
+from agent.webhook_messages import of_decision
 
 ShopperProduct = tuple[str | None, str]
 """A shopper (None: nobody known) and a product."""
@@ -30,7 +32,9 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
     """Every price that was given, with all that led to it."""
 
     def record_decisions(self, decisions: Sequence[Decision], requests: Sequence[Request | None] = ()) -> None:
-        """Store and log in one transaction, with the prices that everybody could pay: on return they survive a crash.
+        """Store, log and tell webhooks in one transaction, with the prices that everybody could pay.
+
+        On return they survive a crash.
 
         `requests` are what the decisions answer, if kept.
 
@@ -44,6 +48,7 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
             with self._db.write() as connection:
                 connection.execute(insert(DECISIONS), rows)
                 self._apply(connection, filter(None, map(_open_to_all, decisions)))
+                put_messages(self._db, connection, [m for d in decisions for m in of_decision(d)], decisions[0].at)
                 self._log(connection, [decision_entry(row["id"], row["body"], row["personal"]) for row in rows])
 
     def decision(self, decision_id: str) -> Decision | None:

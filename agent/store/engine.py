@@ -64,6 +64,17 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection whose every read sees the state of its first one, whatever is written meanwhile.
+
+        Raises:
+            StoreUnavailable: The database did not answer.
+        """
+        level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with _translated(self._engine.url), self._engine.connect().execution_options(**level) as connection:
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction: committed durably when the block ends, rolled back when it raises.
 

@@ -5,15 +5,17 @@ as events with ids of their own.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import BigInteger, Connection, func, insert, select, tuple_, type_coerce
 
-from agent.records import EventRecord, EventType
+from agent.records import EventRecord, EventType, ProductWeek
 from agent.store.column_types import micros
+from agent.store.engine import Database
+from agent.store.products import add_weeks
 from agent.store.rows import RecordTable, Repository, chunks
 from agent.store.tables import EVENTS
 
@@ -37,22 +39,23 @@ def content_id(event: EventRecord) -> str:
     return f"{kind}{micros(event.at):016x}:{digest}"  # by time, so that a bulk load writes its index in order
 
 
+WeekOf = Callable[[EventRecord], ProductWeek | None]
+"""What an event adds to the weekly facts of its product; None for what is no purchase."""
+
+
 class EventRepository(Repository):
     """What shoppers did."""
 
-    def append_events(self, records: Sequence[EventRecord]) -> list[EventRecord]:
+    def append_events(self, records: Sequence[EventRecord], week_of: WeekOf | None = None) -> list[EventRecord]:
         """Append those that are new in the given order, all or none; returns them.
 
-        For a bulk load give about 50,000 at once.
+        What `week_of` makes of a new event is added to its product's week in the same transaction. For a bulk load
+        give about 50,000 at once.
         """
         if not records:
             return []
         with self._db.write() as connection:
-            self._db.serialise(connection, "events")  # or numbers could become visible out of order
-            fresh = _fresh(connection, records)
-            if fresh:
-                connection.execute(insert(EVENTS), _EVENT.parameters(fresh))
-        return fresh
+            return insert_events(self._db, connection, records, week_of)
 
     def shopper_events(
         self, shopper_id: str, *, before: datetime | None = None, limit: int = 5_000
@@ -82,6 +85,21 @@ class EventRepository(Repository):
         """Every shopper with at least one event, by id."""
         query = select(EVENTS.c.shopper_id).distinct()
         return (row.shopper_id for row in self._paged(query, [EVENTS.c.shopper_id], _IDS_BATCH))
+
+
+def insert_events(
+    database: Database, connection: Connection, records: Sequence[EventRecord], week_of: WeekOf | None
+) -> list[EventRecord]:
+    """What `append_events` does, in a transaction that may hold more."""
+    if not records:
+        return []
+    database.serialise(connection, "events")  # or numbers could become visible out of order
+    fresh = _fresh(connection, records)
+    if fresh:
+        connection.execute(insert(EVENTS), _EVENT.parameters(fresh))
+        weeks = [] if week_of is None else [week for event in fresh if (week := week_of(event)) is not None]
+        add_weeks(database, connection, weeks)
+    return fresh
 
 
 def _fresh(connection: Connection, records: Sequence[EventRecord]) -> list[EventRecord]:

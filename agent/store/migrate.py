@@ -30,15 +30,18 @@ def migrate(url: str) -> None:
         database.close()
 
 
-def upgrade(database: Database) -> None:
+def upgrade(database: Database, revision: str = "head") -> None:
     """Upgrade in one transaction; processes that start together take turns.
 
     A schema that is up to date costs a read only, so that a store opens while another process loads data.
+
+    Raises:
+        StoreError: This release does not know the revision, or the one that the database has.
     """
-    if _is_newest(database):
+    if revision == "head" and _is_newest(database):
         return
     with _locked_config(database) as config:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def downgrade(database: Database, revision: str) -> None:

@@ -2,17 +2,18 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Row, Text, func, select, type_coerce
+from sqlalchemy import BigInteger, Connection, Row, Text, func, insert, select, type_coerce
 
-from agent.records import Attribute, OutcomeRecord
+from agent.records import Attribute, EventRecord, OutcomeRecord
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
 from agent.store.column_types import micros
+from agent.store.events import WeekOf, insert_events
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import OUTCOMES
 
@@ -32,20 +33,31 @@ class OfferSituation:
 class OutcomeRepository(AuditLog):
     """What became of offers."""
 
-    def record_outcomes(self, records: Sequence[OutcomeRecord]) -> None:
+    def record_outcomes(
+        self,
+        records: Sequence[OutcomeRecord],
+        sale_of: Callable[[OutcomeRecord], EventRecord | None] | None = None,
+        week_of: WeekOf | None = None,
+    ) -> list[EventRecord]:
         """Append in the given order, all or none. An `outcome_id` that is stored already is left as it is.
+
+        The purchase that `sale_of` makes of each new outcome is stored in the same transaction as `append_events`
+        would, and returned where it was new: a crash leaves an outcome with its sale or neither.
 
         Outcomes of quotes enter the audit log; those of offers made elsewhere are not ours to vouch for.
         """
-        rows = _OUTCOME.parameters(records)
-        if not rows:
-            return
-        statement = self._db.insert(OUTCOMES).on_conflict_do_nothing(index_elements=[OUTCOMES.c.outcome_id])
+        if not records:
+            return []
         with self._db.write() as connection:
             self._db.serialise(connection, "outcomes")  # or numbers could become visible out of order
-            ours = _fresh(connection, [record for record in records if record.quote_id is not None])
-            connection.execute(statement, rows)
-            self._log(connection, [outcome_entry(record) for record in ours])
+            fresh = _fresh(connection, records)
+            if not fresh:
+                return []
+            connection.execute(insert(OUTCOMES), _OUTCOME.parameters(fresh))
+            sales = [] if sale_of is None else [sale for one in fresh if (sale := sale_of(one)) is not None]
+            sold = insert_events(self._db, connection, sales, week_of)
+            self._log(connection, [outcome_entry(record) for record in fresh if record.quote_id is not None])
+        return sold
 
     def known_outcomes(self, outcome_ids: Sequence[str]) -> set[str]:
         """Those of the ids that are stored."""

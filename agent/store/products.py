@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from agent.records import AppliedPrice, ProductRecord, ProductWeek
 from agent.store.applied_prices import AppliedPriceRepository, applied_price
+from agent.store.engine import Database
 from agent.store.rows import IN_LIMIT, RecordTable, Repository, chunks
 from agent.store.tables import PRODUCT_WEEKS, PRODUCTS
 
@@ -70,18 +71,9 @@ class ProductWeekRepository(Repository):
         """Insert or replace, all or none. Give at most about 50,000 at once."""
         statement = self._db.insert(PRODUCT_WEEKS)
         replaced = {name: statement.excluded[name] for name in ("purchases", "list_minor", "price_minor")}
-        self._write_weeks(records, statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=replaced))
-
-    def add_purchases(self, records: Sequence[ProductWeek]) -> None:
-        """Add each record's `purchases` to its week; its prices, where it has them, become the week's."""
-        statement = self._db.insert(PRODUCT_WEEKS)
-        new, old = statement.excluded, PRODUCT_WEEKS.c
-        added = {
-            "purchases": old.purchases + new.purchases,
-            "list_minor": func.coalesce(new.list_minor, old.list_minor),
-            "price_minor": func.coalesce(new.price_minor, old.price_minor),
-        }
-        self._write_weeks(records, statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=added))
+        statement = statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=replaced)
+        with self._db.write() as connection:
+            _write_weeks(connection, records, statement)
 
     def product_weeks(self) -> Iterator[ProductWeek]:
         """All weeks by product, then time."""
@@ -94,9 +86,21 @@ class ProductWeekRepository(Repository):
         with self._db.read() as connection:
             return [_WEEK.record(row) for row in connection.execute(query.order_by(week))]
 
-    def _write_weeks(self, records: Sequence[ProductWeek], statement: Any) -> None:
-        # One order for all writers, or two batches could wait for each other's rows.
-        rows = _WEEK.parameters(sorted(records, key=lambda record: (record.product_id, record.week)))
-        if rows:
-            with self._db.write() as connection:
-                connection.execute(statement, rows)
+
+def add_weeks(database: Database, connection: Connection, records: Sequence[ProductWeek]) -> None:
+    """Add each record's `purchases` to its week; its prices, where it has them, become the week's."""
+    statement = database.insert(PRODUCT_WEEKS)
+    new, old = statement.excluded, PRODUCT_WEEKS.c
+    added = {
+        "purchases": old.purchases + new.purchases,
+        "list_minor": func.coalesce(new.list_minor, old.list_minor),
+        "price_minor": func.coalesce(new.price_minor, old.price_minor),
+    }
+    _write_weeks(connection, records, statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=added))
+
+
+def _write_weeks(connection: Connection, records: Sequence[ProductWeek], statement: Any) -> None:
+    # One order for all writers, or two batches could wait for each other's rows.
+    rows = _WEEK.parameters(sorted(records, key=lambda record: (record.product_id, record.week)))
+    if rows:
+        connection.execute(statement, rows)

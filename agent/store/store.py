@@ -1,6 +1,8 @@
 """The store: all durable state behind one object."""
 
-from sqlalchemy import select
+from contextlib import AbstractContextManager
+
+from sqlalchemy import Connection, select
 
 from agent.clock import Clock, SystemClock
 from agent.store.api_keys import ApiKeyRepository
@@ -18,6 +20,7 @@ from agent.store.outcomes import OutcomeRepository
 from agent.store.products import ProductRepository, ProductWeekRepository
 from agent.store.shoppers import ShopperRepository
 from agent.store.tables import META
+from agent.store.webhooks import WebhookRepository
 
 
 class Store(
@@ -34,6 +37,7 @@ class Store(
     ApiKeyRepository,
     IdempotencyRepository,
     MetaRepository,
+    WebhookRepository,
 ):
     """Each repository's methods on one pool. Safe for the threads of a process and for several processes.
 
@@ -69,6 +73,14 @@ class Store(
         """
         with self._db.read() as connection:
             connection.execute(select(META.c.key).limit(1)).first()
+
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """A connection for reading the whole store in one state, for backups.
+
+        Raises:
+            StoreUnavailable: The database did not answer.
+        """
+        return self._db.snapshot()
 
     def close(self) -> None:
         """Close all connections."""

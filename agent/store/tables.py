@@ -195,3 +195,29 @@ IDEMPOTENCY: Final = Table(
     Column("media_type", Text),
     Index("idempotency_started", "started_at"),
 )
+
+WEBHOOKS: Final = Table(
+    "webhooks",
+    METADATA,
+    Column("webhook_id", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("events", Text, nullable=False),
+    Column("created_at", UtcMicros, nullable=False),
+)
+
+WEBHOOK_OUTBOX: Final = Table(
+    "webhook_outbox",
+    METADATA,
+    Column("seq", _SEQ, Identity(always=True), primary_key=True),
+    Column("webhook_id", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", UtcMicros, nullable=False),
+    Column("due_at", UtcMicros),
+    Column("attempts", Integer, nullable=False),
+    Column("trouble", Text),
+    UniqueConstraint("webhook_id", "message_id", name="webhook_outbox_message"),
+    Index("webhook_outbox_due", "due_at"),
+    sqlite_autoincrement=True,
+)

@@ -44,12 +44,6 @@ class Plan:
     quick: bool = False
     logs: Path = field(default=Path("logs"))
 
-    @property
-    def mode(self) -> str:
-        """Which cases are asked; a baseline of the same mode must hold no other."""
-        asked = "quick" if self.quick else "full"
-        return asked if set(self.suites) == set(Suite) else f"{asked}: {', '.join(sorted(self.suites))}"
-
 
 def run(plan: Plan, progress: Progress) -> Summary:
     """Ask every case; Inspect's logs lie in `plan.logs` afterwards.
@@ -73,7 +67,7 @@ def run(plan: Plan, progress: Progress) -> Summary:
     progress("cases", 1.0)
     return Summary(
         command="prompts",
-        mode=plan.mode,
+        mode="quick" if plan.quick else "full",
         made_at=now(),
         versions=current_versions(Registry(plan.models), (plan.strategist.label, plan.narrator.label)),
         rows=rows,

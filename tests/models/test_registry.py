@@ -65,7 +65,9 @@ def test_a_damaged_file_is_refused_with_its_name_and_the_active_version_stays(re
     assert registry.active(Kind.EVALUATOR) == "v1"
 
 
-@pytest.mark.parametrize("name", ["../evil.safetensors", "model.pkl", "model.pt"])
+@pytest.mark.parametrize(
+    "name", ["../evil.safetensors", "model.pkl", "model.pt", "MODEL.PKL", "/etc/passwd", "a/../../b"]
+)
 def test_meta_that_names_a_path_or_a_pickle_is_refused(registry: Registry, name: str) -> None:
     folder = registry.folder(Kind.EVALUATOR, "v2")
     known = read_meta(folder)
@@ -96,3 +98,17 @@ def test_an_interrupted_install_leaves_no_version(tmp_path: Path) -> None:
         registry.install(meta("v1"), fail)
     assert registry.versions(Kind.EVALUATOR) == []
     assert list((tmp_path / "evaluator").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["extra.safetensors", "extra.BIN", "hook.pkl", "link.json"])
+def test_what_lies_beside_a_version_unnamed_and_could_be_loaded_is_refused(
+    registry: Registry, tmp_path: Path, name: str
+) -> None:
+    planted = registry.folder(Kind.EVALUATOR, "v2") / name
+    if name.startswith("link"):
+        planted.symlink_to(tmp_path / "elsewhere")
+    else:
+        planted.write_bytes(b"\x80\x04.")
+    with pytest.raises(RegistryError, match=name):
+        registry.activate(Kind.EVALUATOR, "v2")
+    assert registry.active(Kind.EVALUATOR) == "v1"

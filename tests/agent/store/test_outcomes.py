@@ -1,10 +1,11 @@
+from datetime import UTC, datetime
 from itertools import islice
 
 import pytest
 
-from agent.records import OutcomeRecord, OutcomeType
+from agent.records import EventRecord, OutcomeRecord, OutcomeType, ProductWeek
 from agent.store import Store
-from tests.agent.store.builders import outcome
+from tests.agent.store.builders import event, outcome
 
 
 @pytest.mark.parametrize(
@@ -50,3 +51,32 @@ def test_outcomes_of_a_quote_are_its_own(store: Store) -> None:
 
     assert store.outcomes_of("q1") == [purchased, returned]
     assert store.outcomes_of("q3") == []
+
+
+def _sale(record: OutcomeRecord) -> EventRecord | None:
+    return event(text=record.outcome_id) if record.type is OutcomeType.PURCHASED else None
+
+
+def _week(sale: EventRecord) -> ProductWeek:
+    return ProductWeek(sale.product_id or "", datetime(2026, 2, 23, tzinfo=UTC), 1, 299, 279)
+
+
+def test_an_outcome_and_its_sale_are_stored_together_once(store: Store) -> None:
+    declined = outcome(outcome_id="o3", type=OutcomeType.DECLINED)
+    first = store.record_outcomes([outcome(), outcome(), declined], _sale, _week)
+    second = store.record_outcomes([outcome(), outcome(outcome_id="o2")], _sale, _week)
+
+    assert [[sale.text for sale in sales] for sales in (first, second)] == [["o1"], ["o2"]]
+    assert [read.text for _, read in store.events_since(0)] == ["o1", "o2"]
+    assert [week.purchases for week in store.product_weeks()] == [2]
+
+
+def test_an_outcome_whose_sale_cannot_be_stored_is_not_stored_either(store: Store) -> None:
+    def broken(_record: OutcomeRecord) -> EventRecord:
+        raise RuntimeError("killed here")
+
+    with pytest.raises(RuntimeError):
+        store.record_outcomes([outcome()], broken)
+
+    assert list(store.outcomes_since(0)) == []
+    assert store.audit_count() == 0

@@ -5,7 +5,7 @@ import pytest
 
 from agent.records import ProductRecord, ProductWeek
 from agent.store import Store
-from tests.agent.store.builders import AT, product
+from tests.agent.store.builders import AT, event, product
 
 _BARE = ProductRecord("p2", "Bread", "SEK")
 _WEEK = AT.replace(hour=0)
@@ -86,7 +86,8 @@ def test_a_week_put_again_is_replaced(store: Store) -> None:
 
 
 def test_purchases_add_up_and_known_prices_stay(store: Store) -> None:
-    store.add_purchases([ProductWeek("a", _WEEK, 5, 299, None)])
-    store.add_purchases([ProductWeek("a", _WEEK, 2, None, 259), ProductWeek("a", _WEEK, 1, 309, None)])
+    store.append_events([event()], lambda _event: ProductWeek("a", _WEEK, 5, 299, None))
+    store.append_events([event()], lambda _event: ProductWeek("a", _WEEK, 2, None, 259))
+    store.append_events([event()], lambda _event: ProductWeek("a", _WEEK, 1, 309, None))
 
     assert list(store.product_weeks()) == [ProductWeek("a", _WEEK, 8, 309, 259)]

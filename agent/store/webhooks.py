@@ -1,0 +1,155 @@
+"""Webhooks and their outbox: a message is stored with what it tells of, and taken out once it is delivered."""
+
+import json
+import secrets
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, insert, select, update
+from uuid_utils import uuid7
+
+from agent.store.engine import Database
+from agent.store.rows import Repository
+from agent.store.tables import WEBHOOK_OUTBOX, WEBHOOKS
+from agent.webhook_messages import Message, WebhookEvent
+
+_SECRET_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRecord:
+    """Where events are told. `secret` signs them: the receiver has it too."""
+
+    webhook_id: str
+    url: str
+    secret: str
+    events: tuple[WebhookEvent, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A message to deliver now; `attempts` were made before."""
+
+    seq: int
+    webhook_id: str
+    url: str
+    secret: str
+    message_id: str
+    body: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Messages of a webhook that wait, those given up, and what went wrong last."""
+
+    waiting: int
+    given_up: int
+    trouble: str | None
+
+
+class WebhookRepository(Repository):
+    """Who is told what, and what is still to be told."""
+
+    def add_webhook(self, url: str, events: Sequence[WebhookEvent], now: datetime) -> WebhookRecord:
+        """Register; what happens from now on is told."""
+        secret = "whsec_" + b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+        record = WebhookRecord(str(uuid7()), url, secret, tuple(sorted(set(events))), now)
+        row = {name: getattr(record, name) for name in ("webhook_id", "url", "secret", "created_at")}
+        with self._db.write() as connection:
+            connection.execute(insert(WEBHOOKS).values({**row, "events": json.dumps(record.events)}))
+        return record
+
+    def webhooks(self) -> list[WebhookRecord]:
+        """All of them, oldest first."""
+        with self._db.read() as connection:
+            return [_record(row) for row in connection.execute(select(WEBHOOKS).order_by(WEBHOOKS.c.webhook_id))]
+
+    def remove_webhook(self, webhook_id: str) -> bool:
+        """Forget it and what it was to be told; False when there is none."""
+        with self._db.write() as connection:
+            connection.execute(delete(WEBHOOK_OUTBOX).where(WEBHOOK_OUTBOX.c.webhook_id == webhook_id))
+            return connection.execute(delete(WEBHOOKS).where(WEBHOOKS.c.webhook_id == webhook_id)).rowcount > 0
+
+    def tell(self, messages: Sequence[Message], now: datetime) -> None:
+        """Put messages into the outbox; those that are there already are left as they are."""
+        with self._db.write() as connection:
+            put_messages(self._db, connection, messages, now)
+
+    def webhooks_due(self, now: datetime, lease: timedelta, most: int) -> list[Due]:
+        """Messages whose time has come, leased: nobody else is given them before the lease is over."""
+        box = WEBHOOK_OUTBOX.c
+        query = select(WEBHOOK_OUTBOX, WEBHOOKS.c.url, WEBHOOKS.c.secret).join(
+            WEBHOOKS, WEBHOOKS.c.webhook_id == box.webhook_id
+        )
+        query = query.where(box.due_at <= now).order_by(box.due_at, box.seq).limit(most)
+        with self._db.read() as connection:
+            if connection.execute(query.limit(1)).first() is None:
+                return []  # the usual case takes no turn among the writers
+        with self._db.write() as connection:
+            rows = connection.execute(query.with_for_update(of=WEBHOOK_OUTBOX, skip_locked=True)).all()
+            taken = update(WEBHOOK_OUTBOX).where(box.seq.in_([row.seq for row in rows]))
+            connection.execute(taken.values(due_at=now + lease))
+        return [
+            Due(row.seq, row.webhook_id, row.url, row.secret, row.message_id, row.body, row.attempts) for row in rows
+        ]
+
+    def webhook_delivered(self, seq: int) -> None:
+        """Take a message out."""
+        with self._db.write() as connection:
+            connection.execute(delete(WEBHOOK_OUTBOX).where(WEBHOOK_OUTBOX.c.seq == seq))
+
+    def webhook_failed(self, seq: int, trouble: str, later: datetime | None) -> None:
+        """Try a message again later, or never when `later` is None; then it stays, for its merchant to see."""
+        changes = {"attempts": WEBHOOK_OUTBOX.c.attempts + 1, "trouble": trouble, "due_at": later}
+        with self._db.write() as connection:
+            connection.execute(update(WEBHOOK_OUTBOX).where(WEBHOOK_OUTBOX.c.seq == seq).values(changes))
+
+    def webhook_backlog(self, webhook_id: str) -> Backlog:
+        """How far delivery is behind."""
+        box = WEBHOOK_OUTBOX.c
+        query = select(box.due_at, box.trouble).where(box.webhook_id == webhook_id).order_by(box.seq)
+        with self._db.read() as connection:
+            rows = connection.execute(query).all()
+        waiting = sum(row.due_at is not None for row in rows)
+        trouble = next((row.trouble for row in reversed(rows) if row.trouble is not None), None)
+        return Backlog(waiting, len(rows) - waiting, trouble)
+
+    def forget_given_up(self, before: datetime) -> int:
+        """Take out messages from before a time that are not tried any more; returns how many."""
+        box = WEBHOOK_OUTBOX.c
+        gone = delete(WEBHOOK_OUTBOX).where(box.due_at.is_(None), box.created_at < before)
+        with self._db.write() as connection:
+            return connection.execute(gone).rowcount
+
+
+def put_messages(database: Database, connection: Connection, messages: Iterable[Message], now: datetime) -> None:
+    """One row for each webhook that wants a message's event, in a transaction that may hold more."""
+    wanted = [_record(row) for row in connection.execute(select(WEBHOOKS))]
+    if not wanted:
+        return
+    rows = [
+        {
+            "webhook_id": webhook.webhook_id,
+            "message_id": message.message_id,
+            "body": message.body,
+            "created_at": now,
+            "due_at": now,
+            "attempts": 0,
+        }
+        for message in messages
+        for webhook in wanted
+        if message.event in webhook.events
+    ]
+    if rows:
+        known = [WEBHOOK_OUTBOX.c.webhook_id, WEBHOOK_OUTBOX.c.message_id]
+        connection.execute(database.insert(WEBHOOK_OUTBOX).on_conflict_do_nothing(index_elements=known), rows)
+
+
+def _record(row: Any) -> WebhookRecord:
+    events = tuple(WebhookEvent(event) for event in json.loads(row.events))
+    return WebhookRecord(row.webhook_id, row.url, row.secret, events, row.created_at)

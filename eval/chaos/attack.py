@@ -1,0 +1,144 @@
+"""`make attack`: requests made from the OpenAPI document, right and wrong; no 5xx, no undocumented answer.
+
+Schemathesis draws a request of every operation, half of them against the schema, sends it to a server process on
+loopback, and checks the answer: no server error, a documented status, the documented content type, the documented body.
+
+    python -m eval.chaos.attack --cases 10000         (needs the extra `dev`)
+"""
+
+import argparse
+import json
+import secrets
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import schemathesis
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from agent.commands.output import ProgressFn, progress_bar
+from agent.settings import Settings
+from eval.chaos.world import prepared_world
+from eval.serving import ForkedServer, free_port, wait_ready
+
+CHECKS: Final = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+_SHOWN: Final = 30
+
+
+@dataclass(slots=True)
+class AttackReport:
+    """Cases and answers; `problems` name the operation, the request's body and what was wrong with the answer."""
+
+    cases: int = 0
+    operations: int = 0
+    seconds: float = 0.0
+    statuses: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def attack(url: str, key: str, cases: int, progress: ProgressFn, number: int = 0) -> AttackReport:
+    """Send about `cases` requests, spread over all operations; `number` seeds them."""
+    report, began = AttackReport(), time.perf_counter()
+    answers: Counter[str] = Counter()
+    schema = schemathesis.openapi.from_url(f"{url}/schema/openapi.json")
+    found = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+    share = -(-cases // (2 * len(found)))
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as http:
+        for index, operation in enumerate(found):
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                _strike(operation, mode, http, (share, number), (report, answers))
+            progress("attack", (index + 1) / len(found))
+    report.operations, report.seconds = len(found), round(time.perf_counter() - began, 1)
+    report.statuses = dict(sorted(answers.items()))
+    return report
+
+
+def _strike(
+    operation: Any,
+    mode: GenerationMode,
+    http: httpx.Client,
+    amount: tuple[int, int],
+    told: tuple[AttackReport, Counter[str]],
+) -> None:
+    """One operation; a request that shows a problem does not end its run."""
+    (share, number), (report, answers) = amount, told
+
+    @seed(number)
+    @settings(
+        max_examples=share,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        verbosity=Verbosity.quiet,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def strike(case: Any) -> None:
+        report.cases += 1
+        headers = {"Authorization": http.headers["Authorization"]}
+        answer = case.call(headers=headers)
+        answers[str(answer.status_code)] += 1
+        try:
+            case.validate_response(answer, checks=CHECKS)
+        except Exception as error:  # schemathesis groups failures of any kind
+            if len(report.problems) < _SHOWN:
+                reasons = "; ".join(str(one) for one in getattr(error, "exceptions", [error]))
+                report.problems.append(
+                    f"{operation.label} {str(case.body)[:300]} -> {answer.status_code}: {reasons[:400]}"
+                )
+
+    try:
+        strike()
+    except Exception as error:  # operations that take nothing have no wrong requests
+        if mode is GenerationMode.POSITIVE:
+            report.problems.append(f"{operation.label}: no request could be made: {str(error)[:300]}")
+
+
+def main() -> int:
+    """Run, print, exit 1 when any answer was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m eval.chaos.attack", description=__doc__.partition("\n")[0])
+    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--world", type=Path, help="a prepared data folder to copy; without one a small one is made")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="pricesmith-attack-") as folder, progress_bar(quiet=False) as progress:
+        settings_ = Settings(data_dir=Path(folder) / "data")
+        prepared_world(settings_, options.world, progress)
+        key, port = secrets.token_urlsafe(24), free_port()
+        environment = {"PRICESMITH_BOOTSTRAP_KEY": key, "PRICESMITH_LANGUAGE_MODEL": "false"}
+        server = ForkedServer(settings_.data_dir, port, environment, settings_.data_dir / "serve.log")
+        try:
+            wait_ready(server, f"http://127.0.0.1:{port}")
+            report = attack(f"http://127.0.0.1:{port}", key, options.cases, progress, options.seed)
+        finally:
+            server.stop()
+    text = json.dumps(asdict(report), indent=1)
+    if options.json:
+        options.json.write_text(text + "\n", "utf-8")
+    sys.stdout.write(text + "\n")
+    return 1 if report.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

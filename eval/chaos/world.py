@@ -1,0 +1,48 @@
+"""A small prepared world for fault runs: shipped models, a few demo households, both indexes."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from agent.assembly import open_store
+from agent.clock import SystemClock
+from agent.commands.output import ProgressFn
+from agent.demo import DemoSize
+from agent.prepare import DataFolder, prepare_demo, prepare_indexes, prepare_models
+from agent.settings import Settings
+from models.registry import Kind
+
+HOUSEHOLDS: Final = 30
+_COPIED: Final = ("models", "indexes", "pricesmith.db")
+
+
+def prepared_world(settings: Settings, source: Path | None, progress: ProgressFn) -> None:
+    """Fill the data folder of `settings` from the prepared folder `source`, else from what Pricesmith ships.
+
+    Into another database than the folder's own SQLite file the demo households are loaded anew.
+    """
+    folder = DataFolder(settings.data_dir)
+    if source is not None:
+        folder.root.mkdir(parents=True, exist_ok=True)
+        for name in _COPIED if settings.database_url is None else ("models",):
+            path = source / name
+            if path.is_dir():
+                shutil.copytree(path, folder.root / name, copy_function=_copied)
+            else:
+                shutil.copyfile(path, folder.root / name)
+    registry = prepare_models(folder, progress)
+    with open_store(settings) as store:
+        prepare_demo(store, SystemClock(), DemoSize.small(HOUSEHOLDS), progress)
+        prepare_indexes(folder, store, registry, progress, settings.threads)
+
+
+def _copied(source: str, target: str) -> None:
+    """The narrator's 270 MB are shared where the disk lets them be: nothing changes them."""
+    if Kind.NARRATOR.value in Path(source).parts:
+        try:
+            os.link(source, target)
+            return
+        except OSError:
+            pass
+    shutil.copy2(source, target)

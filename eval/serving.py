@@ -1,0 +1,143 @@
+"""Server processes on loopback for benchmarks and fault runs: started, waited for, stopped or killed.
+
+A `CommandServer` is `pricesmith serve` itself. A `ForkedServer` runs the same app under the same server library in one
+process that is forked from a template which has imported everything: it starts in seconds where the command needs half
+a minute on a busy machine, so that hundreds of kills fit in an hour. Both die by SIGKILL without warning.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Protocol
+
+import httpx
+
+START_S: Final = 120.0
+_STOP_S: Final = 60.0
+
+
+class Server(Protocol):
+    """A running server process."""
+
+    pid: int
+
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL to everything that serves; returns when it is gone."""
+        ...
+
+    def stop(self) -> None:
+        """SIGTERM, and wait until requests in flight are answered."""
+        ...
+
+
+class CommandServer:
+    """`pricesmith serve` in a process group of its own."""
+
+    def __init__(self, data_dir: Path, port: int, environment: Mapping[str, str], log: Path | None = None) -> None:
+        """Start; what it prints goes to `log`, else nowhere."""
+        command = [sys.executable, "-m", "agent.cli", "serve", "--data-dir", str(data_dir), "--port", str(port)]
+        with open(log or os.devnull, "ab") as out:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                command, env={**os.environ, **environment}, stdout=out, stderr=out, start_new_session=True
+            )
+        self.pid = self._process.pid
+
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
+
+    def kill(self) -> None:
+        """SIGKILL to the command and its worker at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait(timeout=_STOP_S)
+
+    def stop(self) -> None:
+        """SIGTERM, and wait."""
+        self._process.terminate()
+        self._process.wait(timeout=_STOP_S)
+
+
+class ForkedServer:
+    """The app in one process forked from a template that has imported it."""
+
+    def __init__(self, data_dir: Path, port: int, environment: Mapping[str, str], log: Path | None = None) -> None:
+        """Start; what it prints goes to `log`, else nowhere."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["agent.asgi"])
+        settings = {**environment, "PRICESMITH_DATA_DIR": str(data_dir)}
+        self._process = context.Process(target=_serve, args=(port, settings, str(log or os.devnull)), daemon=True)
+        self._process.start()
+        self.pid = self._process.pid or 0
+
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return not self._process.is_alive()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.join(_STOP_S)
+
+    def stop(self) -> None:
+        """SIGTERM, and wait."""
+        self._process.terminate()
+        self._process.join(_STOP_S)
+
+
+def free_port() -> int:
+    """A port that is free on loopback now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def wait_ready(server: Server, url: str, limit_s: float = START_S) -> float:
+    """Seconds until `/readyz` says yes.
+
+    Raises:
+        SystemExit: The server ended, or was not ready in time.
+    """
+    began = time.perf_counter()
+    with httpx.Client(base_url=url, timeout=5) as http:
+        while True:
+            if server.ended():
+                raise SystemExit("the server ended before it was ready; run pricesmith serve to see why")
+            with suppress(httpx.TransportError):
+                if http.get("/readyz").status_code == 200:
+                    return time.perf_counter() - began
+            if time.perf_counter() - began > limit_s:
+                raise SystemExit(f"the server was not ready after {limit_s:.0f} s")
+            time.sleep(0.05)
+
+
+def _serve(port: int, environment: Mapping[str, str], log: str) -> None:
+    """The child's whole life; SIGTERM ends it in order."""
+    os.environ.update(environment)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    from granian.constants import Interfaces
+    from granian.server.embed import Server as Granian
+
+    from agent.asgi import create
+
+    async def life() -> None:
+        server = Granian(create(), address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+        await server.serve()
+
+    asyncio.run(life())

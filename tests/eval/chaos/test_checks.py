@@ -1,0 +1,74 @@
+"""The checks of a kill run find what they look for."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from agent.records import EventRecord, EventType, OutcomeType
+from agent.store import Store
+from agent.store.engine import open_database
+from agent.tokens import TokenSigner
+from eval.chaos.checks import Findings, check_log, check_store
+from eval.chaos.load import AckedQuote, Asked, Journal
+from tests.agent.store.builders import decision, event, outcome
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(f"sqlite:///{tmp_path}/store.db")
+
+
+def acked(shopper: str, quote_id: str, price_minor: int = 279) -> AckedQuote:
+    return AckedQuote(Asked("/v1/quotes", f"quote-{shopper}", {}, shopper), quote_id, "token", price_minor)
+
+
+def found(store: Store, *quotes: AckedQuote, **outcomes: str) -> Findings:
+    findings = Findings()
+    check_store(store, Journal({q.asked.about: q for q in quotes}, dict(outcomes)), findings)
+    return findings
+
+
+def sell(store: Store, shopper: str, quote_id: str) -> None:
+    def sale(_record: object) -> EventRecord:
+        return event(shopper_id=shopper, type=EventType.PURCHASE)
+
+    store.record_outcomes([outcome(outcome_id=f"{quote_id}:p", quote_id=quote_id, shopper_id=shopper)], sale)
+
+
+def test_a_store_that_holds_what_was_acknowledged_once_is_right(store: Store) -> None:
+    store.record_decisions([decision(id="d1", shopper_id="a"), decision(id="d2", shopper_id="b")])
+    sell(store, "a", "d1")
+    assert found(store, acked("a", "d1"), acked("b", "d2"), a="purchased").problems == []
+
+
+def test_a_lost_a_changed_and_a_doubled_quote_are_found(store: Store) -> None:
+    store.record_decisions([decision(id="d1", shopper_id="a"), decision(id="d2", shopper_id="a")])
+    assert "is lost" in found(store, acked("b", "gone")).problems[0]
+    assert "has 2 decisions" in found(store, acked("a", "d1")).problems[0]
+    assert any("is lost" in problem for problem in found(store, acked("a", "d1", 1)).problems)
+    assert found(store).repeated == 1
+
+
+def test_a_lost_outcome_and_a_sale_that_counts_twice_or_not_at_all_are_found(store: Store) -> None:
+    store.record_decisions([decision(id="d1", shopper_id="a")])
+    quote = acked("a", "d1")
+    assert "stored 0 times" in found(store, quote, a="declined").problems[0]
+    store.record_outcomes([outcome(outcome_id="x", quote_id="d1", shopper_id="a", type=OutcomeType.PURCHASED)])
+    assert "counts as 0 sales" in found(store, quote, a="purchased").problems[0]
+    store.append_events([event(shopper_id="a"), event(shopper_id="a")])
+    assert "counts as 2 sales" in found(store, quote, a="purchased").problems[0]
+
+
+def test_a_log_that_was_changed_is_found(store: Store, tmp_path: Path) -> None:
+    signer = TokenSigner(Ed25519PrivateKey.generate())
+    store.seal_with(signer.seal)
+    store.record_decisions([decision(id="d1")])
+    findings = Findings()
+    assert (check_log(store, signer, findings), findings.problems) == (1, [])
+    database = open_database(f"sqlite:///{tmp_path}/store.db")
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE decisions SET price_minor = 1")
+    database.close()
+    check_log(store, signer, findings)
+    assert findings.problems
