@@ -25,6 +25,7 @@ Rng = np.random.Generator
 
 _START_S: Final = 1_767_225_600.0  # 2026-01-01
 _SPAN_S: Final = 200 * 86_400.0
+_EARLY: Final = 0.85
 KEPT: Final = 0.05
 _GRID: Final = np.log([0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2])
 
@@ -56,7 +57,8 @@ class Offers:
         return len(self.at_s)
 
 
-Shop = Callable[[Rng, int], Offers]
+Shop = Callable[[Rng, int, float], Offers]
+"""Draws so many offers, a share of them before the later ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,11 @@ class _Common:
     free: Floats  # any price
 
 
-def _common(rng: Rng, n: int) -> _Common:
-    share = np.sort(rng.random(n))
+def _common(rng: Rng, n: int, known: float) -> _Common:
+    """Outcomes to train on fill the first 85 % of the time, whatever their number; later ones the rest."""
+    order = np.sort(rng.random(n))
+    early = _EARLY * order / known
+    share = np.where(order < known, early, _EARLY + (1 - _EARLY) * (order - known) / max(1e-9, 1 - known))
     return _Common(_START_S + _SPAN_S * share, share, rng.choice(_GRID, n), rng.uniform(-0.4, 0.2, n))
 
 
@@ -84,16 +89,16 @@ _PROFILE: Final = {
 }
 
 
-def price_only(rng: Rng, n: int) -> Offers:
+def price_only(rng: Rng, n: int, known: float) -> Offers:
     """Nothing but the price matters; segments, regions and channels are noise."""
-    c = _common(rng, n)
+    c = _common(rng, n, known)
     words, _ = _of(_PROFILE, rng, n)
     return _offers(c, c.grid, words, lambda x: -1.0 - 2.5 * x, rng)
 
 
-def profiles(rng: Rng, n: int) -> Offers:
+def profiles(rng: Rng, n: int, known: float) -> Offers:
     """Level and slope follow segment, region and channel."""
-    c = _common(rng, n)
+    c = _common(rng, n, known)
     words, code = _of(_PROFILE, rng, n)
     slope = (
         np.asarray([5.0, 2.5, 1.2])[code["profile.segment"]] + np.asarray([0.0, 0.6, 0.0, -0.3])[code["profile.region"]]
@@ -106,9 +111,9 @@ def profiles(rng: Rng, n: int) -> Offers:
     return _offers(c, c.free, words, lambda x: level - slope * x, rng)
 
 
-def categories(rng: Rng, n: int) -> Offers:
+def categories(rng: Rng, n: int, known: float) -> Offers:
     """Two hundred products of twelve categories, each with its own level and slope."""
-    c = _common(rng, n)
+    c = _common(rng, n, known)
     kinds = rng.normal(0, 1.0, 12), np.exp(rng.normal(0.7, 0.4, 12))
     own = rng.normal(0, 0.5, 200), rng.normal(0, 0.3, 200)
     product = rng.choice(200, n, p=_zipf(200))
@@ -123,16 +128,16 @@ def categories(rng: Rng, n: int) -> Offers:
     return _offers(c, c.grid, words, lambda x: level - slope * x, rng, reference=reference)
 
 
-def kinks(rng: Rng, n: int) -> Offers:
+def kinks(rng: Rng, n: int, known: float) -> Offers:
     """Demand breaks where the price passes the reference, and again a tenth below it."""
-    c = _common(rng, n)
+    c = _common(rng, n, known)
     words, _ = _of(_PROFILE, rng, n)
     return _offers(c, c.free, words, lambda x: -0.9 - 1.2 * x - 0.9 * (x > 0) - 0.6 * (x > np.log(0.9)), rng)
 
 
-def rivals(rng: Rng, n: int) -> Offers:
+def rivals(rng: Rng, n: int, known: float) -> Offers:
     """Half of the offers have a competitor beside them; above its price demand falls four times as steeply."""
-    c = _common(rng, n)
+    c = _common(rng, n, known)
     words, code = _of(_PROFILE, rng, n)
     rival = np.where(rng.random(n) < 0.5, rng.uniform(-0.3, 0.2, n), np.nan)
     level = -1.0 + np.asarray([-0.2, 0.0, 0.3])[code["profile.segment"]]
@@ -140,18 +145,18 @@ def rivals(rng: Rng, n: int) -> Offers:
     return _offers(c, c.free, words, lambda x: level - 1.5 * x - 4.5 * np.maximum(0.0, x - beyond), rng, rival=rival)
 
 
-def rare(rng: Rng, n: int) -> Offers:
+def rare(rng: Rng, n: int, known: float) -> Offers:
     """One offer in a hundred sells; segments differ."""
-    c = _common(rng, n)
+    c = _common(rng, n, known)
     words, code = _of(_PROFILE, rng, n)
     level = -4.9 + np.asarray([-0.4, 0.0, 0.5])[code["profile.segment"]]
     slope = np.asarray([3.5, 2.5, 1.5])[code["profile.segment"]]
     return _offers(c, c.free, words, lambda x: level - slope * x, rng)
 
 
-def interactions(rng: Rng, n: int) -> Offers:
+def interactions(rng: Rng, n: int, known: float) -> Offers:
     """Three in ten sell; numbers bend the level, and words count together, not by themselves alone."""
-    c = _common(rng, n)
+    c = _common(rng, n, known)
     words, code = _of(_PROFILE, rng, n)
     visits, age = rng.gamma(1.5, 3.0, n), rng.uniform(0, 24, n)
     company_app = (code["profile.segment"] == 2) & (code["context.channel"] == 0)
@@ -161,26 +166,26 @@ def interactions(rng: Rng, n: int) -> Offers:
     return _offers(c, c.grid, words, lambda x: level - slope * x, rng, numbers=numbers)
 
 
-def drifting(rng: Rng, n: int) -> Offers:
+def drifting(rng: Rng, n: int, known: float) -> Offers:
     """Demand wanes by a logit and a half over the time, unevenly."""
-    c = _common(rng, n)
+    c = _common(rng, n, known)
     words, code = _of(_PROFILE, rng, n)
     level = -0.4 - 1.5 * c.share + 0.2 * np.sin(9 * c.share) + np.asarray([-0.2, 0.0, 0.2])[code["profile.segment"]]
     return _offers(c, c.grid, words, lambda x: level - 2.0 * x, rng)
 
 
-def sampled(rng: Rng, n: int) -> Offers:
+def sampled(rng: Rng, n: int, known: float) -> Offers:
     """Two in a hundred sell; of the rest one in twenty is in the log, with weight twenty."""
-    c = _common(rng, n)
+    c = _common(rng, n, known)
     words, code = _of(_PROFILE, rng, n)
     level = -4.2 + np.asarray([-0.4, 0.0, 0.5])[code["profile.segment"]]
     slope = np.asarray([3.5, 2.5, 1.5])[code["profile.segment"]]
     return _offers(c, c.free, words, lambda x: level - slope * x, rng, kept=KEPT)
 
 
-def regulars(rng: Rng, n: int) -> Offers:
+def regulars(rng: Rng, n: int, known: float) -> Offers:
     """Shoppers who come again and differ in what nobody sees; what they bought before tells of it."""
-    c = _common(rng, n)
+    c = _common(rng, n, known)
     words, code = _of({"profile.region": _PROFILE["profile.region"]}, rng, n)
     count = max(40, n // 25)
     shopper = rng.integers(count, size=n)
@@ -233,10 +238,10 @@ def draw(shop: Shop, seed: int, known: int, later: int) -> Drawn:
     """`known` outcomes for training and `later` ones to score on, in time order."""
     rng = np.random.default_rng((seed, known))
     n = known + later
-    trial = shop(np.random.default_rng((seed, known, 1)), 2_000)
+    trial = shop(np.random.default_rng((seed, known, 1)), 2_000, known / n)
     rate = float(sigmoid(trial.logit(trial.log_ratio)).mean())
     drawn = n if trial.kept == 1 else int(1.2 * n / (rate + (1 - rate) * trial.kept))
-    offers = shop(rng, drawn)
+    offers = shop(rng, drawn, known / n)
     bought = rng.random(drawn) < sigmoid(offers.logit(offers.log_ratio))
     there = np.flatnonzero(bought | (rng.random(drawn) < offers.kept))[:n]
     rows = _rows(offers, bought, there)

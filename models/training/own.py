@@ -44,6 +44,7 @@ SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 _BLOCK: Final = 65_536
 _MANY: Final = 8_000
 _CLIP: Final = 1e-9
+_EQUAL: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +257,7 @@ def _share(table: _Table, split: Split, model: tuple[PriceLogit, Ramps], net: _N
     means = [float(np.average(loss, weights=mass)) for loss in losses]
     best = int(np.argmin(means))
     gains = [_paired(loss, losses[best], mass) for loss in losses]
-    best = next(place for place, (gain, error) in enumerate(gains) if gain <= error)
+    best = next(place for place, (gain, error) in enumerate(gains) if gain <= error + _EQUAL)
     named = {f"network, share {share:g}": mean for share, mean in zip(SHARES, means, strict=True)}
     return SHARES[best], named
 
