@@ -15,6 +15,7 @@ import pytest
 from agent.api.schemas import QuoteRequest
 from agent.decision import Decision
 from agent.learning import Learner, labels
+from agent.observation import Observation
 from agent.pricing import Service
 from agent.records import OutcomeRecord, OutcomeType
 from agent.service import OutcomeReport
@@ -186,21 +187,21 @@ def test_learning_takes_under_two_milliseconds_an_outcome(running: Service, own:
 
 
 @pytest.mark.parametrize("cap", [None, 0.03])
-def test_nothing_is_tried_that_spreads_a_shoppers_prices_beyond_the_cap(own: World, cap: float | None) -> None:
-    service = own.service(exploration="normal", language_model=False, max_change_frac=10.0, max_spread_frac=cap)
-    money = {name: {"amount_minor": amount, "currency": "USD"} for name, amount in (("list", 10_000), ("cost", 3_000))}
-    product = {"id": "lamp", "title": "lamp", "list_price": money["list"], "cost": money["cost"]}
-    asked = QuoteRequest.model_validate({"shopper": {"id": "somebody"}, "product": product})
-    shown: list[int] = []
-    beyond = 0
-    for _ in range(40):
-        decision = quote(service, asked)
-        spread = float(np.std([*shown, decision.price_minor]))
-        beyond += decision.rationale.startswith("tried out") and spread > 0.03 * 10_000 + 1
-        shown.append(decision.price_minor)
+def test_what_a_shopper_was_shown_is_known_where_the_merchant_caps_its_spread(own: World, cap: float | None) -> None:
+    service = own.service(language_model=False, max_spread_frac=cap)
+    asked = request(own)
+    prices = [quote(service, asked).price_minor for _ in range(3)]
+    other = QuoteRequest.model_validate({"shopper": {"id": "nobody yet"}, "product": {"id": own.bought}})
+    seen, stranger = service._parts.pipeline.observer.observe([asked, other], datetime.now(UTC))
     service.close()
-    assert len(set(shown)) > 1
-    assert (beyond > 0) == (cap is None)
+    assert isinstance(seen, Observation)
+    assert isinstance(stranger, Observation)
+    assert stranger.shown is None
+    if cap is None:
+        assert seen.shown is None
+    else:
+        assert seen.shown is not None
+        assert (seen.shown.count, seen.shown.mean) == (3, pytest.approx(np.mean(prices)))
 
 
 def test_words_and_numbers_of_the_context_become_inputs_and_are_screened(running: Service, own: World) -> None:
