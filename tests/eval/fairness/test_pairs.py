@@ -75,6 +75,7 @@ def test_prices_that_never_move_prove_nothing(shop: DemoShop) -> None:
     assert "the pairs show nothing" in regressions(report(shop, holds))[0]
 
 
+@pytest.mark.slow  # two whole evaluations, a simulated shop learned in each
 def test_the_command_exits_with_one_for_a_biased_policy_and_writes_its_report(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
