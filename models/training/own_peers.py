@@ -89,7 +89,7 @@ def _columns(rows: OwnRows) -> tuple[Matrix, list[int]]:
 
 
 def named_columns(effects: EffectColumns) -> tuple[Matrix, list[int]]:
-    """Named words as codes and named numbers as numbers `(n, groups)`, and which columns are words; -1: none."""
+    """Named words as codes, named numbers as they are `(n, groups)`, nan where none; which columns are words."""
     found: list[Matrix] = []
     words: list[int] = []
     for place, group in enumerate(effects.groups):
@@ -102,6 +102,6 @@ def named_columns(effects: EffectColumns) -> tuple[Matrix, list[int]]:
             column = np.where(values.getnnz(axis=1) > 0, values @ nodes, np.nan)
         else:
             words.append(len(found))
-            column = np.where(values.getnnz(axis=1) > 0, values @ np.arange(len(members)), -1)
+            column = np.where(values.getnnz(axis=1) > 0, values @ np.arange(len(members)), np.nan)
         found.append(np.asarray(column, np.float32))
     return np.stack(found, axis=1) if found else np.zeros((effects.values.shape[0], 0), np.float32), words
