@@ -35,17 +35,17 @@ def test_surplus_is_the_area_under_the_demand_curve() -> None:
 
 def test_the_probe_finds_what_is_there_and_nothing_where_there_is_nothing() -> None:
     rng = np.random.default_rng(5)
-    labels = np.arange(120) % 2
+    labels = np.arange(800) % 2
     texts = [f"likes {'tea' if label else 'coffee'} {rng.integers(9)}" for label in labels]
-    states = rng.normal(size=(120, 16)).astype(np.float32)
+    states = rng.normal(size=(800, 16)).astype(np.float32)
     telling = states.copy()
     telling[:, 0] += 4 * labels
     seen = probe("x", "told", texts, labels, lambda _texts: telling)
     blind = probe("x", "told", texts, labels, lambda _texts: states)
     assert seen.encoder_low > 0.9
     assert seen.words > 0.95
-    assert blind.encoder_low < 0.5 < blind.encoder_high
-    assert abs(blind.shuffled - 0.5) < 0.15
+    assert abs(blind.encoder - 0.5) < 0.12
+    assert abs(blind.shuffled - 0.5) < 0.1
 
 
 def test_the_simulated_shops_gender_goes_with_what_shoppers_pay_and_postcode_with_gender() -> None:
