@@ -1,7 +1,7 @@
 """What a good engineer would reach for instead, on the same rows and columns: a price-only logit, and LightGBM.
 
-Nothing is chosen in the logit, so that it is fitted on all rows before the test; LightGBM finds its number of trees on
-the validation rows and is then fitted again on the same.
+Nothing is chosen in the logit, so that it is fitted on all rows before the test; LightGBM finds on the validation rows
+how many trees it needs and whether the date helps, and is then fitted again on the same.
 """
 
 import warnings
@@ -42,34 +42,41 @@ def boosted(rows: OwnRows, split: Split) -> Floats | None:
         import lightgbm
     except ImportError:
         return None
-    table, words = _columns(rows)
     train, known = _some(split.train), _some(split.known)
     many = len(train) > 100_000
     settings: dict[str, Any] = {
         "learning_rate": 0.05,
         "num_leaves": 63 if many else 15,
         "min_child_samples": 100 if many else 20,
-        "monotone_constraints": [0] * (table.shape[1] - 1) + [-1],
         "random_state": SEED,
         "n_jobs": 2,
         "verbose": -1,
     }
     label, weight = rows.data.bought, rows.data.weight
+    tried = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        first = lightgbm.LGBMClassifier(n_estimators=_ROUNDS, **settings)
-        first.fit(
-            table[train],
-            label[train],
-            sample_weight=weight[train],
-            eval_X=table[split.validation],
-            eval_y=label[split.validation],
-            eval_sample_weight=[weight[split.validation]],
-            eval_metric="binary_logloss",
-            categorical_feature=words,
-            callbacks=[lightgbm.early_stopping(_STOP, verbose=False)],
-        )
-        again = lightgbm.LGBMClassifier(n_estimators=max(1, first.best_iteration_ or _ROUNDS), **settings)
+        for dated in (False, True):
+            table, words = _columns(rows, dated=dated)
+            falls = {"monotone_constraints": [0] * (table.shape[1] - 1) + [-1]}
+            first = lightgbm.LGBMClassifier(n_estimators=_ROUNDS, **settings, **falls)
+            first.fit(
+                table[train],
+                label[train],
+                sample_weight=weight[train],
+                eval_X=table[split.validation],
+                eval_y=label[split.validation],
+                eval_sample_weight=[weight[split.validation]],
+                eval_metric="binary_logloss",
+                categorical_feature=words,
+                callbacks=[lightgbm.early_stopping(_STOP, verbose=False)],
+            )
+            loss = float(first.best_score_["valid_0"]["binary_logloss"])
+            tried.append((loss, dated, max(1, first.best_iteration_ or _ROUNDS)))
+        _, dated, rounds = min(tried)
+        table, words = _columns(rows, dated=dated)
+        falls = {"monotone_constraints": [0] * (table.shape[1] - 1) + [-1]}
+        again = lightgbm.LGBMClassifier(n_estimators=rounds, **settings, **falls)
         again.fit(table[known], label[known], sample_weight=weight[known], categorical_feature=words)
         return np.asarray(again.predict_proba(table[split.test]), np.float64)[:, 1]
 
@@ -78,12 +85,13 @@ def _some(rows: Rows) -> Rows:
     return rows[:: 1 + len(rows) // MOST_ROWS]
 
 
-def _columns(rows: OwnRows) -> tuple[Matrix, list[int]]:
+def _columns(rows: OwnRows, *, dated: bool) -> tuple[Matrix, list[int]]:
     """All that Pricesmith reads, price last, and which columns are words; inputs that never vary are left out."""
     data = rows.data
     varies = np.flatnonzero(np.ptp(np.asarray(data.numeric[:: 1 + len(data.numeric) // 50_000]), axis=0) > 0)
     named, words = named_columns(rows.effects)
-    rest = [data.numeric[:, varies], (rows.at_s - rows.at_s.min())[:, None] / 86_400, rows.rival[:, None]]
+    days = (rows.at_s - rows.at_s.min())[:, None] / 86_400
+    rest = [data.numeric[:, varies], *([days] if dated else []), rows.rival[:, None]]
     parts = [named, *rest, data.log_ratio[:, None]]
     return np.concatenate(parts, axis=1, dtype=np.float32), words
 
