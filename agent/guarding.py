@@ -1,7 +1,7 @@
 """Step 6: the merchant's limits for each request, and the gateway applied with them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.decision import TrailStep
 from agent.gateway import Bounds, GatewayFacts, GatewayRules, Guarded, bounds, guard, tightest
@@ -14,11 +14,11 @@ from agent.selector import Selected
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The merchant's own rules, tightened by each product's and each request's."""
+    """The merchant's rules in effect, tightened by each product's and each request's."""
 
-    merchant: GatewayRules
-
-    def rules(self, product: ProductRecord, limits: RequestLimits, place: str | None) -> GatewayRules:
+    def rules(
+        self, merchant: GatewayRules, product: ProductRecord, limits: RequestLimits, place: str | None
+    ) -> GatewayRules:
         """The tightest of merchant, product, request and the law of the place."""
         own = GatewayRules(
             floor_minor=product.floor_minor, ceiling_minor=product.ceiling_minor, map_minor=product.map_minor
@@ -30,7 +30,7 @@ class Guard:
             max_discount_frac=limits.max_discount_frac,
         )
         law = binding(place, product.category)
-        return tightest(self.merchant, own, asked, GatewayRules(discount_only=law.discount_only, parity=law.parity))
+        return tightest(merchant, own, asked, GatewayRules(discount_only=law.discount_only, parity=law.parity))
 
     def facts(self, observation: Observation) -> GatewayFacts:
         """Cost, reference and last price, fresh from this request."""
@@ -64,7 +64,16 @@ class Guard:
 
     def apply(self, observations: Sequence[Observation], selected: Sequence[Selected]) -> list[Guarded]:
         """The chosen prices through the gateway, from what was proposed to what may be shown."""
-        return [self.check(o, choice.raw_minor) for o, choice in zip(observations, selected, strict=True)]
+        return [self._final(o, choice) for o, choice in zip(observations, selected, strict=True)]
+
+    def _final(self, observation: Observation, choice: Selected) -> Guarded:
+        """A price that stands keeps the trail that led to it."""
+        guarded = self.check(observation, choice.raw_minor)
+        if choice.held is None or guarded.price_minor != choice.held.price_minor:
+            return guarded
+        return replace(guarded, trail=choice.held.trail)
 
     def _rules(self, observation: Observation) -> GatewayRules:
-        return self.rules(observation.product, observation.limits, observation.market.jurisdiction)
+        return self.rules(
+            observation.merchant.limits, observation.product, observation.limits, observation.market.jurisdiction
+        )

@@ -12,7 +12,7 @@ from agent.guarding import Guard
 from agent.observation import Observation
 from models.evaluator import Response
 from models.strategy import SEARCHED_MOVES
-from models.value import Offers, Weights, utility
+from models.value import Offers, utility
 
 Floats = NDArray[np.float64]
 
@@ -31,8 +31,6 @@ class Search:
     """Searches over moves inside the limits, with the weights and the boldness that selection will use."""
 
     guard: Guard
-    weights: Weights
-    boldness: float = 1.0
 
     def best_moves(self, observation: Observation, purchase: Floats, satisfaction: Floats) -> list[int]:
         """The most valuable of `SEARCHED_MOVES`, at least three percent apart; probabilities are `(moves,)`."""
@@ -57,7 +55,7 @@ class Search:
             return Counter()
         drawn = self._values(observation, TRIED_MOVES, response.purchase_draws[row], response.satisfaction_draws[row])
         moves = np.asarray(TRIED_MOVES)[inside]
-        value = mean[inside] + self.boldness * (drawn[inside] - mean[inside])
+        value = mean[inside] + observation.merchant.selection.boldness * (drawn[inside] - mean[inside])
         return Counter(moves[value.argmax(axis=0)].tolist())
 
     def _values(self, observation: Observation, moves: Sequence[int], purchase: Floats, satisfaction: Floats) -> Floats:
@@ -71,4 +69,4 @@ class Search:
         shape = (len(moves),) + (1,) * (purchase.ndim - 1)
         cost = observation.market.stock.opportunity_cost(observation.unit_cost / reference, 1.0)
         offers = Offers(ratio.reshape(shape), np.asarray(cost), purchase, satisfaction, purchase[at], satisfaction[at])
-        return np.where(inside.reshape(shape), utility(offers, self.weights), -np.inf)
+        return np.where(inside.reshape(shape), utility(offers, observation.merchant.weights), -np.inf)

@@ -7,7 +7,7 @@ from litestar import Controller, Request, Response, get, post
 from pydantic import BaseModel, Field, TypeAdapter
 
 from agent.api.body import validate
-from agent.api.context import AppContext, context_of
+from agent.api.context import AppContext
 from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
 from agent.api.fields import Strict
@@ -53,7 +53,6 @@ class RulesController(Controller):
     )
     async def turn(self, request: AnyRequest) -> Response[bytes]:
         """Hold the reference price for every quote from now on, in every process within a second; or release."""
-        key = await authorise(request, Scope.MERCHANT)
 
         async def work(value: Any, context: AppContext) -> KillSwitchAnswer:
             told = validate(_SWITCH, value)
@@ -62,15 +61,14 @@ class RulesController(Controller):
                 await context.run(switch.release)
                 return KillSwitchAnswer(on=False)
             reason = told.reason or "held by the merchant"
-            return _told(await context.run(switch.hold, key.key_id, reason, datetime.now(UTC)))
+            return _told(await context.run(switch.hold, context.caller, reason, datetime.now(UTC)))
 
         return await answer(request, Scope.MERCHANT, work)
 
     @get("/kill-switch", operation_class=documented(None, KillSwitchAnswer), summary="Whether prices are held")
     async def read(self, request: AnyRequest) -> Response[bytes]:
         """Whether the switch is on."""
-        await authorise(request, Scope.MERCHANT)
-        context = context_of(request)
+        context = await authorise(request, Scope.MERCHANT)
         found = await context.run(context.opened.service.kill_switch.state)
         return Response(_told(found).model_dump_json().encode(), media_type="application/json")
 

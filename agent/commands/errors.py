@@ -5,9 +5,11 @@ from pydantic import ValidationError
 from agent.backup import BackupError
 from agent.importing import ImportFormatError
 from agent.keys import ApiKeyError
+from agent.merchants import MerchantError
 from agent.money import MoneyError
 from agent.packs import PackError
 from agent.promotion import NotProven
+from agent.rules import RuleError
 from agent.store import StoreError
 from agent.tokens import TokenKeyError
 from agent.webhooks import RefusedAddressError
@@ -20,12 +22,14 @@ EXPECTED = (
     BackupError,
     FileNotFoundError,
     ImportFormatError,
+    MerchantError,
     ModelError,
     MoneyError,
     NotProven,
     PackError,
     PromptError,
     RefusedAddressError,
+    RuleError,
     RetrievalError,
     StoreError,
     TokenKeyError,

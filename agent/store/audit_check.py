@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Integer, RowMapping, select, type_coerce
+from sqlalchemy import Integer, RowMapping, Text, cast, select, type_coerce
 
-from agent.records import OutcomeRecord
+from agent.records import OutcomeRecord, RuleEvent
 from agent.store.audit import AuditLog
 from agent.store.chain import (
     START,
@@ -23,11 +23,13 @@ from agent.store.decisions import decision_entry
 from agent.store.errors import StoreError
 from agent.store.outcomes import outcome_entry
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
-from agent.store.tables import AUDIT, DECISIONS, OUTCOMES
+from agent.store.rule_events import rule_entry
+from agent.store.tables import AUDIT, DECISIONS, OUTCOMES, RULE_EVENTS
 
 CheckSeal = Callable[[bytes, str], bool]
 
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
+_RULE: Final = RecordTable(RuleEvent, RULE_EVENTS)
 _COLUMNS: Final = ("at", "product_id", "price_minor", "reference_minor", "currency", "source", "rung")
 _DECISIONS: Final = select(DECISIONS, type_coerce(DECISIONS.c.personalised, Integer).label("stored_personalised"))
 _SHOWN: Final = 100  # problems that are told one by one
@@ -88,6 +90,7 @@ class AuditRepository(AuditLog):
         found: dict[tuple[AuditKind, str], Entry | str] = {}
         decisions = [link.subject for link in links if link.kind is AuditKind.DECISION]
         outcomes = [link.subject for link in links if link.kind is AuditKind.OUTCOME]
+        rules = [int(link.subject) for link in links if link.kind is AuditKind.RULE and link.subject.isdigit()]
         with self._db.read() as connection:
             for row in connection.execute(_DECISIONS.where(DECISIONS.c.id.in_(decisions))):
                 found[AuditKind.DECISION, row.id] = _disagreement(row._mapping) or decision_entry(
@@ -97,12 +100,16 @@ class AuditRepository(AuditLog):
             for row in connection.execute(query):
                 record = _OUTCOME.record(row)
                 found[AuditKind.OUTCOME, record.outcome_id] = outcome_entry(record)
+            for row in connection.execute(select(*_RULE.columns).where(RULE_EVENTS.c.seq.in_(rules))):
+                event = _RULE.record(row)
+                found[AuditKind.RULE, str(event.seq)] = rule_entry(event)
         return found
 
     def _unlogged(self) -> Iterator[tuple[AuditKind, str]]:
         for kind, table, key, ours in (
             (AuditKind.DECISION, DECISIONS, DECISIONS.c.id, DECISIONS.c.id.is_not(None)),
             (AuditKind.OUTCOME, OUTCOMES, OUTCOMES.c.outcome_id, OUTCOMES.c.quote_id.is_not(None)),
+            (AuditKind.RULE, RULE_EVENTS, cast(RULE_EVENTS.c.seq, Text), RULE_EVENTS.c.seq.is_not(None)),
         ):
             logged = (AUDIT.c.kind == kind) & (AUDIT.c.subject == key)
             query = (

@@ -23,6 +23,8 @@ class AuditKind(StrEnum):
 
     DECISION = "decision"
     OUTCOME = "outcome"
+    RULE = "rule"
+    """Something was decided of the merchant's rules; the subject is its number."""
     ERASURE = "erasure"
     """The personal part of an earlier row was blanked; the subject is that row's `kind:subject`."""
 

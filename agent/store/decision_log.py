@@ -11,7 +11,7 @@ from agent.decision import Decision
 from agent.records import OutcomeType
 from agent.store.codec import EncodedDecision, decode_decision, decode_request
 from agent.store.decisions import Request
-from agent.store.rows import Repository
+from agent.store.rows import IN_LIMIT, Repository, chunks
 from agent.store.tables import DECISIONS, OUTCOMES, PRODUCTS
 
 _BATCH: Final = 500
@@ -46,6 +46,21 @@ class DecisionLogRepository(Repository):
         for row in self._paged(query, [DECISIONS.c.at, DECISIONS.c.id], _BATCH):
             encoded = EncodedDecision(row.body, row.personal)
             yield decode_decision(encoded), decode_request(encoded)
+
+    def sampled(self, span: Span, most: int) -> list[tuple[str, Request]]:
+        """Ids and requests of a span, evenly spread over its quotes when there are more than `most`; by time."""
+        query = select(DECISIONS.c.id).where(_in(span), DECISIONS.c.personal.is_not(None))
+        with self._db.read() as connection:
+            ids = [row.id for row in connection.execute(query.order_by(DECISIONS.c.at, DECISIONS.c.id))]
+        step = max(1.0, len(ids) / most)
+        chosen = [ids[int(place * step)] for place in range(min(most, len(ids)))]
+        found: dict[str, Request | None] = {}
+        for part in chunks(chosen, IN_LIMIT):
+            rows = select(DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal).where(DECISIONS.c.id.in_(part))
+            with self._db.read() as connection:
+                for row in connection.execute(rows):
+                    found[row.id] = decode_request(EncodedDecision(row.body, row.personal))
+        return [(one, request) for one in chosen if (request := found.get(one)) is not None]
 
     def quote_count(self, span: Span) -> int:
         """How many quotes there were."""

@@ -1,0 +1,85 @@
+"""What the merchant's rules come to for one product: the gateway's limits, weights, exploration."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from agent.api.fields import Money
+from agent.gateway import GatewayRules
+from agent.records import ProductRecord
+from agent.rules.document import RuleLimits, RulesDocument, fold
+from agent.selection import Exploration, SelectionRules
+from models.strategy import Rounding
+from models.value import Weights
+
+_UNBOUNDED_FRAC = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for one quote; `version` is that of the rules, 0 for the settings alone."""
+
+    version: int
+    limits: GatewayRules
+    weights: Weights
+    selection: SelectionRules
+
+
+class MerchantRules:
+    """One version of the rules as it is applied. Immutable but for what it remembers; safe for several threads."""
+
+    def __init__(self, version: int, document: RulesDocument) -> None:
+        """`document` is complete: the version's over the settings'."""
+        self.version = version
+        self.document = document
+        self._known: dict[tuple[str, str, str], Terms] = {}
+
+    def terms(self, product: ProductRecord) -> Terms:
+        """What holds for a product."""
+        own = product.product_id if product.product_id in self.document.products else ""
+        key = (fold(product.category) if self.document.categories else "", own, product.currency)
+        found = self._known.get(key)
+        if found is None:
+            limits = self.document.limits_of(product.category, own)
+            found = Terms(self.version, gateway_rules(limits, product.currency), self._weights, self._selection)
+            if len(self._known) < 10_000:  # categories come from requests too
+                self._known[key] = found
+        return found
+
+    @cached_property
+    def limits_change(self) -> bool:
+        """Whether any product's price may only change so much, so that last prices must be looked up."""
+        document = self.document
+        own = [document.limits, *document.categories.values(), *document.products.values()]
+        return any(one.max_change is not None and one.max_change < _UNBOUNDED_FRAC for one in own)
+
+    @cached_property
+    def _weights(self) -> Weights:
+        given = self.document.weights
+        return Weights() if given is None else Weights(given.profit, given.purchase, given.satisfaction)
+
+    @cached_property
+    def _selection(self) -> SelectionRules:
+        document = self.document
+        return SelectionRules(
+            document.exploration or Exploration.OFF,
+            control_frac=document.control or 0.0,
+            max_try_frac=document.max_try,
+        )
+
+
+def gateway_rules(limits: RuleLimits, currency: str) -> GatewayRules:
+    """Limits as the gateway takes them, for products in one currency."""
+
+    def bound(money: Money | None) -> int | None:
+        return money.amount_minor if money is not None and money.currency == currency else None
+
+    return GatewayRules(
+        floor_minor=bound(limits.min_price),
+        ceiling_minor=bound(limits.max_price),
+        map_minor=bound(limits.map_price),
+        min_margin_frac=limits.min_margin or 0.0,
+        max_discount_frac=limits.max_discount,
+        max_change_frac=limits.max_change,
+        never_above_reference=limits.never_above_reference or False,
+        rounding=limits.rounding or Rounding.EXACT,
+    )

@@ -1,0 +1,56 @@
+"""What was decided of the merchant's rules: append only, numbered without gaps, each event in the audit log."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Final
+
+from sqlalchemy import Connection, func, insert, select
+
+from agent.records import RuleEvent
+from agent.store.audit import AuditLog
+from agent.store.chain import AuditKind, Entry
+from agent.store.column_types import micros
+from agent.store.rows import RecordTable
+from agent.store.tables import RULE_EVENTS
+
+_EVENT: Final = RecordTable(RuleEvent, RULE_EVENTS)
+
+
+class RuleEventRepository(AuditLog):
+    """The rules' history."""
+
+    def rule_events(self) -> list[RuleEvent]:
+        """Every event, in order."""
+        with self._db.read() as connection:
+            query = select(*_EVENT.columns).order_by(RULE_EVENTS.c.seq)
+            return [_EVENT.record(row) for row in connection.execute(query)]
+
+    def rule_seq(self) -> int:
+        """The number of the latest event, 0 when there is none."""
+        with self._db.read() as connection:
+            return _last(connection)
+
+    def append_rule_event(self, event: RuleEvent) -> bool:
+        """Append and log in one transaction; False, and nothing is stored, when `event` is not the next in order."""
+        with self._db.write() as connection:
+            self._db.serialise(connection, "rules")
+            if event.seq != _last(connection) + 1:
+                return False
+            connection.execute(insert(RULE_EVENTS), _EVENT.parameters([event]))
+            self._log(connection, [rule_entry(event)])
+        return True
+
+
+def rule_entry(event: RuleEvent) -> Entry:
+    """What the audit log keeps of an event."""
+    told = asdict(event)
+    for name in ("at", "active_from", "active_until"):
+        told[name] = None if told[name] is None else micros(told[name])
+    if event.document is not None:
+        told["document"] = hashlib.sha256(event.document.encode()).hexdigest()
+    return Entry(AuditKind.RULE, str(event.seq), json.dumps(list(told.values())).encode())
+
+
+def _last(connection: Connection) -> int:
+    return int(connection.execute(select(func.coalesce(func.max(RULE_EVENTS.c.seq), 0))).scalar_one())

@@ -1,0 +1,143 @@
+"""What a document comes to for a product, and which changes loosen."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.gateway import GatewayFacts, guard
+from agent.records import ProductRecord
+from agent.rules import MerchantRules, RuleLimits, RulesDocument
+from agent.rules.loosening import loosened
+from agent.selection import Exploration
+
+SETTINGS = RulesDocument.model_validate(
+    {"limits": {"min_margin": 0.05, "max_discount": 0.4, "never_above_reference": True, "rounding": "exact"}}
+)
+
+
+def usd(amount: int) -> dict[str, Any]:
+    return {"amount_minor": amount, "currency": "USD"}
+
+
+def document(**parts: Any) -> RulesDocument:
+    return RulesDocument.model_validate(parts).over(SETTINGS)
+
+
+MAP_200 = {"limits": {"map_price": usd(200)}}
+MILK = {"categories": {"milk": {"max_discount": 0.1}}}
+
+
+def product(**changes: Any) -> ProductRecord:
+    return ProductRecord(**{"product_id": "p1", "title": "Oats", "currency": "USD", "category": "Cereal"} | changes)
+
+
+def test_the_more_specific_limit_stands_field_by_field() -> None:
+    rules = MerchantRules(
+        1,
+        document(
+            limits={"max_discount": 0.3},
+            categories={"CEREAL": {"max_discount": 0.1, "min_price": usd(200)}},
+            products={"p1": {"min_price": usd(150)}},
+        ),
+    )
+    mine = rules.terms(product()).limits
+    assert (mine.max_discount_frac, mine.floor_minor, mine.min_margin_frac) == (0.1, 150, 0.05)
+    sibling = rules.terms(product(product_id="p2")).limits
+    assert (sibling.max_discount_frac, sibling.floor_minor) == (0.1, 200)
+    other = rules.terms(product(product_id="p2", category="milk")).limits
+    assert (other.max_discount_frac, other.floor_minor, other.never_above_reference) == (0.3, None, True)
+
+
+def test_money_holds_for_products_in_its_currency_alone() -> None:
+    rules = MerchantRules(1, document(limits={"min_price": usd(200)}))
+    assert rules.terms(product()).limits.floor_minor == 200
+    assert rules.terms(product(currency="EUR")).limits.floor_minor is None
+
+
+def test_what_a_document_leaves_out_holds_as_the_settings_say() -> None:
+    assert document() == SETTINGS
+    assert document(exploration="normal").over(SETTINGS).exploration is Exploration.NORMAL
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"limits": {"min_price": usd(200)}}, {"limits": {"min_price": usd(199)}}),
+        ({"limits": {"min_price": usd(200)}}, {}),
+        ({"limits": {"min_price": usd(200)}}, {"limits": {"min_price": {"amount_minor": 300, "currency": "EUR"}}}),
+        (
+            {"limits": {"map_price": usd(200)}},
+            {"categories": {"milk": {"map_price": usd(100)}}} | {"limits": {"map_price": usd(200)}},
+        ),
+        ({"limits": {"max_price": usd(200)}}, {"limits": {"max_price": usd(201)}}),
+        ({"limits": {"max_price": usd(200)}}, {}),
+        ({}, {"limits": {"min_margin": 0.04}}),
+        ({}, {"limits": {"max_discount": 0.41}}),
+        ({"limits": {"max_change": 0.1}}, {}),
+        ({}, {"limits": {"never_above_reference": False}}),
+        ({}, {"products": {"p1": {"never_above_reference": False}}}),
+        ({}, {"categories": {"milk": {"min_margin": 0.01}}}),
+        ({"products": {"p1": {"min_price": usd(200)}}}, {}),
+        (MILK, {**MILK, "products": {"p1": {"max_discount": 0.4}}}),
+        ({}, {"exploration": "cautious"}),
+        ({"exploration": "normal", "max_try": 0.1}, {"exploration": "normal"}),
+    ],
+)
+def test_each_way_to_loosen_is_named(old: dict[str, Any], new: dict[str, Any]) -> None:
+    assert loosened(document(**old), document(**new))
+    assert not loosened(document(**old), document(**old))
+
+
+def test_tightening_and_weights_need_no_approval() -> None:
+    tighter = document(
+        limits={
+            "min_price": usd(100),
+            "max_price": usd(900),
+            "min_margin": 0.2,
+            "max_discount": 0.1,
+            "max_change": 0.1,
+        },
+        categories={"milk": {"min_margin": 0.3}},
+        weights={"profit": 1, "purchase": 0, "satisfaction": 0},
+    )
+    assert loosened(SETTINGS, tighter) == []
+
+
+_limits = st.builds(
+    lambda **given: RuleLimits.model_validate({name: value for name, value in given.items() if value is not None}),
+    min_price=st.none() | st.integers(0, 500).map(usd),
+    max_price=st.none() | st.integers(1, 900).map(usd),
+    map_price=st.none() | st.integers(0, 500).map(usd),
+    min_margin=st.none() | st.floats(0, 0.9),
+    max_discount=st.none() | st.floats(0, 1),
+    never_above_reference=st.none() | st.booleans(),
+    rounding=st.none() | st.sampled_from(["exact", "charm", "five", "whole"]),
+)
+_documents = st.builds(
+    lambda everything, category, own: RulesDocument(
+        limits=everything, categories={"Cereal": category}, products={"p1": own}
+    ).over(SETTINGS),
+    _limits,
+    _limits,
+    _limits,
+)
+
+
+@given(_documents, _documents, st.integers(1, 2_000), st.integers(1, 1_000), st.integers(0, 600))
+def test_rules_that_loosen_nothing_let_no_price_through_that_was_held_before(
+    old: RulesDocument, new: RulesDocument, raw: int, reference: int, cost: int
+) -> None:
+    if loosened(old, new):
+        new = new.model_copy(update={"limits": old.limits, "categories": old.categories, "products": old.products})
+        assert not loosened(old, new)
+    facts = GatewayFacts(reference_minor=reference, fraction_digits=2, cost_minor=cost)
+    for one in (product(), product(product_id="p2"), product(product_id="p3", category="milk")):
+        before, after = (MerchantRules(1, rules).terms(one).limits for rules in (old, new))
+        price = guard(raw, after, facts).price_minor
+        assert price >= max(before.floor_minor or 0, before.map_minor or 0, cost)
+        assert price - cost >= before.min_margin_frac * price - 1
+        low = max(after.floor_minor or 0, after.map_minor or 0)
+        if before.ceiling_minor is not None and price > before.ceiling_minor:
+            assert price in (low, cost) or price == guard(cost, after, facts).price_minor, "a harder rule said so"
