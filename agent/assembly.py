@@ -15,8 +15,8 @@ from agent.explain.endpoint import Endpoint, EndpointWriter
 from agent.explain.explainer import Explainer
 from agent.explain.understanding import Classifier
 from agent.explain.writers import NarratorWriter, Writer
-from agent.gateway import GatewayRules
 from agent.guarding import Guard
+from agent.kill_switch import KillSwitch
 from agent.learning import Learner
 from agent.memory import OutcomeBook
 from agent.model_proposer import ModelProposer
@@ -36,15 +36,17 @@ from agent.ranking import Ranker
 from agent.recall import Archive
 from agent.recorder import Books, Recorder
 from agent.retriever import Retriever
+from agent.rules import RuleBook, RuleLimits, RulesDocument, RuleWeights
 from agent.score import RowScorer
 from agent.scorer import Scorer
 from agent.search import Search
-from agent.selection import Exploration, SelectionRules
 from agent.selector import Selector
 from agent.settings import Settings
+from agent.shared_models import SharedModels
 from agent.shoppers import ShopperBook
 from agent.store import Store
 from agent.tokens import TokenSigner
+from models.encoder import Encoder
 from models.errors import RegistryError
 from models.evaluator import Evaluator
 from models.interest import load_interest
@@ -55,7 +57,6 @@ from models.registry import Kind, Registry, read_meta
 from models.strategist import Strategist, load_strategist
 from models.taste import load_taste
 from models.understanding import load_question_head
-from models.value import Weights
 from models.versions import check_fit, check_prompt
 from prompts import Prompt, load_prompt
 
@@ -67,21 +68,26 @@ def open_store(settings: Settings, clock: Clock | None = None) -> Store:
     return Store.open(settings.database_url or folder.database_url, clock)
 
 
-def open_service(settings: Settings, store: Store, clock: Clock | None = None) -> Service:
+def open_service(
+    settings: Settings, store: Store, clock: Clock | None = None, shared: SharedModels | None = None
+) -> Service:
     """Load models and indexes and join them; the service owns the store from here on.
 
     Raises:
         RegistryError: Models are not prepared, or a file is damaged; the message names the remedy.
     """
     clock = clock or SystemClock()
-    parts = build_parts(settings, store, clock, None)
-    return Service(parts, lambda running: build_parts(settings, store, clock, running))
+    parts = build_parts(settings, store, clock, None, shared)
+    return Service(parts, lambda running: build_parts(settings, store, clock, running, shared))
 
 
-def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts | None) -> Parts:
+def build_parts(
+    settings: Settings, store: Store, clock: Clock, running: Parts | None, shared: SharedModels | None = None
+) -> Parts:
     """Everything a service is made of, with the versions that are active now.
 
-    What `running` parts hold and the change of versions does not touch is shared with them.
+    What `running` parts hold and the change of versions does not touch is shared with them; large models are shared
+    with other merchants through `shared`.
     """
     folder = DataFolder(settings.data_dir)
     registry = Registry(folder.models)
@@ -89,7 +95,7 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     check_fit(registry)
     store_clock = StoreClock.from_meta(store.meta)
     evaluator = load_active_evaluator(registry)
-    encoder = CachedEncoder(load_encoder(registry, settings.threads))
+    encoder = CachedEncoder(_encoder(registry, settings.threads, shared))
     if running is not None and running.in_use.get(Kind.ENCODER) == encoder.version:
         catalogue = running.catalogue
     else:
@@ -100,15 +106,25 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     outcomes.catch_up(store)
     learner = _learner(registry, folder, (store_clock, evaluator), running)
     learner.catch_up(store)
+    kill_switch = running.kill_switch if running is not None else KillSwitch(store)
     pack = load_pack(settings.pack)
-    guard = Guard(merchant_rules(settings, pack))
+    guard = Guard()
+    rules = running.rules if running is not None else RuleBook(store, settings_rules(settings, pack))
     heads = registry.folder(Kind.ENCODER, encoder.version)
     taste = load_taste(heads / "taste.safetensors")
     archive = Archive(store, shoppers, store_clock, pack, taste, catalogue.title)
     personalises = pack.personalises if settings.personalises is None else settings.personalises
-    caps_spread = settings.max_spread_frac is not None
-    learned = learner.start.sd if learner.start is not None else None
-    defaults = Defaults(pack, settings.default_deadline_ms, guard, learner.at_home, personalises, caps_spread, learned)
+    defaults = Defaults(
+        pack=pack,
+        deadline_ms=settings.default_deadline_ms,
+        guard=guard,
+        rules=rules.current,
+        kill_switch=kill_switch,
+        at_home=learner.at_home,
+        personalises=personalises,
+        stable_prices=settings.stable_prices,
+        learned=learner.start.sd if learner.start is not None else None,
+    )
     readers = Readers(encoder, load_interest(heads / "interest.safetensors"))
     arrivals = running.arrivals if running is not None else Arrivals()
     observer = Observer(catalogue, archive, arrivals, readers, defaults)
@@ -117,7 +133,7 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
     signer = TokenSigner.load_or_create(folder.signing_key)
     store.seal_with(signer.seal)
     prompt = load_prompt("strategist", settings.prompt_version)
-    model = _language_model(settings, registry, prompt, starting=running is None)
+    model = _language_model(settings, registry, prompt, shared, starting=running is None)
     pipeline = _pipeline(
         settings,
         (observer, retriever, scorer, guard),
@@ -137,6 +153,8 @@ def build_parts(settings: Settings, store: Store, clock: Clock, running: Parts |
         outcomes=outcomes,
         learner=learner,
         arrivals=arrivals,
+        rules=rules,
+        kill_switch=kill_switch,
         pipeline=pipeline,
         ranker=Ranker(observer, load_ranking(heads / "ranking.safetensors"), catalogue),
         row_scorer=RowScorer(pipeline, evaluator),
@@ -192,7 +210,9 @@ def _writer(registry: Registry, settings: Settings) -> Writer | None:
     return NarratorWriter(narrator, load_prompt("explanation", 1), Lock())
 
 
-def _language_model(settings: Settings, registry: Registry, prompt: Prompt, *, starting: bool) -> ModelProposer:
+def _language_model(
+    settings: Settings, registry: Registry, prompt: Prompt, shared: SharedModels | None, *, starting: bool
+) -> ModelProposer:
     """The proposing language model, or one that proposes nothing: by setting, or when a start finds it damaged.
 
     Raises:
@@ -208,7 +228,21 @@ def _language_model(settings: Settings, registry: Registry, prompt: Prompt, *, s
         without = ModelProposer(None, prompt)
         without.trouble = str(error)
         return without
-    return ModelProposer(load_active_strategist(registry, prompt), prompt)
+    return ModelProposer(_strategist(registry, prompt, shared), prompt)
+
+
+def _encoder(registry: Registry, threads: int, shared: SharedModels | None) -> Encoder:
+    if shared is None:
+        return load_encoder(registry, threads)
+    folder = registry.folder(Kind.ENCODER, registry.active(Kind.ENCODER))
+    return shared.get(folder, lambda: load_encoder(registry, threads))
+
+
+def _strategist(registry: Registry, prompt: Prompt, shared: SharedModels | None) -> Strategist:
+    if shared is None:
+        return load_active_strategist(registry, prompt)
+    folder = registry.folder(Kind.STRATEGIST, registry.active(Kind.STRATEGIST))
+    return shared.get(folder, lambda: load_active_strategist(registry, prompt))
 
 
 def load_active_strategist(registry: Registry, prompt: Prompt) -> Strategist:
@@ -219,18 +253,29 @@ def load_active_strategist(registry: Registry, prompt: Prompt) -> Strategist:
     return load_strategist(folder, version)
 
 
-def merchant_rules(settings: Settings, pack: Pack) -> GatewayRules:
-    """The merchant's limits: the settings', else the pack's."""
+def settings_rules(settings: Settings, pack: Pack) -> RulesDocument:
+    """What holds where the merchant's rules say nothing: the settings, else the pack."""
 
     def chosen(own: float | None, default: float) -> float:
         return default if own is None else own
 
-    return GatewayRules(
-        min_margin_frac=chosen(settings.min_margin_frac, pack.limits.min_margin_frac),
-        max_discount_frac=chosen(settings.max_discount_frac, pack.limits.max_discount_frac),
-        max_change_frac=chosen(settings.max_change_frac, pack.limits.max_change_frac),
-        never_above_reference=settings.never_above_reference,
-        rounding=pack.limits.rounding,
+    return RulesDocument(
+        limits=RuleLimits(
+            min_margin=chosen(settings.min_margin_frac, pack.limits.min_margin_frac),
+            max_discount=chosen(settings.max_discount_frac, pack.limits.max_discount_frac),
+            max_change=chosen(settings.max_change_frac, pack.limits.max_change_frac),
+            never_above_reference=settings.never_above_reference,
+            rounding=pack.limits.rounding,
+        ),
+        weights=RuleWeights(
+            profit=settings.weight_profit,
+            purchase=settings.weight_purchase,
+            satisfaction=settings.weight_satisfaction,
+        ),
+        exploration=settings.exploration,
+        max_try=settings.max_try_frac,
+        control=settings.control_frac,
+        max_spread=settings.max_spread_frac,
     )
 
 
@@ -243,14 +288,6 @@ def _pipeline(
 ) -> Pipeline:
     observer, retriever, scorer, guard = steps
     store, signer, catalogue, arrivals = ends
-    weights = Weights(settings.weight_profit, settings.weight_purchase, settings.weight_satisfaction)
-    rules = SelectionRules(
-        settings.exploration,
-        control_frac=settings.control_frac,
-        max_try_frac=settings.max_try_frac,
-        max_spread_frac=settings.max_spread_frac,
-    )
-    explores = rules.exploration is not Exploration.OFF
     in_use = Registry(DataFolder(settings.data_dir).models).active(Kind.STRATEGIST)
 
     def versions() -> Versions:
@@ -265,14 +302,15 @@ def _pipeline(
     return Pipeline(
         observer=observer,
         retriever=retriever,
-        proposer=Proposer(evaluator, model, Search(guard, weights, rules.boldness), arrivals, explores=explores),
+        proposer=Proposer(evaluator, model, Search(guard), arrivals),
         scorer=scorer,
-        selector=Selector(weights, rules, np.random.default_rng),
+        selector=Selector(np.random.default_rng),
         guard=guard,
         recorder=Recorder(
             Books(store.record_decisions, store.applied_prices),
             signer,
             versions,
             timedelta(seconds=settings.quote_ttl_s),
+            holds=settings.stable_prices,
         ),
     )

@@ -148,13 +148,14 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """The versions that made a decision."""
+    """The versions that made a decision; `rules` is empty in decisions of before rules had versions."""
 
     encoder: str
     strategist: str
     evaluator: str
     prompt: str
     index: str
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.api.schemas import QuoteRequest
-from agent.decision import IgnoredInput
+from agent.decision import Decision, IgnoredInput
 from agent.records import ProductRecord
-from agent.selection import Shown
+from agent.rules.terms import Terms
+from agent.selection import Exploration, Shown
 from models.features import Subject
 from models.history import RecentItems
 from models.monotone import sigmoid
@@ -72,9 +73,11 @@ class Observation:
         features: `models.features.FEATURES` of shopper and product.
         intent: Interest shown in this product in this session, 0-4.
         loyalty: `new`, `occasional`, `regular` or `lapsed` in the product's category.
+        merchant: What the merchant's rules in effect come to for this product.
         terms: The effects learned online that this situation touches.
         holds_reference: Why no personalised price may be made, None when one may. `killed` is the kill switch's
             reason when that is why.
+        live: What the shopper was quoted for this product and quantity, while that quote lives.
         request: What was asked, as far as it enters: protected and unused parts out, profile and moment fixed.
         inputs_used: Names of the inputs that enter the decision if it is personalised.
         shown: Prices that the shopper was shown for this product lately; only where the merchant caps their spread.
@@ -92,6 +95,7 @@ class Observation:
     reference_minor: int
     anchors: AnchorPrices
     limits: RequestLimits
+    merchant: Terms
     market: Market
     past: Past
     features: list[float]
@@ -109,6 +113,25 @@ class Observation:
     killed: str | None = None
     shown: Shown | None = None
     stranger_minor: int | None = None
+    live: Decision | None = None
+
+    @property
+    def held_minor(self) -> int | None:
+        """The price that this shopper was quoted and that may stand; the gateway says whether it does."""
+        live = self.live
+        if live is None or self.opted_out or self.holds_reference is not None or live.currency != self.currency:
+            return None
+        return live.price_minor
+
+    @property
+    def explores(self) -> bool:
+        """Whether the merchant lets prices of this product be varied to learn."""
+        return self.merchant.selection.exploration is not Exploration.OFF
+
+    @property
+    def may_rise(self) -> bool:
+        """Whether the merchant lets this price lie above the reference."""
+        return not self.merchant.limits.never_above_reference
 
     @property
     def unit_cost(self) -> float:

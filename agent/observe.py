@@ -1,6 +1,6 @@
 """Step 1: a request joined with what the store knew before it, cleaned, protected attributes dropped and named."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -12,7 +12,7 @@ from agent.api.convert import described, minor_of
 from agent.api.schemas import Context, Personalisation, QuotedProduct, QuoteRequest, Shopper
 from agent.arrivals import Arrivals, Remaining
 from agent.catalogue import Catalogue, merge_inline
-from agent.decision import IgnoredInput
+from agent.decision import Decision, IgnoredInput
 from agent.encoding import CachedEncoder
 from agent.gateway import holds_reference
 from agent.guarding import Guard
@@ -24,8 +24,9 @@ from agent.protected import NOTHING, Screened, screen_profile
 from agent.recall import Archive, Asking, Recall, Recalled
 from agent.records import Attribute, ProductRecord
 from agent.refusal import FieldProblem, Refusal
+from agent.rules.terms import MerchantRules, Terms
 from agent.selection import Shown
-from agent.store import ShopperProduct
+from agent.store import QuoteKey, ShopperProduct
 from agent.traits import forget_words, market_traits, product_traits, shopper_traits, terms_of, word_traits
 from models.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix, feature_row
 from models.interest import InterestHead, conditional_state
@@ -52,7 +53,8 @@ class Observer:
         self, catalogue: Catalogue, archive: Archive, arrivals: Arrivals, readers: "Readers", defaults: "Defaults"
     ) -> None:
         """`readers` turn text into states; `defaults` hold what a request may leave out."""
-        self.kill_switch = KillSwitch(archive.store)
+        self._kill_switch = defaults.kill_switch
+        self._rules = defaults.rules
         self._catalogue = catalogue
         self._arrivals = arrivals
         self._archive = archive
@@ -67,19 +69,35 @@ class Observer:
         if not self._defaults.personalises:
             requests = [_impersonal(request) for request in requests]
         moments = [self.behaviour_s(request.context.at or now) for request in requests]
-        hold = self.kill_switch.state() if to_price else None
+        hold = self._kill_switch.state() if to_price else None
         prices = to_price and hold is None
+        rules = self._rules(now)
         batch = _Batch(
             recall=self._archive.begin(requests),
-            last_prices=self._last_prices(requests) if prices else {},
-            shown=self._shown(requests, now) if prices else {},
+            last_prices=self._last_prices(requests) if prices and rules.limits_change else {},
+            shown=self._shown(requests, now) if prices and rules.caps_spread else {},
+            live=self._live(requests, now) if prices else {},
             now=now,
             killed=hold.reason if hold is not None else None,
+            rules=rules,
         )
         found: dict[int, Observation | Refusal] = {}
         for row in sorted(range(len(requests)), key=lambda row: (requests[row].shopper.id or "", moments[row])):
             found[row] = self._one(requests[row], moments[row], batch)
         return [found[row] for row in range(len(requests))]
+
+    def under(self, rules: MerchantRules) -> "Observer":
+        """The same observer with other rules in effect: for what would be."""
+        return self._with(replace(self._defaults, rules=lambda _now: rules))
+
+    def draft(self) -> "Observer":
+        """The same observer, to which no price stands that was quoted before: for what would be."""
+        return self._with(replace(self._defaults, stable_prices=False))
+
+    def _with(self, defaults: "Defaults") -> "Observer":
+        return Observer(
+            self._catalogue, self._archive, self._arrivals, Readers(self._encoder, self._interest), defaults
+        )
 
     def recall(self, asked: Asking, now: datetime) -> Recalled:
         """The shopper of one request, whatever the product."""
@@ -123,6 +141,7 @@ class Observer:
         history = who.history
         last_paid = history.products.get(product.product_id)
         limits = _limits(request)
+        merchant = batch.rules.terms(product)
         market = self._market(request, product, reference, at)
         subject = Subject(request.product.id or "", product.category, product.brand, float(reference))
         loyalty = history.loyalty(subject.category, behaviour_s)
@@ -150,6 +169,7 @@ class Observer:
                 last_paid_minor=last_paid.last_price_minor or None if last_paid else None,
             ),
             limits=limits,
+            merchant=merchant,
             market=market,
             past=who.past,
             features=feature_row(history, subject, self._catalogue.weeks, behaviour_s),
@@ -158,7 +178,7 @@ class Observer:
             terms=terms_of(traits, at_home=self._defaults.at_home, learned=self._defaults.learned),
             subject=subject,
             opted_out=who.opted_out,
-            holds_reference=KILLED if batch.killed is not None else self._holds(product, limits, who, market),
+            holds_reference=self._holds(product, (merchant, limits), who, market) if batch.killed is None else KILLED,
             inputs_used=tuple(_used(request, product, who, shared)),
             inputs_ignored=_ignored(request, who, shared),
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,
@@ -168,6 +188,7 @@ class Observer:
             else batch.last_prices.get((who.shopper_id, request.product.id or "")),
             shown=None if who.opted_out else batch.shown.get((who.shopper_id, request.product.id or "")),
             killed=batch.killed,
+            live=batch.live.get(key) if (key := _key(request)) is not None else None,
         )
 
     def _product(self, request: QuoteRequest) -> ProductRecord | Refusal:
@@ -221,21 +242,27 @@ class Observer:
         bid = self._arrivals.bid(request.product.id, Remaining(units, hours, cost), weekly)
         return replace(stock, bid=bid)
 
-    def _holds(self, product: ProductRecord, limits: RequestLimits, who: Recalled, market: Market) -> str | None:
+    def _holds(
+        self, product: ProductRecord, limits: tuple[Terms, RequestLimits], who: Recalled, market: Market
+    ) -> str | None:
         if who.opted_out:
             return OPTED_OUT if self._defaults.personalises else NOT_IN_THIS_TRADE
-        rules = self._defaults.guard.rules(product, limits, market.jurisdiction)
+        merchant, asked = limits
+        rules = self._defaults.guard.rules(merchant.limits, product, asked, market.jurisdiction)
         return UNKNOWN_COST if holds_reference(rules, product.cost_minor) else None
 
+    def _live(self, requests: Sequence[QuoteRequest], now: datetime) -> Mapping[QuoteKey, Decision]:
+        """What known shoppers were quoted, where prices hold."""
+        keys = {key: None for request in requests if (key := _key(request)) is not None}
+        return self._archive.store.live_quotes(keys, now) if keys and self._defaults.stable_prices else {}
+
     def _last_prices(self, requests: Sequence[QuoteRequest]) -> dict[ShopperProduct, int]:
-        """What known shoppers were last quoted, where the merchant limits changes."""
-        if self._defaults.guard.merchant.max_change_frac is None:
-            return {}
+        """What known shoppers were last quoted."""
         return self._archive.store.last_prices(_pairs(requests))
 
     def _shown(self, requests: Sequence[QuoteRequest], now: datetime) -> dict[ShopperProduct, Shown]:
-        """What known shoppers were shown lately, where the merchant caps the spread of their prices."""
-        return self._archive.store.prices_shown(_pairs(requests), now - LATELY) if self._defaults.caps_spread else {}
+        """What known shoppers were shown lately."""
+        return self._archive.store.prices_shown(_pairs(requests), now - LATELY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +272,10 @@ class _Batch:
     recall: Recall
     last_prices: dict[ShopperProduct, int]
     shown: dict[ShopperProduct, Shown]
+    live: Mapping[QuoteKey, Decision]
     now: datetime
     killed: str | None
+    rules: MerchantRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,19 +291,22 @@ class Defaults:
     """What holds when a request says nothing else.
 
     Attributes:
-        guard: The merchant's limits; they say whether a price may be made at all, and which facts it needs.
+        guard: Says whether a price may be made at all.
+        rules: The merchant's rules in effect at a moment; the kill switch is above them.
         at_home: Whether the evaluator was trained on this store's own data.
         personalises: Whether prices may be made for shoppers at all; if not, everyone is as if they had opted out.
-        caps_spread: Whether the merchant caps the spread of the prices that a shopper is shown for a product.
+        stable_prices: Whether the price that a shopper was quoted stands while its quote lives.
         learned: Prior sds of effects that the evaluator's training learned, None where it fitted none.
     """
 
     pack: Pack
     deadline_ms: int
     guard: Guard
+    rules: Callable[[datetime], MerchantRules]
+    kill_switch: KillSwitch
     at_home: bool
     personalises: bool
-    caps_spread: bool = False
+    stable_prices: bool
     learned: Mapping[str, tuple[float, float]] | None = None
 
 
@@ -282,6 +314,11 @@ def _pairs(requests: Sequence[QuoteRequest]) -> list[ShopperProduct]:
     """Known shoppers with the products that they ask for, each once."""
     pairs = {(r.shopper.id, r.product.id): None for r in requests}
     return [(shopper, product) for shopper, product in pairs if shopper is not None and product is not None]
+
+
+def _key(request: QuoteRequest) -> QuoteKey | None:
+    shopper, product = request.shopper.id, request.product.id
+    return QuoteKey(shopper, product, request.quantity) if shopper is not None and product is not None else None
 
 
 def _impersonal(request: QuoteRequest) -> QuoteRequest:

@@ -34,7 +34,7 @@ def bounded_by_strangers(
 
 
 def _asks_for_it(one: Observation) -> bool:
-    quoted = one.last_price_minor is not None or one.shown is not None
+    quoted = one.last_price_minor is not None or one.shown is not None or one.live is not None
     known = quoted or any(map(is_personal, one.inputs_used))
     return (
         known

@@ -7,6 +7,7 @@ batch of one. Requests that cannot be priced leave at step 1 with the reason.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from agent.api.schemas import QuoteRequest
 from agent.decision import Decision
@@ -23,6 +24,9 @@ from agent.selector import Selector
 from agent.timing import StepTimer
 from agent.tracing import batch_span
 
+_TRIES: Final = 3
+_BUSY: Final = Refusal(503, "Not available", "this shopper is being quoted this product by others; try again")
+
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
@@ -38,12 +42,31 @@ class Pipeline:
 
     def draft(self) -> "Pipeline":
         """The same pipeline for what-ifs: nothing is recorded, nobody counted, nothing left to chance."""
-        proposer, selector, recorder = self.proposer.uncounted(), self.selector.greedy(), self.recorder.draft()
-        return replace(self, proposer=proposer, selector=selector, recorder=recorder)
+        return replace(
+            self,
+            observer=self.observer.draft(),
+            proposer=self.proposer.uncounted(),
+            selector=self.selector.greedy(),
+            recorder=self.recorder.draft(),
+        )
 
     @batch_span
     def quote(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Decision | Refusal]:
-        """Price requests; answers come in their order, one decision or refusal each."""
+        """Price requests; answers come in their order, one decision or refusal each.
+
+        A request whose shopper was quoted another price by another process meanwhile goes through again.
+        """
+        answers = self._steps(requests, now)
+        for _ in range(_TRIES):
+            late = [row for row, answer in enumerate(answers) if answer is None]
+            if not late:
+                break
+            for row, again in zip(late, self._steps([requests[row] for row in late], now), strict=True):
+                answers[row] = again
+        return [_BUSY if answer is None else answer for answer in answers]
+
+    def _steps(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Decision | Refusal | None]:
+        """The seven steps, once; None where a decision came too late to be recorded."""
         timer = StepTimer()
 
         # 1 observe: events, profile and history become features and encoder states

@@ -36,6 +36,8 @@ from agent.records import (
     ShopperRecord,
 )
 from agent.refusal import FieldProblem, Refusal
+from agent.rules import MerchantRules, RuleBook
+from agent.rules.preview import Preview, preview
 from agent.score import PricedRow, RowScorer
 from agent.service import Learned, OutcomeReport, Readiness
 from agent.shoppers import ShopperBook
@@ -43,7 +45,7 @@ from agent.store import Store, StoreError
 from agent.store.codec import Offer
 from agent.store.erasure import Erased
 from agent.store.events import content_id
-from agent.tokens import TokenSigner, Verification
+from agent.tokens import TokenSigner, TokenStatus, Told, Verification
 from models.registry import Kind, Registry
 from models.weeks import week_of, week_start
 
@@ -66,6 +68,8 @@ class Parts:
     outcomes: OutcomeBook
     learner: Learner
     arrivals: Arrivals
+    rules: RuleBook
+    kill_switch: KillSwitch
     pipeline: Pipeline
     ranker: Ranker
     row_scorer: RowScorer
@@ -110,9 +114,20 @@ class Service:
         """What is known to have become of a quote."""
         return self._parts.store.outcomes_of(quote_id)
 
-    def verify(self, token: str) -> Verification:
-        """Check a quote's token."""
-        return self._parts.signer.verify(token, self._parts.clock.now())
+    def verify(self, token: str, told: Told | None = None) -> Verification:
+        """Check a quote's token against what is about to be sold, and whether its quote was bought already."""
+        found = self._parts.signer.verify(token, self._parts.clock.now())
+        if found.claims is None or found.status is not TokenStatus.VALID:
+            return found
+        mismatches = told.mismatches(found.claims) if told is not None else ()
+        bought = [o for o in self.outcomes_of(found.claims.quote_id) if o.type is OutcomeType.PURCHASED]
+        used_at = min((outcome.at for outcome in bought), default=None)
+        status = TokenStatus.MISMATCHED if mismatches else TokenStatus.USED if bought else TokenStatus.VALID
+        return Verification(status, found.claims, mismatches, used_at)
+
+    def public_keys(self) -> list[dict[str, str]]:
+        """The keys that check tokens, as JSON Web Keys."""
+        return self._parts.signer.published(self._parts.clock.now())
 
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
         """Record outcomes; a repeated report of one type for one quote changes nothing."""
@@ -195,6 +210,28 @@ class Service:
         """The same, sentence by sentence as each is ready."""
         return self._parts.explainer.tell_log(ask, LogFacts(self._parts.store), self._parts.clock.now())
 
+    @property
+    def rules(self) -> RuleBook:
+        """The merchant's rules."""
+        return self._parts.rules
+
+    @property
+    def kill_switch(self) -> KillSwitch:
+        """Holds all prices."""
+        return self._parts.kill_switch
+
+    def preview_rules(self, version: int) -> Preview:
+        """What the last day's quotes would be under a version of the rules, beside the rules in effect."""
+        parts = self._parts
+        now = parts.clock.now()
+        draft = parts.pipeline.draft()
+
+        def under(rules: MerchantRules) -> Reruns:
+            ruled = replace(draft, observer=draft.observer.under(rules))
+            return Reruns(ruled, parts.row_scorer, parts.shoppers, self._quoting)
+
+        return preview(parts.store, under(parts.rules.current(now)), under(parts.rules.rules(version)), now)
+
     def shopper(self, shopper_id: str) -> KnownShopper | None:
         """Everything that is kept of a shopper; None when that is nothing."""
         with self._quoting:
@@ -246,11 +283,6 @@ class Service:
                 fresh.learner.catch_up(fresh.store)
                 self._parts, self._changed, self._refused = fresh, None, {}
             return fresh.in_use
-
-    @property
-    def kill_switch(self) -> KillSwitch:
-        """What holds every price; turned here, the next quote knows."""
-        return self._parts.pipeline.observer.kill_switch
 
     def learned(self) -> Learned:
         """How far learning came, from the outcomes that this process knows of."""

@@ -28,6 +28,7 @@ from models.strategy import (
 )
 
 HOLD: Final = Strategy(Lever.HOLD, Anchor.REFERENCE, 0)
+QUOTED: Final = "the price that this shopper was quoted before; it stands while that quote lives"
 _MIN_SOLD: Final = 3
 _REASONS: Final = {
     Lever.HOLD: "no move is expected to pay",
@@ -112,6 +113,12 @@ def reference_proposal(observation: Observation, rationale: str) -> Proposal:
     return Proposal(HOLD, Source.REFERENCE, rationale, observation.reference_minor)
 
 
+def live_proposals(observation: Observation) -> list[Proposal]:
+    """The price that this shopper was quoted before, where one may stand."""
+    live, price = observation.live, observation.held_minor
+    return [] if live is None or price is None else [Proposal(live.strategy, live.source, QUOTED, price)]
+
+
 def retrieved_proposals(observation: Observation, past: Sequence[PastOutcome]) -> list[Proposal]:
     """The moves at which alike offers sold: their weighted mean and their lower quartile."""
     sold = [outcome for outcome in past if outcome.bought]
@@ -166,8 +173,8 @@ def move_strategy(move_pct: int, lever: Lever | None, rounding: Rounding = Round
 
 
 def distinct(proposals: Sequence[Proposal]) -> list[Proposal]:
-    """The first proposal of each price and lever, in the order given."""
-    seen: dict[tuple[int, Lever], Proposal] = {}
+    """The first proposal of each price and lever, in the order given; a live price stays beside its like."""
+    seen: dict[tuple[int, Lever, bool], Proposal] = {}
     for proposal in proposals:
-        seen.setdefault((proposal.raw_minor, proposal.strategy.lever), proposal)
+        seen.setdefault((proposal.raw_minor, proposal.strategy.lever, proposal.rationale is QUOTED), proposal)
     return list(seen.values())

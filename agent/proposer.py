@@ -17,6 +17,7 @@ from agent.proposals import (
     distinct,
     explored_proposals,
     facts_of,
+    live_proposals,
     model_proposals,
     numeric_proposals,
     reference_proposal,
@@ -44,20 +45,17 @@ class Proposed:
 class Proposer:
     """Joins the sources."""
 
-    def __init__(
-        self, evaluator: Evaluator, model: ModelProposer, search: Search, arrivals: Arrivals, *, explores: bool
-    ) -> None:
-        """`arrivals` hears of every request; with `explores` the draws' favourites are proposed too."""
+    def __init__(self, evaluator: Evaluator, model: ModelProposer, search: Search, arrivals: Arrivals) -> None:
+        """`arrivals` hears of every request; where the merchant explores the draws' favourites are proposed too."""
         self._evaluator = evaluator
         self._model = model
         self._search = search
         self._arrivals = arrivals
-        self._explores = explores
         self._counts = True
 
     def uncounted(self) -> "Proposer":
         """The same proposer for requests that nobody makes: arrivals do not hear of them."""
-        other = Proposer(self._evaluator, self._model, self._search, self._arrivals, explores=self._explores)
+        other = Proposer(self._evaluator, self._model, self._search, self._arrivals)
         other._counts = False
         return other
 
@@ -92,18 +90,19 @@ class Proposer:
                 retrieved.similar[row],
                 retrieved.past[row],
                 float(encoded.interest[row]),
-                PriceResponse(_lifts(expected.purchase[row]), not self._search.guard.merchant.never_above_reference),
+                PriceResponse(_lifts(expected.purchase[row]), observations[row].may_rise),
             )
             for row in timely
         ]
         left_ms = [observations[row].deadline_ms - timer.elapsed_ms for row in timely]
         written = self._model.propose(facts, left_ms, lambda: timer.elapsed_ms)
-        drawn = self._evaluator.respond(situations, grid(TRIED_MOVES, len(observations))) if self._explores else None
+        explores = any(observations[row].explores for row in timely)
+        drawn = self._evaluator.respond(situations, grid(TRIED_MOVES, len(observations))) if explores else None
         for row, known, model in zip(timely, facts, written, strict=True):
             observation = observations[row]
             best = self._search.best_moves(observation, expected.purchase[row], expected.satisfaction[row])
             found = numeric_proposals(observation, best, known)
-            if drawn is not None:
+            if drawn is not None and observation.explores:
                 wins = self._search.wins(observation, drawn, row)
                 found += explored_proposals(observation, wins, N_DRAWS, known)
             answers[row] = self._joined(observation, retrieved.past[row], model, found)
@@ -111,7 +110,7 @@ class Proposer:
 
     def _held(self, observation: Observation) -> Proposed:
         why = observation.holds_reference or "no time was left for more"
-        return Proposed((reference_proposal(observation, why),), Rung.REFERENCE)
+        return Proposed((reference_proposal(observation, why), *live_proposals(observation)), Rung.REFERENCE)
 
     def _joined(
         self,
@@ -125,6 +124,7 @@ class Proposer:
             *model_proposals(observation, model.written),
             *retrieved_proposals(observation, past),
             *numeric,
+            *live_proposals(observation),
         ]
         return Proposed(tuple(distinct(proposals)), model.rung)
 

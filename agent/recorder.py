@@ -19,13 +19,14 @@ from agent.proposer import Proposed
 from agent.records import AppliedPrice
 from agent.retriever import Retrieved
 from agent.selector import Selected
+from agent.store import Claim
 from agent.timing import StepTimer
 from agent.tokens import QuoteClaims, TokenSigner
 from models.online import Lesson
 
 TRIED_REFERENCE: Final = "the reference price, shown by chance so that other prices can be compared with it"
 
-Keep = Callable[[Sequence[Decision], Sequence[Mapping[str, JsonValue]]], None]
+Keep = Callable[[Sequence[Decision], Sequence[Mapping[str, JsonValue]], Sequence[Claim]], frozenset[str]]
 AppliedTo = Callable[[Iterable[str], datetime], Mapping[str, Sequence[AppliedPrice]]]
 
 
@@ -54,26 +55,34 @@ class Books:
 class Recorder:
     """Makes decisions of what the steps found, and keeps them."""
 
-    def __init__(self, books: Books, signer: TokenSigner, versions: Callable[[], Versions], ttl: timedelta) -> None:
-        """Quotes are valid for `ttl`."""
+    def __init__(
+        self, books: Books, signer: TokenSigner, versions: Callable[[], Versions], ttl: timedelta, *, holds: bool
+    ) -> None:
+        """Quotes are valid for `ttl`; with `holds` their prices stand so long."""
         self._books = books
         self._signer = signer
         self._versions = versions
         self._ttl = ttl
+        self._holds = holds
 
-    def record(self, outcomes: Sequence[Outcome], timer: StepTimer) -> list[Decision]:
-        """Sign and store decisions in one transaction; their timings end with the gateway's."""
+    def record(self, outcomes: Sequence[Outcome], timer: StepTimer) -> list[Decision | None]:
+        """Sign and store decisions in one transaction; their timings end with the gateway's.
+
+        None stands for a decision that came too late: another process quoted its shopper another price meanwhile.
+        """
         versions = self._versions()
         timings = dict(timer.steps_ms)
         decisions = self._announced([self._decision(outcome, versions, timings) for outcome in outcomes])
-        if decisions:
-            self._books.keep(decisions, [_asked(outcome.observation) for outcome in outcomes])
-        return decisions
+        if not decisions:
+            return []
+        claims = [_claim(outcome) for outcome in outcomes] if self._holds else []
+        late = self._books.keep(decisions, [_asked(outcome.observation) for outcome in outcomes], claims)
+        return [None if decision.id in late else decision for decision in decisions]
 
     def draft(self) -> "Recorder":
         """A recorder that keeps nothing: for what might have been."""
-        books = replace(self._books, keep=lambda _decisions, _requests: None)
-        return Recorder(books, self._signer, self._versions, self._ttl)
+        books = replace(self._books, keep=lambda *_: frozenset())
+        return Recorder(books, self._signer, self._versions, self._ttl, holds=False)
 
     def _announced(self, decisions: list[Decision]) -> list[Decision]:
         """Decisions with the reduction that may be announced, where a law says what from."""
@@ -86,9 +95,10 @@ class Recorder:
 
     def _decision(self, outcome: Outcome, versions: Versions, timings: Mapping[str, float]) -> Decision:
         observation, guarded, chosen = outcome.observation, outcome.guarded, outcome.selected.chosen
+        held = outcome.selected.held
         quote_id = str(uuid7())
-        valid_until = (observation.at + self._ttl).replace(microsecond=0)
-        disclosure = disclosed(observation, outcome.proposed.rung, guarded)
+        valid_until = held.valid_until if held is not None else (observation.at + self._ttl).replace(microsecond=0)
+        disclosure = disclosed(outcome)
         costed = not guarded.held
         return Decision(
             id=quote_id,
@@ -109,14 +119,14 @@ class Recorder:
             interest=float(outcome.encoded.interest[outcome.row]),
             confidence=outcome.selected.confidence if observation.holds_reference is None else 1.0,
             personalised=any(is_personal(name) for name in disclosure.inputs_used),
-            rung=outcome.proposed.rung,
+            rung=outcome.proposed.rung if held is None else held.rung,
             trail=guarded.trail,
             similar=outcome.retrieved.similar[outcome.row],
             evidence=outcome.retrieved.past[outcome.row],
             candidates=_ranked(outcome.selected.candidates) if costed else (),
             disclosure=disclosure,
             propensity=outcome.selected.propensity,
-            versions=versions,
+            versions=replace(versions, rules=f"rules/{observation.merchant.version}"),
             timing_ms=timings,
             token=self._signer.sign(self._claims(quote_id, observation, guarded.price_minor, valid_until)),
             lesson=outcome.lesson,
@@ -136,9 +146,12 @@ class Recorder:
         )
 
 
-def disclosed(observation: Observation, rung: Rung, guarded: Guarded) -> Disclosure:
-    """What the answer says of its inputs: those that entered."""
-    used = tuple(_entered(observation, rung, guarded))
+def disclosed(outcome: Outcome) -> Disclosure:
+    """What the answer says of its inputs: those that entered, when the price was made if one made before stands."""
+    observation, held = outcome.observation, outcome.selected.held
+    used = tuple(_entered(observation, outcome.proposed.rung, outcome.guarded))
+    if held is not None:
+        used = held.disclosure.inputs_used
     return disclose(
         personalised=any(is_personal(name) for name in used),
         inputs_used=used,
@@ -170,6 +183,14 @@ def _with_reduction(decision: Decision, log: Mapping[str, Sequence[AppliedPrice]
     applied = [one for one in log.get(decision.product_id, ()) if one.currency == decision.currency]
     found = reduction(applied, decision.price_minor, decision.at, days)
     return replace(decision, disclosure=replace(decision.disclosure, reduction=found))
+
+
+def _claim(outcome: Outcome) -> Claim:
+    """A price stands unless nothing personal may set it; it takes the place of one that may not stand any more."""
+    observation, held = outcome.observation, outcome.selected.held
+    holds = observation.holds_reference is None and not outcome.guarded.held
+    gone = observation.live is not None and held is None
+    return Claim(holds, observation.live.id if gone and observation.live is not None else None)
 
 
 def _asked(observation: Observation) -> Mapping[str, JsonValue]:

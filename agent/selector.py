@@ -5,16 +5,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agent.decision import Candidate
+from agent.decision import Candidate, Decision
 from agent.observation import Observation
+from agent.proposals import QUOTED
 from agent.scorer import Scored
-from agent.selection import Contest, Exploration, Selection, SelectionRules, select
-from models.value import Offers, Weights, utility
+from agent.selection import Contest, Exploration, Selection, select
+from models.value import Offers, utility
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The chosen candidate, all candidates with their probabilities, and how sure the choice is."""
+    """The chosen candidate, all candidates with their probabilities, and how sure the choice is.
+
+    `held` is the earlier decision whose price stands, None where the choice is a fresh one.
+    """
 
     candidates: tuple[Candidate, ...]
     index: int
@@ -22,6 +26,7 @@ class Selected:
     confidence: float
     abstained: bool
     tried: bool = False
+    held: Decision | None = None
 
     @property
     def chosen(self) -> Candidate:
@@ -37,19 +42,18 @@ class Selected:
 class Selector:
     """Weights, abstention and exploration as the merchant set them."""
 
-    def __init__(self, weights: Weights, rules: SelectionRules, rng: Callable[[], np.random.Generator]) -> None:
-        """`rng` makes the generator that exploration draws from."""
-        self._weights = weights
-        self._rules = rules
+    def __init__(self, rng: Callable[[], np.random.Generator], *, greedy: bool = False) -> None:
+        """`rng` makes the generator that exploration draws from; with `greedy` nothing is left to chance."""
         self._rng = rng
+        self._greedy = greedy
 
     def greedy(self) -> "Selector":
         """The same choice with nothing left to chance."""
-        return Selector(self._weights, replace(self._rules, exploration=Exploration.OFF, control_frac=0.0), self._rng)
+        return Selector(self._rng, greedy=True)
 
     def drawing_from(self, rng: Callable[[], np.random.Generator]) -> "Selector":
         """The same selector with other dice."""
-        return Selector(self._weights, self._rules, rng)
+        return Selector(rng, greedy=self._greedy)
 
     def select(self, observations: Sequence[Observation], scored: Sequence[Scored]) -> list[Selected]:
         """Choose for each observation."""
@@ -57,7 +61,13 @@ class Selector:
         return [self._one(o, one, rng) for o, one in zip(observations, scored, strict=True)]
 
     def _one(self, observation: Observation, scored: Scored, rng: np.random.Generator) -> Selected:
-        choice = select(self._contest(observation, scored), self._rules, rng)
+        standing = _standing(observation, scored)
+        if observation.live is not None and standing is not None:
+            return _stands(observation.live, scored, standing)
+        rules = observation.merchant.selection
+        if self._greedy:
+            rules = replace(rules, exploration=Exploration.OFF, control_frac=0.0)
+        choice = select(self._contest(observation, scored), rules, rng)
         return Selected(
             candidates=_marked(scored, choice),
             index=choice.index,
@@ -84,9 +94,8 @@ class Selector:
             scored.purchase_draws[at],
             scored.satisfaction_draws[at],
         )
-        return Contest(
-            scored.prices, utility(means, self._weights), utility(draws, self._weights), at, observation.shown
-        )
+        weights = observation.merchant.weights
+        return Contest(scored.prices, utility(means, weights), utility(draws, weights), at, observation.shown)
 
 
 def _marked(scored: Scored, choice: Selection) -> tuple[Candidate, ...]:
@@ -95,3 +104,19 @@ def _marked(scored: Scored, choice: Selection) -> tuple[Candidate, ...]:
         replace(candidate, probability=choice.probabilities[index], chosen=index == choice.index)
         for index, candidate in enumerate(scored.candidates)
     )
+
+
+def _standing(observation: Observation, scored: Scored) -> int | None:
+    """The candidate that is the price quoted before; None where there is none, or the gateway would move it."""
+    price = observation.held_minor
+    found = (i for i, c in enumerate(scored.candidates) if c.rationale is QUOTED and c.price_minor == price)
+    return next(found, None)
+
+
+def _stands(live: Decision, scored: Scored, index: int) -> Selected:
+    """The price of a live quote, with the chance it was shown by when it was chosen."""
+    candidates = tuple(
+        replace(candidate, probability=float(at == index), chosen=at == index)
+        for at, candidate in enumerate(scored.candidates)
+    )
+    return Selected(candidates, index, live.propensity, live.confidence, abstained=False, held=live)

@@ -12,8 +12,10 @@ from agent.kill_switch import KillSwitch
 from agent.privacy import KnownShopper
 from agent.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
 from agent.refusal import Refusal
+from agent.rules import RuleBook
+from agent.rules.preview import Preview
 from agent.store.erasure import Erased
-from agent.tokens import Verification
+from agent.tokens import Told, Verification
 from models.registry import Kind
 
 
@@ -58,8 +60,12 @@ class PricingService(Protocol):
         """What is known to have become of a quote."""
         ...
 
-    def verify(self, token: str) -> Verification:
-        """Check a quote's token."""
+    def verify(self, token: str, told: Told | None = None) -> Verification:
+        """Check a quote's token against what is about to be sold."""
+        ...
+
+    def public_keys(self) -> list[dict[str, str]]:
+        """The keys that check tokens, as JSON Web Keys."""
         ...
 
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
@@ -115,8 +121,17 @@ class PricingService(Protocol):
         ...
 
     @property
+    def rules(self) -> RuleBook:
+        """The merchant's rules."""
+        ...
+
+    @property
     def kill_switch(self) -> KillSwitch:
-        """What holds every price; turned here, the next quote knows."""
+        """Holds all prices."""
+        ...
+
+    def preview_rules(self, version: int) -> Preview:
+        """What the last day's quotes would be under a version of the rules, beside the rules in effect."""
         ...
 
     def learned(self) -> Learned:

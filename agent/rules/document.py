@@ -58,7 +58,7 @@ class RulesDocument(Strict):
 
     Attributes:
         exploration: Whether prices are varied to learn; `max_try` bounds how far, `control` is the share of quotes that
-            hold the reference price by chance.
+            hold the reference price by chance, `max_spread` caps how far one shopper's prices of a product lie apart.
     """
 
     limits: RuleLimits = RuleLimits()
@@ -68,6 +68,7 @@ class RulesDocument(Strict):
     exploration: Exploration | None = None
     max_try: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
     control: Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)] | None = None
+    max_spread: Share | None = None
 
     def over(self, settings: "RulesDocument") -> "RulesDocument":
         """These rules, the settings' where these say nothing; the settings know neither categories nor products."""
@@ -79,6 +80,7 @@ class RulesDocument(Strict):
             exploration=self.exploration or settings.exploration,
             max_try=settings.max_try if self.max_try is None else self.max_try,
             control=settings.control if self.control is None else self.control,
+            max_spread=settings.max_spread if self.max_spread is None else self.max_spread,
         )
 
     def limits_of(self, category: str, product_id: str) -> RuleLimits:

@@ -66,6 +66,9 @@ def _exploration(old: RulesDocument, new: RulesDocument) -> Iterator[str]:
     wanted = _ANY if new.max_try is None else new.max_try
     if after is not Exploration.OFF and wanted > held:
         yield f"everything: max_try from {held:.2%} to {'any' if new.max_try is None else f'{wanted:.2%}'}"
+    held, wanted = (_ANY if one.max_spread is None else one.max_spread for one in (old, new))
+    if wanted > held:
+        yield f"everything: max_spread from {held:.2%} to {'any' if new.max_spread is None else f'{wanted:.2%}'}"
 
 
 def _same_currency(one: Money, other: Money | None) -> bool:

@@ -52,6 +52,11 @@ class MerchantRules:
         own = [document.limits, *document.categories.values(), *document.products.values()]
         return any(one.max_change is not None and one.max_change < _UNBOUNDED_FRAC for one in own)
 
+    @property
+    def caps_spread(self) -> bool:
+        """Whether the prices that a shopper was shown lately must be looked up."""
+        return self.document.max_spread is not None
+
     @cached_property
     def _weights(self) -> Weights:
         given = self.document.weights
@@ -64,6 +69,7 @@ class MerchantRules:
             document.exploration or Exploration.OFF,
             control_frac=document.control or 0.0,
             max_try_frac=document.max_try,
+            max_spread_frac=document.max_spread,
         )
 
 

@@ -14,6 +14,7 @@ from agent.store.applied_prices import AppliedPriceRepository, applied_price
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
 from agent.store.codec import EncodedDecision, Offer, decode_decision, decode_offer, decode_request, encode_decision
+from agent.store.live_quotes import Claim, claim
 from agent.store.rows import IN_LIMIT, chunks
 from agent.store.tables import DECISIONS
 from agent.store.webhooks import put_messages
@@ -31,12 +32,20 @@ _COLUMNS: Final = tuple(c.name for c in DECISIONS.columns if c.name not in ("lev
 class DecisionRepository(AuditLog, AppliedPriceRepository):
     """Every price that was given, with all that led to it."""
 
-    def record_decisions(self, decisions: Sequence[Decision], requests: Sequence[Request | None] = ()) -> None:
+    def record_decisions(
+        self, decisions: Sequence[Decision], requests: Sequence[Request | None] = (), claims: Sequence[Claim] = ()
+    ) -> frozenset[str]:
         """Store, log and tell webhooks in one transaction, with the prices that everybody could pay.
 
         On return they survive a crash.
 
-        `requests` are what the decisions answer, if kept.
+        Args:
+            decisions: In order.
+            requests: What they answer, if kept.
+            claims: What they make of the prices that their shoppers were quoted before; none where prices do not hold.
+
+        Returns:
+            Ids of decisions that were not stored, since another price stands by now.
 
         Raises:
             InvalidRecord: A number is NaN or infinite; nothing was stored.
@@ -44,12 +53,21 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
         """
         kept = requests or [None] * len(decisions)
         rows = [_row(decision, request) for decision, request in zip(decisions, kept, strict=True)]
-        if rows:
-            with self._db.write() as connection:
+        if not rows:
+            return frozenset()
+        with self._db.write() as connection:
+            late: frozenset[str] = frozenset()
+            if claims:
+                self._db.serialise(connection, "audit")  # which logging would wait for anyway
+                late = claim(self._db, connection, decisions, claims)
+                rows = [row for row in rows if row["id"] not in late]
+            if rows:
                 connection.execute(insert(DECISIONS), rows)
-                self._apply(connection, filter(None, map(_open_to_all, decisions)))
-                put_messages(self._db, connection, [m for d in decisions for m in of_decision(d)], decisions[0].at)
+                stored = [decision for decision in decisions if decision.id not in late]
+                self._apply(connection, filter(None, map(_open_to_all, stored)))
+                put_messages(self._db, connection, [m for d in stored for m in of_decision(d)], stored[0].at)
                 self._log(connection, [decision_entry(row["id"], row["body"], row["personal"]) for row in rows])
+        return late
 
     def decision(self, decision_id: str) -> Decision | None:
         """The decision as recorded, or None when unknown."""

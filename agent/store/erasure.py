@@ -17,7 +17,7 @@ from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
 from agent.store.codec import EncodedDecision, decode_decision, decode_request
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
-from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, OUTCOMES, SHOPPERS
+from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, LIVE_QUOTES, OUTCOMES, SHOPPERS
 
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
 _UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -73,6 +73,7 @@ class ErasureRepository(AuditLog):
             self._blank(connection, decisions, outcomes)
             profile = connection.execute(delete(SHOPPERS).where(SHOPPERS.c.shopper_id == shopper_id)).rowcount
             events = connection.execute(delete(EVENTS).where(EVENTS.c.shopper_id == shopper_id)).rowcount
+            connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.shopper_id == shopper_id))
         self._db.shrink_log()
         return Erased(profile, events, len(decisions), len(outcomes), answers)
 
@@ -94,6 +95,7 @@ class ErasureRepository(AuditLog):
             outcomes = _ids(connection, OUTCOMES.c.outcome_id, past)
             self._blank(connection, decisions, outcomes)
             events = connection.execute(delete(EVENTS).where(EVENTS.c.at < behaved)).rowcount
+            connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.valid_until < moment))
             answers = connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.started_at < moment)).rowcount
         self._db.shrink_log()
         return Erased(0, events, len(decisions), len(outcomes), answers)

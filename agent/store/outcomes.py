@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, Row, Text, func, insert, select, type_coerce
 
-from agent.records import Attribute, EventRecord, OutcomeRecord
+from agent.records import Attribute, EventRecord, OutcomeRecord, OutcomeType
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
 from agent.store.column_types import micros
 from agent.store.events import WeekOf, insert_events
+from agent.store.live_quotes import forget
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import OUTCOMES
 
@@ -44,7 +45,8 @@ class OutcomeRepository(AuditLog):
         The purchase that `sale_of` makes of each new outcome is stored in the same transaction as `append_events`
         would, and returned where it was new: a crash leaves an outcome with its sale or neither.
 
-        Outcomes of quotes enter the audit log; those of offers made elsewhere are not ours to vouch for.
+        A purchase ends the price that stood for its shopper and product. Outcomes of quotes enter the audit log; those
+        of offers made elsewhere are not ours to vouch for.
         """
         if not records:
             return []
@@ -56,7 +58,9 @@ class OutcomeRepository(AuditLog):
             connection.execute(insert(OUTCOMES), _OUTCOME.parameters(fresh))
             sales = [] if sale_of is None else [sale for one in fresh if (sale := sale_of(one)) is not None]
             sold = insert_events(self._db, connection, sales, week_of)
-            self._log(connection, [outcome_entry(record) for record in fresh if record.quote_id is not None])
+            ours = [record for record in fresh if record.quote_id is not None]
+            self._log(connection, [outcome_entry(record) for record in ours])
+            forget(connection, {pair for record in ours if (pair := _bought(record)) is not None})
         return sold
 
     def known_outcomes(self, outcome_ids: Sequence[str]) -> set[str]:
@@ -145,6 +149,12 @@ def outcome_entry(record: OutcomeRecord) -> Entry:
     content = json.dumps(list(columns.values())).encode()
     personal = None if record.shopper_id is None else record.shopper_id.encode()
     return Entry(AuditKind.OUTCOME, record.outcome_id, content, personal)
+
+
+def _bought(record: OutcomeRecord) -> tuple[str, str] | None:
+    if record.type is not OutcomeType.PURCHASED or record.shopper_id is None or record.product_id is None:
+        return None
+    return record.shopper_id, record.product_id
 
 
 def _fresh(connection: Connection, records: Sequence[OutcomeRecord]) -> list[OutcomeRecord]:

@@ -1,0 +1,144 @@
+"""The price that a shopper was quoted for a product and quantity, while that quote lives: one, whichever process asks.
+
+A decision claims its price in the transaction that stores it. Decisions take turns there, so that of two that were made
+at once with different prices the second finds the first's and is made again.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Connection, Row, Select, Text, column, delete, select, values
+
+from agent.decision import Decision
+from agent.store.codec import EncodedDecision, decode_decision
+from agent.store.engine import Database
+from agent.store.rows import IN_LIMIT, Repository, chunks
+from agent.store.tables import DECISIONS, LIVE_QUOTES
+
+_KEY: Final = ("shopper_id", "product_id", "quantity")
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteKey:
+    """Who asks for how much of what."""
+
+    shopper_id: str
+    product_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a decision makes of the price that its shopper was quoted before.
+
+    Attributes:
+        holds: Its price stands from now on; if not, no price of this shopper, product and quantity does.
+        replaces: Id of the live quote that it saw and that may no longer stand.
+    """
+
+    holds: bool
+    replaces: str | None = None
+
+
+class LiveQuoteRepository(Repository):
+    """Quotes that hold."""
+
+    def live_quotes(self, keys: Collection[QuoteKey], now: datetime) -> dict[QuoteKey, Decision]:
+        """The decisions whose prices stand at a moment."""
+        found: dict[QuoteKey, Decision] = {}
+        with self._db.read() as connection:
+            for part in chunks(keys, IN_LIMIT):
+                query = _rows(part).add_columns(DECISIONS.c.body, DECISIONS.c.personal)
+                query = query.join(DECISIONS, DECISIONS.c.id == LIVE_QUOTES.c.quote_id)
+                for row in connection.execute(query.where(LIVE_QUOTES.c.valid_until > now)):
+                    found[_key(row)] = decode_decision(EncodedDecision(row.body, row.personal))
+        return found
+
+    def purge_live_quotes(self, before: datetime) -> int:
+        """Forget quotes that ended before a moment; returns how many."""
+        with self._db.write() as connection:
+            return connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.valid_until < before)).rowcount
+
+
+def claim(
+    db: Database, connection: Connection, decisions: Sequence[Decision], claims: Sequence[Claim]
+) -> frozenset[str]:
+    """Claim prices, in order; ids of the decisions that came too late: another price stands.
+
+    The caller has made writers take turns.
+    """
+    claimed = {key: (d, own) for d, own in zip(decisions, claims, strict=True) if (key := _key_of(d)) is not None}
+    if not claimed:
+        return frozenset()
+    standing = _standing(connection, list(claimed))
+    changed: dict[QuoteKey, dict[str, Any]] = {}
+    ended: list[QuoteKey] = []
+    late: set[str] = set()
+    for decision, own in zip(decisions, claims, strict=True):
+        key = _key_of(decision)
+        if key is None:
+            continue
+        row = standing.get(key)
+        if not own.holds:
+            if standing.pop(key, None) is not None:
+                ended.append(key)
+                changed.pop(key, None)
+            continue
+        if row is None or row["valid_until"] <= decision.at or row["quote_id"] == own.replaces:
+            standing[key] = changed[key] = _row(decision)
+        elif (row["price_minor"], row["currency"]) != (decision.price_minor, decision.currency):
+            late.add(decision.id)
+        elif row["valid_until"] < decision.valid_until:
+            standing[key] = changed[key] = {**row, "valid_until": decision.valid_until}
+    _write(db, connection, changed, ended)
+    return frozenset(late)
+
+
+def forget(connection: Connection, pairs: Collection[tuple[str, str]]) -> None:
+    """End what stands for shoppers and products: they bought."""
+    for shopper_id, product_id in pairs:
+        mine = (LIVE_QUOTES.c.shopper_id == shopper_id) & (LIVE_QUOTES.c.product_id == product_id)
+        connection.execute(delete(LIVE_QUOTES).where(mine))
+
+
+def _standing(connection: Connection, keys: Sequence[QuoteKey]) -> dict[QuoteKey, dict[str, Any]]:
+    return {_key(row): dict(row._mapping) for part in chunks(keys, IN_LIMIT) for row in connection.execute(_rows(part))}
+
+
+def _write(
+    db: Database, connection: Connection, changed: Mapping[QuoteKey, dict[str, Any]], ended: Sequence[QuoteKey]
+) -> None:
+    for key in ended:
+        mine = (LIVE_QUOTES.c.shopper_id == key.shopper_id) & (LIVE_QUOTES.c.product_id == key.product_id)
+        connection.execute(delete(LIVE_QUOTES).where(mine, LIVE_QUOTES.c.quantity == key.quantity))
+    if changed:
+        statement = db.insert(LIVE_QUOTES)
+        fresh = {c.name: statement.excluded[c.name] for c in LIVE_QUOTES.columns if c.name not in _KEY}
+        statement = statement.on_conflict_do_update(index_elements=list(_KEY), set_=fresh)
+        connection.execute(statement, list(changed.values()))
+
+
+def _rows(keys: Sequence[QuoteKey]) -> Select[Any]:
+    wanted = values(
+        column("shopper_id", Text), column("product_id", Text), column("quantity", BigInteger), name="wanted"
+    ).data([(key.shopper_id, key.product_id, key.quantity) for key in keys])
+    cte = wanted.cte("wanted")
+    same = [LIVE_QUOTES.c[name] == cte.c[name] for name in _KEY]
+    return select(*LIVE_QUOTES.columns).join_from(LIVE_QUOTES, cte, same[0] & same[1] & same[2])
+
+
+def _row(decision: Decision) -> dict[str, Any]:
+    names = (*_KEY, "price_minor", "currency", "valid_until")
+    return {name: getattr(decision, name) for name in names} | {"quote_id": decision.id}
+
+
+def _key_of(decision: Decision) -> QuoteKey | None:
+    if decision.shopper_id is None or decision.product_id is None:
+        return None
+    return QuoteKey(decision.shopper_id, decision.product_id, decision.quantity)
+
+
+def _key(row: Row[Any]) -> QuoteKey:
+    return QuoteKey(row.shopper_id, row.product_id, row.quantity)
