@@ -4,36 +4,30 @@ A token is a JSON Web Token signed with Ed25519 (RFC 8037). It names the shopper
 can read it, nobody can change it.
 """
 
-import hashlib
-import os
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from threading import Lock
+from time import monotonic
 from typing import Final, Literal
 
 import jwt
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.utils import base64url_decode, base64url_encode
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent.signing_keys import KeySet, TokenKeyError, load_keys, stamp
+
+__all__ = ["QuoteClaims", "TokenKeyError", "TokenSigner", "TokenStatus", "Told", "Verification"]
+
+FOLLOW_S: Final = 1.0  # a process signs with a new key this late at most; it checks with one at once
 _ALGORITHM: Final = "EdDSA"
 _TYPE: Final = "pricesmith-quote+jwt"  # other tokens signed with this key, should there ever be any, are not quotes
 _MAX_CHARS: Final = 8_192
 _JWS: Final = jwt.PyJWS(algorithms=[_ALGORITHM])  # the signature alone: time and content are checked here
-
-
-class TokenKeyError(RuntimeError):
-    """The signing key cannot be read or made."""
 
 
 class TokenStatus(StrEnum):
@@ -42,6 +36,10 @@ class TokenStatus(StrEnum):
     VALID = "valid"
     EXPIRED = "expired"
     TAMPERED = "tampered"
+    MISMATCHED = "mismatched"
+    """Genuine and in time, and for another quantity, product or shopper than was told."""
+    USED = "used"
+    """Genuine and in time, and its quote was bought already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +59,33 @@ class QuoteClaims:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """A token's status and what it holds; a tampered token holds nothing."""
+    """A token's status and what it holds; a tampered token holds nothing.
+
+    `mismatches` names what was told and is not in the token; `used_at` is when its quote was bought first.
+    """
 
     status: TokenStatus
     claims: QuoteClaims | None
+    mismatches: tuple[str, ...] = ()
+    used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a cart is about to sell, as far as it says so."""
+
+    quantity: int | None = None
+    product_id: str | None = None
+    shopper_id: str | None = None
+
+    def mismatches(self, claims: QuoteClaims) -> tuple[str, ...]:
+        """What the token does not promise; a token that names no shopper is anybody's, one without product no one's."""
+        wrong = {
+            "quantity": self.quantity is not None and self.quantity != claims.quantity,
+            "product_id": self.product_id is not None and self.product_id != claims.product_id,
+            "shopper_id": self.shopper_id is not None and claims.shopper_id not in (None, self.shopper_id),
+        }
+        return tuple(name for name, found in wrong.items() if found)
 
 
 class _Payload(BaseModel):
@@ -85,42 +106,41 @@ class _Payload(BaseModel):
 
 
 class TokenSigner:
-    """Signs and verifies with one Ed25519 key. Safe for several threads."""
+    """Signs with one Ed25519 key, verifies with those before it too. Safe for several threads."""
 
     def __init__(self, private_key: Ed25519PrivateKey) -> None:
-        """Use `private_key`; most callers want `load_or_create`."""
-        self._private = private_key
-        self._public = private_key.public_key()
-        raw = self._public.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self.key_id = base64url_encode(hashlib.sha256(raw).digest()[:12]).decode()
+        """Use `private_key` alone; most callers want `load_or_create`."""
+        self._keys = KeySet(private_key)
+        self._path: Path | None = None
+        self._stamp: tuple[int, ...] = ()
+        self._looked_at = 0.0
+        self._lock = Lock()
 
     @classmethod
     def load_or_create(cls, path: Path) -> "TokenSigner":
-        """Load the PEM key at `path`, made first (mode 0600) where there is none.
-
-        Processes that start together all end up with the same key: the file appears whole or not at all, and the
-        first one stands.
+        """The keys at `path`, made first where there are none; rotations by other processes are followed.
 
         Raises:
             TokenKeyError: The file is no Ed25519 key, or cannot be read or written.
         """
-        try:
-            if not path.exists():
-                _create_key_file(path)
-            pem = path.read_bytes()
-        except OSError as error:
-            raise TokenKeyError(f"signing key {path} cannot be used: {error}; remedy: a writable folder") from error
-        try:
-            key = load_pem_private_key(pem, password=None)
-        except (ValueError, TypeError) as error:
-            raise TokenKeyError(f"{path} is not a PEM private key; remedy: restore it from a backup") from error
-        if not isinstance(key, Ed25519PrivateKey):
-            raise TokenKeyError(f"{path} holds a {type(key).__name__}; allowed: Ed25519; remedy: restore the key")
-        return cls(key)
+        before, keys = stamp(path), load_keys(path)
+        signer = cls(keys.private)
+        signer._keys, signer._path, signer._stamp, signer._looked_at = keys, path, before, monotonic()
+        return signer
+
+    @property
+    def key_id(self) -> str:
+        """Of the key that signs now."""
+        return self._current().key_id
 
     def public_pem(self) -> str:
         """The public key for carts that verify by themselves."""
-        return self._public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        public = self._current().private.public_key()
+        return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def published(self, now: datetime) -> list[dict[str, str]]:
+        """The public keys whose tokens may still be valid, as JSON Web Keys."""
+        return self._current(at_once=True).published(now)
 
     def sign(self, claims: QuoteClaims) -> str:
         """The token. Absent product or shopper are left out."""
@@ -135,20 +155,23 @@ class TokenSigner:
             iat=int(claims.issued_at.timestamp()),
             exp=int(claims.valid_until.timestamp()),
         )
-        headers = {"kid": self.key_id, "typ": _TYPE}
-        return jwt.encode(payload.model_dump(exclude_none=True), self._private, _ALGORITHM, headers)
+        keys = self._current()
+        headers = {"kid": keys.key_id, "typ": _TYPE}
+        return jwt.encode(payload.model_dump(exclude_none=True), keys.private, _ALGORITHM, headers)
 
     def seal(self, message: bytes) -> str:
         """A signature over something that is no token."""
-        return base64url_encode(self._private.sign(message)).decode()
+        return base64url_encode(self._current().private.sign(message)).decode()
 
     def is_sealed(self, message: bytes, seal: str) -> bool:
-        """Whether this key signed a message."""
-        try:
-            self._public.verify(base64url_decode(seal), message)
-        except (InvalidSignature, ValueError):
-            return False
-        return True
+        """Whether this key, or one before it, signed a message."""
+        for public in self._current(at_once=True).for_seals():
+            try:
+                public.verify(base64url_decode(seal), message)
+            except (InvalidSignature, ValueError):
+                continue
+            return True
+        return False
 
     def verify(self, token: str, now: datetime) -> Verification:
         """Check signature, then time. An expired token still shows its price, a tampered one shows nothing."""
@@ -161,12 +184,32 @@ class TokenSigner:
         if len(token) > _MAX_CHARS or not _is_canonical(token):
             return None
         try:
-            signed = _JWS.decode_complete(token, self._public, [_ALGORITHM])
-            if signed["header"].get("typ") != _TYPE or signed["header"].get("kid") != self.key_id:
+            header = jwt.get_unverified_header(token)
+            named = header.get("kid")
+            public = self._current().for_tokens(named) or self._current(at_once=True).for_tokens(named)
+            if public is None or header.get("typ") != _TYPE:
                 return None
+            signed = _JWS.decode_complete(token, public, [_ALGORITHM])
             return _claims(_Payload.model_validate_json(signed["payload"]))
         except (jwt.InvalidTokenError, ValidationError):
             return None
+
+    def _current(self, *, at_once: bool = False) -> KeySet:
+        """The keys, read again when their files changed; `at_once` looks now, else every `FOLLOW_S`.
+
+        Files that cannot be read now leave the keys that are known in use.
+        """
+        if self._path is None or not (at_once or monotonic() - self._looked_at > FOLLOW_S):
+            return self._keys
+        with self._lock:
+            found = stamp(self._path)
+            if found != self._stamp and self._path.exists():
+                try:
+                    self._keys, self._stamp = load_keys(self._path), found
+                except TokenKeyError:
+                    return self._keys
+            self._looked_at = monotonic()
+        return self._keys
 
 
 def _claims(payload: _Payload) -> QuoteClaims:
@@ -191,29 +234,3 @@ def _is_canonical(token: str) -> bool:
         return all(base64url_encode(base64url_decode(part)).decode() == part for part in token.split("."))
     except ValueError:
         return False
-
-
-def _create_key_file(path: Path) -> None:
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(pem)
-            handle.flush()
-            os.fsync(handle.fileno())
-        try:
-            os.link(temporary, path)  # unlike a rename, never replaces a key that another process made meanwhile
-        except FileExistsError:
-            return
-        _sync_folder(path.parent)
-    finally:
-        os.unlink(temporary)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

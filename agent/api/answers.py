@@ -213,7 +213,10 @@ class RecommendationsAnswer(BaseModel):
 
 
 class VerifyAnswer(BaseModel):
-    """Whether a token holds, and what it promises; a tampered one promises nothing."""
+    """Whether a token holds, and what it promises; a tampered one promises nothing.
+
+    `mismatches` names what the request told and the token does not promise; `used_at` is when its quote was bought.
+    """
 
     status: TokenStatus
     quote_id: str | None = None
@@ -222,6 +225,8 @@ class VerifyAnswer(BaseModel):
     shopper_id: str | None = None
     quantity: int | None = None
     valid_until: datetime | None = None
+    mismatches: list[str] = []
+    used_at: datetime | None = None
 
 
 class ReasonAnswer(BaseModel):
@@ -277,6 +282,23 @@ def outcome_answer(outcome: OutcomeRecord) -> OutcomeAnswer:
     )
 
 
+class KeyAnswer(BaseModel):
+    """One public key (RFC 8037)."""
+
+    kty: str
+    crv: str
+    x: str
+    kid: str
+    use: str
+    alg: str
+
+
+class KeysAnswer(BaseModel):
+    """A JSON Web Key Set (RFC 7517): the keys of tokens that may still be valid, the one that signs now first."""
+
+    keys: list[KeyAnswer]
+
+
 def verify_answer(verification: Verification) -> VerifyAnswer:
     """What a token is worth."""
     claims = verification.claims
@@ -290,6 +312,8 @@ def verify_answer(verification: Verification) -> VerifyAnswer:
         shopper_id=claims.shopper_id,
         quantity=claims.quantity,
         valid_until=claims.valid_until,
+        mismatches=list(verification.mismatches),
+        used_at=verification.used_at,
     )
 
 

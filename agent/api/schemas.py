@@ -224,9 +224,12 @@ class OutcomeIn(Strict):
 
 
 class VerifyRequest(Strict):
-    """A quote's token."""
+    """A quote's token, and what is about to be sold with it, as far as the cart says so."""
 
     token: Annotated[str, Field(min_length=1, max_length=8_192)]
+    quantity: Quantity | None = None
+    product_id: Id | None = None
+    shopper_id: Id | None = None
 
 
 class BatchItem(Strict):

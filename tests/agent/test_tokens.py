@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.tokens import QuoteClaims, TokenKeyError, TokenSigner, TokenStatus, Verification
+from agent.signing_keys import LONGEST_QUOTE, rotate
+from agent.tokens import QuoteClaims, TokenKeyError, TokenSigner, TokenStatus, Told, Verification
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _CLAIMS = QuoteClaims("q1", "p1", "s1", 2, 279, "USD", 2, _NOW, _NOW + timedelta(minutes=15))
@@ -222,3 +223,84 @@ def test_a_folder_that_cannot_hold_a_key_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(TokenKeyError, match=r"signing\.pem"):
         TokenSigner.load_or_create(tmp_path / "file" / "signing.pem")
+
+
+def test_after_a_rotation_old_tokens_verify_and_new_ones_name_the_new_key(tmp_path: Path) -> None:
+    path = tmp_path / "signing.pem"
+    running = TokenSigner.load_or_create(path)
+    old_id, old_token, seal = running.key_id, running.sign(_CLAIMS), running.seal(b"head")
+    rotated = rotate(path, _NOW)
+
+    assert TokenSigner.load_or_create(path).key_id == rotated.key_id != old_id
+    fresh = TokenSigner.load_or_create(path)
+    for signer in (running, fresh):  # the running one learns of the new key from the first token that names it
+        assert signer.verify(fresh.sign(_CLAIMS), _NOW).status is TokenStatus.VALID
+        assert signer.verify(old_token, _NOW).status is TokenStatus.VALID
+        assert signer.is_sealed(b"head", seal)
+    assert running.key_id == rotated.key_id
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_process_that_does_not_know_of_a_rotation_yet_signs_tokens_that_verify(tmp_path: Path) -> None:
+    path = tmp_path / "signing.pem"
+    running = TokenSigner.load_or_create(path)
+    rotate(path, _NOW)
+    rotate(path, _NOW)
+
+    assert TokenSigner.load_or_create(path).verify(running.sign(_CLAIMS), _NOW).status is TokenStatus.VALID
+
+
+def test_a_distrusted_key_voids_its_tokens_and_keeps_its_seals(tmp_path: Path) -> None:
+    path = tmp_path / "signing.pem"
+    running = TokenSigner.load_or_create(path)
+    token, seal = running.sign(_CLAIMS), running.seal(b"head")
+    rotate(path, _NOW, distrust=True)
+
+    for signer in (TokenSigner.load_or_create(path),):
+        assert signer.verify(token, _NOW) == _TAMPERED
+        assert signer.is_sealed(b"head", seal)
+        assert len(signer.published(_NOW)) == 1
+
+
+def test_published_keys_check_tokens_offline_until_the_last_of_them_ended(tmp_path: Path) -> None:
+    path = tmp_path / "signing.pem"
+    token = TokenSigner.load_or_create(path).sign(_CLAIMS)
+    rotate(path, _NOW)
+    signer = TokenSigner.load_or_create(path)
+    keys = jwt.PyJWKSet(signer.published(_NOW))
+    named = jwt.get_unverified_header(token)["kid"]
+    payload = jwt.decode(token, keys[named], ["EdDSA"], options={"verify_exp": False, "verify_iat": False})
+
+    assert payload["price_minor"] == 279
+    assert [key["kid"] for key in signer.published(_NOW)] == [signer.key_id, named]
+    assert [key["kid"] for key in signer.published(_NOW + LONGEST_QUOTE)] == [signer.key_id]
+    assert signer.verify(token, _NOW + timedelta(days=30)).status is TokenStatus.EXPIRED
+
+
+def test_a_damaged_list_of_retired_keys_is_refused(tmp_path: Path) -> None:
+    TokenSigner.load_or_create(tmp_path / "signing.pem")
+    (tmp_path / "retired.json").write_text('[{"kid": "a"}]')
+
+    with pytest.raises(TokenKeyError, match=r"retired\.json"):
+        TokenSigner.load_or_create(tmp_path / "signing.pem")
+
+
+@pytest.mark.parametrize(
+    ("told", "mismatches"),
+    [
+        (Told(), ()),
+        (Told(2, "p1", "s1"), ()),
+        (Told(quantity=3), ("quantity",)),
+        (Told(product_id="p2"), ("product_id",)),
+        (Told(1, "p2", "s2"), ("quantity", "product_id", "shopper_id")),
+    ],
+)
+def test_what_is_sold_must_be_what_was_quoted(told: Told, mismatches: tuple[str, ...]) -> None:
+    assert told.mismatches(_CLAIMS) == mismatches
+
+
+def test_a_token_without_shopper_is_anybodys_and_one_without_product_fits_none() -> None:
+    anonymous = replace(_CLAIMS, shopper_id=None, product_id=None)
+
+    assert Told(shopper_id="s2").mismatches(anonymous) == ()
+    assert Told(product_id="p1").mismatches(anonymous) == ("product_id",)
