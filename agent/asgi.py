@@ -9,7 +9,9 @@ from agent.api.context import Opened
 from agent.assembly import open_service, open_store
 from agent.clock import SystemClock
 from agent.keys import KeyRing
+from agent.merchants import MerchantError, Merchants, settings_of
 from agent.settings import Settings
+from agent.shared_models import SharedModels
 from agent.tracing import export_to
 
 
@@ -27,7 +29,16 @@ def open_everything(settings: Settings) -> Opened:
     store = open_store(settings, clock)
     secret = settings.bootstrap_key
     keys = KeyRing(store, clock, secret.get_secret_value() if secret is not None else None)
-    service = open_service(settings, store, clock)
+    shared, merchants = SharedModels(), Merchants(settings, store, clock)
+    service = open_service(settings, store, clock, shared)
     gc.collect()
     gc.freeze()  # what is loaded stays: looking through it again and again would hold requests up
-    return Opened(service=service, store=store, keys=keys)
+
+    def open_merchant(merchant: str) -> Opened:
+        if not merchants.live(merchant):
+            raise MerchantError(f"there is no merchant {merchant!r}")
+        own = settings_of(settings, merchant)
+        theirs = open_store(own, clock)
+        return Opened(service=open_service(own, theirs, clock, shared), store=theirs, keys=keys)
+
+    return Opened(service=service, store=store, keys=keys, open_merchant=open_merchant)

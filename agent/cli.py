@@ -11,6 +11,7 @@ from agent.commands import (
     data,
     explain,
     keys,
+    merchants,
     models,
     pricing,
     prompts,
@@ -40,6 +41,7 @@ app.command("train")(models.train)
 app.add_typer(data.import_app, name="import")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(merchants.app, name="merchants")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(rules.app, name="rules")
 app.add_typer(shoppers.app, name="shoppers")

@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Final
 
 from agent.clock import Clock
+from agent.settings import DEFAULT_MERCHANT
 from agent.store import ApiKeyRecord, Store
 
 BOOTSTRAP_KEY_ID: Final = "bootstrap"
@@ -47,7 +48,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as its owner may see it: without the secret."""
+    """A key as its owner may see it: without the secret. `per_minute` None leaves the limit to the settings."""
 
     key_id: str
     name: str
@@ -56,6 +57,8 @@ class ApiKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    merchant: str = DEFAULT_MERCHANT
+    per_minute: int | None = None
 
     def allows(self, scope: Scope) -> bool:
         """Whether the key has the scope; admin implies all."""
@@ -105,7 +108,15 @@ class KeyRing:
             self._bootstrap_digest = _digest(_strong_enough(bootstrap_key))
         self._bootstrap = ApiKey(BOOTSTRAP_KEY_ID, "from the settings", frozenset({Scope.ADMIN}), clock.now())
 
-    def create(self, name: str, scopes: Collection[Scope], expires_at: datetime | None = None) -> CreatedKey:
+    def create(
+        self,
+        name: str,
+        scopes: Collection[Scope],
+        expires_at: datetime | None = None,
+        *,
+        merchant: str = DEFAULT_MERCHANT,
+        per_minute: int | None = None,
+    ) -> CreatedKey:
         """Make and store a key.
 
         Raises:
@@ -125,9 +136,27 @@ class KeyRing:
             scopes=" ".join(sorted(set(scopes))),
             created_at=now,
             expires_at=expires_at,
+            merchant=merchant,
+            per_minute=per_minute,
         )
         self._store.insert_key(record)
         return CreatedKey(_api_key(record), text)
+
+    def rotate(self, key_id: str, old_until: datetime) -> CreatedKey:
+        """Make a key of the same name, scopes and expiry; the old one lives on until `old_until` at the latest.
+
+        Raises:
+            ApiKeyError: There is no such key, or it is not live.
+        """
+        now = self._clock.now()
+        record = self._store.key(key_id)
+        if record is None or not (old := _api_key(record)).is_live(now):
+            raise ApiKeyError(f"no live key has the id {key_id[:40]!r}; remedy: pricesmith keys list")
+        made = self.create(old.name, old.scopes, old.expires_at, merchant=old.merchant, per_minute=old.per_minute)
+        self._store.expire_key(key_id, old_until if old.expires_at is None else min(old_until, old.expires_at))
+        with self._lock:
+            self._cache.clear()
+        return made
 
     def verify(self, text: str) -> ApiKey | None:
         """The live key that `text` is, or None: unknown, wrong, revoked and expired look the same from outside."""
@@ -201,4 +230,6 @@ def _api_key(record: ApiKeyRecord) -> ApiKey:
         expires_at=record.expires_at,
         revoked_at=record.revoked_at,
         last_used_at=record.last_used_at,
+        merchant=record.merchant,
+        per_minute=record.per_minute,
     )

@@ -126,3 +126,29 @@ class ShopperRecord:
     shopper_id: str
     profile: Mapping[str, Attribute]
     personalisation: bool = True
+
+
+class RuleEventKind(StrEnum):
+    """What was decided of one version of the merchant's rules."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    ACTIVATED = "activated"
+    ENDED = "ended"
+    """The activation `of_seq` is taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleEvent:
+    """One decision on one version; `document` (JSON) comes with its proposal, the times with its activation."""
+
+    seq: int
+    kind: RuleEventKind
+    version: int
+    at: datetime
+    by: str
+    note: str
+    document: str | None = None
+    active_from: datetime | None = None
+    active_until: datetime | None = None
+    of_seq: int | None = None

@@ -1,11 +1,14 @@
 """Settings: one frozen object, read from the environment (`PRICESMITH_...`) where the app or a command starts."""
 
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agent.selection import Exploration
+
+DEFAULT_MERCHANT: Final = "default"
 
 
 class Settings(BaseSettings):
@@ -18,6 +21,15 @@ class Settings(BaseSettings):
 
     database_url: str | None = None
     """`postgresql://...` for PostgreSQL; none keeps SQLite in the data folder."""
+
+    merchant: str = DEFAULT_MERCHANT
+    """Whose data commands act on; the HTTP service serves all merchants, each by its own keys."""
+
+    open_merchants: int = Field(default=8, ge=1)
+    """How many merchants besides the default one stay open while nobody asks for them."""
+
+    rate_limit_per_minute: int | None = Field(default=None, ge=1)
+    """Requests a minute that a key without a limit of its own may make of one process; none: any number."""
 
     bootstrap_key: SecretStr | None = None
     """An API key that works from the start, with every scope; at least 16 characters."""
@@ -33,6 +45,9 @@ class Settings(BaseSettings):
 
     quote_ttl_s: int = Field(default=900, ge=1, le=86_400)
     """How long a quote is valid, seconds."""
+
+    stable_prices: bool = True
+    """Whether a shopper who asks again for a product and quantity gets the same price while the first quote lives."""
 
     default_deadline_ms: int = Field(default=1_000, ge=1, le=60_000)
     """Deadline of a quote that brings none."""

@@ -7,6 +7,7 @@ must agree with it. Both read the folder that `export_encoder` writes: merged we
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -58,6 +59,7 @@ class _Batched(ABC):
     def __init__(self, folder: Path, version: str) -> None:
         self._tokenizer = TextTokenizer(folder)
         self._version = version
+        self._turn = Lock()  # merchants share what is loaded; a compiled graph serves one thread at a time
 
     @property
     def version(self) -> str:
@@ -70,7 +72,9 @@ class _Batched(ABC):
         order = np.argsort([len(text) for text in texts], kind="stable")
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
-            vectors[rows] = self._forward(*self._tokenizer([texts[row] for row in rows]))
+            tokens = self._tokenizer([texts[row] for row in rows])
+            with self._turn:
+                vectors[rows] = self._forward(*tokens)
         return vectors
 
     @abstractmethod

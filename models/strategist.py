@@ -9,6 +9,7 @@ levers, at least `MOVE_GAP_PCT` apart, fill the rest.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -60,7 +61,7 @@ class Written:
 
 
 class Strategist:
-    """Generates strategies; one instance serves one thread at a time."""
+    """Generates strategies; threads take turns."""
 
     def __init__(self, layers: LlamaLayers, heads: dict[str, Tensor], tokenizer: Tokenizer, version: str) -> None:
         """Take the language model, `embedding` and `head` `(VOCABULARY, width)` of the strategy tokens, a tokenizer."""
@@ -69,10 +70,11 @@ class Strategist:
         self._head = heads["head"].to(layers.dtype)
         self._tokenizer = tokenizer
         self.version = version
+        self._turn = Lock()
 
     def propose(self, requests: Sequence[ProposalRequest], k: int = 8) -> list[list[Written]]:
         """Up to `k` distinct strategies a request, best first; fewer only when the grammar allows fewer."""
-        with torch.inference_mode():
+        with self._turn, torch.inference_mode():
             return self._propose(requests, k)
 
     def _propose(self, requests: Sequence[ProposalRequest], k: int) -> list[list[Written]]:

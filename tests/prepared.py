@@ -47,8 +47,12 @@ class World:
         return World(target, self.shopper, self.bought, self.never_bought)
 
     def settings(self, **changes: object) -> Settings:
-        """Settings for this folder; a long deadline, so that a slow machine answers from the same rung."""
-        return Settings.model_validate({"data_dir": self.folder, "default_deadline_ms": 30_000, **changes})
+        """Settings for this folder; a long deadline, so that a slow machine answers from the same rung.
+
+        Prices do not hold unless a test says so: most vary one request of one shopper.
+        """
+        base = {"data_dir": self.folder, "default_deadline_ms": 30_000, "stable_prices": False}
+        return Settings.model_validate(base | changes)
 
     def service(self, **changes: object) -> Service:
         """A running service; the caller closes it."""

@@ -15,17 +15,29 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from agent.api.context import CONTEXT, AppContext, Opened, context_of
-from agent.api.controllers import FeedbackController, QuoteController, livez, metrics, readyz
+from agent.api.controllers import (
+    FeedbackController,
+    QuoteController,
+    livez,
+    metrics,
+    own_metrics,
+    own_public_keys,
+    public_keys,
+    readyz,
+)
 from agent.api.explanations import ExplanationController
 from agent.api.housekeeping import deliver_webhooks, follow_models, keep_house
 from agent.api.logs import service_log, where
 from agent.api.metrics import Metrics
 from agent.api.observed import REQUEST_ID, ObservedApp
 from agent.api.problems import Problem, to_response
+from agent.api.rule_versions import RuleVersionsController
 from agent.api.rules import RulesController
 from agent.api.shoppers import ShopperController
+from agent.api.tenants import TENANTS, Tenants
 from agent.api.webhooks import WebhookController
 from agent.lane import Lane, LaneClosedError, LaneFullError
+from agent.rate_limits import RateLimiter
 from agent.settings import Settings
 from agent.store import InvalidRecord, StoreError, StoreUnavailable
 
@@ -44,14 +56,17 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Opened]) -> Li
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         opened = await anyio.to_thread.run_sync(open_all, settings)
         lane = Lane(opened.service.quote, limit=settings.queue_limit)
-        app.state[CONTEXT] = context = AppContext(settings, opened, lane, CapacityLimiter(_THREADS), measured)
-        beside = [asyncio.create_task(task(context, log)) for task in (keep_house, follow_models, deliver_webhooks)]
+        limits = RateLimiter(settings.rate_limit_per_minute)
+        app.state[CONTEXT] = context = AppContext(settings, opened, lane, CapacityLimiter(_THREADS), measured, limits)
+        app.state[TENANTS] = tenants = Tenants(context, settings.open_merchants)
+        beside = [asyncio.create_task(task(tenants, log)) for task in (keep_house, follow_models, deliver_webhooks)]
         try:
             yield
         finally:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            await tenants.close()
             await lane.close()
             await anyio.to_thread.run_sync(opened.service.close)
 
@@ -76,10 +91,14 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Opened]) -> Li
             ExplanationController,
             FeedbackController,
             RulesController,
+            RuleVersionsController,
             ShopperController,
             WebhookController,
             livez,
             readyz,
+            public_keys,
+            own_public_keys,
+            own_metrics,
             metrics,
         ],
         lifespan=[lifespan],

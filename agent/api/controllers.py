@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from agent.api.answers import (
     AcceptedAnswer,
     BatchAnswer,
+    KeysAnswer,
     OutcomeAnswer,
     OutcomeRow,
     OutcomesAnswer,
@@ -49,6 +50,7 @@ from agent.decision import Decision
 from agent.keys import Scope
 from agent.records import OutcomeRecord
 from agent.refusal import FieldProblem, Refusal
+from agent.tokens import Told
 
 AnyRequest = Request[Any, Any, Any]
 Include = Annotated[str | None, QueryParameter(description="`candidates` adds every candidate that was scored.")]
@@ -103,18 +105,19 @@ class QuoteController(Controller):
 
     @post("/verify", status_code=200, operation_class=documented(VerifyRequest, VerifyAnswer), summary="Check a token")
     async def verify(self, request: AnyRequest) -> Response[bytes]:
-        """Whether a quote's token is valid, expired or tampered with, and the price that it holds."""
+        """Whether a token is valid, expired, tampered with, for something else or used, and the price that it holds."""
 
         async def work(value: Any, context: AppContext) -> VerifyAnswer:
-            return verify_answer(await context.run(context.opened.service.verify, validate(_VERIFY, value).token))
+            asked = validate(_VERIFY, value)
+            told = Told(asked.quantity, asked.product_id, asked.shopper_id)
+            return verify_answer(await context.run(context.opened.service.verify, asked.token, told))
 
         return await answer(request, Scope.QUOTES, work)
 
     @get("/{quote_id:str}", operation_class=documented(None, RecordedQuote), summary="Read a decision")
     async def recorded(self, request: AnyRequest, quote_id: QuoteId) -> Response[bytes]:
         """The decision as recorded, with candidates, trail and what became of it."""
-        await authorise(request, Scope.MERCHANT)
-        context = context_of(request)
+        context = await authorise(request, Scope.MERCHANT)
         decision = await context.run(context.opened.service.decision, quote_id)
         if decision is None:
             raise Problem(404, f"there is no quote {quote_id[:80]!r}")
@@ -125,8 +128,7 @@ class QuoteController(Controller):
     @get("/{quote_id:str}/reasons", operation_class=documented(None, ReasonsAnswer), summary="Why no lower price")
     async def reasons(self, request: AnyRequest, quote_id: QuoteId) -> Response[bytes]:
         """The personal inputs that raised the price most, at most four, found by leaving each out in turn."""
-        await authorise(request, Scope.MERCHANT)
-        context = context_of(request)
+        context = await authorise(request, Scope.MERCHANT)
         found = await context.run(context.opened.service.reasons, quote_id)
         if found is None:
             raise Problem(404, f"there is no quote {quote_id[:80]!r}, or what it answered was erased")
@@ -216,6 +218,15 @@ def livez() -> dict[str, str]:
     return {"status": "alive"}
 
 
+@get("/.well-known/jwks.json", operation_class=documented(None, KeysAnswer, (), also=(503,)), tags=["operations"])
+async def public_keys(request: AnyRequest) -> Response[bytes]:
+    """The public keys for checking tokens offline; read them again when a token names one that is not among them."""
+    context = context_of(request)
+    keys = await context.run(context.opened.service.public_keys)
+    body = KeysAnswer.model_validate({"keys": keys}).model_dump_json().encode()
+    return Response(body, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})
+
+
 @get("/readyz", operation_class=documented(None, ReadyAnswer, (), also=(503,)), tags=["operations"])
 async def readyz(request: AnyRequest) -> Response[bytes]:
     """Models, index and store are ready; 503 with the reason when not."""
@@ -231,9 +242,28 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
     """Prometheus metrics."""
     context = context_of(request)
     if not context.settings.metrics_public:
-        await authorise(request, Scope.ADMIN)
+        caller = await authorise(request, Scope.ADMIN)
+        if caller.metrics is not context.metrics:
+            raise Problem(403, "these are the default merchant's metrics; allowed: /v1/metrics")
     context.metrics.learned(context.opened.service.learned())
     return Response(context.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@get("/v1/metrics", tags=["operations"], media_type="text/plain; version=0.0.4", security=_SECURITY)
+async def own_metrics(request: AnyRequest) -> Response[bytes]:
+    """The merchant's own Prometheus metrics; `/metrics` are the default merchant's."""
+    context = await authorise(request, Scope.MERCHANT)
+    context.metrics.learned(context.opened.service.learned())
+    return Response(context.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@get("/v1/keys", operation_class=documented(None, KeysAnswer), tags=["operations"], security=_SECURITY)
+async def own_public_keys(request: AnyRequest) -> Response[bytes]:
+    """The public keys of the key's merchant; `/.well-known/jwks.json` are the default merchant's."""
+    context = await authorise(request, Scope.QUOTES)
+    keys = await context.run(context.opened.service.public_keys)
+    body = KeysAnswer.model_validate({"keys": keys}).model_dump_json().encode()
+    return Response(body, media_type="application/json")
 
 
 async def _outcome_rows(rows: list[Any], context: AppContext, now: datetime) -> OutcomesAnswer:

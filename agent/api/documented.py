@@ -9,7 +9,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 from agent.api.problems import PROBLEM_JSON, TITLES, ProblemDetails
 
-_ERRORS = (400, 401, 403, 404, 409, 413, 415, 422, 503)
+_ERRORS = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from math import ceil
 from typing import Any, Final
 
 from litestar import Request, Response
@@ -10,7 +12,9 @@ from pydantic import BaseModel
 from agent.api.body import parse_json
 from agent.api.context import AppContext, context_of
 from agent.api.problems import PROBLEM_JSON, Problem, details
-from agent.keys import ApiKey, Scope
+from agent.api.tenants import tenants_of
+from agent.keys import Scope
+from agent.merchants import MerchantError
 from agent.refusal import FieldProblem
 from agent.store import IdempotencyState, StoredResponse
 
@@ -22,11 +26,11 @@ AnyRequest = Request[Any, Any, Any]
 Work = Callable[[Any, AppContext], Awaitable[BaseModel]]
 
 
-async def authorise(request: AnyRequest, scope: Scope) -> ApiKey:
-    """The live key of a request that may do what it asks.
+async def authorise(request: AnyRequest, scope: Scope) -> AppContext:
+    """The parts of the merchant whose live key a request brings, when that key may do what it asks.
 
     Raises:
-        Problem: 401 without a live key, 403 without the scope.
+        Problem: 401 without a live key, 403 without the scope, 429 when the key is used too often.
     """
     kind, _, text = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not text.strip():
@@ -37,13 +41,19 @@ async def authorise(request: AnyRequest, scope: Scope) -> ApiKey:
         raise _unauthenticated("the API key is unknown, expired or revoked")
     if not key.allows(scope):
         raise Problem(403, f"the key lacks the scope {scope.value!r}; it has: {', '.join(sorted(key.scopes))}")
-    return key
+    wait_s = context.limits.wait_s(key.key_id, key.per_minute)
+    if wait_s > 0:
+        raise Problem(429, "the key is used too often", headers={"Retry-After": str(ceil(wait_s))})
+    try:
+        own = await tenants_of(request).lease(request, key.merchant)
+    except MerchantError:
+        raise _unauthenticated("the API key is unknown, expired or revoked") from None
+    return replace(own, key=key)
 
 
 async def answer(request: AnyRequest, scope: Scope, work: Work) -> Response[bytes]:
     """Authorise, parse, work, and keep the answer where the request brings an idempotency key."""
-    key = await authorise(request, scope)
-    context = context_of(request)
+    context = await authorise(request, scope)
     media = request.headers.get("content-type", _JSON).split(";")[0].strip().lower()
     if media not in (_JSON, "application/x-www-form-urlencoded", ""):  # curl -d says the second of any text
         raise Problem(415, f"content type {media[:80]!r} is not understood; allowed: {_JSON}")
@@ -51,18 +61,17 @@ async def answer(request: AnyRequest, scope: Scope, work: Work) -> Response[byte
     name = request.headers.get(IDEMPOTENCY_KEY)
     if name is None or request.method != "POST":
         return _reply(await work(parse_json(raw), context))
-    return await _once(request, key, name, raw, work)
+    return await _once(request, context, name, raw, work)
 
 
-async def _once(request: AnyRequest, key: ApiKey, name: str, raw: bytes, work: Work) -> Response[bytes]:
+async def _once(request: AnyRequest, context: AppContext, name: str, raw: bytes, work: Work) -> Response[bytes]:
     """Work unless it was done before under this idempotency key; errors of the sender are answers too."""
     if not 1 <= len(name) <= _KEY_CHARS or not name.isprintable():
         problem = FieldProblem(IDEMPOTENCY_KEY, "not usable", name[:80], f"1 to {_KEY_CHARS} printable characters")
         raise Problem(422, "the idempotency key is not usable", [problem])
-    context = context_of(request)
-    store = context.opened.store
+    store, key_id = context.opened.store, context.caller
     digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + raw).hexdigest()
-    claim = await context.run(store.idempotency_begin, key.key_id, name, digest)
+    claim = await context.run(store.idempotency_begin, key_id, name, digest)
     if claim.state is IdempotencyState.MISMATCH:
         problem = FieldProblem(
             IDEMPOTENCY_KEY, "was used for another request", name[:80], "a new key for a new request"
@@ -76,15 +85,15 @@ async def _once(request: AnyRequest, key: ApiKey, name: str, raw: bytes, work: W
         reply = _reply(await work(parse_json(raw), context))
     except Problem as problem:
         if problem.status >= 500:
-            await context.run(store.idempotency_abandon, key.key_id, name)
+            await context.run(store.idempotency_abandon, key_id, name)
             raise
         body = details(problem.status, problem.detail, problem.errors).model_dump_json().encode()
         reply = Response(body, status_code=problem.status, media_type=PROBLEM_JSON)
     except BaseException:
-        await context.run(store.idempotency_abandon, key.key_id, name)
+        await context.run(store.idempotency_abandon, key_id, name)
         raise
     await context.run(
-        store.idempotency_finish, key.key_id, name, reply.status_code or 200, reply.content, str(reply.media_type)
+        store.idempotency_finish, key_id, name, reply.status_code or 200, reply.content, str(reply.media_type)
     )
     return reply
 

@@ -11,7 +11,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from pydantic import BaseModel, Field, TypeAdapter
 
 from agent.api.body import parse_json, validate
-from agent.api.context import AppContext, context_of
+from agent.api.context import AppContext
 from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
 from agent.api.fields import ProfileText, Strict
@@ -139,8 +139,7 @@ async def _answered(request: AnyRequest, tell: Callable[[PricingService, Ask], T
     """The whole answer as JSON, or sentence by sentence as it is made when the request asks for a stream."""
     raw = await request.body()
     if raw.strip() and isinstance(value := parse_json(raw), dict) and value.get("stream") is True:
-        await authorise(request, Scope.MERCHANT)
-        context = context_of(request)
+        context = await authorise(request, Scope.MERCHANT)
         asked = validate(_QUESTION, value)
         return ServerSentEvent(_events(context, await context.run(tell, context.opened.service, asked.ask())))
 

@@ -10,9 +10,10 @@ from anyio import CapacityLimiter
 
 from agent.api.context import AppContext
 from agent.api.logs import where
+from agent.api.tenants import Tenants
 from agent.clock import SystemClock
 from agent.prepare import DataFolder
-from agent.store import StoreError
+from agent.store import Store, StoreError
 from agent.webhook_messages import of_models
 from agent.webhooks import Courier
 from models.errors import ModelError
@@ -25,52 +26,71 @@ _DELIVER_S: Final = 1.0
 _LOOK_S: Final = 2.0
 
 
-async def keep_house(context: AppContext, log: Any) -> None:
+async def keep_house(tenants: Tenants, log: Any) -> None:
     """Forget old answers, and what is told of shoppers beyond its retention, now and every hour, until cancelled.
 
-    A store that does not answer is asked again later.
+    A store that does not answer is asked again later; a merchant's is when it is open.
     """
-    days = context.settings.retention_days
     while True:
-        try:
-            await context.run(context.opened.store.purge_idempotency, datetime.now(UTC) - KEPT_FOR)
-            if days is not None:
-                await context.run(context.opened.service.purge, datetime.now(UTC) - timedelta(days=days))
-            await context.run(context.opened.store.forget_given_up, datetime.now(UTC) - GIVEN_UP_FOR)
-        except StoreError as error:
-            log.warning("housekeeping failed", error=where(error))
+        for context in tenants.contexts():
+            try:
+                await _tidy(context)
+            except StoreError as error:
+                log.warning("housekeeping failed", error=where(error))
         await anyio.sleep(_EVERY_S)
 
 
-async def follow_models(context: AppContext, log: Any) -> None:
+async def _tidy(context: AppContext) -> None:
+    now, days = datetime.now(UTC), context.settings.retention_days
+    await context.run(context.opened.store.purge_idempotency, now - KEPT_FOR)
+    await context.run(context.opened.store.purge_live_quotes, now)
+    await context.run(context.opened.store.forget_given_up, now - GIVEN_UP_FOR)
+    if days is not None:
+        await context.run(context.opened.service.purge, now - timedelta(days=days))
+
+
+async def follow_models(tenants: Tenants, log: Any) -> None:
     """Bring model versions into use soon after they are activated, until cancelled; a bad one is logged and left."""
     while True:
         await anyio.sleep(_LOOK_S)
-        try:
-            found = await context.run(context.opened.service.reload)
-        except (ModelError, StoreError, OSError) as error:
-            log.error("new model versions refused; the old ones stay in use", reason=str(error))
-        else:
-            if found is not None:
-                versions = {kind.value: version for kind, version in found.items()}
-                log.info("model versions in use", **versions)
-                await _tell_models(context, versions, log)
+        for context in tenants.contexts():
+            await _follow(context, log)
 
 
-async def deliver_webhooks(context: AppContext, log: Any) -> None:
+async def deliver_webhooks(tenants: Tenants, log: Any) -> None:
     """Deliver what is due, again and again, until cancelled; failures are retried by the outbox's own clock."""
-    courier = Courier(context.opened.store, SystemClock(), private=context.settings.webhooks_private)
     waiter = CapacityLimiter(1)  # a receiver that answers slowly takes no thread from quotes
+    couriers: dict[Store, Courier] = {}
     try:
         while True:
-            try:
-                delivered = await anyio.to_thread.run_sync(courier.deliver_due, limiter=waiter, abandon_on_cancel=True)
-            except StoreError as error:
-                log.warning("webhooks wait for the store", error=where(error))
-                delivered = 0
+            stores = {context.opened.store: context.settings for context in tenants.contexts()}
+            for gone in couriers.keys() - stores.keys():
+                couriers.pop(gone).close()
+            delivered = 0
+            for store, settings in stores.items():
+                if store not in couriers:
+                    couriers[store] = Courier(store, SystemClock(), private=settings.webhooks_private)
+                due = couriers[store].deliver_due
+                try:
+                    delivered += await anyio.to_thread.run_sync(due, limiter=waiter, abandon_on_cancel=True)
+                except StoreError as error:
+                    log.warning("webhooks wait for the store", error=where(error))
             await anyio.sleep(0 if delivered else _DELIVER_S)
     finally:
-        courier.close()
+        for courier in couriers.values():
+            courier.close()
+
+
+async def _follow(context: AppContext, log: Any) -> None:
+    try:
+        found = await context.run(context.opened.service.reload)
+    except (ModelError, StoreError, OSError) as error:
+        log.error("new model versions refused; the old ones stay in use", reason=str(error))
+    else:
+        if found is not None:
+            versions = {kind.value: version for kind, version in found.items()}
+            log.info("model versions in use", **versions)
+            await _tell_models(context, versions, log)
 
 
 async def _tell_models(context: AppContext, versions: Mapping[str, str], log: Any) -> None:

@@ -10,6 +10,7 @@ from litestar.enums import ScopeType
 from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
 
 from agent.api.metrics import Metrics
+from agent.api.tenants import give_back
 from agent.tracing import answered, request_span
 
 REQUEST_ID: Final = "x-request-id"
@@ -55,7 +56,8 @@ class ObservedApp(Litestar):
                 seconds = time.perf_counter() - began
                 route = scope.get("path_template") or "unmatched"
                 answered(span, method, route, status)
-                self._measured.answered(method, route, status, seconds)
+                measured = give_back(scope) or self._measured  # each merchant's requests count as their own
+                measured.answered(method, route, status, seconds)
                 self._log.info(
                     "request",
                     method=method,

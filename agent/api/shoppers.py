@@ -9,7 +9,7 @@ from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from agent.api.answers import RecordedQuote, recorded_quote
 from agent.api.body import validate
-from agent.api.context import AppContext, context_of
+from agent.api.context import AppContext
 from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
 from agent.api.fields import Strict
@@ -114,8 +114,7 @@ class ShopperController(Controller):
     @get("/{shopper_id:str}", operation_class=documented(None, ShopperAnswer), summary="Export a shopper's data")
     async def export(self, request: AnyRequest, shopper_id: ShopperId) -> Response[bytes]:
         """Everything that is kept of a shopper, and what is made of it."""
-        await authorise(request, Scope.MERCHANT)
-        context = context_of(request)
+        context = await authorise(request, Scope.MERCHANT)
         known = await context.run(context.opened.service.shopper, shopper_id)
         if known is None:
             raise Problem(404, "nothing is kept of this shopper")
@@ -141,8 +140,7 @@ class ShopperController(Controller):
     )
     async def erase(self, request: AnyRequest, shopper_id: ShopperId) -> Response[bytes]:
         """Take away everything that tells of a shopper; prices and sales stay, nobody's. Safe to repeat."""
-        await authorise(request, Scope.MERCHANT)
-        context = context_of(request)
+        context = await authorise(request, Scope.MERCHANT)
         erased = await context.run(context.opened.service.erase_shopper, shopper_id)
         return Response(erased_answer(erased).model_dump_json().encode(), media_type="application/json")
 

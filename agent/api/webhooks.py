@@ -8,7 +8,7 @@ from litestar.params import PathParameter
 from pydantic import BaseModel, Field, TypeAdapter
 
 from agent.api.body import validate
-from agent.api.context import AppContext, context_of
+from agent.api.context import AppContext
 from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
 from agent.api.fields import Strict
@@ -94,8 +94,7 @@ class WebhookController(Controller):
     @get("/", operation_class=documented(None, WebhooksAnswer), summary="List webhooks")
     async def all(self, request: AnyRequest) -> Response[bytes]:
         """All webhooks with what waits to be delivered, and what went wrong last."""
-        await authorise(request, Scope.ADMIN)
-        context = context_of(request)
+        context = await authorise(request, Scope.ADMIN)
         found = await context.run(_with_backlogs, context.opened.store)
         return Response(WebhooksAnswer(webhooks=found).model_dump_json().encode(), media_type="application/json")
 
@@ -109,8 +108,7 @@ class WebhookController(Controller):
         self, request: AnyRequest, webhook_id: Annotated[str, PathParameter(description="Id of a webhook.")]
     ) -> Response[bytes]:
         """Forget a webhook and what it was still to be told. Safe to repeat."""
-        await authorise(request, Scope.ADMIN)
-        context = context_of(request)
+        context = await authorise(request, Scope.ADMIN)
         removed = await context.run(context.opened.store.remove_webhook, webhook_id)
         return Response(RemovedAnswer(removed=removed).model_dump_json().encode(), media_type="application/json")
 

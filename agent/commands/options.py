@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from agent.merchants import settings_of
 from agent.settings import Settings
 
 DataDir = Annotated[
@@ -14,6 +15,12 @@ DataDir = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
-def settings_for(data_dir: Path | None) -> Settings:
+def home_settings(data_dir: Path | None) -> Settings:
     """Settings from the environment, the data folder from the option when given."""
     return Settings() if data_dir is None else Settings(data_dir=data_dir)
+
+
+def settings_for(data_dir: Path | None) -> Settings:
+    """The same for the merchant that `PRICESMITH_MERCHANT` names."""
+    settings = home_settings(data_dir)
+    return settings_of(settings, settings.merchant)

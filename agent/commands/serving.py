@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from agent.commands.options import DataDir, settings_for
+from agent.commands.options import DataDir, home_settings
 from agent.prepare import DataFolder
 from models.registry import ORDER, Registry
 
@@ -19,7 +19,7 @@ def serve(
 
     Example: pricesmith serve --port 8000
     """
-    settings = settings_for(data_dir)
+    settings = home_settings(data_dir)
     registry = Registry(DataFolder(settings.data_dir).models)
     for kind in ORDER:
         registry.active(kind)  # fail here, with the remedy, rather than in a worker

@@ -23,6 +23,8 @@ class ApiKeyRecord:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    merchant: str = "default"
+    per_minute: int | None = None
 
 
 _KEY: Final = RecordTable(ApiKeyRecord, API_KEYS)
@@ -58,6 +60,11 @@ class ApiKeyRepository(Repository):
         statement = update(API_KEYS).where(API_KEYS.c.key_id == key_id, API_KEYS.c.revoked_at.is_(None))
         with self._db.write() as connection:
             return connection.execute(statement.values(revoked_at=at)).rowcount == 1
+
+    def expire_key(self, key_id: str, at: datetime) -> None:
+        """Let a key end at a time."""
+        with self._db.write() as connection:
+            connection.execute(update(API_KEYS).where(API_KEYS.c.key_id == key_id).values(expires_at=at))
 
     def touch_key(self, key_id: str, at: datetime) -> None:
         """Note that the key was used."""

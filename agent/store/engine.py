@@ -95,7 +95,8 @@ class Database:
         On SQLite every writing transaction already does.
         """
         if not self.is_sqlite:
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"pricesmith.{name}",))
+            lock = "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.pricesmith.' || %s))"
+            connection.exec_driver_sql(lock, (name,))
 
     def shrink_log(self) -> None:
         """Bring what was written into the database file and empty SQLite's log, which keeps what was overwritten.
@@ -130,6 +131,38 @@ def open_database(url: str) -> Database:
         connect_args={"connect_timeout": 10},
     )
     return Database(engine)
+
+
+def in_schema(url: str, schema: str) -> str:
+    """The address of one schema of a PostgreSQL database.
+
+    Raises:
+        StoreError: The address is not one of PostgreSQL.
+    """
+    parsed = _parsed(url)
+    if parsed.get_backend_name() != "postgresql":
+        raise StoreError(f"{parsed.render_as_string()} has no schemas; allowed: postgresql://..., or no database_url")
+    own = parsed.update_query_dict({"options": f"-csearch_path={schema}"})
+    return own.render_as_string(hide_password=False)
+
+
+def create_schema(url: str, schema: str) -> None:
+    """Make a schema unless it is there; its name was checked."""
+    _execute(url, f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+
+
+def drop_schema(url: str, schema: str) -> None:
+    """Drop a schema and all that is in it; its name was checked."""
+    _execute(url, f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
+
+
+def _execute(url: str, statement: str) -> None:
+    database = open_database(url)
+    try:
+        with database.write() as connection:
+            connection.exec_driver_sql(statement)
+    finally:
+        database.close()
 
 
 def _parsed(url: str) -> URL:

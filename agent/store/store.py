@@ -14,10 +14,13 @@ from agent.store.engine import Database, open_database
 from agent.store.erasure import ErasureRepository
 from agent.store.events import EventRepository
 from agent.store.idempotency import IdempotencyRepository
+from agent.store.live_quotes import LiveQuoteRepository
+from agent.store.merchants import MerchantRepository
 from agent.store.meta import MetaRepository
 from agent.store.migrate import upgrade
 from agent.store.outcomes import OutcomeRepository
 from agent.store.products import ProductRepository, ProductWeekRepository
+from agent.store.rule_events import RuleEventRepository
 from agent.store.shoppers import ShopperRepository
 from agent.store.tables import META
 from agent.store.webhooks import WebhookRepository
@@ -33,9 +36,12 @@ class Store(
     OutcomeRepository,
     AuditRepository,
     ErasureRepository,
+    RuleEventRepository,
     AppliedPriceRepository,
     ApiKeyRepository,
     IdempotencyRepository,
+    LiveQuoteRepository,
+    MerchantRepository,
     MetaRepository,
     WebhookRepository,
 ):

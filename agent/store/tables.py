@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from agent.decision import Rung, Source
-from agent.records import EventType, OutcomeType
+from agent.records import EventType, OutcomeType, RuleEventKind
 from agent.store.chain import AuditKind
 from agent.store.column_types import EnumText, FiniteFloat, JsonObject, UtcMicros
 from models.strategy import Lever
@@ -181,6 +181,8 @@ API_KEYS: Final = Table(
     Column("expires_at", UtcMicros),
     Column("revoked_at", UtcMicros),
     Column("last_used_at", UtcMicros),
+    Column("merchant", Text, nullable=False, server_default="default"),
+    Column("per_minute", Integer),
 )
 
 IDEMPOTENCY: Final = Table(
@@ -220,4 +222,41 @@ WEBHOOK_OUTBOX: Final = Table(
     UniqueConstraint("webhook_id", "message_id", name="webhook_outbox_message"),
     Index("webhook_outbox_due", "due_at"),
     sqlite_autoincrement=True,
+)
+
+RULE_EVENTS: Final = Table(
+    "rule_events",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", EnumText(RuleEventKind), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("at", UtcMicros, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("document", Text),
+    Column("active_from", UtcMicros),
+    Column("active_until", UtcMicros),
+    Column("of_seq", BigInteger),
+)
+
+LIVE_QUOTES: Final = Table(
+    "live_quotes",
+    METADATA,
+    Column("shopper_id", Text, primary_key=True),
+    Column("product_id", Text, primary_key=True),
+    Column("quantity", BigInteger, primary_key=True, autoincrement=False),
+    Column("quote_id", Text, nullable=False),
+    Column("price_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("valid_until", UtcMicros, nullable=False),
+    Index("live_quotes_until", "valid_until"),
+)
+
+MERCHANTS: Final = Table(
+    "merchants",
+    METADATA,
+    Column("merchant_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", UtcMicros, nullable=False),
+    Column("removed_at", UtcMicros),
 )

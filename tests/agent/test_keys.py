@@ -179,3 +179,16 @@ def test_many_keys_do_not_grow_the_cache_without_bound(ring: KeyRing, monkeypatc
 
     assert all(ring.verify(text) is not None for text in texts * 2)
     assert len(ring._cache) <= 3
+
+
+def test_a_rotated_key_has_a_successor_and_ends_later(ring: KeyRing, clock: FixedClock) -> None:
+    old = ring.create("shop", [Scope.QUOTES])
+    new = ring.rotate(old.key.key_id, clock.now() + timedelta(hours=1))
+
+    assert (new.key.name, new.key.scopes) == ("shop", frozenset({Scope.QUOTES}))
+    assert ring.verify(old.text) is not None
+    clock.at += timedelta(hours=1)
+    assert ring.verify(old.text) is None
+    assert ring.verify(new.text) is not None
+    with pytest.raises(ApiKeyError, match="no live key"):
+        ring.rotate(old.key.key_id, clock.now())

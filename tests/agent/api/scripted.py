@@ -21,11 +21,13 @@ from agent.kill_switch import KillSwitch
 from agent.privacy import KnownShopper
 from agent.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.refusal import Refusal
+from agent.rules import RuleBook
+from agent.rules.preview import Preview
 from agent.service import Learned, OutcomeReport, Readiness
 from agent.settings import Settings
 from agent.store import Store
 from agent.store.erasure import Erased
-from agent.tokens import TokenStatus, Verification
+from agent.tokens import TokenStatus, Told, Verification
 from tests.agent.store.builders import decision
 
 ADMIN = "bootstrap-key-for-tests"
@@ -69,8 +71,11 @@ class ScriptedService:
     def outcomes_of(self, quote_id: str) -> list[OutcomeRecord]:
         return []
 
-    def verify(self, token: str) -> Verification:
+    def verify(self, token: str, told: Told | None = None) -> Verification:
         return Verification(TokenStatus.TAMPERED, None)
+
+    def public_keys(self) -> list[dict[str, str]]:
+        return []
 
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
         self.reports.extend(reports)
@@ -113,7 +118,14 @@ class ScriptedService:
         raise NotImplementedError
 
     @property
+    def rules(self) -> RuleBook:
+        raise NotImplementedError
+
+    @property
     def kill_switch(self) -> KillSwitch:
+        raise NotImplementedError
+
+    def preview_rules(self, version: int) -> Preview:
         raise NotImplementedError
 
     def learned(self) -> Learned:

@@ -1,12 +1,16 @@
+import signal
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
 
 from agent.clock import FixedClock
 from agent.store import IdempotencyResult, IdempotencyState, Store, StoredResponse
+from agent.store.idempotency import DEFAULT_TAKEOVER_S
 
 _STARTED = IdempotencyResult(IdempotencyState.STARTED)
 _IN_FLIGHT = IdempotencyResult(IdempotencyState.IN_FLIGHT)
@@ -103,3 +107,36 @@ def test_purging_forgets_only_what_is_older(store: Store, clock: FixedClock) -> 
     assert store.purge_idempotency(clock.at) == 1
     assert store.idempotency_begin("k", "old", "other") == _STARTED
     assert store.idempotency_begin("k", "new", "other") == _MISMATCH
+
+
+_CLAIM = (
+    "import os, signal, sys\n"
+    "from agent.store import Store\n"
+    "store = Store.open(sys.argv[1])\n"
+    "print(store.idempotency_begin('k', 'i', 'sha').state, flush=True)\n"
+)
+
+
+def _run(code: str, url: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE, text=True)  # noqa: S603 own code
+
+
+def test_a_claim_whose_process_was_killed_is_taken_over_in_the_end(store_url: str) -> None:
+    killed = _run(_CLAIM + "os.kill(os.getpid(), signal.SIGKILL)\n", store_url)
+    assert killed.communicate(timeout=60)[0] == "started\n"
+    assert killed.returncode == -signal.SIGKILL
+
+    clock = FixedClock(datetime.now(UTC))
+    with Store.open(store_url, clock) as store:
+        assert store.idempotency_begin("k", "i", "sha") == _IN_FLIGHT
+        clock.at += timedelta(seconds=DEFAULT_TAKEOVER_S + 1)
+        assert store.idempotency_begin("k", "i", "sha") == _STARTED
+        assert store.idempotency_begin("k", "i", "sha") == _IN_FLIGHT
+
+
+def test_of_processes_that_claim_at_once_one_does_the_work(store_url: str) -> None:
+    with Store.open(store_url):
+        pass
+    states = [process.communicate(timeout=60)[0].strip() for process in [_run(_CLAIM, store_url) for _ in range(3)]]
+
+    assert sorted(states) == ["in_flight", "in_flight", "started"]
