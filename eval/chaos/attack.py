@@ -7,13 +7,12 @@ loopback, and checks the answer: no server error, a documented status, the docum
 """
 
 import argparse
-import json
 import secrets
 import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +31,7 @@ from schemathesis.specs.openapi.checks import (
 
 from agent.commands.output import ProgressFn, progress_bar
 from agent.settings import Settings
+from eval.chaos.report import print_report
 from eval.chaos.world import prepared_world
 from eval.serving import ForkedServer, free_port, wait_ready
 
@@ -133,10 +133,7 @@ def main() -> int:
             report = attack(f"http://127.0.0.1:{port}", key, options.cases, progress, options.seed)
         finally:
             server.stop()
-    text = json.dumps(asdict(report), indent=1)
-    if options.json:
-        options.json.write_text(text + "\n", "utf-8")
-    sys.stdout.write(text + "\n")
+    print_report(report, options.json)
     return 1 if report.problems else 0
 
 

@@ -11,7 +11,6 @@ Quotes come from the numeric rung: the language model changes no promise that is
 """
 
 import argparse
-import json
 import os
 import random
 import secrets
@@ -20,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -34,6 +33,7 @@ from agent.settings import Settings
 from agent.tokens import TokenSigner
 from eval.chaos.checks import Findings, check_learner, check_log, check_store, check_tokens
 from eval.chaos.load import AckedQuote, Journal, Load
+from eval.chaos.report import print_report
 from eval.chaos.world import prepared_world
 from eval.serving import CommandServer, ForkedServer, Server, free_port, wait_ready
 
@@ -196,10 +196,7 @@ def main() -> int:
         settings = Settings(data_dir=Path(folder) / "data", database_url=url)
         prepared_world(settings, options.world, progress)
         report = KillRun(settings, config, progress).run()
-    text = json.dumps(asdict(report), indent=1)
-    if options.json:
-        options.json.write_text(text + "\n", "utf-8")
-    sys.stdout.write(text + "\n")
+    print_report(report, options.json)
     return 1 if report.problems else 0
 
 

@@ -8,7 +8,6 @@ shows). The first tenth warms up and counts for nothing but errors.
 """
 
 import argparse
-import json
 import secrets
 import sys
 import tempfile
@@ -16,7 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -28,6 +27,7 @@ import psutil
 from agent.assembly import open_store
 from agent.commands.output import ProgressFn, progress_bar
 from agent.settings import Settings
+from eval.chaos.report import print_report
 from eval.chaos.world import prepared_world
 from eval.serving import CommandServer, free_port, wait_ready
 
@@ -187,10 +187,7 @@ def main() -> int:
         finally:
             server.stop()
         report = judge(shots, memory, options.minutes, (capacity, SHARE * capacity))
-    text = json.dumps(asdict(report), indent=1)
-    if options.json:
-        options.json.write_text(text + "\n", "utf-8")
-    sys.stdout.write(text + "\n")
+    print_report(report, options.json)
     return 1 if report.failed else 0
 
 
