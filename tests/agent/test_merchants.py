@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +19,7 @@ from agent.asgi import open_everything
 from agent.assembly import open_store
 from agent.cli import app as commands
 from agent.clock import FixedClock, SystemClock
-from agent.keys import KeyRing, Scope
+from agent.keys import CACHE_TTL_S, KeyRing, Scope
 from agent.merchants import MerchantError, Merchants, settings_of
 from agent.settings import Settings
 from agent.store import Store
@@ -234,6 +235,7 @@ def test_a_removed_merchants_keys_end_and_its_id_is_not_used_again(mall: Mall) -
         key = mall.ring.create("k", [Scope.ADMIN], merchant="shop3")
         assert mall.call("GET", "/v1/rules", key.text).status_code == 200
         merchants.remove("shop3", mall.ring, purge=True)
+        time.sleep(CACHE_TTL_S + 0.5)  # so long a server trusts a key that another process revoked
         assert mall.call("GET", "/v1/rules", key.text).status_code == 401
         assert not settings_of(mall.settings, "shop3").data_dir.exists()
         with pytest.raises(MerchantError, match="never used"):
