@@ -39,6 +39,8 @@ from eval.serving import CommandServer, ForkedServer, Server, free_port, wait_re
 
 CLIENTS: Final = 4
 _TOKENS_A_ROUND: Final = 5
+_ANSWERED_FIRST: Final = 0.75  # of the kills wait for an answer, the rest may strike before any
+_PATIENCE_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +111,20 @@ class KillRun:
                 self._tokens += check_tokens(http, self._sample(), self._found)
             load = Load(self._journal, self._key, products, seed=self._config.seed * 10_000 + number)
             load.start(url, CLIENTS)
+            if self._draw.random() < _ANSWERED_FIRST:
+                self._until_answered()
             time.sleep(self._draw.uniform(0.02, self._config.longest_s))
         finally:
             server.kill()
         before = len(self._journal.lost)
         load.stop()
         self._cut_off += max(0, len(self._journal.lost) - before)
+
+    def _until_answered(self) -> None:
+        """Wait for one more answer, so that on a slow machine too there is something to lose."""
+        answered, until = len(self._journal.latencies_s), time.perf_counter() + _PATIENCE_S
+        while len(self._journal.latencies_s) == answered and time.perf_counter() < until:
+            time.sleep(0.01)
 
     def _start(self, port: int) -> Server:
         environment = {
@@ -140,6 +150,8 @@ class KillRun:
 
     def _report(self, seconds: float) -> KillReport:
         journal = self._journal
+        if not journal.quotes or not journal.outcomes:
+            self._found.tell("too little was acknowledged to say anything: let the server live longer (--longest)")
         return KillReport(
             database="postgresql" if self._settings.database_url else "sqlite",
             kills=self._config.kills,
