@@ -15,7 +15,7 @@ export PRICESMITH_DATA_DIR := $(DATA)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check eval-quick eval-baseline bench kill attack soak audit sbom peers train lock clean
+.PHONY: help run test test-slow check eval-quick eval-baseline bench kill attack soak audit sbom peers train lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -32,8 +32,11 @@ run: $(VENV)/.core ## Set up, prepare, serve on PORT (8000) from DATA (data), sh
 	echo "Serving on $(URL), reference at $(URL)/schema, API key in $(KEY). Ctrl-C stops."; \
 	wait $$server
 
-test: $(VENV)/.dev ## Run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(VENV)/.dev ## Run the tests but for those marked slow
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: $(VENV)/.dev ## Run the tests marked slow
+	@$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.dev ## Lint, format check, types
 	@$(BIN)/ruff check .

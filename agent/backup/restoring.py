@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import select
+
 from agent.backup.archive import BackupError, Manifest, member, opened, read_manifest
 from agent.backup.tables import is_empty, read_table, revision_of, set_counters, tables_of
 from agent.prepare import DataFolder, prepare_models
@@ -80,7 +82,8 @@ def _tables(tar: tarfile.TarFile, manifest: Manifest, database: Database, progre
             raise BackupError(f"the backup's tables are not those of schema {manifest.revision}: {', '.join(unknown)}")
         for number, (name, table) in enumerate(tables.items()):
             progress(f"tables: {name}", number / len(tables))
-            connection.execute(table.delete())
+            if connection.execute(select(table).limit(1)).first() is not None:  # rows that migrations write
+                connection.execute(table.delete())
             rows = read_table(connection, table, member(tar, f"tables/{name}.parquet"))
             if rows != manifest.rows[name]:
                 raise BackupError(f"table {name} has {rows:,} rows, the manifest says {manifest.rows[name]:,}")

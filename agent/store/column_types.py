@@ -12,6 +12,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 from agent.records import Attribute
+from agent.store.errors import InvalidRecord
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -25,11 +26,7 @@ class UtcMicros(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """Refuse times without zone; the store cannot know what they mean."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"time {value.isoformat()} has no zone; allowed: timezone-aware; remedy: attach UTC")
-        return micros(value)
+        return None if value is None else micros(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Back to an aware UTC time."""
@@ -37,7 +34,13 @@ class UtcMicros(TypeDecorator[datetime]):
 
 
 def micros(at: datetime) -> int:
-    """Microseconds since 1970 UTC."""
+    """Microseconds since 1970 UTC.
+
+    Raises:
+        InvalidRecord: A time without zone; nobody can know what it means.
+    """
+    if at.tzinfo is None:
+        raise InvalidRecord(f"time {at.isoformat()} has no zone; allowed: timezone-aware; remedy: attach UTC")
     return (at - _EPOCH) // _MICROSECOND
 
 

@@ -58,8 +58,8 @@ def boosted(rows: OwnRows, split: Split) -> Floats | None:
         warnings.simplefilter("ignore", UserWarning)
         for dated in (False, True):
             table, words = _columns(rows, dated=dated)
-            falls = {"monotone_constraints": [0] * (table.shape[1] - 1) + [-1]}
-            first = lightgbm.LGBMClassifier(n_estimators=_ROUNDS, **settings, **falls)
+            falls = [0] * (table.shape[1] - 1) + [-1]
+            first = lightgbm.LGBMClassifier(n_estimators=_ROUNDS, **settings, monotone_constraints=falls)
             first.fit(
                 table[train],
                 label[train],
@@ -75,8 +75,8 @@ def boosted(rows: OwnRows, split: Split) -> Floats | None:
             tried.append((loss, dated, max(1, first.best_iteration_ or _ROUNDS)))
         _, dated, rounds = min(tried)
         table, words = _columns(rows, dated=dated)
-        falls = {"monotone_constraints": [0] * (table.shape[1] - 1) + [-1]}
-        again = lightgbm.LGBMClassifier(n_estimators=rounds, **settings, **falls)
+        falls = [0] * (table.shape[1] - 1) + [-1]
+        again = lightgbm.LGBMClassifier(n_estimators=rounds, **settings, monotone_constraints=falls)
         again.fit(table[known], label[known], sample_weight=weight[known], categorical_feature=words)
         return np.asarray(again.predict_proba(table[split.test]), np.float64)[:, 1]
 

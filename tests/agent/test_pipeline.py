@@ -68,6 +68,7 @@ def test_a_protected_attribute_changes_nothing_but_its_mention(service: Service,
 
 
 def test_known_unknown_and_never_bought_pairs_all_get_a_decision(service: Service, world: World) -> None:
+    sources = set()
     for shopper, product in (
         (world.shopper, world.bought),
         (world.shopper, world.never_bought),
@@ -80,14 +81,12 @@ def test_known_unknown_and_never_bought_pairs_all_get_a_decision(service: Servic
         assert decision.evidence
         assert sum(candidate.chosen for candidate in decision.candidates) == 1
         assert sum(candidate.probability for candidate in decision.candidates) == pytest.approx(1)
-        assert {candidate.source for candidate in decision.candidates} >= {
-            Source.MODEL,
-            Source.NUMERIC,
-            Source.REFERENCE,
-        }
+        sources |= {candidate.source for candidate in decision.candidates}
+        assert {candidate.source for candidate in decision.candidates} >= {Source.MODEL, Source.REFERENCE}
         assert (
             sum(c.source is Source.MODEL for c in decision.candidates) >= 4
         )  # eight, less those that meet at one price
+    assert Source.NUMERIC in sources  # of one pair alone its prices may be those that the model wrote
 
 
 def test_a_habit_is_likelier_than_a_product_never_bought(service: Service, world: World) -> None:

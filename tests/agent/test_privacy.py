@@ -13,10 +13,12 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 from pydantic import SecretStr
+from sqlalchemy import func, select
 
 from agent.api.app import create_app
 from agent.api.context import CONTEXT
 from agent.asgi import open_everything
+from agent.store.tables import DECISIONS
 from agent.traits import _scaled
 from tests.prepared import World
 
@@ -170,11 +172,11 @@ def test_every_path_that_was_told_of_a_shopper_forgets_them(planted: Planted) ->
 
 def test_the_answers_of_others_outlive_an_erasure(planted: Planted, world: World) -> None:
     kept = {"Idempotency-Key": "k-other"}
-    body = {"shopper": {"id": "1"}, "product": {"id": world.bought}}
-    first = planted.client.post("/v1/quotes", json=body, headers=kept).json()
+    body = [{"shopper_id": "1", "type": "view", "product_id": world.bought}]
+    first = planted.client.post("/v1/events", json=body, headers=kept).json()
     planted.client.delete(f"/v1/shoppers/{SHOPPER}")
-    planted.client.delete("/v1/shoppers/2")  # a short id that is in every answer, but names nobody there
-    again = planted.client.post("/v1/quotes", json=body, headers=kept)
+    planted.client.delete("/v1/shoppers/2")  # a short id that is in many answers, but names nobody there
+    again = planted.client.post("/v1/events", json=body, headers=kept)
     assert again.headers["Idempotency-Replayed"] == "true"
     assert again.json() == first
 
@@ -184,8 +186,11 @@ def test_what_is_past_its_retention_goes_and_the_rest_stays(planted: Planted) ->
     old = service.purge(datetime.now(UTC) - timedelta(days=1))
     assert old.decisions == 0
     assert len(planted.client.get(f"/v1/shoppers/{SHOPPER}").json()["outcomes"]) == 1
+    with planted.client.app.state[CONTEXT].opened.store._db.read() as connection:
+        kept = select(func.count()).select_from(DECISIONS).where(DECISIONS.c.personal.is_not(None))
+        made = connection.execute(kept).scalar_one()
     gone = service.purge(datetime.now(UTC) + timedelta(seconds=1))
-    assert (gone.decisions, gone.profile) == (1, 0)
+    assert (gone.decisions, gone.profile) == (made, 0)
     assert gone.outcomes >= 1
     assert service._parts.learner.effects.lessons == 0
     told = planted.client.get(f"/v1/shoppers/{SHOPPER}").json()

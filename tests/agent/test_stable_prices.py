@@ -34,7 +34,7 @@ class Shop:
         return self.batch([changes])[0]
 
     def batch(self, rows: list[dict[str, Any]]) -> list[Decision]:
-        base = {"shopper": {"id": "s1"}, "product": {"id": self.world.bought, "cost": usd(1)}}
+        base = {"shopper": {"id": "s1"}, "product": {"id": self.world.bought, "cost": usd(763)}}
         found = self.service.quote([QuoteRequest.model_validate(base | row) for row in rows])
         assert all(isinstance(one, Decision) for one in found)
         return [one for one in found if isinstance(one, Decision)]
@@ -49,7 +49,9 @@ def usd(amount: int) -> dict[str, Any]:
 
 
 def opened(world: World, clock: FixedClock) -> Service:
-    settings = world.settings(stable_prices=True, language_model=False, exploration="normal", quote_ttl_s=900)
+    settings = world.settings(
+        stable_prices=True, language_model=False, exploration="normal", control_frac=0.5, quote_ttl_s=900
+    )
     store = open_store(settings, clock)
     parts = build_parts(settings, store, clock, None)
     return Service(parts, lambda running: build_parts(settings, store, clock, running))

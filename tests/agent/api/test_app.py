@@ -317,7 +317,16 @@ def test_the_schema_tells_bodies_answers_problems_keys_and_an_example(client: Te
             f"/v1/quotes/{name}"
             for name in ("batch", "verify", "{quote_id}", "{quote_id}/explanations", "{quote_id}/reasons")
         ),
+        "/.well-known/jwks.json",
+        "/v1/keys",
+        "/v1/metrics",
+        "/v1/rules",
         "/v1/rules/kill-switch",
+        "/v1/rules/rollback",
+        *(
+            f"/v1/rules/versions{rest}"
+            for rest in ("", "/{version}/preview", "/{version}/approve", "/{version}/activate")
+        ),
         "/v1/shoppers/{shopper_id}",
         "/v1/webhooks",
         "/v1/webhooks/{webhook_id}",

@@ -80,7 +80,7 @@ def test_the_starting_example_answers_with_every_field_of_the_contract(client: T
         "candidates disclosure propensity valid_until token versions timing_ms"
     )
     assert set(expected.split()) <= set(body)
-    assert set(body["versions"]) == {"encoder", "strategist", "evaluator", "prompt", "index"}
+    assert set(body["versions"]) == {"encoder", "strategist", "evaluator", "prompt", "index", "rules"}
 
 
 def test_candidates_come_when_asked_for_and_the_recorded_decision_shows_them_always(
