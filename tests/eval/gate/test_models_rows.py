@@ -1,0 +1,104 @@
+"""`eval models` on rows whose truth is the shipped evaluator: with noise in its weights the run exits 1."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from agent.cli import app as commands
+from agent.prepare import DataFolder, load_active_evaluator
+from eval import models, models_baskets, strategist
+from eval.demand import Demand
+from eval.models import BLOCKS, ModelsReport, block_of, predict
+from models.evaluator import NUMERIC, Evaluator, load_evaluator
+from models.registry import Registry
+from models.training.evaluator import EvaluatorData
+from tests.prepared import World
+
+KEPT = 0.05  # of those who did not buy
+
+
+def drawn(evaluator: Evaluator, n: int = 40_000) -> Demand:
+    """Rows of invented shoppers and products who buy as the evaluator expects."""
+    rng = np.random.default_rng(5)
+    states = rng.standard_normal((200, 384)).astype(np.float32)
+    states /= np.linalg.norm(states, axis=1, keepdims=True)
+    data = EvaluatorData(
+        numeric=rng.standard_normal((n, NUMERIC)).astype(np.float32),
+        shopper_row=rng.integers(0, 200, n),
+        product_row=rng.integers(0, 200, n),
+        shopper_states=states,
+        product_states=states[::-1].copy(),
+        stranger=np.zeros(384, np.float32),
+        log_ratio=rng.normal(-0.1, 0.15, n).astype(np.float32),
+        rate=np.full(n, KEPT, np.float32),
+        bought=np.zeros(n, np.float32),
+        weight=np.ones(n, np.float32),
+        returned=np.full(n, np.nan, np.float32),
+        cluster=rng.integers(0, 800, n),
+    )
+    week = rng.integers(9, 45, n)
+    stratum = rng.random(n) < 0.5
+    whole = Demand(data, week, stratum, "encoder")
+    bought = rng.random(n) < predict(evaluator, whole, np.arange(n)).offered
+    kept = np.flatnonzero(bought | (rng.random(n) < KEPT))
+    sampled = {
+        name: getattr(data, name)[kept]
+        for name in ("numeric", "shopper_row", "product_row", "log_ratio", "rate", "returned", "cluster")
+    }
+    weight = np.where(bought[kept], 1.0, 1 / KEPT).astype(np.float32)
+    return Demand(
+        replace(data, **sampled, bought=bought[kept].astype(np.float32), weight=weight),
+        week[kept],
+        stratum[kept],
+        "encoder",
+    )
+
+
+@pytest.fixture
+def folder(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The models alone; the demand protocol on drawn rows, the two others left out."""
+    root = tmp_path / "data"
+    shutil.copytree(world.folder / "models", root / "models", copy_function=os.link)
+    demand = drawn(load_active_evaluator(Registry(DataFolder(root).models)))
+    monkeypatch.setattr(models, "load_demand", lambda *_: demand)
+
+    def unchanged(report: ModelsReport, *_: object) -> ModelsReport:
+        return report
+
+    monkeypatch.setattr(models_baskets, "evaluate_baskets", unchanged)
+    monkeypatch.setattr(strategist, "evaluate_strategist", lambda *_: None)
+    return root
+
+
+def asked(folder: Path, *options: str) -> Result:
+    return CliRunner().invoke(commands, ["eval", "models", "--quick", *options, "--data-dir", str(folder)])
+
+
+def test_a_worsened_evaluator_exits_1(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked(folder, "--save-baseline", "main")
+    again = asked(folder, "--baseline", "main")
+    assert "regression: demand: information gain" not in again.output, again.output
+
+    def noisy(path: Path, version: str) -> Evaluator:
+        weights = load_evaluator(path, version).weights
+        rng = np.random.default_rng(1)
+        hidden = tuple((m + 0.5 * m.std() * rng.standard_normal(m.shape), b) for m, b in weights.hidden)
+        linear = weights.linear + 2.0 * weights.linear.std() * rng.standard_normal(weights.linear.shape)
+        return Evaluator(replace(weights, hidden=hidden, linear=linear), version)
+
+    monkeypatch.setattr(models, "load_evaluator", noisy)
+    worse = asked(folder, "--baseline", "main")
+    assert worse.exit_code == 1, worse.output
+    assert "regression: demand: information gain: lost" in worse.output
+
+
+def test_households_keep_their_block() -> None:
+    numbers = np.arange(5_000)
+    blocks = block_of(numbers)
+    assert (blocks == block_of(numbers)).all()
+    assert set(blocks.tolist()) == set(range(BLOCKS))

@@ -1,0 +1,34 @@
+"""`eval policy` against a baseline: the same again passes, a biased policy makes it exit 1."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from agent.cli import app as commands
+from eval import policy
+from eval.policy_pricesmith import Pricesmith
+from tests.prepared import World
+
+
+class Biased(Pricesmith):
+    """Gives a third of the reference price away to everyone."""
+
+    def prices(self, visits: object) -> list[float]:
+        return [0.65 for _ in Pricesmith.prices(self, visits)]  # type: ignore[arg-type]
+
+
+def asked(world: World, out: Path, *options: str) -> Result:
+    policies = ("--policy", "Pricesmith", "--policy", "hold reference")
+    chosen = ("--world", "loans", *policies, "--visits", "300", "--seeds", "1", "--out", str(out))
+    return CliRunner().invoke(commands, ["eval", "policy", *chosen, *options, "--data-dir", str(world.folder)])
+
+
+def test_a_biased_policy_exits_1(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked(world, tmp_path, "--save-baseline", "test-main")
+    again = asked(world, tmp_path, "--baseline", "test-main")
+    assert "regression: policy:" not in again.output
+    monkeypatch.setattr(policy, "Pricesmith", Biased)
+    worse = asked(world, tmp_path, "--baseline", "test-main")
+    assert worse.exit_code == 1, worse.output
+    assert "regression: policy: profit: lost" in worse.output
