@@ -16,7 +16,7 @@ _SIZE = 5
 
 
 def main() -> int:
-    """Print the basket of one demo household, then one of its products under four conditions."""
+    """Print the basket of one demo household, then one of its products for a stranger under four conditions."""
     parser = argparse.ArgumentParser(prog="python -m agent.basket", description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--key-file", type=Path, help="file that holds the API key; else PRICESMITH_BOOTSTRAP_KEY")
@@ -33,9 +33,10 @@ def main() -> int:
         basket = _table(f"A basket for household {options.shopper} of the demo store (simulated data)")
         for item in items:
             _row(basket, item["product"]["title"], item["quote"])
-        conditions = _table(f"The same shopper and {items[0]['product']['title']!r} under other conditions")
+        title = f"A stranger and {items[0]['product']['title']!r} (a known shopper keeps a price while its quote lives)"
+        conditions = _table(title)
         for name, extra in _conditions(items[0]["quote"]).items():
-            asked = {"shopper": {"id": options.shopper}, "product": {"id": items[0]["product"]["id"]}, **extra}
+            asked = {"product": {"id": items[0]["product"]["id"]}, **extra}
             _row(conditions, name, _post(client, "/v1/quotes", asked))
     console = Console()
     console.print(basket)
@@ -50,7 +51,7 @@ def _conditions(quote: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         "as it is": {},
         "a competitor is 15 % cheaper": {"context": {"competitor_prices": [rival]}},
         "50,000 units in stock": {"context": {"inventory": 50_000}},
-        "personalisation off": {"shopper": {"id": _SHOPPER, "personalisation": "off"}},
+        "personalisation off": {"shopper": {"personalisation": "off"}},
     }
 
 
