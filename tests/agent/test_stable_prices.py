@@ -111,7 +111,7 @@ def test_after_its_end_and_for_other_quantities_prices_are_fresh(shop: Shop) -> 
 
 def test_the_gateway_has_the_last_word_over_what_was_quoted(shop: Shop) -> None:
     first = shop.ask()
-    floor = first.price_minor + 3
+    floor = min(first.price_minor + 3, first.reference_minor)  # above the reference the promise to shoppers would bind
     raised = shop.ask(limits={"min_price": usd(floor)})
     assert raised.price_minor >= floor
     assert shop.ask().price_minor == raised.price_minor, "the new price stands now"
