@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -46,6 +48,11 @@ class World:
         shutil.copytree(self.folder, target, copy_function=_copied)
         return World(target, self.shopper, self.bought, self.never_bought)
 
+    def decisions(self) -> int:
+        """How many decisions its database holds."""
+        with closing(sqlite3.connect(f"file:{self.folder}/pricesmith.db?mode=ro", uri=True)) as database:
+            return int(database.execute("SELECT count(*) FROM decisions").fetchone()[0])
+
     def settings(self, **changes: object) -> Settings:
         """Settings for this folder; a long deadline, so that a slow machine answers from the same rung.
 
@@ -61,8 +68,11 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A copy for this process of the world that is prepared once and kept until what it is made of changes."""
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A copy for this process of the world that is prepared once and kept until what it is made of changes.
+
+    Others copy it: what one test writes must not reach the next, so a write into it is an error at the end.
+    """
     kept = request.config.cache.mkdir("world") / _made_of()
     done = kept / "world.json"
     with FileLock(f"{kept.parent}.lock"):
@@ -71,7 +81,10 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
                 shutil.rmtree(old)
             made = _prepared(kept / "data")
             done.write_text(json.dumps([made.shopper, made.bought, made.never_bought]))
-        return World(kept / "data", *json.loads(done.read_text())).copy(tmp_path_factory.mktemp("world") / "data")
+        found = World(kept / "data", *json.loads(done.read_text())).copy(tmp_path_factory.mktemp("world") / "data")
+    before = found.decisions()
+    yield found
+    assert found.decisions() == before, "a test wrote into the world that others copy: give it world.copy(...)"
 
 
 def _made_of() -> str:
@@ -99,9 +112,9 @@ def _prepared(root: Path) -> World:
 
 
 @pytest.fixture(scope="session")
-def service(world: World) -> Iterator[Service]:
-    """A service over the shared world, for tests that do not change it."""
-    running = world.service()
+def service(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service over a world of its own, for tests that do not mind what others asked of it before."""
+    running = world.copy(tmp_path_factory.mktemp("service") / "data").service()
     yield running
     running.close()
 
