@@ -57,7 +57,7 @@ from models.registry import Kind, Registry, read_meta
 from models.strategist import Strategist, load_strategist
 from models.taste import load_taste
 from models.understanding import load_question_head
-from models.versions import check_fit, check_prompt
+from models.versions import check_complete, check_fit, check_prompt
 from prompts import Prompt, load_prompt
 
 
@@ -250,6 +250,7 @@ def load_active_strategist(registry: Registry, prompt: Prompt) -> Strategist:
     version = registry.active(Kind.STRATEGIST)
     folder = registry.folder(Kind.STRATEGIST, version)
     check_prompt(read_meta(folder), prompt.label)
+    check_complete(folder, Kind.STRATEGIST)
     return load_strategist(folder, version)
 
 

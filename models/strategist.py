@@ -3,7 +3,8 @@
 A strategy is four tokens of an added vocabulary of 79: lever, anchor, move, rounding. Decoding is a deterministic
 beam search in which each step may only write tokens that `models.strategy` allows, so every output is valid. The
 eight candidates are distinct: each allowed lever gives its best move first, and further moves of the likeliest
-levers, at least `MOVE_GAP_PCT` apart, fill the rest.
+levers, at least `MOVE_GAP_PCT` apart, fill the rest. The prompt's numbers are told to the head as values too
+(`models.strategist_numbers`).
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from torch import Tensor
 from models.errors import RegistryError
 from models.llama import LlamaLayers, LlamaShape
 from models.precision import fast_dtype
+from models.strategist_numbers import NumberReader, read_values
 from models.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, MOVES, Anchor, Lever, Rounding, Strategy
 
 LEVERS: Final = tuple(Lever)
@@ -63,11 +65,14 @@ class Written:
 class Strategist:
     """Generates strategies; threads take turns."""
 
-    def __init__(self, layers: LlamaLayers, heads: dict[str, Tensor], tokenizer: Tokenizer, version: str) -> None:
+    def __init__(
+        self, layers: LlamaLayers, heads: dict[str, Tensor], numbers: NumberReader, tokenizer: Tokenizer, version: str
+    ) -> None:
         """Take the language model, `embedding` and `head` `(VOCABULARY, width)` of the strategy tokens, a tokenizer."""
         self._layers = layers
         self._embedding = heads["embedding"].to(layers.dtype)
-        self._head = heads["head"].to(layers.dtype)
+        self._head = heads["head"].float()
+        self._numbers = numbers
         self._tokenizer = tokenizer
         self.version = version
         self._turn = Lock()
@@ -77,30 +82,52 @@ class Strategist:
         with self._turn, torch.inference_mode():
             return self._propose(requests, k)
 
+    def read(self, prompts: Sequence[str], ways: Tensor) -> tuple[Tensor, Tensor]:
+        """States that the head sees but for what the numbers add, for `models.training`.
+
+        Args:
+            prompts: `n` texts.
+            ways: `(n, ways, 2)` levers and anchors to write behind each prompt.
+
+        Returns:
+            States behind the prompts `(n, width)`, and behind each lever and each anchor `(n, ways, 2, width)`.
+        """
+        with self._turn, torch.inference_mode():
+            lever, anchor = ways.unbind(-1)
+            state, prompt = self._layers.prefill(*self._tokenize(prompts))
+            first, cache = self._layers.step(self._embedding[LEVER_AT + lever], prompt, None)
+            second, _ = self._layers.step(self._embedding[ANCHOR_AT + anchor], prompt, cache)
+            return state.float(), torch.stack([first, second], 2).float()
+
     def _propose(self, requests: Sequence[ProposalRequest], k: int) -> list[list[Written]]:
-        ids, lengths = self._tokenize([request.prompt for request in requests])
-        state, prompt = self._layers.prefill(ids, lengths)
+        prompts = [request.prompt for request in requests]
+        values = read_values(prompts)
+        state, prompt = self._layers.prefill(*self._tokenize(prompts))
+        nothing = torch.full((len(requests), 1), -1)
         lever_mask = torch.stack([_lever_mask(request) for request in requests])  # (n, levers)
-        lever_scores = self._scores(state, LEVER_AT, len(LEVERS), lever_mask)
+        told = self._numbers(values, nothing, nothing)[:, 0]
+        lever_scores = self._scores(state.float() + told, LEVER_AT, len(LEVERS), lever_mask)
         n_beams = int(lever_mask.sum(1).max())
         lever_score, lever = lever_scores.topk(n_beams, 1)  # (n, beams); barred levers carry -inf
         states, cache = self._layers.step(self._embedding[LEVER_AT + lever], prompt, None)
         anchor_mask = torch.stack([_anchor_masks(request) for request in requests])  # (n, levers, anchors)
         anchor_mask = anchor_mask[torch.arange(len(requests))[:, None], lever]
-        anchor = self._scores(states, ANCHOR_AT, len(ANCHORS), anchor_mask).argmax(-1)
+        told = self._numbers(values, lever, torch.full_like(lever, -1))
+        anchor = self._scores(states.float() + told, ANCHOR_AT, len(ANCHORS), anchor_mask).argmax(-1)
         states, cache = self._layers.step(self._embedding[ANCHOR_AT + anchor], prompt, cache)
-        move_scores = self._scores(states, MOVE_AT, len(MOVES), _MOVE_MASKS[lever])
+        told = self._numbers(values, lever, anchor)
+        move_scores = self._scores(states.float() + told, MOVE_AT, len(MOVES), _MOVE_MASKS[lever])
         joint = lever_score[..., None] + move_scores - move_scores.amax(-1, keepdim=True)  # (n, beams, moves)
         beam, move, score = _choose(joint, k)
         cache = cache.select(beam)
         states, _ = self._layers.step(self._embedding[MOVE_AT + move], prompt, cache)
-        rounding = self._scores(states, ROUNDING_AT, len(ROUNDINGS), None).argmax(-1)
+        rounding = self._scores(states.float(), ROUNDING_AT, len(ROUNDINGS), None).argmax(-1)
         rows = torch.arange(len(requests))[:, None]
         return _read(lever[rows, beam], anchor[rows, beam], move, rounding, score)
 
     def _scores(self, states: Tensor, start: int, size: int, mask: Tensor | None) -> Tensor:
         """Log-probabilities over one slot's tokens, barred ones at -inf."""
-        logits = (states @ self._head[start : start + size].T).float()
+        logits = states @ self._head[start : start + size].T
         if mask is not None:
             logits = logits.masked_fill(~mask, float("-inf"))
         return torch.log_softmax(logits, -1)
@@ -202,4 +229,5 @@ def load_strategist(folder: Path, version: str) -> Strategist:
     n_layers = 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("layers."))
     shape = replace(SMOLLM2_SHAPE, n_layers=n_layers)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    return Strategist(LlamaLayers(tensors, shape), heads, tokenizer, version)
+    numbers = NumberReader.load(folder, shape.width)
+    return Strategist(LlamaLayers(tensors, shape), heads, numbers, tokenizer, version)

@@ -14,13 +14,14 @@ from models.errors import RegistryError
 from models.narrator_export import export_narrator
 from models.registry import META, Kind, ModelMeta, Registry, file_digests, parse_meta, read_meta
 from models.strategist_export import export_strategist
+from models.strategist_numbers import NUMBERS_FILE
 
 CARD: Final = "CARD.md"
 PROMPT: Final = "prompt"  # in a strategist's config: label of the prompt that it reads
 DELTAS: Final = {
     Kind.ENCODER: ("adapter.safetensors", "interest.safetensors", "taste.safetensors", "ranking.safetensors"),
     Kind.EVALUATOR: ("evaluator.safetensors",),
-    Kind.STRATEGIST: ("delta.safetensors",),
+    Kind.STRATEGIST: ("delta.safetensors", NUMBERS_FILE),
     Kind.UNDERSTANDING: ("understanding.safetensors",),
     Kind.NARRATOR: ("delta.safetensors",),
 }

@@ -8,7 +8,7 @@ _WHAT = {
     Kind.EVALUATOR: "purchase probability (monotone in price) and satisfaction heads with a last-layer posterior",
     Kind.UNDERSTANDING: "a softmax head over encoder states, character n-grams and concepts, for kinds of questions",
     Kind.NARRATOR: "SmolLM2-135M-Instruct, whole, with a LoRA delta that writes explanations, references for values",
-    Kind.STRATEGIST: "the first layers of SmolLM2-135M-Instruct with a LoRA delta and 79 strategy tokens",
+    Kind.STRATEGIST: "the first layers of SmolLM2-135M-Instruct with a LoRA delta, strategy tokens and a number reader",
 }
 
 

@@ -27,6 +27,7 @@ from models.ranking import save_ranking
 from models.registry import Kind, ModelMeta, Registry
 from models.strategist import load_strategist
 from models.strategist_export import export_strategist
+from models.strategist_numbers import NumberReader
 from models.taste import save_taste
 from models.training.cards import card
 from models.training.demo_inputs import DemoInputs, InputMakers, NewMemory, join_inputs
@@ -50,6 +51,7 @@ from models.training.situations import Situation, draw, held_out, row_facts, sit
 from models.training.strategist import Reading, Watch, train_strategist
 from models.training.strategist_config import StrategistTrainingConfig
 from models.training.strategist_net import StrategistNet, save_delta
+from models.training.strategist_numbers import fit_numbers, tell
 from models.training.taste import TasteTrainingConfig, fit_taste
 from models.value import Weights
 from models.versions import CARD, install_deltas
@@ -147,19 +149,38 @@ class DemoTraining:
         total = config.steps + config.policy_steps
         metrics: dict[str, float] = {}
 
-        def measure(stage: str, net: StrategistNet) -> None:
+        def measure(stage: str, net: StrategistNet, numbers: NumberReader) -> None:
             save_delta(net, config, work / "delta.safetensors")
+            numbers.save(work)
             export_strategist(work / "delta.safetensors", work)
             found = strategist_metrics(measure_regret(load_strategist(work, version), unseen, reading.render))
             metrics.update({f"{stage}_{name}": value for name, value in found.items()})
 
-        train_strategist(
+        silent = NumberReader(config.shape.width)
+        net = train_strategist(
             lessons,
             reading.render,
             Tokenizer.from_file(str(work / "tokenizer.json")),
             config,
-            Watch(lambda step, loss: self._progress(f"strategist, loss {loss:.3f}", step / total), measure),
+            Watch(
+                lambda step, loss: self._progress(f"strategist, loss {loss:.3f}", step / total),
+                lambda stage, net: measure(stage, net, silent),
+            ),
         )
+        told = tell(
+            load_strategist(work, version),
+            lessons[: config.number_situations],
+            reading.render,
+            lambda share: self._progress("strategist, states", share),
+        )
+        head, numbers = fit_numbers(
+            told,
+            net.head.detach(),
+            config,
+            lambda step, loss: self._progress(f"strategist's numbers, loss {loss:.3f}", step / config.number_steps),
+        )
+        net.head.data.copy_(head)
+        measure("numbers", net, numbers)
         facts = asdict(config) | {"prompt": reading.prompt, "evaluator": active}
         meta = self._meta(Kind.STRATEGIST, version, facts, metrics, {})
         (work / CARD).write_text(card(meta), "utf-8")

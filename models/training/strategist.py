@@ -1,9 +1,10 @@
-"""Training of the strategist in two stages, both against what the evaluator expects on training weeks.
+"""Training of the strategist's language model in two stages, both against what the evaluator expects on training weeks.
 
 Stage one is supervised: the loss is the Kullback-Leibler divergence from soft targets (`training.lessons`). Stage two
 optimises the policy itself: expected worth under the model's own choice of lever, anchor and move. It is group-relative
 policy optimisation (Shao et al. 2024) with every strategy that the grammar allows in the group, so that the
-expectation is exact and nothing is sampled; the soft targets stay in the loss to hold it near stage one.
+expectation is exact and nothing is sampled; the soft targets stay in the loss to hold it near stage one. A third stage
+follows in `strategist_numbers`.
 """
 
 from collections.abc import Callable, Iterator, Sequence

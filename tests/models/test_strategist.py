@@ -10,10 +10,11 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from models.llama import LlamaLayers, LlamaShape
 from models.strategist import VOCABULARY, ProposalRequest, Strategist
+from models.strategist_numbers import NumberReader
 from models.strategy import Anchor, Lever
 
 SHAPE = LlamaShape(width=24, n_layers=2, n_heads=4, n_kv_heads=2, intermediate=48, rope_theta=10_000.0, norm_eps=1e-5)
-WORDS = ["[UNK]", "cost", "stock", "deep", "none", "percent", "53", "strategy", ":"]
+WORDS = ["[UNK]", "cost", "stock", "deep", "none", "percent", "53", "+9", "rival", "elasticity", "strategy", ":"]
 
 
 def tiny(seed: int) -> Strategist:
@@ -41,7 +42,10 @@ def tiny(seed: int) -> Strategist:
     heads = {"embedding": random(VOCABULARY, SHAPE.width), "head": random(VOCABULARY, SHAPE.width) * 10}
     tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))  # noqa: S106
     tokenizer.pre_tokenizer = Whitespace()
-    return Strategist(LlamaLayers(tensors, SHAPE), heads, tokenizer, f"tiny-{seed}")
+    numbers = NumberReader(SHAPE.width, 16)
+    for parameter in numbers.parameters():
+        parameter.data = random(*parameter.shape)
+    return Strategist(LlamaLayers(tensors, SHAPE), heads, numbers, tokenizer, f"tiny-{seed}")
 
 
 _requests = st.builds(
