@@ -11,7 +11,7 @@ from agent.clock import SystemClock
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
 from agent.demo import DemoSize
-from agent.importing import ImportKind, ImportOptions, ImportReport, Sinks, run_import
+from agent.importing import ImportKind, ImportOptions, ImportReport, Sinks, expected_rows, run_import
 from agent.prepare import DataFolder, prepare_demo, prepare_indexes, prepare_models
 from agent.pricing import Service
 from agent.store import Store
@@ -92,8 +92,10 @@ def _import(kind: ImportKind, file: Path, data_dir: Path | None, options: Import
         store = open_store(settings)
         service = open_service(settings, store)
         try:
-            sinks = _sinks(store, service)
-            report = run_import(kind, file, sinks, options, lambda rows: progress(_rows_read(rows), 0.5))
+            sinks, expected = _sinks(store, service), expected_rows(file)
+            report = run_import(
+                kind, file, sinks, options, lambda rows: progress(_rows_read(rows), min(0.99, rows / expected))
+            )
             progress("remember", 0.0)
             service.remember()
         finally:

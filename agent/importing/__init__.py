@@ -1,7 +1,7 @@
 """Files of products, events and outcomes into the store."""
 
 from agent.importing.errors import CellError, ImportFormatError
-from agent.importing.rows import RawRow, read_rows
+from agent.importing.rows import RawRow, expected_rows, read_rows
 from agent.importing.run import ImportKind, ImportOptions, ImportReport, RowProblem, Sinks, run_import
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "RawRow",
     "RowProblem",
     "Sinks",
+    "expected_rows",
     "read_rows",
     "run_import",
 ]

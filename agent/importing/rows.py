@@ -55,6 +55,21 @@ def read_rows(path: Path, mapping: Mapping[str, str] | None = None) -> Iterator[
         yield RawRow(row.line, {renamed.get(name, name): cell for name, cell in row.cells.items()}, row.problem)
 
 
+def expected_rows(path: Path) -> int:
+    """About how many rows a file has, for a progress bar: as Parquet says, else by the length of its first lines.
+
+    1 where it cannot be told; `read_rows` says why.
+    """
+    try:
+        if path.suffix.lower() == ".parquet":
+            return max(1, parquet.ParquetFile(path).metadata.num_rows)
+        with path.open("rb") as handle:
+            sample = handle.read(_SNIFFED)
+        return max(1, round(sample.count(b"\n") * path.stat().st_size / max(1, len(sample))))
+    except (OSError, ArrowException):
+        return 1
+
+
 def _csv(path: Path) -> Iterator[RawRow]:
     csv.field_size_limit(_MAX_CELL)
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as handle:  # bad bytes spoil a row only

@@ -4,12 +4,11 @@ import pytest
 import torch
 
 from agent.model_proposer import prompt_text
-from models.strategist_numbers import NumberReader
 from models.training.regret import measure
 from models.training.strategist_config import StrategistTrainingConfig
-from models.training.strategist_numbers import Told, fit_numbers, tell, told_loss
+from models.training.strategist_numbers import Told, fit_numbers, tell
 from prompts import load_prompt
-from tests.models.test_strategist import SHAPE, tiny
+from tests.models.test_strategist import tiny
 from tests.models.training.test_lessons import situation
 
 PROMPT = load_prompt("strategist", 2)
@@ -50,10 +49,3 @@ def test_numbers_bring_the_first_choice_nearer_to_the_best_price(told: list[Told
     after = measure(strategist, SITUATIONS, render).regret_pct["first"].mean()
     assert after < 0.2 * before
     assert losses[-1] < losses[CONFIG.number_steps // 2]
-
-
-def test_a_reader_that_says_nothing_leaves_the_head_alone(told: list[Told]) -> None:
-    head = tiny(1)._head
-    silent = told_loss(head, NumberReader(SHAPE.width), told[:4], 0.1)
-    assert bool(silent.isfinite())
-    assert float(silent) > 0
