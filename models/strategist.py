@@ -3,8 +3,8 @@
 A strategy is four tokens of an added vocabulary of 79: lever, anchor, move, rounding. Decoding is a deterministic
 beam search in which each step may only write tokens that `models.strategy` allows, so every output is valid. The
 eight candidates are distinct: each allowed lever gives its best move first, and further moves of the likeliest
-levers, at least `MOVE_GAP_PCT` apart, fill the rest. The prompt's numbers are told to the head as values too
-(`models.strategist_numbers`).
+levers, at least `MOVE_GAP_PCT` apart, fill the rest. The prompt's numbers are also read as values, and
+what they say joins what the language model says (`models.strategist_numbers`).
 """
 
 from collections.abc import Sequence
@@ -33,6 +33,10 @@ ANCHOR_AT: Final = LEVER_AT + len(LEVERS)
 MOVE_AT: Final = ANCHOR_AT + len(ANCHORS)
 ROUNDING_AT: Final = MOVE_AT + len(MOVES)
 VOCABULARY: Final = ROUNDING_AT + len(ROUNDINGS)  # 79 strategy tokens
+_LEVER: Final = slice(LEVER_AT, ANCHOR_AT)
+_ANCHOR: Final = slice(ANCHOR_AT, MOVE_AT)
+_MOVE: Final = slice(MOVE_AT, ROUNDING_AT)
+_ROUNDING: Final = slice(ROUNDING_AT, VOCABULARY)
 MAX_PROMPT_TOKENS: Final = 160
 MOVE_GAP_PCT: Final = 3
 SMOLLM2_SHAPE: Final = LlamaShape(
@@ -82,22 +86,23 @@ class Strategist:
         with self._turn, torch.inference_mode():
             return self._propose(requests, k)
 
-    def read(self, prompts: Sequence[str], ways: Tensor) -> tuple[Tensor, Tensor]:
-        """States that the head sees but for what the numbers add, for `models.training`.
+    def read(self, prompts: Sequence[str], ways: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the language model alone says, for `models.training`.
 
         Args:
             prompts: `n` texts.
             ways: `(n, ways, 2)` levers and anchors to write behind each prompt.
 
         Returns:
-            States behind the prompts `(n, width)`, and behind each lever and each anchor `(n, ways, 2, width)`.
+            Logits of levers `(n, levers)`, of anchors behind each way's lever `(n, ways, anchors)` and of moves behind
+            its anchor `(n, ways, moves)`.
         """
         with self._turn, torch.inference_mode():
             lever, anchor = ways.unbind(-1)
             state, prompt = self._layers.prefill(*self._tokenize(prompts))
             first, cache = self._layers.step(self._embedding[LEVER_AT + lever], prompt, None)
             second, _ = self._layers.step(self._embedding[ANCHOR_AT + anchor], prompt, cache)
-            return state.float(), torch.stack([first, second], 2).float()
+            return self._said(state, _LEVER), self._said(first, _ANCHOR), self._said(second, _MOVE)
 
     def _propose(self, requests: Sequence[ProposalRequest], k: int) -> list[list[Written]]:
         prompts = [request.prompt for request in requests]
@@ -105,32 +110,29 @@ class Strategist:
         state, prompt = self._layers.prefill(*self._tokenize(prompts))
         nothing = torch.full((len(requests), 1), -1)
         lever_mask = torch.stack([_lever_mask(request) for request in requests])  # (n, levers)
-        told = self._numbers(values, nothing, nothing)[:, 0]
-        lever_scores = self._scores(state.float() + told, LEVER_AT, len(LEVERS), lever_mask)
+        numbers = self._numbers(values, nothing, nothing)[:, 0]
+        lever_scores = _shares(self._numbers.join(self._said(state, _LEVER), numbers, _LEVER), lever_mask)
         n_beams = int(lever_mask.sum(1).max())
         lever_score, lever = lever_scores.topk(n_beams, 1)  # (n, beams); barred levers carry -inf
         states, cache = self._layers.step(self._embedding[LEVER_AT + lever], prompt, None)
         anchor_mask = torch.stack([_anchor_masks(request) for request in requests])  # (n, levers, anchors)
         anchor_mask = anchor_mask[torch.arange(len(requests))[:, None], lever]
-        told = self._numbers(values, lever, torch.full_like(lever, -1))
-        anchor = self._scores(states.float() + told, ANCHOR_AT, len(ANCHORS), anchor_mask).argmax(-1)
+        numbers = self._numbers(values, lever, torch.full_like(lever, -1))
+        anchor = _shares(self._numbers.join(self._said(states, _ANCHOR), numbers, _ANCHOR), anchor_mask).argmax(-1)
         states, cache = self._layers.step(self._embedding[ANCHOR_AT + anchor], prompt, cache)
-        told = self._numbers(values, lever, anchor)
-        move_scores = self._scores(states.float() + told, MOVE_AT, len(MOVES), _MOVE_MASKS[lever])
+        numbers = self._numbers(values, lever, anchor)
+        move_scores = _shares(self._numbers.join(self._said(states, _MOVE), numbers, _MOVE), _MOVE_MASKS[lever])
         joint = lever_score[..., None] + move_scores - move_scores.amax(-1, keepdim=True)  # (n, beams, moves)
         beam, move, score = _choose(joint, k)
         cache = cache.select(beam)
         states, _ = self._layers.step(self._embedding[MOVE_AT + move], prompt, cache)
-        rounding = self._scores(states.float(), ROUNDING_AT, len(ROUNDINGS), None).argmax(-1)
+        rounding = self._said(states, _ROUNDING).argmax(-1)
         rows = torch.arange(len(requests))[:, None]
         return _read(lever[rows, beam], anchor[rows, beam], move, rounding, score)
 
-    def _scores(self, states: Tensor, start: int, size: int, mask: Tensor | None) -> Tensor:
-        """Log-probabilities over one slot's tokens, barred ones at -inf."""
-        logits = states @ self._head[start : start + size].T
-        if mask is not None:
-            logits = logits.masked_fill(~mask, float("-inf"))
-        return torch.log_softmax(logits, -1)
+    def _said(self, states: Tensor, slot: slice) -> Tensor:
+        """The language model's logits of one slot's tokens."""
+        return states.float() @ self._head[slot].T
 
     def _tokenize(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         rows = [encoding.ids[-MAX_PROMPT_TOKENS:] for encoding in self._tokenizer.encode_batch(list(prompts))]
@@ -139,6 +141,11 @@ class Strategist:
         for index, row in enumerate(rows):
             ids[index, : len(row)] = torch.tensor(row)
         return ids, lengths
+
+
+def _shares(logits: Tensor, mask: Tensor) -> Tensor:
+    """Log-probabilities, barred tokens at -inf."""
+    return torch.log_softmax(logits.masked_fill(~mask, float("-inf")), -1)
 
 
 def _lever_mask(request: ProposalRequest) -> Tensor:
@@ -229,5 +236,5 @@ def load_strategist(folder: Path, version: str) -> Strategist:
     n_layers = 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("layers."))
     shape = replace(SMOLLM2_SHAPE, n_layers=n_layers)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    numbers = NumberReader.load(folder, shape.width)
+    numbers = NumberReader.load(folder)
     return Strategist(LlamaLayers(tensors, shape), heads, numbers, tokenizer, version)

@@ -1,8 +1,8 @@
 """The numbers of a strategist's prompt as values: four layers of a language model read digits badly.
 
 A prompt's fields are taken from its text, each as a value on a piecewise-linear scale or as one of a few words. A small
-network turns them, with the lever and anchor written so far, into what is added to the language model's state before
-the head chooses the next token. Numbers beside a language model as values: Golkar et al. 2023, xVal.
+network turns them, with the lever and anchor written so far, into logits that join the language model's. Numbers beside
+a language model as values: Golkar et al. 2023, xVal; joined logits: Hinton 2002, products of experts.
 """
 
 import re
@@ -18,10 +18,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.errors import RegistryError
-from models.strategy import Anchor, Lever
+from models.strategy import MOVES, Anchor, Lever
 
 NUMBERS_FILE: Final = "numbers.safetensors"
 HIDDEN: Final = 256
+N_TOKENS: Final = len(Lever) + len(Anchor) + len(MOVES)
 _NUMBER: Final = r"([+-]?\d+(?:\.\d+)?)"
 _MANY: Final = 10.0
 
@@ -125,30 +126,34 @@ def _all_values(prompt: str) -> Iterator[float]:
 
 
 class NumberReader(nn.Module):
-    """What the fields say at each place of a strategy; a new one says nothing."""
+    """What the fields say of the next token; a new one says nothing and trusts the language model."""
 
-    def __init__(self, width: int, hidden: int = HIDDEN) -> None:
-        """`width` is the language model's."""
+    def __init__(self, hidden: int = HIDDEN) -> None:
+        """`hidden` is the network's width."""
         super().__init__()
         self.fields = nn.Linear(N_VALUES, hidden)
         self.lever = nn.Embedding(1 + len(Lever), hidden)  # row 0: none written yet
         self.anchor = nn.Embedding(1 + len(Anchor), hidden)
         self.mixed = nn.Linear(hidden, hidden)
-        self.out = nn.Linear(hidden, width)
+        self.out = nn.Linear(hidden, N_TOKENS)
+        self.trust = nn.Parameter(torch.ones(N_TOKENS))  # how much of the language model's logits counts
         for start in (self.lever.weight, self.anchor.weight, self.out.weight, self.out.bias):
             nn.init.zeros_(start)
 
     def forward(self, values: Tensor, lever: Tensor, anchor: Tensor) -> Tensor:
-        """To be added to states `(n, branches, width)`; `lever` and `anchor` `(n, branches)` are positions, -1: none.
+        """Logits `(n, branches, N_TOKENS)` of levers, anchors and moves.
 
         Args:
             values: `(n, N_VALUES)`.
-            lever: Positions in `Lever`.
-            anchor: Positions in `Anchor`.
+            lever: Positions in `Lever` written before, `(n, branches)`; -1: none yet.
+            anchor: Positions in `Anchor`, likewise.
         """
-        given = self.fields(values)[:, None] + self.lever(lever + 1) + self.anchor(anchor + 1)
-        hidden = torch.relu(given)
+        hidden = torch.relu(self.fields(values)[:, None] + self.lever(lever + 1) + self.anchor(anchor + 1))
         return torch.Tensor(self.out(hidden + torch.relu(self.mixed(hidden))))
+
+    def join(self, said: Tensor, numbers: Tensor, slot: slice) -> Tensor:
+        """The language model's logits of a slot, joined by those that `forward` returned for the place."""
+        return self.trust[slot] * said + numbers[..., slot]
 
     def save(self, folder: Path) -> None:
         """Write the weights in half precision."""
@@ -156,18 +161,18 @@ class NumberReader(nn.Module):
         save_file(state, str(folder / NUMBERS_FILE))
 
     @classmethod
-    def load(cls, folder: Path, width: int) -> "NumberReader":
+    def load(cls, folder: Path) -> "NumberReader":
         """Read what `save` wrote.
 
         Raises:
-            RegistryError: The weights are for other fields or another width.
+            RegistryError: The weights are for other fields.
         """
         state = {name: tensor.float() for name, tensor in load_file(str(folder / NUMBERS_FILE)).items()}
-        reader = cls(width, len(state["fields.bias"]) if "fields.bias" in state else HIDDEN)
+        reader = cls(len(state["fields.bias"]) if "fields.bias" in state else HIDDEN)
         try:
             reader.load_state_dict(state)
         except RuntimeError as error:
             raise RegistryError(
-                f"{folder / NUMBERS_FILE} is for other fields or another model; remedy: train the strategist again"
+                f"{folder / NUMBERS_FILE} is for other fields; remedy: train the strategist again"
             ) from error
         return reader.eval().requires_grad_(requires_grad=False)

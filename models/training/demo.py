@@ -51,7 +51,7 @@ from models.training.situations import Situation, draw, held_out, row_facts, sit
 from models.training.strategist import Reading, Watch, train_strategist
 from models.training.strategist_config import StrategistTrainingConfig
 from models.training.strategist_net import StrategistNet, save_delta
-from models.training.strategist_numbers import fit_numbers, tell
+from models.training.strategist_numbers import fit_numbers, listen, numbers_of
 from models.training.taste import TasteTrainingConfig, fit_taste
 from models.value import Weights
 from models.versions import CARD, install_deltas
@@ -156,7 +156,7 @@ class DemoTraining:
             found = strategist_metrics(measure_regret(load_strategist(work, version), unseen, reading.render))
             metrics.update({f"{stage}_{name}": value for name, value in found.items()})
 
-        silent = NumberReader(config.shape.width)
+        silent = NumberReader()
         net = train_strategist(
             lessons,
             reading.render,
@@ -167,19 +167,20 @@ class DemoTraining:
                 lambda stage, net: measure(stage, net, silent),
             ),
         )
-        told = tell(
+        beside = listen(
             load_strategist(work, version),
-            lessons[: config.number_situations],
+            lessons[: config.joint_situations],
             reading.render,
-            lambda share: self._progress("strategist, states", share),
+            lambda share: self._progress("strategist, what the language model says", share),
         )
-        head, numbers = fit_numbers(
-            told,
-            net.head.detach(),
+        numbers = fit_numbers(
+            numbers_of(lessons, reading.render),
+            beside,
             config,
-            lambda step, loss: self._progress(f"strategist's numbers, loss {loss:.3f}", step / config.number_steps),
+            lambda step, loss: self._progress(
+                f"strategist's numbers, loss {loss:.3f}", step / (config.number_steps + config.joint_steps)
+            ),
         )
-        net.head.data.copy_(head)
         measure("numbers", net, numbers)
         facts = asdict(config) | {"prompt": reading.prompt, "evaluator": active}
         meta = self._meta(Kind.STRATEGIST, version, facts, metrics, {})

@@ -9,7 +9,7 @@ follows in `strategist_numbers`.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from models.precision import fast_autocast
 from models.strategist import ANCHOR_AT, LEVER_AT, MOVE_AT, ROUNDING_AT, ROUNDINGS
-from models.strategy import MOVES
+from models.strategy import MOVES, Anchor, Lever
 from models.training.lessons import TEMPERATURE, Lesson, lesson, rounding_target, worth
 from models.training.situations import Situation
 from models.training.strategist_config import StrategistTrainingConfig
@@ -115,15 +115,23 @@ def target_loss(head: Tensor, read: Read, lessons: Sequence[Lesson]) -> Tensor:
     rows = torch.arange(len(lessons))[:, None]
     states = read.branches.float()
     terms = (
-        (_log_share(head, read.prompt.float(), LEVER_AT, value.amax((2, 3))), [x.lever_target for x in lessons], 1.0),
         (
-            _log_share(head, states[:, :, 0], ANCHOR_AT, value.amax(3)[rows, lever]),
+            _log_share(_slot(head, read.prompt.float(), LEVER_AT, len(Lever)), value.amax((2, 3))),
+            [x.lever_target for x in lessons],
+            1.0,
+        ),
+        (
+            _log_share(_slot(head, states[:, :, 0], ANCHOR_AT, len(Anchor)), value.amax(3)[rows, lever]),
             [x.anchor_target for x in lessons],
             _ANCHOR_WEIGHT,
         ),
-        (_log_share(head, states[:, :, 1], MOVE_AT, value[rows, lever, anchor]), [x.move_target for x in lessons], 1.0),
+        (
+            _log_share(_slot(head, states[:, :, 1], MOVE_AT, len(MOVES)), value[rows, lever, anchor]),
+            [x.move_target for x in lessons],
+            1.0,
+        ),
     )
-    rounding = torch.log_softmax(states[:, :, 2] @ head[ROUNDING_AT : ROUNDING_AT + len(ROUNDINGS)].T, -1)
+    rounding = torch.log_softmax(_slot(head, states[:, :, 2], ROUNDING_AT, len(ROUNDINGS)), -1)
     total = _ROUNDING_WEIGHT * _divergence(_ROUNDING_TARGETS[_stack([one.move for one in lessons])], rounding)
     for found, target, weight in terms:
         total = total + weight * _divergence(torch.from_numpy(np.stack(target)).float(), found)
@@ -131,17 +139,35 @@ def target_loss(head: Tensor, read: Read, lessons: Sequence[Lesson]) -> Tensor:
 
 
 def policy_loss(head: Tensor, read: Read, value: Tensor, ways: Tensor, target_weight: float) -> Tensor:
+    """`choice_loss` of what the head makes of states."""
+    states = read.branches.float()
+    said = Said(
+        _slot(head, read.prompt.float(), LEVER_AT, len(Lever)),
+        _slot(head, states[:, :, 0], ANCHOR_AT, len(Anchor)),
+        _slot(head, states[:, :, 1], MOVE_AT, len(MOVES)),
+    )
+    return choice_loss(said, value, ways, target_weight)
+
+
+class Said(NamedTuple):
+    """Logits of levers `(n, levers)`, of anchors `(n, ways, anchors)` and moves `(n, ways, moves)` behind each way."""
+
+    lever: Tensor
+    anchor: Tensor
+    move: Tensor
+
+
+def choice_loss(said: Said, value: Tensor, ways: Tensor, target_weight: float) -> Tensor:
     """Mean expected regret in percent, and `target_weight` times the divergence from softmax(worth / 1 %).
 
     `value` is `(n, levers, anchors, moves)`; `ways` `(n, ways, 2)` names each open (lever, anchor), then -1.
     """
     n = len(value)
-    states = read.branches.float()
     lever, anchor = ways.clamp(min=0).unbind(-1)
     rows = torch.arange(n)[:, None]
-    on_levers = _log_share(head, read.prompt.float(), LEVER_AT, value.amax((2, 3)))
-    on_anchors = _log_share(head, states[:, :, 0], ANCHOR_AT, value.amax(3)[rows, lever])
-    on_moves = _log_share(head, states[:, :, 1], MOVE_AT, value[rows, lever, anchor])  # (n, ways, moves)
+    on_levers = _log_share(said.lever, value.amax((2, 3)))
+    on_anchors = _log_share(said.anchor, value.amax(3)[rows, lever])
+    on_moves = _log_share(said.move, value[rows, lever, anchor])  # (n, ways, moves)
     log_policy = (on_levers.gather(1, lever) + on_anchors.gather(2, anchor[..., None])[..., 0])[..., None] + on_moves
     closed = (ways[..., :1] < 0) | ~value[rows, lever, anchor].isfinite()
     log_policy = log_policy.masked_fill(closed, _BARRED)
@@ -169,9 +195,13 @@ def open_ways(value: Tensor) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
 
 
-def _log_share(head: Tensor, states: Tensor, start: int, value: Tensor) -> Tensor:
-    """Log-probabilities of one slot's tokens, those without a finite value barred."""
-    logits = states @ head[start : start + value.shape[-1]].T
+def _slot(head: Tensor, states: Tensor, start: int, size: int) -> Tensor:
+    """Logits of one slot's tokens."""
+    return states @ head[start : start + size].T
+
+
+def _log_share(logits: Tensor, value: Tensor) -> Tensor:
+    """Log-probabilities of a slot's tokens, those without a finite value barred."""
     return torch.log_softmax(logits.masked_fill(~value.isfinite(), _BARRED), -1)
 
 

@@ -1,6 +1,6 @@
-"""The strategist's third stage: what the prompt's numbers add to the language model's states, and the head anew.
+"""The strategist's third stage: what the prompt's numbers say, first alone, then beside the language model.
 
-The first two stages are done and the language model stands still, so that its states are read once and thousands of
+The first two stages are done and the language model stands still, so that its logits are read once and thousands of
 steps cost minutes. The loss is that of the second stage in percent of each situation's best worth: soft targets weigh
 most at first, expected regret afterwards.
 """
@@ -11,102 +11,146 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from models.strategist import Strategist
-from models.strategist_numbers import NumberReader, read_values
+from models.strategist import ANCHOR_AT, LEVER_AT, MOVE_AT, Strategist
+from models.strategist_numbers import N_TOKENS, NumberReader, read_values
 from models.training.lessons import worth
 from models.training.situations import Situation
-from models.training.strategist import OnStep, open_ways, policy_loss
+from models.training.strategist import OnStep, Said, choice_loss, open_ways
 from models.training.strategist_config import StrategistTrainingConfig
-from models.training.strategist_net import Read
+
+Render = Callable[[Situation], str]
 
 _READ_AT_ONCE: Final = 16
 _LEAST_BEST: Final = 0.05
-_TARGETS_FIRST: Final = 1 / 3
+_TARGETS_FIRST: Final = 1 / 3  # of the steps on numbers alone
 _TARGET_WEIGHTS: Final = (9.0, 0.1)
-_HEAD_RATE: Final = 0.3  # it has learned before
+_JOINT_RATE: Final = 0.5  # of the first rate
+_FIRST_TRUST: Final = 0.3
+_LEVERS: Final = slice(LEVER_AT, ANCHOR_AT)
+_ANCHORS: Final = slice(ANCHOR_AT, MOVE_AT)
+_MOVES: Final = slice(MOVE_AT, N_TOKENS)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the head is told in one situation.
+    """One situation as numbers and, once it was read, as the language model's logits.
 
     Attributes:
         values: Fields of the prompt `(N_VALUES,)`.
         ways: Open levers and anchors `(ways, 2)`; `worth` `(levers, anchors, moves)` over the best.
-        prompt: The language model's state behind the prompt `(width,)`; `behind` `(ways, 2, width)` further on.
+        said: Logits of levers, and of anchors and moves behind each way; None before the language model was asked.
     """
 
     values: Tensor
     ways: Tensor
     worth: Tensor
-    prompt: Tensor
-    behind: Tensor
+    said: Said | None = None
 
 
-def tell(
+def numbers_of(situations: Sequence[Situation], render: Render) -> list[Told]:
+    """What the prompts' numbers say."""
+    values = read_values([render(situation) for situation in situations])
+    return [_told(one, value) for one, value in zip(situations, values, strict=True)]
+
+
+def listen(
     strategist: Strategist,
     situations: Sequence[Situation],
-    render: Callable[[Situation], str],
+    render: Render,
     on_share: Callable[[float], None],
 ) -> list[Told]:
-    """Read every situation's states, once."""
+    """The same, and what the language model says."""
     found: list[Told] = []
     for start in range(0, len(situations), _READ_AT_ONCE):
         part = situations[start : start + _READ_AT_ONCE]
-        prompts = [render(situation) for situation in part]
-        value = torch.from_numpy(np.stack([_relative(worth(situation)) for situation in part])).float()
-        ways = open_ways(value)
-        prompt, behind = strategist.read(prompts, ways.clamp(min=0))
-        values = read_values(prompts)
-        for row in range(len(part)):
-            count = int((ways[row, :, 0] >= 0).sum())
-            found.append(
-                Told(values[row], ways[row, :count], value[row], prompt[row].half(), behind[row, :count].half())
-            )
+        told = numbers_of(part, render)
+        ways = pad_sequence([one.ways for one in told], batch_first=True)
+        levers, anchors, moves = strategist.read([render(situation) for situation in part], ways)
+        for row, one in enumerate(told):
+            count = len(one.ways)
+            said = Said(levers[row].half(), anchors[row, :count].half(), moves[row, :count].half())
+            found.append(Told(one.values, one.ways, one.worth, said))
         on_share(len(found) / len(situations))
     return found
 
 
 def fit_numbers(
-    told: Sequence[Told], head: Tensor, config: StrategistTrainingConfig, on_step: OnStep
-) -> tuple[Tensor, NumberReader]:
-    """The head and the number reader, trained together on states that stand still."""
+    alone: Sequence[Told], beside: Sequence[Told], config: StrategistTrainingConfig, on_step: OnStep
+) -> NumberReader:
+    """A reader trained on numbers `alone`, then on those `beside` which the language model was heard."""
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
-    reader = NumberReader(head.shape[1])
-    head = torch.nn.Parameter(head.detach().clone())
-    rates = [config.number_rate, _HEAD_RATE * config.number_rate]
-    groups = [{"params": list(reader.parameters()), "lr": rates[0]}, {"params": [head], "lr": rates[1]}]
-    optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=config.number_steps)
-    for step in range(config.number_steps):
-        batch = [told[row] for row in rng.integers(0, len(told), config.number_batch)]
-        weight = _TARGET_WEIGHTS[int(step >= _TARGETS_FIRST * config.number_steps)]
-        loss = told_loss(head, reader, batch, weight) / (1 + weight)
+    reader = NumberReader()
+    targets = round(_TARGETS_FIRST * config.number_steps)
+    weights = [_TARGET_WEIGHTS[step >= targets] for step in range(config.number_steps)]
+    _fit(reader, alone, (config.number_rate, config.number_batch), weights, rng, on_step)
+    reader.trust.data.fill_(_FIRST_TRUST)
+    weights = [_TARGET_WEIGHTS[1]] * config.joint_steps
+    rate = _JOINT_RATE * config.number_rate
+    _fit(
+        reader,
+        beside,
+        (rate, config.number_batch),
+        weights,
+        rng,
+        lambda step, loss: on_step(config.number_steps + step, loss),
+    )
+    return reader.eval()
+
+
+def _fit(
+    reader: NumberReader,
+    told: Sequence[Told],
+    rate_and_batch: tuple[float, int],
+    target_weights: Sequence[float],
+    rng: np.random.Generator,
+    on_step: OnStep,
+) -> None:
+    rate, size = rate_and_batch
+    optimiser = torch.optim.AdamW(reader.parameters(), rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=len(target_weights))
+    for step, weight in enumerate(target_weights):
+        batch = [told[row] for row in rng.integers(0, len(told), size)]
+        loss = told_loss(reader, batch, weight) / (1 + weight)
         optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_([*reader.parameters(), head], 1.0)
+        torch.nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
         optimiser.step()
         schedule.step()
         on_step(step, float(loss.detach()))
-    return head.detach(), reader.eval()
 
 
-def told_loss(head: Tensor, reader: NumberReader, batch: Sequence[Told], target_weight: float) -> Tensor:
-    """`policy_loss` with the numbers told at every place."""
+def told_loss(reader: NumberReader, batch: Sequence[Told], target_weight: float) -> Tensor:
+    """`choice_loss` of numbers and, where it was heard, the language model together."""
     values = torch.stack([one.values for one in batch])
-    ways = torch.nn.utils.rnn.pad_sequence([one.ways for one in batch], batch_first=True, padding_value=-1)
-    behind = torch.nn.utils.rnn.pad_sequence([one.behind for one in batch], batch_first=True).float()
+    ways = pad_sequence([one.ways for one in batch], batch_first=True, padding_value=-1)
     lever, anchor = ways.unbind(-1)
     none = torch.full_like(lever, -1)
-    first = torch.stack([one.prompt for one in batch]).float() + reader(values, none[:, :1], none[:, :1])[:, 0]
-    added = torch.stack([reader(values, lever, none), reader(values, lever, anchor)], 2)
-    read = Read(first, behind + added)
-    return policy_loss(head, read, torch.stack([one.worth for one in batch]), ways, target_weight)
+    said = Said(
+        reader(values, none[:, :1], none[:, :1])[:, 0, _LEVERS],
+        reader(values, lever, none)[..., _ANCHORS],
+        reader(values, lever, anchor)[..., _MOVES],
+    )
+    heard = [one.said for one in batch if one.said is not None]
+    if heard:
+        trust = reader.trust
+        said = Said(
+            said.lever + trust[_LEVERS] * torch.stack([one.lever for one in heard]).float(),
+            said.anchor + trust[_ANCHORS] * pad_sequence([one.anchor for one in heard], batch_first=True).float(),
+            said.move + trust[_MOVES] * pad_sequence([one.move for one in heard], batch_first=True).float(),
+        )
+    return choice_loss(said, torch.stack([one.worth for one in batch]), ways, target_weight)
 
 
-def _relative(value: np.ndarray) -> np.ndarray:
+def _told(situation: Situation, values: Tensor) -> Told:
+    value = _relative(worth(situation))
+    return Told(values, open_ways(value[None])[0], value)
+
+
+def _relative(value: NDArray[np.float64]) -> Tensor:
     """Worth over the best, which itself is taken as no smaller than a twentieth of the reference price's."""
-    return np.asarray(value / max(_LEAST_BEST, abs(float(value.max()))))
+    return torch.from_numpy(value / max(_LEAST_BEST, abs(float(value.max())))).float()

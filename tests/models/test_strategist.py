@@ -42,7 +42,7 @@ def tiny(seed: int) -> Strategist:
     heads = {"embedding": random(VOCABULARY, SHAPE.width), "head": random(VOCABULARY, SHAPE.width) * 10}
     tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))  # noqa: S106
     tokenizer.pre_tokenizer = Whitespace()
-    numbers = NumberReader(SHAPE.width, 16)
+    numbers = NumberReader(16)
     for parameter in numbers.parameters():
         parameter.data = random(*parameter.shape)
     return Strategist(LlamaLayers(tensors, SHAPE), heads, numbers, tokenizer, f"tiny-{seed}")
@@ -93,7 +93,7 @@ def test_hold_is_always_possible(levers: frozenset[Lever]) -> None:
 def test_a_lever_with_one_move_gets_no_head_start_over_a_likelier_one_with_many() -> None:
     model = tiny(4)
     logits = torch.zeros(VOCABULARY, SHAPE.width)
-    model._head = logits  # every lever and every move is equally likely
+    model._head, model._numbers = logits, NumberReader(16)  # every lever and every move is equally likely
     written = model.propose([ProposalRequest("stock deep", frozenset({Lever.DISCOUNT}), frozenset(Anchor))])[0]
     assert [item.score for item in written] == pytest.approx([written[0].score] * len(written))
 

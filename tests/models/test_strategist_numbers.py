@@ -10,6 +10,7 @@ from agent.model_proposer import prompt_text
 from models.errors import RegistryError
 from models.strategist_facts import StrategistFacts
 from models.strategist_numbers import FIELDS, N_VALUES, NUMBERS_FILE, NumberReader, read_values
+from models.strategy import Lever
 from prompts import load_prompt
 
 PROMPT = load_prompt("strategist", 2)
@@ -80,19 +81,16 @@ def test_any_text_has_values(text: str) -> None:
 
 def test_a_new_reader_says_nothing_and_a_kept_one_says_the_same_again(tmp_path: Path) -> None:
     torch.manual_seed(2)
-    reader = NumberReader(24, 16)
-    given_values, place = read_values([prompt_text(PROMPT, KNOWN)]), torch.tensor([[2, -1]])
-    assert not reader(given_values, place, place).any()
+    reader = NumberReader(16)
+    read, place = read_values([prompt_text(PROMPT, KNOWN)]), torch.tensor([[2, -1]])
+    said, levers = torch.randn(1, 2, len(Lever)), slice(0, len(Lever))
+    torch.testing.assert_close(reader.join(said, reader(read, place, place), levers), said)
     for parameter in reader.parameters():
         parameter.data.normal_()
     reader.save(tmp_path)
-    again = NumberReader.load(tmp_path, 24)
-    torch.testing.assert_close(
-        again(given_values, place, place), reader(given_values, place, place), atol=0.05, rtol=0.01
-    )
-    with pytest.raises(RegistryError, match="train the strategist again"):
-        NumberReader.load(tmp_path, 25)
+    again = NumberReader.load(tmp_path)
+    torch.testing.assert_close(again(read, place, place), reader(read, place, place), atol=0.05, rtol=0.01)
     state = load_file(str(tmp_path / NUMBERS_FILE))
     save_file({name: tensor for name, tensor in state.items() if name != "out.bias"}, str(tmp_path / NUMBERS_FILE))
-    with pytest.raises(RegistryError):
-        NumberReader.load(tmp_path, 24)
+    with pytest.raises(RegistryError, match="train the strategist again"):
+        NumberReader.load(tmp_path)
