@@ -62,7 +62,7 @@ def expected_rows(path: Path) -> int:
     """
     try:
         if path.suffix.lower() == ".parquet":
-            return max(1, parquet.ParquetFile(path).metadata.num_rows)
+            return max(1, int(parquet.ParquetFile(path).metadata.num_rows))
         with path.open("rb") as handle:
             sample = handle.read(_SNIFFED)
         return max(1, round(sample.count(b"\n") * path.stat().st_size / max(1, len(sample))))
