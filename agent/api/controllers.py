@@ -11,23 +11,16 @@ from agent.api.answers import (
     AcceptedAnswer,
     BatchAnswer,
     KeysAnswer,
-    OutcomeAnswer,
     OutcomeRow,
     OutcomesAnswer,
-    QuoteAnswer,
     ReadyAnswer,
     ReasonAnswer,
     ReasonsAnswer,
     RecommendationAnswer,
     RecommendationsAnswer,
     RecommendedProduct,
-    RecordedQuote,
     RowAnswer,
     VerifyAnswer,
-    money,
-    outcome_answer,
-    quote_answer,
-    recorded_quote,
     verify_answer,
 )
 from agent.api.batch import BatchRequest, batch_rows
@@ -37,6 +30,15 @@ from agent.api.convert import to_event, to_product, to_report
 from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
 from agent.api.problems import Problem, details, of_refusal
+from agent.api.quote_answers import (
+    OutcomeAnswer,
+    QuoteAnswer,
+    RecordedQuote,
+    money,
+    outcome_answer,
+    quote_answer,
+    recorded_quote,
+)
 from agent.api.schemas import (
     MAX_ROWS,
     Event,

@@ -7,13 +7,13 @@ from litestar import Controller, Request, Response, delete, get, put
 from litestar.params import PathParameter
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from agent.api.answers import RecordedQuote, recorded_quote
 from agent.api.body import validate
 from agent.api.context import AppContext
 from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
 from agent.api.fields import Strict
 from agent.api.problems import Problem
+from agent.api.quote_answers import RecordedQuote, recorded_quote
 from agent.api.schemas import Attributes, Personalisation
 from agent.keys import Scope
 from agent.privacy import KnownShopper

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from agent.api.answers import quote_answer
+from agent.api.quote_answers import quote_answer
 from agent.api.schemas import QuoteRequest
 from agent.assembly import open_service, open_store
 from agent.commands.options import DataDir, Json, settings_for
