@@ -67,6 +67,11 @@ class ModelProposer:
         self.trouble: str | None = None
         """Why the last generation failed; None when it did not. Quotes go on without it meanwhile."""
 
+    @property
+    def state(self) -> str:
+        """`ok`, `off` without a strategist, or why the last generation failed."""
+        return self.trouble or ("off" if self._strategist is None else "ok")
+
     def request(self, facts: StrategistFacts) -> ProposalRequest:
         """The rendered prompt and the levers and anchors of a situation."""
         return ProposalRequest(prompt_text(self.prompt, facts), facts.levers(), facts.anchors())

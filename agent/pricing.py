@@ -291,8 +291,12 @@ class Service:
 
     def readiness(self) -> Readiness:
         """Whether models, index and store are ready."""
-        trouble = self._parts.pipeline.proposer.trouble
-        checks = {"models": "ok", "language_model": trouble or "ok", "index": "ok", "store": "ok"}
+        checks = {
+            "models": "ok",
+            "language_model": self._parts.pipeline.proposer.language_model,
+            "index": "ok",
+            "store": "ok",
+        }
         if self._closed:
             checks["models"] = "closing"
         if not len(self._parts.catalogue):

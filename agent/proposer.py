@@ -60,9 +60,9 @@ class Proposer:
         return other
 
     @property
-    def trouble(self) -> str | None:
-        """Why the language model does not propose at present, None when it does."""
-        return self._model.trouble
+    def language_model(self) -> str:
+        """`ok`, `off`, or why the language model does not propose at present."""
+        return self._model.state
 
     def propose(
         self,

@@ -43,7 +43,10 @@ def reference_of(key: str) -> str:
 
 
 def narratable(table: FactTable, prompt: Prompt) -> Narratable | None:
-    """What the narrator is asked, None where it was not taught to answer or the question lacks something."""
+    """What the narrator is asked, None where it was not taught to answer or the question lacks something.
+
+    Facts stand in the order of `facts.yaml`, so that one set of facts has one prompt, whoever made the table.
+    """
     groups = narrations().get(table.kind)
     if groups is None or table.get("missing") is not None:
         return None
@@ -51,7 +54,11 @@ def narratable(table: FactTable, prompt: Prompt) -> Narratable | None:
     values = {
         reference_of(fact.key): shown(fact, Language.EN, table.currency) for fact in table.facts if fact.value != ()
     }
-    known = {reference: value for reference, value in values.items() if reference in taught}
+    known = {
+        reference: values[reference]
+        for reference in map(reference_of, definitions())
+        if reference in taught & values.keys()
+    }
     if _chosen(groups, known) == []:
         return None
     rendered = prompt.render(kind=table.kind.replace("_", " "), facts=", ".join(known))

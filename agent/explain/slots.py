@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
+from agent.explain.han_numbers import in_digits, read_share, without_shares
 from agent.explain.questions import Slots
 from agent.money import MAX_MINOR, fraction_digits
 
@@ -14,7 +15,7 @@ _UNITS: Final = r"(?:[A-Z]{3}(?![A-Za-z])|dollars?\b|bucks\b|euros?\b|yuan\b|元
 _UUID: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
 _MONEY: Final = re.compile(rf"[$€£¥]\s?{_NUMBER}|{_NUMBER}\s?{_UNITS}")
 _CENTS: Final = re.compile(rf"{_NUMBER}\s?(?:cents?\b|美分|分钱)", re.IGNORECASE)
-_PERCENT: Final = re.compile(rf"{_NUMBER}\s?(?:%|per\s?cent\b|pct\b)|百分之{_NUMBER}", re.IGNORECASE)
+_PERCENT: Final = re.compile(rf"{_NUMBER}\s?(?:%|per\s?cent\b|pct\b)", re.IGNORECASE)
 _PLAIN: Final = re.compile(rf"(?<![A-Za-z0-9_.#-]){_NUMBER}(?![A-Za-z0-9_-])")
 _OTHER: Final = re.compile(
     r"(?:shopper|customer|household|buyer|user|quote|顾客|客户|用户|买家|报价)s?\s*(?:id|no\.?|number|编号|号)?"
@@ -43,8 +44,8 @@ _SPANS: Final = (
 def find_slots(text: str, currency: str, categories: Iterable[str] = ()) -> Slots:
     """Read what a question names; amounts are taken to be in `currency`."""
     plain = unicodedata.normalize("NFKC", text)
-    percent = _PERCENT.search(plain)
-    rest = _PERCENT.sub(" ", plain)
+    share = _share(plain)
+    rest = in_digits(without_shares(_PERCENT.sub(" ", plain)))
     other = _UUID.search(rest) or _OTHER.search(rest)
     identifier = None if other is None else other.group(0 if other.re is _UUID else 1)
     if other is not None:
@@ -53,19 +54,23 @@ def find_slots(text: str, currency: str, categories: Iterable[str] = ()) -> Slot
     number = None if bare is None else Decimal(bare.group(1).replace(",", ""))
     if amount is None and number is not None:
         amount = _minor(number, currency)
-    change = None
-    if percent is not None:
-        change = float(_value(percent)) * (-1 if _DOWN.search(plain) else 1)
+    down = bool(_DOWN.search(plain)) or (share is not None and share < 0)
     return Slots(
         amount_minor=amount,
-        change_pct=change,
+        change_pct=None if share is None else float(abs(share)) * (-1 if down else 1),
         count=int(number) if number is not None and number == int(number) and number <= 10**9 else None,
         factor=next((factor for pattern, factor in _FACTORS if pattern.search(plain)), None),
         other=identifier,
-        lower=True if _DOWN.search(plain) else False if _UP.search(plain) else None,
+        lower=True if down else False if _UP.search(plain) else None,
         category=_category(plain, categories),
         days=next((days for pattern, days in _SPANS if pattern.search(plain)), 7),
     )
+
+
+def _share(text: str) -> Decimal | None:
+    """A share in percent, below zero where the words say that it comes off."""
+    percent = _PERCENT.search(text)
+    return read_share(text) if percent is None else _value(percent)
 
 
 def _amount(text: str, currency: str) -> int | None:

@@ -1,8 +1,9 @@
 """Fine-tuning of the narrator: LoRA on all of SmolLM2's layers, next-token loss on the answer alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -19,6 +20,12 @@ from models.narrator import END, NARRATOR_SHAPE
 from models.precision import fast_autocast
 from models.training.strategist import pad
 from models.training.strategist_net import llama_config
+
+
+Encoded = tuple[list[int], list[int]]
+"""Token ids of a prompt and of its answer."""
+
+_SORTED: Final = 8  # batches that are drawn and sorted by length together
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ def train_narrator(
     on_step: Callable[[int, float], None] | None = None,
     shape: LlamaShape = NARRATOR_SHAPE,
 ) -> PeftModel:
-    """Train on lessons drawn with replacement; `on_step` is told step and loss (nats a token)."""
+    """Train on lessons drawn with replacement, like lengths together; `on_step` is told step and loss (nats a token)."""
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     base = LlamaModel(llama_config(shape))
@@ -67,8 +74,7 @@ def train_narrator(
     )
     end = tokenizer.token_to_id(END)
     encoded = [(tokenizer.encode(x.prompt).ids, [*tokenizer.encode(f" {x.answer}").ids, end]) for x in lessons]
-    for step in range(config.steps):
-        chosen = [encoded[index] for index in rng.integers(0, len(encoded), config.batch)]
+    for step, chosen in zip(range(config.steps), _batches(encoded, config.batch, rng), strict=False):
         ids, lengths = pad([prompt + answer for prompt, answer in chosen])
         mask = (torch.arange(ids.shape[1])[None] < lengths[:, None]).long()
         starts = torch.tensor([len(prompt) for prompt, _ in chosen])
@@ -85,6 +91,15 @@ def train_narrator(
         if on_step is not None:
             on_step(step, float(loss.detach()))
     return net
+
+
+def _batches(lessons: Sequence[Encoded], size: int, rng: np.random.Generator) -> Iterator[list[Encoded]]:
+    """Lessons at random, those of like lengths in one batch, so that little of it is padding."""
+    while True:
+        drawn = [lessons[index] for index in rng.integers(0, len(lessons), size * _SORTED)]
+        drawn.sort(key=lambda lesson: len(lesson[0]) + len(lesson[1]))
+        for start in rng.permutation(_SORTED) * size:
+            yield drawn[start : start + size]
 
 
 def save_narrator_delta(net: PeftModel, config: NarratorTrainingConfig, path: Path) -> None:

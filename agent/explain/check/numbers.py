@@ -63,9 +63,9 @@ _NUMBER: Final = re.compile(
     rf"(?P<date>\d{{4}}-\d\d-\d\d)"
     rf"|(?P<symbol>[$€£¥]|(?<![A-Za-z])(?-i:[A-Z]{{3}}))\s?(?P<after>{_DIGITS})"
     rf"|(?P<digits>{_DIGITS})(?:\s?(?P<unit>%|per ?cent\b|percentage points?\b|(?-i:[A-Z]{{3}}(?![A-Za-z]))|dollars?\b"
-    rf"|bucks?\b|euros?\b|pounds?\b|yuan\b|cents?\b|美分|美元|欧元|日元|元|块|成(?!交)|折))?"
-    rf"|百分之(?P<percent>{_HAN}|{_DIGITS})"
-    rf"|(?P<han>{_HAN})(?P<hanunit>美元|欧元|日元|元|块|成(?!交)|折(?!扣)|个(?:报价|候选|因素|限制)|周|天)"
+    rf"|bucks?\b|euros?\b|pounds?\b|yuan\b|cents?\b|美分|美元|欧元|日元|元|块|成(?![交本])[一二三四五六七八九半]?|折))?"
+    rf"|百分之(?P<percent>{_HAN}|{_DIGITS})|(?P<whole>{_HAN}|\\d+)分之(?P<share>{_HAN}|\\d+)|(?P<halved>半价|对折)"
+    rf"|(?P<han>{_HAN})(?P<hanunit>美元|欧元|日元|元|块|成(?![交本])[一二三四五六七八九半]?|折(?!扣)|个(?:报价|候选|因素|限制)|周|天)"
     rf"|(?<![-\w])(?P<english>{_ENGLISH})(?![-\w])(?P<wordunit>\s?%| per ?cent\b| dollars?\b| cents?\b)?",
     re.IGNORECASE,
 )
@@ -85,6 +85,11 @@ def _mention(match: re.Match[str]) -> Mention | None:
         return Mention(start, end, Carries.DATE, Decimal(0), 0, date=part["date"])
     if part["percent"]:
         return _read(start, end, part["percent"], "%")
+    if part["halved"]:
+        return Mention(start, end, Carries.PERCENT, Decimal(50), 0)
+    if part["share"]:
+        whole, share = (Decimal(one) if one.isdigit() else _han(one) for one in (part["whole"], part["share"]))
+        return Mention(start, end, Carries.PERCENT, 100 * share / (whole or 1), 0)
     if part["han"]:
         return _read(start, end, part["han"], part["hanunit"])
     if part["english"]:
@@ -104,8 +109,9 @@ def _read(start: int, end: int, digits: str, unit: str) -> Mention:
     lower = unit.lower()
     if lower == "%" or lower.startswith("per"):
         return Mention(start, end, Carries.PERCENT, value, places)
-    if unit == "成":
-        return Mention(start, end, Carries.PERCENT, value * 10, 0)
+    if unit.startswith("成"):  # tenths, and a digit or a half behind them
+        rest = Decimal(5) if unit.endswith("半") else _han(unit[1:])
+        return Mention(start, end, Carries.PERCENT, value * 10 + rest, 0)
     if unit == "折":  # eight tenths of the price: a fifth off
         return Mention(start, end, Carries.PERCENT, 100 - value * (10 if value < 10 else 1), 0)
     if lower.startswith("cent") or unit == "美分":
@@ -132,7 +138,9 @@ def _han(text: str) -> Decimal:
     whole, _, fraction = text.partition("点")
     total = section = 0
     for char in whole:
-        if char in _HAN_STEPS:
+        if char == "万":
+            total, section = (total + section) * _HAN_STEPS[char], 0
+        elif char in _HAN_STEPS:
             total += (section or 1) * _HAN_STEPS[char]
             section = 0
         else:

@@ -182,6 +182,13 @@ def test_a_damaged_strategist_leaves_the_numeric_rung_and_says_so(own: World) ->
         assert "truncated or tampered" in told["checks"]["language_model"]
 
 
+def test_a_language_model_that_is_switched_off_is_said_to_be_off(own: World) -> None:
+    with serving(own, language_model=False) as client:
+        told = client.get("/readyz").json()
+        assert told["ready"]
+        assert told["checks"]["language_model"] == "off"
+
+
 @pytest.mark.parametrize("kind", [Kind.ENCODER, Kind.EVALUATOR])
 def test_without_a_whole_encoder_or_evaluator_there_is_no_start_and_the_remedy_is_told(own: World, kind: Kind) -> None:
     folder = model_files(own, kind)

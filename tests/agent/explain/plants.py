@@ -22,6 +22,18 @@ CAUSES = {
     EN: ("stock is deep", "the deadline is near", "several units are asked for", "a competitor is cheaper"),
     ZH: ("库存偏多", "截止时间临近", "一次购买多件", "竞争对手更便宜"),
 }
+ABSENT = (
+    (
+        frozenset(("discount_pct", "premium_pct")),
+        {EN: "It stays at its reference price, the price for everyone.", ZH: "这是所有人都可以支付的价格。"},
+    ),
+    (frozenset(("discount_pct", "premium_pct")), {EN: "This quote is at the reference price.", ZH: "本报价按参考价。"}),
+    (frozenset(("outcomes",)), {EN: "No similar past offers were found.", ZH: "没有找到相似的历史报价。"}),
+    (frozenset(("weeks",)), {EN: "No weekly prices are known.", ZH: "没有它的周价格记录。"}),
+    (frozenset(("rule",)), {EN: "No limit moved the price.", ZH: "没有限制改变价格。"}),
+    (frozenset(("inputs",)), {EN: "The price is not personalised.", ZH: "价格没有个性化。"}),
+    (frozenset(("moved_down_pct", "moved_up_pct")), {EN: "It is the same as the first price.", ZH: "价格与最早相同。"}),
+)
 _WORDS = yaml.safe_load((DATA / "words.yaml").read_text("utf-8"))
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
@@ -167,6 +179,12 @@ def _reordered(text: str, table: FactTable, language: Language, _rng: random.Ran
     return text.replace(listed, shown(replace(fact, value=fact.value[::-1]), language, table.currency))
 
 
+def _absent(text: str, table: FactTable, language: Language, rng: random.Random) -> str | None:
+    """Nothing is said to be there, or nothing to have moved, where the facts say otherwise."""
+    false = [words[language] for keys, words in ABSENT if table.keys & keys]
+    return f"{text} {rng.choice(false)}" if false and table.kind is not Kind.NONE else None
+
+
 def _more_data(text: str, table: FactTable, language: Language, _rng: random.Random) -> str | None:
     if table.get("inputs") is None:
         return None
@@ -183,6 +201,7 @@ _PLANTS: dict[str, Plant] = {
     "cause": _caused,
     "names": _relisted,
     "order": _reordered,
+    "absence": _absent,
     **{f"code {sort}": _other_code(sort) for sort in CODED},
     **{f"number {key}": _number_of(key) for key in _NUMERIC if definitions()[key].unit is not Unit.DATE},
 }

@@ -3,6 +3,7 @@ from collections import defaultdict
 import pytest
 
 from agent.explain.check import check
+from agent.explain.check.numbers import Carries, mentions
 from agent.explain.facts import Fact, FactTable, Unit, definitions
 from agent.explain.practice import random_table
 from agent.explain.questions import LOG_KINDS, Audience, Kind, Language
@@ -59,7 +60,18 @@ def test_every_sort_of_lie_is_caught_for_every_fact_that_a_text_says(
     numeric = {key for key in said if definitions()[key].unit in NUMERIC} - NEVER_DRAWN
     sorts = {name for name, one in lies if one is language}
     assert {f"number {key}" for key in numeric} <= sorts
-    assert {"direction", "swap", "name", "names", "cause", "order", "data", "code reason", "code rule"} <= sorts
+    assert {
+        "direction",
+        "swap",
+        "name",
+        "names",
+        "cause",
+        "order",
+        "data",
+        "absence",
+        "code reason",
+        "code rule",
+    } <= sorts
     for name in sorts:
         told = lies[name, language]
         missed = [lie for caught, lie in told if not caught]
@@ -114,3 +126,36 @@ def test_a_shopper_can_be_told_nothing_that_is_for_merchants_and_nothing_of_othe
     said = {key for kind in Kind for key in sayable(kind, language, Audience.SHOPPER)}
     assert not [key for key in said if definitions()[key].merchant_only]
     assert not [key for key in said if key.startswith("other_") and key != "other_inputs"]
+
+
+@pytest.mark.parametrize(
+    "share",
+    ["百分之十", "一成", "九折", "1成", "90折", "十分之一"],
+)
+def test_a_share_said_in_chinese_is_read_as_its_percent(share: str) -> None:
+    table = FactTable.of(Kind.WHY_PRICE, "USD", [Fact("discount_pct", 10.0), Fact("reference_price", 310)])
+    other = FactTable.of(Kind.WHY_PRICE, "USD", [Fact("discount_pct", 20.0), Fact("reference_price", 310)])
+    text = f"价格比参考价低{share}。"
+    assert check(text, table, Language.ZH, Audience.MERCHANT).problems == ()
+    assert not check(text, other, Language.ZH, Audience.MERCHANT).passed
+
+
+@pytest.mark.parametrize(
+    ("text", "pct"),
+    [
+        ("一成五", 15),
+        ("两成半", 25),
+        ("八五折", 15),
+        ("8.5折", 15),
+        ("半价", 50),
+        ("对折", 50),
+        ("百分之十二点五", 12.5),
+    ],
+)
+def test_mixed_ways_to_say_a_share_have_one_value(text: str, pct: float) -> None:
+    (found,) = mentions(text)
+    assert (found.carries, float(found.value)) == (Carries.PERCENT, pct)
+
+
+def test_words_that_only_look_like_shares_are_none() -> None:
+    assert mentions("成交、成本、打折") == []

@@ -1,0 +1,71 @@
+"""Numbers of Chinese questions: numerals as digits, and the ways to say a share (百分之十, 三分之一, 一成五, 九折).
+
+The checker reads numbers with code of its own (`agent.explain.check.numbers`).
+"""
+
+import re
+from decimal import Decimal
+from typing import Final
+
+_DIGITS: Final = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+_STEPS: Final = {"十": 10, "百": 100, "千": 1_000, "万": 10_000}
+_HAN: Final = r"[零〇一二两三四五六七八九十百千万点]+"
+_READ: Final = rf"(?:{_HAN}|\d+(?:\.\d+)?)"
+_SHARE: Final = re.compile(rf"({_READ})分之({_READ})")
+_TENTHS: Final = re.compile(rf"({_READ})成([一二三四五六七八九半])?(?![交本功为员立长熟])")
+_OFF: Final = re.compile(rf"({_READ}|对)折|半价")
+_COUNTED: Final = re.compile(rf"{_HAN}(?=\s?(?:元|块|美元|欧元|分钱|美分|件|瓶|盒|箱|袋|台|份))")
+_TENTH_OF_YUAN: Final = re.compile(rf"({_HAN}|\d+)块([一二三四五六七八九])(?![十百千万])")
+
+
+def read_number(text: str) -> Decimal:
+    """A numeral, in digits or in characters; characters without steps stand in their places: 八五 is 85."""
+    if text[0].isdecimal():
+        return Decimal(text)
+    whole, _, fraction = text.partition("点")
+    total = section = 0
+    for char in whole:
+        if char == "万":
+            total, section = (total + section) * _STEPS[char], 0
+        elif char in _STEPS:
+            total, section = total + (section or 1) * _STEPS[char], 0
+        else:
+            section = section * 10 + _DIGITS[char]
+    places = "".join(str(_DIGITS[char]) for char in fraction if char in _DIGITS)
+    return Decimal(f"{total + section}.{places or 0}").normalize()
+
+
+def in_digits(text: str) -> str:
+    """The text with numerals that count money or things written in digits: 三块五 is 3.5块."""
+    text = _TENTH_OF_YUAN.sub(lambda match: f"{read_number(match[1]):f}.{read_number(match[2])}块", text)
+    return _COUNTED.sub(lambda match: f"{read_number(match.group()):f}", text)
+
+
+def read_share(text: str) -> Decimal | None:
+    """The first share that a text names, in percent; less than nothing where it names a reduced price (九折: -10)."""
+    found = _SHARE.search(text)
+    if found is not None:
+        whole = read_number(found.group(1))
+        return 100 * read_number(found.group(2)) / whole if whole else None
+    found = _TENTHS.search(text)
+    if found is not None:
+        half = found.group(2)
+        rest = Decimal(0) if half is None else Decimal(5) if half == "半" else read_number(half)
+        return 10 * read_number(found.group(1)) + rest
+    found = _OFF.search(text)
+    return None if found is None else _left(found.group(1)) - 100
+
+
+def without_shares(text: str) -> str:
+    """The text less the shares that it names."""
+    for pattern in (_SHARE, _TENTHS, _OFF):
+        text = pattern.sub(" ", text)
+    return text
+
+
+def _left(told: str | None) -> Decimal:
+    """What is left of the price, in percent: 九折 and 90折 are 90, 八五折 and 8.5折 are 85, 对折 and 半价 are 50."""
+    if told is None or told == "对":
+        return Decimal(50)
+    value = read_number(told)
+    return value * 10 if value <= 10 else value
