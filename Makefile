@@ -48,7 +48,7 @@ eval-quick: $(VENV)/.dev ## A fifth of the prompt cases against the shipped base
 
 eval-baseline: $(VENV)/.dev ## Renew that baseline: after a change that was looked at and is meant
 	@$(BIN)/pricesmith eval prompts --quick --save-baseline quick
-	@cp $(DATA)/eval/baselines/prompts/quick.json eval/baselines/prompts-quick.json
+	@mkdir -p eval/baselines && cp $(DATA)/eval/baselines/prompts/quick.json eval/baselines/prompts-quick.json
 
 bench: $(VENV)/.dev ## Latency, throughput and each step's share, on a prepared DATA folder
 	@$(BIN)/pricesmith prepare

@@ -8,15 +8,18 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from time import perf_counter
 
 import numpy as np
 
 from agent.explain.check import check
-from agent.explain.narration import narratable
+from agent.explain.facts import FactTable
 from agent.explain.practice import random_table
 from agent.explain.questions import Audience, Kind, Language
+from agent.explain.writers import NarratorWriter
 from agent.prepare import DataFolder
 from models.narrator import Narrator, load_narrator
 from models.registry import Kind as Model
@@ -38,29 +41,33 @@ class NarratorScores:
 
 def measure(narrator: Narrator, seeds: Sequence[int]) -> NarratorScores:
     """Write one text a kind and seed, and check each; the first of each kind warms up and is not timed."""
-    prompt = load_prompt("explanation", 1)
+    writer = NarratorWriter(lambda: narrator, load_prompt("explanation", 1), Lock())
     passed, first, whole, problems = [], [], [], []
     for kind in Kind:
         for number, seed in enumerate(seeds):
             table = random_table(kind, seed)
-            asked = narratable(table, prompt)
-            if asked is None:
+            draft = writer.write(table, Language.EN, partial(_passes, table))
+            if draft is None:
                 continue
-            start, text, sentence_s = perf_counter(), "", None
-            for piece in narrator.write(asked.prompt, tuple(asked.values)):
-                text += piece
-                if sentence_s is None and text.rstrip().endswith("."):
-                    sentence_s = perf_counter() - start
+            start, told, times = perf_counter(), [], []
+            for sentence in draft:
+                told.append(sentence)
+                times.append(perf_counter() - start)
             if number:
-                first.append(sentence_s or 0.0)
+                first += times[:1]
                 whole.append(perf_counter() - start)
-            report = check(asked.fill(text.strip()), table, Language.EN, Audience.MERCHANT)
-            passed.append(report.passed)
-            problems += [f"{kind}: {text.strip()}: {one}" for one in report.problems]
+            text = " ".join(told)
+            report = check(text, table, Language.EN, Audience.MERCHANT)
+            passed.append(bool(told) and report.passed)
+            problems += [f"{kind}: {text}: {one}" for one in report.problems or ([] if told else ["nothing was said"])]
     p50, p95 = np.percentile(whole, (50, 95))
     return NarratorScores(
         len(passed), float(np.mean(passed)), float(np.median(first)), float(p50), float(p95), tuple(problems)
     )
+
+
+def _passes(table: FactTable, text: str) -> bool:
+    return check(text, table, Language.EN, Audience.MERCHANT).passed
 
 
 def main() -> None:

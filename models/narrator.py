@@ -2,12 +2,13 @@
 
 Numbers and names stand in its text as references in brackets, `[reference price]`, and the grammar knows only the
 references that the caller allows: whatever it writes, a number can only be one of the caller's facts. Decoding is
-greedy, so that one prompt has one text.
+greedy, so that one prompt has one text; a sentence that the caller refuses is written again from where it began, drawn
+from the model by a fixed seed.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,10 @@ NARRATOR_SHAPE: Final = replace(SMOLLM2_SHAPE, n_layers=30)
 MAX_TOKENS: Final = 110
 END: Final = "<|im_end|>"
 OPEN, CLOSE = "[", "]"
+STOP: Final = "."
+RETRIES: Final = 2
+_TEMPERATURE: Final = 0.7
+_SEED: Final = 17
 _PLAIN: Final = re.compile(r"[A-Za-z ,.;:'()“”-]*")
 
 
@@ -68,6 +73,17 @@ class Grammar:
         return mask
 
 
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """How far a text is: what is written, the state that says what comes next `(1, 1, width)`, tokens that are left."""
+
+    written: str
+    state: Tensor
+    beams: BeamCache | None
+    left: int
+    ended: bool = False
+
+
 class Narrator:
     """Writes texts; one instance serves one thread at a time."""
 
@@ -79,29 +95,53 @@ class Narrator:
         self._grammar = Grammar(tokenizer)
         self.version = version
 
-    def write(self, prompt: str, references: Sequence[str], limit: int = MAX_TOKENS) -> Iterator[str]:
-        """Pieces of the text as they are written; it ends when the model ends it, or at `limit` tokens."""
+    def sentences(
+        self, prompt: str, references: Sequence[str], accepts: Callable[[str], bool], limit: int = MAX_TOKENS
+    ) -> Iterator[str]:
+        """Whole sentences, each as soon as it is written; `limit` tokens of them at most.
+
+        One that `accepts` refuses is written again up to `RETRIES` times; the last try comes whatever it is, so that
+        the caller sees what the model could not mend. An unfinished sentence never comes.
+        """
+        generator = torch.Generator().manual_seed(_SEED)
         with torch.inference_mode():
             ids = torch.tensor([self._tokenizer.encode(prompt).ids])
             state, cache = self._layers.prefill(ids, torch.tensor([ids.shape[1]]))
-            written, beams = "", None
-            state = state[:, None]
-        for _ in range(limit):
-            with torch.inference_mode():
-                token = self._next(state, written, references)
-                if token == self._grammar.end:
-                    return
-                state, beams = self._step(token, cache, beams)
+        point = _Point("", state[:, None], None, limit)
+        while not point.ended:
+            for attempt in range(1 + RETRIES):
+                with torch.inference_mode():
+                    after = self._sentence(point, cache, references, generator if attempt else None)
+                sentence = after.written[len(point.written) :].strip()
+                if not sentence.endswith(STOP) or accepts(sentence):
+                    break
+            if not sentence.endswith(STOP):
+                return
+            yield sentence
+            point = after
+
+    def _sentence(
+        self, point: _Point, cache: PromptCache, references: Sequence[str], generator: torch.Generator | None
+    ) -> _Point:
+        """From a point to the end of the sentence there, of the text, or of the tokens that are left."""
+        written, state, beams = point.written, point.state, point.beams
+        for left in range(point.left - 1, -1, -1):
+            token = self._next(state, written, references, generator)
+            if token == self._grammar.end:
+                return _Point(written, state, beams, left, ended=True)
+            state, beams = self._layers.step(self._embedding[token][None, None], cache, beams)
             piece = self._grammar.texts[token]
             written += piece
-            yield piece
+            if piece.rstrip().endswith(STOP):  # the grammar has no digits: a point ends a sentence
+                return _Point(written, state, beams, left, ended=left == 0)
+        return _Point(written, state, beams, 0, ended=True)
 
-    def _next(self, state: Tensor, written: str, references: Sequence[str]) -> int:
+    def _next(self, state: Tensor, written: str, references: Sequence[str], generator: torch.Generator | None) -> int:
         logits = (state[0, 0] @ self._embedding.T).float()
-        return int(logits.masked_fill(~self._grammar.allowed(written, references), float("-inf")).argmax())
-
-    def _step(self, token: int, cache: PromptCache, beams: BeamCache | None) -> tuple[Tensor, BeamCache]:
-        return self._layers.step(self._embedding[token][None, None], cache, beams)
+        logits = logits.masked_fill(~self._grammar.allowed(written, references), float("-inf"))
+        if generator is None:
+            return int(logits.argmax())
+        return int(torch.multinomial(torch.softmax(logits / _TEMPERATURE, -1), 1, generator=generator))
 
 
 def load_narrator(folder: Path, version: str) -> Narrator:

@@ -18,7 +18,7 @@ from agent.explain.facts import FactTable, Unit
 from agent.explain.narration import reference_of
 from agent.explain.questions import Kind, Language
 from agent.explain.wording import label, shown
-from agent.explain.writers import WriterError, whole_sentences
+from agent.explain.writers import Accepts, WriterError, whole_sentences
 from prompts import Prompt
 
 _REFERENCE: Final = re.compile(r"\[([^\]]*)\]")
@@ -46,8 +46,8 @@ class EndpointWriter:
     endpoint: Endpoint
     prompt: Prompt
 
-    def write(self, table: FactTable, language: Language) -> Iterator[str] | None:
-        """Any language and question, unless there is nothing to tell."""
+    def write(self, table: FactTable, language: Language, accepts: Accepts) -> Iterator[str] | None:
+        """Any language and question, unless there is nothing to tell; nothing is asked twice."""
         if table.kind is Kind.NONE or table.get("missing") is not None:
             return None
         return self._sentences(table, language)

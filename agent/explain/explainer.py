@@ -77,25 +77,29 @@ class Explainer:
 
     def _written(self, question: Question, seen: FactTable, rejected: list[str]) -> Iterator[Said]:
         """The writer's sentences that pass, for merchants; why it was stopped is added to `rejected`."""
-        language = question.language
         drafts = None
         if self.writer is not None and question.audience is Audience.MERCHANT:
-            drafts = self.writer.write(seen, language)
+            drafts = self.writer.write(seen, question.language, lambda text: not _problems(text, question, seen))
         if drafts is None:
             return
-        values = [shown(fact, language, seen.currency) for fact in seen.facts if fact.value != ()]
         try:
             for text in drafts:
-                report = check(text, seen, language, question.audience)
-                if not report.passed:
-                    rejected += report.problems
+                problems = _problems(text, question, seen)
+                if problems:
+                    rejected += problems
                     return
-                if not (report.numbers or report.claims or any(value and value in text for value in values)):
-                    rejected.append(f"nothing: {text[:60]!r} says no fact")
-                    return
-                yield Said(text, Source.MODEL, language)
+                yield Said(text, Source.MODEL, question.language)
         except WriterError as error:
             rejected.append(f"writer: {error}")
+
+
+def _problems(text: str, question: Question, seen: FactTable) -> tuple[str, ...]:
+    """Why a writer's sentence may not go out; one that says no fact may not either."""
+    report = check(text, seen, question.language, question.audience)
+    values = (shown(fact, question.language, seen.currency) for fact in seen.facts if fact.value != ())
+    if report.passed and not (report.numbers or report.claims or any(value and value in text for value in values)):
+        return (f"nothing: {text[:60]!r} says no fact",)
+    return report.problems
 
 
 def whole(telling: Telling) -> Explanation:

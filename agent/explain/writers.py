@@ -15,6 +15,9 @@ from prompts import Prompt
 _WHOLE: Final = re.compile(r"\s*(.+?(?:[.!?](?=\s)|[。！？]))", re.DOTALL)
 
 
+Accepts = Callable[[str], bool]
+
+
 class WriterError(RuntimeError):
     """A writer that could not go on; the deterministic text takes over."""
 
@@ -22,8 +25,10 @@ class WriterError(RuntimeError):
 class Writer(Protocol):
     """Puts facts into words."""
 
-    def write(self, table: FactTable, language: Language) -> Iterator[str] | None:
+    def write(self, table: FactTable, language: Language, accepts: Accepts) -> Iterator[str] | None:
         """Whole sentences with their values, each as soon as it is written; None where it leaves the answer to others.
+
+        `accepts` says whether a sentence may go out; a writer may write one again that may not.
 
         Raises:
             WriterError: While sentences are drawn: it cannot go on.
@@ -39,14 +44,20 @@ class NarratorWriter:
     prompt: Prompt
     lock: Lock
 
-    def write(self, table: FactTable, language: Language) -> Iterator[str] | None:
-        """English alone; an unfinished sentence never goes out."""
+    def write(self, table: FactTable, language: Language, accepts: Accepts) -> Iterator[str] | None:
+        """English alone; a sentence is written again that may not go out or was said before."""
         asked = narratable(table, self.prompt) if language is Language.EN else None
-        return None if asked is None else self._sentences(asked)
+        return None if asked is None else self._sentences(asked, accepts)
 
-    def _sentences(self, asked: Narratable) -> Iterator[str]:
+    def _sentences(self, asked: Narratable, accepts: Accepts) -> Iterator[str]:
+        said: set[str] = set()
+
+        def fits(sentence: str) -> bool:
+            return sentence not in said and accepts(asked.fill(sentence))
+
         with self.lock:
-            for sentence in whole_sentences(self.load().write(asked.prompt, tuple(asked.values)), ended=False):
+            for sentence in self.load().sentences(asked.prompt, tuple(asked.values), fits):
+                said.add(sentence)
                 yield asked.fill(sentence)
 
 

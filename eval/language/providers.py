@@ -95,7 +95,12 @@ def _strategist(registry: Registry, _models: Path) -> Answer:
 def _narrator(registry: Registry, _models: Path) -> Answer:
     version = registry.active(Kind.NARRATOR)
     narrator = load_narrator(registry.folder(Kind.NARRATOR, version), version)
-    return lambda text, metadata: "".join(narrator.write(text, tuple(metadata["references"]))).strip()
+    return lambda text, metadata: " ".join(narrator.sentences(text, tuple(metadata["references"]), _as_it_comes))
+
+
+def _as_it_comes(_sentence: str) -> bool:
+    """The narrator's first try is judged: nothing is written again."""
+    return True
 
 
 def _understanding(registry: Registry, _models: Path) -> Answer:

@@ -21,7 +21,6 @@ from models.precision import fast_autocast
 from models.training.strategist import pad
 from models.training.strategist_net import llama_config
 
-
 Encoded = tuple[list[int], list[int]]
 """Token ids of a prompt and of its answer."""
 
@@ -55,7 +54,7 @@ def train_narrator(
     on_step: Callable[[int, float], None] | None = None,
     shape: LlamaShape = NARRATOR_SHAPE,
 ) -> PeftModel:
-    """Train on lessons drawn with replacement, like lengths together; `on_step` is told step and loss (nats a token)."""
+    """Train on lessons drawn at random, like lengths together; `on_step` is told step and loss (nats a token)."""
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     base = LlamaModel(llama_config(shape))

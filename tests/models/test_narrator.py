@@ -4,7 +4,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models
 
-from models.narrator import END, MAX_TOKENS, Grammar, Narrator
+from models.narrator import END, MAX_TOKENS, RETRIES, STOP, Grammar, Narrator
 
 WORDS = [
     END,
@@ -80,11 +80,45 @@ class RandomLayers:
         return torch.randn(1, 1, 8, generator=self.generator), None
 
 
-def test_whatever_the_model_wants_no_digit_and_no_unknown_reference_is_written() -> None:
+@pytest.fixture
+def narrator() -> Narrator:
     words = tokenizer()
     embedding = torch.randn(words.get_vocab_size(), 8, generator=torch.Generator().manual_seed(5))
-    narrator = Narrator(RandomLayers(), embedding, words, "random")  # type: ignore[arg-type]
+    return Narrator(RandomLayers(), embedding, words, "random")  # type: ignore[arg-type]
+
+
+def test_whatever_the_model_wants_no_digit_and_no_unknown_reference_is_written(narrator: Narrator) -> None:
+    told = 0
+    for _ in range(60):
+        for sentence in narrator.sentences("The", ("price", "reference price"), lambda _: True, MAX_TOKENS):
+            told += 1
+            assert sentence.endswith(STOP)
+            assert not re.search(r"\d", sentence)
+            assert set(re.findall(r"\[([^\]]*)\]", sentence)) <= {"price", "reference price"}
+    assert told > 20
+
+
+def test_a_sentence_that_is_refused_is_written_again_from_where_it_began(narrator: Narrator) -> None:
     for _ in range(30):
-        text = "".join(narrator.write("The", ("price", "reference price"), MAX_TOKENS))
-        assert not re.search(r"\d", text)
-        assert set(re.findall(r"\[([^\]]*)\]", text)) <= {"price", "reference price"}
+        tried: list[str] = []
+
+        def refuses(sentence: str, tried: list[str] = tried) -> bool:
+            tried.append(sentence)
+            return False
+
+        first = next(narrator.sentences("The", ("price",), refuses), None)
+        if first is not None:
+            assert 1 <= len(tried) <= 1 + RETRIES
+            assert first == tried[-1]
+
+
+def test_what_is_accepted_at_once_is_not_written_again(narrator: Narrator) -> None:
+    tried: list[str] = []
+
+    def accepts(sentence: str) -> bool:
+        tried.append(sentence)
+        return True
+
+    for _ in range(30):
+        tried.clear()
+        assert list(narrator.sentences("The", ("price",), accepts)) == tried
