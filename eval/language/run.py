@@ -26,6 +26,7 @@ STRICT: Final[Mapping[Suite, frozenset[str]]] = {
     Suite.INJECTIONS: frozenset(injections.MEASURES) - {"unmoved"},
 }
 _SHOWN: Final = 400
+_LOGGED: Final = 10_000  # samples before the log is written: once a suite, as each time writes all of it anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ def run(plan: Plan, progress: Progress) -> Summary:
             _task(suite, plan),
             log_dir=str(plan.logs),
             log_format="json",
+            log_realtime=False,
+            log_buffer=_LOGGED,
             display="none",
             fail_on_error=True,
             max_samples=1,

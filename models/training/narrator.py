@@ -16,7 +16,7 @@ from transformers import LlamaModel
 
 from models.gguf_weights import read_layers
 from models.llama import LlamaShape
-from models.narrator import END, NARRATOR_SHAPE
+from models.narrator import NARRATOR_SHAPE, Grammar
 from models.precision import fast_autocast
 from models.training.strategist import pad
 from models.training.strategist_net import llama_config
@@ -71,7 +71,7 @@ def train_narrator(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, config.learning_rate, total_steps=config.steps, pct_start=0.1
     )
-    end = tokenizer.token_to_id(END)
+    end = Grammar(tokenizer).end
     encoded = [(tokenizer.encode(x.prompt).ids, [*tokenizer.encode(f" {x.answer}").ids, end]) for x in lessons]
     for step, chosen in zip(range(config.steps), _batches(encoded, config.batch, rng), strict=False):
         ids, lengths = pad([prompt + answer for prompt, answer in chosen])
