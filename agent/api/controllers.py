@@ -27,7 +27,7 @@ from agent.api.batch import BatchRequest, batch_rows
 from agent.api.body import rows_of, validate
 from agent.api.context import AppContext, context_of
 from agent.api.convert import to_event, to_product, to_report
-from agent.api.documented import documented
+from agent.api.documented import documented, documented_text
 from agent.api.exchange import answer, authorise
 from agent.api.problems import Problem, details, of_refusal
 from agent.api.quote_answers import (
@@ -65,6 +65,7 @@ _EVENT: Final = TypeAdapter(Event)
 _OUTCOME: Final = TypeAdapter(OutcomeIn)
 _PRODUCT: Final = TypeAdapter(Product)
 _CANDIDATES: Final = "candidates"
+_EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus's text format
 _SECURITY: Final[tuple[dict[str, list[str]], ...]] = ({"apiKey": []},)
 
 
@@ -239,7 +240,7 @@ async def readyz(request: AnyRequest) -> Response[bytes]:
     return Response(body, status_code=status, media_type="application/json", headers=headers)
 
 
-@get("/metrics", tags=["operations"], media_type="text/plain; version=0.0.4")
+@get("/metrics", operation_class=documented_text(_EXPOSITION, (401, 403, 429)), tags=["operations"])
 async def metrics(request: AnyRequest) -> Response[bytes]:
     """Prometheus metrics."""
     context = context_of(request)
@@ -248,15 +249,20 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
         if caller.metrics is not context.metrics:
             raise Problem(403, "these are the default merchant's metrics; allowed: /v1/metrics")
     context.metrics.learned(context.opened.service.learned())
-    return Response(context.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(context.metrics.exposition(), media_type=_EXPOSITION)
 
 
-@get("/v1/metrics", tags=["operations"], media_type="text/plain; version=0.0.4", security=_SECURITY)
+@get(
+    "/v1/metrics",
+    operation_class=documented_text(_EXPOSITION, (401, 403, 429)),
+    tags=["operations"],
+    security=_SECURITY,
+)
 async def own_metrics(request: AnyRequest) -> Response[bytes]:
     """The merchant's own Prometheus metrics; `/metrics` are the default merchant's."""
     context = await authorise(request, Scope.MERCHANT)
     context.metrics.learned(context.opened.service.learned())
-    return Response(context.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(context.metrics.exposition(), media_type=_EXPOSITION)
 
 
 @get("/v1/keys", operation_class=documented(None, KeysAnswer), tags=["operations"], security=_SECURITY)

@@ -21,6 +21,7 @@ class _Documented(Operation):
     errors: ClassVar[tuple[int, ...]] = _ERRORS
     also: ClassVar[tuple[int, ...]] = ()
     streams: ClassVar[bool] = False
+    text: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         """Fill in bodies and errors."""
@@ -33,6 +34,9 @@ class _Documented(Operation):
             if self.streams:
                 content["text/event-stream"] = _media({"type": "string"})
             answers[str(status)] = OpenAPIResponse(description=description, content=content)
+        if self.text:
+            content = {self.text: _media({"type": "string"})}
+            answers["200"] = OpenAPIResponse(description="OK", content=content)
         problem = _media(schema_of(ProblemDetails))
         for status in self.errors:
             answers[str(status)] = OpenAPIResponse(description=TITLES[status], content={PROBLEM_JSON: problem})
@@ -63,6 +67,11 @@ def documented(
     """
     told = {"takes": None if takes is None else schema_of(takes, "validation"), "gives": schema_of(gives)}
     return dataclass(type("Documented", (_Documented,), {**told, "errors": errors, "also": also, "streams": streams}))
+
+
+def documented_text(media_type: str, errors: tuple[int, ...]) -> type[Operation]:
+    """The same for an answer in plain text that takes no body."""
+    return dataclass(type("Documented", (_Documented,), {"text": media_type, "errors": errors}))
 
 
 def schema_of(kind: Any, mode: JsonSchemaMode = "serialization") -> dict[str, Any]:

@@ -336,8 +336,11 @@ def test_the_schema_tells_bodies_answers_problems_keys_and_an_example(client: Te
             assert operation["security"] == [{"apiKey": []}], path
             assert operation["description"], path
             assert ("requestBody" in operation) == (method in ("post", "put")), (method, path)
-            if path != "/v1/metrics":  # plain text; it takes nothing that could be wrong
-                assert "application/problem+json" in operation["responses"]["422"]["content"]
+            refused = "403" if path == "/v1/metrics" else "422"  # metrics take nothing that could be wrong
+            assert "application/problem+json" in operation["responses"][refused]["content"]
+    for path in ("/metrics", "/v1/metrics"):
+        assert {"200", "401", "403"} <= set(operations[path]["responses"])
+        assert list(operations[path]["responses"]["200"]["content"]) == ["text/plain; version=0.0.4; charset=utf-8"]
     asked = operations["/v1/quotes"]["requestBody"]["content"]["application/json"]["schema"]
     assert post(client, asked["examples"][0]).status_code == 200
     told = operations["/v1/quotes"]["responses"]["200"]["content"]["application/json"]["schema"]
