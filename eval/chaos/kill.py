@@ -108,7 +108,7 @@ class KillRun:
         try:
             self._starts.append(wait_ready(server, url))
             with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {self._key}"}, timeout=30) as http:
-                self._tokens += check_tokens(http, self._sample(), self._found)
+                self._tokens += check_tokens(http, self._sample(), self._journal, self._found)
             load = Load(self._journal, self._key, products, seed=self._config.seed * 10_000 + number)
             load.start(url, CLIENTS)
             if self._draw.random() < _ANSWERED_FIRST:

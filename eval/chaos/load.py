@@ -18,6 +18,11 @@ _TIMEOUT_S: Final = 30.0
 _TYPES: Final = ("purchased", "declined")
 
 
+def outcome_type(quote_id: str) -> str:
+    """What is reported of a quote, by its id alone: a repetition never says anything else."""
+    return _TYPES[int(quote_id[-1], 16) % 2]
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One request; `about` is the shopper of the quote that it asks for, or whose outcome it reports."""
@@ -128,7 +133,7 @@ class Load:
             return draw.choice(known).asked
         if known and dice < 0.7:
             quote = draw.choice(known)
-            told = {"quote_id": quote.quote_id, "type": _TYPES[int(quote.quote_id[-1], 16) % 2]}  # always the same
+            told = {"quote_id": quote.quote_id, "type": outcome_type(quote.quote_id)}
             return Asked("/v1/outcomes", f"outcome-{quote.quote_id}", told, quote.asked.about)
         shopper = f"chaos-{uuid4().hex}"
         body = {"shopper": {"id": shopper}, "product": {"id": draw.choice(self._products)}}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -9,7 +10,7 @@ from agent.records import EventRecord, EventType, OutcomeType
 from agent.store import Store
 from agent.store.engine import open_database
 from agent.tokens import TokenSigner
-from eval.chaos.checks import Findings, check_log, check_store
+from eval.chaos.checks import Findings, check_log, check_store, check_tokens
 from eval.chaos.load import AckedQuote, Asked, Journal
 from tests.agent.store.builders import decision, event, outcome
 
@@ -72,3 +73,37 @@ def test_a_log_that_was_changed_is_found(store: Store, tmp_path: Path) -> None:
     database.close()
     check_log(store, signer, findings)
     assert findings.problems
+
+
+@pytest.mark.parametrize(
+    ("quote_id", "reported", "status", "right"),
+    [  # an outcome of d2 is a purchase, one of d1 is not
+        ("d2", {}, "valid", True),
+        ("d2", {}, "used", True),
+        ("d2", {"a": "purchased"}, "used", True),
+        ("d2", {"a": "purchased"}, "valid", False),
+        ("d1", {"a": "declined"}, "valid", True),
+        ("d1", {}, "used", False),
+        ("d2", {}, "expired", False),
+    ],
+)
+def test_a_token_is_used_where_a_purchase_was_reported_and_nowhere_else(
+    quote_id: str, reported: dict[str, str], status: str, right: bool
+) -> None:
+    quote, findings = acked("a", quote_id), Findings()
+    answer = {"status": status, "price": {"amount_minor": 279}}
+    with httpx.Client(
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, json=answer)), base_url="http://t"
+    ) as http:
+        check_tokens(http, [quote], Journal({"a": quote}, dict(reported)), findings)
+    assert (findings.problems == []) == right
+
+
+def test_a_token_of_another_price_is_found() -> None:
+    quote, findings = acked("a", "d1"), Findings()
+    answer = {"status": "valid", "price": {"amount_minor": 280}}
+    with httpx.Client(
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, json=answer)), base_url="http://t"
+    ) as http:
+        check_tokens(http, [quote], Journal({"a": quote}), findings)
+    assert "token of quote d1" in findings.problems[0]
