@@ -104,10 +104,12 @@ class Catalogue:
         return units or None
 
     def states(self, products: Sequence[ProductRecord]) -> NDArray[np.float32]:
-        """Encoder states `(n, 384)`: from the index where the product is in it unchanged, else encoded now."""
+        """Encoder states `(n, 384)`: a known product's from the index, any other's encoded now.
+
+        What a request says beside a known product's id is not read here: only the merchant's catalogue moves its state.
+        """
         found = self.known_states([product.product_id for product in products])
-        changed = [row for row, p in enumerate(products) if self._products.get(p.product_id) is not p]
-        unknown = sorted({*changed, *np.flatnonzero(~found.any(axis=1)).tolist()})
+        unknown = np.flatnonzero(~found.any(axis=1)).tolist()
         if unknown:
             found[unknown] = self._embed([products[row] for row in unknown])
         return found
