@@ -46,9 +46,10 @@ check: $(VENV)/.dev ## Lint, format check, types
 eval-quick: $(VENV)/.dev ## A fifth of the prompt cases against the shipped baseline; needs no demo store, prepares the models
 	@$(BIN)/pricesmith eval prompts --quick --baseline quick
 
-eval-baseline: $(VENV)/.dev ## Renew that baseline: after a change that was looked at and is meant
-	@$(BIN)/pricesmith eval prompts --quick --save-baseline quick
-	@mkdir -p eval/baselines && cp $(DATA)/eval/baselines/prompts/quick.json eval/baselines/prompts-quick.json
+eval-baseline: $(VENV)/.dev ## Renew that baseline, of the shipped models: after a change that was looked at and is meant
+	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && \
+	$(BIN)/pricesmith eval prompts --quick --save-baseline quick --data-dir "$$data" && \
+	mkdir -p eval/baselines && cp "$$data/eval/baselines/prompts/quick.json" eval/baselines/prompts-quick.json
 
 bench: $(VENV)/.dev ## Latency, throughput and each step's share, on a prepared DATA folder
 	@$(BIN)/pricesmith prepare
