@@ -61,6 +61,15 @@ def test_what_a_document_leaves_out_holds_as_the_settings_say() -> None:
     assert document(exploration="normal").over(SETTINGS).exploration is Exploration.NORMAL
 
 
+def test_the_cap_on_a_shoppers_spread_is_the_documents_before_the_settings() -> None:
+    capped = SETTINGS.model_copy(update={"max_spread": 0.1})
+    tighter, silent = (RulesDocument.model_validate(d).over(capped) for d in ({"max_spread": 0.0}, {}))
+    for found, cap in ((tighter, 0.0), (silent, 0.1), (document(), None)):
+        rules = MerchantRules(1, found)
+        assert rules.terms(product()).selection.max_spread_frac == cap
+        assert rules.caps_spread == (cap is not None)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -83,6 +92,8 @@ def test_what_a_document_leaves_out_holds_as_the_settings_say() -> None:
         (MILK, {**MILK, "products": {"p1": {"max_discount": 0.4}}}),
         ({}, {"exploration": "cautious"}),
         ({"exploration": "normal", "max_try": 0.1}, {"exploration": "normal"}),
+        ({"max_spread": 0.05}, {"max_spread": 0.06}),
+        ({"max_spread": 0.05}, {}),
     ],
 )
 def test_each_way_to_loosen_is_named(old: dict[str, Any], new: dict[str, Any]) -> None:
