@@ -6,7 +6,7 @@ Decisions carry what a lesson needs, hence a lesson does not depend on what beca
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from agent.records import OutcomeRecord, OutcomeType
 from agent.store import Store
+from agent.store.codec import Offer
 from agent.store.rows import chunks
 from models.online import OnlineEffects, Shift, Term
 from models.trained_effects import TrainedEffects
@@ -65,15 +66,20 @@ class Learner:
         """
         return self.effects.shift(situations, unseen=not self.at_home or self.start is not None)
 
-    def catch_up(self, store: Store) -> int:
-        """Learn from the store's outcomes beyond the watermark; returns how many taught something."""
+    def catch_up(self, store: Store, offers: Mapping[str, Offer] | None = None) -> int:
+        """Learn from the store's outcomes beyond the watermark; returns how many taught something.
+
+        Args:
+            store: Whose outcomes.
+            offers: Those of quotes that the caller has read already.
+        """
         with self._lock:
             before = self.effects.lessons
-            last = store.last_outcome()
-            for batch in chunks(store.outcomes_since(self.watermark, of_quotes=True), _BATCH):
-                self._take(store, batch)
-            self._unsaved += max(0, last - self.watermark)
-            self.watermark = max(self.watermark, last)
+            if not self._take_new(store, offers or {}):
+                last = store.last_outcome()  # of offers made elsewhere perhaps, which are not to be passed over again
+                self._take_new(store, {})
+                self._unsaved += max(0, last - self.watermark)
+                self.watermark = max(self.watermark, last)
             learned = self.effects.lessons - before
             if self._unsaved >= SAVE_EVERY:
                 self._save()
@@ -95,9 +101,18 @@ class Learner:
             if self._unsaved:
                 self._save()
 
-    def _take(self, store: Store, batch: Sequence[tuple[int, OutcomeRecord]]) -> None:
+    def _take_new(self, store: Store, offers: Mapping[str, Offer]) -> bool:
+        """Take all outcomes of quotes beyond the watermark; returns whether there were any."""
+        start = self.watermark
+        for batch in chunks(store.outcomes_since(self.watermark, of_quotes=True), _BATCH):
+            self._take(store, batch, offers)
+        return self.watermark > start
+
+    def _take(self, store: Store, batch: Sequence[tuple[int, OutcomeRecord]], offers: Mapping[str, Offer]) -> None:
         quotes = [outcome.quote_id for _, outcome in batch if outcome.quote_id is not None]
-        offers, known = store.offers(quotes), store.outcomes_by_quote(quotes)
+        known = store.outcomes_by_quote(quotes)
+        if not offers.keys() >= set(quotes):
+            offers = store.offers(quotes)
         for number, outcome in batch:
             offer = offers.get(outcome.quote_id or "")
             if offer is not None and offer.lesson is not None and offer.evaluator == f"evaluator/{self._evaluator}":

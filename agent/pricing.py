@@ -140,7 +140,7 @@ class Service:
         known = self._parts.store.known_outcomes(list(fresh))
         if len(known) < len(fresh):
             self._keep([outcome for outcome_id, outcome in fresh.items() if outcome_id not in known])
-            self.remember()
+            self.remember(offers)
         return answers
 
     def add_events(self, events: Sequence[EventRecord]) -> None:
@@ -157,11 +157,11 @@ class Service:
         known = self._parts.store.known_outcomes([outcome.outcome_id for outcome in outcomes])
         self._keep(list({o.outcome_id: o for o in outcomes if o.outcome_id not in known}.values()))
 
-    def remember(self) -> None:
-        """Take what the store has and memory has not into memory."""
+    def remember(self, offers: Mapping[str, Offer] | None = None) -> None:
+        """Take what the store has and memory has not into memory; `offers` are those that were read already."""
         with self._remembering:
             self._parts.outcomes.catch_up(self._parts.store)
-            self._parts.learner.catch_up(self._parts.store)
+            self._parts.learner.catch_up(self._parts.store, offers)
 
     def list_price(self, product_id: str) -> int | None:
         """A product's list price in minor units, None when it is unknown."""

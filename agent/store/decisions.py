@@ -5,7 +5,21 @@ from datetime import datetime
 from typing import Any, Final
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Float, Select, Text, cast, column, func, insert, null, select, tuple_, values
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+    insert,
+    null,
+    select,
+    tuple_,
+    values,
+)
 
 from agent.decision import Decision
 from agent.records import AppliedPrice
@@ -26,6 +40,9 @@ ShopperProduct = tuple[str | None, str]
 Request = Mapping[str, JsonValue]
 """A request as the decision may use it, JSON."""
 
+_OFFERS: Final = select(DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal).where(
+    DECISIONS.c.id.in_(bindparam("ids", expanding=True))
+)
 _COLUMNS: Final = tuple(c.name for c in DECISIONS.columns if c.name not in ("lever", "body", "personal"))
 
 
@@ -76,12 +93,11 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
 
     def offers(self, decision_ids: Iterable[str]) -> dict[str, Offer]:
         """What outcomes need of the decisions that they follow, by id; unknown ids are left out."""
-        query = select(DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal)
         with self._db.read() as connection:
             return {
                 row.id: decode_offer(EncodedDecision(row.body, row.personal))
                 for ids in chunks(dict.fromkeys(decision_ids), IN_LIMIT)
-                for row in connection.execute(query.where(DECISIONS.c.id.in_(ids)))
+                for row in connection.execute(_OFFERS, {"ids": ids})
             }
 
     def request_of(self, decision_id: str) -> Request | None:

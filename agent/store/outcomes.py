@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Row, Text, func, insert, select, type_coerce
+from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, func, insert, select, type_coerce
 
 from agent.records import Attribute, EventRecord, OutcomeRecord, OutcomeType
 from agent.store.audit import AuditLog
@@ -20,6 +20,17 @@ from agent.store.tables import OUTCOMES
 
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
 _BATCH: Final = 10_000
+# Statements of every posted outcome are built once: building one costs as much as running it.
+_SINCE: Final = (
+    select(OUTCOMES.c.seq, *_OUTCOME.columns)
+    .where(OUTCOMES.c.seq > bindparam("after"))
+    .order_by(OUTCOMES.c.seq)
+    .limit(_BATCH)
+)
+_OF_QUOTES_SINCE: Final = _SINCE.where(OUTCOMES.c.quote_id.is_not(None))
+_AMONG: Final = bindparam("ids", expanding=True)
+_KNOWN: Final = select(OUTCOMES.c.outcome_id).where(OUTCOMES.c.outcome_id.in_(_AMONG))
+_BY_QUOTE: Final = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id.in_(_AMONG)).order_by(OUTCOMES.c.seq)
 _NOT_LOGGED: Final = ("shopper_id", "profile", "context")  # the last two are in the decision
 
 
@@ -69,7 +80,7 @@ class OutcomeRepository(AuditLog):
             return {
                 row.outcome_id
                 for ids in chunks(outcome_ids, IN_LIMIT)
-                for row in connection.execute(select(OUTCOMES.c.outcome_id).where(OUTCOMES.c.outcome_id.in_(ids)))
+                for row in connection.execute(_KNOWN, {"ids": ids})
             }
 
     def outcomes_since(
@@ -79,13 +90,17 @@ class OutcomeRepository(AuditLog):
 
         But for those that are not wanted: of offers made elsewhere with `of_quotes`, and of before `not_before`.
         """
-        query = select(OUTCOMES.c.seq, *_OUTCOME.columns)
-        if of_quotes:
-            query = query.where(OUTCOMES.c.quote_id.is_not(None))
+        query = _OF_QUOTES_SINCE if of_quotes else _SINCE
         if not_before is not None:
             query = query.where(OUTCOMES.c.at >= not_before)
-        for row in self._paged(query, [OUTCOMES.c.seq], _BATCH, start=[seq]):
-            yield row.seq, _OUTCOME.record(row, start=1)
+        while True:
+            with self._db.read() as connection:
+                rows = connection.execute(query, {"after": seq}).all()
+            for row in rows:
+                yield row.seq, _OUTCOME.record(row, start=1)
+            if len(rows) < _BATCH:
+                return
+            seq = rows[-1].seq
 
     def last_outcome(self) -> int:
         """The number of the latest outcome, 0 when there is none."""
@@ -134,8 +149,7 @@ class OutcomeRepository(AuditLog):
         found: dict[str, list[OutcomeRecord]] = defaultdict(list)
         with self._db.read() as connection:
             for ids in chunks(dict.fromkeys(quote_ids), IN_LIMIT):
-                query = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id.in_(ids)).order_by(OUTCOMES.c.seq)
-                for row in connection.execute(query):
+                for row in connection.execute(_BY_QUOTE, {"ids": ids}):
                     record = _OUTCOME.record(row)
                     found[record.quote_id or ""].append(record)
         return dict(found)
