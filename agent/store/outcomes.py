@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, func, insert, select, type_coerce
+from sqlalchemy import BigInteger, BindParameter, Connection, Row, Text, bindparam, func, insert, select, type_coerce
 
 from agent.records import Attribute, EventRecord, OutcomeRecord, OutcomeType
 from agent.store.audit import AuditLog
@@ -28,7 +28,7 @@ _SINCE: Final = (
     .limit(_BATCH)
 )
 _OF_QUOTES_SINCE: Final = _SINCE.where(OUTCOMES.c.quote_id.is_not(None))
-_AMONG: Final = bindparam("ids", expanding=True)
+_AMONG: Final[BindParameter[Sequence[str]]] = bindparam("ids", expanding=True)
 _KNOWN: Final = select(OUTCOMES.c.outcome_id).where(OUTCOMES.c.outcome_id.in_(_AMONG))
 _BY_QUOTE: Final = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id.in_(_AMONG)).order_by(OUTCOMES.c.seq)
 _NOT_LOGGED: Final = ("shopper_id", "profile", "context")  # the last two are in the decision
