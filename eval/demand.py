@@ -84,12 +84,23 @@ def load_demand(registry: Registry, cache: Path, progress: Progress) -> Demand:
     if not (folder / "complete").is_file():
         demo = read_panel(PANEL, taste, progress)
         inputs = DemoTraining(registry, demo, taste, progress).inputs(MemoryNeighbours)
-        folder.mkdir(parents=True, exist_ok=True)
-        data = evaluator_data(inputs, PANEL)
-        for field in fields(EvaluatorData):
-            np.save(folder / f"{field.name}.npy", getattr(data, field.name))
+        keep(evaluator_data(inputs, PANEL), folder)
         np.save(folder / "week.npy", demo.panel.week)
         np.save(folder / "stratum_a.npy", demo.panel.stratum_a)
         (folder / "complete").touch()
-    arrays = {field.name: np.load(folder / f"{field.name}.npy") for field in fields(EvaluatorData)}
-    return Demand(EvaluatorData(**arrays), np.load(folder / "week.npy"), np.load(folder / "stratum_a.npy"), version)
+    return Demand(kept(folder), np.load(folder / "week.npy"), np.load(folder / "stratum_a.npy"), version)
+
+
+def keep(data: EvaluatorData, folder: Path) -> None:
+    """Write the arrays that there are, each in a file of its name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for field in fields(EvaluatorData):
+        array = getattr(data, field.name)
+        if array is not None:
+            np.save(folder / f"{field.name}.npy", array)
+
+
+def kept(folder: Path) -> EvaluatorData:
+    """What `keep` wrote."""
+    paths = {field.name: folder / f"{field.name}.npy" for field in fields(EvaluatorData)}
+    return EvaluatorData(**{name: np.load(path) for name, path in paths.items() if path.is_file()})
