@@ -74,7 +74,7 @@ class Observer:
         rules = self._rules(now)
         batch = _Batch(
             recall=self._archive.begin(requests),
-            last_prices=self._last_prices(requests) if prices and rules.limits_change else {},
+            last_prices=self._last_prices(requests, now) if prices and rules.limits_change else {},
             shown=self._shown(requests, now) if prices and rules.caps_spread else {},
             live=self._live(requests, now) if prices else {},
             now=now,
@@ -91,8 +91,8 @@ class Observer:
         return self._with(replace(self._defaults, rules=lambda _now: rules))
 
     def draft(self) -> "Observer":
-        """The same observer, to which no price stands that was quoted before: for what would be."""
-        return self._with(replace(self._defaults, stable_prices=False))
+        """The same observer, to which no quote stands and later ones did not happen: for what would be."""
+        return self._with(replace(self._defaults, stable_prices=False, hindsight=True))
 
     def _with(self, defaults: "Defaults") -> "Observer":
         return Observer(
@@ -256,13 +256,14 @@ class Observer:
         keys = {key: None for request in requests if (key := _key(request)) is not None}
         return self._archive.store.live_quotes(keys, now) if keys and self._defaults.stable_prices else {}
 
-    def _last_prices(self, requests: Sequence[QuoteRequest]) -> dict[ShopperProduct, int]:
+    def _last_prices(self, requests: Sequence[QuoteRequest], now: datetime) -> dict[ShopperProduct, int]:
         """What known shoppers were last quoted."""
-        return self._archive.store.last_prices(_pairs(requests))
+        return self._archive.store.last_prices(_pairs(requests), before=now if self._defaults.hindsight else None)
 
     def _shown(self, requests: Sequence[QuoteRequest], now: datetime) -> dict[ShopperProduct, Shown]:
         """What known shoppers were shown lately."""
-        return self._archive.store.prices_shown(_pairs(requests), now - LATELY)
+        before = now if self._defaults.hindsight else None
+        return self._archive.store.prices_shown(_pairs(requests), now - LATELY, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +298,7 @@ class Defaults:
         personalises: Whether prices may be made for shoppers at all; if not, everyone is as if they had opted out.
         stable_prices: Whether the price that a shopper was quoted stands while its quote lives.
         learned: Prior sds of effects that the evaluator's training learned, None where it fitted none.
+        hindsight: Whether the moment asked for may be past, so that quotes since then are passed over.
     """
 
     pack: Pack
@@ -308,6 +310,7 @@ class Defaults:
     personalises: bool
     stable_prices: bool
     learned: Mapping[str, tuple[float, float]] | None = None
+    hindsight: bool = False
 
 
 def _pairs(requests: Sequence[QuoteRequest]) -> list[ShopperProduct]:

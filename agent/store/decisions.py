@@ -111,12 +111,16 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
             row = connection.execute(query).first()
         return None if row is None else EncodedDecision(row.body, row.personal)
 
-    def prices_shown(self, pairs: Iterable[ShopperProduct], since: datetime) -> dict[ShopperProduct, Shown]:
-        """What known shoppers were shown for products since a time; pairs without a decision are left out."""
+    def prices_shown(
+        self, pairs: Iterable[ShopperProduct], since: datetime, before: datetime | None = None
+    ) -> dict[ShopperProduct, Shown]:
+        """What known shoppers were shown for products in a time; pairs without a decision are left out."""
         price = cast(DECISIONS.c.price_minor, Float)
         query = select(
             DECISIONS.c.shopper_id, DECISIONS.c.product_id, func.count(), func.avg(price), func.avg(price * price)
         ).group_by(DECISIONS.c.shopper_id, DECISIONS.c.product_id)
+        if before is not None:
+            query = query.where(DECISIONS.c.at < before)
         found: dict[ShopperProduct, Shown] = {}
         with self._db.read() as connection:
             for chunk in chunks([pair for pair in dict.fromkeys(pairs) if pair[0] is not None], IN_LIMIT // 2):

@@ -29,3 +29,27 @@ def test_a_kept_request_asked_again_at_its_time_gives_the_recorded_price(service
         decision.confidence,
     )
     assert store.decision(again.id) is None
+
+
+def test_neither_a_quote_itself_nor_later_ones_limit_it_when_it_is_asked_again(service: Service, world: World) -> None:
+    """Deep stock brings a shopper's price down; without it the next may rise from there by no more than a change."""
+    pipeline, store = service._parts.pipeline, service._parts.store
+
+    def ask(inventory: int) -> Decision:
+        asked = {
+            "shopper": {"id": f"again-{world.shopper}"},
+            "product": {"id": world.bought, "cost": {"amount_minor": 100, "currency": "USD"}},
+            "context": {"inventory": inventory},
+        }
+        found = service.quote([QuoteRequest.model_validate(asked)])[0]
+        assert isinstance(found, Decision)
+        return found
+
+    decisions = [ask(1_000_000), ask(1), ask(1), ask(1_000_000)]
+    assert any("last_price" in one.disclosure.inputs_used for one in decisions), "the change must have been limited"
+    for one in decisions:
+        kept = store.request_of(one.id)
+        assert kept is not None
+        again = pipeline.draft().quote([QuoteRequest.model_validate(kept)], one.at)[0]
+        assert isinstance(again, Decision)
+        assert again.price_minor == one.price_minor

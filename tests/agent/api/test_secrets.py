@@ -66,5 +66,5 @@ def test_no_secret_is_ever_printed(
     assert hook["secret"].startswith("whsec_")
     printed = "".join(capfd.readouterr())
     assert printed.count('"event": "request"') >= 9, "the log must have been written"
-    for secret in (ADMIN, key, key.rsplit("_", 1)[1], hook["secret"], "qqsecret", "QQSECRET"):
+    for secret in (ADMIN, key, key.split("_", 2)[2], hook["secret"], "qqsecret", "QQSECRET"):
         assert secret not in printed
