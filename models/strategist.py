@@ -33,10 +33,10 @@ ANCHOR_AT: Final = LEVER_AT + len(LEVERS)
 MOVE_AT: Final = ANCHOR_AT + len(ANCHORS)
 ROUNDING_AT: Final = MOVE_AT + len(MOVES)
 VOCABULARY: Final = ROUNDING_AT + len(ROUNDINGS)  # 79 strategy tokens
-_LEVER: Final = slice(LEVER_AT, ANCHOR_AT)
-_ANCHOR: Final = slice(ANCHOR_AT, MOVE_AT)
-_MOVE: Final = slice(MOVE_AT, ROUNDING_AT)
-_ROUNDING: Final = slice(ROUNDING_AT, VOCABULARY)
+LEVER_SLOT: Final = slice(LEVER_AT, ANCHOR_AT)
+ANCHOR_SLOT: Final = slice(ANCHOR_AT, MOVE_AT)
+MOVE_SLOT: Final = slice(MOVE_AT, ROUNDING_AT)
+ROUNDING_SLOT: Final = slice(ROUNDING_AT, VOCABULARY)
 MAX_PROMPT_TOKENS: Final = 160
 MOVE_GAP_PCT: Final = 3
 SMOLLM2_SHAPE: Final = LlamaShape(
@@ -102,7 +102,7 @@ class Strategist:
             state, prompt = self._layers.prefill(*self._tokenize(prompts))
             first, cache = self._layers.step(self._embedding[LEVER_AT + lever], prompt, None)
             second, _ = self._layers.step(self._embedding[ANCHOR_AT + anchor], prompt, cache)
-            return self._said(state, _LEVER), self._said(first, _ANCHOR), self._said(second, _MOVE)
+            return self._said(state, LEVER_SLOT), self._said(first, ANCHOR_SLOT), self._said(second, MOVE_SLOT)
 
     def _propose(self, requests: Sequence[ProposalRequest], k: int) -> list[list[Written]]:
         prompts = [request.prompt for request in requests]
@@ -111,28 +111,33 @@ class Strategist:
         nothing = torch.full((len(requests), 1), -1)
         lever_mask = torch.stack([_lever_mask(request) for request in requests])  # (n, levers)
         numbers = self._numbers(values, nothing, nothing)[:, 0]
-        lever_scores = _shares(self._numbers.join(self._said(state, _LEVER), numbers, _LEVER), lever_mask)
+        lever_scores = self._shares(state, numbers, LEVER_SLOT, lever_mask)
         n_beams = int(lever_mask.sum(1).max())
         lever_score, lever = lever_scores.topk(n_beams, 1)  # (n, beams); barred levers carry -inf
         states, cache = self._layers.step(self._embedding[LEVER_AT + lever], prompt, None)
         anchor_mask = torch.stack([_anchor_masks(request) for request in requests])  # (n, levers, anchors)
         anchor_mask = anchor_mask[torch.arange(len(requests))[:, None], lever]
         numbers = self._numbers(values, lever, torch.full_like(lever, -1))
-        anchor = _shares(self._numbers.join(self._said(states, _ANCHOR), numbers, _ANCHOR), anchor_mask).argmax(-1)
+        anchor = self._shares(states, numbers, ANCHOR_SLOT, anchor_mask).argmax(-1)
         states, cache = self._layers.step(self._embedding[ANCHOR_AT + anchor], prompt, cache)
         numbers = self._numbers(values, lever, anchor)
-        move_scores = _shares(self._numbers.join(self._said(states, _MOVE), numbers, _MOVE), _MOVE_MASKS[lever])
+        move_scores = self._shares(states, numbers, MOVE_SLOT, _MOVE_MASKS[lever])
         joint = lever_score[..., None] + move_scores - move_scores.amax(-1, keepdim=True)  # (n, beams, moves)
         beam, move, score = _choose(joint, k)
         cache = cache.select(beam)
         states, _ = self._layers.step(self._embedding[MOVE_AT + move], prompt, cache)
-        rounding = self._said(states, _ROUNDING).argmax(-1)
+        rounding = self._said(states, ROUNDING_SLOT).argmax(-1)
         rows = torch.arange(len(requests))[:, None]
         return _read(lever[rows, beam], anchor[rows, beam], move, rounding, score)
 
     def _said(self, states: Tensor, slot: slice) -> Tensor:
         """The language model's logits of one slot's tokens."""
         return states.float() @ self._head[slot].T
+
+    def _shares(self, states: Tensor, numbers: Tensor, slot: slice, mask: Tensor) -> Tensor:
+        """Log-probabilities of one slot's tokens, the numbers' say joined, barred ones at -inf."""
+        logits = self._numbers.join(self._said(states, slot), numbers, slot)
+        return torch.log_softmax(logits.masked_fill(~mask, float("-inf")), -1)
 
     def _tokenize(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         rows = [encoding.ids[-MAX_PROMPT_TOKENS:] for encoding in self._tokenizer.encode_batch(list(prompts))]
@@ -141,11 +146,6 @@ class Strategist:
         for index, row in enumerate(rows):
             ids[index, : len(row)] = torch.tensor(row)
         return ids, lengths
-
-
-def _shares(logits: Tensor, mask: Tensor) -> Tensor:
-    """Log-probabilities, barred tokens at -inf."""
-    return torch.log_softmax(logits.masked_fill(~mask, float("-inf")), -1)
 
 
 def _lever_mask(request: ProposalRequest) -> Tensor:

@@ -6,9 +6,8 @@ a language model as values: Golkar et al. 2023, xVal; joined logits: Hinton 2002
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from math import log, log1p
 from pathlib import Path
 from typing import Final
@@ -112,17 +111,8 @@ N_VALUES: Final = sum(field.size for field in FIELDS)
 
 def read_values(prompts: Sequence[str]) -> Tensor:
     """The fields of each prompt, `(n, N_VALUES)` in float32."""
-    return torch.tensor([_values(prompt) for prompt in prompts], dtype=torch.float32).reshape(-1, N_VALUES)
-
-
-@lru_cache(maxsize=4096)
-def _values(prompt: str) -> tuple[float, ...]:
-    return tuple(_all_values(prompt))
-
-
-def _all_values(prompt: str) -> Iterator[float]:
-    for field in FIELDS:
-        yield from field.values(prompt)
+    rows = [[value for field in FIELDS for value in field.values(prompt)] for prompt in prompts]
+    return torch.tensor(rows, dtype=torch.float32).reshape(-1, N_VALUES)
 
 
 class NumberReader(nn.Module):

@@ -167,14 +167,16 @@ class DemoTraining:
                 lambda stage, net: measure(stage, net, silent),
             ),
         )
+        prompts = [reading.render(lesson) for lesson in lessons]
+        alone = numbers_of(lessons, prompts)
         beside = listen(
             load_strategist(work, version),
-            lessons[: config.joint_situations],
-            reading.render,
+            alone[: config.joint_situations],
+            prompts,
             lambda share: self._progress("strategist, what the language model says", share),
         )
         numbers = fit_numbers(
-            numbers_of(lessons, reading.render),
+            alone,
             beside,
             config,
             lambda step, loss: self._progress(

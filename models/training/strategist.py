@@ -18,8 +18,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from models.precision import fast_autocast
-from models.strategist import ANCHOR_AT, LEVER_AT, MOVE_AT, ROUNDING_AT, ROUNDINGS
-from models.strategy import MOVES, Anchor, Lever
+from models.strategist import ANCHOR_AT, ANCHOR_SLOT, LEVER_AT, LEVER_SLOT, MOVE_AT, MOVE_SLOT, ROUNDING_SLOT
+from models.strategy import MOVES
 from models.training.lessons import TEMPERATURE, Lesson, lesson, rounding_target, worth
 from models.training.situations import Situation
 from models.training.strategist_config import StrategistTrainingConfig
@@ -116,22 +116,22 @@ def target_loss(head: Tensor, read: Read, lessons: Sequence[Lesson]) -> Tensor:
     states = read.branches.float()
     terms = (
         (
-            _log_share(_slot(head, read.prompt.float(), LEVER_AT, len(Lever)), value.amax((2, 3))),
+            _log_share(_said(head, read.prompt.float(), LEVER_SLOT), value.amax((2, 3))),
             [x.lever_target for x in lessons],
             1.0,
         ),
         (
-            _log_share(_slot(head, states[:, :, 0], ANCHOR_AT, len(Anchor)), value.amax(3)[rows, lever]),
+            _log_share(_said(head, states[:, :, 0], ANCHOR_SLOT), value.amax(3)[rows, lever]),
             [x.anchor_target for x in lessons],
             _ANCHOR_WEIGHT,
         ),
         (
-            _log_share(_slot(head, states[:, :, 1], MOVE_AT, len(MOVES)), value[rows, lever, anchor]),
+            _log_share(_said(head, states[:, :, 1], MOVE_SLOT), value[rows, lever, anchor]),
             [x.move_target for x in lessons],
             1.0,
         ),
     )
-    rounding = torch.log_softmax(_slot(head, states[:, :, 2], ROUNDING_AT, len(ROUNDINGS)), -1)
+    rounding = torch.log_softmax(_said(head, states[:, :, 2], ROUNDING_SLOT), -1)
     total = _ROUNDING_WEIGHT * _divergence(_ROUNDING_TARGETS[_stack([one.move for one in lessons])], rounding)
     for found, target, weight in terms:
         total = total + weight * _divergence(torch.from_numpy(np.stack(target)).float(), found)
@@ -142,9 +142,9 @@ def policy_loss(head: Tensor, read: Read, value: Tensor, ways: Tensor, target_we
     """`choice_loss` of what the head makes of states."""
     states = read.branches.float()
     said = Said(
-        _slot(head, read.prompt.float(), LEVER_AT, len(Lever)),
-        _slot(head, states[:, :, 0], ANCHOR_AT, len(Anchor)),
-        _slot(head, states[:, :, 1], MOVE_AT, len(MOVES)),
+        _said(head, read.prompt.float(), LEVER_SLOT),
+        _said(head, states[:, :, 0], ANCHOR_SLOT),
+        _said(head, states[:, :, 1], MOVE_SLOT),
     )
     return choice_loss(said, value, ways, target_weight)
 
@@ -195,9 +195,9 @@ def open_ways(value: Tensor) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
 
 
-def _slot(head: Tensor, states: Tensor, start: int, size: int) -> Tensor:
+def _said(head: Tensor, states: Tensor, slot: slice) -> Tensor:
     """Logits of one slot's tokens."""
-    return states @ head[start : start + size].T
+    return states @ head[slot].T
 
 
 def _log_share(logits: Tensor, value: Tensor) -> Tensor:

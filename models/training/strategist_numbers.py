@@ -6,7 +6,7 @@ most at first, expected regret afterwards.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from models.strategist import ANCHOR_AT, LEVER_AT, MOVE_AT, Strategist
-from models.strategist_numbers import N_TOKENS, NumberReader, read_values
+from models.strategist import ANCHOR_SLOT, LEVER_SLOT, MOVE_SLOT, Strategist
+from models.strategist_numbers import NumberReader, read_values
 from models.training.lessons import worth
 from models.training.situations import Situation
 from models.training.strategist import OnStep, Said, choice_loss, open_ways
 from models.training.strategist_config import StrategistTrainingConfig
-
-Render = Callable[[Situation], str]
 
 _READ_AT_ONCE: Final = 16
 _LEAST_BEST: Final = 0.05
@@ -30,9 +28,7 @@ _TARGETS_FIRST: Final = 1 / 3  # of the steps on numbers alone
 _TARGET_WEIGHTS: Final = (9.0, 0.1)
 _JOINT_RATE: Final = 0.5  # of the first rate
 _FIRST_TRUST: Final = 0.3
-_LEVERS: Final = slice(LEVER_AT, ANCHOR_AT)
-_ANCHORS: Final = slice(ANCHOR_AT, MOVE_AT)
-_MOVES: Final = slice(MOVE_AT, N_TOKENS)
+_SLOTS: Final = (LEVER_SLOT, ANCHOR_SLOT, MOVE_SLOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +47,25 @@ class Told:
     said: Said | None = None
 
 
-def numbers_of(situations: Sequence[Situation], render: Render) -> list[Told]:
-    """What the prompts' numbers say."""
-    values = read_values([render(situation) for situation in situations])
-    return [_told(one, value) for one, value in zip(situations, values, strict=True)]
+def numbers_of(situations: Sequence[Situation], prompts: Sequence[str]) -> list[Told]:
+    """What the numbers of the situations' prompts say."""
+    return [_told(one, value) for one, value in zip(situations, read_values(prompts), strict=True)]
 
 
 def listen(
-    strategist: Strategist,
-    situations: Sequence[Situation],
-    render: Render,
-    on_share: Callable[[float], None],
+    strategist: Strategist, alone: Sequence[Told], prompts: Sequence[str], on_share: Callable[[float], None]
 ) -> list[Told]:
-    """The same, and what the language model says."""
+    """The same, and what the language model says of their prompts."""
     found: list[Told] = []
-    for start in range(0, len(situations), _READ_AT_ONCE):
-        part = situations[start : start + _READ_AT_ONCE]
-        told = numbers_of(part, render)
+    for start in range(0, len(alone), _READ_AT_ONCE):
+        told = alone[start : start + _READ_AT_ONCE]
         ways = pad_sequence([one.ways for one in told], batch_first=True)
-        levers, anchors, moves = strategist.read([render(situation) for situation in part], ways)
+        levers, anchors, moves = strategist.read(prompts[start : start + _READ_AT_ONCE], ways)
         for row, one in enumerate(told):
             count = len(one.ways)
             said = Said(levers[row].half(), anchors[row, :count].half(), moves[row, :count].half())
-            found.append(Told(one.values, one.ways, one.worth, said))
-        on_share(len(found) / len(situations))
+            found.append(replace(one, said=said))
+        on_share(len(found) / len(alone))
     return found
 
 
@@ -130,19 +121,20 @@ def told_loss(reader: NumberReader, batch: Sequence[Told], target_weight: float)
     ways = pad_sequence([one.ways for one in batch], batch_first=True, padding_value=-1)
     lever, anchor = ways.unbind(-1)
     none = torch.full_like(lever, -1)
-    said = Said(
-        reader(values, none[:, :1], none[:, :1])[:, 0, _LEVERS],
-        reader(values, lever, none)[..., _ANCHORS],
-        reader(values, lever, anchor)[..., _MOVES],
+    numbers = (
+        reader(values, none[:, :1], none[:, :1])[:, 0],
+        reader(values, lever, none),
+        reader(values, lever, anchor),
     )
     heard = [one.said for one in batch if one.said is not None]
     if heard:
-        trust = reader.trust
-        said = Said(
-            said.lever + trust[_LEVERS] * torch.stack([one.lever for one in heard]).float(),
-            said.anchor + trust[_ANCHORS] * pad_sequence([one.anchor for one in heard], batch_first=True).float(),
-            said.move + trust[_MOVES] * pad_sequence([one.move for one in heard], batch_first=True).float(),
-        )
+        levers = torch.stack([one.lever for one in heard]).float()
+        anchors = pad_sequence([one.anchor for one in heard], batch_first=True).float()
+        moves = pad_sequence([one.move for one in heard], batch_first=True).float()
+        model = (levers, anchors, moves)
+        said = Said(*(reader.join(*each) for each in zip(model, numbers, _SLOTS, strict=True)))
+    else:
+        said = Said(*(one[..., slot] for one, slot in zip(numbers, _SLOTS, strict=True)))
     return choice_loss(said, torch.stack([one.worth for one in batch]), ways, target_weight)
 
 

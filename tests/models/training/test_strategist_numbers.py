@@ -27,13 +27,16 @@ def render(one: Situation) -> str:
     return prompt_text(PROMPT, one.facts)
 
 
+PROMPTS = [render(one) for one in SITUATIONS]
+
+
 @pytest.fixture(scope="module")
 def heard() -> list[Told]:
-    return listen(tiny(1), SITUATIONS, render, lambda _share: None)
+    return listen(tiny(1), numbers_of(SITUATIONS, PROMPTS), PROMPTS, lambda _share: None)
 
 
 def test_a_situation_is_heard_beside_others_as_alone_with_all_that_it_leaves_open(heard: list[Told]) -> None:
-    again = listen(tiny(1), SITUATIONS[:1], render, lambda _share: None)[0]
+    again = listen(tiny(1), numbers_of(SITUATIONS[:1], PROMPTS[:1]), PROMPTS[:1], lambda _share: None)[0]
     assert heard[0].said is not None
     assert again.said is not None
     for beside, alone in zip(heard[0].said, again.said, strict=True):
@@ -48,7 +51,7 @@ def test_numbers_bring_the_first_choice_nearer_to_the_best_price(heard: list[Tol
     strategist = tiny(1)
     before = measure(strategist, SITUATIONS, render).regret_pct["first"].mean()
     losses: list[float] = []
-    reader = fit_numbers(numbers_of(SITUATIONS, render), heard, CONFIG, lambda _step, loss: losses.append(loss))
+    reader = fit_numbers(numbers_of(SITUATIONS, PROMPTS), heard, CONFIG, lambda _step, loss: losses.append(loss))
     strategist._numbers = reader
     after = measure(strategist, SITUATIONS, render).regret_pct["first"].mean()
     assert after < 0.2 * before
