@@ -22,6 +22,7 @@ from agent.memory import OutcomeBook
 from agent.model_proposer import ModelProposer
 from agent.observe import Defaults, Observer, Readers
 from agent.packs import Pack, load_pack
+from agent.past_quotes import PastQuotes
 from agent.pipeline import Pipeline
 from agent.prepare import (
     DataFolder,
@@ -122,7 +123,7 @@ def build_parts(
         kill_switch=kill_switch,
         at_home=learner.at_home,
         personalises=personalises,
-        stable_prices=settings.stable_prices,
+        past=PastQuotes(store, settings.stable_prices),
         learned=learner.start.sd if learner.start is not None else None,
     )
     readers = Readers(encoder, load_interest(heads / "interest.safetensors"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from agent.kill_switch import KillSwitch
 from agent.money import fraction_digits
 from agent.observation import Encoded, Market, Observation, RequestLimits
 from agent.packs import Pack
+from agent.past_quotes import PastQuotes, quote_key
 from agent.protected import NOTHING, Screened, screen_profile
 from agent.recall import Archive, Asking, Recall, Recalled
 from agent.records import Attribute, ProductRecord
@@ -41,7 +42,6 @@ TRENDS: Final = {
     **dict.fromkeys(("rising", "up", "growing", "hot"), 0.5),
     **dict.fromkeys(("falling", "down", "declining", "cold"), -0.5),
 }
-LATELY: Final = timedelta(days=30)
 _SEASONS: Final = ("winter", "spring", "summer", "autumn")
 _CONTEXT_USED: Final = ("inventory", "competitor_prices", "market_trend", "season", "deadline", "jurisdiction")
 
@@ -74,9 +74,9 @@ class Observer:
         rules = self._rules(now)
         batch = _Batch(
             recall=self._archive.begin(requests),
-            last_prices=self._last_prices(requests, now) if prices and rules.limits_change else {},
-            shown=self._shown(requests, now) if prices and rules.caps_spread else {},
-            live=self._live(requests, now) if prices else {},
+            last_prices=self._defaults.past.last_prices(requests, now) if prices and rules.limits_change else {},
+            shown=self._defaults.past.shown(requests, now) if prices and rules.caps_spread else {},
+            live=self._defaults.past.live(requests, now) if prices else {},
             now=now,
             killed=hold.reason if hold is not None else None,
             rules=rules,
@@ -92,7 +92,7 @@ class Observer:
 
     def draft(self) -> "Observer":
         """The same observer, to which no quote stands and later ones did not happen: for what would be."""
-        return self._with(replace(self._defaults, stable_prices=False, hindsight=True))
+        return self._with(replace(self._defaults, past=self._defaults.past.draft()))
 
     def _with(self, defaults: "Defaults") -> "Observer":
         return Observer(
@@ -188,7 +188,7 @@ class Observer:
             else batch.last_prices.get((who.shopper_id, request.product.id or "")),
             shown=None if who.opted_out else batch.shown.get((who.shopper_id, request.product.id or "")),
             killed=batch.killed,
-            live=batch.live.get(key) if (key := _key(request)) is not None else None,
+            live=batch.live.get(key) if (key := quote_key(request)) is not None else None,
         )
 
     def _product(self, request: QuoteRequest) -> ProductRecord | Refusal:
@@ -251,20 +251,6 @@ class Observer:
         rules = self._defaults.guard.rules(merchant.limits, product, asked, market.jurisdiction)
         return UNKNOWN_COST if holds_reference(rules, product.cost_minor) else None
 
-    def _live(self, requests: Sequence[QuoteRequest], now: datetime) -> Mapping[QuoteKey, Decision]:
-        """What known shoppers were quoted, where prices hold."""
-        keys = {key: None for request in requests if (key := _key(request)) is not None}
-        return self._archive.store.live_quotes(keys, now) if keys and self._defaults.stable_prices else {}
-
-    def _last_prices(self, requests: Sequence[QuoteRequest], now: datetime) -> dict[ShopperProduct, int]:
-        """What known shoppers were last quoted."""
-        return self._archive.store.last_prices(_pairs(requests), before=now if self._defaults.hindsight else None)
-
-    def _shown(self, requests: Sequence[QuoteRequest], now: datetime) -> dict[ShopperProduct, Shown]:
-        """What known shoppers were shown lately."""
-        before = now if self._defaults.hindsight else None
-        return self._archive.store.prices_shown(_pairs(requests), now - LATELY, before)
-
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
@@ -296,9 +282,8 @@ class Defaults:
         rules: The merchant's rules in effect at a moment; the kill switch is above them.
         at_home: Whether the evaluator was trained on this store's own data.
         personalises: Whether prices may be made for shoppers at all; if not, everyone is as if they had opted out.
-        stable_prices: Whether the price that a shopper was quoted stands while its quote lives.
+        past: What shoppers were quoted before.
         learned: Prior sds of effects that the evaluator's training learned, None where it fitted none.
-        hindsight: Whether the moment asked for may be past, so that quotes since then are passed over.
     """
 
     pack: Pack
@@ -308,20 +293,8 @@ class Defaults:
     kill_switch: KillSwitch
     at_home: bool
     personalises: bool
-    stable_prices: bool
+    past: PastQuotes
     learned: Mapping[str, tuple[float, float]] | None = None
-    hindsight: bool = False
-
-
-def _pairs(requests: Sequence[QuoteRequest]) -> list[ShopperProduct]:
-    """Known shoppers with the products that they ask for, each once."""
-    pairs = {(r.shopper.id, r.product.id): None for r in requests}
-    return [(shopper, product) for shopper, product in pairs if shopper is not None and product is not None]
-
-
-def _key(request: QuoteRequest) -> QuoteKey | None:
-    shopper, product = request.shopper.id, request.product.id
-    return QuoteKey(shopper, product, request.quantity) if shopper is not None and product is not None else None
 
 
 def _impersonal(request: QuoteRequest) -> QuoteRequest:
