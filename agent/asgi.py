@@ -1,13 +1,12 @@
 """The app factory that servers call (granian, or any ASGI server with a factory option)."""
 
-import gc
-
 from litestar import Litestar
 
 from agent.api.app import create_app
 from agent.api.context import Opened
 from agent.assembly import open_service, open_store
 from agent.clock import SystemClock
+from agent.garbage import settle
 from agent.keys import KeyRing
 from agent.merchants import MerchantError, Merchants, settings_of
 from agent.settings import Settings
@@ -31,8 +30,7 @@ def open_everything(settings: Settings) -> Opened:
     keys = KeyRing(store, clock, secret.get_secret_value() if secret is not None else None)
     shared, merchants = SharedModels(), Merchants(settings, store, clock)
     service = open_service(settings, store, clock, shared)
-    gc.collect()
-    gc.freeze()  # what is loaded stays: looking through it again and again would hold requests up
+    settle()
 
     def open_merchant(merchant: str) -> Opened:
         if not merchants.live(merchant):

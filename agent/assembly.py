@@ -20,7 +20,7 @@ from agent.kill_switch import KillSwitch
 from agent.learning import Learner
 from agent.memory import OutcomeBook
 from agent.model_proposer import ModelProposer
-from agent.observe import Defaults, Observer, Readers
+from agent.observe import Defaults, Observer
 from agent.packs import Pack, load_pack
 from agent.past_quotes import PastQuotes
 from agent.pipeline import Pipeline
@@ -45,6 +45,7 @@ from agent.selector import Selector
 from agent.settings import Settings
 from agent.shared_models import SharedModels
 from agent.shoppers import ShopperBook
+from agent.situations import Readers, Schooling, SituationReader
 from agent.store import Store
 from agent.tokens import TokenSigner
 from models.encoder import Encoder
@@ -113,22 +114,20 @@ def build_parts(
     rules = running.rules if running is not None else RuleBook(store, settings_rules(settings, pack))
     heads = registry.folder(Kind.ENCODER, encoder.version)
     taste = load_taste(heads / "taste.safetensors")
-    archive = Archive(store, shoppers, store_clock, pack, taste, catalogue.title)
     personalises = pack.personalises if settings.personalises is None else settings.personalises
+    archive = Archive(store, shoppers, store_clock, pack, taste, catalogue.title, personalises)
     defaults = Defaults(
-        pack=pack,
         deadline_ms=settings.default_deadline_ms,
         guard=guard,
         rules=rules.current,
         kill_switch=kill_switch,
-        at_home=learner.at_home,
         personalises=personalises,
         past=PastQuotes(store, settings.stable_prices),
-        learned=learner.start.sd if learner.start is not None else None,
     )
     readers = Readers(encoder, load_interest(heads / "interest.safetensors"))
     arrivals = running.arrivals if running is not None else Arrivals()
-    observer = Observer(catalogue, archive, arrivals, readers, defaults)
+    schooling = Schooling(learner.at_home, learner.start.sd if learner.start is not None else None)
+    observer = Observer(SituationReader(catalogue, archive, arrivals, readers, schooling), defaults)
     retriever = Retriever(catalogue, outcomes)
     scorer = Scorer(evaluator, learner, guard.prices)
     signer = TokenSigner.load_or_create(folder.signing_key)
@@ -157,7 +156,7 @@ def build_parts(
         rules=rules,
         kill_switch=kill_switch,
         pipeline=pipeline,
-        ranker=Ranker(observer, load_ranking(heads / "ranking.safetensors"), catalogue),
+        ranker=Ranker(observer.reader, load_ranking(heads / "ranking.safetensors"), catalogue),
         row_scorer=RowScorer(pipeline, evaluator),
         explainer=_explainer(registry, encoder, catalogue, _writer(registry, settings)),
     )

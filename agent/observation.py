@@ -1,7 +1,9 @@
 """What one request became after step 1: cleaned, joined with what the store knows, point in time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,19 +64,61 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """One observed request.
+class Situation:
+    """What the models read of one request.
 
     Attributes:
-        at: Wall-clock time of the decision. `behaviour_s` is the moment that features are asked for, Unix seconds
-            on the behaviour clock (`agent.clock.StoreClock`).
+        behaviour_s: The moment that features are asked for, Unix seconds on the behaviour clock
+            (`agent.clock.StoreClock`).
         product_id: None when the product was described inline without an id.
         past: Of the shopper; a stranger's when the shopper is unknown or opted out.
         features: `models.features.FEATURES` of shopper and product.
         intent: Interest shown in this product in this session, 0-4.
         loyalty: `new`, `occasional`, `regular` or `lapsed` in the product's category.
-        merchant: What the merchant's rules in effect come to for this product.
         terms: The effects learned online that this situation touches.
+    """
+
+    behaviour_s: float
+    product: ProductRecord
+    product_id: str | None
+    quantity: int
+    reference_minor: int
+    anchors: AnchorPrices
+    limits: RequestLimits
+    market: Market
+    past: Past
+    features: list[float]
+    intent: float
+    loyalty: str
+    terms: tuple[Term, ...]
+    subject: Subject
+
+    def parts(self) -> Mapping[str, Any]:
+        """Its fields by name."""
+        return {name: getattr(self, name) for name in Situation.__slots__}
+
+    @property
+    def currency(self) -> str:
+        """Of every amount."""
+        return self.product.currency
+
+    @property
+    def unit_cost(self) -> float:
+        """Cost of a unit in minor units; where only a floor is known it stands in: profit is what lies above."""
+        cost = self.product.cost_minor
+        if cost is None:
+            floors = [f for f in (self.product.floor_minor, self.limits.min_minor) if f is not None]
+            cost = max(floors, default=0)
+        return float(cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation(Situation):
+    """One observed request: its situation, what its price may be, and what its record will say.
+
+    Attributes:
+        at: Wall-clock time of the decision.
+        merchant: What the merchant's rules in effect come to for this product.
         holds_reference: Why no personalised price may be made, None when one may. `killed` is the kill switch's
             reason when that is why.
         live: What the shopper was quoted for this product and quantity, while that quote lives.
@@ -85,24 +129,9 @@ class Observation:
     """
 
     at: datetime
-    behaviour_s: float
     shopper_id: str | None
-    product: ProductRecord
-    product_id: str | None
-    currency: str
     fraction_digits: int
-    quantity: int
-    reference_minor: int
-    anchors: AnchorPrices
-    limits: RequestLimits
     merchant: Terms
-    market: Market
-    past: Past
-    features: list[float]
-    intent: float
-    loyalty: str
-    terms: tuple[Term, ...]
-    subject: Subject
     opted_out: bool
     holds_reference: str | None
     inputs_used: tuple[str, ...]
@@ -132,15 +161,6 @@ class Observation:
     def may_rise(self) -> bool:
         """Whether the merchant lets this price lie above the reference."""
         return not self.merchant.limits.never_above_reference
-
-    @property
-    def unit_cost(self) -> float:
-        """Cost of a unit in minor units; where only a floor is known it stands in: profit is what lies above."""
-        cost = self.product.cost_minor
-        if cost is None:
-            floors = [f for f in (self.product.floor_minor, self.limits.min_minor) if f is not None]
-            cost = max(floors, default=0)
-        return float(cost)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from agent.api.schemas import QuoteRequest
-from agent.observation import Observation
-from agent.observe import Observer
+from agent.observation import Situation
 from agent.own_outcomes import OwnOutcomes, Progress
 from agent.refusal import Refusal
+from agent.situations import SituationReader
 from agent.store import Store
 from agent.store.outcomes import OfferSituation
 from agent.training import MemoryNeighbours
@@ -48,7 +48,7 @@ class Walker:
     """What makes rows of outcomes."""
 
     store: Store
-    observer: Observer
+    reader: SituationReader
     items_of: ItemsOf
     projection: NDArray[np.float64]
 
@@ -57,7 +57,7 @@ class Walker:
         n = len(own)
         numeric = np.lib.format.open_memmap(work / "numeric.npy", "w+", np.float32, (n, NUMERIC))
         keys = np.lib.format.open_memmap(work / "keys.npy", "w+", np.float32, (n, 2 * KEY_DIM))
-        states = _States(self.observer.encode_texts([_STRANGER])[0])
+        states = _States(self.reader.encode_texts([_STRANGER])[0])
         shopper_row = np.zeros(n, np.int64)
         product_states = np.zeros((len(own.products), len(states.stranger)), np.float32)
         effects, rival = EffectBuilder(n), np.full(n, np.nan, np.float32)
@@ -67,7 +67,7 @@ class Walker:
             seen = self._observe(own, part, states)
             effects.add(part.tolist(), [o.terms for o in seen])
             rival[part] = [_rival(o) for o in seen]
-            encoded = self.observer.encode(seen)
+            encoded = self.reader.encode(seen)
             shopper_row[part] = states.rows([o.past.text for o in seen], encoded.shopper)
             product_states[own.product[part]] = encoded.product
             ends = np.stack([encoded.interest_logit, encoded.affinity], axis=1)
@@ -79,14 +79,15 @@ class Walker:
         data = _data(own, numeric, shopper_row, states, product_states)
         return OwnRows(data, effects.columns(), own.at_s, rival)
 
-    def _observe(self, own: OwnOutcomes, part: NDArray[np.int64], states: "_States") -> list[Observation]:
+    def _observe(self, own: OwnOutcomes, part: NDArray[np.int64], states: "_States") -> list[Situation]:
         requests = _requests(self.store, own, part)
         found = []
-        for one in self.observer.observe(requests, _moment(float(own.at_s[part].max())), to_price=False):
+        for one in self.reader.read(requests, _moment(float(own.at_s[part].max()))):
             if isinstance(one, Refusal):
                 raise TrainingDataError(f"an outcome cannot be observed: {one.detail}; remedy: import products first")
-            keep = states.take(one.past.text)
-            found.append(one if keep else replace(one, past=replace(one.past, text=_STRANGER)))
+            seen = one.situation
+            keep = states.take(seen.past.text)
+            found.append(seen if keep else replace(seen, past=replace(seen.past, text=_STRANGER)))
         return found
 
     def _evidence(
@@ -136,9 +137,9 @@ class _States:
         return np.stack(self._states)
 
 
-def _rival(observation: Observation) -> float:
-    minor = observation.market.rival_minor
-    return math.log(minor / observation.reference_minor) if minor else math.nan
+def _rival(situation: Situation) -> float:
+    minor = situation.market.rival_minor
+    return math.log(minor / situation.reference_minor) if minor else math.nan
 
 
 def situations_of(own: OwnRows, rows: NDArray[np.int64], shift: Shift | None = None) -> Situations:

@@ -60,7 +60,7 @@ def _walk(parts: Parts, own: OwnOutcomes, work: Path, progress: Progress) -> Own
     products = parts.catalogue.known_states(own.products)
     return Walker(
         store=parts.store,
-        observer=parts.pipeline.observer,
+        reader=parts.pipeline.observer.reader,
         items_of=parts.catalogue.known_states,
         projection=own_projection(products),
     ).rows(own, work, progress)

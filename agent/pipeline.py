@@ -72,7 +72,7 @@ class Pipeline:
         # 1 observe: events, profile and history become features and encoder states
         observed = bounded_by_strangers(self.observer.observe(requests, now), self.draft().quote, now)
         seen = [item for item in observed if isinstance(item, Observation)]
-        encoded = self.observer.encode(seen)
+        encoded = self.observer.reader.encode(seen)
         timer.done("observe")
 
         # 2 retrieve: similar products, and what alike shoppers did at which prices

@@ -47,7 +47,7 @@ def known_of(parts: "Parts", shopper_id: str, now: datetime) -> KnownShopper | N
     if record is None and not (events or decisions or outcomes):
         return None
     asked = RecommendationRequest(shopper=Shopper(id=shopper_id))
-    recalled = parts.pipeline.observer.recall(asked, now)
+    recalled = parts.pipeline.observer.reader.recall(asked, now)
     counts = {name: seen.times for name, seen in recalled.history.categories.items() if name}
     return KnownShopper(shopper_id, record, events, decisions, outcomes, recalled.past.text, counts)
 
@@ -59,7 +59,7 @@ def erase(parts: "Parts", shopper_id: str) -> Erased:
     """
     erased = parts.store.erase_shopper(shopper_id)
     parts.shoppers.forget({shopper_id})
-    parts.pipeline.observer.forget_texts()
+    parts.pipeline.observer.reader.forget_texts()
     if parts.outcomes.memory.erase_shopper(shopper_id):
         parts.outcomes.memory.save(parts.folder.outcome_memory)
     if erased.outcomes:
@@ -78,7 +78,7 @@ def purge(parts: "Parts", before: datetime) -> Erased:
     if not erased.anything:
         return erased
     parts.shoppers.forget_all()
-    parts.pipeline.observer.forget_texts()
+    parts.pipeline.observer.reader.forget_texts()
     if parts.outcomes.memory.forget_names(int(behaved.timestamp() * 1e6)):
         parts.outcomes.memory.save(parts.folder.outcome_memory)
     if erased.decisions:

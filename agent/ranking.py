@@ -9,8 +9,7 @@ import numpy as np
 
 from agent.api.schemas import QuotedProduct, QuoteRequest, RecommendationRequest
 from agent.catalogue import Catalogue
-from agent.observation import Observation
-from agent.observe import Observer
+from agent.situations import Sighting, SituationReader
 from models.ranking import RankingHead
 from models.weeks import week_of
 from retrieval import ProductFilter
@@ -22,28 +21,28 @@ _POPULAR: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Ranker:
-    """A pool, observed and encoded as for a quote, ordered by the ranking head."""
+    """A pool, read and encoded as for a quote, ordered by the ranking head."""
 
-    observer: Observer
+    reader: SituationReader
     head: RankingHead
     catalogue: Catalogue
 
     def rank(self, request: RecommendationRequest, now: datetime) -> list[QuoteRequest]:
         """Quote requests for the best `request.limit` products, best first."""
         pool = self._pool(request, now)
-        observed = [item for item in self.observer.observe(pool, now) if isinstance(item, Observation)]
-        if not observed:
+        seen = [item.situation for item in self.reader.read(pool, now) if isinstance(item, Sighting)]
+        if not seen:
             return []
-        encoded = self.observer.encode(observed)
+        encoded = self.reader.encode(seen)
         scores = self.head.scores(encoded.features, encoded.affinity)
         order = np.argsort(-scores, kind="stable")[: request.limit]
-        return [_quote(request, observed[row].product_id or "") for row in order]
+        return [_quote(request, seen[row].product_id or "") for row in order]
 
     def _pool(self, request: RecommendationRequest, now: datetime) -> list[QuoteRequest]:
-        shopper = self.observer.recall(request, now)
-        behaviour_s = self.observer.behaviour_s(request.context.at or now)
+        shopper = self.reader.recall(request, now)
+        behaviour_s = self.reader.behaviour_s(request.context.at or now)
         habit = sorted(shopper.history.products.items(), key=lambda item: -item[1].at(behaviour_s)[1])
-        state = self.observer.encode_texts([shopper.past.text])
+        state = self.reader.encode_texts([shopper.past.text])
         condition = ProductFilter(category=request.category) if request.category else None
         similar = self.catalogue.index.similar(state, _SIMILAR, condition)[0]
         facts = self.catalogue.weeks.facts(week_of(behaviour_s))

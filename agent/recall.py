@@ -68,7 +68,11 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Where shoppers are known from, and what reads their past."""
+    """Where shoppers are known from, and what reads their past.
+
+    Attributes:
+        personalises: Whether anybody's past and profile may be read; if not, everyone is as if they had opted out.
+    """
 
     store: Store
     shoppers: ShopperBook
@@ -76,6 +80,7 @@ class Archive:
     pack: Pack
     taste: Taste
     title_of: Callable[[str], str]
+    personalises: bool
 
     def begin(self, asked: Sequence[Asking]) -> "Recall":
         """Recall the shoppers of one batch."""
@@ -106,7 +111,7 @@ class Recall:
     def _recall(self, asked: Asking, behaviour_s: float, at: datetime) -> Recalled:
         shopper = asked.shopper
         stored = self._stored.get(shopper.id) if shopper.id is not None else None
-        if _opted_out(shopper, stored):
+        if not self._archive.personalises or _opted_out(shopper, stored):
             return Recalled(shopper.id, True, NOTHING, _STRANGER, self._past(_STRANGER, NOTHING, behaviour_s))
         place = asked.context.jurisdiction or None
         screened = self._screen(shopper, stored, place)

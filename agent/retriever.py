@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agent.catalogue import Catalogue
 from agent.decision import PastOutcome, SimilarProduct
 from agent.memory import OutcomeBook
-from agent.observation import Encoded, Observation
+from agent.observation import Encoded, Situation
 from models.evaluator import Neighbours
 from models.history import RecentItems
 from retrieval import ProductFilter
@@ -22,7 +22,7 @@ _FAMILIAR_LOW, _FAMILIAR_SPAN = 0.3, 0.5
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """Evidence of a batch, in the order of its observations.
+    """Evidence of a batch, in the order of its situations.
 
     Attributes:
         familiarity: `(n,)`, 1 for products with sales history, else by similarity to the nearest known one.
@@ -55,43 +55,43 @@ class Retriever:
         self._catalogue = catalogue
         self._outcomes = outcomes
 
-    def retrieve(self, observations: Sequence[Observation], encoded: Encoded) -> Retrieved:
-        """Evidence for each observation."""
-        similar = self._similar(observations, encoded.product)
-        past = self._outcomes.neighbours(*self._asked(observations, encoded), PAST)
+    def retrieve(self, situations: Sequence[Situation], encoded: Encoded) -> Retrieved:
+        """Evidence for each situation."""
+        similar = self._similar(situations, encoded.product)
+        past = self._outcomes.neighbours(*self._asked(situations, encoded), PAST)
         familiarity = [
-            1.0 if self._sells(o) else _familiarity(found) for o, found in zip(observations, similar, strict=True)
+            1.0 if self._sells(o) else _familiarity(found) for o, found in zip(situations, similar, strict=True)
         ]
         return Retrieved(tuple(similar), tuple(past), np.asarray(familiarity, np.float32))
 
-    def evidence(self, observations: Sequence[Observation], encoded: Encoded) -> Evidence:
+    def evidence(self, situations: Sequence[Situation], encoded: Encoded) -> Evidence:
         """The evidence of `retrieve` without the rest: what scores at given prices need."""
-        outcomes = self._outcomes.alike(*self._asked(observations, encoded), PAST)
-        familiarity = np.ones(len(observations), np.float32)
-        strange = [row for row, o in enumerate(observations) if not self._sells(o)]
+        outcomes = self._outcomes.alike(*self._asked(situations, encoded), PAST)
+        familiarity = np.ones(len(situations), np.float32)
+        strange = [row for row, o in enumerate(situations) if not self._sells(o)]
         if strange:
-            similar = self._similar([observations[row] for row in strange], encoded.product[strange])
+            similar = self._similar([situations[row] for row in strange], encoded.product[strange])
             familiarity[strange] = [_familiarity(found) for found in similar]
         return Evidence(outcomes, familiarity)
 
     def _asked(
-        self, observations: Sequence[Observation], encoded: Encoded
+        self, situations: Sequence[Situation], encoded: Encoded
     ) -> tuple[list[RecentItems], NDArray[np.float32], list[float]]:
-        return [o.past.recent for o in observations], encoded.product, [o.behaviour_s for o in observations]
+        return [o.past.recent for o in situations], encoded.product, [o.behaviour_s for o in situations]
 
-    def _sells(self, observation: Observation) -> bool:
-        return bool(self._catalogue.weekly_units(observation.subject.product, observation.behaviour_s))
+    def _sells(self, situation: Situation) -> bool:
+        return bool(self._catalogue.weekly_units(situation.subject.product, situation.behaviour_s))
 
     def _similar(
-        self, observations: Sequence[Observation], states: NDArray[np.float32]
+        self, situations: Sequence[Situation], states: NDArray[np.float32]
     ) -> list[tuple[SimilarProduct, ...]]:
-        currencies = {o.currency for o in observations}
-        found: list[tuple[SimilarProduct, ...]] = [()] * len(observations)
+        currencies = {o.currency for o in situations}
+        found: list[tuple[SimilarProduct, ...]] = [()] * len(situations)
         for currency in currencies:  # one currency in nearly every batch
-            rows = [row for row, o in enumerate(observations) if o.currency == currency]
+            rows = [row for row, o in enumerate(situations) if o.currency == currency]
             condition = None if self._catalogue.index.only_currency == currency else ProductFilter(currency=currency)
             hits = self._catalogue.index.similar(
-                states[rows], SIMILAR, condition, [observations[row].product_id for row in rows]
+                states[rows], SIMILAR, condition, [situations[row].product_id for row in rows]
             )
             for row, neighbours in zip(rows, hits, strict=True):
                 found[row] = tuple(

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from agent.api.schemas import QuoteRequest
 from agent.decision import Scores
-from agent.observation import Observation
+from agent.observation import Situation
 from agent.pipeline import Pipeline
 from agent.refusal import Refusal
 from agent.scorer import interval_bounds, log_ratios, price_scores
+from agent.situations import Sighting
 from models.evaluator import Evaluator
 
 
@@ -30,17 +31,21 @@ class RowScorer:
 
     def score(self, rows: Sequence[PricedRow], now: datetime) -> list[Scores | Refusal]:
         """Scores of each row, or why it has none, in their order."""
-        observed = self.pipeline.observer.observe([row.request for row in rows], now, to_price=False)
-        pairs = [(o, row.price_minor) for o, row in zip(observed, rows, strict=True) if isinstance(o, Observation)]
-        found = iter(self._scores([o for o, _ in pairs], [[price] for _, price in pairs]))
-        return [next(found) if isinstance(item, Observation) else item for item in observed]
+        sightings = self.pipeline.observer.reader.read([row.request for row in rows], now)
+        pairs = [
+            (one.situation, row.price_minor)
+            for one, row in zip(sightings, rows, strict=True)
+            if isinstance(one, Sighting)
+        ]
+        found = iter(self._scores([seen for seen, _ in pairs], [[price] for _, price in pairs]))
+        return [next(found) if isinstance(one, Sighting) else one for one in sightings]
 
-    def _scores(self, seen: Sequence[Observation], prices: Sequence[Sequence[int]]) -> list[Scores]:
+    def _scores(self, seen: Sequence[Situation], prices: Sequence[Sequence[int]]) -> list[Scores]:
         if not seen:
             return []
-        encoded = self.pipeline.observer.encode(seen)
+        encoded = self.pipeline.observer.reader.encode(seen)
         evidence = self.pipeline.retriever.evidence(seen, encoded)
         situations = self.pipeline.scorer.join(seen, encoded, evidence)
         response = self.evaluator.respond(situations, log_ratios(seen, prices))
         bounds = interval_bounds(response)
-        return [price_scores(o, prices[row], response, bounds, row)[0] for row, o in enumerate(seen)]
+        return [price_scores(one, prices[row], response, bounds, row)[0] for row, one in enumerate(seen)]

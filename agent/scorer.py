@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from agent.decision import Candidate, Interval, Scores
 from agent.learning import Learner
-from agent.observation import Encoded, Observation
+from agent.observation import Encoded, Observation, Situation
 from agent.proposals import Proposal
 from agent.retriever import Evidence
 from models.evaluator import Evaluator, Response, Situations, evidence_matrix
@@ -56,11 +56,9 @@ class Scorer:
         self._learner = learner
         self._final_prices = final_prices
 
-    def join(self, observations: Sequence[Observation], encoded: Encoded, evidence: Evidence) -> Situations:
-        """Everything the evaluator reads, one row an observation."""
-        rivals = [
-            np.log(o.market.rival_minor / o.reference_minor) if o.market.rival_minor else np.nan for o in observations
-        ]
+    def join(self, seen: Sequence[Situation], encoded: Encoded, evidence: Evidence) -> Situations:
+        """Everything the evaluator reads, one row a situation."""
+        rivals = [np.log(o.market.rival_minor / o.reference_minor) if o.market.rival_minor else np.nan for o in seen]
         return Situations(
             features=encoded.features,
             evidence=evidence_matrix(evidence.outcomes, self._evaluator.base_rate),
@@ -69,10 +67,10 @@ class Scorer:
             shopper=encoded.shopper,
             product=encoded.product,
             familiarity=evidence.familiarity,
-            intent=np.asarray([o.intent for o in observations], np.float32),
-            trend=np.asarray([o.market.trend for o in observations], np.float32),
+            intent=np.asarray([o.intent for o in seen], np.float32),
+            trend=np.asarray([o.market.trend for o in seen], np.float32),
             rival_log_ratio=np.asarray(rivals, np.float32),
-            shift=self._learner.shift([o.terms for o in observations]),
+            shift=self._learner.shift([o.terms for o in seen]),
             abroad=not self._learner.at_home,
         )
 
@@ -105,11 +103,11 @@ class Scorer:
         ]
 
 
-def log_ratios(observations: Sequence[Observation], prices: Sequence[Sequence[int]]) -> Floats:
+def log_ratios(seen: Sequence[Situation], prices: Sequence[Sequence[int]]) -> Floats:
     """log(price / reference) `(n, m)`; shorter rows are padded with their reference price."""
     width = max(len(own) for own in prices)
     ratios = np.zeros((len(prices), width))
-    for row, (o, own) in enumerate(zip(observations, prices, strict=True)):
+    for row, (o, own) in enumerate(zip(seen, prices, strict=True)):
         ratios[row, : len(own)] = np.log(np.asarray(own, np.float64) / o.reference_minor)
     return ratios
 
@@ -131,10 +129,10 @@ def interval_bounds(response: Response) -> Bounds:
 
 
 def price_scores(
-    observation: Observation, prices: Sequence[int], response: Response, bounds: Bounds, row: int
+    situation: Situation, prices: Sequence[int], response: Response, bounds: Bounds, row: int
 ) -> list[Scores]:
     """Three scores of one row at its prices; profit is expected, over the whole quantity, in minor units."""
-    margins = [(price - observation.unit_cost) * observation.quantity for price in prices]
+    margins = [(price - situation.unit_cost) * situation.quantity for price in prices]
     purchase, satisfaction = response.purchase[row].tolist(), response.satisfaction[row].tolist()
     low, high = bounds.purchase[:, row].tolist()
     worst, best = bounds.satisfaction[:, row].tolist()

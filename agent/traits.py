@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from itertools import chain
+from typing import Final, NamedTuple
 
 from agent.api.schemas import QuotedProduct
 from agent.observation import Market
@@ -24,8 +25,7 @@ _FINE: Final = 0.5
 _COARSE: Final = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Trait:
+class Trait(NamedTuple):
     """A named word or number of a situation, `profile.region` or `context.channel`, say."""
 
     name: str
@@ -38,6 +38,7 @@ class _Sd:
     slope: float
 
 
+EVERYWHERE: Final = Trait("all", 1.0)
 _ALL: Final = _Sd(2.5, 1.5)
 _WORDS: Final[Mapping[str, _Sd]] = {
     "product.category": _Sd(1.0, 0.5),
@@ -51,9 +52,9 @@ _TENTS: Final = ((_COARSE, _Sd(0.9, 0.6)), (_FINE, _Sd(0.35, 0.25)))
 def terms_of(
     traits: Sequence[Trait], *, at_home: bool, learned: Mapping[str, tuple[float, float]] | None = None
 ) -> tuple[Term, ...]:
-    """The effects that a situation's traits touch; `learned` prior sds by `Term.group` take the place of the usual."""
+    """The effects that traits touch; `learned` prior sds by `Term.group` take the place of the usual."""
     scale = AT_HOME if at_home and learned is None else 1.0
-    terms = (_term(("all", 1.0, _ALL), scale), *(term for trait in traits for term in _scaled(trait, scale)))
+    terms = tuple(chain.from_iterable(_scaled(trait, scale) for trait in traits))
     return terms if learned is None else tuple(_relearned(term, learned) for term in terms)
 
 
@@ -128,6 +129,9 @@ def market_traits(market: Market, quantity: int, reference: int) -> Iterator[Tra
 
 
 def _terms(trait: Trait) -> Iterator[tuple[str, float, _Sd]]:
+    if trait == EVERYWHERE:
+        yield trait.name, 1.0, _ALL
+        return
     if isinstance(trait.value, str):
         yield f"{trait.name}={trait.value}", 1.0, _WORDS.get(trait.name, _WORD)
         return

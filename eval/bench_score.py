@@ -1,6 +1,5 @@
 """Rows a second of scoring at given prices, shopper states cold and warm; part of `make bench`."""
 
-import gc
 import time
 from dataclasses import dataclass
 from itertools import islice
@@ -11,6 +10,7 @@ import numpy as np
 
 from agent.api.schemas import QuoteRequest
 from agent.assembly import open_service, open_store
+from agent.garbage import settle
 from agent.pricing import Service
 from agent.score import PricedRow
 from agent.settings import Settings
@@ -36,12 +36,11 @@ def measure_scoring(data_dir: Path) -> Scoring:
     """Score the same rows twice in process."""
     settings = Settings(data_dir=data_dir)
     service = open_service(settings, open_store(settings))
-    gc.freeze()
+    settle()
     try:
         rows = _rows(settings)
         cold, warm = (_pass(service, rows) for _ in range(2))
     finally:
-        gc.unfreeze()
         service.close()
     return Scoring(len(rows), cold, warm)
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.traits import Trait, terms_of
+from agent.traits import EVERYWHERE, Trait, terms_of
 from eval.demand import Demand, Ints, load_demand
 from eval.demand_metrics import STEP, DemandScores, Difference, Predictions, demand_scores, paired_difference
 from eval.demand_peers import PEERS, Inputs, Peer, boosted, logistic, predict_peer
@@ -248,7 +248,7 @@ def _coverage(evaluator: Evaluator, demand: Demand, rows: Ints, groups: int = 20
 def _product_effects(demand: Demand, rows: Ints) -> Shift:
     """The drift that every product may have had since the training, as quotes join it."""
     names, inverse = np.unique(demand.data.product_row[rows], return_inverse=True)
-    terms = [terms_of([Trait("product", str(name))], at_home=True) for name in names.tolist()]
+    terms = [terms_of([EVERYWHERE, Trait("product", str(name))], at_home=True) for name in names.tolist()]
     each = OnlineEffects().shift(terms, unseen=False)
     return Shift(each.level[inverse], each.slope[inverse], each.level_draws[inverse], each.slope_draws[inverse])
 

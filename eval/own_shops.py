@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.traits import Trait, terms_of
+from agent.traits import EVERYWHERE, Trait, terms_of
 from models.encoder import DIM
 from models.evaluator import NUMERIC
 from models.features import FEATURES
@@ -268,6 +268,7 @@ def _rows(offers: Offers, bought: NDArray[np.bool_], there: NDArray[np.int64]) -
             [
                 terms_of(
                     [
+                        EVERYWHERE,
                         *(Trait(name, values[row]) for name, values in columns),
                         *((Trait("context.competitor_prices", rival[row]),) if rival[row] == rival[row] else ()),
                     ],

@@ -178,7 +178,7 @@ class QuoteRequest(Strict):
     shopper: Shopper = Shopper()
     product: QuotedProduct
     events: Annotated[list[SessionEvent], Field(max_length=MAX_EVENTS)] = Field(default_factory=list)
-    context: Context = Context()
+    context: Context = Field(default_factory=Context)
     quantity: Quantity = 1
     limits: Limits = Limits()
     deadline_ms: Annotated[int, Field(ge=1, le=60_000, strict=True)] | None = None

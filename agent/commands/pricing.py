@@ -1,7 +1,6 @@
 """`quote` and `score`: prices and scores from the command line, through the same service as HTTP."""
 
 import csv
-import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from agent.assembly import open_service, open_store
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
 from agent.decision import Decision, Interval, Scores
+from agent.garbage import settle
 from agent.importing import RawRow, read_rows
 from agent.money import show, to_minor
 from agent.pricing import Service
@@ -67,7 +67,7 @@ def score(
     """
     settings = settings_for(data_dir)
     service = open_service(settings, open_store(settings))
-    gc.freeze()  # what is loaded stays: collecting it again and again would cost a third of the time
+    settle()
     started = perf_counter()
     total = sum(1 for _ in read_rows(file))
     rows = bad = 0

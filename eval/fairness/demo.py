@@ -75,7 +75,7 @@ class DemoShop:
         """The words that the encoder reads of each shopper, profile left out."""
         observer = self.parts.pipeline.observer
         asked = [RecommendationRequest(shopper=Shopper(id=s.shopper_id, profile={})) for s in self.shoppers]
-        return [observer.recall(one, self.now).past.text for one in asked]
+        return [observer.reader.recall(one, self.now).past.text for one in asked]
 
     def _surplus(self, asked: Sequence[QuoteRequest], decisions: Sequence[Decision]) -> Floats:
         rows = [

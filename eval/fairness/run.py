@@ -73,7 +73,7 @@ def mention_lines() -> list[MentionLine]:
 def probes_of(shop: DemoShop, progress: Progress) -> list[ProbeLine]:
     """Added mentions, told and dropped; then the demo data's own labels."""
     behaviour = shop.behaviour()
-    encode = shop.parts.pipeline.observer.encode_texts
+    encode = shop.parts.pipeline.observer.reader.encode_texts
     found = probe_mentions(behaviour, shop.pack, encode)
     progress("probes", 0.6)
     labels = [group_labels(shopper.profile) for shopper in shop.shoppers]

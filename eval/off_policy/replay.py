@@ -88,7 +88,7 @@ class _Replay:
         if not pairs:
             return
         seen_all = [seen for _, seen in pairs]
-        encoded = pipeline.observer.encode(seen_all)
+        encoded = pipeline.observer.reader.encode(seen_all)
         retrieved = pipeline.retriever.retrieve(seen_all, encoded)
         situations = pipeline.scorer.join(seen_all, encoded, retrieved.evidence)
         proposed = pipeline.proposer.propose(seen_all, encoded, retrieved, situations, timer)

@@ -153,7 +153,7 @@ def test_moving_the_future_changes_no_earlier_row(world: World, tmp_path: Path) 
         work = tmp_path / f"work{name}"
         work.mkdir()
         parts = service._parts
-        walker = Walker(parts.store, parts.pipeline.observer, catalogue.known_states, projection)
+        walker = Walker(parts.store, parts.pipeline.observer.reader, catalogue.known_states, projection)
         found.append(np.asarray(walker.rows(own, work, silent).data.numeric[: len(rows), : len(FEATURES)]))
         service.close()
     assert found[0] == pytest.approx(found[1], abs=1e-6)

@@ -1,0 +1,289 @@
+"""Requests as the models read them: joined with what the store knew before, protected attributes dropped and named."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.api.convert import described, minor_of
+from agent.api.schemas import QuotedProduct, QuoteRequest
+from agent.arrivals import Arrivals, Remaining
+from agent.catalogue import Catalogue, merge_inline
+from agent.encoding import CachedEncoder
+from agent.observation import Encoded, Market, RequestLimits, Situation
+from agent.packs import Pack
+from agent.protected import NOTHING, Screened, screen_profile
+from agent.recall import Archive, Asking, Recall, Recalled
+from agent.records import Attribute, ProductRecord
+from agent.refusal import FieldProblem, Refusal
+from agent.traits import (
+    EVERYWHERE,
+    Trait,
+    forget_words,
+    market_traits,
+    product_traits,
+    shopper_traits,
+    terms_of,
+    word_traits,
+)
+from models.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix, feature_row
+from models.interest import InterestHead, conditional_state
+from models.online import Term
+from models.strategy import AnchorPrices
+from models.value import Stock
+
+TRENDS: Final = {
+    **dict.fromkeys(("rising", "up", "growing", "hot"), 0.5),
+    **dict.fromkeys(("falling", "down", "declining", "cold"), -0.5),
+}
+_ID: Final = {"id"}
+_UNLIMITED: Final = RequestLimits()
+_SEASONS: Final = ("winter", "spring", "summer", "autumn")
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A situation and what of the request led to it.
+
+    Attributes:
+        who: The shopper, screened.
+        shared: Further words and numbers of the context, screened.
+    """
+
+    situation: Situation
+    who: Recalled
+    shared: Screened
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """What turns text into states."""
+
+    encoder: CachedEncoder
+    interest: InterestHead
+
+
+@dataclass(frozen=True, slots=True)
+class Schooling:
+    """What the evaluator was trained on, as far as it bears on effects learned online.
+
+    Attributes:
+        at_home: Whether it was trained on this store's own data.
+        learned: Prior sds of effects that its training learned, None where it fitted none.
+    """
+
+    at_home: bool
+    learned: Mapping[str, tuple[float, float]] | None = None
+
+
+class SituationReader:
+    """Reads requests against archive and catalogue."""
+
+    def __init__(
+        self, catalogue: Catalogue, archive: Archive, arrivals: Arrivals, readers: Readers, schooling: Schooling
+    ) -> None:
+        """`readers` turn text into states."""
+        self._catalogue = catalogue
+        self._archive = archive
+        self._arrivals = arrivals
+        self._encoder = readers.encoder
+        self._interest = readers.interest
+        self._schooling = schooling
+        self._terms_of_products: dict[str, tuple[ProductRecord, int, tuple[Term, ...]]] = {}
+
+    def read(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Sighting | Refusal]:
+        """One sighting a request, or why it cannot be priced."""
+        moments = [self.behaviour_s(request.context.at or now) for request in requests]
+        recall = self._archive.begin(requests)
+        found: dict[int, Sighting | Refusal] = {}
+        for row in sorted(range(len(requests)), key=lambda row: (requests[row].shopper.id or "", moments[row])):
+            found[row] = self._one(requests[row], moments[row], recall, now)
+        return [found[row] for row in range(len(requests))]
+
+    def recall(self, asked: Asking, now: datetime) -> Recalled:
+        """The shopper of one request, whatever the product."""
+        at = asked.context.at or now
+        return self._archive.begin([asked]).recall(asked, self.behaviour_s(at), at)
+
+    def behaviour_s(self, at: datetime) -> float:
+        """A moment on the behaviour clock, Unix seconds."""
+        return self._archive.clock.behaviour_time(at).timestamp()
+
+    def forget_texts(self) -> None:
+        """Drop words, and encoder states of texts, that were seen: somebody is to be forgotten."""
+        self._encoder.forget()
+        forget_words()
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encoder states `(n, 384)`; texts that did not change are not encoded again."""
+        return self._encoder.encode(texts)
+
+    def encode(self, situations: Sequence[Situation]) -> Encoded:
+        """Encoder states, interest and features of a batch."""
+        shopper = self.encode_texts([o.past.text for o in situations])
+        product = self._catalogue.states([o.product for o in situations])
+        category = self._catalogue.category_states([o.subject.category for o in situations])
+        features = feature_matrix([o.features for o in situations])
+        pair = features[:, len(SHOPPER_PRODUCT) : len(SHOPPER_PRODUCT) + len(PAIR_FEATURES)]
+        interest = self._interest.logits(conditional_state(shopper, category, pair))
+        products = [o.subject.product for o in situations]
+        affinity = self._archive.taste.affinity([o.past.buyer for o in situations], products, product)
+        return Encoded(shopper, product, interest, affinity, features)
+
+    def _one(self, request: QuoteRequest, behaviour_s: float, recall: Recall, now: datetime) -> Sighting | Refusal:
+        product = self._product(request)
+        if isinstance(product, Refusal):
+            return product
+        reference = self._reference(request.product, product, behaviour_s)
+        if reference is None:
+            return _refused("product.list_price", "the product has no known price", "a list_price")
+        at = request.context.at or now
+        who = recall.recall(request, behaviour_s, at)
+        history = who.history
+        last_paid = history.products.get(product.product_id)
+        market = self._market(request, product, reference, (_hours_left(request, at), behaviour_s))
+        subject = Subject(request.product.id or "", product.category, product.brand, float(reference))
+        loyalty = history.loyalty(subject.category, behaviour_s)
+        shared = _shared(request, self._archive.pack)
+        traits = [
+            *shopper_traits(who, loyalty),
+            *market_traits(market, request.quantity, reference),
+            *word_traits("context", shared.attributes),
+        ]
+        situation = Situation(
+            behaviour_s=behaviour_s,
+            product=product,
+            product_id=request.product.id,
+            quantity=request.quantity,
+            reference_minor=reference,
+            anchors=AnchorPrices(
+                reference_minor=reference,
+                list_minor=product.list_minor or reference,
+                competitor_minor=market.rival_minor,
+                last_paid_minor=last_paid.last_price_minor or None if last_paid else None,
+            ),
+            limits=_limits(request),
+            market=market,
+            past=who.past,
+            features=feature_row(history, subject, self._catalogue.weeks, behaviour_s),
+            intent=history.intent(subject.product, subject.category, behaviour_s),
+            loyalty=loyalty,
+            terms=(*self._product_terms(request.product, product, reference), *self._terms(traits)),
+            subject=subject,
+        )
+        return Sighting(situation, who, shared)
+
+    def _product_terms(self, quoted: QuotedProduct, product: ProductRecord, reference: int) -> tuple[Term, ...]:
+        """Kept for products that a request says nothing more of, as long as the catalogue does not change them."""
+        kept = self._terms_of_products.get(product.product_id)
+        if kept is not None and kept[0] is product and kept[1] == reference:
+            return kept[2]
+        terms = self._terms([EVERYWHERE, *product_traits(quoted, product, reference)])
+        if self._catalogue.product(product.product_id) is product:
+            self._terms_of_products[product.product_id] = (product, reference, terms)
+        return terms
+
+    def _terms(self, traits: Sequence[Trait]) -> tuple[Term, ...]:
+        return terms_of(traits, at_home=self._schooling.at_home, learned=self._schooling.learned)
+
+    def _product(self, request: QuoteRequest) -> ProductRecord | Refusal:
+        quoted = request.product
+        known = self._catalogue.product(quoted.id) if quoted.id is not None else None
+        if known is None and quoted.list_price is None:
+            return _refused(
+                "product.id",
+                f"no product has the id {quoted.id!r:.80}",
+                "a known id, or a list_price and a description",
+            )
+        currencies = dict(request.money())
+        if known is not None:
+            other = next((field for field, code in currencies.items() if code != known.currency), None)
+            if other is not None:
+                return _refused(other, f"the product is priced in {known.currency}", known.currency)
+            if quoted.model_fields_set <= _ID:
+                return known
+        currency = known.currency if known is not None else next(iter(currencies.values()))
+        return merge_inline(known, _inline(quoted, currency))
+
+    def _reference(self, quoted: QuotedProduct, product: ProductRecord, behaviour_s: float) -> int | None:
+        """The request's own list price where it brings one, else what the catalogue knows."""
+        if quoted.list_price is not None:
+            return quoted.list_price.amount_minor
+        reference = self._catalogue.reference_minor(product, behaviour_s)
+        return round(reference) if reference >= 1 else None
+
+    def _market(
+        self, request: QuoteRequest, product: ProductRecord, reference: int, when: tuple[float | None, float]
+    ) -> Market:
+        context, (hours, behaviour_s) = request.context, when
+        rivals = [price.amount_minor for price in context.competitor_prices]
+        return Market(
+            rival_minor=min(rivals, default=None),
+            trend=_trend(context.market_trend),
+            season=context.season or _season(datetime.fromtimestamp(behaviour_s, UTC)),
+            jurisdiction=context.jurisdiction or None,
+            hours_left=hours,
+            stock=self._stock(request, product, reference, when),
+        )
+
+    def _stock(
+        self, request: QuoteRequest, product: ProductRecord, reference: int, when: tuple[float | None, float]
+    ) -> Stock:
+        hours, behaviour_s = when
+        units = request.context.inventory if request.context.inventory is not None else product.inventory
+        weekly = self._catalogue.weekly_units(product.product_id, behaviour_s)
+        stock = Stock(units, weekly, hours / 168 if hours is not None else None, self._archive.pack.sunk_cost)
+        if units is None or hours is None or request.product.id is None:
+            return stock
+        cost = stock.kept_cost((product.cost_minor or 0) / reference)
+        bid = self._arrivals.bid(request.product.id, Remaining(units, hours, cost), weekly)
+        return replace(stock, bid=bid)
+
+
+def _inline(quoted: QuotedProduct, currency: str) -> ProductRecord:
+    """The request's own words on the product; without a title, brand and category stand for one."""
+    record = described(quoted, quoted.id or "", currency)
+    return record if record.title else replace(record, title=" ".join(filter(None, (quoted.brand, quoted.category))))
+
+
+def _limits(request: QuoteRequest) -> RequestLimits:
+    limits = request.limits
+    if not limits.model_fields_set:
+        return _UNLIMITED
+    return RequestLimits(
+        min_minor=minor_of(limits.min_price),
+        max_minor=minor_of(limits.max_price),
+        min_margin_frac=limits.min_margin,
+        max_discount_frac=limits.max_discount,
+    )
+
+
+def _shared(request: QuoteRequest, pack: Pack) -> Screened:
+    """The further words and numbers of the context, screened as a profile is."""
+    context = request.context
+    further: dict[str, Attribute] = {**(context.__pydantic_extra__ or {})}
+    further |= {name: value for name in ("location", "channel") if (value := getattr(context, name))}
+    return screen_profile(further, pack, context.jurisdiction or None) if further else NOTHING
+
+
+def _hours_left(request: QuoteRequest, at: datetime) -> float | None:
+    deadline = request.context.deadline
+    return max(0.0, (deadline - at).total_seconds() / 3600) if deadline is not None else None
+
+
+def _trend(value: float | str | None) -> float:
+    if isinstance(value, str):
+        return TRENDS.get(value.strip().lower(), 0.0)
+    return max(-1.0, min(1.0, value or 0.0))
+
+
+def _season(at: datetime) -> str:
+    """Season of the northern hemisphere, for requests that name none."""
+    return _SEASONS[at.month % 12 // 3]
+
+
+def _refused(field: str, message: str, allowed: str) -> Refusal:
+    return Refusal(422, "Request cannot be priced", message, (FieldProblem(field, message, "", allowed),))
