@@ -12,6 +12,7 @@ import numpy as np
 from agent.own_data import Walker, situations_of
 from agent.own_outcomes import OwnOutcomes, Progress, read_outcomes
 from agent.pricing import Parts
+from agent.promotion import Promotions
 from models.evaluator import save_evaluator
 from models.registry import Kind, ModelMeta, Registry
 from models.training.cards import card
@@ -30,8 +31,8 @@ class OwnTraining:
     report: OwnReport
 
 
-def train_on_store(parts: Parts, version: str, progress: Progress) -> OwnTraining:
-    """Train the evaluator on all outcomes of the store and put it in use.
+def train_on_store(parts: Parts, version: str, progress: Progress, *, activate: bool = True) -> OwnTraining:
+    """Train the evaluator on all outcomes of the store and put it in use, unless its activation waits for a proof.
 
     Raises:
         TrainingDataError: The outcomes cannot teach a price response; nothing was changed.
@@ -52,7 +53,8 @@ def train_on_store(parts: Parts, version: str, progress: Progress) -> OwnTrainin
         save_evaluator(trained.evaluator.weights, trained.covariances, files / "evaluator.safetensors")
         (files / CARD).write_text(card(meta), "utf-8")
         install_deltas(registry, meta, files)
-        registry.activate(Kind.EVALUATOR, version)
+        if activate:
+            Promotions(parts.folder.models).begin(Kind.EVALUATOR, version, f"trained on {meta.trained_on}")
     return OwnTraining(meta, _noted(found, own))
 
 

@@ -97,6 +97,15 @@ class Promotions:
             Activation(at=datetime.now(UTC), kind=kind, version=version, proof=proof, forced_by=forced_by, why=why)
         )
 
+    def begin(self, kind: Kind, version: str, why: str) -> Activation:
+        """Put a version in use that was just trained on this shop's own outcomes, and write that down.
+
+        Raises:
+            RegistryError: It is damaged or does not fit.
+        """
+        self._registry.activate(kind, version)
+        return self._note(Activation(at=datetime.now(UTC), kind=kind, version=version, proof=None, why=why))
+
     def rollback(self, kind: Kind) -> Activation:
         """Go back to the version in use before, which needs no proof.
 

@@ -13,6 +13,7 @@ from agent.refusal import FieldProblem
 T = TypeVar("T")
 
 _MAX_ERRORS: Final = 50
+_NAMED: Final = 3
 _NAME_SHOWN: Final = 80
 _MAX_DEPTH: Final = 32
 
@@ -53,7 +54,8 @@ def validate(adapter: TypeAdapter[T], value: Any, prefix: str = "") -> T:
     except ValidationError as error:
         problems = field_problems(error.errors(include_url=False), value, prefix)[:_MAX_ERRORS]
         count = len(problems)
-        raise Problem(422, f"{count} invalid field{'s' if count > 1 else ''}: {problems[0].field}", problems) from None
+        named = ", ".join([*(one.field for one in problems[:_NAMED]), *(["..."] if count > _NAMED else [])])
+        raise Problem(422, f"{count} invalid field{'s' if count > 1 else ''}: {named}", problems) from None
 
 
 def rows_of(value: Any, name: str, most: int) -> list[Any]:

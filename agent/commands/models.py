@@ -39,6 +39,7 @@ def train(
         int | None, typer.Option(min=1, max=30, help="Layers of SmolLM2 that the strategist keeps; 4 when left out.")
     ] = None,
     ship_to: Annotated[Path | None, typer.Option(help="Also write the small deltas to this folder.")] = None,
+    activate: Annotated[bool, typer.Option(help="With --no-activate `models activate` puts it in use.")] = True,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -47,8 +48,10 @@ def train(
     Example: pricesmith train evaluator --version mine
     """
     if _source(kind, data, data_dir) is TrainOn.STORE:
-        _train_on_store(kind, version, data_dir, json)
+        _train_on_store(version, data_dir, activate=activate, json=json)
         return
+    if not activate:
+        raise typer.BadParameter("--no-activate goes with --data store: on demo data each model is trained on the last")
     from agent.explain.training import train_text
     from agent.training import TrainingPlan  # imported here: torch and its trainers load slowly
     from agent.training import train as run_training
@@ -89,14 +92,14 @@ def _source(kind: Kind | None, data: TrainOn | None, data_dir: Path | None) -> T
     return TrainOn.STORE if own else TrainOn.DEMO
 
 
-def _train_on_store(kind: Kind | None, version: str | None, data_dir: Path | None, json: bool) -> None:
+def _train_on_store(version: str | None, data_dir: Path | None, *, activate: bool, json: bool) -> None:
     from agent.own_training import train_on_store  # imported here: torch loads slowly
 
     settings = settings_for(data_dir)
     name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     with progress_bar(quiet=json) as progress, open_store(settings) as store:
         parts = build_parts(settings, store, SystemClock(), None)
-        made = train_on_store(parts, name, progress)
+        made = train_on_store(parts, name, progress, activate=activate)
     if json:
         print_json({"meta": made.meta.model_dump(mode="json"), "report": asdict(made.report)})
         return

@@ -63,7 +63,7 @@ class EndpointWriter:
         asked = self.prompt.render(
             language=_LANGUAGES[language], question=table.kind.replace("_", " "), facts="\n".join(lines)
         )
-        for sentence in whole_sentences(self._pieces(asked.text), ended=True):
+        for sentence in whole_sentences(self._pieces(asked.text)):
             yield _filled(sentence, values)
 
     def _pieces(self, text: str) -> Iterator[str]:

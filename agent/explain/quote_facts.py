@@ -9,7 +9,7 @@ from agent.api.schemas import QuoteRequest, Shopper
 from agent.clock import StoreClock
 from agent.decision import Candidate, Decision, TrailStep
 from agent.explain.facts import Fact, FactTable
-from agent.explain.questions import Kind, Question
+from agent.explain.questions import Kind, Question, Slots
 from agent.explain.record import alike, at_price, data_used, held_because, priced, reasoned, ruled, scored, weighed
 from agent.explain.reruns import Reruns
 from agent.explain.what_if import counterfactual, difference, driver, for_shopper
@@ -77,7 +77,7 @@ class QuoteFacts:
 
     def _instead(self, question: Question, decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
         """Another price: the one asked about, else the best of those that were not chosen."""
-        asked = question.slots.amount_minor
+        asked = _named(question.slots, decision.price_minor)
         if asked is None:
             best = _runner_up(decision, question.slots.lower)
             asked = None if best is None else best.price_minor
@@ -169,6 +169,13 @@ class QuoteFacts:
 def _shelf(week: ProductWeek) -> int | None:
     """What the product cost that week: the price paid where it is known, else the list price."""
     return week.price_minor or week.list_minor
+
+
+def _named(slots: Slots, price_minor: int) -> int | None:
+    """The price that a question names, as an amount or as so much less or more than the quoted one."""
+    if slots.amount_minor is not None or not slots.change_pct:
+        return slots.amount_minor
+    return max(1, round(price_minor * (1 + slots.change_pct / 100)))
 
 
 def _runner_up(decision: Decision, lower: bool | None) -> Candidate | None:

@@ -12,6 +12,7 @@ from agent.pipeline import Pipeline
 from agent.refusal import Refusal
 from agent.score import PricedRow, RowScorer
 from agent.shoppers import ShopperBook, Walk
+from agent.situations import Sighting
 
 PATIENT_MS = 30_000  # a what-if takes the time that it needs, so that both sides come from the same rung
 
@@ -53,8 +54,9 @@ class Reruns:
     def loyalty(self, request: QuoteRequest, shopper_id: str, at: datetime) -> str | None:
         """What a shopper is in the category of a request: new, occasional, regular or lapsed."""
         with self.lock:
-            seen = self.pipeline.observer.observe([request], at)[0]
-        if not isinstance(seen, Observation):
+            sighting = self.pipeline.observer.reader.read([request], at)[0]
+        if not isinstance(sighting, Sighting):
             return None
+        seen = sighting.situation
         history = Walk(self.shoppers).history(shopper_id, seen.behaviour_s)
         return history.loyalty(seen.subject.category, seen.behaviour_s)

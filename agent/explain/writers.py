@@ -61,13 +61,13 @@ class NarratorWriter:
                 yield asked.fill(sentence)
 
 
-def whole_sentences(pieces: Iterable[str], *, ended: bool) -> Iterator[str]:
-    """Sentences as they become whole; `ended` says whether what is left at the end counts as one."""
+def whole_sentences(pieces: Iterable[str]) -> Iterator[str]:
+    """Sentences as they become whole; what is left at the end counts as one."""
     text = ""
     for piece in pieces:
         text += piece
         while found := _WHOLE.match(text):
             yield found.group(1)
             text = text[found.end() :]
-    if text.strip() and (ended or text.rstrip().endswith((".", "!", "?"))):
+    if text.strip():
         yield text.strip()

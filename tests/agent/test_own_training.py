@@ -18,11 +18,12 @@ from agent.own_data import Walker
 from agent.own_outcomes import read_outcomes
 from agent.own_training import train_on_store
 from agent.pricing import Service
+from agent.promotion import NotProven, Promotions
 from agent.records import OutcomeRecord, OutcomeType, ProductRecord
 from agent.settings import Settings
 from models.errors import TrainingDataError
 from models.features import FEATURES
-from models.registry import Kind
+from models.registry import Kind, Registry
 from models.training.own import own_projection
 from models.training.own_checks import LEAST_OUTCOMES
 from tests.prepared import World
@@ -122,12 +123,18 @@ def test_a_steeper_shop_gets_a_steeper_evaluator_and_lower_prices_without_a_rest
         assert made.meta.kind is Kind.EVALUATOR
         assert made.meta.trained_on.startswith(f"{N} outcomes of this store")
         assert service._parts.learner.at_home
+        assert Promotions(service._parts.folder.models).history()[-1].version == name
     assert reports["flat"].elasticity[2] < reports["steep"].elasticity[1]
     assert price(steep) < price(flat)
 
 
 def test_the_report_names_every_model_on_the_latest_outcomes_and_admits_a_loss(flat: Service) -> None:
-    made = train_on_store(flat._parts, "again", silent)
+    models = flat._parts.folder.models
+    before = Registry(models).in_use()
+    made = train_on_store(flat._parts, "again", silent, activate=False)
+    assert Registry(models).in_use() == before
+    with pytest.raises(NotProven, match="is not proven on this shop's log"):
+        Promotions(models).activate(Kind.EVALUATOR, "again")
     names = [line.name for line in made.report.lines]
     assert names == ["Pricesmith", "base rate", "logit in log price", "LightGBM, monotone in price"]
     assert sum(made.report.rows.values()) == N

@@ -93,6 +93,13 @@ def test_a_what_if_is_the_pipelines_own_price_and_records_nothing(service: Servi
     assert value(found, "whatif_price") == f"{really.price_minor / 100:.2f} {base.currency}"
 
 
+@pytest.mark.parametrize("question", ["Why not 10 % cheaper?", "为什么不便宜百分之十？"])
+def test_a_price_named_as_a_share_is_the_one_compared(service: Service, quoted: Decision, question: str) -> None:
+    found = ask(service, quoted, question)
+    assert found.kind is Kind.WHY_NOT
+    assert value(found, "asked_price") == f"{round(0.9 * quoted.price_minor) / 100:.2f} {quoted.currency}"
+
+
 def test_another_shopper_of_the_store_is_compared_by_id(service: Service, quoted: Decision) -> None:
     others = [one for one in service._parts.store.shopper_ids() if one != quoted.shopper_id and one.isdigit()]
     found = ask(service, quoted, f"Why does shopper {others[0]} get another price?")

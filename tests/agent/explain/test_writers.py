@@ -193,7 +193,9 @@ def test_an_endpoint_writes_chinese() -> None:
     assert "比参考价3.10 USD低10%" in found.answer
 
 
-def test_sentences_end_where_a_space_follows_and_an_unfinished_one_is_kept_back() -> None:
-    pieces = ["One [a", " b]. Tw", "o? 三。四", "。 Five [c"]
-    assert list(whole_sentences(pieces, ended=False)) == ["One [a b].", "Two?", "三。", "四。"]
-    assert list(whole_sentences(pieces, ended=True))[-1] == "Five [c"
+def test_sentences_come_as_they_become_whole_and_what_is_left_comes_last() -> None:
+    pieces = iter(["One [a", " b]. Tw", "o? 三。四", "。 Five [c"])
+    told = whole_sentences(pieces)
+    assert next(told) == "One [a b]."
+    assert next(pieces) == "o? 三。四"  # nothing beyond the sentence was read
+    assert list(told)[-1] == "Five [c"
