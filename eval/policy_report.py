@@ -59,7 +59,8 @@ def _rows(lines: list[Line]) -> Rows:
 
 
 def _share(line: Line, point: int) -> str:
-    return f"{line.share[point]:.1%} ({line.share_low[point]:.0%}-{line.share_high[point]:.0%})"
+    low, high = line.share_low[point], line.share_high[point]
+    return f"{line.share[point]:.1%}" + (f" ({low:.0%}-{high:.0%})" if low < high else "")
 
 
 def _lead(line: Line) -> str:
