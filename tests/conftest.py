@@ -1,7 +1,9 @@
 """What all tests share: no test reaches the network, by mistake or by a library's habit; one prepared world,
 empty databases."""
 
+import gc
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +22,13 @@ __all__ = [
 ]
 
 _LOCAL = ("127.", "localhost", "::1", "0.0.0.0")  # noqa: S104 - addresses that tests may connect to
+
+
+@pytest.fixture(autouse=True)
+def _closed_servers_go() -> Iterator[None]:
+    """A server freezes what it loaded; hundreds open in one run, and the next one's start collects those before it."""
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -164,7 +164,7 @@ def test_every_path_that_was_told_of_a_shopper_forgets_them(planted: Planted) ->
     assert traces(planted.folder) == []
     service = client.app.state[CONTEXT].opened.service
     assert _scaled.cache_info().currsize == 0
-    assert service._parts.pipeline.observer._encoder._known == {}
+    assert service._parts.pipeline.observer.reader._encoder._known == {}
     assert SHOPPER not in service._parts.shoppers._known
     client.__exit__(None, None, None)
     assert traces(planted.folder) == []
