@@ -22,7 +22,8 @@ from models.evaluator import EVIDENCE, NUMERIC, Evaluator, load_evaluator
 from models.features import FEATURES, SHARES, SHOPPER, SHOPPER_CATEGORY, SHOPPER_PRODUCT
 from models.online import OnlineEffects, Shift
 from models.registry import Kind, Registry
-from models.training.evaluator import EvaluatorData, fit, posterior, sized, to_weights
+from models.training.evaluator import EvaluatorData, fit, sized, to_weights
+from models.training.evaluator_posterior import posterior
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]

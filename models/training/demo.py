@@ -38,9 +38,9 @@ from models.training.evaluator import (
     EvaluatorTrainingConfig,
     fit,
     key_projection,
-    posterior,
     to_weights,
 )
+from models.training.evaluator_posterior import posterior
 from models.training.interest import InterestData, train_interest
 from models.training.metrics import evaluator_metrics, interest_metrics
 from models.training.panel import Panel, PanelConfig

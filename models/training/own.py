@@ -28,10 +28,10 @@ from models.training.evaluator import (
     NetStart,
     fit,
     key_projection,
-    posterior,
     sized,
     to_weights,
 )
+from models.training.evaluator_posterior import posterior
 from models.training.own_effects import trained_effects
 from models.training.own_logit import SLOPE, STEPS, LogitRows, PriceLogit, fit_logit
 from models.training.own_ramps import NONE, Ramps, fit_ramps
