@@ -33,7 +33,7 @@ class NarratorTrainingConfig:
 
     rank: int = 8
     alpha: int = 16
-    steps: int = 150
+    steps: int = 240
     batch: int = 12
     learning_rate: float = 1e-3
     seed: int = 17
