@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.api.schemas import QuoteRequest
+from agent.api.schemas import QuoteRequest, RecommendationRequest, Shopper
 from agent.decision import Decision, Disclosure, Reason
 from agent.disclosure import disclose
 from agent.gateway import GatewayFacts, GatewayRules, guard
@@ -324,3 +324,16 @@ def test_with_personalisation_off_no_personal_input_changes_the_price(
     )
     assert somebody.price_minor == nobody.price_minor == nobody.reference_minor
     assert (somebody.disclosure.inputs_used, somebody.personalised, somebody.disclosure.required) == ((), False, False)
+
+
+def test_where_nobody_is_priced_for_nobody_is_recommended_for(own: World) -> None:
+    service = own.service(language_model=False, personalises=False)
+    try:
+        known, stranger = (
+            [one.product_id for one in service.recommend(RecommendationRequest(shopper=Shopper(id=shopper), limit=10))]
+            for shopper in (own.shopper, None)
+        )
+    finally:
+        service.close()
+    assert known == stranger
+    assert len(known) == 10
