@@ -174,11 +174,15 @@ class Service:
         if self._changed is not None:
             self._changed |= {product.product_id for product in products}
 
-    def recommend(self, request: RecommendationRequest) -> list[Decision]:
-        """Products for a shopper, best first, each priced."""
+    def recommend(
+        self, request: RecommendationRequest, id_of: Callable[[int], str | None] | None = None
+    ) -> list[Decision]:
+        """Products for a shopper, best first, each priced; `id_of` says which id the quote at a place shall have."""
         with self._quoting:
             now = self._parts.clock.now()
             quotes = self._parts.ranker.rank(request, now)
+            if id_of is not None:
+                quotes = [quote.named(id_of(place)) for place, quote in enumerate(quotes)]
             answers = self._parts.pipeline.quote(quotes, now) if quotes else []
         return [answer for answer in answers if isinstance(answer, Decision)]
 

@@ -96,7 +96,7 @@ class Recorder:
     def _decision(self, outcome: Outcome, versions: Versions, timings: Mapping[str, float]) -> Decision:
         observation, guarded, chosen = outcome.observation, outcome.guarded, outcome.selected.chosen
         held = outcome.selected.held
-        quote_id = str(uuid7())
+        quote_id = observation.request.quote_id or str(uuid7())
         valid_until = held.valid_until if held is not None else (observation.at + self._ttl).replace(microsecond=0)
         disclosure = disclosed(outcome)
         costed = not guarded.held

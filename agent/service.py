@@ -1,6 +1,6 @@
 """What the HTTP surface and the commands call: one synchronous, thread-safe object."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -80,8 +80,10 @@ class PricingService(Protocol):
         """Add or replace products; they are searchable when this returns."""
         ...
 
-    def recommend(self, request: RecommendationRequest) -> list[Decision]:
-        """Products for a shopper, best first, each priced."""
+    def recommend(
+        self, request: RecommendationRequest, id_of: Callable[[int], str | None] | None = None
+    ) -> list[Decision]:
+        """Products for a shopper, best first, each priced; `id_of` says which id the quote at a place shall have."""
         ...
 
     def shopper(self, shopper_id: str) -> KnownShopper | None:

@@ -1,9 +1,11 @@
 """What handlers share: the opened service, its lane, a few threads for other blocking calls, and metrics."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import anyio
 from anyio import CapacityLimiter
@@ -24,6 +26,8 @@ T = TypeVar("T")
 
 CONTEXT = "context"
 
+_DRAWN: Final = (0xFFF << 64) | ((1 << 62) - 1)  # the bits of a UUID 7 that are drawn (RFC 9562)
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -33,6 +37,27 @@ class Opened:
     store: Store
     keys: KeyRing
     open_merchant: "Callable[[str], Opened] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request under an idempotency key: its quotes have the same ids whenever it is tried again.
+
+    Attributes:
+        again: It was begun before, so that its quotes may be recorded already.
+    """
+
+    quote_id: str
+    again: bool
+
+    def id_of(self, place: int) -> str:
+        """The id of the quote at a place among the request's quotes: its moment is the first one's."""
+        if not place:
+            return self.quote_id
+        first = UUID(self.quote_id)
+        drawn = int.from_bytes(hashlib.sha256(first.bytes + place.to_bytes(4)).digest()[:10])
+        kept = first.int & ~_DRAWN  # the moment, the version and the variant of a UUID 7
+        return str(UUID(int=kept | (drawn & _DRAWN)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +71,24 @@ class AppContext:
     metrics: Metrics
     limits: RateLimiter
     key: ApiKey | None = None
+    attempt: Attempt | None = None
 
     @property
     def caller(self) -> str:
         """The id of the caller's key."""
         return self.key.key_id if self.key is not None else ""
+
+    def id_of(self, place: int) -> str | None:
+        """The id that the quote at a place of this request shall have, None where that is the service's to choose."""
+        return self.attempt.id_of(place) if self.attempt is not None else None
+
+    async def made_before(self, places: int) -> dict[int, Decision]:
+        """Decisions that an earlier try of this request recorded before it was cut off, by place."""
+        if self.attempt is None or not self.attempt.again:
+            return {}
+        ids = [self.attempt.id_of(place) for place in range(places)]
+        found = await self.run(lambda: [self.opened.service.decision(quote_id) for quote_id in ids])
+        return {place: one for place, one in enumerate(found) if one is not None}
 
     async def run(self, call: Callable[..., T], *arguments: object, **named: object) -> T:
         """A blocking call in a worker thread."""

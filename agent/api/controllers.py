@@ -82,7 +82,9 @@ class QuoteController(Controller):
         wanted = _included(include)
 
         async def work(value: Any, context: AppContext) -> QuoteAnswer:
-            priced = await context.lane.ask(validate(_QUOTE, value))
+            asked = validate(_QUOTE, value)
+            before = await context.made_before(1)
+            priced = before[0] if before else await context.lane.ask(asked.named(context.id_of(0)))
             if isinstance(priced, Refusal):
                 raise Problem(priced.status, priced.detail, priced.errors)
             context.metrics.quoted(priced)
@@ -99,9 +101,15 @@ class QuoteController(Controller):
 
         async def work(value: Any, context: AppContext) -> BatchAnswer:
             rows = batch_rows(value)
-            asked = [row for row in rows if isinstance(row, QuoteRequest)]
-            priced = iter(await context.run(context.opened.service.quote, asked)) if asked else iter(())
-            found = [next(priced) if isinstance(row, QuoteRequest) else row for row in rows]
+            before = await context.made_before(len(rows))
+            asked = {
+                place: row.named(context.id_of(place))
+                for place, row in enumerate(rows)
+                if isinstance(row, QuoteRequest) and place not in before
+            }
+            priced = await context.run(context.opened.service.quote, list(asked.values())) if asked else []
+            done = {**before, **dict(zip(asked, priced, strict=True))}
+            found = [done[place] if isinstance(row, QuoteRequest) else row for place, row in enumerate(rows)]
             return BatchAnswer(results=[_row(one, context, candidates=wanted) for one in found])
 
         return await answer(request, Scope.QUOTES, work)
@@ -207,7 +215,11 @@ class FeedbackController(Controller):
         """Products for a shopper, best first, each priced."""
 
         async def work(value: Any, context: AppContext) -> RecommendationsAnswer:
-            decisions = await context.run(context.opened.service.recommend, validate(_RECOMMEND, value))
+            asked = validate(_RECOMMEND, value)
+            before = await context.made_before(asked.limit)
+            decisions = list(before.values()) or await context.run(
+                context.opened.service.recommend, asked, context.id_of
+            )
             for decision in decisions:
                 context.metrics.quoted(decision)
             return RecommendationsAnswer(items=[_recommended(decision) for decision in decisions])

@@ -10,7 +10,7 @@ from litestar import Request, Response
 from pydantic import BaseModel
 
 from agent.api.body import parse_json
-from agent.api.context import AppContext, context_of
+from agent.api.context import AppContext, Attempt, context_of
 from agent.api.problems import PROBLEM_JSON, Problem, details
 from agent.api.tenants import tenants_of
 from agent.keys import Scope
@@ -81,6 +81,8 @@ async def _once(request: AnyRequest, context: AppContext, name: str, raw: bytes,
         raise Problem(409, "a request with this idempotency key is being answered", headers={"Retry-After": "1"})
     if claim.response is not None:
         return _stored(claim.response)
+    if claim.quote_id is not None:
+        context = replace(context, attempt=Attempt(claim.quote_id, claim.again))
     try:
         reply = _reply(await work(parse_json(raw), context))
     except Problem as problem:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, PrivateAttr, model_validator
 
 from agent.api.fields import (
     AttributeName,
@@ -182,6 +182,18 @@ class QuoteRequest(Strict):
     quantity: Quantity = 1
     limits: Limits = Limits()
     deadline_ms: Annotated[int, Field(ge=1, le=60_000, strict=True)] | None = None
+    _quote_id: str | None = PrivateAttr(default=None)
+
+    @property
+    def quote_id(self) -> str | None:
+        """The id that the quote shall have, None where that is the service's to choose."""
+        return self._quote_id
+
+    def named(self, quote_id: str | None) -> "QuoteRequest":
+        """The same request, whose quote shall have an id."""
+        found = self.model_copy()
+        found._quote_id = quote_id
+        return found
 
     @model_validator(mode="after")
     def _one_currency(self) -> "QuoteRequest":

@@ -43,6 +43,7 @@ Request = Mapping[str, JsonValue]
 _OFFERS: Final = select(DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal).where(
     DECISIONS.c.id.in_(bindparam("ids", expanding=True))
 )
+_STORED: Final = select(DECISIONS.c.id).where(DECISIONS.c.id.in_(bindparam("ids", expanding=True)))
 _COLUMNS: Final = tuple(c.name for c in DECISIONS.columns if c.name not in ("lever", "body", "personal"))
 
 
@@ -62,22 +63,22 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
             claims: What they make of the prices that their shoppers were quoted before; none where prices do not hold.
 
         Returns:
-            Ids of decisions that were not stored, since another price stands by now.
+            Ids of decisions that were not stored: another price stands by now, or a decision with that id is stored.
 
         Raises:
             InvalidRecord: A number is NaN or infinite; nothing was stored.
-            StoreError: An id is stored already; nothing was stored.
         """
         kept = requests or [None] * len(decisions)
         rows = [_row(decision, request) for decision, request in zip(decisions, kept, strict=True)]
         if not rows:
             return frozenset()
         with self._db.write() as connection:
-            late: frozenset[str] = frozenset()
+            self._db.serialise(connection, "audit")  # which logging would wait for anyway
+            late = frozenset(connection.execute(_STORED, {"ids": [row["id"] for row in rows]}).scalars())
             if claims:
-                self._db.serialise(connection, "audit")  # which logging would wait for anyway
-                late = claim(self._db, connection, decisions, claims)
-                rows = [row for row in rows if row["id"] not in late]
+                new = [(d, own) for d, own in zip(decisions, claims, strict=True) if d.id not in late]
+                late |= claim(self._db, connection, [d for d, _ in new], [own for _, own in new])
+            rows = [row for row in rows if row["id"] not in late]
             if rows:
                 connection.execute(insert(DECISIONS), rows)
                 stored = [decision for decision in decisions if decision.id not in late]

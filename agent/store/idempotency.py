@@ -1,11 +1,13 @@
 """Idempotency of POST requests: one answer for one key and payload, across processes and crashes."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
+from uuid_utils import uuid7
 
 from agent.clock import Clock
 from agent.store.engine import Database
@@ -13,6 +15,7 @@ from agent.store.rows import Repository
 from agent.store.tables import IDEMPOTENCY
 
 DEFAULT_TAKEOVER_S: Final = 60.0
+_ABANDONED: Final = datetime.fromtimestamp(0, UTC)
 
 
 class IdempotencyState(StrEnum):
@@ -39,10 +42,17 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyResult:
-    """The state, and the answer when the state is REPLAY."""
+    """The state, and the answer when the state is REPLAY.
+
+    Attributes:
+        quote_id: The id that the request's quote has, however often it is tried; None for keys of an earlier version.
+        again: The request was begun before and got no answer: its quote may be recorded already.
+    """
 
     state: IdempotencyState
     response: StoredResponse | None = None
+    quote_id: str | None = field(default=None, compare=False)
+    again: bool = field(default=False, compare=False)
 
 
 class IdempotencyRepository(Repository):
@@ -61,25 +71,30 @@ class IdempotencyRepository(Repository):
         A claim older than `takeover_after_s` without an answer counts as crashed and is given to the next request.
         """
         now = self._clock.now()
-        row = {"key_id": key_id, "idem_key": idem_key, "payload_sha256": payload_sha256, "started_at": now}
+        quote_id = str(uuid7())
+        claimed = {"payload_sha256": payload_sha256, "started_at": now, "quote_id": quote_id}
+        row = {"key_id": key_id, "idem_key": idem_key, **claimed}
         insert = self._db.insert(IDEMPOTENCY).values(row).on_conflict_do_nothing(index_elements=["key_id", "idem_key"])
         claim = insert.execution_options(preserve_rowcount=True)
         with self._db.write() as connection:
             if connection.execute(claim).rowcount == 1:
-                return IdempotencyResult(IdempotencyState.STARTED)
+                return IdempotencyResult(IdempotencyState.STARTED, quote_id=quote_id)
             # The lock makes concurrent take-overs wait for each other; SQLite has it from the start.
             known = select(IDEMPOTENCY).where(_is(key_id, idem_key)).with_for_update()
             found = connection.execute(known).one_or_none()
             if found is None:  # abandoned between the two statements: the caller may try again
                 return IdempotencyResult(IdempotencyState.IN_FLIGHT)
             if found.payload_sha256 != payload_sha256:
-                return IdempotencyResult(IdempotencyState.MISMATCH)
+                if found.started_at != _ABANDONED:
+                    return IdempotencyResult(IdempotencyState.MISMATCH)
+                _take_over(connection, key_id, idem_key, claimed)
+                return IdempotencyResult(IdempotencyState.STARTED, quote_id=quote_id)
             if found.status is not None:
                 return _replay(found)
             if now - found.started_at < timedelta(seconds=takeover_after_s):
                 return IdempotencyResult(IdempotencyState.IN_FLIGHT)
-            _take_over(connection, key_id, idem_key, now)
-        return IdempotencyResult(IdempotencyState.STARTED)
+            _take_over(connection, key_id, idem_key, {"started_at": now})
+        return IdempotencyResult(IdempotencyState.STARTED, quote_id=found.quote_id, again=True)
 
     def idempotency_finish(
         self, key_id: str, idem_key: str, status: int, body: bytes, media_type: str = "application/json"
@@ -94,8 +109,12 @@ class IdempotencyRepository(Repository):
             connection.execute(statement)
 
     def idempotency_abandon(self, key_id: str, idem_key: str) -> None:
-        """Give up a claim without an answer, so that the same request may be tried again at once."""
-        statement = delete(IDEMPOTENCY).where(_is(key_id, idem_key), IDEMPOTENCY.c.status.is_(None))
+        """Give up a claim without an answer, so that the same request may be tried again at once, or another be made.
+
+        Its quote keeps its id: it may have been recorded for somebody who was gone before the answer.
+        """
+        mine = _is(key_id, idem_key)
+        statement = update(IDEMPOTENCY).where(mine, IDEMPOTENCY.c.status.is_(None)).values(started_at=_ABANDONED)
         with self._db.write() as connection:
             connection.execute(statement)
 
@@ -114,5 +133,5 @@ def _replay(row: Row[tuple[object, ...]]) -> IdempotencyResult:
     return IdempotencyResult(IdempotencyState.REPLAY, response)
 
 
-def _take_over(connection: Connection, key_id: str, idem_key: str, now: datetime) -> None:
-    connection.execute(update(IDEMPOTENCY).where(_is(key_id, idem_key)).values(started_at=now))
+def _take_over(connection: Connection, key_id: str, idem_key: str, claimed: Mapping[str, object]) -> None:
+    connection.execute(update(IDEMPOTENCY).where(_is(key_id, idem_key)).values(claimed))

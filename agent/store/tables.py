@@ -195,6 +195,7 @@ IDEMPOTENCY: Final = Table(
     Column("status", Integer),
     Column("body", LargeBinary),
     Column("media_type", Text),
+    Column("quote_id", Text),
     Index("idempotency_started", "started_at"),
 )
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -87,7 +87,9 @@ class ScriptedService:
     def upsert_products(self, products: Sequence[ProductRecord]) -> None:
         self.products.extend(products)
 
-    def recommend(self, request: RecommendationRequest) -> list[Decision]:
+    def recommend(
+        self, request: RecommendationRequest, id_of: Callable[[int], str | None] | None = None
+    ) -> list[Decision]:
         return [decision(id="q0")] * request.limit
 
     def shopper(self, shopper_id: str) -> KnownShopper | None:

@@ -9,6 +9,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from agent.api.app import create_app
+from agent.api.context import CONTEXT
 from agent.api.schemas import QuoteRequest
 from agent.asgi import open_everything
 from agent.assembly import open_store
@@ -288,6 +289,39 @@ def test_an_idempotency_key_gives_one_answer_to_one_request(client: TestClient[L
     bad = {"Idempotency-Key": "order-2"}
     once, again = (post(client, "/v1/quotes", changed("quantity", 0), **bad) for _ in range(2))
     assert problem(once, 422) == problem(again, 422)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/quotes", SAMSUNG),
+        ("/v1/quotes/batch", {"quotes": [SAMSUNG, {"product": {"id": "no-such"}}, SAMSUNG]}),
+        ("/v1/recommendations", {"limit": 3}),
+    ],
+)
+def test_a_request_cut_off_between_record_and_answer_is_carried_out_once(
+    client: TestClient[Litestar], own: World, monkeypatch: pytest.MonkeyPatch, path: str, body: Any
+) -> None:
+    key, before = {"Idempotency-Key": f"cut-off-{path}"}, own.decisions()
+    store = client.app.state[CONTEXT].opened.store
+    with monkeypatch.context() as cut:
+
+        def lost(*_: object) -> None:
+            raise RuntimeError("killed")
+
+        cut.setattr(store, "idempotency_finish", lost)
+        assert post(client, path, body, **key).status_code == 500
+    made = own.decisions() - before
+    assert made > 0
+    problem(post(client, path, body, **key), 409)  # for all that the service knows the first is still at work
+    store.idempotency_abandon(client.app.state[CONTEXT].opened.keys.verify(ADMIN).key_id, key["Idempotency-Key"])
+    first, second = (post(client, path, body, **key) for _ in range(2))
+    assert first.json() == second.json()
+    assert second.headers["idempotency-replayed"] == "true"
+    assert own.decisions() - before == made
+    told = first.json()
+    ids = [one["quote"]["id"] for one in told.get("items", told.get("results", [])) if one.get("quote")]
+    assert len({*ids, *([told["id"]] if "id" in told else [])}) == made
 
 
 def test_recommendations_come_priced(client: TestClient[Litestar], own: World) -> None:

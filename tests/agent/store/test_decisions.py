@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import uuid4
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.decision import Decision
-from agent.store import ShopperProduct, Store, StoreError
+from agent.store import ShopperProduct, Store
 from tests.agent.store.builders import AT, decision, decisions
 
 _SHOPPERS = st.none() | st.sampled_from(["s1", "s2"])
@@ -34,13 +33,12 @@ def test_an_unknown_decision_is_none(store: Store) -> None:
     assert store.decision("nothing") is None
 
 
-def test_a_batch_with_a_known_id_stores_nothing(store: Store) -> None:
+def test_a_decision_with_a_known_id_is_not_stored_and_the_others_of_its_batch_are(store: Store) -> None:
     store.record_decisions([decision(id="known", price_minor=1)])
 
-    with pytest.raises(StoreError):
-        store.record_decisions([decision(id="new"), decision(id="known", price_minor=2)])
+    assert store.record_decisions([decision(id="new"), decision(id="known", price_minor=2)]) == {"known"}
 
-    assert store.decision("new") is None
+    assert store.decision("new") == decision(id="new")
     assert store.decision("known") == decision(id="known", price_minor=1)
 
 

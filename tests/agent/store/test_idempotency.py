@@ -49,6 +49,26 @@ def test_an_abandoned_key_can_be_tried_again_at_once(store: Store) -> None:
     store.idempotency_abandon("k", "i")
 
     assert store.idempotency_begin("k", "i", "other") == _STARTED
+    assert store.idempotency_begin("k", "i", "sha") == _MISMATCH
+
+
+@pytest.mark.parametrize("how", ["abandoned", "crashed"])
+def test_a_request_tried_again_has_the_same_quote_id_and_another_request_a_new_one(
+    store: Store, clock: FixedClock, how: str
+) -> None:
+    first = store.idempotency_begin("k", "i", "sha")
+    if how == "abandoned":
+        store.idempotency_abandon("k", "i")
+    else:
+        clock.at += timedelta(seconds=60)
+    again = store.idempotency_begin("k", "i", "sha")
+    assert (first.again, again.again) == (False, True)
+    assert first.quote_id == again.quote_id is not None
+
+    store.idempotency_abandon("k", "i")
+    other = store.idempotency_begin("k", "i", "other")
+    assert not other.again
+    assert other.quote_id != first.quote_id
 
 
 def test_a_finished_answer_cannot_be_abandoned_or_replaced(store: Store) -> None:
