@@ -18,7 +18,7 @@ from agent.prepare import Progress, load_encoder
 from models.base_weights import SMOLLM2, sha256_file
 from models.gguf_weights import write_tokenizer
 from models.registry import Kind, ModelMeta, Registry
-from models.training.cards import card
+from models.training.cards import OWN_TEXTS, card
 from models.training.demo import revision
 from models.training.narrator import Lesson, NarratorTrainingConfig, save_narrator_delta, train_narrator
 from models.training.understanding import (
@@ -89,7 +89,7 @@ def _meta(kind: Kind, version: str, config: dict[str, float], data_sha256: str) 
         kind=kind,
         version=version,
         created_at=datetime.now(UTC),
-        trained_on="texts written for Pricesmith",
+        trained_on=OWN_TEXTS,
         data_sha256=data_sha256,
         base={"smollm2": SMOLLM2.sha256},
         config=config,

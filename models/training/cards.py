@@ -1,7 +1,11 @@
 """Model cards: what a version is, what it was trained on, how it measured, what it may not be used for."""
 
+from typing import Final
+
 from models.journey import DEMO
 from models.registry import Kind, ModelMeta
+
+OWN_TEXTS: Final = "texts written for Pricesmith"
 
 _WHAT = {
     Kind.ENCODER: "MiniLM (all-MiniLM-L6-v2) with a LoRA delta, and the interest head on its states",
@@ -12,25 +16,33 @@ _WHAT = {
 }
 
 
-def _caution(meta: ModelMeta) -> str:
+def _origin(meta: ModelMeta) -> tuple[str, str]:
+    """What the data says nothing of, and what the figures were measured on."""
+    if meta.trained_on == OWN_TEXTS:
+        return "No shopper's or merchant's words are in them.", "Held-out texts"
     if not meta.trained_on.startswith(DEMO):
-        return "The data and these weights are the merchant's own; they say nothing of other shops."
+        return (
+            "The data and these weights are the merchant's own; they say nothing of other shops.",
+            "The latest outcomes",
+        )
     return (
         "The data is simulated; no figure here says anything of real shoppers, and the weights are for demonstration "
-        "and as a starting point for a merchant's own training."
+        "and as a starting point for a merchant's own training.",
+        "Validation (weeks 41-44)",
     )
 
 
 def card(meta: ModelMeta) -> str:
     """The card as Markdown, from `meta.json` alone."""
+    caution, measured_on = _origin(meta)
     metrics = "\n".join(f"| {name} | {value:.5g} |" for name, value in meta.metrics.items())
+    figures = f"\n{measured_on}:\n\n| metric | value |\n|---|---|\n{metrics}\n" if metrics else ""
     config = ", ".join(f"{name} {value}" for name, value in meta.config.items())
-    measured_on = "Validation (weeks 41-44)" if meta.trained_on.startswith(DEMO) else "The latest outcomes"
     requires = ", ".join(f"{kind} {version}" for kind, version in meta.requires.items()) or "nothing else"
     return (
         f"# {meta.kind} {meta.version}\n\n"
         f"{_WHAT[meta.kind]}.\n\n"
-        f"Trained on: {meta.trained_on}. {_caution(meta)}\n\n"
-        f"Licence: Apache-2.0, as the base weights. Needs: {requires}. Config: {config}.\n\n"
-        f"{measured_on}:\n\n| metric | value |\n|---|---|\n{metrics}\n"
+        f"Trained on: {meta.trained_on}. {caution}\n\n"
+        f"Licence: Apache-2.0, as the base weights. Needs: {requires}. Config: {config}.\n"
+        f"{figures}"
     )
