@@ -31,8 +31,8 @@ class Findings:
     repeated: int = 0
 
     def tell(self, problem: str) -> None:
-        """Note a problem, the first few of them."""
-        if len(self.problems) < _SHOWN:
+        """Note a problem once, the first few of them."""
+        if problem not in self.problems and len(self.problems) < _SHOWN:
             self.problems.append(problem)
 
 
