@@ -9,6 +9,13 @@ from pydantic.json_schema import JsonSchemaMode
 
 from agent.api.problems import PROBLEM_JSON, TITLES, ProblemDetails
 
+# One event of a stream, as clients read it; OpenAPI 3.1 knows no schema of a whole stream.
+_SERVER_SENT_EVENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["event", "data"],
+}
+
 _ERRORS = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 
 
@@ -32,7 +39,7 @@ class _Documented(Operation):
             description = TITLES.get(status, "OK")
             content = {"application/json": _media(self.gives or {})}
             if self.streams:
-                content["text/event-stream"] = _media({"type": "string"})
+                content["text/event-stream"] = _media(_SERVER_SENT_EVENT)
             answers[str(status)] = OpenAPIResponse(description=description, content=content)
         if self.text:
             content = {self.text: _media({"type": "string"})}

@@ -20,6 +20,7 @@ import httpx
 import schemathesis
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -100,7 +101,7 @@ def _strike(
         answers[str(answer.status_code)] += 1
         try:
             case.validate_response(answer, checks=CHECKS)
-        except Exception as error:  # schemathesis groups failures of any kind
+        except (Exception, FailureGroup) as error:  # the group is no Exception
             if len(report.problems) < _SHOWN:
                 reasons = "; ".join(str(one) for one in getattr(error, "exceptions", [error]))
                 report.problems.append(
