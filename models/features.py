@@ -75,9 +75,7 @@ def pair_features(tally: Tally | None, at_s: float) -> tuple[float, ...]:
 
 
 def _shares(history: ShopperHistory, tallies: tuple[Tally, Tally, Tally], at_s: float) -> tuple[float, float, float]:
-    product, category, brand = (tally.at(at_s)[1] if tally.times else 0.0 for tally in tallies)
-    if not category and not brand:
-        return (0.0, 0.0, 0.0)  # of a product never bought, as most are
+    product, category, brand = (tally.at(at_s)[1] for tally in tallies)
     items = history.items.at(at_s)[1]
     return (
         product / (category + 0.5) if product else 0.0,
