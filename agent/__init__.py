@@ -1,4 +1,4 @@
-"""The service: pipeline, HTTP, commands, store."""
+"""The pricing service: HTTP, pipeline, gateway, store, commands."""
 
 import os
 

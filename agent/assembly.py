@@ -121,7 +121,6 @@ def build_parts(
         guard=guard,
         rules=rules.current,
         kill_switch=kill_switch,
-        personalises=personalises,
         past=PastQuotes(store, settings.stable_prices),
     )
     readers = Readers(encoder, load_interest(heads / "interest.safetensors"))

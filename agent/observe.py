@@ -90,7 +90,7 @@ class Observer:
 
     def _holds(self, situation: Situation, merchant: Terms, who: Recalled) -> str | None:
         if who.opted_out:
-            return OPTED_OUT if self._defaults.personalises else NOT_IN_THIS_TRADE
+            return OPTED_OUT if self.reader.personalises else NOT_IN_THIS_TRADE
         product, place = situation.product, situation.market.jurisdiction
         rules = self._defaults.guard.rules(merchant.limits, product, situation.limits, place)
         return UNKNOWN_COST if holds_reference(rules, product.cost_minor) else None
@@ -115,7 +115,6 @@ class Defaults:
     Attributes:
         guard: Says whether a price may be made at all.
         rules: The merchant's rules in effect at a moment; the kill switch is above them.
-        personalises: As the archive's.
         past: What shoppers were quoted before.
     """
 
@@ -123,7 +122,6 @@ class Defaults:
     guard: Guard
     rules: Callable[[datetime], MerchantRules]
     kill_switch: KillSwitch
-    personalises: bool
     past: PastQuotes
 
 

@@ -94,6 +94,11 @@ class SituationReader:
         self._schooling = schooling
         self._terms_of_products: dict[str, tuple[ProductRecord, int, tuple[Term, ...]]] = {}
 
+    @property
+    def personalises(self) -> bool:
+        """Whether prices may be made for shoppers at all."""
+        return self._archive.personalises
+
     def read(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Sighting | Refusal]:
         """One sighting a request, or why it cannot be priced."""
         moments = [self.behaviour_s(request.context.at or now) for request in requests]

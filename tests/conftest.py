@@ -4,12 +4,13 @@ empty databases."""
 import gc
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.databases import postgres_socket, postgres_url, second_postgres_url, sqlite_url, store_url
-from tests.prepared import service, world
+from tests.prepared import World, service, world
 
 __all__ = [
     "postgres_socket",
@@ -22,6 +23,12 @@ __all__ = [
 ]
 
 _LOCAL = ("127.", "localhost", "::1", "0.0.0.0")  # noqa: S104 - addresses that tests may connect to
+
+
+@pytest.fixture
+def own(world: World, tmp_path: Path) -> World:
+    """A world of one's own, to change."""
+    return world.copy(tmp_path / "data")
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from agent.pricing import Service
 from agent.reasons import principal_reasons
 from agent.records import EventRecord, EventType, ProductRecord, ShopperRecord
 from agent.refusal import Refusal
+from tests.agent.asking import ask
 from tests.agent.store.builders import decision
 from tests.prepared import World
 
@@ -30,17 +30,6 @@ NEW_YORKS_WORDS = "THIS PRICE WAS SET BY AN ALGORITHM USING YOUR PERSONAL DATA."
 
 def usd(amount_minor: int) -> dict[str, Any]:
     return {"amount_minor": amount_minor, "currency": "USD"}
-
-
-def ask(service: Service, **request: Any) -> Decision:
-    answer = service.quote([QuoteRequest.model_validate(request)])[0]
-    assert isinstance(answer, Decision), answer
-    return answer
-
-
-@pytest.fixture
-def own(world: World, tmp_path: Path) -> World:
-    return world.copy(tmp_path / "data")
 
 
 # ---- the files

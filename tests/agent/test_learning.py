@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -22,11 +21,6 @@ from agent.service import OutcomeReport
 from tests.prepared import World
 
 BOUGHT, DECLINED, RETURNED = OutcomeType.PURCHASED, OutcomeType.DECLINED, OutcomeType.RETURNED
-
-
-@pytest.fixture
-def own(world: World, tmp_path: Path) -> World:
-    return world.copy(tmp_path / "data")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from agent.refusal import Refusal
 from agent.score import PricedRow
 from agent.service import OutcomeReport
 from agent.tokens import TokenStatus
+from tests.agent.asking import ask
 from tests.prepared import World
 
 USD = "USD"
@@ -28,12 +29,6 @@ SAMSUNG: dict[str, Any] = {
     "shopper": {"profile": {"age": 30, "income": 50000, "gender": "male", "region": "urban"}},
     "product": {"category": "electronics", "brand": "Samsung", "list_price": money(100_000), "rating": 4.5},
 }
-
-
-def ask(service: Service, **request: Any) -> Decision:
-    answer = service.quote([QuoteRequest.model_validate(request)])[0]
-    assert isinstance(answer, Decision), answer
-    return answer
 
 
 @pytest.fixture

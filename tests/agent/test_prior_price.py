@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.api.schemas import QuoteRequest
 from agent.clock import Clock
-from agent.decision import Decision, Reduction
+from agent.decision import Reduction
 from agent.pricing import Service
 from agent.prior_price import reduction
 from agent.records import AppliedPrice, ProductRecord
 from agent.store.applied_prices import applied_price
+from tests.agent.asking import ask
 from tests.prepared import World
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -23,17 +22,6 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 def usd(amount_minor: int) -> dict[str, Any]:
     return {"amount_minor": amount_minor, "currency": "USD"}
-
-
-def ask(service: Service, **request: Any) -> Decision:
-    answer = service.quote([QuoteRequest.model_validate(request)])[0]
-    assert isinstance(answer, Decision), answer
-    return answer
-
-
-@pytest.fixture
-def own(world: World, tmp_path: Path) -> World:
-    return world.copy(tmp_path / "data")
 
 
 def days_ago(days: float, price_minor: int) -> AppliedPrice:

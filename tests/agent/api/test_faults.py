@@ -31,11 +31,6 @@ ADMIN = "bootstrap-key-for-tests"
 Client = TestClient[Litestar]
 
 
-@pytest.fixture
-def own(world: World, tmp_path: Path) -> World:
-    return world.copy(tmp_path / "data")
-
-
 @contextmanager
 def serving(world: World, **changes: object) -> Iterator[Client]:
     app = create_app(world.settings(bootstrap_key=ADMIN, **changes), open_everything)
