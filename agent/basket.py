@@ -5,14 +5,15 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
-from rich.console import Console
-from rich.table import Table
+
+from agent.commands.output import print_table
 
 _SHOPPER = "1"
 _SIZE = 5
+_HEADINGS: Final = ("", "price", "reference", "strategy", "why", "purchase", "ms")
 
 
 def main() -> int:
@@ -30,17 +31,15 @@ def main() -> int:
         if not items:
             sys.stderr.write("the server knows no products yet; remedy: pricesmith prepare\n")
             return 1
-        basket = _table(f"A basket for household {options.shopper} of the demo store (simulated data)")
-        for item in items:
-            _row(basket, item["product"]["title"], item["quote"])
-        title = f"A stranger and {items[0]['product']['title']!r} (a known shopper keeps a price while its quote lives)"
-        conditions = _table(title)
-        for name, extra in _conditions(items[0]["quote"]).items():
-            asked = {"product": {"id": items[0]["product"]["id"]}, **extra}
-            _row(conditions, name, _post(client, "/v1/quotes", asked))
-    console = Console()
-    console.print(basket)
-    console.print(conditions)
+        basket = [_row(item["product"]["title"], item["quote"]) for item in items]
+        product = items[0]["product"]
+        conditions = [
+            _row(name, _post(client, "/v1/quotes", {"product": {"id": product["id"]}, **extra}))
+            for name, extra in _conditions(items[0]["quote"]).items()
+        ]
+    print_table(f"A basket for household {options.shopper} of the demo store (simulated data)", _HEADINGS, basket)
+    title = f"A stranger and {product['title']!r} (a known shopper keeps a price while its quote lives)"
+    print_table(title, _HEADINGS, conditions)
     return 0
 
 
@@ -62,25 +61,17 @@ def _post(client: httpx.Client, path: str, body: Mapping[str, Any]) -> Any:
     return answer.json()
 
 
-def _table(title: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for column in ("", "price", "reference", "strategy", "why", "purchase", "ms"):
-        table.add_column(column)
-    return table
-
-
-def _row(table: Table, name: str, quote: Mapping[str, Any]) -> None:
+def _row(name: str, quote: Mapping[str, Any]) -> list[str]:
     scores = quote["scores"]
-    purchase = f"{scores['purchase_probability']['value']:.2%}" if scores else "-"
-    table.add_row(
+    return [
         name,
         _money(quote["price"]),
         _money(quote["reference_price"]),
         quote["strategy"]["name"],
         quote["strategy"]["rationale"],
-        purchase,
+        f"{scores['purchase_probability']['value']:.2%}" if scores else "-",
         f"{sum(quote['timing_ms'].values()):.0f}",
-    )
+    ]
 
 
 def _money(money: Mapping[str, Any]) -> str:
