@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -15,7 +15,6 @@ from agent.store.rows import Repository
 from agent.store.tables import IDEMPOTENCY
 
 DEFAULT_TAKEOVER_S: Final = 60.0
-_ABANDONED: Final = datetime.fromtimestamp(0, UTC)
 
 
 class IdempotencyState(StrEnum):
@@ -72,7 +71,7 @@ class IdempotencyRepository(Repository):
         """
         now = self._clock.now()
         quote_id = str(uuid7())
-        claimed = {"payload_sha256": payload_sha256, "started_at": now, "quote_id": quote_id}
+        claimed = {"payload_sha256": payload_sha256, "started_at": now, "quote_id": quote_id, "abandoned": False}
         row = {"key_id": key_id, "idem_key": idem_key, **claimed}
         insert = self._db.insert(IDEMPOTENCY).values(row).on_conflict_do_nothing(index_elements=["key_id", "idem_key"])
         claim = insert.execution_options(preserve_rowcount=True)
@@ -85,15 +84,15 @@ class IdempotencyRepository(Repository):
             if found is None:  # abandoned between the two statements: the caller may try again
                 return IdempotencyResult(IdempotencyState.IN_FLIGHT)
             if found.payload_sha256 != payload_sha256:
-                if found.started_at != _ABANDONED:
+                if not found.abandoned:
                     return IdempotencyResult(IdempotencyState.MISMATCH)
                 _take_over(connection, key_id, idem_key, claimed)
                 return IdempotencyResult(IdempotencyState.STARTED, quote_id=quote_id)
             if found.status is not None:
                 return _replay(found)
-            if now - found.started_at < timedelta(seconds=takeover_after_s):
+            if not found.abandoned and now - found.started_at < timedelta(seconds=takeover_after_s):
                 return IdempotencyResult(IdempotencyState.IN_FLIGHT)
-            _take_over(connection, key_id, idem_key, {"started_at": now})
+            _take_over(connection, key_id, idem_key, {"started_at": now, "abandoned": False})
         return IdempotencyResult(IdempotencyState.STARTED, quote_id=found.quote_id, again=True)
 
     def idempotency_finish(
@@ -111,10 +110,11 @@ class IdempotencyRepository(Repository):
     def idempotency_abandon(self, key_id: str, idem_key: str) -> None:
         """Give up a claim without an answer, so that the same request may be tried again at once, or another be made.
 
-        Its quote keeps its id: it may have been recorded for somebody who was gone before the answer.
+        Its quote keeps its id for as long as an answer would be kept: it may have been recorded for somebody who was
+        gone before the answer.
         """
         mine = _is(key_id, idem_key)
-        statement = update(IDEMPOTENCY).where(mine, IDEMPOTENCY.c.status.is_(None)).values(started_at=_ABANDONED)
+        statement = update(IDEMPOTENCY).where(mine, IDEMPOTENCY.c.status.is_(None)).values(abandoned=True)
         with self._db.write() as connection:
             connection.execute(statement)
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from agent.decision import Rung, Source
@@ -196,6 +197,7 @@ IDEMPOTENCY: Final = Table(
     Column("body", LargeBinary),
     Column("media_type", Text),
     Column("quote_id", Text),
+    Column("abandoned", Boolean, nullable=False, server_default=false()),
     Index("idempotency_started", "started_at"),
 )
 

@@ -71,6 +71,18 @@ def test_a_request_tried_again_has_the_same_quote_id_and_another_request_a_new_o
     assert other.quote_id != first.quote_id
 
 
+def test_what_was_abandoned_is_kept_as_long_as_an_answer(store: Store, clock: FixedClock) -> None:
+    """Else a quote that was recorded but not answered would be made again under a new id after the next start."""
+    first = store.idempotency_begin("k", "i", "sha")
+    store.idempotency_abandon("k", "i")
+    assert store.purge_idempotency(clock.at) == 0
+    assert store.idempotency_begin("k", "i", "sha").quote_id == first.quote_id
+
+    store.idempotency_abandon("k", "i")
+    clock.at += timedelta(hours=1)
+    assert store.purge_idempotency(clock.at) == 1
+
+
 def test_a_finished_answer_cannot_be_abandoned_or_replaced(store: Store) -> None:
     store.idempotency_begin("k", "i", "sha")
     store.idempotency_finish("k", "i", 200, b"first")

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -11,7 +12,7 @@ from sqlalchemy import inspect, update
 from sqlalchemy import table as sql_table
 from sqlalchemy.sql import column
 
-from agent.store import Store, StoreError, migrate
+from agent.store import IdempotencyState, Store, StoreError, migrate
 from agent.store.engine import open_database
 from agent.store.migrate import _MIGRATIONS, downgrade, upgrade
 from agent.store.tables import METADATA
@@ -112,6 +113,22 @@ def test_decisions_of_before_the_log_are_kept_and_logged(store_url: str) -> None
         store.seal_with(signer.seal)
         store.record_decisions([decision(id="decision-3")])
         assert store.audit_report(signer.is_sealed).sealed
+
+
+def test_an_abandoned_key_keeps_its_quotes_id_on_the_way_down_and_up(store_url: str) -> None:
+    with Store.open(store_url) as store:
+        first = store.idempotency_begin("k", "abandoned", "sha")
+        store.idempotency_abandon("k", "abandoned")
+        store.idempotency_begin("k", "begun", "sha")
+    with closing(open_database(store_url)) as database:
+        downgrade(database, "0009")
+        upgrade(database)
+
+    with Store.open(store_url) as store:
+        assert store.purge_idempotency(datetime.now(UTC) - timedelta(hours=1)) == 0
+        again = store.idempotency_begin("k", "abandoned", "sha")
+        assert (again.state, again.quote_id) == (IdempotencyState.STARTED, first.quote_id)
+        assert store.idempotency_begin("k", "begun", "sha").state is IdempotencyState.IN_FLIGHT
 
 
 REVISIONS = sorted(path.stem.split("_")[1] for path in (_MIGRATIONS / "versions").glob("rev_*.py"))
