@@ -1,5 +1,6 @@
 """Merging of LoRA deltas (Hu et al. 2021) into the matrices they were trained beside."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -29,3 +30,8 @@ def merge_lora(tensors: dict[str, Tensor], adapter: Path) -> None:
             down = delta.get_tensor(name).float()
             up = delta.get_tensor(name.replace("lora_A", "lora_B")).float()
             tensors[target] += scale * up @ down
+
+
+def stored(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a delta file holds: half precision, contiguous, on the processor."""
+    return {name: tensor.detach().half().cpu().contiguous() for name, tensor in tensors.items()}

@@ -1,4 +1,4 @@
-"""Which number format this processor multiplies matrices in fast.
+"""Which device trains, and which number format it multiplies matrices in fast.
 
 A processor without bfloat16 instructions emulates them: on AVX2 alone a product of 80 x 576 by 576 x 3072 takes five
 times as long as in float32, and a training step twenty times.
@@ -17,6 +17,12 @@ def fast_dtype() -> torch.dtype:
     return torch.bfloat16 if any(capabilities.get(name) for name in _BFLOAT16) else torch.float32
 
 
-def fast_autocast() -> torch.autocast:
-    """Mixed precision in `fast_dtype`; does nothing where that is float32."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=fast_dtype() is torch.bfloat16)
+def training_device() -> torch.device:
+    """The first NVIDIA GPU where there is one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def fast_autocast(device: torch.device) -> torch.autocast:
+    """Mixed precision: bfloat16 on a GPU, `fast_dtype` on the processor, where float32 means none."""
+    enabled = device.type == "cuda" or fast_dtype() is torch.bfloat16
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -86,24 +86,6 @@ class Strategist:
         with self._turn, torch.inference_mode():
             return self._propose(requests, k)
 
-    def read(self, prompts: Sequence[str], ways: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the language model alone says, for `models.training`.
-
-        Args:
-            prompts: `n` texts.
-            ways: `(n, ways, 2)` levers and anchors to write behind each prompt.
-
-        Returns:
-            Logits of levers `(n, levers)`, of anchors behind each way's lever `(n, ways, anchors)` and of moves behind
-            its anchor `(n, ways, moves)`.
-        """
-        with self._turn, torch.inference_mode():
-            lever, anchor = ways.unbind(-1)
-            state, prompt = self._layers.prefill(*self._tokenize(prompts))
-            first, cache = self._layers.step(self._embedding[LEVER_AT + lever], prompt, None)
-            second, _ = self._layers.step(self._embedding[ANCHOR_AT + anchor], prompt, cache)
-            return self._said(state, LEVER_SLOT), self._said(first, ANCHOR_SLOT), self._said(second, MOVE_SLOT)
-
     def _propose(self, requests: Sequence[ProposalRequest], k: int) -> list[list[Written]]:
         prompts = [request.prompt for request in requests]
         values = read_values(prompts)

@@ -5,6 +5,7 @@ packages and come in as arguments.
 """
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -63,15 +65,13 @@ HELD_OUT_SITUATIONS: Final = 1500
 class DemoTraining:
     """Trains the three kinds, each into a new version of the registry."""
 
-    def __init__(
-        self, registry: Registry, demo: DemoPanel, taste: TasteTrainingConfig, progress: Progress, threads: int = 2
-    ) -> None:
-        """Work on one panel; progress is told (what, share done)."""
+    def __init__(self, registry: Registry, demo: DemoPanel, taste: TasteTrainingConfig, progress: Progress) -> None:
+        """Work on one panel, with all cores that this process may use; progress is told (what, share done)."""
         self._taste = taste
         self._registry = registry
         self._demo = demo
         self._progress = progress
-        self._threads = threads
+        self._threads = len(os.sched_getaffinity(0))
         self._states: tuple[str, States] | None = None
         self._inputs: tuple[NewMemory | None, DemoInputs] | None = None
 
@@ -146,6 +146,7 @@ class DemoTraining:
         lessons = self._invented(evaluator, np.flatnonzero(early & ~household & ~product), config.situations, rng)
         unseen = self._invented(evaluator, np.flatnonzero(~early & household & product), HELD_OUT_SITUATIONS, rng)
         write_tokenizer(work / "tokenizer.json")
+        tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
         total = config.steps + config.policy_steps
         metrics: dict[str, float] = {}
 
@@ -160,7 +161,7 @@ class DemoTraining:
         net = train_strategist(
             lessons,
             reading.render,
-            Tokenizer.from_file(str(work / "tokenizer.json")),
+            tokenizer,
             config,
             Watch(
                 lambda step, loss: self._progress(f"strategist, loss {loss:.3f}", step / total),
@@ -170,9 +171,9 @@ class DemoTraining:
         prompts = [reading.render(lesson) for lesson in lessons]
         alone = numbers_of(lessons, prompts)
         beside = listen(
-            load_strategist(work, version),
-            alone[: config.joint_situations],
-            prompts,
+            net,
+            alone.rows(torch.arange(min(len(alone), config.joint_situations))),
+            [one.ids for one in tokenizer.encode_batch(prompts)],
             lambda share: self._progress("strategist, what the language model says", share),
         )
         numbers = fit_numbers(

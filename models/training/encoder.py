@@ -18,7 +18,8 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from sentence_transformers.sentence_transformer.training_args import BatchSamplers
 
 from models.encoder import MAX_TOKENS
-from models.precision import fast_dtype
+from models.lora import stored
+from models.precision import fast_dtype, training_device
 from models.training.panel import Panel
 
 
@@ -50,7 +51,7 @@ def train_encoder_delta(
 ) -> dict[str, float]:
     """Train a LoRA delta and write `adapter.safetensors`; returns metrics."""
     torch.manual_seed(config.seed)
-    model = SentenceTransformer(str(base_folder), device="cuda" if torch.cuda.is_available() else "cpu")
+    model = SentenceTransformer(str(base_folder), device=training_device().type)
     model.max_seq_length = MAX_TOKENS
     lora = LoraConfig(
         task_type=TaskType.FEATURE_EXTRACTION,
@@ -74,6 +75,7 @@ def train_encoder_delta(
 
 
 def _arguments(config: EncoderTrainingConfig, out: Path) -> SentenceTransformerTrainingArguments:
+    on_cpu = training_device().type == "cpu"
     return SentenceTransformerTrainingArguments(
         output_dir=str(out / "trainer"),
         max_steps=config.steps,
@@ -81,8 +83,8 @@ def _arguments(config: EncoderTrainingConfig, out: Path) -> SentenceTransformerT
         learning_rate=config.learning_rate,
         warmup_steps=max(1, config.steps // 10),
         lr_scheduler_type="cosine",
-        bf16=torch.cuda.is_available() or fast_dtype() is torch.bfloat16,
-        use_cpu=not torch.cuda.is_available(),
+        bf16=not on_cpu or fast_dtype() is torch.bfloat16,
+        use_cpu=on_cpu,
         batch_sampler=BatchSamplers.NO_DUPLICATES,
         save_strategy="no",
         report_to=[],
@@ -93,7 +95,7 @@ def _arguments(config: EncoderTrainingConfig, out: Path) -> SentenceTransformerT
 
 def save_adapter(module: Any, path: Path, config: EncoderTrainingConfig) -> None:
     """Write the LoRA matrices in half precision; the scale travels in the metadata."""
-    state = {name: tensor.detach().half().contiguous() for name, tensor in get_peft_model_state_dict(module).items()}
+    state = stored(get_peft_model_state_dict(module))
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(
         state,

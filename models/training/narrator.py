@@ -16,8 +16,9 @@ from transformers import LlamaModel
 
 from models.gguf_weights import read_layers
 from models.llama import LlamaShape
+from models.lora import stored
 from models.narrator import NARRATOR_SHAPE, Grammar
-from models.precision import fast_autocast
+from models.precision import fast_autocast, training_device
 from models.training.strategist import pad
 from models.training.strategist_net import llama_config
 
@@ -64,7 +65,8 @@ def train_narrator(
         lora_alpha=config.alpha,
         target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
     )
-    net = get_peft_model(base, lora)
+    device = training_device()
+    net = get_peft_model(base, lora).to(device)
     head = base.embed_tokens.weight.detach()  # (vocabulary, width), tied
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=0.01)
@@ -74,11 +76,12 @@ def train_narrator(
     end = Grammar(tokenizer).end
     encoded = [(tokenizer.encode(x.prompt).ids, [*tokenizer.encode(f" {x.answer}").ids, end]) for x in lessons]
     for step, chosen in zip(range(config.steps), _batches(encoded, config.batch, rng), strict=False):
-        ids, lengths = pad([prompt + answer for prompt, answer in chosen])
-        mask = (torch.arange(ids.shape[1])[None] < lengths[:, None]).long()
-        starts = torch.tensor([len(prompt) for prompt, _ in chosen])
-        asked = (torch.arange(ids.shape[1] - 1)[None] >= starts[:, None] - 1) & mask[:, 1:].bool()
-        with fast_autocast():
+        ids, lengths = (tensor.to(device) for tensor in pad([prompt + answer for prompt, answer in chosen]))
+        place = torch.arange(ids.shape[1], device=device)
+        mask = (place[None] < lengths[:, None]).long()
+        starts = torch.tensor([len(prompt) for prompt, _ in chosen], device=device)
+        asked = (place[None, :-1] >= starts[:, None] - 1) & mask[:, 1:].bool()
+        with fast_autocast(device):
             states = net(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1][asked]
             logits = states @ head.T
         loss = cross_entropy(logits.float(), ids[:, 1:][asked])
@@ -103,7 +106,7 @@ def _batches(lessons: Sequence[Encoded], size: int, rng: np.random.Generator) ->
 
 def save_narrator_delta(net: PeftModel, config: NarratorTrainingConfig, path: Path) -> None:
     """Write the LoRA matrices in half precision."""
-    state = {name: tensor.detach().half().contiguous() for name, tensor in get_peft_model_state_dict(net).items()}
+    state = stored(get_peft_model_state_dict(net))
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"scale": str(config.alpha / config.rank)} | {key: str(value) for key, value in asdict(config).items()}
     save_file(state, str(path), metadata=metadata)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from models.precision import fast_autocast
+from models.precision import fast_autocast, training_device
 from models.strategist import ANCHOR_AT, ANCHOR_SLOT, LEVER_AT, LEVER_SLOT, MOVE_AT, MOVE_SLOT, ROUNDING_SLOT
 from models.strategy import MOVES
 from models.training.lessons import TEMPERATURE, Lesson, lesson, rounding_target, worth
@@ -59,7 +59,7 @@ def train_strategist(
 ) -> StrategistNet:
     """Both stages on situations drawn with replacement."""
     torch.manual_seed(config.seed)
-    net = StrategistNet.from_base(config)
+    net = StrategistNet.from_base(config).to(training_device())
     course = Course(situations, [one.ids for one in tokenizer.encode_batch([render(s) for s in situations])], config)
     fit_targets(net, course, config, watch.on_step)
     watch.on_stage("targets", net)
@@ -81,7 +81,7 @@ class Course:
         self.rng = np.random.default_rng(config.seed)
 
     def batches(self, count: int) -> Iterator[tuple[list[Situation], Tensor, Tensor]]:
-        """Situations, right-padded ids and lengths."""
+        """Situations, right-padded ids and lengths, both on the processor."""
         for _ in range(count):
             chosen = self.rng.integers(0, len(self._situations), self._batch)
             yield [self._situations[row] for row in chosen], *pad([self._ids[row] for row in chosen])
@@ -92,8 +92,8 @@ def fit_targets(net: StrategistNet, course: Course, config: StrategistTrainingCo
     step = _Optimiser(net, config.learning_rate, config.steps)
     for number, (situations, ids, lengths) in enumerate(course.batches(config.steps)):
         lessons = [lesson(situation, course.rng) for situation in situations]
-        with fast_autocast():
-            read = net(ids, lengths, written_tokens(lessons))
+        with fast_autocast(net.device):
+            read = net(ids.to(net.device), lengths.to(net.device), written_tokens(lessons).to(net.device))
         on_step(number, step(target_loss(net.head, read, lessons)))
 
 
@@ -101,18 +101,19 @@ def fit_policy(net: StrategistNet, course: Course, config: StrategistTrainingCon
     """Stage two."""
     step = _Optimiser(net, config.policy_learning_rate, config.policy_steps)
     for number, (situations, ids, lengths) in enumerate(course.batches(config.policy_steps)):
-        value = torch.from_numpy(np.stack([worth(situation) for situation in situations])).float()
+        value = torch.from_numpy(np.stack([worth(situation) for situation in situations])).float().to(net.device)
         ways = open_ways(value)
-        with fast_autocast():
-            read = net(ids, lengths, way_tokens(ways))
+        with fast_autocast(net.device):
+            read = net(ids.to(net.device), lengths.to(net.device), way_tokens(ways))
         on_step(number, step(policy_loss(net.head, read, value, ways, config.target_weight)))
 
 
 def target_loss(head: Tensor, read: Read, lessons: Sequence[Lesson]) -> Tensor:
     """Mean divergence of the four slots from their soft targets, 0 when they are met exactly."""
-    value = torch.from_numpy(np.stack([one.worth for one in lessons]))  # (n, levers, anchors, moves)
-    lever, anchor = _stack([one.lever for one in lessons]), _stack([one.anchor for one in lessons])
-    rows = torch.arange(len(lessons))[:, None]
+    device = head.device
+    value = torch.from_numpy(np.stack([one.worth for one in lessons])).to(device)  # (n, levers, anchors, moves)
+    lever, anchor = _stack([x.lever for x in lessons]).to(device), _stack([x.anchor for x in lessons]).to(device)
+    rows = torch.arange(len(lessons), device=device)[:, None]
     states = read.branches.float()
     terms = (
         (
@@ -132,21 +133,26 @@ def target_loss(head: Tensor, read: Read, lessons: Sequence[Lesson]) -> Tensor:
         ),
     )
     rounding = torch.log_softmax(_said(head, states[:, :, 2], ROUNDING_SLOT), -1)
-    total = _ROUNDING_WEIGHT * _divergence(_ROUNDING_TARGETS[_stack([one.move for one in lessons])], rounding)
+    habit = _ROUNDING_TARGETS[_stack([one.move for one in lessons])].to(device)
+    total = _ROUNDING_WEIGHT * _divergence(habit, rounding)
     for found, target, weight in terms:
-        total = total + weight * _divergence(torch.from_numpy(np.stack(target)).float(), found)
+        total = total + weight * _divergence(torch.from_numpy(np.stack(target)).float().to(device), found)
     return total
 
 
 def policy_loss(head: Tensor, read: Read, value: Tensor, ways: Tensor, target_weight: float) -> Tensor:
     """`choice_loss` of what the head makes of states."""
+    return choice_loss(said_along(head, read), value, ways, target_weight)
+
+
+def said_along(head: Tensor, read: Read) -> "Said":
+    """What the head makes of the states along ways of two tokens, lever and anchor."""
     states = read.branches.float()
-    said = Said(
+    return Said(
         _said(head, read.prompt.float(), LEVER_SLOT),
         _said(head, states[:, :, 0], ANCHOR_SLOT),
         _said(head, states[:, :, 1], MOVE_SLOT),
     )
-    return choice_loss(said, value, ways, target_weight)
 
 
 class Said(NamedTuple):
@@ -162,9 +168,8 @@ def choice_loss(said: Said, value: Tensor, ways: Tensor, target_weight: float) -
 
     `value` is `(n, levers, anchors, moves)`; `ways` `(n, ways, 2)` names each open (lever, anchor), then -1.
     """
-    n = len(value)
     lever, anchor = ways.clamp(min=0).unbind(-1)
-    rows = torch.arange(n)[:, None]
+    rows = torch.arange(len(value), device=value.device)[:, None]
     on_levers = _log_share(said.lever, value.amax((2, 3)))
     on_anchors = _log_share(said.anchor, value.amax(3)[rows, lever])
     on_moves = _log_share(said.move, value[rows, lever, anchor])  # (n, ways, moves)
@@ -186,7 +191,7 @@ def written_tokens(lessons: Sequence[Lesson]) -> Tensor:
 
 def way_tokens(ways: Tensor) -> Tensor:
     """Ways as strategy tokens `(n, ways, 2)`; fillers become the first token, which `policy_loss` leaves out."""
-    return ways.clamp(min=0) + torch.tensor([LEVER_AT, ANCHOR_AT])
+    return ways.clamp(min=0) + torch.tensor([LEVER_AT, ANCHOR_AT], device=ways.device)
 
 
 def open_ways(value: Tensor) -> Tensor:

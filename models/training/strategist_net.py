@@ -16,6 +16,7 @@ from transformers import LlamaConfig, LlamaModel
 from models.encoder_export import quiet
 from models.gguf_weights import read_layers
 from models.llama import LlamaShape
+from models.lora import stored
 from models.strategist import VOCABULARY
 from models.training.strategist_config import StrategistTrainingConfig
 
@@ -52,34 +53,40 @@ class StrategistNet(nn.Module):
         model.load_state_dict(read_layers(config.shape))
         return cls(model, config)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.head.device
+
     def forward(self, ids: Tensor, lengths: Tensor, written: Tensor) -> Read:
         """Read right-padded prompts `(n, length)` and strategy tokens `(n, branches, k)`."""
         n, length = ids.shape
         _, branches, k = written.shape
         prompt = self.layers.get_input_embeddings()(ids)
         tail = self.embedding[written].reshape(n, branches * k, -1).to(prompt.dtype)
-        steps = torch.arange(k).repeat(branches)
-        positions = torch.cat([torch.arange(length).expand(n, -1), lengths[:, None] + steps[None]], 1)
+        places, steps = torch.arange(length, device=ids.device), torch.arange(k, device=ids.device).repeat(branches)
+        positions = torch.cat([places.expand(n, -1), lengths[:, None] + steps[None]], 1)
         states = self.layers(
             inputs_embeds=torch.cat([prompt, tail], 1),
             attention_mask=torch.where(tree_mask(length, lengths, branches, k), 0.0, _UNSEEN).to(tail.dtype),
             position_ids=positions,
         ).last_hidden_state
-        last = states[torch.arange(n), lengths - 1]
+        last = states[torch.arange(n, device=ids.device), lengths - 1]
         return Read(last, states[:, length:].reshape(n, branches, k, -1))
 
 
 def tree_mask(length: int, lengths: Tensor, branches: int, k: int) -> Tensor:
     """Who sees whom, `(n, 1, length + branches * k, same)`: a branch sees its prompt and its own earlier tokens."""
     n, size = len(lengths), length + branches * k
-    place = torch.arange(size)
+    place = torch.arange(size, device=lengths.device)
     causal = place[None, :] <= place[:, None]
     in_prompt = place < length
     branch = torch.where(in_prompt, -1, (place - length) // k)
     seen = causal & (in_prompt[None, :] | (branch[None, :] == branch[:, None]))
     padding = in_prompt[None] & (place[None] >= lengths[:, None])  # (n, size)
     visible = seen[None] & ~padding[:, None, :]
-    return (visible | torch.eye(size, dtype=torch.bool)).view(n, 1, size, size)  # a pad sees itself: no row is empty
+    itself = torch.eye(size, dtype=torch.bool, device=place.device)  # a pad too: no row is empty
+    return (visible | itself).view(n, 1, size, size)
 
 
 def llama_config(shape: LlamaShape) -> LlamaConfig:
@@ -99,11 +106,7 @@ def llama_config(shape: LlamaShape) -> LlamaConfig:
 
 def save_delta(net: StrategistNet, config: StrategistTrainingConfig, path: Path) -> None:
     """Write LoRA matrices and strategy tokens in half precision."""
-    state = {
-        name: tensor.detach().half().contiguous() for name, tensor in get_peft_model_state_dict(net.layers).items()
-    }
-    state["strategy.embedding"] = net.embedding.detach().half().contiguous()
-    state["strategy.head"] = net.head.detach().half().contiguous()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    tokens = {"strategy.embedding": net.embedding, "strategy.head": net.head}
+    state = stored(get_peft_model_state_dict(net.layers) | tokens)
     metadata = {"scale": str(config.alpha / config.rank)} | {key: str(value) for key, value in asdict(config).items()}
     save_file(state, str(path), metadata=metadata)

@@ -13,16 +13,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
-from models.strategist import ANCHOR_SLOT, LEVER_SLOT, MOVE_SLOT, Strategist
+from models.precision import fast_autocast, training_device
+from models.strategist import ANCHOR_SLOT, LEVER_SLOT, MOVE_SLOT
 from models.strategist_numbers import NumberReader, read_values
 from models.training.lessons import worth
 from models.training.situations import Situation
-from models.training.strategist import OnStep, Said, choice_loss, open_ways
+from models.training.strategist import OnStep, Said, choice_loss, open_ways, pad, said_along, way_tokens
 from models.training.strategist_config import StrategistTrainingConfig
+from models.training.strategist_net import StrategistNet
 
-_READ_AT_ONCE: Final = 16
+_READ_AT_ONCE: Final = 64
 _LEAST_BEST: Final = 0.05
 _TARGETS_FIRST: Final = 1 / 3  # of the steps on numbers alone
 _TARGET_WEIGHTS: Final = (9.0, 0.1)
@@ -33,11 +34,11 @@ _SLOTS: Final = (LEVER_SLOT, ANCHOR_SLOT, MOVE_SLOT)
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One situation as numbers and, once it was read, as the language model's logits.
+    """Situations as numbers and, once they were read, as the language model's logits.
 
     Attributes:
-        values: Fields of the prompt `(N_VALUES,)`.
-        ways: Open levers and anchors `(ways, 2)`; `worth` `(levers, anchors, moves)` over the best.
+        values: Fields of the prompts `(n, N_VALUES)`.
+        ways: Open levers and anchors `(n, most, 2)`, then -1; `worth` `(n, levers, anchors, moves)` over the best.
         said: Logits of levers, and of anchors and moves behind each way; None before the language model was asked.
     """
 
@@ -46,56 +47,70 @@ class Told:
     worth: Tensor
     said: Said | None = None
 
+    def __len__(self) -> int:
+        """The number of situations."""
+        return len(self.values)
 
-def numbers_of(situations: Sequence[Situation], prompts: Sequence[str]) -> list[Told]:
+    def rows(self, chosen: Tensor) -> "Told":
+        """Some situations, with no more ways than the one with most of them has."""
+        ways = self.ways[chosen]
+        most = int((ways[..., 0] >= 0).sum(1).max())
+        said = self.said
+        if said is not None:
+            said = Said(said.lever[chosen], said.anchor[chosen, :most], said.move[chosen, :most])
+        return Told(self.values[chosen], ways[:, :most], self.worth[chosen], said)
+
+    def to(self, device: torch.device) -> "Told":
+        """The same on a device."""
+        said = None if self.said is None else Said(*(part.to(device) for part in self.said))
+        return Told(self.values.to(device), self.ways.to(device), self.worth.to(device), said)
+
+
+def numbers_of(situations: Sequence[Situation], prompts: Sequence[str]) -> Told:
     """What the numbers of the situations' prompts say."""
-    return [_told(one, value) for one, value in zip(situations, read_values(prompts), strict=True)]
+    value = torch.stack([_relative(worth(one)) for one in situations])
+    return Told(read_values(prompts), open_ways(value), value)
 
 
-def listen(
-    strategist: Strategist, alone: Sequence[Told], prompts: Sequence[str], on_share: Callable[[float], None]
-) -> list[Told]:
-    """The same, and what the language model says of their prompts."""
-    found: list[Told] = []
-    for start in range(0, len(alone), _READ_AT_ONCE):
-        told = alone[start : start + _READ_AT_ONCE]
-        ways = pad_sequence([one.ways for one in told], batch_first=True)
-        levers, anchors, moves = strategist.read(prompts[start : start + _READ_AT_ONCE], ways)
-        for row, one in enumerate(told):
-            count = len(one.ways)
-            said = Said(levers[row].half(), anchors[row, :count].half(), moves[row, :count].half())
-            found.append(replace(one, said=said))
-        on_share(len(found) / len(alone))
-    return found
+def listen(net: StrategistNet, told: Told, ids: Sequence[Sequence[int]], on_share: Callable[[float], None]) -> Told:
+    """The same situations, and what the language model says of the prompts that `ids` hold as tokens."""
+    heard: list[Said] = []
+    for start in range(0, len(told), _READ_AT_ONCE):
+        ways = told.ways[start : start + _READ_AT_ONCE].to(net.device)
+        tokens, lengths = (part.to(net.device) for part in pad(ids[start : start + _READ_AT_ONCE]))
+        with torch.inference_mode(), fast_autocast(net.device):
+            said = said_along(net.head, net(tokens, lengths, way_tokens(ways)))
+        heard.append(Said(*(part.half().cpu() for part in said)))
+        on_share(min(1.0, (start + _READ_AT_ONCE) / len(told)))
+    return replace(told, said=Said(*(torch.cat(parts) for parts in zip(*heard, strict=True))))
 
 
-def fit_numbers(
-    alone: Sequence[Told], beside: Sequence[Told], config: StrategistTrainingConfig, on_step: OnStep
-) -> NumberReader:
+def fit_numbers(alone: Told, beside: Told, config: StrategistTrainingConfig, on_step: OnStep) -> NumberReader:
     """A reader trained on numbers `alone`, then on those `beside` which the language model was heard."""
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
-    reader = NumberReader()
+    device = training_device()
+    reader = NumberReader().to(device)
     targets = round(_TARGETS_FIRST * config.number_steps)
     weights = [_TARGET_WEIGHTS[step >= targets] for step in range(config.number_steps)]
-    _fit(reader, alone, (config.number_rate, config.number_batch), weights, rng, on_step)
+    _fit(reader, alone.to(device), (config.number_rate, config.number_batch), weights, rng, on_step)
     reader.trust.data.fill_(_FIRST_TRUST)
     weights = [_TARGET_WEIGHTS[1]] * config.joint_steps
     rate = _JOINT_RATE * config.number_rate
     _fit(
         reader,
-        beside,
+        beside.to(device),
         (rate, config.number_batch),
         weights,
         rng,
         lambda step, loss: on_step(config.number_steps + step, loss),
     )
-    return reader.eval()
+    return reader.cpu().eval()
 
 
 def _fit(
     reader: NumberReader,
-    told: Sequence[Told],
+    told: Told,
     rate_and_batch: tuple[float, int],
     target_weights: Sequence[float],
     rng: np.random.Generator,
@@ -105,7 +120,7 @@ def _fit(
     optimiser = torch.optim.AdamW(reader.parameters(), rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=len(target_weights))
     for step, weight in enumerate(target_weights):
-        batch = [told[row] for row in rng.integers(0, len(told), size)]
+        batch = told.rows(torch.from_numpy(rng.integers(0, len(told), size)).to(told.values.device))
         loss = told_loss(reader, batch, weight) / (1 + weight)
         optimiser.zero_grad()
         loss.backward()
@@ -115,32 +130,21 @@ def _fit(
         on_step(step, float(loss.detach()))
 
 
-def told_loss(reader: NumberReader, batch: Sequence[Told], target_weight: float) -> Tensor:
+def told_loss(reader: NumberReader, batch: Told, target_weight: float) -> Tensor:
     """`choice_loss` of numbers and, where it was heard, the language model together."""
-    values = torch.stack([one.values for one in batch])
-    ways = pad_sequence([one.ways for one in batch], batch_first=True, padding_value=-1)
-    lever, anchor = ways.unbind(-1)
+    lever, anchor = batch.ways.unbind(-1)
     none = torch.full_like(lever, -1)
     numbers = (
-        reader(values, none[:, :1], none[:, :1])[:, 0],
-        reader(values, lever, none),
-        reader(values, lever, anchor),
+        reader(batch.values, none[:, :1], none[:, :1])[:, 0],
+        reader(batch.values, lever, none),
+        reader(batch.values, lever, anchor),
     )
-    heard = [one.said for one in batch if one.said is not None]
-    if heard:
-        levers = torch.stack([one.lever for one in heard]).float()
-        anchors = pad_sequence([one.anchor for one in heard], batch_first=True).float()
-        moves = pad_sequence([one.move for one in heard], batch_first=True).float()
-        model = (levers, anchors, moves)
-        said = Said(*(reader.join(*each) for each in zip(model, numbers, _SLOTS, strict=True)))
-    else:
+    if batch.said is None:
         said = Said(*(one[..., slot] for one, slot in zip(numbers, _SLOTS, strict=True)))
-    return choice_loss(said, torch.stack([one.worth for one in batch]), ways, target_weight)
-
-
-def _told(situation: Situation, values: Tensor) -> Told:
-    value = _relative(worth(situation))
-    return Told(values, open_ways(value[None])[0], value)
+    else:
+        model = (part.float() for part in batch.said)
+        said = Said(*(reader.join(*each) for each in zip(model, numbers, _SLOTS, strict=True)))
+    return choice_loss(said, batch.worth, batch.ways, target_weight)
 
 
 def _relative(value: NDArray[np.float64]) -> Tensor:

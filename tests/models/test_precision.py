@@ -19,5 +19,5 @@ def test_half_precision_is_used_only_where_the_processor_computes_in_it(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor)
     assert fast_dtype() is expected
-    with fast_autocast():
+    with fast_autocast(torch.device("cpu")):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is expected

@@ -19,6 +19,23 @@ WORDS = ["[UNK]", "cost", "stock", "deep", "none", "percent", "53", "+9", "rival
 
 def tiny(seed: int) -> Strategist:
     """A strategist of the real architecture with random weights."""
+    tensors, heads = tiny_weights(seed)
+    numbers = NumberReader(16)
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in numbers.parameters():
+        parameter.data = 0.2 * torch.randn(*parameter.shape, generator=generator)
+    return Strategist(LlamaLayers(tensors, SHAPE), heads, numbers, tiny_tokenizer(), f"tiny-{seed}")
+
+
+def tiny_tokenizer() -> Tokenizer:
+    """Knows a few words."""
+    tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))  # noqa: S106
+    tokenizer.pre_tokenizer = Whitespace()
+    return tokenizer
+
+
+def tiny_weights(seed: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Random layers, and the strategy tokens' embedding and head."""
     generator = torch.Generator().manual_seed(seed)
 
     def random(*shape: int) -> torch.Tensor:
@@ -39,13 +56,7 @@ def tiny(seed: int) -> Strategist:
             tensors[f"layers.{layer}.{name}.weight"] = random(rows, columns)
         for norm in ("input_layernorm", "post_attention_layernorm"):
             tensors[f"layers.{layer}.{norm}.weight"] = torch.ones(SHAPE.width)
-    heads = {"embedding": random(VOCABULARY, SHAPE.width), "head": random(VOCABULARY, SHAPE.width) * 10}
-    tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))  # noqa: S106
-    tokenizer.pre_tokenizer = Whitespace()
-    numbers = NumberReader(16)
-    for parameter in numbers.parameters():
-        parameter.data = random(*parameter.shape)
-    return Strategist(LlamaLayers(tensors, SHAPE), heads, numbers, tokenizer, f"tiny-{seed}")
+    return tensors, {"embedding": random(VOCABULARY, SHAPE.width), "head": random(VOCABULARY, SHAPE.width) * 10}
 
 
 _requests = st.builds(

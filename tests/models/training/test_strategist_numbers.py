@@ -2,14 +2,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers import LlamaConfig, LlamaModel
 
 from agent.model_proposer import prompt_text
 from models.training.regret import measure
 from models.training.situations import Situation
 from models.training.strategist_config import StrategistTrainingConfig
+from models.training.strategist_net import StrategistNet, llama_config
 from models.training.strategist_numbers import Told, fit_numbers, listen, numbers_of
 from prompts import load_prompt
-from tests.models.test_strategist import tiny
+from tests.models.test_strategist import SHAPE, WORDS, tiny, tiny_tokenizer, tiny_weights
 from tests.models.training.test_lessons import situation
 
 PROMPT = load_prompt("strategist", 2)
@@ -28,25 +30,47 @@ def render(one: Situation) -> str:
 
 
 PROMPTS = [render(one) for one in SITUATIONS]
+IDS = [one.ids for one in tiny_tokenizer().encode_batch(PROMPTS)]
 
 
 @pytest.fixture(scope="module")
-def heard() -> list[Told]:
-    return listen(tiny(1), numbers_of(SITUATIONS, PROMPTS), PROMPTS, lambda _share: None)
+def net() -> StrategistNet:
+    """The layers of `tiny(1)` as they are trained."""
+    tensors, heads = tiny_weights(1)
+    model = LlamaModel(_config())
+    model.load_state_dict(tensors)
+    net = StrategistNet(model, StrategistTrainingConfig(rank=2, alpha=4)).eval()
+    net.embedding.data, net.head.data = heads["embedding"], heads["head"]
+    return net
 
 
-def test_a_situation_is_heard_beside_others_as_alone_with_all_that_it_leaves_open(heard: list[Told]) -> None:
-    again = listen(tiny(1), numbers_of(SITUATIONS[:1], PROMPTS[:1]), PROMPTS[:1], lambda _share: None)[0]
-    assert heard[0].said is not None
+def _config() -> LlamaConfig:
+    config = llama_config(SHAPE)
+    config.vocab_size = len(WORDS)
+    return config
+
+
+@pytest.fixture(scope="module")
+def heard(net: StrategistNet) -> Told:
+    return listen(net, numbers_of(SITUATIONS, PROMPTS), IDS, lambda _share: None)
+
+
+def test_a_situation_is_heard_beside_others_as_alone_with_all_that_it_leaves_open(
+    heard: Told, net: StrategistNet
+) -> None:
+    again = listen(net, numbers_of(SITUATIONS[:1], PROMPTS[:1]), IDS[:1], lambda _share: None)
+    first = heard.rows(torch.tensor([0])).said
+    assert first is not None
     assert again.said is not None
-    for beside, alone in zip(heard[0].said, again.said, strict=True):
+    for beside, alone in zip(first, again.said, strict=True):
         torch.testing.assert_close(beside.float(), alone.float(), atol=2e-2, rtol=1e-2)
-    for one, given in zip(heard, SITUATIONS, strict=True):
-        assert set(one.ways[:, 0].tolist()) == {list(type(lever)).index(lever) for lever in given.facts.levers()}
-        assert float(one.worth.max()) == pytest.approx(1.0)
+    for row, given in enumerate(SITUATIONS):
+        levers = set(heard.rows(torch.tensor([row])).ways[0, :, 0].tolist())
+        assert levers == {list(type(lever)).index(lever) for lever in given.facts.levers()}
+        assert float(heard.worth[row].max()) == pytest.approx(1.0)
 
 
-def test_numbers_bring_the_first_choice_nearer_to_the_best_price(heard: list[Told]) -> None:
+def test_numbers_bring_the_first_choice_nearer_to_the_best_price(heard: Told) -> None:
     """Random layers know nothing of the situation: what is learned, the numbers taught, and the layers lose trust."""
     strategist = tiny(1)
     before = measure(strategist, SITUATIONS, render).regret_pct["first"].mean()
