@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.decision import IgnoredInput
-from agent.packs import Jurisdiction, Pack, ProtectedAttribute, find_jurisdiction, protected_attributes
+from agent.packs import Jurisdiction, Pack, ProtectedAttribute, find_jurisdiction, may_mention, protected_attributes
 from agent.records import Attribute
 
 PROFILE_TEXT: Final = "profile text"
@@ -78,7 +78,7 @@ def _screen_text(text: str, blocks: Iterable[_Block]) -> tuple[str, list[_Block]
     hits: dict[str, _Block] = {}
     kept = []
     for clause in _CLAUSES.split(normal):
-        found = [block for block in blocks if block.attribute.in_text(clause)]
+        found = [block for block in blocks if block.attribute.in_text(clause)] if may_mention(clause) else []
         hits.update({block.attribute.name: block for block in found})
         if not found and clause.strip():
             kept.append(clause.strip())

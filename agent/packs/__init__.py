@@ -1,6 +1,6 @@
 """Vertical packs, protected attributes and jurisdictions: data files and their strict loaders."""
 
-from agent.packs.attributes import ProtectedAttribute, protected_attributes
+from agent.packs.attributes import ProtectedAttribute, may_mention, protected_attributes
 from agent.packs.errors import PackError
 from agent.packs.jurisdictions import Binding, Citation, Jurisdiction, binding, find_jurisdiction, jurisdictions, law_of
 from agent.packs.pack import Pack, load_pack, pack_names
@@ -17,6 +17,7 @@ __all__ = [
     "jurisdictions",
     "law_of",
     "load_pack",
+    "may_mention",
     "pack_names",
     "protected_attributes",
 ]

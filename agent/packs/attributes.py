@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -14,13 +14,17 @@ from agent.packs.source import PROTECTED_FILE, read_data
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS: Final = re.compile(r"[\W_]+")
 _PERSON: Final = (
-    "americans?|boys?|buyers?|citizens?|clients?|couples?|customers?|descent|families|family|females?|girls?|guys?|heritage|"
-    "immigrants?|ladies|lady|males?|man|men|nationals?|people|persons?|residents?|shoppers?|students?|users?|veterans?|"
-    "woman|women|workers?"
+    "accents?|americans?|ancestry|background|boys?|buyers?|citizens?|clients?|community|couples?|customers?|descent|"
+    "expats?|families|family|fathers?|females?|girls?|guys?|heritage|households?|husbands?|immigrants?|ladies|lady|males?|"
+    "man|members?|men|mothers?|nationals?|origins?|parents?|passports?|people|persons?|residents?|roots|shoppers?|speakers?|"
+    "students?|users?|veterans?|wife|wives|woman|women|workers?"
 )
 _SOMEBODY: Final = (
     r"i\s+am|i['\u2019]m|(?:he|she|customer|shopper|user|buyer|client)\s+is|they\s+are|we\s+are|^\s*is|identif\w+\s+as"
 )
+_GAPS: Final = {" ": r"[\s_-]+", "-": r"[\s-]"}
+_Parts = tuple[str, ...]
+"""A word as parts of a pattern, mostly its letters."""
 _ASCII: Final = re.compile(r"[\x00-\u02ff]+")
 
 
@@ -62,10 +66,26 @@ def field_words(field: str) -> list[str]:
     return [word for word in _SEPARATORS.split(split.casefold()) if word]
 
 
+def may_mention(text: str) -> bool:
+    """Whether free text holds any word of any attribute: where not, none is mentioned, and one look tells."""
+    return _any_word().search(text) is not None
+
+
+@cache
+def _any_word() -> re.Pattern[str]:
+    files = _files().values()
+    words = {word: None for file in files for word in file.words}
+    return _pattern(tuple(words), tuple({word: None for file in files for word in file.people}))
+
+
+@cache
+def _files() -> Mapping[str, _AttributeFile]:
+    return read_data(PROTECTED_FILE, TypeAdapter(dict[str, _AttributeFile]))
+
+
 @cache
 def protected_attributes() -> Mapping[str, ProtectedAttribute]:
     """Every attribute that packs and jurisdictions may block, by name."""
-    files = read_data(PROTECTED_FILE, TypeAdapter(dict[str, _AttributeFile]))
     return {
         name: ProtectedAttribute(
             name=name,
@@ -75,29 +95,53 @@ def protected_attributes() -> Mapping[str, ProtectedAttribute]:
             text_pattern=_pattern(file.words, file.people),
             harmless=_phrases(file.harmless),
         )
-        for name, file in files.items()
+        for name, file in _files().items()
     }
 
 
 def _pattern(words: tuple[str, ...], people: tuple[str, ...]) -> re.Pattern[str]:
     """One pattern for all words; possessives of products (`women's shoes`) are not mentions of the shopper."""
-    persons = "|".join(_western(word) for word in people)
-    of_a_person = [rf"(?:{persons})[\s-]+(?:{_PERSON})", rf"(?:{_SOMEBODY})\s+(?:an?\s+)?(?:{persons})(?=\W*$)"]
-    western = [_western(word) for word in words if _ASCII.fullmatch(word)] + (of_a_person if people else [])
+    western = [_one_of(_western(words))]
+    if people:
+        persons = _one_of(_western(people))
+        western.append(rf"{persons}[\s-]+(?:{_PERSON})")
+        western.append(rf"(?:{_SOMEBODY})\s+(?:an?\s+)?{persons}(?=\W*$)")
     ends = r"(?!\w|['\u2019](?:s|\s))"
-    return re.compile("|".join([rf"(?<![\w'\u2019])(?:{'|'.join(western)}){ends}", *_chinese(words)]), re.IGNORECASE)
+    return re.compile(rf"(?<![\w'\u2019])(?:{'|'.join(western)}){ends}|{_one_of(_chinese(words))}", re.IGNORECASE)
 
 
 def _phrases(phrases: tuple[str, ...]) -> re.Pattern[str]:
     """One pattern for phrases; without any it matches nothing."""
-    western = [_western(phrase) for phrase in phrases if _ASCII.fullmatch(phrase)]
-    return re.compile("|".join([rf"\b(?:{'|'.join(western)})\b" if western else r"(?!)", *_chinese(phrases)]), re.I)
+    return re.compile(rf"\b{_one_of(_western(phrases))}\b|{_one_of(_chinese(phrases))}", re.IGNORECASE)
 
 
-def _chinese(words: tuple[str, ...]) -> list[str]:
-    return [re.escape(word.removesuffix("*")) for word in words if not _ASCII.fullmatch(word)]
+def _chinese(words: tuple[str, ...]) -> list[_Parts]:
+    return [tuple(map(re.escape, word.removesuffix("*"))) for word in words if not _ASCII.fullmatch(word)]
 
 
-def _western(word: str) -> str:
-    stem = re.escape(word.removesuffix("*")).replace(r"\ ", r"[\s_-]+").replace(r"\-", r"[\s-]")
-    return stem + (r"\w*" if word.endswith("*") else "")
+def _western(words: tuple[str, ...]) -> list[_Parts]:
+    found: list[_Parts] = []
+    for word in words:
+        if _ASCII.fullmatch(word):
+            stem = [_GAPS.get(letter) or re.escape(letter) for letter in word.removesuffix("*")]
+            found.append((*stem, r"\w*") if word.endswith("*") else tuple(stem))
+    return found
+
+
+def _one_of(words: Iterable[_Parts]) -> str:
+    """A pattern of any of the words, beginnings that they share written once: each place of a text is read once.
+
+    Of words that begin alike the longest is tried first. Without words it matches nothing.
+    """
+    behind: dict[str, list[_Parts]] = {}
+    ends = False
+    for word in words:
+        if word:
+            behind.setdefault(word[0], []).append(word[1:])
+        else:
+            ends = True
+    branches = [part + _one_of(rest) for part, rest in behind.items()]
+    if not branches:
+        return "" if ends else r"(?!)"
+    one = branches[0] if len(branches) == 1 and not ends else f"(?:{'|'.join(branches)})"
+    return one + "?" * ends
