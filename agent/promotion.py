@@ -93,9 +93,7 @@ class Promotions:
         if forced_by is None and kind in PRICING and self._registry.in_use().get(kind) != version:
             self._check(kind, version, proof)
         self._registry.activate(kind, version)
-        return self._note(
-            Activation(at=datetime.now(UTC), kind=kind, version=version, proof=proof, forced_by=forced_by, why=why)
-        )
+        return self._note(kind, version, why, proof, forced_by)
 
     def begin(self, kind: Kind, version: str, why: str) -> Activation:
         """Put a version in use that was just trained on this shop's own outcomes, and write that down.
@@ -104,7 +102,7 @@ class Promotions:
             RegistryError: It is damaged or does not fit.
         """
         self._registry.activate(kind, version)
-        return self._note(Activation(at=datetime.now(UTC), kind=kind, version=version, proof=None, why=why))
+        return self._note(kind, version, why)
 
     def rollback(self, kind: Kind) -> Activation:
         """Go back to the version in use before, which needs no proof.
@@ -112,8 +110,7 @@ class Promotions:
         Raises:
             RegistryError: There was none, or it is damaged.
         """
-        version = self._registry.rollback(kind)
-        return self._note(Activation(at=datetime.now(UTC), kind=kind, version=version, proof=None, why="rolled back"))
+        return self._note(kind, self._registry.rollback(kind), "rolled back")
 
     def history(self) -> list[Activation]:
         """Every activation through here, oldest first."""
@@ -121,7 +118,10 @@ class Promotions:
         lines = path.read_text("utf-8").splitlines() if path.is_file() else []
         return [Activation.model_validate(json.loads(line)) for line in lines]
 
-    def _note(self, done: Activation) -> Activation:
+    def _note(
+        self, kind: Kind, version: str, why: str | None, proof: Proof | None = None, forced_by: str | None = None
+    ) -> Activation:
+        done = Activation(at=datetime.now(UTC), kind=kind, version=version, proof=proof, forced_by=forced_by, why=why)
         with (self._root / _HISTORY).open("a", encoding="utf-8") as history:
             history.write(done.model_dump_json() + "\n")
         return done

@@ -43,7 +43,9 @@ def train(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Train and activate what was trained; on demo data about an hour for all five on two cores.
+    """Train and activate what was trained, on an NVIDIA GPU where there is one.
+
+    On demo data all five take minutes with a GPU, an hour or more on two cores, hours without bfloat16 instructions.
 
     Example: pricesmith train evaluator --version mine
     """
