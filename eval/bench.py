@@ -170,8 +170,7 @@ def _print(report: Report) -> None:
         lines.append(f"            {shares}")
     scoring = report.scoring
     lines.append(
-        f"   score    {scoring.rows} rows  {scoring.cold} rows/s cold  {scoring.warm} rows/s with warm shopper states  "
-        f"{scoring.apart} rows/s by two processes, warm"
+        f"   score    {scoring.rows} rows  {scoring.cold} rows/s cold  {scoring.warm} rows/s with warm shopper states"
     )
     learning = report.learning
     lines.append(

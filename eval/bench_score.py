@@ -1,4 +1,4 @@
-"""Rows a second of scoring at given prices: cold and warm shopper states, one process and two; part of `make bench`."""
+"""Rows a second of scoring at given prices, shopper states cold and warm; part of `make bench`."""
 
 import time
 from dataclasses import dataclass
@@ -11,18 +11,13 @@ import numpy as np
 from agent.api.schemas import QuoteRequest
 from agent.assembly import open_service, open_store
 from agent.garbage import settle
-from agent.importing import RawRow
-from agent.offers import OfferScorer
 from agent.pricing import Service
 from agent.score import PricedRow
 from agent.settings import Settings
-from agent.store.rows import chunks
 
 _SHOPPERS: Final = 200
 _PRODUCTS: Final = 100
 _BATCH: Final = 4_096
-_BATCH_APART: Final = 1_024
-_WORKERS: Final = 2
 _RATIOS: Final = (0.8, 0.9, 1.0, 1.1)
 
 Row = tuple[str, str, int]  # shopper, product, price in minor units
@@ -30,19 +25,15 @@ Row = tuple[str, str, int]  # shopper, product, price in minor units
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """Rows a second, requests parsed and scored; cold: each shopper's history read and encoded first.
-
-    `apart` is the whole of `pricesmith score --workers 2` but for files and starts, shopper states warm.
-    """
+    """Rows a second, requests parsed and scored; cold: each shopper's history read and encoded first."""
 
     rows: int
     cold: int
     warm: int
-    apart: int
 
 
 def measure_scoring(data_dir: Path) -> Scoring:
-    """Score the same rows twice in process, then three times in two others, of which the last counts."""
+    """Score the same rows twice in process."""
     settings = Settings(data_dir=data_dir)
     service = open_service(settings, open_store(settings))
     settle()
@@ -51,9 +42,7 @@ def measure_scoring(data_dir: Path) -> Scoring:
         cold, warm = (_pass(service, rows) for _ in range(2))
     finally:
         service.close()
-    with OfferScorer(settings, "USD", _WORKERS) as scorer:
-        apart = [_pass_apart(scorer, rows) for _ in range(3)][-1]
-    return Scoring(len(rows), cold, warm, apart)
+    return Scoring(len(rows), cold, warm)
 
 
 def _rows(settings: Settings) -> list[Row]:
@@ -78,11 +67,3 @@ def _pass(service: Service, rows: list[Row]) -> int:
             ]
         )
     return round(len(rows) / (time.perf_counter() - began))
-
-
-def _pass_apart(scorer: OfferScorer, rows: list[Row]) -> int:
-    cells = [{"shopper_id": s, "product_id": p, "price": f"{price / 100:.2f}"} for s, p, price in rows]
-    raw = [RawRow(line, one) for line, one in enumerate(cells)]
-    began = time.perf_counter()
-    scored = sum(len(batch) for batch in scorer.score(chunks(raw, _BATCH_APART)))
-    return round(scored / (time.perf_counter() - began))

@@ -2,9 +2,10 @@
 
 import csv
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,14 +14,17 @@ from agent.api.schemas import QuoteRequest
 from agent.assembly import open_service, open_store
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
-from agent.decision import Decision, Interval
-from agent.importing import read_rows
-from agent.money import show
-from agent.offers import SCORES, OfferScorer
+from agent.decision import Decision, Interval, Scores
+from agent.garbage import settle
+from agent.importing import RawRow, read_rows
+from agent.money import show, to_minor
+from agent.pricing import Service
 from agent.refusal import Refusal
+from agent.score import PricedRow
 from agent.store.rows import chunks
 
 _BATCH: Final = 4_096
+SCORES: Final = ("purchase_probability", "profit", "satisfaction")
 
 
 def quote(
@@ -54,9 +58,6 @@ def score(
     file: Path,
     out: Annotated[Path, typer.Option(help="Where to write the rows with their scores (CSV).")],
     currency: Annotated[str, typer.Option(help="Currency of the prices.")] = "USD",
-    workers: Annotated[
-        int, typer.Option(min=1, max=64, help="Processes; each of several opens the models for itself, about 1 GiB.")
-    ] = 1,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -65,26 +66,32 @@ def score(
     Example: pricesmith score offers.csv --out scored.csv
     """
     settings = settings_for(data_dir)
+    service = open_service(settings, open_store(settings))
+    settle()
+    started = perf_counter()
     total = sum(1 for _ in read_rows(file))
     rows = bad = 0
-    with (
-        OfferScorer(settings, currency, workers) as scorer,
-        out.open("w", newline="", encoding="utf-8") as handle,
-        progress_bar(quiet=json) as progress,
-    ):
-        started = perf_counter()
-        writer: csv.DictWriter[str] | None = None
-        for scored in scorer.score(chunks(read_rows(file), _BATCH)):
-            if writer is None:
-                ends = [f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")]
-                own = [name for name in scored[0] if name not in {*ends, "problem"}]
-                writer = csv.DictWriter(handle, [*own, *ends, "problem"])
-                writer.writeheader()
-            writer.writerows(scored)
-            rows += len(scored)
-            bad += sum(1 for row in scored if row["problem"])
-            progress(f"score: {rows} of {total} rows", rows / total)
-        seconds = max(1e-9, perf_counter() - started)
+    columns: list[str] = []
+    try:
+        with out.open("w", newline="", encoding="utf-8") as handle, progress_bar(quiet=json) as progress:
+            writer: csv.DictWriter[str] | None = None
+            for batch in chunks(read_rows(file), _BATCH):
+                scored = list(_scored(service, batch, currency))
+                if writer is None:
+                    columns = [
+                        *batch[0].cells,
+                        *(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")),
+                        "problem",
+                    ]
+                    writer = csv.DictWriter(handle, columns)
+                    writer.writeheader()
+                writer.writerows(scored)
+                rows += len(batch)
+                bad += sum(1 for row in scored if row["problem"])
+                progress(f"score: {rows} of {total} rows", rows / total)
+    finally:
+        service.close()
+    seconds = max(1e-9, perf_counter() - started)
     facts = {"rows": rows, "without scores": bad, "rows a second": round(rows / seconds), "written to": str(out)}
     print_json(facts) if json else print_facts(facts)
     if bad:
@@ -134,3 +141,57 @@ def _show(decision: Decision) -> None:
 
 def _range(interval: Interval, digits: int) -> str:
     return f"{interval.value:.{digits}f} ({interval.low:.{digits}f}-{interval.high:.{digits}f})"
+
+
+def _scored(service: Service, batch: Sequence[RawRow], currency: str) -> Iterator[dict[str, Any]]:
+    parsed: list[PricedRow | str] = []
+    for row in batch:
+        if row.problem:
+            parsed.append(row.problem)
+            continue
+        try:
+            parsed.append(_priced(row.cells, currency))
+        except ValueError as error:
+            parsed.append(" ".join(str(error).split())[:300])
+    answers = iter(service.score([row for row in parsed if isinstance(row, PricedRow)]))
+    for raw, one in zip(batch, parsed, strict=True):
+        answer = next(answers) if isinstance(one, PricedRow) else one
+        yield {**raw.cells, **_cells(answer)}
+
+
+def _priced(cells: Mapping[str, Any], currency: str) -> PricedRow:
+    given = {name: value for name, value in cells.items() if value not in (None, "")}
+    missing = [name for name in ("product_id", "price") if name not in given]
+    if missing:
+        raise ValueError(f"missing {', '.join(missing)}")
+    context: dict[str, Any] = {
+        n.removeprefix("context."): _number(v) for n, v in given.items() if n.startswith("context.")
+    }
+    if "at" in given:
+        context["at"] = given["at"]
+    shopper: dict[str, Any] = {"id": str(given["shopper_id"])} if "shopper_id" in given else {}
+    profile = {n.removeprefix("profile."): _number(v) for n, v in given.items() if n.startswith("profile.")}
+    if profile:
+        shopper["profile"] = profile
+    request = {"shopper": shopper, "product": {"id": str(given["product_id"])}, "context": context}
+    return PricedRow(QuoteRequest.model_validate(request), to_minor(str(given["price"]), currency))
+
+
+def _number(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    return int(number) if number.is_integer() else number
+
+
+def _cells(answer: Scores | Refusal | str) -> dict[str, Any]:
+    if isinstance(answer, Scores):
+        found: dict[str, Any] = {"problem": ""}
+        for name in SCORES:
+            interval: Interval = getattr(answer, name)
+            found |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        return found
+    return {"problem": answer if isinstance(answer, str) else answer.detail}

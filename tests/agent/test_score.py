@@ -14,13 +14,8 @@ from agent.api.schemas import QuoteRequest
 from agent.asgi import open_everything
 from agent.cli import app as commands
 from agent.decision import Decision, Scores
-from agent.importing import RawRow
-from agent.offers import OfferScorer
 from agent.pricing import Service
 from agent.score import PricedRow
-from agent.settings import Settings
-from agent.store.rows import chunks
-from models.errors import RegistryError
 from tests.prepared import World
 
 KEY = "bootstrap-key-for-tests"
@@ -94,38 +89,3 @@ def test_the_command_gives_the_numbers_of_http(own: World, tmp_path: Path) -> No
         for name in NAMES:
             for end, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
                 assert float(row[f"{name}{suffix}"]) == pytest.approx(candidate["scores"][name][end], rel=1e-5)
-
-
-def offers(own: World) -> list[RawRow]:
-    pairs = [(shopper, product) for shopper in (own.shopper, "nobody") for product in (own.bought, own.never_bought)]
-    rows = [
-        {"shopper_id": s, "product_id": p, "price": price, "at": at}
-        for s, p in pairs
-        for price in ("1.99", "2.49")
-        for at in MOMENTS
-    ]
-    return [RawRow(line, cells) for line, cells in enumerate([*rows, {"product_id": own.bought}, rows[0]], 2)]
-
-
-@pytest.mark.slow  # two processes open store and models
-def test_two_processes_give_the_numbers_of_one_in_the_files_order(own: World) -> None:
-    batches = list(chunks(offers(own), 5))
-    with OfferScorer(own.settings(), "USD") as here:
-        alone = [row for batch in here.score(batches) for row in batch]
-    with OfferScorer(own.settings(), "USD", workers=2) as apart:
-        both = [row for batch in apart.score(batches) for row in batch]
-    assert len(alone) == len(both) == 26
-    assert [row["problem"] for row in both][-2:] == ["missing price", ""]
-    for one, other in zip(alone, both, strict=True):
-        assert one.keys() == other.keys()
-        for name, value in one.items():
-            assert other[name] == (pytest.approx(value, rel=1e-5) if isinstance(value, float) else value)
-
-
-@pytest.mark.slow  # a process of its own imports everything
-def test_what_is_wrong_in_a_process_of_its_own_is_told_as_it_is(tmp_path: Path) -> None:
-    with (
-        OfferScorer(Settings(data_dir=tmp_path), "USD", workers=2) as apart,
-        pytest.raises(RegistryError, match="remedy"),
-    ):
-        list(apart.score([[RawRow(2, {"product_id": "1", "price": "1.00"})]]))
