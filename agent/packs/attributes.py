@@ -15,6 +15,7 @@ _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS: Final = re.compile(r"[\W_]+")
 _PERSON: Final = (
     "accents?|americans?|ancestry|background|boys?|buyers?|citizens?|clients?|community|couples?|customers?|descent|"
+    "doctors?|drivers?|engineers?|farmers?|lawyers?|managers?|nurses?|retirees?|teachers?|tourists?|travell?ers?|"
     "expats?|families|family|fathers?|females?|girls?|guys?|heritage|households?|husbands?|immigrants?|ladies|lady|males?|"
     "man|members?|men|mothers?|nationals?|origins?|parents?|passports?|people|persons?|residents?|roots|shoppers?|speakers?|"
     "students?|users?|veterans?|wife|wives|woman|women|workers?"
