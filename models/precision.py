@@ -8,11 +8,14 @@ from typing import Final
 
 import torch
 
+_PROCESSOR: Final = torch.device("cpu")
 _BFLOAT16: Final = ("avx512_bf16", "amx_bf16", "bf16")  # x86, x86 with tiles, ARM
 
 
-def fast_dtype() -> torch.dtype:
-    """bfloat16 where the processor has instructions for it, float32 elsewhere."""
+def fast_dtype(device: torch.device = _PROCESSOR) -> torch.dtype:
+    """bfloat16 on a GPU and where the processor has instructions for it, float32 elsewhere."""
+    if device.type == "cuda":
+        return torch.bfloat16
     capabilities = torch.cpu.get_capabilities()
     return torch.bfloat16 if any(capabilities.get(name) for name in _BFLOAT16) else torch.float32
 
@@ -23,6 +26,5 @@ def training_device() -> torch.device:
 
 
 def fast_autocast(device: torch.device) -> torch.autocast:
-    """Mixed precision: bfloat16 on a GPU, `fast_dtype` on the processor, where float32 means none."""
-    enabled = device.type == "cuda" or fast_dtype() is torch.bfloat16
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+    """Mixed precision in `fast_dtype`; does nothing where that is float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast_dtype(device) is torch.bfloat16)

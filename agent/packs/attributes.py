@@ -15,10 +15,10 @@ _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS: Final = re.compile(r"[\W_]+")
 _PERSON: Final = (
     "accents?|americans?|ancestry|background|boys?|buyers?|citizens?|clients?|community|couples?|customers?|descent|"
-    "doctors?|drivers?|engineers?|farmers?|lawyers?|managers?|nurses?|retirees?|teachers?|tourists?|travell?ers?|"
-    "expats?|families|family|fathers?|females?|girls?|guys?|heritage|households?|husbands?|immigrants?|ladies|lady|males?|"
-    "man|members?|men|mothers?|nationals?|origins?|parents?|passports?|people|persons?|residents?|roots|shoppers?|speakers?|"
-    "students?|users?|veterans?|wife|wives|woman|women|workers?"
+    "doctors?|drivers?|engineers?|expats?|families|family|farmers?|fathers?|females?|girls?|guys?|heritage|"
+    "households?|husbands?|immigrants?|ladies|lady|lawyers?|males?|man|managers?|members?|men|mothers?|nationals?|"
+    "nurses?|origins?|parents?|passports?|people|persons?|residents?|retirees?|roots|shoppers?|speakers?|students?|"
+    "teachers?|tourists?|travell?ers?|users?|veterans?|wife|wives|woman|women|workers?"
 )
 _SOMEBODY: Final = (
     r"i\s+am|i['\u2019]m|(?:he|she|customer|shopper|user|buyer|client)\s+is|they\s+are|we\s+are|^\s*is|identif\w+\s+as"

@@ -170,10 +170,11 @@ class DemoTraining:
         )
         prompts = [reading.render(lesson) for lesson in lessons]
         alone = numbers_of(lessons, prompts)
+        heard = alone.rows(torch.arange(min(len(alone), config.joint_situations)))
         beside = listen(
             net,
-            alone.rows(torch.arange(min(len(alone), config.joint_situations))),
-            [one.ids for one in tokenizer.encode_batch(prompts)],
+            heard,
+            [one.ids for one in tokenizer.encode_batch(prompts[: len(heard)])],
             lambda share: self._progress("strategist, what the language model says", share),
         )
         numbers = fit_numbers(

@@ -75,7 +75,7 @@ def train_encoder_delta(
 
 
 def _arguments(config: EncoderTrainingConfig, out: Path) -> SentenceTransformerTrainingArguments:
-    on_cpu = training_device().type == "cpu"
+    device = training_device()
     return SentenceTransformerTrainingArguments(
         output_dir=str(out / "trainer"),
         max_steps=config.steps,
@@ -83,8 +83,8 @@ def _arguments(config: EncoderTrainingConfig, out: Path) -> SentenceTransformerT
         learning_rate=config.learning_rate,
         warmup_steps=max(1, config.steps // 10),
         lr_scheduler_type="cosine",
-        bf16=not on_cpu or fast_dtype() is torch.bfloat16,
-        use_cpu=on_cpu,
+        bf16=fast_dtype(device) is torch.bfloat16,
+        use_cpu=device.type == "cpu",
         batch_sampler=BatchSamplers.NO_DUPLICATES,
         save_strategy="no",
         report_to=[],

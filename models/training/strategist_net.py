@@ -108,5 +108,6 @@ def save_delta(net: StrategistNet, config: StrategistTrainingConfig, path: Path)
     """Write LoRA matrices and strategy tokens in half precision."""
     tokens = {"strategy.embedding": net.embedding, "strategy.head": net.head}
     state = stored(get_peft_model_state_dict(net.layers) | tokens)
+    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"scale": str(config.alpha / config.rank)} | {key: str(value) for key, value in asdict(config).items()}
     save_file(state, str(path), metadata=metadata)

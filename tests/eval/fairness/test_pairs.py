@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from agent.api.schemas import QuoteRequest
 from agent.cli import app
 from agent.decision import Decision
-from agent.packs import load_pack, protected_attributes
+from agent.packs import load_pack, may_mention, protected_attributes
 from agent.pricing import Service
 from agent.refusal import Refusal
 from eval.fairness import run
@@ -101,3 +101,9 @@ def test_mentions_are_found_in_texts_written_by_hand() -> None:
     held_out = measure([one for one in labelled_texts() if one.held_out])
     assert held_out.recall >= 0.93, held_out.missed
     assert held_out.precision >= 0.63, held_out.wrongly
+
+
+def test_the_first_look_passes_over_no_text_in_which_an_attribute_is_found() -> None:
+    for one in labelled_texts():
+        if any(attribute.in_text(one.text) for attribute in protected_attributes().values()):
+            assert may_mention(one.text), one.text
