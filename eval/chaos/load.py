@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import httpx
 
+SHOPPERS: Final = "chaos-"
 _TIMEOUT_S: Final = 30.0
 _TYPES: Final = ("purchased", "declined")
 
@@ -135,6 +136,6 @@ class Load:
             quote = draw.choice(known)
             told = {"quote_id": quote.quote_id, "type": outcome_type(quote.quote_id)}
             return Asked("/v1/outcomes", f"outcome-{quote.quote_id}", told, quote.asked.about)
-        shopper = f"chaos-{uuid4().hex}"
+        shopper = f"{SHOPPERS}{uuid4().hex}"
         body = {"shopper": {"id": shopper}, "product": {"id": draw.choice(self._products)}}
         return Asked("/v1/quotes", f"quote-{shopper}", body, shopper)

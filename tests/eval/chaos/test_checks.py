@@ -11,7 +11,7 @@ from agent.store import Store
 from agent.store.engine import open_database
 from agent.tokens import TokenSigner
 from eval.chaos.checks import Findings, check_log, check_store, check_tokens
-from eval.chaos.load import AckedQuote, Asked, Journal
+from eval.chaos.load import SHOPPERS, AckedQuote, Asked, Journal
 from tests.agent.store.builders import decision, event, outcome
 
 
@@ -48,6 +48,8 @@ def test_a_lost_a_changed_and_a_doubled_quote_are_found(store: Store) -> None:
     assert "is lost" in found(store, acked("b", "gone")).problems[0]
     assert "has 2 decisions" in found(store, acked("a", "d1")).problems[0]
     assert any("is lost" in problem for problem in found(store, acked("a", "d1", 1)).problems)
+    mine = [decision(id=name, shopper_id=f"{SHOPPERS}c") for name in ("d3", "d4")]
+    store.record_decisions(mine)
     assert found(store).repeated == 1
 
 
