@@ -5,6 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agent.decision import Rung
 from models.strategist import ProposalRequest, Strategist, Written
 from models.strategist_facts import StrategistFacts
@@ -13,11 +16,12 @@ from prompts import Prompt
 K: Final = 8
 _CHUNK: Final = 16
 _FIRST_MS: Final = 40.0
+_EACH: Final = 0.3
 _LEARN: Final = 0.2
 _SURPRISE: Final = 4.0
 _FORGET: Final = 0.9
 
-ClockMs = Callable[[], float]
+LeftMs = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +33,38 @@ class ModelProposals:
 
 
 class Pace:
-    """Expected milliseconds to answer one prompt.
+    """Expected milliseconds to answer a number of prompts together: what a call takes and what each prompt adds.
 
-    A moving mean in which one call counts for at most four times the mean, and which shrinks whenever it was the
-    reason not to call: a slow call keeps the model off for some quotes, never for good.
+    Learned by normalised least mean squares, in which one call counts for at most four times what was expected of it,
+    and shrunk whenever it was the reason not to call: a slow call keeps the model off for some quotes, never for good.
     """
 
     def __init__(self) -> None:
-        """Start from what two cores take."""
-        self.ms = _FIRST_MS
+        """Start from what two cores take: most of the time for the first prompt is the call's."""
+        self._ms = np.full(2, _FIRST_MS)
 
-    def took(self, ms: float) -> None:
-        """Learn from a call."""
-        self.ms += _LEARN * (min(ms, _SURPRISE * self.ms) - self.ms)
+    def expected(self, n: int) -> float:
+        """Milliseconds for `n` prompts in one call."""
+        return float(self._ms @ _parts(n))
+
+    def fits(self, left_ms: float, n: int) -> int:
+        """How many of `n` prompts one call can answer in the time left."""
+        return next((count for count in range(n, 0, -1) if self.expected(count) < left_ms), 0)
+
+    def took(self, n: int, ms: float) -> None:
+        """Learn from a call with `n` prompts."""
+        expected, parts = self.expected(n), _parts(n)
+        surprise = min(ms, _SURPRISE * expected) - expected
+        self._ms = np.maximum(self._ms + _LEARN * surprise * parts / (parts @ parts), 0.0)
 
     def held_off(self) -> None:
         """Forget a little, as nothing was learned."""
-        self.ms *= _FORGET
+        self._ms *= _FORGET
+
+
+def _parts(n: int) -> NDArray[np.float64]:
+    """What `n` prompts cost of a call's and of a prompt's own time, one prompt being 1 in all."""
+    return np.array([1 - _EACH, _EACH * n])
 
 
 def prompt_text(prompt: Prompt, facts: StrategistFacts) -> str:
@@ -76,19 +95,15 @@ class ModelProposer:
         """The rendered prompt and the levers and anchors of a situation."""
         return ProposalRequest(prompt_text(self.prompt, facts), facts.levers(), facts.anchors())
 
-    def propose(
-        self, facts: Sequence[StrategistFacts], left_ms: Sequence[float], clock_ms: ClockMs
-    ) -> list[ModelProposals]:
-        """Model, else cached, else nothing (numeric rung), by what each request's deadline leaves."""
+    def propose(self, facts: Sequence[StrategistFacts], left_ms: LeftMs) -> list[ModelProposals]:
+        """Model, else cached, else nothing (numeric rung), by the time left to the request that has the least.
+
+        Requests answered together wait for each other, so that none may take the time that another lacks.
+        """
         requests = [self.request(one) for one in facts]
-        answers: dict[ProposalRequest, tuple[Written, ...]] = {
-            request: self._known[request] for request in requests if request in self._known
-        }
-        wanted: dict[ProposalRequest, float] = {}
-        for request, left in zip(requests, left_ms, strict=True):
-            if request not in answers:
-                wanted[request] = max(left, wanted.get(request, 0.0))
-        fresh = self._generate(self._strategist, wanted, clock_ms) if self._strategist is not None else {}
+        answers = {request: self._known[request] for request in requests if request in self._known}
+        wanted = list(dict.fromkeys(request for request in requests if request not in answers))
+        fresh = self._generate(self._strategist, wanted, left_ms) if self._strategist is not None else {}
         rungs = []
         for request in requests:
             written = fresh.get(request) or answers.get(request) or ()
@@ -97,22 +112,16 @@ class ModelProposer:
         return rungs
 
     def _generate(
-        self, strategist: Strategist, wanted: dict[ProposalRequest, float], clock_ms: ClockMs
+        self, strategist: Strategist, wanted: Sequence[ProposalRequest], left_ms: LeftMs
     ) -> dict[ProposalRequest, tuple[Written, ...]]:
-        """Generate in small batches, tightest deadlines last, until the time of those left is up."""
+        """Generate in small batches, in the order of the requests, until the time is up."""
         fresh: dict[ProposalRequest, tuple[Written, ...]] = {}
-        start = clock_ms()
-        queue = sorted(wanted, key=lambda request: -wanted[request])
-        for first in range(0, len(queue), _CHUNK):
-            chunk = [
-                request
-                for request in queue[first : first + _CHUNK]
-                if wanted[request] - (clock_ms() - start) > self._pace.ms * min(_CHUNK, len(queue) - first)
-            ]
+        while len(fresh) < len(wanted):
+            chunk = wanted[len(fresh) : len(fresh) + _CHUNK]
+            left = left_ms()
+            chunk = chunk[: self._pace.fits(left, len(chunk))]
             if not chunk:
-                self._pace.held_off()
                 break
-            began = clock_ms()
             try:
                 written = strategist.propose(chunk, K)
             except RuntimeError as error:  # torch's, out of memory for one: no quote fails for want of a proposal
@@ -120,7 +129,9 @@ class ModelProposer:
                 break
             self.trouble = None
             fresh.update(zip(chunk, map(tuple, written), strict=True))
-            self._pace.took((clock_ms() - began) / len(chunk))
+            self._pace.took(len(chunk), left - left_ms())
+        if wanted and not fresh:
+            self._pace.held_off()
         self._known.update(fresh)
         while len(self._known) > self._capacity:
             self._known.popitem(last=False)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,7 @@ class Observation(Situation):
 
     Attributes:
         at: Wall-clock time of the decision.
+        arrived_s: When the request arrived, by `time.perf_counter`.
         merchant: What the merchant's rules in effect come to for this product.
         holds_reference: Why no personalised price may be made, None when one may. `killed` is the kill switch's
             reason when that is why.
@@ -137,6 +139,7 @@ class Observation(Situation):
     inputs_used: tuple[str, ...]
     inputs_ignored: tuple[IgnoredInput, ...]
     deadline_ms: int
+    arrived_s: float
     request: QuoteRequest
     last_price_minor: int | None = None
     killed: str | None = None
@@ -151,6 +154,10 @@ class Observation(Situation):
         if live is None or self.opted_out or self.holds_reference is not None or live.currency != self.currency:
             return None
         return live.price_minor
+
+    def left_ms(self) -> float:
+        """Time until the deadline, negative when it has passed; what the request waited counts."""
+        return self.deadline_ms - (perf_counter() - self.arrived_s) * 1e3
 
     @property
     def explores(self) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from time import perf_counter
 from typing import Final
 
 from agent.api.schemas import Context, Personalisation, QuoteRequest, Shopper
@@ -46,6 +47,7 @@ class Observer:
             shown=past.shown(requests, now) if hold is None and rules.caps_spread else {},
             live=past.live(requests, now) if hold is None else {},
             now=now,
+            began_s=perf_counter(),
             killed=hold.reason if hold is not None else None,
             rules=rules,
         )
@@ -80,6 +82,7 @@ class Observer:
             inputs_used=tuple(_used(request, product, who, shared)),
             inputs_ignored=_ignored(request, who, shared),
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,
+            arrived_s=batch.began_s if request.arrived_s is None else request.arrived_s,
             request=_kept(request, who, shared, request.context.at or batch.now),
             # what somebody was quoted before is personal too
             last_price_minor=None if who.opted_out else batch.last_prices.get(pair),
@@ -104,6 +107,7 @@ class _Batch:
     shown: dict[ShopperProduct, Shown]
     live: Mapping[QuoteKey, Decision]
     now: datetime
+    began_s: float
     killed: str | None
     rules: MerchantRules
 

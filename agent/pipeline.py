@@ -81,7 +81,7 @@ class Pipeline:
         timer.done("retrieve")
 
         # 3 propose: the language model's strategies beside retrieved, numeric and reference ones
-        proposed = self.proposer.propose(seen, encoded, retrieved, situations, timer)
+        proposed = self.proposer.propose(seen, encoded, retrieved, situations)
         timer.done("propose")
 
         # 4 score: purchase probability, profit and satisfaction of every candidate, with intervals

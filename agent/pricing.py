@@ -182,7 +182,7 @@ class Service:
             now = self._parts.clock.now()
             quotes = self._parts.ranker.rank(request, now)
             if id_of is not None:
-                quotes = [quote.named(id_of(place)) for place, quote in enumerate(quotes)]
+                quotes = [quote.marked(id_of(place)) for place, quote in enumerate(quotes)]
             answers = self._parts.pipeline.quote(quotes, now) if quotes else []
         return [answer for answer in answers if isinstance(answer, Decision)]
 

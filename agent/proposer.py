@@ -25,7 +25,6 @@ from agent.proposals import (
 )
 from agent.retriever import Retrieved
 from agent.search import TRIED_MOVES, Search, grid
-from agent.timing import StepTimer
 from models.evaluator import Evaluator, Situations
 from models.monotone import N_DRAWS
 from models.strategist_facts import RESPONSE_MOVES
@@ -70,13 +69,12 @@ class Proposer:
         encoded: Encoded,
         retrieved: Retrieved,
         situations: Situations,
-        timer: StepTimer,
     ) -> list[Proposed]:
         """Candidates for each observation; those that hold the reference, or have no time left, get that alone."""
         if not observations:
             return []
         open_rows = [row for row, o in enumerate(observations) if o.holds_reference is None]
-        timely = [row for row in open_rows if observations[row].deadline_ms - timer.elapsed_ms > _NUMERIC_MS]
+        timely = [row for row in open_rows if observations[row].left_ms() > _NUMERIC_MS]
         answers = [self._held(o) for o in observations]
         if not timely:
             return answers
@@ -94,8 +92,8 @@ class Proposer:
             )
             for row in timely
         ]
-        left_ms = [observations[row].deadline_ms - timer.elapsed_ms for row in timely]
-        written = self._model.propose(facts, left_ms, lambda: timer.elapsed_ms)
+        first = min((observations[row] for row in timely), key=Observation.left_ms)
+        written = self._model.propose(facts, first.left_ms)
         explores = any(observations[row].explores for row in timely)
         drawn = self._evaluator.respond(situations, grid(TRIED_MOVES, len(observations))) if explores else None
         for row, known, model in zip(timely, facts, written, strict=True):

@@ -10,7 +10,6 @@ from agent.tracing import step_span
 class StepTimer:
     """Times consecutive steps of one batch, in milliseconds, each of them a span as well."""
 
-    _start: float = field(default_factory=perf_counter)
     _last: float = field(default_factory=perf_counter)
     steps_ms: dict[str, float] = field(default_factory=dict)
 
@@ -21,8 +20,3 @@ class StepTimer:
         ended_ns = time_ns()
         step_span(step, ended_ns - round((now - self._last) * 1e9), ended_ns)
         self._last = now
-
-    @property
-    def elapsed_ms(self) -> float:
-        """Since the batch began."""
-        return (perf_counter() - self._start) * 1e3

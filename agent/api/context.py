@@ -62,7 +62,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """One app's parts; `key` is the caller's, once it was checked."""
+    """One app's parts; `key` is the caller's, once it was checked, whose request arrived at `arrived_s`."""
 
     settings: Settings
     opened: Opened
@@ -72,6 +72,7 @@ class AppContext:
     limits: RateLimiter
     key: ApiKey | None = None
     attempt: Attempt | None = None
+    arrived_s: float | None = None
 
     @property
     def caller(self) -> str:
@@ -81,6 +82,10 @@ class AppContext:
     def id_of(self, place: int) -> str | None:
         """The id that the quote at a place of this request shall have, None where that is the service's to choose."""
         return self.attempt.id_of(place) if self.attempt is not None else None
+
+    def marked(self, quote: QuoteRequest, place: int) -> QuoteRequest:
+        """A quote of this request as the service takes it: with its id, and with the moment when it arrived."""
+        return quote.marked(self.id_of(place), self.arrived_s)
 
     async def made_before(self, places: int) -> dict[int, Decision]:
         """Decisions that an earlier try of this request recorded before it was cut off, by place."""

@@ -84,7 +84,7 @@ class QuoteController(Controller):
         async def work(value: Any, context: AppContext) -> QuoteAnswer:
             asked = validate(_QUOTE, value)
             before = await context.made_before(1)
-            priced = before[0] if before else await context.lane.ask(asked.named(context.id_of(0)))
+            priced = before[0] if before else await context.lane.ask(context.marked(asked, 0))
             if isinstance(priced, Refusal):
                 raise Problem(priced.status, priced.detail, priced.errors)
             context.metrics.quoted(priced)
@@ -103,7 +103,7 @@ class QuoteController(Controller):
             rows = batch_rows(value)
             before = await context.made_before(len(rows))
             asked = {
-                place: row.named(context.id_of(place))
+                place: context.marked(row, place)
                 for place, row in enumerate(rows)
                 if isinstance(row, QuoteRequest) and place not in before
             }

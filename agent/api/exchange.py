@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from math import ceil
+from time import perf_counter
 from typing import Any, Final
 
 from litestar import Request, Response
@@ -32,6 +33,7 @@ async def authorise(request: AnyRequest, scope: Scope) -> AppContext:
     Raises:
         Problem: 401 without a live key, 403 without the scope, 429 when the key is used too often.
     """
+    arrived_s = perf_counter()
     kind, _, text = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not text.strip():
         raise _unauthenticated("give an API key: Authorization: Bearer KEY")
@@ -48,7 +50,7 @@ async def authorise(request: AnyRequest, scope: Scope) -> AppContext:
         own = await tenants_of(request).lease(request, key.merchant)
     except MerchantError:
         raise _unauthenticated("the API key is unknown, expired or revoked") from None
-    return replace(own, key=key)
+    return replace(own, key=key, arrived_s=arrived_s)
 
 
 async def answer(request: AnyRequest, scope: Scope, work: Work) -> Response[bytes]:

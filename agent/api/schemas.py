@@ -183,16 +183,22 @@ class QuoteRequest(Strict):
     limits: Limits = Limits()
     deadline_ms: Annotated[int, Field(ge=1, le=60_000, strict=True)] | None = None
     _quote_id: str | None = PrivateAttr(default=None)
+    _arrived_s: float | None = PrivateAttr(default=None)
 
     @property
     def quote_id(self) -> str | None:
         """The id that the quote shall have, None where that is the service's to choose."""
         return self._quote_id
 
-    def named(self, quote_id: str | None) -> "QuoteRequest":
-        """The same request, whose quote shall have an id."""
+    @property
+    def arrived_s(self) -> float | None:
+        """When it arrived, by `time.perf_counter`; its deadline counts from then, from its batch's start without it."""
+        return self._arrived_s
+
+    def marked(self, quote_id: str | None, arrived_s: float | None = None) -> "QuoteRequest":
+        """The same request, with the id that its quote shall have and the moment when it arrived."""
         found = self.model_copy()
-        found._quote_id = quote_id
+        found._quote_id, found._arrived_s = quote_id, arrived_s
         return found
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,7 +43,11 @@ _MEMORY_EVERY_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class SoakReport:
-    """What a run found; `failed` names the promises that were not kept, `hour` whether it was as long as promised."""
+    """What a run found; `failed` names the promises that were not kept, `hour` whether it was as long as promised.
+
+    `worst_minute` is when the minute with the highest p99 began, in minutes from the start; `rungs` are the shares of
+    answers by rung of the deadline ladder, which says how far the service went down it to keep its deadline.
+    """
 
     minutes: float
     hour: bool
@@ -52,9 +57,12 @@ class SoakReport:
     errors: int
     p50_ms: float
     p99_ms: float
+    worst_minute: float
+    worst_minute_p99_ms: float
     memory_start_mib: float
     memory_end_mib: float
     memory_growth: float
+    rungs: dict[str, float]
     failed: list[str]
 
 
@@ -67,6 +75,7 @@ class _Shots:
         self.http = httpx.Client(base_url=url, headers=headers, timeout=60, limits=limits)
         self.latencies: list[tuple[float, float]] = []  # when it was due, how long the answer took from then
         self.errors = 0
+        self.rungs: Counter[str] = Counter()
         self._pairs = pairs
         self._sent = 0
         self._lock = threading.Lock()
@@ -81,12 +90,14 @@ class _Shots:
             answer = self.http.post("/v1/quotes", json={"shopper": {"id": shopper}, "product": {"id": product}})
             ok = answer.status_code == 200
             took = time.perf_counter() - due
+            quote = answer.json() if ok else {}
             if ok and number % 4 == 0:
-                told = {"quote_id": answer.json()["id"], "type": "declined" if number % 8 else "purchased"}
+                told = {"quote_id": quote["id"], "type": "declined" if number % 8 else "purchased"}
                 ok = self.http.post("/v1/outcomes", json=told).status_code == 200
         except httpx.HTTPError:
-            ok, took = False, time.perf_counter() - due
+            ok, took, quote = False, time.perf_counter() - due, {}
         with self._lock:
+            self.rungs.update([quote["rung"]] if quote else [])
             self.latencies.append((due, took))
             self.errors += not ok
 
@@ -130,8 +141,9 @@ def judge(
     """Figures, and which promises were not kept."""
     began, ended = memory[0][0], memory[-1][0]
     warm = began + _WARM_UP * (ended - began)
-    counted = [took for due, took in shots.latencies if due >= warm]
-    p50, p99 = (float(np.percentile(counted, q)) * 1e3 for q in (50, 99))
+    counted = [(due, took) for due, took in shots.latencies if due >= warm]
+    p50, p99 = (float(np.percentile([took for _, took in counted], q)) * 1e3 for q in (50, 99))
+    slowest, slowest_p99 = _worst_minute(counted)
     behind = [size for at, size in memory if at >= warm]
     tenth = max(1, len(behind) // 10)
     first, last = float(np.median(behind[:tenth])), float(np.median(behind[-tenth:]))
@@ -154,11 +166,24 @@ def judge(
         errors=shots.errors,
         p50_ms=round(p50, 1),
         p99_ms=round(p99, 1),
+        worst_minute=round((slowest - began) / 60, 1),
+        worst_minute_p99_ms=round(slowest_p99 * 1e3, 1),
         memory_start_mib=round(first / 2**20, 1),
         memory_end_mib=round(last / 2**20, 1),
         memory_growth=round(growth, 4),
+        rungs={rung: round(count / shots.rungs.total(), 4) for rung, count in shots.rungs.most_common()},
         failed=failed,
     )
+
+
+def _worst_minute(latencies: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """When the minute with the highest p99 began, and that p99 in seconds: one stall or a slow hour?"""
+    first = min(due for due, _ in latencies)
+    by_minute: dict[int, list[float]] = {}
+    for due, took in latencies:
+        by_minute.setdefault(int((due - first) // 60), []).append(took)
+    minute, p99 = max(((at, float(np.percentile(t, 99))) for at, t in by_minute.items()), key=lambda one: one[1])
+    return first + 60 * minute, p99
 
 
 def main() -> int:

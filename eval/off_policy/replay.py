@@ -23,7 +23,6 @@ from agent.prepare import DataFolder, load_active_evaluator
 from agent.scorer import Scorer
 from agent.settings import Settings
 from agent.store import Store
-from agent.timing import StepTimer
 from eval.off_policy.log import Log, LoggedQuote
 from eval.off_policy.sample import Floats
 from models.online import Lesson
@@ -76,7 +75,7 @@ class _Replay:
 
     def batch(self, quotes: Sequence[LoggedQuote]) -> Iterator[_Row]:
         """Steps 1-6 for quotes that came one after the other."""
-        pipeline, timer = self.pipeline, StepTimer()
+        pipeline = self.pipeline
         pairs = []
         for quote in quotes:
             request = quote.request.model_copy(update={"deadline_ms": _PATIENT_MS})
@@ -91,7 +90,7 @@ class _Replay:
         encoded = pipeline.observer.reader.encode(seen_all)
         retrieved = pipeline.retriever.retrieve(seen_all, encoded)
         situations = pipeline.scorer.join(seen_all, encoded, retrieved.evidence)
-        proposed = pipeline.proposer.propose(seen_all, encoded, retrieved, situations, timer)
+        proposed = pipeline.proposer.propose(seen_all, encoded, retrieved, situations)
         scored = pipeline.scorer.score(seen_all, situations, [one.proposals for one in proposed])
         guarded = pipeline.guard.apply(seen_all, pipeline.selector.select(seen_all, scored))
         lessons = pipeline.scorer.lessons(seen_all, situations, [quote.decision.price_minor for quote, _ in pairs])

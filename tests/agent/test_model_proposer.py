@@ -1,6 +1,7 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from agent.decision import Rung
@@ -18,20 +19,30 @@ class Slow(Strategist):
 
     def __init__(self, *took_ms: float) -> None:
         self.clock_ms = 0.0
-        self.calls = 0
+        self.calls = self.asked = 0
         self._took_ms = list(took_ms)
+
+    def ends_in(self, ms: float) -> Callable[[], float]:
+        """Time left until a moment so far away, by its own clock."""
+        end = self.clock_ms + ms
+        return lambda: end - self.clock_ms
 
     def propose(self, requests: Sequence[ProposalRequest], k: int = 8) -> list[list[Written]]:
         self.calls += 1
+        self.asked += len(requests)
         self.clock_ms += self._took_ms.pop(0) if len(self._took_ms) > 1 else self._took_ms[0]
         return [[Written(Strategy(Lever.HOLD, Anchor.REFERENCE, 0), 0.0)] for _ in requests]
+
+
+def situations(count: int) -> list[StrategistFacts]:
+    return [replace(FACTS, cost_ratio=0.3 + 0.01 * number) for number in range(count)]
 
 
 def rungs(model: Slow, quotes: int, left_ms: float) -> list[Rung]:
     """Rungs of quotes in different situations, one after another."""
     proposer = ModelProposer(model, load_prompt("strategist", 2))
-    asked = [replace(FACTS, cost_ratio=0.3 + 0.01 * number) for number in range(quotes)]
-    return [proposer.propose([facts], [left_ms], lambda: model.clock_ms)[0].rung for facts in asked]
+    asked = situations(quotes)
+    return [proposer.propose([facts], model.ends_in(left_ms))[0].rung for facts in asked]
 
 
 def test_one_slow_call_does_not_keep_later_quotes_off_the_model() -> None:
@@ -50,16 +61,29 @@ def test_a_model_that_is_always_too_slow_is_mostly_left_alone() -> None:
 def test_an_answer_known_from_before_comes_from_the_cache_without_a_call() -> None:
     model = Slow(20)
     proposer = ModelProposer(model, load_prompt("strategist", 2))
-    first, again = (proposer.propose([FACTS], [100.0], lambda: model.clock_ms)[0] for _ in range(2))
+    first, again = (proposer.propose([FACTS], model.ends_in(100))[0] for _ in range(2))
     assert (first.rung, again.rung, model.calls) == (Rung.MODEL, Rung.CACHED, 1)
     assert first.written == again.written
 
 
-def test_a_steady_pace_is_learned() -> None:
-    pace = Pace()
-    for _ in range(40):
-        pace.took(12.0)
-    assert pace.ms == pytest.approx(12.0, abs=0.1)
+def test_of_a_batch_as_many_are_written_as_the_time_allows() -> None:
+    model = Slow(110)
+    proposer = ModelProposer(model, load_prompt("strategist", 2))
+    found = [one.rung for one in proposer.propose(situations(16), model.ends_in(120))]
+    assert found == [Rung.MODEL] * model.asked + [Rung.NUMERIC] * (16 - model.asked)
+    assert 1 < model.asked < 16
+    assert model.calls == 1
+
+
+@pytest.mark.parametrize(("fixed", "each"), [(80.0, 30.0), (5.0, 20.0), (30.0, 0.5)])
+def test_a_steady_pace_is_learned_for_one_and_for_many(fixed: float, each: float) -> None:
+    pace, rng = Pace(), np.random.default_rng(3)
+    for n in rng.choice([1, 2, 4, 8, 16], 2_000):
+        pace.took(int(n), fixed + each * n)
+    for n in (1, 4, 16):
+        assert pace.expected(n) == pytest.approx(fixed + each * n, rel=0.05)
+    assert pace.fits(fixed + 4.5 * each, 16) == 4
+    assert pace.fits(fixed, 16) == 0
 
 
 def test_the_prompt_tells_the_price_response_cost_and_rival() -> None:

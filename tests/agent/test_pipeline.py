@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -148,6 +149,21 @@ def test_a_cheaper_competitor_and_deep_stock_bring_the_price_down(service: Servi
 def test_no_time_left_is_answered_at_the_reference_and_says_so(service: Service, world: World) -> None:
     decision = ask(service, shopper={"id": world.shopper}, product={"id": world.bought}, deadline_ms=1)
     assert (decision.rung, decision.price_minor) == (Rung.REFERENCE, decision.reference_minor)
+
+
+def test_a_deadline_counts_from_the_arrival(service: Service, world: World) -> None:
+    request = QuoteRequest.model_validate(
+        {"shopper": {"id": world.shopper}, "product": {"id": world.bought}, "deadline_ms": 20_000}
+    )
+    now = time.perf_counter()
+    rungs = [
+        decision.rung
+        for marked in (request, request.marked(None, now), request.marked(None, now - 20))
+        for decision in service.quote([marked])
+        if isinstance(decision, Decision)
+    ]
+    assert rungs[0] is not Rung.REFERENCE
+    assert rungs[1:] == [Rung.CACHED, Rung.REFERENCE]
 
 
 def test_the_second_of_two_equal_requests_comes_from_the_cache(service: Service, world: World) -> None:

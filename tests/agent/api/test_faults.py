@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,10 +18,14 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from agent.api.app import create_app
+from agent.api.schemas import QuoteRequest
 from agent.asgi import open_everything
 from agent.backup import restore, save_backup
 from agent.clock import SystemClock
+from agent.decision import Decision
 from agent.prepare import DataFolder
+from agent.pricing import Service
+from agent.refusal import Refusal
 from agent.store import Store
 from models.errors import RegistryError
 from models.registry import Kind, Registry
@@ -155,6 +160,26 @@ def test_with_less_time_than_the_model_takes_the_quote_comes_from_a_lower_rung(o
     with serving(own) as client:
         assert rung(client, own, deadline_ms=1) == "reference"
         assert rung(client, own) in ("model", "cached")
+
+
+@pytest.mark.parametrize("path", ["/v1/quotes", "/v1/quotes/batch"])
+def test_the_time_that_a_request_waits_is_taken_from_its_deadline(
+    own: World, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    quote = Service.quote
+
+    def late(service: Service, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
+        time.sleep(0.4)
+        return quote(service, requests)
+
+    monkeypatch.setattr(Service, "quote", late)
+    with serving(own) as client:
+        for deadline_ms, rungs in ((400, {"reference"}), (30_000, {"model", "cached"})):
+            asked = {"shopper": {"id": own.shopper}, "product": {"id": own.bought}, "deadline_ms": deadline_ms}
+            body = asked if path == "/v1/quotes" else {"quotes": [asked]}
+            answer = client.post(path, json=body).json()
+            found = answer if path == "/v1/quotes" else answer["results"][0]["quote"]
+            assert found["rung"] in rungs
 
 
 def damage(path: Path) -> None:

@@ -33,3 +33,11 @@ def test_a_broken_promise_is_named(broken: dict[str, float], promise: str) -> No
 
 def test_the_warm_up_counts_for_nothing_but_errors() -> None:
     assert report(slow=5.0, early=True).failed == []
+
+
+def test_the_worst_minute_is_told() -> None:
+    shots = _Shots("http://127.0.0.1:9", "key", [("s", "p")])
+    shots.http.close()
+    shots.latencies = [(float(n), 0.9 if 580 <= n < 640 else 0.1) for n in range(1_000)]
+    found = judge(shots, [(float(n), 1e9) for n in range(1_000)], 60.0, (10.0, 7.0))
+    assert (found.worst_minute, found.worst_minute_p99_ms) == (9.7, 900.0)
