@@ -17,6 +17,7 @@ K: Final = 8
 _CHUNK: Final = 16
 _FIRST_MS: Final = 40.0
 _EACH: Final = 0.3
+_SHARE: Final = 0.5
 _LEARN: Final = 0.2
 _SURPRISE: Final = 4.0
 _FORGET: Final = 0.9
@@ -114,12 +115,15 @@ class ModelProposer:
     def _generate(
         self, strategist: Strategist, wanted: Sequence[ProposalRequest], left_ms: LeftMs
     ) -> dict[ProposalRequest, tuple[Written, ...]]:
-        """Generate in small batches, in the order of the requests, until the time is up."""
+        """Generate in small batches, in the order of the requests, as long as half of the time left is enough.
+
+        The other half is for the steps that follow, and for those who arrived meanwhile and have waited since.
+        """
         fresh: dict[ProposalRequest, tuple[Written, ...]] = {}
         while len(fresh) < len(wanted):
             chunk = wanted[len(fresh) : len(fresh) + _CHUNK]
             left = left_ms()
-            chunk = chunk[: self._pace.fits(left, len(chunk))]
+            chunk = chunk[: self._pace.fits(_SHARE * left, len(chunk))]
             if not chunk:
                 break
             try:

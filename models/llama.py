@@ -5,11 +5,17 @@ several continuations share the prompt's computation. Weights are read once from
 against transformers' `LlamaModel`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
+from torch.nn.functional import rms_norm, scaled_dot_product_attention, silu
+
+from models.matrix import Matrix, NumberFormat
+
+_EXACT: Final = NumberFormat(torch.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +62,24 @@ class BeamCache:
 class LlamaLayers:
     """Forward passes over the first layers."""
 
-    def __init__(self, tensors: dict[str, Tensor], shape: LlamaShape, *, wide_prompts: bool = False) -> None:
-        """Take tensors named as in transformers (`layers.0.self_attn.q_proj.weight`, ..., `norm.weight`).
-
-        `wide_prompts` reads prompts in f32 whatever the weights' type, one layer at a time: many rows of bfloat16 are
-        slow on a CPU without instructions for it, while the one row of a next token gains from reading half the bytes.
-        """
+    def __init__(self, tensors: Mapping[str, Tensor], shape: LlamaShape, form: NumberFormat = _EXACT) -> None:
+        """Take tensors named as in transformers (`layers.0.self_attn.q_proj.weight`, ..., `norm.weight`)."""
         self.shape = shape
-        self._wide_prompts = wide_prompts
+        self.form = form
         self._embedding = tensors["embed_tokens.weight"]
-        self._norm = tensors["norm.weight"]
-        self._layers = [_Layer.read(tensors, f"layers.{index}.", shape) for index in range(shape.n_layers)]
+        self._norm = tensors["norm.weight"].to(form.dtype)
+        self._layers = [_Layer.read(tensors, f"layers.{index}.", shape, form) for index in range(shape.n_layers)]
         exponents = torch.arange(0, shape.head_dim, 2, dtype=torch.float32) / shape.head_dim
         self._frequencies = shape.rope_theta**-exponents
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type of weights and activations."""
-        return self._embedding.dtype
+        """Type of states."""
+        return self.form.dtype
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Inputs `(..., width)` of tokens `(...)`."""
+        return self._embedding[ids].to(self.dtype)
 
     def prefill(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, PromptCache]:
         """Read right-padded prompts `(n, length)`; returns the last state of each `(n, width)` and the cache."""
@@ -85,17 +91,15 @@ class LlamaLayers:
         allowed = causal[None, None] & ~padding[:, None, None, :]
         allowed = allowed | torch.eye(length, dtype=torch.bool)  # a pad sees itself: no row is empty
         cache = PromptCache([], [], padding, lengths)
-        state = self._embedding[ids]  # (n, length, width)
-        state = state.float() if self._wide_prompts else state
-        for kept in self._layers:
-            layer = kept.wide() if self._wide_prompts else kept
+        state = self.embed(ids)  # (n, length, width)
+        for layer in self._layers:
             query, key, value = layer.project(state, self.shape)  # (n, heads, length, head_dim)
             query, key = _rotate(query, cos, sin), _rotate(key, cos, sin)
-            cache.keys.append(key.to(self.dtype))
-            cache.values.append(value.to(self.dtype))
+            cache.keys.append(key)
+            cache.values.append(value)
             mixed = scaled_dot_product_attention(query, key, value, attn_mask=allowed, enable_gqa=True)
             state = layer.finish(state, mixed.transpose(1, 2).reshape(n, length, -1))
-        last = state[torch.arange(n), lengths - 1].to(self.dtype)
+        last = state[torch.arange(n), lengths - 1]
         return rms_norm(last, (self.shape.width,), self._norm, self.shape.norm_eps), cache
 
     def step(self, inputs: Tensor, prompt: PromptCache, beams: BeamCache | None) -> tuple[Tensor, BeamCache]:
@@ -144,45 +148,36 @@ def _rotate(vectors: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class _Layer:
     """Weights of one decoder layer; projections are fused where they read the same input."""
 
-    qkv: Tensor
-    out: Tensor
-    gate_up: Tensor
-    down: Tensor
+    qkv: Matrix
+    out: Matrix
+    gate_up: Matrix
+    down: Matrix
     norm_in: Tensor
     norm_mid: Tensor
     eps: float
 
     @classmethod
-    def read(cls, tensors: dict[str, Tensor], prefix: str, shape: LlamaShape) -> "_Layer":
-        def weight(name: str) -> Tensor:
-            return tensors[f"{prefix}{name}.weight"]
+    def read(cls, tensors: Mapping[str, Tensor], prefix: str, shape: LlamaShape, form: NumberFormat) -> "_Layer":
+        def matrix(*names: str) -> Matrix:
+            return Matrix(torch.cat([tensors[f"{prefix}{name}.weight"] for name in names]), form)
+
+        def norm(name: str) -> Tensor:
+            return tensors[f"{prefix}{name}.weight"].to(form.dtype)
 
         return cls(
-            qkv=torch.cat([weight(f"self_attn.{name}_proj") for name in ("q", "k", "v")]).contiguous(),
-            out=weight("self_attn.o_proj"),
-            gate_up=torch.cat([weight("mlp.gate_proj"), weight("mlp.up_proj")]).contiguous(),
-            down=weight("mlp.down_proj"),
-            norm_in=weight("input_layernorm"),
-            norm_mid=weight("post_attention_layernorm"),
+            qkv=matrix("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+            out=matrix("self_attn.o_proj"),
+            gate_up=matrix("mlp.gate_proj", "mlp.up_proj"),
+            down=matrix("mlp.down_proj"),
+            norm_in=norm("input_layernorm"),
+            norm_mid=norm("post_attention_layernorm"),
             eps=shape.norm_eps,
-        )
-
-    def wide(self) -> "_Layer":
-        """The same weights in f32."""
-        return _Layer(
-            qkv=self.qkv.float(),
-            out=self.out.float(),
-            gate_up=self.gate_up.float(),
-            down=self.down.float(),
-            norm_in=self.norm_in.float(),
-            norm_mid=self.norm_mid.float(),
-            eps=self.eps,
         )
 
     def _fused(self, state: Tensor, shape: LlamaShape) -> tuple[Tensor, Tensor, Tensor]:
         normed = rms_norm(state, (shape.width,), self.norm_in, self.eps)
         narrow = shape.n_kv_heads * shape.head_dim
-        query, key, value = torch.split(linear(normed, self.qkv), [shape.width, narrow, narrow], -1)
+        query, key, value = torch.split(self.qkv(normed), [shape.width, narrow, narrow], -1)
         heads = (*state.shape[:2], -1, shape.head_dim)
         return query.view(heads), key.reshape(heads), value.reshape(heads)
 
@@ -197,7 +192,7 @@ class _Layer:
 
     def finish(self, state: Tensor, mixed: Tensor) -> Tensor:
         """Output projection and the feed-forward block, both residual."""
-        state = state + linear(mixed, self.out)
+        state = state + self.out(mixed)
         normed = rms_norm(state, (state.shape[-1],), self.norm_mid, self.eps)
-        gate, up = linear(normed, self.gate_up).chunk(2, -1)
-        return state + linear(silu(gate) * up, self.down)
+        gate, up = self.gate_up(normed).chunk(2, -1)
+        return state + self.down(silu(gate) * up)

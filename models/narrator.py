@@ -20,6 +20,7 @@ from torch import Tensor
 
 from models.errors import ModelError
 from models.llama import BeamCache, LlamaLayers, PromptCache
+from models.matrix import Matrix, NumberFormat
 from models.strategist import SMOLLM2_SHAPE
 
 NARRATOR_SHAPE: Final = replace(SMOLLM2_SHAPE, n_layers=30)
@@ -87,10 +88,10 @@ class _Point:
 class Narrator:
     """Writes texts; one instance serves one thread at a time."""
 
-    def __init__(self, layers: LlamaLayers, embedding: Tensor, tokenizer: Tokenizer, version: str) -> None:
-        """Take the language model and its embedding `(vocabulary, width)`, which is also its head."""
+    def __init__(self, layers: LlamaLayers, head: Tensor, tokenizer: Tokenizer, version: str) -> None:
+        """Take the language model and its its head `(vocabulary, width)`."""
         self._layers = layers
-        self._embedding = embedding
+        self._head = Matrix(head, layers.form)
         self._tokenizer = tokenizer
         self._grammar = Grammar(tokenizer)
         self.version = version
@@ -129,7 +130,7 @@ class Narrator:
             token = self._next(state, written, references, generator)
             if token == self._grammar.end:
                 return _Point(written, state, beams, left, ended=True)
-            state, beams = self._layers.step(self._embedding[token][None, None], cache, beams)
+            state, beams = self._layers.step(self._layers.embed(torch.tensor([[token]])), cache, beams)
             piece = self._grammar.texts[token]
             written += piece
             if piece.rstrip().endswith(STOP):  # the grammar has no digits: a point ends a sentence
@@ -137,7 +138,7 @@ class Narrator:
         return _Point(written, state, beams, 0, ended=True)
 
     def _next(self, state: Tensor, written: str, references: Sequence[str], generator: torch.Generator | None) -> int:
-        logits = (state[0, 0] @ self._embedding.T).float()
+        logits = self._head(state[0])[0].float()
         logits = logits.masked_fill(~self._grammar.allowed(written, references), float("-inf"))
         if generator is None:
             return int(logits.argmax())
@@ -148,5 +149,5 @@ def load_narrator(folder: Path, version: str) -> Narrator:
     """Load the runtime folder that `models.narrator_export` writes."""
     tensors = load_file(str(folder / "narrator.safetensors"))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    layers = LlamaLayers(tensors, NARRATOR_SHAPE, wide_prompts=True)
+    layers = LlamaLayers(tensors, NARRATOR_SHAPE, NumberFormat.fast())
     return Narrator(layers, tensors["embed_tokens.weight"], tokenizer, version)

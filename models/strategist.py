@@ -21,7 +21,7 @@ from torch import Tensor
 
 from models.errors import RegistryError
 from models.llama import LlamaLayers, LlamaShape
-from models.precision import fast_dtype
+from models.matrix import NumberFormat
 from models.strategist_numbers import NumberReader, read_values
 from models.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, MOVES, Anchor, Lever, Rounding, Strategy
 
@@ -207,8 +207,7 @@ def load_strategist(folder: Path, version: str) -> Strategist:
     Raises:
         RegistryError: A tensor is missing or has another size than the grammar needs.
     """
-    stored = load_file(str(folder / "strategist.safetensors"))
-    tensors = {name: tensor.to(fast_dtype()) for name, tensor in stored.items()}
+    tensors = load_file(str(folder / "strategist.safetensors"))
     heads = {name: tensors.pop(f"strategy.{name}", torch.empty(0)) for name in ("embedding", "head")}
     if any(head.shape != (VOCABULARY, SMOLLM2_SHAPE.width) for head in heads.values()):
         raise RegistryError(
@@ -219,4 +218,4 @@ def load_strategist(folder: Path, version: str) -> Strategist:
     shape = replace(SMOLLM2_SHAPE, n_layers=n_layers)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     numbers = NumberReader.load(folder)
-    return Strategist(LlamaLayers(tensors, shape), heads, numbers, tokenizer, version)
+    return Strategist(LlamaLayers(tensors, shape, NumberFormat.fast()), heads, numbers, tokenizer, version)

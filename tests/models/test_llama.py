@@ -3,8 +3,12 @@ import torch
 from transformers import LlamaConfig, LlamaModel
 
 from models.llama import LlamaLayers, LlamaShape
+from models.matrix import Matrix, NumberFormat
 
 SHAPE = LlamaShape(width=48, n_layers=3, n_heads=6, n_kv_heads=2, intermediate=96, rope_theta=10_000.0, norm_eps=1e-5)
+needs_fbgemm = pytest.mark.skipif(
+    "fbgemm" not in torch.backends.quantized.supported_engines, reason="this processor has no packed float16 matrices"
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,21 +63,28 @@ def test_continued_beams_agree_with_reading_everything_at_once(reference: LlamaM
                 assert torch.allclose(state[row, slot], expected, atol=1e-5)
 
 
-def test_prompts_read_in_f32_keep_closer_to_the_truth_and_continue_in_the_weights_own_type(
-    reference: LlamaModel,
-) -> None:
-    narrow = {name: tensor.bfloat16() for name, tensor in reference.state_dict().items()}
-    ids = torch.randint(1, 200, (1, 24), generator=torch.Generator().manual_seed(4))
-    lengths = torch.tensor([24])
+@needs_fbgemm
+def test_packed_matrices_stay_closer_to_the_truth_than_bfloat16(reference: LlamaModel) -> None:
+    ids = torch.randint(1, 200, (2, 24), generator=torch.Generator().manual_seed(4))
+    lengths = torch.tensor([24, 17])
+    errors = {}
     with torch.inference_mode():
-        rounded = LlamaLayers({name: tensor.float() for name, tensor in narrow.items()}, SHAPE)
-        expected, _ = rounded.prefill(ids, lengths)
-        errors = {}
-        for wide in (False, True):
-            layers = LlamaLayers(narrow, SHAPE, wide_prompts=wide)
+        expected, _ = LlamaLayers(dict(reference.state_dict()), SHAPE).prefill(ids, lengths)
+        for form in (NumberFormat(torch.bfloat16), NumberFormat(torch.float32, packed=True)):
+            layers = LlamaLayers(dict(reference.state_dict()), SHAPE, form)
             state, cache = layers.prefill(ids, lengths)
-            errors[wide] = float((state.float() - expected).abs().max())
+            errors[form.packed] = float((state.float() - expected).abs().max())
             following, _ = layers.step(state[:, None], cache, None)
-            assert following.dtype is torch.bfloat16
-    assert errors[True] < 0.02
-    assert errors[True] <= errors[False]
+            assert following.dtype is form.dtype
+    assert 0 < errors[True] < min(0.01, errors[False])
+
+
+@needs_fbgemm
+@pytest.mark.parametrize("rows", [1, 7, 200])
+def test_a_packed_matrix_multiplies_by_its_weights_in_half_precision(rows: int) -> None:
+    generator = torch.Generator().manual_seed(rows)
+    weight, inputs = torch.randn(96, 40, generator=generator), torch.randn(rows, 2, 40, generator=generator)
+    packed = Matrix(weight, NumberFormat(torch.float32, packed=True))(inputs)
+    assert packed.shape == (rows, 2, 96)
+    assert torch.allclose(packed, inputs @ weight.half().float().T, atol=1e-4)
+    assert torch.equal(Matrix(weight, NumberFormat(torch.float32))(inputs), torch.nn.functional.linear(inputs, weight))

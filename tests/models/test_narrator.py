@@ -4,6 +4,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models
 
+from models.matrix import NumberFormat
 from models.narrator import END, MAX_TOKENS, RETRIES, STOP, Grammar, Narrator
 
 WORDS = [
@@ -72,6 +73,10 @@ class RandomLayers:
 
     def __init__(self) -> None:
         self.generator = torch.Generator().manual_seed(3)
+        self.form = NumberFormat(torch.float32)
+
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(*ids.shape, 8)
 
     def prefill(self, ids: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, None]:
         return torch.randn(1, 8, generator=self.generator), None
