@@ -5,21 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from pydantic import JsonValue
-from sqlalchemy import (
-    ColumnElement,
-    Float,
-    Select,
-    Text,
-    bindparam,
-    cast,
-    column,
-    func,
-    insert,
-    null,
-    select,
-    tuple_,
-    values,
-)
+from sqlalchemy import Float, bindparam, cast, func, insert, select
 
 from agent.decision import Decision
 from agent.records import AppliedPrice
@@ -44,6 +30,22 @@ _OFFERS: Final = select(DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal).
     DECISIONS.c.id.in_(bindparam("ids", expanding=True))
 )
 _STORED: Final = select(DECISIONS.c.id).where(DECISIONS.c.id.in_(bindparam("ids", expanding=True)))
+_EARLIER: Final = DECISIONS.c.at < bindparam("before")
+_THEIRS: Final = DECISIONS.c.shopper_id == bindparam("shopper_id")
+_OF_PRODUCT: Final = DECISIONS.c.product_id == bindparam("product_id")
+_PRICE: Final = cast(DECISIONS.c.price_minor, Float)
+_SHOWN: Final = select(func.count(), func.avg(_PRICE), func.avg(_PRICE * _PRICE)).where(
+    _THEIRS, _OF_PRODUCT, DECISIONS.c.at >= bindparam("since")
+)
+_SHOWN_BEFORE: Final = _SHOWN.where(_EARLIER)
+_LATEST: Final = {  # by whether the shopper is known, and whether a time is given
+    (known, bounded): select(DECISIONS.c.price_minor)
+    .where(_THEIRS if known else DECISIONS.c.shopper_id.is_(None), _OF_PRODUCT, *([_EARLIER] if bounded else []))
+    .order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc())
+    .limit(1)
+    for known in (False, True)
+    for bounded in (False, True)
+}
 _COLUMNS: Final = tuple(c.name for c in DECISIONS.columns if c.name not in ("lever", "body", "personal"))
 
 
@@ -116,37 +118,39 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
         self, pairs: Iterable[ShopperProduct], since: datetime, before: datetime | None = None
     ) -> dict[ShopperProduct, Shown]:
         """What known shoppers were shown for products in a time; pairs without a decision are left out."""
-        price = cast(DECISIONS.c.price_minor, Float)
-        query = select(
-            DECISIONS.c.shopper_id, DECISIONS.c.product_id, func.count(), func.avg(price), func.avg(price * price)
-        ).group_by(DECISIONS.c.shopper_id, DECISIONS.c.product_id)
-        if before is not None:
-            query = query.where(DECISIONS.c.at < before)
+        query = _SHOWN if before is None else _SHOWN_BEFORE
         found: dict[ShopperProduct, Shown] = {}
         with self._db.read() as connection:
-            for chunk in chunks([pair for pair in dict.fromkeys(pairs) if pair[0] is not None], IN_LIMIT // 2):
-                among = tuple_(DECISIONS.c.shopper_id, DECISIONS.c.product_id).in_(chunk)
-                for row in connection.execute(query.where(among, DECISIONS.c.at >= since)):
-                    found[row[0], row[1]] = Shown(int(row[2]), float(row[3]), float(row[4]))
+            for shopper_id, product_id in dict.fromkeys(pair for pair in pairs if pair[0] is not None):
+                asked = {"shopper_id": shopper_id, "product_id": product_id, "since": since}
+                count, mean, square = connection.execute(query, asked | _bound(before)).one()
+                if count:
+                    found[shopper_id, product_id] = Shown(int(count), float(mean), float(square))
         return found
 
     def last_prices(
         self, pairs: Sequence[ShopperProduct], *, before: datetime | None = None
     ) -> dict[ShopperProduct, int]:
         """Price in minor units of each pair's latest decision, strictly before a time when one is given."""
-        known = [(shopper_id, product_id) for shopper_id, product_id in pairs if shopper_id is not None]
-        nobody = [product_id for shopper_id, product_id in pairs if shopper_id is None]
-        queries = [_last_prices_of_shoppers(chunk, before) for chunk in chunks(known, IN_LIMIT)]
-        queries += [_last_prices_of_nobody(chunk, before) for chunk in chunks(nobody, IN_LIMIT)]
+        found: dict[ShopperProduct, int] = {}
         with self._db.read() as connection:
-            rows = [row for query in queries for row in connection.execute(query)]
-        return {(row.shopper_id, row.product_id): row.price_minor for row in rows if row.price_minor is not None}
+            for shopper_id, product_id in dict.fromkeys(pairs):
+                query = _LATEST[shopper_id is not None, before is not None]
+                whose = {} if shopper_id is None else {"shopper_id": shopper_id}
+                price = connection.execute(query, whose | {"product_id": product_id} | _bound(before)).scalar()
+                if price is not None:
+                    found[shopper_id, product_id] = price
+        return found
 
 
 def _row(decision: Decision, request: Request | None) -> dict[str, Any]:
     row = {name: getattr(decision, name) for name in _COLUMNS}
     encoded = encode_decision(decision, request)
     return row | {"lever": decision.strategy.lever, "body": encoded.body, "personal": encoded.personal}
+
+
+def _bound(before: datetime | None) -> dict[str, datetime]:
+    return {} if before is None else {"before": before}
 
 
 def _open_to_all(decision: Decision) -> AppliedPrice | None:
@@ -161,25 +165,3 @@ def _open_to_all(decision: Decision) -> AppliedPrice | None:
 def decision_entry(decision_id: str, body: str, personal: str | None) -> Entry:
     """What the audit log keeps of a decision."""
     return Entry(AuditKind.DECISION, decision_id, body.encode(), None if personal is None else personal.encode())
-
-
-def _last_prices_of_shoppers(pairs: Sequence[tuple[str, str]], before: datetime | None) -> Select[Any]:
-    wanted = values(column("shopper_id", Text), column("product_id", Text), name="wanted").data(pairs).cte("wanted")
-    same = DECISIONS.c.shopper_id == wanted.c.shopper_id
-    latest = _latest_price(same & (DECISIONS.c.product_id == wanted.c.product_id), before)
-    return select(wanted.c.shopper_id, wanted.c.product_id, latest)
-
-
-def _last_prices_of_nobody(product_ids: Sequence[str], before: datetime | None) -> Select[Any]:
-    rows = [(product_id,) for product_id in product_ids]
-    wanted = values(column("product_id", Text), name="wanted").data(rows).cte("wanted")
-    nobodys = DECISIONS.c.shopper_id.is_(None) & (DECISIONS.c.product_id == wanted.c.product_id)
-    latest = _latest_price(nobodys, before)
-    return select(null().label("shopper_id"), wanted.c.product_id, latest)
-
-
-def _latest_price(condition: ColumnElement[bool], before: datetime | None) -> ColumnElement[int | None]:
-    if before is not None:
-        condition = condition & (DECISIONS.c.at < before)
-    query = select(DECISIONS.c.price_minor).where(condition).order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc())
-    return query.limit(1).scalar_subquery().label("price_minor")

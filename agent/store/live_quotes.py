@@ -5,19 +5,27 @@ at once with different prices the second finds the first's and is made again.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Row, Select, Text, column, delete, select, values
+from sqlalchemy import Connection, bindparam, delete, select
 
 from agent.decision import Decision
 from agent.store.codec import EncodedDecision, decode_decision
 from agent.store.engine import Database
-from agent.store.rows import IN_LIMIT, Repository, chunks
+from agent.store.rows import Repository
 from agent.store.tables import DECISIONS, LIVE_QUOTES
 
 _KEY: Final = ("shopper_id", "product_id", "quantity")
+# built once: a statement with its values in it is built and compiled anew for each quote, and holds cycles, which cost
+# pauses of a tenth of a second
+_ONE: Final = select(LIVE_QUOTES).where(*(LIVE_QUOTES.c[name] == bindparam(name) for name in _KEY))
+_LIVE: Final = (
+    select(DECISIONS.c.body, DECISIONS.c.personal)
+    .join_from(LIVE_QUOTES, DECISIONS, DECISIONS.c.id == LIVE_QUOTES.c.quote_id)
+    .where(*(LIVE_QUOTES.c[name] == bindparam(name) for name in _KEY), LIVE_QUOTES.c.valid_until > bindparam("now"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +57,10 @@ class LiveQuoteRepository(Repository):
         """The decisions whose prices stand at a moment."""
         found: dict[QuoteKey, Decision] = {}
         with self._db.read() as connection:
-            for part in chunks(keys, IN_LIMIT):
-                query = _rows(part).add_columns(DECISIONS.c.body, DECISIONS.c.personal)
-                query = query.join(DECISIONS, DECISIONS.c.id == LIVE_QUOTES.c.quote_id)
-                for row in connection.execute(query.where(LIVE_QUOTES.c.valid_until > now)):
-                    found[_key(row)] = decode_decision(EncodedDecision(row.body, row.personal))
+            for key in keys:
+                row = connection.execute(_LIVE, asdict(key) | {"now": now}).first()
+                if row is not None:
+                    found[key] = decode_decision(EncodedDecision(row.body, row.personal))
         return found
 
     def purge_live_quotes(self, before: datetime) -> int:
@@ -104,7 +111,8 @@ def forget(connection: Connection, pairs: Collection[tuple[str, str]]) -> None:
 
 
 def _standing(connection: Connection, keys: Sequence[QuoteKey]) -> dict[QuoteKey, dict[str, Any]]:
-    return {_key(row): dict(row._mapping) for part in chunks(keys, IN_LIMIT) for row in connection.execute(_rows(part))}
+    rows = {key: connection.execute(_ONE, asdict(key)).first() for key in keys}
+    return {key: dict(row._mapping) for key, row in rows.items() if row is not None}
 
 
 def _write(
@@ -120,15 +128,6 @@ def _write(
         connection.execute(statement, list(changed.values()))
 
 
-def _rows(keys: Sequence[QuoteKey]) -> Select[Any]:
-    wanted = values(
-        column("shopper_id", Text), column("product_id", Text), column("quantity", BigInteger), name="wanted"
-    ).data([(key.shopper_id, key.product_id, key.quantity) for key in keys])
-    cte = wanted.cte("wanted")
-    same = [LIVE_QUOTES.c[name] == cte.c[name] for name in _KEY]
-    return select(*LIVE_QUOTES.columns).join_from(LIVE_QUOTES, cte, same[0] & same[1] & same[2])
-
-
 def _row(decision: Decision) -> dict[str, Any]:
     names = (*_KEY, "price_minor", "currency", "valid_until")
     return {name: getattr(decision, name) for name in names} | {"quote_id": decision.id}
@@ -138,7 +137,3 @@ def _key_of(decision: Decision) -> QuoteKey | None:
     if decision.shopper_id is None or decision.product_id is None:
         return None
     return QuoteKey(decision.shopper_id, decision.product_id, decision.quantity)
-
-
-def _key(row: Row[Any]) -> QuoteKey:
-    return QuoteKey(row.shopper_id, row.product_id, row.quantity)
