@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     stable_prices: bool = True
     """Whether a shopper who asks again for a product and quantity gets the same price while the first quote lives."""
 
-    default_deadline_ms: int = Field(default=500, ge=1, le=60_000)
+    default_deadline_ms: int = Field(default=1_000, ge=1, le=60_000)
     """Deadline of a quote that brings none, counted from its arrival."""
 
     body_limit_bytes: int = Field(default=2 * 1024 * 1024, ge=1_024)

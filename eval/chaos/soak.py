@@ -1,9 +1,9 @@
 """`make soak`: an hour at 70 % of measured capacity: no errors, memory flat, p99 under four times p50.
 
 Capacity is measured first, with as many clients as the server batches, once the server has met the shoppers: measured
-before, it comes out lower than what the hour really has, and 70 % of it is little. Then requests arrive at 70 % of it, evenly, each
-at its time whatever became of those before (an open loop: a slow answer does not slow the load down, so that waiting
-shows). The first tenth warms up and counts for nothing but errors.
+before, it comes out lower than what the hour really has, and 70 % of it is little. Then requests arrive at 70 % of it,
+evenly, each at its time whatever became of those before (an open loop: a slow answer does not slow the load down, so
+that waiting shows). The first tenth warms up and counts for nothing but errors.
 
     python -m eval.chaos.soak --minutes 60
 """
