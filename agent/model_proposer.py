@@ -21,6 +21,7 @@ _SHARE: Final = 0.5
 _LEARN: Final = 0.2
 _SURPRISE: Final = 4.0
 _FORGET: Final = 0.9
+_LEAST_MS: Final = 4.0
 
 LeftMs = Callable[[], float]
 
@@ -59,8 +60,8 @@ class Pace:
         self._ms = np.maximum(self._ms + _LEARN * surprise * parts / (parts @ parts), 0.0)
 
     def held_off(self) -> None:
-        """Forget a little, as nothing was learned."""
-        self._ms *= _FORGET
+        """Forget a little, as nothing was learned, but never so much that it takes many calls to learn it again."""
+        self._ms = np.maximum(_FORGET * self._ms, np.minimum(self._ms, _LEAST_MS))
 
 
 def _parts(n: int) -> NDArray[np.float64]:
@@ -125,6 +126,8 @@ class ModelProposer:
             left = left_ms()
             chunk = chunk[: self._pace.fits(_SHARE * left, len(chunk))]
             if not chunk:
+                if not fresh:
+                    self._pace.held_off()
                 break
             try:
                 written = strategist.propose(chunk, K)
@@ -134,8 +137,6 @@ class ModelProposer:
             self.trouble = None
             fresh.update(zip(chunk, map(tuple, written), strict=True))
             self._pace.took(len(chunk), left - left_ms())
-        if wanted and not fresh:
-            self._pace.held_off()
         self._known.update(fresh)
         while len(self._known) > self._capacity:
             self._known.popitem(last=False)

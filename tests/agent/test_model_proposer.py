@@ -86,6 +86,15 @@ def test_a_steady_pace_is_learned_for_one_and_for_many(fixed: float, each: float
     assert pace.fits(fixed, 16) == 0
 
 
+def test_a_long_time_without_time_is_not_taken_for_a_fast_model() -> None:
+    pace = Pace()
+    for _ in range(500):
+        pace.held_off()
+    for _ in range(12):
+        pace.took(1, 60.0)
+    assert pace.fits(50.0, 1) == 0
+
+
 def test_the_prompt_tells_the_price_response_cost_and_rival() -> None:
     text = prompt_text(load_prompt("strategist", 2), FACTS)
     assert "cost 50 percent" in text
