@@ -1,5 +1,6 @@
 """One live price for a shopper, product and quantity, on both databases."""
 
+import gc
 import subprocess
 import sys
 from datetime import timedelta
@@ -86,3 +87,23 @@ def test_of_processes_that_quote_at_once_one_price_stands(store_url: str) -> Non
     assert sum(row.count("0") for row in late) == 20, "one winner for each shopper"
     with Store.open(store_url) as store:
         assert len(list(store.logged())) == 20
+
+
+def test_what_every_quote_looks_up_leaves_nothing_to_the_collector(store: Store) -> None:
+    """Statements that are built for a call hold cycles: some hundred objects each, and a pause when they are found."""
+
+    def look() -> None:
+        store.live_quotes([KEY, QuoteKey("s2", "p1", 1)], AT)
+        store.last_prices([("s1", "p1"), (None, "p1")])
+        store.prices_shown([("s1", "p1")], AT)
+
+    store.record_decisions([decision()], claims=[HOLD])
+    look()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            look()
+        assert gc.collect() < 200
+    finally:
+        gc.enable()
