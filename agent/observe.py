@@ -41,13 +41,14 @@ class Observer:
 
     def observe(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Observation | Refusal]:
         """One observation a request, or why it cannot be priced."""
+        began_s = perf_counter()
         hold, rules, past = self._defaults.kill_switch.state(), self._defaults.rules(now), self._defaults.past
         batch = _Batch(
             last_prices=past.last_prices(requests, now) if hold is None and rules.limits_change else {},
             shown=past.shown(requests, now) if hold is None and rules.caps_spread else {},
             live=past.live(requests, now) if hold is None else {},
             now=now,
-            began_s=perf_counter(),
+            began_s=began_s,
             killed=hold.reason if hold is not None else None,
             rules=rules,
         )

@@ -89,7 +89,7 @@ class Narrator:
     """Writes texts; one instance serves one thread at a time."""
 
     def __init__(self, layers: LlamaLayers, head: Tensor, tokenizer: Tokenizer, version: str) -> None:
-        """Take the language model and its its head `(vocabulary, width)`."""
+        """Take the language model and its head `(vocabulary, width)`."""
         self._layers = layers
         self._head = Matrix(head, layers.form)
         self._tokenizer = tokenizer

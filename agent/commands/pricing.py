@@ -71,7 +71,6 @@ def score(
     started = perf_counter()
     total = sum(1 for _ in read_rows(file))
     rows = bad = 0
-    columns: list[str] = []
     try:
         with out.open("w", newline="", encoding="utf-8") as handle, progress_bar(quiet=json) as progress:
             writer: csv.DictWriter[str] | None = None

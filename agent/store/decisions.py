@@ -1,7 +1,7 @@
 """Decisions: append only, durable before anyone hears of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import JsonValue
@@ -30,22 +30,18 @@ _OFFERS: Final = select(DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal).
     DECISIONS.c.id.in_(bindparam("ids", expanding=True))
 )
 _STORED: Final = select(DECISIONS.c.id).where(DECISIONS.c.id.in_(bindparam("ids", expanding=True)))
-_EARLIER: Final = DECISIONS.c.at < bindparam("before")
+_ALL_TIME: Final = datetime.max.replace(tzinfo=UTC)
 _THEIRS: Final = DECISIONS.c.shopper_id == bindparam("shopper_id")
-_OF_PRODUCT: Final = DECISIONS.c.product_id == bindparam("product_id")
+_OF_PRODUCT: Final = (DECISIONS.c.product_id == bindparam("product_id")) & (DECISIONS.c.at < bindparam("before"))
 _PRICE: Final = cast(DECISIONS.c.price_minor, Float)
 _SHOWN: Final = select(func.count(), func.avg(_PRICE), func.avg(_PRICE * _PRICE)).where(
     _THEIRS, _OF_PRODUCT, DECISIONS.c.at >= bindparam("since")
 )
-_SHOWN_BEFORE: Final = _SHOWN.where(_EARLIER)
-_LATEST: Final = {  # by whether the shopper is known, and whether a time is given
-    (known, bounded): select(DECISIONS.c.price_minor)
-    .where(_THEIRS if known else DECISIONS.c.shopper_id.is_(None), _OF_PRODUCT, *([_EARLIER] if bounded else []))
-    .order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc())
-    .limit(1)
-    for known in (False, True)
-    for bounded in (False, True)
-}
+_LATEST: Final = (
+    select(DECISIONS.c.price_minor).where(_OF_PRODUCT).order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc()).limit(1)
+)
+_THEIR_LATEST: Final = _LATEST.where(_THEIRS)
+_NOBODYS_LATEST: Final = _LATEST.where(DECISIONS.c.shopper_id.is_(None))
 _COLUMNS: Final = tuple(c.name for c in DECISIONS.columns if c.name not in ("lever", "body", "personal"))
 
 
@@ -118,12 +114,12 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
         self, pairs: Iterable[ShopperProduct], since: datetime, before: datetime | None = None
     ) -> dict[ShopperProduct, Shown]:
         """What known shoppers were shown for products in a time; pairs without a decision are left out."""
-        query = _SHOWN if before is None else _SHOWN_BEFORE
+        span = {"since": since, "before": before or _ALL_TIME}
         found: dict[ShopperProduct, Shown] = {}
         with self._db.read() as connection:
             for shopper_id, product_id in dict.fromkeys(pair for pair in pairs if pair[0] is not None):
-                asked = {"shopper_id": shopper_id, "product_id": product_id, "since": since}
-                count, mean, square = connection.execute(query, asked | _bound(before)).one()
+                pair = {"shopper_id": shopper_id, "product_id": product_id}
+                count, mean, square = connection.execute(_SHOWN, pair | span).one()
                 if count:
                     found[shopper_id, product_id] = Shown(int(count), float(mean), float(square))
         return found
@@ -135,9 +131,11 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
         found: dict[ShopperProduct, int] = {}
         with self._db.read() as connection:
             for shopper_id, product_id in dict.fromkeys(pairs):
-                query = _LATEST[shopper_id is not None, before is not None]
-                whose = {} if shopper_id is None else {"shopper_id": shopper_id}
-                price = connection.execute(query, whose | {"product_id": product_id} | _bound(before)).scalar()
+                asked: dict[str, Any] = {"product_id": product_id, "before": before or _ALL_TIME}
+                if shopper_id is None:
+                    price = connection.execute(_NOBODYS_LATEST, asked).scalar()
+                else:
+                    price = connection.execute(_THEIR_LATEST, asked | {"shopper_id": shopper_id}).scalar()
                 if price is not None:
                     found[shopper_id, product_id] = price
         return found
@@ -147,10 +145,6 @@ def _row(decision: Decision, request: Request | None) -> dict[str, Any]:
     row = {name: getattr(decision, name) for name in _COLUMNS}
     encoded = encode_decision(decision, request)
     return row | {"lever": decision.strategy.lever, "body": encoded.body, "personal": encoded.personal}
-
-
-def _bound(before: datetime | None) -> dict[str, datetime]:
-    return {} if before is None else {"before": before}
 
 
 def _open_to_all(decision: Decision) -> AppliedPrice | None:

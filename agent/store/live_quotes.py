@@ -20,11 +20,13 @@ from agent.store.tables import DECISIONS, LIVE_QUOTES
 _KEY: Final = ("shopper_id", "product_id", "quantity")
 # built once: a statement with its values in it is built and compiled anew for each quote, and holds cycles, which cost
 # pauses of a tenth of a second
-_ONE: Final = select(LIVE_QUOTES).where(*(LIVE_QUOTES.c[name] == bindparam(name) for name in _KEY))
+_UNDER_KEY: Final = tuple(LIVE_QUOTES.c[name] == bindparam(name) for name in _KEY)
+_ONE: Final = select(LIVE_QUOTES).where(*_UNDER_KEY)
+_END: Final = delete(LIVE_QUOTES).where(*_UNDER_KEY)
 _LIVE: Final = (
     select(DECISIONS.c.body, DECISIONS.c.personal)
     .join_from(LIVE_QUOTES, DECISIONS, DECISIONS.c.id == LIVE_QUOTES.c.quote_id)
-    .where(*(LIVE_QUOTES.c[name] == bindparam(name) for name in _KEY), LIVE_QUOTES.c.valid_until > bindparam("now"))
+    .where(*_UNDER_KEY, LIVE_QUOTES.c.valid_until > bindparam("now"))
 )
 
 
@@ -118,9 +120,8 @@ def _standing(connection: Connection, keys: Sequence[QuoteKey]) -> dict[QuoteKey
 def _write(
     db: Database, connection: Connection, changed: Mapping[QuoteKey, dict[str, Any]], ended: Sequence[QuoteKey]
 ) -> None:
-    for key in ended:
-        mine = (LIVE_QUOTES.c.shopper_id == key.shopper_id) & (LIVE_QUOTES.c.product_id == key.product_id)
-        connection.execute(delete(LIVE_QUOTES).where(mine, LIVE_QUOTES.c.quantity == key.quantity))
+    if ended:
+        connection.execute(_END, [asdict(key) for key in ended])
     if changed:
         statement = db.insert(LIVE_QUOTES)
         fresh = {c.name: statement.excluded[c.name] for c in LIVE_QUOTES.columns if c.name not in _KEY}

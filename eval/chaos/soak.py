@@ -40,6 +40,7 @@ MAX_SPREAD: Final = 4.0
 _STATES_S: Final = 40.0
 _CAPACITY_S: Final = 20.0
 _WARM_UP: Final = 0.1
+_PAIRS: Final = 100_000
 _MEMORY_EVERY_S: Final = 2.0
 
 
@@ -99,7 +100,8 @@ class _Shots:
         except httpx.HTTPError:
             ok, took, quote = False, time.perf_counter() - due, {}
         with self._lock:
-            self.rungs.update([quote["rung"]] if quote else [])
+            if quote:
+                self.rungs[quote["rung"]] += 1
             self.latencies.append((due, took))
             self.errors += not ok
 
@@ -202,7 +204,8 @@ def main() -> int:
             products = [product.product_id for product in islice(store.iter_products(), 500)]
             shoppers = list(islice(store.shopper_ids(), 500))
         rng = np.random.default_rng(7)
-        pairs = [(str(rng.choice(shoppers)), str(rng.choice(products))) for _ in range(100_000)]
+        drawn = (rng.choice(shoppers, _PAIRS).tolist(), rng.choice(products, _PAIRS).tolist())
+        pairs = list(zip(*drawn, strict=True))
         key, port = secrets.token_urlsafe(24), free_port()
         url = f"http://127.0.0.1:{port}"
         server = CommandServer(settings.data_dir, port, {"PRICESMITH_BOOTSTRAP_KEY": key})
