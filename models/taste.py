@@ -69,9 +69,12 @@ class Taste:
             wanted[new] = text_states[new] @ self.text_wanted
         states = np.stack([buyer.state for buyer in buyers]) if buyers else np.zeros_like(wanted)
         near = np.zeros(len(rows), np.float32)
+        places_of: dict[int, list[int]] = {}  # a buyer's, who is asked about many products in one batch
         for place in np.flatnonzero(~new).tolist():
-            row = rows[place]
-            near[place] = self.near_weight[row] @ buyers[place].owned[self.near[row]]
+            places_of.setdefault(id(buyers[place]), []).append(place)
+        for places in places_of.values():
+            asked = rows[places]
+            near[places] = (self.near_weight[asked] * buyers[places[0]].owned[self.near[asked]]).sum(axis=1)
         return log_affinity((states * wanted).sum(axis=1) + near)
 
 

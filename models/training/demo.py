@@ -121,8 +121,11 @@ class DemoTraining:
         return meta
 
     def inputs(self, new_memory: NewMemory | None) -> DemoInputs:
-        """Everything the evaluator reads of the panel, made with the active encoder; kept for the next call."""
-        if self._inputs is None or self._inputs[0] is not new_memory:
+        """Everything the evaluator reads of the panel, made with the active encoder; kept for the next call.
+
+        Without a memory there may be evidence all the same, where an earlier call found it.
+        """
+        if self._inputs is None or new_memory not in (None, self._inputs[0]):
             states = self._active_states()
             panel = self._demo.panel
             folder = self._registry.folder(Kind.ENCODER, self._registry.active(Kind.ENCODER))
