@@ -1,5 +1,6 @@
 """Shops with stock enough: courses, loans, and a shop whose demand changes midway."""
 
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,7 +11,7 @@ START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 _EVERY: Final = timedelta(minutes=4)
 
 
-class Shop:
+class Shop(ABC):
     """Visits at a steady pace; a subclass says who comes."""
 
     name = ""
@@ -39,8 +40,8 @@ class Shop:
         """Stock does not matter."""
         return visit.cost
 
-    def _visit(self, at: datetime) -> Visit:
-        raise NotImplementedError
+    @abstractmethod
+    def _visit(self, at: datetime) -> Visit: ...
 
 
 class Courses(Shop):

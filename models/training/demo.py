@@ -123,7 +123,7 @@ class DemoTraining:
     def inputs(self, new_memory: NewMemory | None) -> DemoInputs:
         """Everything the evaluator reads of the panel, made with the active encoder; kept for the next call.
 
-        Without a memory there may be evidence all the same, where an earlier call found it.
+        Without a memory nothing is retrieved; all else is the same with any.
         """
         if self._inputs is None or new_memory not in (None, self._inputs[0]):
             states = self._active_states()
@@ -137,7 +137,8 @@ class DemoTraining:
                 base_rate=base_rate(panel, panel.week <= TRAIN_END),
             )
             self._inputs = (new_memory, join_inputs(self._demo, states, makers, self._progress))
-        return self._inputs[1]
+        found = self._inputs[1]
+        return found if new_memory is not None else found.without_evidence()
 
     def strategist(self, version: str, config: StrategistTrainingConfig, reading: Reading, work: Path) -> ModelMeta:
         """Teach the strategist on the active evaluator's responses; measure it on people and products it never met."""
@@ -222,7 +223,7 @@ class DemoTraining:
     def _invented(
         self, evaluator: Evaluator, rows: NDArray[np.int64], count: int, rng: np.random.Generator
     ) -> list[Situation]:
-        inputs, panel = self.inputs(None).without_evidence(), self._demo.panel
+        inputs, panel = self.inputs(None), self._demo.panel
         chosen = rng.choice(rows, min(count, len(rows)), replace=False)
         found: list[Situation] = []
         for part in np.array_split(chosen, 1 + len(chosen) // 4000):
