@@ -1,8 +1,9 @@
 """The first layers of a Llama-style language model, for short prompts and very short answers.
 
-A plain-torch forward with one key-value cache for a prompt and a small one for each continuation (beam), so that
-several continuations share the prompt's computation. Weights are read once from safetensors; tests hold the outputs
-against transformers' `LlamaModel`.
+A plain-torch forward pass over tokens that attend to what was read before and to each other as a mask says, so that a
+prompt, the next token of a text, and all branches of a tree of continuations at once are read by the same code (tree
+attention: Miao et al. 2023, SpecInfer). Weights are read once from safetensors; tests hold the outputs against
+transformers' `LlamaModel`.
 """
 
 from collections.abc import Mapping
@@ -36,27 +37,33 @@ class LlamaShape:
         return self.width // self.n_heads
 
 
-@dataclass(slots=True)
-class PromptCache:
-    """Keys and values of prompts, per layer `(n, kv_heads, length, head_dim)`; `padding` is True on pads."""
+class KeyValues:
+    """Keys and values of the tokens read so far, in place: `n` rows of up to `capacity` tokens each.
 
-    keys: list[Tensor]
-    values: list[Tensor]
-    padding: Tensor
-    lengths: Tensor  # (n,) true lengths
+    Attributes:
+        tensor: `(n_layers, 2, n, n_kv_heads, capacity, head_dim)`, keys first; zeros where nothing was read.
+        filled: Tokens read in every row, pads included; a lower number forgets those behind it.
+    """
+
+    def __init__(self, shape: LlamaShape, n: int, capacity: int, dtype: torch.dtype) -> None:
+        """Nothing read yet."""
+        self.tensor = torch.zeros(shape.n_layers, 2, n, shape.n_kv_heads, capacity, shape.head_dim, dtype=dtype)
+        self.filled = 0
 
 
-@dataclass(slots=True)
-class BeamCache:
-    """Keys and values of continuations, per layer `(n, beams, n_kv_heads, steps, head_dim)`."""
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where tokens to be read stand.
 
-    keys: list[Tensor]
-    values: list[Tensor]
+    Attributes:
+        positions: Place of each in its text, `(n, t)`.
+        allowed: Which of what was read before, and of these, each token sees, `(n, t, filled + t)`; each sees itself.
+        wanted: Which of these a state is asked of, `(n, wanted)`.
+    """
 
-    def select(self, beams: Tensor) -> "BeamCache":
-        """Keep beams `(n, kept)` by index."""
-        rows = torch.arange(len(beams))[:, None]
-        return BeamCache([key[rows, beams] for key in self.keys], [value[rows, beams] for value in self.values])
+    positions: Tensor
+    allowed: Tensor
+    wanted: Tensor
 
 
 class LlamaLayers:
@@ -81,61 +88,42 @@ class LlamaLayers:
         """Inputs `(..., width)` of tokens `(...)`."""
         return self._embedding[ids].to(self.dtype)
 
-    def prefill(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, PromptCache]:
-        """Read right-padded prompts `(n, length)`; returns the last state of each `(n, width)` and the cache."""
-        n, length = ids.shape
-        positions = torch.arange(length)
-        padding = positions[None] >= lengths[:, None]
-        cos, sin = self._rotation(positions)
-        causal = positions[None, :] <= positions[:, None]  # (length, length)
-        allowed = causal[None, None] & ~padding[:, None, None, :]
-        allowed = allowed | torch.eye(length, dtype=torch.bool)  # a pad sees itself: no row is empty
-        cache = PromptCache([], [], padding, lengths)
-        state = self.embed(ids)  # (n, length, width)
-        for layer in self._layers:
-            query, key, value = layer.project(state, self.shape)  # (n, heads, length, head_dim)
-            query, key = _rotate(query, cos, sin), _rotate(key, cos, sin)
-            cache.keys.append(key)
-            cache.values.append(value)
-            mixed = scaled_dot_product_attention(query, key, value, attn_mask=allowed, enable_gqa=True)
-            state = layer.finish(state, mixed.transpose(1, 2).reshape(n, length, -1))
-        last = state[torch.arange(n), lengths - 1]
-        return rms_norm(last, (self.shape.width,), self._norm, self.shape.norm_eps), cache
+    def empty(self, n: int, capacity: int) -> KeyValues:
+        """Room for `capacity` tokens in each of `n` rows."""
+        return KeyValues(self.shape, n, capacity, self.dtype)
 
-    def step(self, inputs: Tensor, prompt: PromptCache, beams: BeamCache | None) -> tuple[Tensor, BeamCache]:
-        """Read one more input `(n, beams, width)` a beam; returns states `(n, beams, width)` and the longer cache."""
-        n, count, _ = inputs.shape
-        done = 0 if beams is None else beams.keys[0].shape[3]
-        cos, sin = self._rotation(prompt.lengths + done)
-        cos, sin = cos[:, None, None, :], sin[:, None, None, :]  # over beams and heads
-        longer = BeamCache([], [])
-        state = inputs
-        groups = self.shape.n_heads // self.shape.n_kv_heads
-        blocked = prompt.padding[:, None, None, None, :]
-        for index, layer in enumerate(self._layers):
-            query, key, value = layer.project_one(state, self.shape)  # (n, beams, heads, head_dim)
-            query, key = _rotate(query, cos, sin), _rotate(key, cos, sin)
-            key, value = key.unsqueeze(3), value.unsqueeze(3)
-            if beams is not None:
-                key = torch.cat([beams.keys[index], key], 3)
-                value = torch.cat([beams.values[index], value], 3)
-            longer.keys.append(key)
-            longer.values.append(value)
-            grouped = query.view(n, count, self.shape.n_kv_heads, groups, self.shape.head_dim)
-            to_prompt = torch.einsum("nbkgd,nkld->nbkgl", grouped, prompt.keys[index])
-            to_beam = torch.einsum("nbkgd,nbksd->nbkgs", grouped, key)
-            scores = torch.cat([to_prompt.masked_fill(blocked, float("-inf")), to_beam], -1)
-            weights = torch.softmax(scores.float() * self.shape.head_dim**-0.5, -1).to(state.dtype)
-            length = to_prompt.shape[-1]
-            mixed = torch.einsum("nbkgl,nkld->nbkgd", weights[..., :length], prompt.values[index])
-            mixed = mixed + torch.einsum("nbkgs,nbksd->nbkgd", weights[..., length:], value)
-            state = layer.finish(state, mixed.reshape(n, count, -1))
-        return rms_norm(state, (self.shape.width,), self._norm, self.shape.norm_eps), longer
+    def read(self, inputs: Tensor, places: Places, memory: KeyValues) -> Tensor:
+        """Read `t` more tokens `(n, t, width)` in each row and remember them; returns states `(n, wanted, width)`."""
+        rows = torch.arange(len(inputs))[:, None]
+        shape, start, end = self.shape, memory.filled, memory.filled + inputs.shape[1]
+        cos, sin = self._rotation(places.positions)
+        state, allowed = inputs, places.allowed
+        for layer, (keys, values) in zip(self._layers, memory.tensor, strict=True):
+            query, key, values[:, :, start:end] = layer.project(state, shape)
+            query, keys[:, :, start:end] = _rotate(query, cos, sin), _rotate(key, cos, sin)
+            if layer is self._layers[-1]:  # the others have said what they have to say
+                query, state = query[rows, :, places.wanted].transpose(1, 2), state[rows, places.wanted]
+                allowed = allowed[rows, places.wanted]
+            state = layer.finish(state, _attend(query, keys[:, :, :end], values[:, :, :end], allowed))
+        memory.filled = end
+        return rms_norm(state, (shape.width,), self._norm, shape.norm_eps)
 
     def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        angles = positions.float()[:, None] * self._frequencies[None]  # (positions, head_dim / 2)
-        angles = torch.cat([angles, angles], -1)
+        angles = positions.float()[..., None] * self._frequencies  # (n, t, head_dim / 2)
+        angles = torch.cat([angles, angles], -1)[:, None]  # over heads
         return angles.cos().to(self.dtype), angles.sin().to(self.dtype)
+
+
+def _attend(query: Tensor, keys: Tensor, values: Tensor, allowed: Tensor) -> Tensor:
+    """What each token takes from those that it sees, heads joined, `(n, t, width)`.
+
+    Queries that share a key stand beside each other as if they were further tokens, so that no key is copied.
+    """
+    n, heads, t, head_dim = query.shape
+    groups = heads // keys.shape[1]
+    mask = allowed.repeat(1, groups, 1)[:, None]  # (n, 1, groups * t, filled)
+    mixed = scaled_dot_product_attention(query.reshape(n, -1, groups * t, head_dim), keys, values, attn_mask=mask)
+    return mixed.view(n, heads, t, head_dim).transpose(1, 2).reshape(n, t, -1)
 
 
 def _rotate(vectors: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -174,21 +162,14 @@ class _Layer:
             eps=shape.norm_eps,
         )
 
-    def _fused(self, state: Tensor, shape: LlamaShape) -> tuple[Tensor, Tensor, Tensor]:
+    def project(self, state: Tensor, shape: LlamaShape) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys, values `(n, heads, t, head_dim)`."""
         normed = rms_norm(state, (shape.width,), self.norm_in, self.eps)
         narrow = shape.n_kv_heads * shape.head_dim
         query, key, value = torch.split(self.qkv(normed), [shape.width, narrow, narrow], -1)
         heads = (*state.shape[:2], -1, shape.head_dim)
-        return query.view(heads), key.reshape(heads), value.reshape(heads)
-
-    def project(self, state: Tensor, shape: LlamaShape) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys, values of whole prompts, heads before positions."""
-        query, key, value = self._fused(state, shape)
-        return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
-
-    def project_one(self, state: Tensor, shape: LlamaShape) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys, values of one position a beam."""
-        return self._fused(state, shape)
+        query, key, value = (part.reshape(heads).transpose(1, 2) for part in (query, key, value))
+        return query, key, value
 
     def finish(self, state: Tensor, mixed: Tensor) -> Tensor:
         """Output projection and the feed-forward block, both residual."""

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from models.errors import ModelError
-from models.llama import BeamCache, LlamaLayers, PromptCache
+from models.llama import KeyValues, LlamaLayers, Places
 from models.matrix import Matrix, NumberFormat
 from models.strategist import SMOLLM2_SHAPE
 
@@ -76,11 +76,11 @@ class Grammar:
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """How far a text is: what is written, the state that says what comes next `(1, 1, width)`, tokens that are left."""
+    """How far a text is: what is written, the state that says what comes next `(width,)`, tokens read and left."""
 
     written: str
     state: Tensor
-    beams: BeamCache | None
+    read: int
     left: int
     ended: bool = False
 
@@ -106,13 +106,13 @@ class Narrator:
         """
         generator = torch.Generator().manual_seed(_SEED)
         with torch.inference_mode():
-            ids = torch.tensor([self._tokenizer.encode(prompt).ids])
-            state, cache = self._layers.prefill(ids, torch.tensor([ids.shape[1]]))
-        point = _Point("", state[:, None], None, limit)
+            ids = self._tokenizer.encode(prompt).ids
+            memory = self._layers.empty(1, len(ids) + limit)
+            point = _Point("", self._read(ids, memory), len(ids), limit)
         while not point.ended:
             for attempt in range(1 + RETRIES):
                 with torch.inference_mode():
-                    after = self._sentence(point, cache, references, generator if attempt else None)
+                    after = self._sentence(point, memory, references, generator if attempt else None)
                 sentence = after.written[len(point.written) :].strip()
                 if not sentence.endswith(STOP) or accepts(sentence):
                     break
@@ -122,23 +122,31 @@ class Narrator:
             point = after
 
     def _sentence(
-        self, point: _Point, cache: PromptCache, references: Sequence[str], generator: torch.Generator | None
+        self, point: _Point, memory: KeyValues, references: Sequence[str], generator: torch.Generator | None
     ) -> _Point:
         """From a point to the end of the sentence there, of the text, or of the tokens that are left."""
-        written, state, beams = point.written, point.state, point.beams
+        written, state = point.written, point.state
+        memory.filled = point.read  # what was read behind it belongs to a sentence that was refused
         for left in range(point.left - 1, -1, -1):
             token = self._next(state, written, references, generator)
             if token == self._grammar.end:
-                return _Point(written, state, beams, left, ended=True)
-            state, beams = self._layers.step(self._layers.embed(torch.tensor([[token]])), cache, beams)
+                return _Point(written, state, memory.filled, left, ended=True)
+            state = self._read([token], memory)
             piece = self._grammar.texts[token]
             written += piece
             if piece.rstrip().endswith(STOP):  # the grammar has no digits: a point ends a sentence
-                return _Point(written, state, beams, left, ended=left == 0)
-        return _Point(written, state, beams, 0, ended=True)
+                return _Point(written, state, memory.filled, left, ended=left == 0)
+        return _Point(written, state, memory.filled, 0, ended=True)
+
+    def _read(self, ids: Sequence[int], memory: KeyValues) -> Tensor:
+        """The state after further tokens, `(width,)`."""
+        positions = memory.filled + torch.arange(len(ids))
+        allowed = torch.arange(memory.filled + len(ids)) <= positions[:, None]
+        places = Places(positions[None], allowed[None], torch.tensor([[len(ids) - 1]]))
+        return self._layers.read(self._layers.embed(torch.tensor([ids])), places, memory)[0, 0]
 
     def _next(self, state: Tensor, written: str, references: Sequence[str], generator: torch.Generator | None) -> int:
-        logits = self._head(state[0])[0].float()
+        logits = self._head(state).float()
         logits = logits.masked_fill(~self._grammar.allowed(written, references), float("-inf"))
         if generator is None:
             return int(logits.argmax())

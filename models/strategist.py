@@ -1,7 +1,7 @@
 """The strategist: a small causal language model that writes candidate strategies under a grammar.
 
 A strategy is four tokens of an added vocabulary of 79: lever, anchor, move, rounding. Decoding is a deterministic
-beam search in which each step may only write tokens that `models.strategy` allows, so every output is valid. The
+search in which each step may only write tokens that `models.strategy` allows, so every output is valid. The
 eight candidates are distinct: each allowed lever gives its best move first, and further moves of the likeliest
 levers, at least `MOVE_GAP_PCT` apart, fill the rest. The prompt's numbers are also read as values, and
 what they say joins what the language model says (`models.strategist_numbers`).
@@ -23,21 +23,20 @@ from models.errors import RegistryError
 from models.llama import LlamaLayers, LlamaShape
 from models.matrix import NumberFormat
 from models.strategist_numbers import NumberReader, read_values
-from models.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, MOVES, Anchor, Lever, Rounding, Strategy
+from models.strategy import MOVES, Anchor, Lever, Rounding, Strategy
+from models.strategy_reader import StrategyReader
+from models.strategy_tokens import (
+    ANCHOR_SLOT,
+    ANCHORS,
+    LEVER_SLOT,
+    LEVERS,
+    MOVE_SLOT,
+    ROUNDING_SLOT,
+    ROUNDINGS,
+    VOCABULARY,
+)
+from models.strategy_tree import MOVE_MASKS, StrategyTree
 
-LEVERS: Final = tuple(Lever)
-ANCHORS: Final = tuple(Anchor)
-ROUNDINGS: Final = tuple(Rounding)
-LEVER_AT: Final = 0
-ANCHOR_AT: Final = LEVER_AT + len(LEVERS)
-MOVE_AT: Final = ANCHOR_AT + len(ANCHORS)
-ROUNDING_AT: Final = MOVE_AT + len(MOVES)
-VOCABULARY: Final = ROUNDING_AT + len(ROUNDINGS)  # 79 strategy tokens
-LEVER_SLOT: Final = slice(LEVER_AT, ANCHOR_AT)
-ANCHOR_SLOT: Final = slice(ANCHOR_AT, MOVE_AT)
-MOVE_SLOT: Final = slice(MOVE_AT, ROUNDING_AT)
-ROUNDING_SLOT: Final = slice(ROUNDING_AT, VOCABULARY)
-MAX_PROMPT_TOKENS: Final = 160
 MOVE_GAP_PCT: Final = 3
 SMOLLM2_SHAPE: Final = LlamaShape(
     width=576, n_layers=4, n_heads=9, n_kv_heads=3, intermediate=1536, rope_theta=100_000.0, norm_eps=1e-5
@@ -73,11 +72,9 @@ class Strategist:
         self, layers: LlamaLayers, heads: dict[str, Tensor], numbers: NumberReader, tokenizer: Tokenizer, version: str
     ) -> None:
         """Take the language model, `embedding` and `head` `(VOCABULARY, width)` of the strategy tokens, a tokenizer."""
-        self._layers = layers
-        self._embedding = heads["embedding"].to(layers.dtype)
+        self._reader = StrategyReader(layers, heads["embedding"], tokenizer)
         self._head = heads["head"].float()
         self._numbers = numbers
-        self._tokenizer = tokenizer
         self.version = version
         self._turn = Lock()
 
@@ -88,29 +85,21 @@ class Strategist:
 
     def _propose(self, requests: Sequence[ProposalRequest], k: int) -> list[list[Written]]:
         prompts = [request.prompt for request in requests]
-        values = read_values(prompts)
-        state, prompt = self._layers.prefill(*self._tokenize(prompts))
+        values, rows = read_values(prompts), torch.arange(len(requests))[:, None]
+        tree = StrategyTree.of([(request.levers, request.anchors) for request in requests])
+        read = self._reader.branches(prompts, tree, k)
         nothing = torch.full((len(requests), 1), -1)
-        lever_mask = torch.stack([_lever_mask(request) for request in requests])  # (n, levers)
         numbers = self._numbers(values, nothing, nothing)[:, 0]
-        lever_scores = self._shares(state, numbers, LEVER_SLOT, lever_mask)
-        n_beams = int(lever_mask.sum(1).max())
-        lever_score, lever = lever_scores.topk(n_beams, 1)  # (n, beams); barred levers carry -inf
-        states, cache = self._layers.step(self._embedding[LEVER_AT + lever], prompt, None)
-        anchor_mask = torch.stack([_anchor_masks(request) for request in requests])  # (n, levers, anchors)
-        anchor_mask = anchor_mask[torch.arange(len(requests))[:, None], lever]
-        numbers = self._numbers(values, lever, torch.full_like(lever, -1))
-        anchor = self._shares(states, numbers, ANCHOR_SLOT, anchor_mask).argmax(-1)
-        states, cache = self._layers.step(self._embedding[ANCHOR_AT + anchor], prompt, cache)
-        numbers = self._numbers(values, lever, anchor)
-        move_scores = self._shares(states, numbers, MOVE_SLOT, _MOVE_MASKS[lever])
-        joint = lever_score[..., None] + move_scores - move_scores.amax(-1, keepdim=True)  # (n, beams, moves)
-        beam, move, score = _choose(joint, k)
-        cache = cache.select(beam)
-        states, _ = self._layers.step(self._embedding[MOVE_AT + move], prompt, cache)
-        rounding = self._said(states, ROUNDING_SLOT).argmax(-1)
-        rows = torch.arange(len(requests))[:, None]
-        return _read(lever[rows, beam], anchor[rows, beam], move, rounding, score)
+        lever_scores = self._shares(read.prompt, numbers, LEVER_SLOT, tree.lever_mask)  # (n, LEVERS); barred: -inf
+        numbers = self._numbers(values, tree.lever, torch.full_like(tree.lever, -1))
+        anchor = self._shares(read.levers, numbers, ANCHOR_SLOT, tree.anchor_mask).argmax(-1)  # (n, levers)
+        pair = tree.pairs(anchor)
+        numbers = self._numbers(values, tree.lever, anchor)
+        move_scores = self._shares(read.pairs[rows, pair], numbers, MOVE_SLOT, MOVE_MASKS[tree.lever])
+        joint = lever_scores.gather(1, tree.lever)[..., None] + move_scores - move_scores.amax(-1, keepdim=True)
+        branch, move, score = _choose(joint, k)  # (n, k) each
+        rounding = self._said(self._reader.moves(read, branch, pair[rows, branch], move), ROUNDING_SLOT).argmax(-1)
+        return _read(tree.lever[rows, branch], anchor[rows, branch], move, rounding, score)
 
     def _said(self, states: Tensor, slot: slice) -> Tensor:
         """The language model's logits of one slot's tokens."""
@@ -120,43 +109,6 @@ class Strategist:
         """Log-probabilities of one slot's tokens, the numbers' say joined, barred ones at -inf."""
         logits = self._numbers.join(self._said(states, slot), numbers, slot)
         return torch.log_softmax(logits.masked_fill(~mask, float("-inf")), -1)
-
-    def _tokenize(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        rows = [encoding.ids[-MAX_PROMPT_TOKENS:] for encoding in self._tokenizer.encode_batch(list(prompts))]
-        lengths = torch.tensor([len(row) for row in rows])
-        ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
-        for index, row in enumerate(rows):
-            ids[index, : len(row)] = torch.tensor(row)
-        return ids, lengths
-
-
-def _lever_mask(request: ProposalRequest) -> Tensor:
-    mask = torch.zeros(len(LEVERS), dtype=torch.bool)
-    for index, lever in enumerate(LEVERS):
-        mask[index] = lever in request.levers and any(a in request.anchors for a in ALLOWED_ANCHORS[lever])
-    mask[LEVERS.index(Lever.HOLD)] = True
-    return mask
-
-
-def _anchor_masks(request: ProposalRequest) -> Tensor:
-    mask = torch.zeros(len(LEVERS), len(ANCHORS), dtype=torch.bool)
-    for row, lever in enumerate(LEVERS):
-        for column, anchor in enumerate(ANCHORS):
-            mask[row, column] = anchor in ALLOWED_ANCHORS[lever] and anchor in request.anchors
-        if not mask[row].any():  # barred levers score -inf already; keep their softmax defined
-            mask[row] = True
-    return mask
-
-
-def _move_masks() -> Tensor:
-    mask = torch.zeros(len(LEVERS), len(MOVES), dtype=torch.bool)
-    for row, lever in enumerate(LEVERS):
-        for column, move in enumerate(MOVES):
-            mask[row, column] = move in ALLOWED_MOVES[lever]
-    return mask
-
-
-_MOVE_MASKS: Final = _move_masks()
 
 
 def _choose(joint: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -17,7 +17,7 @@ from models.encoder_export import quiet
 from models.gguf_weights import read_layers
 from models.llama import LlamaShape
 from models.lora import stored
-from models.strategist import VOCABULARY
+from models.strategy_tokens import VOCABULARY
 from models.training.strategist_config import StrategistTrainingConfig
 
 _ADAPTED: Final = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

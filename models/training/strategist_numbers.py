@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.precision import fast_autocast, training_device
-from models.strategist import ANCHOR_SLOT, LEVER_SLOT, MOVE_SLOT
 from models.strategist_numbers import NumberReader, read_values
+from models.strategy_tokens import ANCHOR_SLOT, LEVER_SLOT, MOVE_SLOT
 from models.training.lessons import worth
 from models.training.situations import Situation
 from models.training.strategist import OnStep, Said, choice_loss, open_ways, pad, said_along, way_tokens

@@ -4,9 +4,11 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models
 
+from models.llama import KeyValues, LlamaShape, Places
 from models.matrix import NumberFormat
 from models.narrator import END, MAX_TOKENS, RETRIES, STOP, Grammar, Narrator
 
+SHAPE = LlamaShape(width=8, n_layers=1, n_heads=1, n_kv_heads=1, intermediate=8, rope_theta=1e4, norm_eps=1e-5)
 WORDS = [
     END,
     "The",
@@ -78,11 +80,13 @@ class RandomLayers:
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         return torch.zeros(*ids.shape, 8)
 
-    def prefill(self, ids: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return torch.randn(1, 8, generator=self.generator), None
+    def empty(self, n: int, capacity: int) -> KeyValues:
+        return KeyValues(SHAPE, n, capacity, torch.float32)
 
-    def step(self, inputs: torch.Tensor, prompt: None, beams: None) -> tuple[torch.Tensor, None]:
-        return torch.randn(1, 1, 8, generator=self.generator), None
+    def read(self, inputs: torch.Tensor, places: Places, memory: KeyValues) -> torch.Tensor:
+        memory.filled += inputs.shape[1]
+        assert memory.filled <= memory.tensor.shape[4]
+        return torch.randn(*places.wanted.shape, 8, generator=self.generator)
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from models.llama import LlamaLayers, LlamaShape
-from models.strategist import VOCABULARY, ProposalRequest, Strategist
+from models.strategist import ProposalRequest, Strategist
 from models.strategist_numbers import NumberReader
 from models.strategy import Anchor, Lever
+from models.strategy_tokens import VOCABULARY
 
 SHAPE = LlamaShape(width=24, n_layers=2, n_heads=4, n_kv_heads=2, intermediate=48, rope_theta=10_000.0, norm_eps=1e-5)
 WORDS = ["[UNK]", "cost", "stock", "deep", "none", "percent", "53", "+9", "rival", "elasticity", "strategy", ":"]
@@ -113,3 +114,16 @@ def test_the_best_comes_first() -> None:
     written = tiny(4).propose([ProposalRequest("stock deep", frozenset(Lever), frozenset(Anchor))])[0]
     key: Callable[[int], float] = lambda index: written[index].score  # noqa: E731
     assert all(key(index) >= key(index + 1) for index in range(len(written) - 1))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(_requests, min_size=1, max_size=6))
+def test_what_was_read_before_changes_no_strategy(requests: list[ProposalRequest]) -> None:
+    model = tiny(2)
+    for request in requests:
+        model.propose([request])
+    for request in requests:
+        longer = ProposalRequest(f"{request.prompt} cost 53 percent", request.levers, request.anchors)
+        fresh, again = tiny(2).propose([longer])[0], model.propose([longer])[0]
+        assert [item.strategy for item in again] == [item.strategy for item in fresh]
+        assert [item.score for item in again] == pytest.approx([item.score for item in fresh], abs=1e-4)

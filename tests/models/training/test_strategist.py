@@ -6,8 +6,8 @@ import torch
 from transformers import LlamaModel
 
 from models.llama import LlamaShape
-from models.strategist import ANCHOR_AT, LEVER_AT, MOVE_AT, VOCABULARY
 from models.strategy import MOVES, Anchor, Lever
+from models.strategy_tokens import ANCHOR_AT, LEVER_AT, MOVE_AT, VOCABULARY
 from models.training.lessons import lesson, worth
 from models.training.strategist import open_ways, pad, policy_loss, target_loss, way_tokens, written_tokens
 from models.training.strategist_config import StrategistTrainingConfig
