@@ -352,7 +352,7 @@ class Service:
 
     def _count(self, kept: Sequence[EventRecord]) -> None:
         """Let the next quote know what the store does."""
-        self._parts.shoppers.forget({event.shopper_id for event in kept})
+        self._parts.shoppers.refresh({event.shopper_id for event in kept})
         self._parts.catalogue.count([week for event in kept if (week := self._week(event)) is not None])
 
     def _on_behaviour_clock(self, event: EventRecord) -> EventRecord:

@@ -1,15 +1,15 @@
-"""Shopper histories, folded from the store when first asked for and forgotten when new events arrive."""
+"""Shopper histories, folded from the store when first asked for; new events are folded in when next asked for."""
 
 import math
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Final, Protocol
 
-from agent.records import EventRecord, EventType
+from agent.records import EventRecord
 from models.history import RECENT, Act, RecentItems, ShopperHistory, recent_items
 
 _ALL: Final = 1_000_000
@@ -19,9 +19,13 @@ class EventSource(Protocol):
     """The part of the store that histories are read from."""
 
     def shopper_events(
-        self, shopper_id: str, *, before: datetime | None = None, limit: int = 5000
+        self, shopper_id: str, *, before: datetime | None = None, limit: int = 5_000, sales: bool | None = None
     ) -> list[EventRecord]:
-        """The last `limit` events before a time, in time order."""
+        """The last `limit` events before a time, in time order; with `sales` purchases alone, or all but them."""
+        ...
+
+    def shopper_events_since(self, shopper_id: str, seq: int, limit: int = 5_000) -> list[tuple[int, EventRecord]]:
+        """The last `limit` of those numbered above `seq`, in time order, each with its number."""
         ...
 
 
@@ -53,19 +57,29 @@ def to_act(event: EventRecord, labels: ProductLabels) -> Act:
     )
 
 
-def fold(history: ShopperHistory, events: Iterable[EventRecord], labels_of: LabelsOf) -> ShopperHistory:
-    """Fold events, in time order, into a history; returns it."""
+def to_acts(events: Iterable[EventRecord], labels_of: LabelsOf) -> Iterator[Act]:
+    """Events, in time order, as the fold reads them."""
     for event in events:
         at_s = None if event.list_minor else event.at.timestamp()  # a list price makes the reference needless
         labels = labels_of(event.product_id, at_s) if event.product_id else ProductLabels()
-        history.observe(to_act(event, labels))
+        yield to_act(event, labels)
+
+
+def fold(history: ShopperHistory, events: Iterable[EventRecord], labels_of: LabelsOf) -> ShopperHistory:
+    """Fold events, in time order, into a history; returns it."""
+    for act in to_acts(events, labels_of):
+        history.observe(act)
     return history
 
 
 @dataclass(frozen=True, slots=True)
 class _Folded:
+    """A history, the time and the store's number of the last event in it, and whether the store may have more."""
+
     history: ShopperHistory
-    last_s: float
+    last_s: float = 0.0
+    seq: int = 0
+    stale: bool = False
 
 
 class ShopperBook:
@@ -87,10 +101,8 @@ class ShopperBook:
             changes = self._changes
             if known is not None:
                 self._known.move_to_end(shopper_id)
-        if known is None:
-            events = self._source.shopper_events(shopper_id)
-            history = fold(ShopperHistory(), events, self._labels_of)
-            known = _Folded(history, events[-1].at.timestamp() if events else 0.0)
+        if known is None or known.stale:
+            known = self._read(shopper_id, known)
             self._remember(shopper_id, known, changes)
         return known.history if known.last_s < before_s else None
 
@@ -103,24 +115,29 @@ class ShopperBook:
         return fold(history, events, self._labels_of)
 
     def recents(self, shopper_id: str, moments_s: Sequence[float]) -> list[RecentItems]:
-        """A shopper's latest items before each of several moments, from one read."""
-        if len(moments_s) == 1:
-            return [recent_items(Walk(self).history(shopper_id, moments_s[0]), moments_s[0])]
-        last = datetime.fromtimestamp(max(moments_s), UTC)
-        acts = [
-            to_act(event, ProductLabels())
-            for event in self._source.shopper_events(shopper_id, before=last, limit=_ALL)
-            if event.type is EventType.PURCHASE
+        """A shopper's latest items before each of several moments; of one moment no more is read than they are."""
+        last, limit = datetime.fromtimestamp(max(moments_s), UTC), RECENT if len(moments_s) == 1 else _ALL
+
+        def acts(*, sales: bool) -> list[Act]:
+            events = self._source.shopper_events(shopper_id, before=last, limit=limit, sales=sales)
+            return [to_act(event, ProductLabels()) for event in events]
+
+        bought, looked_at = acts(sales=True), acts(sales=False)
+        return [
+            recent_items(ShopperHistory(recent=_until(bought, moment), session=_until(looked_at, moment)), moment)
+            for moment in moments_s
         ]
-        times = [act.at_s for act in acts]
-        found = []
-        for moment in moments_s:
-            end = bisect_left(times, moment)
-            found.append(recent_items(ShopperHistory(recent=deque(acts[max(0, end - RECENT) : end])), moment))
-        return found
+
+    def refresh(self, shopper_ids: Iterable[str]) -> None:
+        """Look for new events of shoppers when they are next asked for."""
+        with self._lock:
+            self._changes += 1
+            for shopper_id in shopper_ids:
+                if (known := self._known.get(shopper_id)) is not None:
+                    self._known[shopper_id] = replace(known, stale=True)
 
     def forget(self, shopper_ids: Iterable[str]) -> None:
-        """Drop what is remembered of shoppers whose events changed."""
+        """Drop what is remembered of shoppers, some of whose events are gone."""
         with self._lock:
             self._changes += 1
             for shopper_id in shopper_ids:
@@ -136,8 +153,20 @@ class ShopperBook:
         """The history plus events that came with a request; the given history is left as it is."""
         if not events:
             return history
-        overlay = history.copy(deep=any(event.type is EventType.PURCHASE for event in events))
-        return fold(overlay, sorted(events, key=lambda event: event.at), self._labels_of)
+        ordered = sorted(events, key=lambda event: event.at)
+        return history.followed_by(list(to_acts(ordered, self._labels_of)))
+
+    def _read(self, shopper_id: str, known: _Folded | None) -> _Folded:
+        """What the store has beyond what is known; all of it where that is nothing, or events came out of order."""
+        if known is not None:
+            new = self._source.shopper_events_since(shopper_id, known.seq)
+            if not new or new[0][1].at.timestamp() >= known.last_s:
+                acts = list(to_acts((event for _, event in new), self._labels_of))
+                return _folded(known.history.followed_by(acts), new, known)
+        numbered = self._source.shopper_events_since(shopper_id, 0)
+        return _folded(
+            self.fold(ShopperHistory(), (event for _, event in numbered)), numbered, _Folded(ShopperHistory())
+        )
 
     def _remember(self, shopper_id: str, folded: _Folded, changes: int) -> None:
         with self._lock:
@@ -146,6 +175,19 @@ class ShopperBook:
             self._known[shopper_id] = folded
             while len(self._known) > self._capacity:
                 self._known.popitem(last=False)
+
+
+def _folded(history: ShopperHistory, new: Sequence[tuple[int, EventRecord]], before: _Folded) -> _Folded:
+    """A history that holds new events beside those `before`."""
+    if not new:
+        return _Folded(history, before.last_s, before.seq)
+    return _Folded(history, new[-1][1].at.timestamp(), max(number for number, _ in new))
+
+
+def _until(acts: Sequence[Act], moment_s: float) -> deque[Act]:
+    """The last of them, in time order, before a moment."""
+    end = bisect_left(acts, moment_s, key=lambda act: act.at_s)
+    return deque(acts[max(0, end - RECENT) : end])
 
 
 class Walk:

@@ -4,10 +4,11 @@ The same class serves training and quotes, so that a feature can only be made fr
 moment it is asked for. Counts decay exponentially; `DECAYS_S` are the time constants.
 """
 
-import copy
 import dataclasses
 import math
 from collections import deque
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -103,11 +104,24 @@ class ShopperHistory:
         """Whether anything was ever observed."""
         return bool(self.recent or self.session)
 
-    def copy(self, *, deep: bool) -> "ShopperHistory":
-        """A copy whose session can grow; with `deep`, purchases can be folded into it too."""
-        if deep:
-            return copy.deepcopy(self)
-        return dataclasses.replace(self, session=self.session.copy())
+    def followed_by(self, acts: Sequence[Act]) -> "ShopperHistory":
+        """This history and later events. It is left as it is; what the events do not touch is shared by both."""
+        later = dataclasses.replace(self, session=self.session.copy())
+        bought = [act for act in acts if act.type == "purchase"]
+        if bought:
+            later = dataclasses.replace(
+                later,
+                products=_unshared(self.products, {act.product for act in bought}),
+                categories=_unshared(self.categories, {act.category for act in bought}),
+                brands=_unshared(self.brands, {act.brand for act in bought}),
+                items=copy(self.items),
+                trips=copy(self.trips),
+                deals=copy(self.deals),
+                recent=self.recent.copy(),
+            )
+        for act in acts:
+            later.observe(act)
+        return later
 
     def observe(self, act: Act) -> None:
         """Fold one event in."""
@@ -150,6 +164,10 @@ class ShopperHistory:
         if at_s - tally.last_s > 12 * WEEK_S or tally.due(at_s) >= 3.0:
             return "lapsed"
         return "regular" if tally.times >= 4 else "occasional"
+
+
+def _unshared(tallies: dict[str, Tally], changing: set[str]) -> dict[str, Tally]:
+    return tallies | {key: copy(tallies[key]) for key in changing & tallies.keys()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import BigInteger, Connection, func, insert, select, tuple_, type_coerce
+from sqlalchemy import BigInteger, Connection, Integer, bindparam, func, insert, select, tuple_, type_coerce
 
 from agent.records import EventRecord, EventType, ProductWeek
 from agent.store.column_types import micros
@@ -20,6 +20,12 @@ from agent.store.rows import RecordTable, Repository, chunks
 from agent.store.tables import EVENTS
 
 _EVENT: Final = RecordTable(EventRecord, EVENTS)
+_SHOPPER_SINCE: Final = (
+    select(EVENTS.c.seq, *_EVENT.columns)
+    .where(EVENTS.c.shopper_id == bindparam("shopper_id"), EVENTS.c.seq > bindparam("after"))
+    .order_by(EVENTS.c.at.desc(), EVENTS.c.seq.desc())
+    .limit(bindparam("limit", type_=Integer))
+)
 _IDS_BATCH: Final = 5_000
 _PAIRS: Final = 400  # pairs in one IN list; SQLite nests no deeper than a thousand
 _SALE: Final = "sale:"
@@ -58,17 +64,31 @@ class EventRepository(Repository):
             return insert_events(self._db, connection, records, week_of)
 
     def shopper_events(
-        self, shopper_id: str, *, before: datetime | None = None, limit: int = 5_000
+        self, shopper_id: str, *, before: datetime | None = None, limit: int = 5_000, sales: bool | None = None
     ) -> list[EventRecord]:
-        """The last `limit` events strictly before `before`, oldest first; arrival orders those of one time."""
+        """The last `limit` events strictly before `before`, oldest first; arrival orders those of one time.
+
+        With `sales` purchases alone, or everything but them.
+        """
         query = select(*_EVENT.columns).where(EVENTS.c.shopper_id == shopper_id)
         if before is not None:
             query = query.where(EVENTS.c.at < before)
+        if sales is not None:
+            is_sale = EVENTS.c.type == EventType.PURCHASE
+            query = query.where(is_sale if sales else ~is_sale)
         query = query.order_by(EVENTS.c.at.desc(), EVENTS.c.seq.desc()).limit(limit)
         with self._db.read() as connection:
             records = [_EVENT.record(row) for row in connection.execute(query)]
         records.reverse()
         return records
+
+    def shopper_events_since(self, shopper_id: str, seq: int, limit: int = 5_000) -> list[tuple[int, EventRecord]]:
+        """Those of them that are numbered above `seq`, each with its number."""
+        told = {"shopper_id": shopper_id, "after": seq, "limit": limit}
+        with self._db.read() as connection:
+            numbered = [(row.seq, _EVENT.record(row, start=1)) for row in connection.execute(_SHOPPER_SINCE, told)]
+        numbered.reverse()
+        return numbered
 
     def event_count(self) -> int:
         """How many events are kept."""

@@ -58,15 +58,31 @@ def test_intent_counts_this_session_and_stays_within_bounds() -> None:
     assert history.intent("milk", "dairy", 60.0 + SESSION_S + 20) == 0
 
 
-def test_a_session_overlay_leaves_the_history_as_it_was() -> None:
-    history = ShopperHistory()
-    history.observe(bought(0.0))
-    overlay = history.copy(deep=False)
-    overlay.observe(Act("view", 5.0, "milk", "dairy", "farm"))
-    assert (len(history.session), len(overlay.session)) == (0, 1)
-    deep = history.copy(deep=True)
-    deep.observe(bought(9.0))
-    assert history.products["milk"].times == 1
+acts = st.builds(
+    Act,
+    type=st.sampled_from(["purchase", "view"]),
+    at_s=st.floats(0, 1e6),
+    product=st.sampled_from(["", "milk", "cheese", "soap"]),
+    category=st.sampled_from(["", "dairy", "household"]),
+    brand=st.sampled_from(["", "farm"]),
+    price_ratio=st.floats(0.5, 1.5),
+    price_minor=st.integers(1, 500),
+)
+
+
+@given(st.lists(acts, max_size=40), st.integers(0, 40))
+def test_a_history_followed_by_events_is_the_fold_of_all_and_leaves_the_first_as_it_was(
+    events: list[Act], cut: int
+) -> None:
+    events.sort(key=lambda act: act.at_s)
+    first, again, whole = ShopperHistory(), ShopperHistory(), ShopperHistory()
+    for act in events[:cut]:
+        first.observe(act)
+        again.observe(act)
+    for act in events:
+        whole.observe(act)
+    assert first.followed_by(events[cut:]) == whole
+    assert first == again
 
 
 def test_recent_items_are_the_latest_before_the_moment_and_weigh_by_age() -> None:

@@ -53,6 +53,28 @@ def test_the_limit_keeps_the_last_events_before_the_bound(store: Store) -> None:
     assert store.shopper_events("s1", before=AT + timedelta(minutes=1), limit=2) == records[3:5]
 
 
+def test_sales_come_alone_or_everything_but_them(store: Store) -> None:
+    records = [_at(minute, type=EventType.VIEW if minute % 2 else EventType.PURCHASE) for minute in range(6)]
+    store.append_events(records)
+
+    assert store.shopper_events("s1", limit=2, sales=True) == [records[2], records[4]]
+    assert store.shopper_events("s1", limit=2, sales=False) == [records[3], records[5]]
+
+
+def test_a_shoppers_events_beyond_a_number_come_by_time_with_their_numbers(store: Store) -> None:
+    store.append_events([_at(1), _at(2, shopper_id="s2"), _at(3, text="a")])
+    first = store.shopper_events_since("s1", 0)
+    seen = max(number for number, _ in first)
+    store.append_events([_at(5, text="c"), _at(4, shopper_id="s2"), _at(2, text="b"), _at(5, text="d")])
+
+    assert [record.text for _, record in first] == ["", "a"]
+    assert [record.text for _, record in store.shopper_events_since("s1", seen)] == ["b", "c", "d"]
+    assert [record.text for _, record in store.shopper_events_since("s1", seen, limit=1)] == ["d"]
+    numbers = dict((record.text, number) for number, record in store.shopper_events_since("s1", seen))
+    assert seen < numbers["c"] < numbers["b"] < numbers["d"]
+    assert store.shopper_events_since("s1", numbers["d"]) == []
+
+
 def test_an_unknown_shopper_has_no_events(store: Store) -> None:
     assert store.shopper_events("nobody") == []
 

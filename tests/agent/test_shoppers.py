@@ -1,0 +1,117 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.records import EventRecord, EventType
+from agent.shoppers import ProductLabels, ShopperBook, Walk, fold
+from models.history import ShopperHistory, recent_items
+from tests.agent.store.builders import AT, event
+
+LATER_S = (AT + timedelta(days=30)).timestamp()
+
+
+@dataclass
+class Log:
+    """One shopper's events in memory, numbered from 1 as they come; says how many were read."""
+
+    records: list[EventRecord] = field(default_factory=list)
+    read: int = 0
+
+    def shopper_events(
+        self, shopper_id: str, *, before: datetime | None = None, limit: int = 5_000, sales: bool | None = None
+    ) -> list[EventRecord]:
+        kept = [
+            record
+            for record in sorted(self.records, key=lambda record: record.at)
+            if (before is None or record.at < before)
+            and (sales is None or (record.type is EventType.PURCHASE) == sales)
+        ][-limit:]
+        self.read += len(kept)
+        return kept
+
+    def shopper_events_since(self, shopper_id: str, seq: int, limit: int = 5_000) -> list[tuple[int, EventRecord]]:
+        numbered = [(number, record) for number, record in enumerate(self.records, 1) if number > seq]
+        kept = sorted(numbered, key=lambda one: one[1].at)[-limit:]
+        self.read += len(kept)
+        return kept
+
+
+def labels(product_id: str, at_s: float | None) -> ProductLabels:
+    """Of a product that is its own category."""
+    return ProductLabels(product_id, "brand", float("nan") if at_s is None else 100.0)
+
+
+def whole(records: Sequence[EventRecord]) -> ShopperHistory:
+    return fold(ShopperHistory(), sorted(records, key=lambda record: record.at), labels)
+
+
+events = st.builds(
+    lambda minute, product, kind: event(
+        at=AT + timedelta(minutes=minute), product_id=product, type=kind, list_minor=None
+    ),
+    st.integers(0, 60),
+    st.sampled_from(["milk", "soap"]),
+    st.sampled_from([EventType.PURCHASE, EventType.VIEW]),
+)
+
+
+@given(st.lists(events, max_size=8), st.lists(st.lists(events, max_size=4), max_size=4))
+def test_a_history_holds_new_events_once_whatever_their_order(
+    first: list[EventRecord], further: list[list[EventRecord]]
+) -> None:
+    log = Log(list(first))
+    book = ShopperBook(log, labels)
+    kept = book.latest("s1", LATER_S)
+    assert kept == whole(first)
+    for new in further:
+        log.records += new
+        book.refresh({"s1"})
+        assert book.latest("s1", LATER_S) == whole(log.records)
+    assert kept == whole(first)  # who was handed it before sees no change
+
+
+def test_of_events_that_follow_none_before_them_is_read_again() -> None:
+    log = Log([event(at=AT + timedelta(minutes=minute)) for minute in range(200)])
+    book = ShopperBook(log, labels)
+    book.latest("s1", LATER_S)
+    log.records.append(event(at=AT + timedelta(minutes=200)))
+    log.read = 0
+    book.refresh({"s1"})
+    for _ in range(3):
+        book.latest("s1", LATER_S)
+    assert log.read == 1
+
+
+def test_what_arrives_while_events_are_read_is_not_passed_over() -> None:
+    log = Log([event()])
+    book = ShopperBook(log, labels)
+
+    def arrives(product_id: str, at_s: float | None) -> ProductLabels:
+        if len(log.records) == 1:  # once, in the midst of the first fold
+            log.records.append(event(at=AT + timedelta(minutes=1)))
+            book.refresh({"s1"})
+        return labels(product_id, at_s)
+
+    book._labels_of = arrives
+    book.latest("s1", LATER_S)
+    assert book.latest("s1", LATER_S) == whole(log.records)
+
+
+@given(st.lists(events, max_size=60), st.lists(st.integers(-1, 62), min_size=1, max_size=5))
+def test_latest_items_are_those_of_the_history_at_each_moment_together_or_alone(
+    records: list[EventRecord], minutes: list[int]
+) -> None:
+    book = ShopperBook(Log(records), labels)
+    moments = [(AT + timedelta(minutes=minute, seconds=30)).timestamp() for minute in minutes]
+    expected = [recent_items(Walk(book).history("s1", moment), moment) for moment in moments]
+    assert book.recents("s1", moments) == expected
+    assert [book.recents("s1", [moment])[0] for moment in moments] == expected
+
+
+def test_of_one_moment_only_the_latest_items_are_read() -> None:
+    log = Log([event(at=AT + timedelta(minutes=minute)) for minute in range(500)])
+    ShopperBook(log, labels).recents("s1", [LATER_S])
+    assert log.read < 50
