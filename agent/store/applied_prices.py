@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from agent.records import AppliedPrice
 from agent.store.rows import IN_LIMIT, RecordTable, Repository, chunks
 from agent.store.tables import APPLIED_PRICES
 
 _APPLIED: Final = RecordTable(AppliedPrice, APPLIED_PRICES)
+_KEY: Final = ("product_id", "currency", "day", "price_minor")
+_LOGGED: Final = select(APPLIED_PRICES.c.day).where(*(APPLIED_PRICES.c[name] == bindparam(name) for name in _KEY))
 _DAY_S: Final = 86_400
 
 
@@ -35,11 +37,21 @@ class AppliedPriceRepository(Repository):
 
     def _apply(self, connection: Connection, applied: Iterable[AppliedPrice]) -> None:
         """Log prices in the transaction that makes them known; one row a product, price and day."""
-        rows = {(one.product_id, one.currency, one.day, one.price_minor): one for one in applied}
+        rows = {_key(one): one for one in applied}
         if rows:
             # One order for all writers, or two batches could wait for each other's rows.
             statement = self._db.insert(APPLIED_PRICES).on_conflict_do_nothing()
             connection.execute(statement, _APPLIED.parameters(rows[key] for key in sorted(rows)))
+
+    def _apply_few(self, connection: Connection, applied: Iterable[AppliedPrice]) -> None:
+        """The same where most are logged already: looking is faster then, ON CONFLICT being compiled anew each time."""
+        rows = {_key(one): one for one in applied}
+        logged = [k for k in rows if connection.execute(_LOGGED, dict(zip(_KEY, k, strict=True))).first() is not None]
+        self._apply(connection, (one for key, one in rows.items() if key not in logged))
+
+
+def _key(one: AppliedPrice) -> tuple[str, str, int, int]:
+    return one.product_id, one.currency, one.day, one.price_minor
 
 
 def applied_price(product_id: str, currency: str, price_minor: int, at: datetime) -> AppliedPrice:

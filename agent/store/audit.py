@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from typing import Final
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from agent.store.chain import START, Entry, Head, Link, next_link
 from agent.store.rows import RecordTable, Repository
@@ -15,6 +15,8 @@ Seal = Callable[[bytes], str]
 
 _LINK: Final = RecordTable(Link, AUDIT)
 _HEAD: Final = RecordTable(Head, AUDIT_HEAD)
+_READ_HEAD: Final = select(*_HEAD.columns).where(AUDIT_HEAD.c.one == 1)
+_MOVE_HEAD: Final = update(AUDIT_HEAD).where(AUDIT_HEAD.c.one == 1)
 _BATCH: Final = 1_000
 
 
@@ -56,11 +58,10 @@ class AuditLog(Repository):
             head = Head(link.seq, link.link_sha256)
         connection.execute(insert(AUDIT), _LINK.parameters(links))
         sealed = head if self._seal is None else replace(head, seal=self._seal(head.message()))
-        row = {"one": 1, **asdict(sealed)}
-        statement = self._db.insert(AUDIT_HEAD).values(row)
-        connection.execute(statement.on_conflict_do_update(index_elements=["one"], set_=row))
+        if not connection.execute(_MOVE_HEAD, asdict(sealed)).rowcount:
+            connection.execute(insert(AUDIT_HEAD), {"one": 1, **asdict(sealed)})
 
 
 def _head(connection: Connection) -> Head:
-    row = connection.execute(select(*_HEAD.columns).where(AUDIT_HEAD.c.one == 1)).one_or_none()
+    row = connection.execute(_READ_HEAD).one_or_none()
     return START if row is None else _HEAD.record(row)

@@ -75,12 +75,12 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
             late = frozenset(connection.execute(_STORED, {"ids": [row["id"] for row in rows]}).scalars())
             if claims:
                 new = [(d, own) for d, own in zip(decisions, claims, strict=True) if d.id not in late]
-                late |= claim(self._db, connection, [d for d, _ in new], [own for _, own in new])
+                late |= claim(connection, [d for d, _ in new], [own for _, own in new])
             rows = [row for row in rows if row["id"] not in late]
             if rows:
                 connection.execute(insert(DECISIONS), rows)
                 stored = [decision for decision in decisions if decision.id not in late]
-                self._apply(connection, filter(None, map(_open_to_all, stored)))
+                self._apply_few(connection, filter(None, map(_open_to_all, stored)))
                 put_messages(self._db, connection, [m for d in stored for m in of_decision(d)], stored[0].at)
                 self._log(connection, [decision_entry(row["id"], row["body"], row["personal"]) for row in rows])
         return late

@@ -9,17 +9,16 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from agent.decision import Decision
 from agent.store.codec import EncodedDecision, decode_decision
-from agent.store.engine import Database
 from agent.store.rows import Repository
 from agent.store.tables import DECISIONS, LIVE_QUOTES
 
 _KEY: Final = ("shopper_id", "product_id", "quantity")
 # built once: a statement with its values in it is built and compiled anew for each quote, and holds cycles, which cost
-# pauses of a tenth of a second
+# pauses of a tenth of a second; so is ON CONFLICT, always
 _UNDER_KEY: Final = tuple(LIVE_QUOTES.c[name] == bindparam(name) for name in _KEY)
 _ONE: Final = select(LIVE_QUOTES).where(*_UNDER_KEY)
 _END: Final = delete(LIVE_QUOTES).where(*_UNDER_KEY)
@@ -71,9 +70,7 @@ class LiveQuoteRepository(Repository):
             return connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.valid_until < before)).rowcount
 
 
-def claim(
-    db: Database, connection: Connection, decisions: Sequence[Decision], claims: Sequence[Claim]
-) -> frozenset[str]:
+def claim(connection: Connection, decisions: Sequence[Decision], claims: Sequence[Claim]) -> frozenset[str]:
     """Claim prices, in order; ids of the decisions that came too late: another price stands.
 
     The caller has made writers take turns.
@@ -101,7 +98,7 @@ def claim(
             late.add(decision.id)
         elif row["valid_until"] < decision.valid_until:
             standing[key] = changed[key] = {**row, "valid_until": decision.valid_until}
-    _write(db, connection, changed, ended)
+    _write(connection, changed, ended)
     return frozenset(late)
 
 
@@ -117,16 +114,12 @@ def _standing(connection: Connection, keys: Sequence[QuoteKey]) -> dict[QuoteKey
     return {key: dict(row._mapping) for key, row in rows.items() if row is not None}
 
 
-def _write(
-    db: Database, connection: Connection, changed: Mapping[QuoteKey, dict[str, Any]], ended: Sequence[QuoteKey]
-) -> None:
-    if ended:
-        connection.execute(_END, [asdict(key) for key in ended])
+def _write(connection: Connection, changed: Mapping[QuoteKey, dict[str, Any]], ended: Sequence[QuoteKey]) -> None:
+    gone = [asdict(key) for key in (*ended, *changed)]
+    if gone:
+        connection.execute(_END, gone)
     if changed:
-        statement = db.insert(LIVE_QUOTES)
-        fresh = {c.name: statement.excluded[c.name] for c in LIVE_QUOTES.columns if c.name not in _KEY}
-        statement = statement.on_conflict_do_update(index_elements=list(_KEY), set_=fresh)
-        connection.execute(statement, list(changed.values()))
+        connection.execute(insert(LIVE_QUOTES), list(changed.values()))
 
 
 def _row(decision: Decision) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
 from agent.records import AppliedPrice, ProductRecord, ProductWeek
 from agent.store.applied_prices import AppliedPriceRepository, applied_price
@@ -89,14 +89,29 @@ class ProductWeekRepository(Repository):
 
 def add_weeks(database: Database, connection: Connection, records: Sequence[ProductWeek]) -> None:
     """Add each record's `purchases` to its week; its prices, where it has them, become the week's."""
+    if len(records) == 1:  # a sale as it happens: ON CONFLICT is compiled anew each time
+        more = {f"more_{name}": value for name, value in _WEEK.parameters(records)[0].items()}
+        if connection.execute(_ADD_ONE, more).rowcount:
+            return
     statement = database.insert(PRODUCT_WEEKS)
-    new, old = statement.excluded, PRODUCT_WEEKS.c
-    added = {
-        "purchases": old.purchases + new.purchases,
-        "list_minor": func.coalesce(new.list_minor, old.list_minor),
-        "price_minor": func.coalesce(new.price_minor, old.price_minor),
-    }
+    added = _added(dict(statement.excluded.items()))
     _write_weeks(connection, records, statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=added))
+
+
+def _added(new: Mapping[str, ColumnElement[Any]]) -> dict[str, ColumnElement[Any]]:
+    """What a week's facts become with new ones."""
+    old = PRODUCT_WEEKS.c
+    return {
+        "purchases": old.purchases + new["purchases"],
+        "list_minor": func.coalesce(new["list_minor"], old.list_minor),
+        "price_minor": func.coalesce(new["price_minor"], old.price_minor),
+    }
+
+
+_MORE: Final = {column.name: bindparam(f"more_{column.name}", type_=column.type) for column in PRODUCT_WEEKS.c}
+_ADD_ONE: Final = (
+    update(PRODUCT_WEEKS).where(*(column == _MORE[column.name] for column in _WEEK_KEY)).values(_added(_MORE))
+)
 
 
 def _write_weeks(connection: Connection, records: Sequence[ProductWeek], statement: Any) -> None:
