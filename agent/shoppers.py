@@ -106,6 +106,11 @@ class ShopperBook:
             self._remember(shopper_id, known, changes)
         return known.history if known.last_s < before_s else None
 
+    def holds(self, shopper_id: str) -> bool:
+        """Whether somebody asked for a shopper lately."""
+        with self._lock:
+            return shopper_id in self._known
+
     def events(self, shopper_id: str) -> list[EventRecord]:
         """All events of a shopper, in time order."""
         return self._source.shopper_events(shopper_id, limit=_ALL)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.api.convert import described, minor_of
-from agent.api.schemas import QuotedProduct, QuoteRequest
+from agent.api.schemas import QuotedProduct, QuoteRequest, RecommendationRequest, Shopper
 from agent.arrivals import Arrivals, Remaining
 from agent.catalogue import Catalogue, merge_inline
 from agent.encoding import CachedEncoder
@@ -112,6 +112,11 @@ class SituationReader:
         """The shopper of one request, whatever the product."""
         at = asked.context.at or now
         return self._archive.begin([asked]).recall(asked, self.behaviour_s(at), at)
+
+    def read_ahead(self, shopper_ids: Sequence[str], now: datetime) -> None:
+        """Read and encode what shoppers did by now, so that their next quotes need not wait for it."""
+        asked = [RecommendationRequest(shopper=Shopper(id=shopper_id)) for shopper_id in shopper_ids]
+        self.encode_texts([self.recall(one, now).past.text for one in asked])
 
     def behaviour_s(self, at: datetime) -> float:
         """A moment on the behaviour clock, Unix seconds."""

@@ -1,0 +1,86 @@
+"""What a shopper did is read and encoded when it is told, not when the next quote waits for it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from agent.api.schemas import QuoteRequest
+from agent.decision import Decision
+from agent.pricing import _AHEAD, Service
+from agent.records import EventRecord, EventType, OutcomeType, ShopperRecord
+from agent.service import OutcomeReport
+from models.encoder import Vectors
+from tests.prepared import World
+
+
+@pytest.fixture
+def shop(own: World) -> Iterator[Service]:
+    service = own.service(language_model=False)
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def read(shop: Service, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Texts that were encoded from here on, known ones left out."""
+    encoder = shop._parts.pipeline.observer.reader._encoder._encoder
+    encode, texts = encoder.encode, []  # type: ignore[var-annotated]
+
+    def noted(asked: Sequence[str]) -> Vectors:
+        texts.extend(asked)
+        return encode(asked)
+
+    monkeypatch.setattr(encoder, "encode", noted)
+    return texts
+
+
+def quote(shop: Service, shopper: str, product: str) -> Decision:
+    asked: dict[str, Any] = {"shopper": {"id": shopper}, "product": {"id": product}}
+    found = shop.quote([QuoteRequest.model_validate(asked)])[0]
+    assert isinstance(found, Decision)
+    return found
+
+
+def viewed(shopper: str, product: str) -> EventRecord:
+    return EventRecord(shopper_id=shopper, type=EventType.VIEW, at=datetime.now(UTC), product_id=product)
+
+
+def test_after_a_purchase_the_next_quote_encodes_nothing(shop: Service, own: World, read: list[str]) -> None:
+    first = quote(shop, own.shopper, own.bought)
+    read.clear()
+    report = OutcomeReport(first.id, OutcomeType.PURCHASED, None, datetime.now(UTC))
+    shop.add_outcomes([report])
+    assert len(read) == 1
+    quote(shop, own.shopper, own.bought)
+    assert len(read) == 1
+
+
+def test_after_an_event_the_next_quote_encodes_nothing(shop: Service, own: World, read: list[str]) -> None:
+    quote(shop, own.shopper, own.never_bought)
+    read.clear()
+    shop.add_events([viewed(own.shopper, own.never_bought)])
+    assert [text.startswith("just viewed ") for text in read] == [True]
+    quote(shop, own.shopper, own.never_bought)
+    assert len(read) == 1
+
+
+def test_nothing_is_read_of_those_who_were_not_quoted_and_little_of_many(
+    shop: Service, own: World, read: list[str]
+) -> None:
+    shop.add_events([viewed(f"stranger{number}", own.bought) for number in range(9)])
+    assert read == []
+    for number in range(9):
+        quote(shop, f"known{number}", own.bought)
+    read.clear()
+    shop.add_events([viewed(f"known{number}", own.never_bought) for number in range(9)])
+    assert len(read) <= _AHEAD
+
+
+def test_whoever_opted_out_is_not_read(shop: Service, own: World, read: list[str]) -> None:
+    quote(shop, own.shopper, own.bought)
+    shop.set_shopper(ShopperRecord(own.shopper, {}, personalisation=False))
+    read.clear()
+    shop.add_events([viewed(own.shopper, own.never_bought)])
+    assert all("just" not in text for text in read)
