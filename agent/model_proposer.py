@@ -79,7 +79,10 @@ class ModelProposer:
     """The strategist behind a cache of prompts; answers what it can within the time it is given."""
 
     def __init__(self, strategist: Strategist | None, prompt: Prompt, capacity: int = 20_000) -> None:
-        """Render with `prompt`, the one that the strategist was trained on; without a strategist nothing is written."""
+        """Render with `prompt`, the one that the strategist was trained on; without a strategist nothing is written.
+
+        The `capacity` prompts used last are kept.
+        """
         self._strategist = strategist
         self.prompt = prompt
         self._capacity = capacity
@@ -104,6 +107,8 @@ class ModelProposer:
         """
         requests = [self.request(one) for one in facts]
         answers = {request: self._known[request] for request in requests if request in self._known}
+        for request in answers:
+            self._known.move_to_end(request)
         wanted = list(dict.fromkeys(request for request in requests if request not in answers))
         fresh = self._generate(self._strategist, wanted, left_ms) if self._strategist is not None else {}
         rungs = []

@@ -105,3 +105,14 @@ def test_the_prompt_tells_the_price_response_cost_and_rival() -> None:
 
 def test_the_first_prompt_can_still_be_rendered() -> None:
     assert "elasticity 1.5" in prompt_text(load_prompt("strategist", 1), FACTS)
+
+
+def test_a_situation_that_comes_again_and_again_stays_known() -> None:
+    model = Slow(1)
+    proposer = ModelProposer(model, load_prompt("strategist", 2), capacity=4)
+    often, *others = situations(20)
+    for other in others:
+        for facts in (often, other):
+            proposer.propose([facts], model.ends_in(1_000))
+    assert model.calls == 20
+    assert proposer.propose([others[0]], model.ends_in(1_000))[0].rung is Rung.MODEL
