@@ -9,6 +9,7 @@ what they say joins what the language model says (`models.strategist_numbers`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -142,7 +143,7 @@ def _read(lever: Tensor, anchor: Tensor, move: Tensor, rounding: Tensor, score: 
             if not torch.isfinite(score[row, slot]):
                 continue
             move_pct = MOVES[int(move[row, slot])]
-            strategy = Strategy(
+            strategy = _strategy(
                 LEVERS[int(lever[row, slot])],
                 ANCHORS[int(anchor[row, slot])],
                 move_pct,
@@ -151,6 +152,9 @@ def _read(lever: Tensor, anchor: Tensor, move: Tensor, rounding: Tensor, score: 
             found.append(Written(strategy, float(score[row, slot])))
         written.append(sorted(found, key=lambda item: -item.score))
     return written
+
+
+_strategy = cache(Strategy)  # some thousands are valid: what is kept of many prompts shares them
 
 
 def load_strategist(folder: Path, version: str) -> Strategist:

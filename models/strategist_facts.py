@@ -1,10 +1,13 @@
 """What the strategist is told, in ratios and words, and which levers a situation makes possible."""
 
 from dataclasses import dataclass
+from functools import cache
 from math import log
-from typing import Final
+from typing import Final, TypeVar
 
 from models.strategy import Anchor, Lever
+
+Word = TypeVar("Word", Lever, Anchor)
 
 RESPONSE_MOVES: Final = (-20, -10, 10)  # percent moves at which the price response is told
 _LOYAL: Final = ("regular", "occasional")
@@ -87,7 +90,7 @@ class StrategistFacts:
             known.add(Anchor.COMPETITOR)
         if self.last_paid_ratio is not None and 0.7 <= self.last_paid_ratio <= 1.3:
             known.add(Anchor.LAST_PAID)
-        return frozenset(known)
+        return _shared(frozenset(known))
 
     def levers(self) -> frozenset[Lever]:
         """Levers whose reason is present; a premium only where prices above the reference are allowed."""
@@ -106,7 +109,13 @@ class StrategistFacts:
             possible.add(Lever.VOLUME)
         if self.hours_left is not None and self.hours_left <= 24 * 14:
             possible.add(Lever.LAST_MINUTE)
-        return frozenset(possible)
+        return _shared(frozenset(possible))
+
+
+@cache
+def _shared(words: frozenset[Word]) -> frozenset[Word]:
+    """The first of equal sets: what is kept of many situations holds few of them."""
+    return words
 
 
 def fitting_lever(facts: StrategistFacts, move_pct: int) -> Lever | None:

@@ -4,8 +4,10 @@ Capacity is measured first, with as many clients as the server batches, once the
 has met the shoppers by then and knows most of the prompts, as it does in the hour. Measured before, capacity comes out
 lower than what the hour really has, and 70 % of it is little. Then requests arrive at 70 % of it, evenly, each at its
 time whatever became of those before (an open loop: a slow answer does not slow the load down, so that waiting shows).
-No stretch repeats the requests of another. The first tenth warms up and counts for nothing but errors, which count in
-all stretches.
+Of four quotes one is followed by its outcome, a purchase as often as the quote itself expects, and one by another look
+at the product: outcomes of a shop unlike the models' would have them learn all along what no shop does. No stretch
+repeats the requests of another. The first tenth warms up and counts for nothing but errors, which count in all
+stretches.
 
     python -m eval.chaos.soak --minutes 60
 """
@@ -17,12 +19,12 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import numpy as np
@@ -83,13 +85,14 @@ class _Shots:
         self.rungs: Counter[str] = Counter()
         self._pairs = pairs
         self._sent = 0
+        self._rng = np.random.default_rng(11)
         self._lock = threading.Lock()
 
     def fire(self, due: float) -> None:
-        """One quote; every fourth is followed by its outcome."""
+        """One quote and what follows it."""
         with self._lock:
             self._sent += 1
-            number = self._sent
+            number, luck = self._sent, float(self._rng.random())
         shopper, product = self._pairs[number % len(self._pairs)]
         try:
             answer = self.http.post("/v1/quotes", json={"shopper": {"id": shopper}, "product": {"id": product}})
@@ -97,8 +100,11 @@ class _Shots:
             took = time.perf_counter() - due
             quote = answer.json() if ok else {}
             if ok and number % 4 == 0:
-                told = {"quote_id": quote["id"], "type": "declined" if number % 8 else "purchased"}
+                told = {"quote_id": quote["id"], "type": "purchased" if luck < _expected(quote) else "declined"}
                 ok = self.http.post("/v1/outcomes", json=told).status_code == 200
+            elif ok and number % 4 == 2:
+                look = {"shopper_id": shopper, "type": "view", "product_id": product}
+                ok = self.http.post("/v1/events", json=look).status_code == 200
         except httpx.HTTPError:
             ok, took, quote = False, time.perf_counter() - due, {}
         with self._lock:
@@ -106,6 +112,12 @@ class _Shots:
                 self.rungs[quote["rung"]] += 1
             self.latencies.append((due, took))
             self.errors += not ok
+
+
+def _expected(quote: Mapping[str, Any]) -> float:
+    """The probability of a purchase that a quote told of its price."""
+    scores = quote["scores"]
+    return 0.0 if scores is None else float(scores["purchase_probability"]["value"])
 
 
 def measure_capacity(shots: _Shots, seconds: float) -> float:
