@@ -1,6 +1,6 @@
 """The service in one process: pipeline, catalogue, memory and store behind `agent.service.PricingService`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
@@ -49,8 +49,6 @@ from agent.tokens import TokenSigner, TokenStatus, Told, Verification
 from models.registry import Kind, Registry
 from models.weeks import week_of, week_start
 
-_AHEAD: Final = 4
-"""Shoppers of one report whose behaviour is read at once; further ones are read when they are quoted."""
 _SPARED: Final = ("index", "language_model")
 """Parts without which quotes are made all the same, from a lower rung or for products told in the request."""
 
@@ -143,13 +141,11 @@ class Service:
         if len(known) < len(fresh):
             self._keep([outcome for outcome_id, outcome in fresh.items() if outcome_id not in known])
             self.remember(offers)
-            self._read_ahead(one.shopper_id for one in fresh.values() if one.type is OutcomeType.PURCHASED)
         return answers
 
     def add_events(self, events: Sequence[EventRecord]) -> None:
         """Record behaviour; purchases count as sales of their product."""
         self._count(self._parts.store.append_events([self._on_behaviour_clock(event) for event in events], self._week))
-        self._read_ahead(event.shopper_id for event in events)
 
     def import_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
         """Keep outcomes of offers that were made elsewhere; those that are new count as sales and are remembered."""
@@ -355,16 +351,13 @@ class Service:
         return ProductWeek(product_id, start, 1, event.list_minor, event.price_minor)
 
     def _count(self, kept: Sequence[EventRecord]) -> None:
-        """Let the next quote know what the store does."""
+        """Let the next quote know what the store does, and not wait for it."""
+        if not kept:
+            return
         self._parts.shoppers.refresh({event.shopper_id for event in kept})
         self._parts.catalogue.count([week for event in kept if (week := self._week(event)) is not None])
-
-    def _read_ahead(self, shopper_ids: Iterable[str | None]) -> None:
-        """Read what the latest few of those who were quoted lately did: a quote may follow at once."""
-        parts = self._parts
-        latest = dict.fromkeys(reversed([one for one in shopper_ids if one is not None and parts.shoppers.holds(one)]))
         with self._remembering:  # erasure takes it too: nothing is read that is being forgotten
-            parts.pipeline.observer.reader.read_ahead(list(latest)[:_AHEAD], parts.clock.now())
+            self._parts.pipeline.observer.reader.read_ahead([e.shopper_id for e in kept], self._parts.clock.now())
 
     def _on_behaviour_clock(self, event: EventRecord) -> EventRecord:
         return replace(event, at=self._parts.store_clock.behaviour_time(event.at))

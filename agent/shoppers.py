@@ -77,7 +77,7 @@ class _Folded:
     """A history, the time and the store's number of the last event in it, and whether the store may have more."""
 
     history: ShopperHistory
-    last_s: float = 0.0
+    last_s: float = -math.inf
     seq: int = 0
     stale: bool = False
 
@@ -163,15 +163,15 @@ class ShopperBook:
 
     def _read(self, shopper_id: str, known: _Folded | None) -> _Folded:
         """What the store has beyond what is known; all of it where that is nothing, or events came out of order."""
-        if known is not None:
-            new = self._source.shopper_events_since(shopper_id, known.seq)
-            if not new or new[0][1].at.timestamp() >= known.last_s:
-                acts = list(to_acts((event for _, event in new), self._labels_of))
-                return _folded(known.history.followed_by(acts), new, known)
-        numbered = self._source.shopper_events_since(shopper_id, 0)
-        return _folded(
-            self.fold(ShopperHistory(), (event for _, event in numbered)), numbered, _Folded(ShopperHistory())
-        )
+        before = known or _Folded(ShopperHistory())
+        new = self._source.shopper_events_since(shopper_id, before.seq)
+        if new and new[0][1].at.timestamp() < before.last_s:
+            before, new = _Folded(ShopperHistory()), self._source.shopper_events_since(shopper_id, 0)
+        if not new:
+            return replace(before, stale=False)
+        acts = list(to_acts((event for _, event in new), self._labels_of))
+        last_s, seq = new[-1][1].at.timestamp(), max(number for number, _ in new)
+        return _Folded(before.history.followed_by(acts), last_s, seq)
 
     def _remember(self, shopper_id: str, folded: _Folded, changes: int) -> None:
         with self._lock:
@@ -180,13 +180,6 @@ class ShopperBook:
             self._known[shopper_id] = folded
             while len(self._known) > self._capacity:
                 self._known.popitem(last=False)
-
-
-def _folded(history: ShopperHistory, new: Sequence[tuple[int, EventRecord]], before: _Folded) -> _Folded:
-    """A history that holds new events beside those `before`."""
-    if not new:
-        return _Folded(history, before.last_s, before.seq)
-    return _Folded(history, new[-1][1].at.timestamp(), max(number for number, _ in new))
 
 
 def _until(acts: Sequence[Act], moment_s: float) -> deque[Act]:

@@ -39,6 +39,7 @@ TRENDS: Final = {
     **dict.fromkeys(("rising", "up", "growing", "hot"), 0.5),
     **dict.fromkeys(("falling", "down", "declining", "cold"), -0.5),
 }
+AHEAD: Final = 4
 _ID: Final = {"id"}
 _UNLIMITED: Final = RequestLimits()
 _SEASONS: Final = ("winter", "spring", "summer", "autumn")
@@ -114,9 +115,12 @@ class SituationReader:
         return self._archive.begin([asked]).recall(asked, self.behaviour_s(at), at)
 
     def read_ahead(self, shopper_ids: Sequence[str], now: datetime) -> None:
-        """Read and encode what shoppers did by now, so that their next quotes need not wait for it."""
-        asked = [RecommendationRequest(shopper=Shopper(id=shopper_id)) for shopper_id in shopper_ids]
-        self.encode_texts([self.recall(one, now).past.text for one in asked])
+        """Read and encode what the latest `AHEAD` of these who were quoted lately did: a quote may follow at once."""
+        latest = [one for one in dict.fromkeys(reversed(shopper_ids)) if self._archive.shoppers.holds(one)][:AHEAD]
+        asked = [RecommendationRequest(shopper=Shopper(id=shopper_id)) for shopper_id in latest]
+        if asked:
+            recall = self._archive.begin(asked)
+            self.encode_texts([recall.recall(one, self.behaviour_s(now), now).past.text for one in asked])
 
     def behaviour_s(self, at: datetime) -> float:
         """A moment on the behaviour clock, Unix seconds."""

@@ -46,7 +46,7 @@ class AppliedPriceRepository(Repository):
     def _apply_few(self, connection: Connection, applied: Iterable[AppliedPrice]) -> None:
         """The same where most are logged already: looking is faster then, ON CONFLICT being compiled anew each time."""
         rows = {_key(one): one for one in applied}
-        logged = [k for k in rows if connection.execute(_LOGGED, dict(zip(_KEY, k, strict=True))).first() is not None]
+        logged = {k for k in rows if connection.execute(_LOGGED, dict(zip(_KEY, k, strict=True))).first() is not None}
         self._apply(connection, (one for key, one in rows.items() if key not in logged))
 
 

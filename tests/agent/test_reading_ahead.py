@@ -8,9 +8,10 @@ import pytest
 
 from agent.api.schemas import QuoteRequest
 from agent.decision import Decision
-from agent.pricing import _AHEAD, Service
+from agent.pricing import Service
 from agent.records import EventRecord, EventType, OutcomeType, ShopperRecord
 from agent.service import OutcomeReport
+from agent.situations import AHEAD
 from models.encoder import Vectors
 from tests.prepared import World
 
@@ -75,7 +76,7 @@ def test_nothing_is_read_of_those_who_were_not_quoted_and_little_of_many(
         quote(shop, f"known{number}", own.bought)
     read.clear()
     shop.add_events([viewed(f"known{number}", own.never_bought) for number in range(9)])
-    assert len(read) <= _AHEAD
+    assert len(read) <= AHEAD
 
 
 def test_whoever_opted_out_is_not_read(shop: Service, own: World, read: list[str]) -> None:
