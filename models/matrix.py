@@ -41,5 +41,6 @@ class Matrix:
         """`inputs @ weight.T`, in the inputs' type."""
         if self._weight is not None:
             return linear(inputs, self._weight)
-        product: Tensor = torch.ops.quantized.linear_dynamic_fp16(inputs, self._packed)
-        return product
+        rows = inputs.reshape(-1, inputs.shape[-1])  # the operator takes no single vector
+        product: Tensor = torch.ops.quantized.linear_dynamic_fp16(rows, self._packed)
+        return product.view(*inputs.shape[:-1], -1)

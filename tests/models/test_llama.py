@@ -117,11 +117,11 @@ def test_packed_matrices_stay_closer_to_the_truth_than_bfloat16(reference: Llama
 
 
 @needs_fbgemm
-@pytest.mark.parametrize("rows", [1, 7, 200])
-def test_a_packed_matrix_multiplies_by_its_weights_in_half_precision(rows: int) -> None:
-    generator = torch.Generator().manual_seed(rows)
-    weight, inputs = torch.randn(96, 40, generator=generator), torch.randn(rows, 2, 40, generator=generator)
+@pytest.mark.parametrize("shape", [(), (1,), (7, 2), (200, 2)])
+def test_a_packed_matrix_multiplies_by_its_weights_in_half_precision(shape: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(len(shape))
+    weight, inputs = torch.randn(96, 40, generator=generator), torch.randn(*shape, 40, generator=generator)
     packed = Matrix(weight, NumberFormat(torch.float32, packed=True))(inputs)
-    assert packed.shape == (rows, 2, 96)
+    assert packed.shape == (*shape, 96)
     assert torch.allclose(packed, inputs @ weight.half().float().T, atol=1e-4)
     assert torch.equal(Matrix(weight, NumberFormat(torch.float32))(inputs), torch.nn.functional.linear(inputs, weight))

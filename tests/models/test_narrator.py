@@ -73,9 +73,9 @@ def test_a_reference_can_only_be_one_that_was_given(grammar: Grammar) -> None:
 class RandomLayers:
     """States drawn at random: a language model that knows nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: NumberFormat) -> None:
         self.generator = torch.Generator().manual_seed(3)
-        self.form = NumberFormat(torch.float32)
+        self.form = form
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         return torch.zeros(*ids.shape, 8)
@@ -86,14 +86,14 @@ class RandomLayers:
     def read(self, inputs: torch.Tensor, places: Places, memory: KeyValues) -> torch.Tensor:
         memory.filled += inputs.shape[1]
         assert memory.filled <= memory.tensor.shape[4]
-        return torch.randn(*places.wanted.shape, 8, generator=self.generator)
+        return torch.randn(*places.wanted.shape, 8, generator=self.generator).to(self.form.dtype)
 
 
-@pytest.fixture
-def narrator() -> Narrator:
+@pytest.fixture(params=[NumberFormat(torch.float32), NumberFormat.fast()], ids=["exact", "fast"])
+def narrator(request: pytest.FixtureRequest) -> Narrator:
     words = tokenizer()
     embedding = torch.randn(words.get_vocab_size(), 8, generator=torch.Generator().manual_seed(5))
-    return Narrator(RandomLayers(), embedding, words, "random")  # type: ignore[arg-type]
+    return Narrator(RandomLayers(request.param), embedding, words, "random")  # type: ignore[arg-type]
 
 
 def test_whatever_the_model_wants_no_digit_and_no_unknown_reference_is_written(narrator: Narrator) -> None:
