@@ -18,10 +18,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -34,43 +32,16 @@ from agent.assembly import open_store
 from agent.commands.output import ProgressFn, progress_bar
 from agent.settings import Settings
 from eval.chaos.report import print_report
+from eval.chaos.soak_report import Answer, Run, judge, minute_of
 from eval.chaos.world import prepared_world
 from eval.serving import CommandServer, free_port, wait_ready
 
 SHARE: Final = 0.7
 CLIENTS: Final = 16
-MAX_GROWTH: Final = 0.05
-MAX_SPREAD: Final = 4.0
 _BUSY_S: Final = 300.0
 _CAPACITY_S: Final = 30.0
-_WARM_UP: Final = 0.1
 _PAIRS: Final = 100_000  # of each stretch
 _MEMORY_EVERY_S: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class SoakReport:
-    """What a run found; `failed` names the promises that were not kept, `hour` whether it was as long as promised.
-
-    `worst_minute` is when the minute with the highest p99 began, in minutes from the start; `rungs` are the shares of
-    answers by rung of the deadline ladder, which says how far the service went down it to keep its deadline.
-    """
-
-    minutes: float
-    hour: bool
-    capacity_per_s: float
-    asked_per_s: float
-    answered: int
-    errors: int
-    p50_ms: float
-    p99_ms: float
-    worst_minute: float
-    worst_minute_p99_ms: float
-    memory_start_mib: float
-    memory_end_mib: float
-    memory_growth: float
-    rungs: dict[str, float]
-    failed: list[str]
 
 
 class _Shots:
@@ -80,9 +51,8 @@ class _Shots:
         headers = {"Authorization": f"Bearer {key}"}
         limits = httpx.Limits(max_connections=256, max_keepalive_connections=256)
         self.http = httpx.Client(base_url=url, headers=headers, timeout=60, limits=limits)
-        self.latencies: list[tuple[float, float]] = []  # when it was due, how long the answer took from then
+        self.answers: list[Answer] = []
         self.errors = 0
-        self.rungs: Counter[str] = Counter()
         self._pairs = pairs
         self._sent = 0
         self._rng = np.random.default_rng(11)
@@ -108,10 +78,13 @@ class _Shots:
         except httpx.HTTPError:
             ok, took, quote = False, time.perf_counter() - due, {}
         with self._lock:
-            if quote:
-                self.rungs[quote["rung"]] += 1
-            self.latencies.append((due, took))
+            self.answers.append(Answer(due, took, quote.get("rung")))
             self.errors += not ok
+
+    def since(self, moment: float) -> list[Answer]:
+        """Answers that have come to what was due from a moment on."""
+        with self._lock:
+            return [answer for answer in self.answers if answer.due >= moment]
 
 
 def _expected(quote: Mapping[str, Any]) -> float:
@@ -133,14 +106,14 @@ def measure_capacity(shots: _Shots, seconds: float) -> float:
         thread.start()
     for thread in threads:
         thread.join()
-    return len(shots.latencies) / seconds
+    return len(shots.answers) / seconds
 
 
 def soak(shots: _Shots, pid: int, per_s: float, seconds: float, progress: ProgressFn) -> list[tuple[float, float]]:
     """Send at a rate; returns resident memory `(moment, bytes)` over the run."""
     process, memory, began = psutil.Process(pid), [], time.perf_counter()
     with ThreadPoolExecutor(128) as pool:
-        next_look = began
+        next_look, told = began, 0
         for number in range(int(seconds * per_s)):
             due = began + number / per_s
             if (wait_s := due - time.perf_counter()) > 0:
@@ -149,59 +122,11 @@ def soak(shots: _Shots, pid: int, per_s: float, seconds: float, progress: Progre
             if time.perf_counter() >= next_look:
                 next_look += _MEMORY_EVERY_S
                 memory.append((time.perf_counter(), _resident(process)))
-                progress("soak", number / (seconds * per_s))
+                if (minute := int((memory[-1][0] - began) // 60)) > told:
+                    told = minute
+                    last = shots.since(began + 60 * (minute - 1))
+                    progress(f"soak: {minute_of(minute, last, memory[-1][1])}", number / (seconds * per_s))
     return memory
-
-
-def judge(
-    shots: _Shots, memory: Sequence[tuple[float, float]], minutes: float, rates: tuple[float, float]
-) -> SoakReport:
-    """Figures, and which promises were not kept."""
-    began, ended = memory[0][0], memory[-1][0]
-    warm = began + _WARM_UP * (ended - began)
-    counted = [(due, took) for due, took in shots.latencies if due >= warm]
-    p50, p99 = (float(np.percentile([took for _, took in counted], q)) * 1e3 for q in (50, 99))
-    slowest, slowest_p99 = _worst_minute(counted)
-    behind = [size for at, size in memory if at >= warm]
-    tenth = max(1, len(behind) // 10)
-    first, last = float(np.median(behind[:tenth])), float(np.median(behind[-tenth:]))
-    growth = last / first - 1
-    failed = [
-        name
-        for name, bad in (
-            ("errors", shots.errors > 0),
-            ("memory", growth > MAX_GROWTH),
-            ("p99", p99 >= MAX_SPREAD * p50),
-        )
-        if bad
-    ]
-    return SoakReport(
-        minutes=minutes,
-        hour=minutes >= 60,
-        capacity_per_s=round(rates[0], 2),
-        asked_per_s=round(rates[1], 2),
-        answered=len(shots.latencies),
-        errors=shots.errors,
-        p50_ms=round(p50, 1),
-        p99_ms=round(p99, 1),
-        worst_minute=round((slowest - began) / 60, 1),
-        worst_minute_p99_ms=round(slowest_p99 * 1e3, 1),
-        memory_start_mib=round(first / 2**20, 1),
-        memory_end_mib=round(last / 2**20, 1),
-        memory_growth=round(growth, 4),
-        rungs={rung: round(count / shots.rungs.total(), 4) for rung, count in shots.rungs.most_common()},
-        failed=failed,
-    )
-
-
-def _worst_minute(latencies: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """When the minute with the highest p99 began, and that p99 in seconds: one stall or a slow hour?"""
-    first = min(due for due, _ in latencies)
-    by_minute: dict[int, list[float]] = {}
-    for due, took in latencies:
-        by_minute.setdefault(int((due - first) // 60), []).append(took)
-    minute, p99 = max(((at, float(np.percentile(t, 99))) for at, t in by_minute.items()), key=lambda one: one[1])
-    return first + 60 * minute, p99
 
 
 def main() -> int:
@@ -232,10 +157,10 @@ def main() -> int:
             measure_capacity(busy, _BUSY_S)
             capacity = measure_capacity(measured, _CAPACITY_S)
             memory = soak(shots, server.pid, SHARE * capacity, options.minutes * 60, progress)
-            shots.errors += busy.errors + measured.errors
         finally:
             server.stop()
-        report = judge(shots, memory, options.minutes, (capacity, SHARE * capacity))
+        errors = sum(one.errors for one in (busy, measured, shots))
+        report = judge(Run(options.minutes, capacity, SHARE * capacity, shots.answers, memory, errors))
     print_report(report, options.json)
     return 1 if report.failed else 0
 

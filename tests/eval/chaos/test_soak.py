@@ -1,21 +1,21 @@
-"""A soak's report says which promise was broken."""
+"""A soak's report says which promise was broken, and when."""
 
 import pytest
 
-from eval.chaos.soak import SoakReport, _Shots, judge
+from eval.chaos.soak_report import Answer, Run, SoakReport, judge
+
+MEMORY = [(float(n), 1e9) for n in range(1_000)]
 
 
 def report(
     slow: float = 0.2, growth: float = 0.0, errors: int = 0, minutes: float = 60.0, *, early: bool = False
 ) -> SoakReport:
     """Of 1,000 answers in 100 ms, 2 % of them `slow`, over memory that grows evenly."""
-    shots = _Shots("http://127.0.0.1:9", "key", [("s", "p")])
-    shots.http.close()
     late = range(20, 1_000, 50)
-    shots.latencies = [(float(n), slow if (n < 20 if early else n in late) else 0.1) for n in range(1_000)]
-    shots.errors = errors
-    memory = [(float(n), 1e9 * (1 + growth * n / 1_000)) for n in range(1_000)]
-    return judge(shots, memory, minutes, (10.0, 7.0))
+    took = [slow if (n < 20 if early else n in late) else 0.1 for n in range(1_000)]
+    answers = [Answer(float(n), seconds, "cached") for n, seconds in enumerate(took)]
+    memory = [(at, size * (1 + growth * at / 1_000)) for at, size in MEMORY]
+    return judge(Run(minutes, 10.0, 7.0, answers, memory, errors))
 
 
 def test_a_run_that_keeps_its_promises_passes() -> None:
@@ -35,9 +35,14 @@ def test_the_warm_up_counts_for_nothing_but_errors() -> None:
     assert report(slow=5.0, early=True).failed == []
 
 
-def test_the_worst_minute_is_told() -> None:
-    shots = _Shots("http://127.0.0.1:9", "key", [("s", "p")])
-    shots.http.close()
-    shots.latencies = [(float(n), 0.9 if 580 <= n < 640 else 0.1) for n in range(1_000)]
-    found = judge(shots, [(float(n), 1e9) for n in range(1_000)], 60.0, (10.0, 7.0))
-    assert (found.worst_minute, found.worst_minute_p99_ms) == (9.7, 900.0)
+def test_each_minute_is_told_alone() -> None:
+    answers = [
+        Answer(n, 0.9 if 600 <= n < 660 else 0.1, None if n % 10 == 0 else "model" if n >= 600 else "cached")
+        for n in map(float, range(1_000))
+    ]
+    found = judge(Run(60.0, 10.0, 7.0, answers, MEMORY, 0)).by_minute
+    assert [minute.minute for minute in found] == list(range(17))
+    assert [minute.p99_ms for minute in found] == [100.0] * 10 + [900.0] + [100.0] * 6
+    assert [minute.answered for minute in found] == [60] * 16 + [40]
+    assert found[9].rungs == {"cached": 1.0}  # answers that are no quotes have no rung
+    assert str(found[10]) == "minute 10 p50 900 ms p99 900 ms known prompts 0% 954 MiB"

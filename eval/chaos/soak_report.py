@@ -1,0 +1,134 @@
+"""What a soak found: its figures, minute by minute too, and which of its promises were not kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from agent.decision import Rung
+
+MAX_GROWTH: Final = 0.05
+MAX_SPREAD: Final = 4.0
+_WARM_UP: Final = 0.1
+_MIB: Final = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer: when it was due, seconds from then until it came, and its rung, None when it is no quote."""
+
+    due: float
+    took: float
+    rung: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """One minute of a run: latencies of what was due in it, the share of each rung, resident memory at its end."""
+
+    minute: int
+    answered: int
+    p50_ms: float
+    p99_ms: float
+    rungs: dict[str, float]
+    memory_mib: float
+
+    def __str__(self) -> str:
+        """As the progress bar tells it; known prompts are those on the second rung."""
+        known = self.rungs.get(Rung.CACHED, 0.0)
+        return (
+            f"minute {self.minute} p50 {self.p50_ms:.0f} ms p99 {self.p99_ms:.0f} ms "
+            f"known prompts {known:.0%} {self.memory_mib:.0f} MiB"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SoakReport:
+    """What a run found; `failed` names the promises that were not kept, `hour` whether it was as long as promised.
+
+    `rungs` are the shares of answers by rung of the deadline ladder, which say how far the service went down it to
+    keep its deadline. `by_minute` tells one stall from a slow hour.
+    """
+
+    minutes: float
+    hour: bool
+    capacity_per_s: float
+    asked_per_s: float
+    answered: int
+    errors: int
+    p50_ms: float
+    p99_ms: float
+    memory_start_mib: float
+    memory_end_mib: float
+    memory_growth: float
+    rungs: dict[str, float]
+    failed: list[str]
+    by_minute: list[Minute]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is judged: answers in any order, resident memory `(moment, bytes)` in order, errors, rates a second."""
+
+    minutes: float
+    capacity_per_s: float
+    asked_per_s: float
+    answers: Sequence[Answer]
+    memory: Sequence[tuple[float, float]]
+    errors: int
+
+
+def judge(run: Run) -> SoakReport:
+    """Figures, and which promises were not kept; the first tenth counts for errors alone."""
+    began, ended = run.memory[0][0], run.memory[-1][0]
+    warm = began + _WARM_UP * (ended - began)
+    p50, p99 = _quantiles_ms([answer for answer in run.answers if answer.due >= warm])
+    behind = [size for at, size in run.memory if at >= warm]
+    tenth = max(1, len(behind) // 10)
+    first, last = float(np.median(behind[:tenth])), float(np.median(behind[-tenth:]))
+    growth = last / first - 1
+    broken = {"errors": run.errors > 0, "memory": growth > MAX_GROWTH, "p99": p99 >= MAX_SPREAD * p50}
+    return SoakReport(
+        minutes=run.minutes,
+        hour=run.minutes >= 60,
+        capacity_per_s=round(run.capacity_per_s, 2),
+        asked_per_s=round(run.asked_per_s, 2),
+        answered=len(run.answers),
+        errors=run.errors,
+        p50_ms=p50,
+        p99_ms=p99,
+        memory_start_mib=round(first / _MIB, 1),
+        memory_end_mib=round(last / _MIB, 1),
+        memory_growth=round(growth, 4),
+        rungs=_rungs(run.answers),
+        failed=[name for name, bad in broken.items() if bad],
+        by_minute=_by_minute(run.answers, run.memory),
+    )
+
+
+def minute_of(number: int, answers: Sequence[Answer], memory: float) -> Minute:
+    """One minute of what was due in it, at least one answer; `memory` in bytes."""
+    p50, p99 = _quantiles_ms(answers)
+    return Minute(number, len(answers), p50, p99, _rungs(answers), round(memory / _MIB, 1))
+
+
+def _by_minute(answers: Sequence[Answer], memory: Sequence[tuple[float, float]]) -> list[Minute]:
+    began = memory[0][0]
+    found: dict[int, list[Answer]] = {}
+    for answer in answers:
+        found.setdefault(int((answer.due - began) // 60), []).append(answer)
+    sizes = {int((at - began) // 60): size for at, size in memory}
+    return [minute_of(number, found[number], sizes.get(number, memory[-1][1])) for number in sorted(found)]
+
+
+def _rungs(answers: Sequence[Answer]) -> dict[str, float]:
+    """Share of the quotes among answers by rung."""
+    rungs = [answer.rung for answer in answers if answer.rung is not None]
+    return {rung: round(rungs.count(rung) / len(rungs), 4) for rung in sorted(set(rungs))}
+
+
+def _quantiles_ms(answers: Sequence[Answer]) -> tuple[float, float]:
+    """p50 and p99."""
+    p50, p99 = np.percentile([answer.took for answer in answers], [50, 99]) * 1e3
+    return round(float(p50), 1), round(float(p99), 1)
