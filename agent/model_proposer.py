@@ -18,12 +18,26 @@ _CHUNK: Final = 16
 _FIRST_MS: Final = 40.0
 _EACH: Final = 0.3
 _SHARE: Final = 0.5
+_PATIENCE_SHARE: Final = 0.4
+_PATIENCE_MS: Final = 400.0
+_WAITED: Final = 2.0
 _LEARN: Final = 0.2
 _SURPRISE: Final = 4.0
 _FORGET: Final = 0.9
 _LEAST_MS: Final = 4.0
 
-LeftMs = Callable[[], float]
+TimeMs = Callable[[], float]
+
+
+def model_time_ms(deadline_ms: float, left_ms: float) -> float:
+    """Milliseconds that the language model may take for a request: half of what is left of its deadline at most.
+
+    The other half is for the steps that follow, and for those who arrived meanwhile. The longer a request has waited,
+    the longer is the queue that every prompt makes longer still: what it waited counts twice against two fifths of its
+    deadline, of a second where that is shorter.
+    """
+    patience = max(_PATIENCE_MS, _PATIENCE_SHARE * deadline_ms)
+    return min(_SHARE * left_ms, patience - _WAITED * (deadline_ms - left_ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +114,14 @@ class ModelProposer:
         """The rendered prompt and the levers and anchors of a situation."""
         return ProposalRequest(prompt_text(self.prompt, facts), facts.levers(), facts.anchors())
 
-    def propose(self, facts: Sequence[StrategistFacts], left_ms: LeftMs) -> list[ModelProposals]:
-        """Model, else cached, else nothing (numeric rung), by the time left to the request that has the least.
-
-        Requests answered together wait for each other, so that none may take the time that another lacks.
-        """
+    def propose(self, facts: Sequence[StrategistFacts], time_ms: TimeMs) -> list[ModelProposals]:
+        """Model, else cached, else nothing (numeric rung), by the time that generation may take from now on."""
         requests = [self.request(one) for one in facts]
         answers = {request: self._known[request] for request in requests if request in self._known}
         for request in answers:
             self._known.move_to_end(request)
         wanted = list(dict.fromkeys(request for request in requests if request not in answers))
-        fresh = self._generate(self._strategist, wanted, left_ms) if self._strategist is not None else {}
+        fresh = self._generate(self._strategist, wanted, time_ms) if self._strategist is not None else {}
         rungs = []
         for request in requests:
             written = fresh.get(request) or answers.get(request) or ()
@@ -119,17 +130,14 @@ class ModelProposer:
         return rungs
 
     def _generate(
-        self, strategist: Strategist, wanted: Sequence[ProposalRequest], left_ms: LeftMs
+        self, strategist: Strategist, wanted: Sequence[ProposalRequest], time_ms: TimeMs
     ) -> dict[ProposalRequest, tuple[Written, ...]]:
-        """Generate in small batches, in the order of the requests, as long as half of the time left is enough.
-
-        The other half is for the steps that follow, and for those who arrived meanwhile and have waited since.
-        """
+        """Generate in small batches, in the order of the requests, as long as the time is enough."""
         fresh: dict[ProposalRequest, tuple[Written, ...]] = {}
         while len(fresh) < len(wanted):
             chunk = wanted[len(fresh) : len(fresh) + _CHUNK]
-            left = left_ms()
-            chunk = chunk[: self._pace.fits(_SHARE * left, len(chunk))]
+            left = time_ms()
+            chunk = chunk[: self._pace.fits(left, len(chunk))]
             if not chunk:
                 if not fresh:
                     self._pace.held_off()
@@ -141,7 +149,7 @@ class ModelProposer:
                 break
             self.trouble = None
             fresh.update(zip(chunk, map(tuple, written), strict=True))
-            self._pace.took(len(chunk), left - left_ms())
+            self._pace.took(len(chunk), left - time_ms())
         self._known.update(fresh)
         while len(self._known) > self._capacity:
             self._known.popitem(last=False)

@@ -6,8 +6,6 @@ from datetime import datetime
 from threading import Lock
 from typing import Final
 
-from uuid_utils import uuid7
-
 from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.arrivals import Arrivals
 from agent.catalogue import Catalogue
@@ -21,6 +19,7 @@ from agent.explain.reruns import Reruns
 from agent.kill_switch import KillSwitch
 from agent.learning import Learner
 from agent.memory import OutcomeBook
+from agent.outcome_reports import outcome_of, purchase_of
 from agent.pipeline import Pipeline
 from agent.prepare import DataFolder
 from agent.privacy import KnownShopper, erase, known_of, purge
@@ -35,7 +34,7 @@ from agent.records import (
     ProductWeek,
     ShopperRecord,
 )
-from agent.refusal import FieldProblem, Refusal
+from agent.refusal import Refusal
 from agent.rules import MerchantRules, RuleBook
 from agent.rules.preview import Preview, preview
 from agent.score import PricedRow, RowScorer
@@ -44,7 +43,6 @@ from agent.shoppers import ShopperBook
 from agent.store import Store, StoreError
 from agent.store.codec import Offer
 from agent.store.erasure import Erased
-from agent.store.events import content_id
 from agent.tokens import TokenSigner, TokenStatus, Told, Verification
 from models.registry import Kind, Registry
 from models.weeks import week_of, week_start
@@ -132,7 +130,7 @@ class Service:
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
         """Record outcomes; a repeated report of one type for one quote changes nothing."""
         offers = self._parts.store.offers(report.quote_id for report in reports)
-        answers = [_outcome(report, offers.get(report.quote_id)) for report in reports]
+        answers = [outcome_of(report, offers.get(report.quote_id)) for report in reports]
         fresh: dict[str, OutcomeRecord] = {}
         for answer in answers:
             if isinstance(answer, OutcomeRecord):
@@ -336,7 +334,7 @@ class Service:
     def _sale(self, outcome: OutcomeRecord) -> EventRecord | None:
         if outcome.type is not OutcomeType.PURCHASED or outcome.product_id is None:
             return None
-        return self._on_behaviour_clock(_purchase(outcome))
+        return self._on_behaviour_clock(purchase_of(outcome))
 
     def _week(self, event: EventRecord) -> ProductWeek | None:
         """The week that a purchase of a known product counts in."""
@@ -361,41 +359,3 @@ class Service:
 
     def _on_behaviour_clock(self, event: EventRecord) -> EventRecord:
         return replace(event, at=self._parts.store_clock.behaviour_time(event.at))
-
-
-def _outcome(report: OutcomeReport, offer: Offer | None) -> OutcomeRecord | Refusal:
-    if offer is None:
-        problem = FieldProblem("quote_id", "no quote has this id", report.quote_id[:80], "the id of a quote answer")
-        return Refusal(404, "Unknown quote", f"there is no quote {report.quote_id[:80]!r}", (problem,))
-    if report.at < offer.at:
-        allowed = f"{offer.at.isoformat()} or later"
-        problem = FieldProblem("at", "lies before the quote", report.at.isoformat(), allowed)
-        return Refusal(422, "Outcome before its quote", "an outcome follows its quote", (problem,))
-    return OutcomeRecord(
-        outcome_id=f"{report.quote_id}:{report.type}",
-        shopper_id=offer.shopper_id,
-        product_id=offer.product_id,
-        currency=offer.currency,
-        price_minor=offer.price_minor,
-        reference_minor=offer.reference_minor,
-        type=report.type,
-        quantity=report.quantity or offer.quantity,
-        at=report.at,
-        quote_id=report.quote_id,
-        propensity=offer.propensity,
-    )
-
-
-def _purchase(outcome: OutcomeRecord) -> EventRecord:
-    """The sale that an outcome tells of; a shop that also reports it as an event is understood (`content_id`)."""
-    sale = EventRecord(
-        shopper_id=outcome.shopper_id or f"anonymous:{uuid7()}",
-        type=EventType.PURCHASE,
-        at=outcome.at,
-        product_id=outcome.product_id,
-        quantity=outcome.quantity,
-        price_minor=outcome.price_minor,
-        list_minor=outcome.reference_minor,
-        currency=outcome.currency,
-    )
-    return replace(sale, event_id=content_id(sale)) if outcome.shopper_id is not None else sale

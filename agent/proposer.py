@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Final
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from agent.arrivals import Arrivals
 from agent.decision import PastOutcome, Rung
-from agent.model_proposer import ModelProposals, ModelProposer
+from agent.model_proposer import ModelProposals, ModelProposer, model_time_ms
 from agent.observation import Encoded, Observation
 from agent.proposals import (
     PriceResponse,
@@ -92,8 +93,10 @@ class Proposer:
             )
             for row in timely
         ]
-        first = min((observations[row] for row in timely), key=Observation.left_ms)
-        written = self._model.propose(facts, first.left_ms)
+        # answered together, they wait for each other: none may take the time that another lacks
+        waiting = [observations[row] for row in timely]
+        end_s = perf_counter() + min(model_time_ms(o.deadline_ms, o.left_ms()) for o in waiting) / 1e3
+        written = self._model.propose(facts, lambda: (end_s - perf_counter()) * 1e3)
         explores = any(observations[row].explores for row in timely)
         drawn = self._evaluator.respond(situations, grid(TRIED_MOVES, len(observations))) if explores else None
         for row, known, model in zip(timely, facts, written, strict=True):

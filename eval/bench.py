@@ -28,7 +28,7 @@ from agent.prepare import DataFolder
 from agent.settings import Settings
 from eval.bench_learn import Learning, measure_learning
 from eval.bench_score import Scoring, measure_scoring
-from eval.serving import CommandServer, Server, free_port, wait_ready
+from eval.serving import CommandServer, Server, free_port, stop_on_sigterm, wait_ready
 
 _CLIENTS: Final = 16
 _WARM_UP: Final = 10
@@ -180,4 +180,5 @@ def _print(report: Report) -> None:
 
 
 if __name__ == "__main__":
+    stop_on_sigterm()
     sys.exit(main())

@@ -97,6 +97,11 @@ class ForkedServer:
         self._process.join(_STOP_S)
 
 
+def stop_on_sigterm() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: the servers that it started are stopped, its folders removed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def free_port() -> int:
     """A port that is free on loopback now."""
     with socket.socket() as probe:

@@ -113,26 +113,26 @@ class Strategist:
 
 
 def _choose(joint: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Distinct (beam, move) pairs `(n, k)`: every beam's best first, then further moves, well apart."""
+    """Distinct (branch, move) pairs `(n, k)`: every branch's best first, then further moves, well apart."""
     scores = joint.numpy()
     n, _, n_moves = scores.shape
-    beams = np.zeros((n, k), np.int64)
+    branches = np.zeros((n, k), np.int64)
     moves = np.zeros((n, k), np.int64)
     chosen = np.full((n, k), -np.inf, np.float32)
     for row in range(n):
         left = scores[row].copy()
         best = left.max(1)
-        firsts = [beam for beam in np.argsort(-best, kind="stable")[:k] if np.isfinite(best[beam])]
-        picks = [(int(beam), int(left[beam].argmax())) for beam in firsts]
-        for beam, move in picks:
-            left[beam, max(0, move - MOVE_GAP_PCT + 1) : move + MOVE_GAP_PCT] = -np.inf
+        firsts = [branch for branch in np.argsort(-best, kind="stable")[:k] if np.isfinite(best[branch])]
+        picks = [(int(branch), int(left[branch].argmax())) for branch in firsts]
+        for branch, move in picks:
+            left[branch, max(0, move - MOVE_GAP_PCT + 1) : move + MOVE_GAP_PCT] = -np.inf
         while len(picks) < k and np.isfinite(left.max()):
-            beam, move = divmod(int(left.argmax()), n_moves)
-            picks.append((beam, move))
-            left[beam, max(0, move - MOVE_GAP_PCT + 1) : move + MOVE_GAP_PCT] = -np.inf
-        for slot, (beam, move) in enumerate(picks):
-            beams[row, slot], moves[row, slot], chosen[row, slot] = beam, move, scores[row, beam, move]
-    return torch.from_numpy(beams), torch.from_numpy(moves), torch.from_numpy(chosen)
+            branch, move = divmod(int(left.argmax()), n_moves)
+            picks.append((branch, move))
+            left[branch, max(0, move - MOVE_GAP_PCT + 1) : move + MOVE_GAP_PCT] = -np.inf
+        for slot, (branch, move) in enumerate(picks):
+            branches[row, slot], moves[row, slot], chosen[row, slot] = branch, move, scores[row, branch, move]
+    return torch.from_numpy(branches), torch.from_numpy(moves), torch.from_numpy(chosen)
 
 
 def _read(lever: Tensor, anchor: Tensor, move: Tensor, rounding: Tensor, score: Tensor) -> list[list[Written]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from retrieval.errors import SnapshotError
 from retrieval.graph import Graph, Mask, Rows, Vectors, checked, checked_units, read_graph
+from retrieval.growing import Growing
 from retrieval.locks import ReadWriteLock
 
 Column = NDArray[np.int64]
@@ -49,15 +50,31 @@ class FoundColumns:
     columns: Columns
 
 
-@dataclass(slots=True)
 class _Table:
     """Rows of one graph. `ids` of dead rows are None."""
 
-    graph: Graph
-    ids: list[str | None]
-    row_of: dict[str, int]
-    alive: Mask
-    columns: dict[str, Column]
+    def __init__(self, graph: Graph, ids: list[str | None], alive: Mask, columns: Columns) -> None:
+        self.graph = graph
+        self.ids = ids
+        self.row_of = {id: row for row, id in enumerate(ids) if id is not None}
+        self._alive = Growing(alive)
+        self._columns = {name: Growing(column) for name, column in columns.items()}
+
+    @property
+    def alive(self) -> Mask:
+        return self._alive.values
+
+    @property
+    def columns(self) -> Columns:
+        return {name: column.values for name, column in self._columns.items()}
+
+    def append(self, ids: Collection[str], vectors: Vectors, columns: Columns) -> None:
+        self.graph.add(vectors)
+        self.row_of.update(zip(ids, range(len(self.ids), len(self.ids) + len(ids)), strict=True))
+        self.ids.extend(ids)
+        self._alive.extend(np.ones(len(ids), bool))
+        for name, column in self._columns.items():
+            column.extend(columns[name])
 
 
 class VectorIndex:
@@ -67,7 +84,7 @@ class VectorIndex:
         """Start empty; every row carries one integer for each of `columns`."""
         self.dim = dim
         empty = {name: np.empty(0, np.int64) for name in columns}
-        self._table = _Table(Graph(dim), [], {}, np.empty(0, bool), empty)
+        self._table = _Table(Graph(dim), [], np.empty(0, bool), empty)
         self._changes = 0
         self._lock = ReadWriteLock()
         self._compacting = Lock()
@@ -108,11 +125,7 @@ class VectorIndex:
         with self._lock.writing():
             table = self._table
             self._bury([table.row_of.pop(id) for id in last if id in table.row_of])
-            table.row_of.update(zip(last, range(len(table.ids), len(table.ids) + len(last)), strict=True))
-            table.graph.add(vectors[kept])
-            table.ids.extend(last)
-            table.alive = np.concatenate([table.alive, np.ones(len(last), bool)])
-            table.columns = {name: np.concatenate([old, fresh[name]]) for name, old in table.columns.items()}
+            table.append(last, vectors[kept], fresh)
             self._changes += 1
         self._compact_if_due()
 
@@ -199,11 +212,10 @@ class VectorIndex:
                 f"{path} holds {len(graph)} vectors of {graph.dim} dimensions, its rows say {len(ids)} of {self.dim}; "
                 "remedy: rebuild it"
             )
-        row_of = {id: row for row, id in enumerate(ids) if id is not None}
         alive = np.fromiter((id is not None for id in ids), bool, len(ids))
         kept = {name: np.asarray(columns[name], np.int64) for name in self._table.columns}
         with self._lock.writing():
-            self._table = _Table(graph, list(ids), row_of, alive, kept)
+            self._table = _Table(graph, list(ids), alive, kept)
 
     def _allowed(self, where: Where | Collection[str] | None) -> Mask | None:
         table = self._table
@@ -247,9 +259,8 @@ class VectorIndex:
 def _chosen(old: _Table, graph: Graph, rows: Rows) -> _Table:
     """The rows of a table over a new graph that holds just them."""
     ids = [old.ids[row] for row in rows.tolist()]
-    row_of = {id: row for row, id in enumerate(ids) if id is not None}
     columns = {name: column[rows] for name, column in old.columns.items()}
-    return _Table(graph, ids, row_of, old.alive[rows], columns)
+    return _Table(graph, ids, old.alive[rows], columns)
 
 
 def _at(ids: Sequence[str | None], row: int) -> str | None:

@@ -191,6 +191,7 @@ def _sqlite_engine(url: URL) -> Engine:
         url.set(database=str(file)),
         pool_size=_POOL_SIZE,
         max_overflow=_POOL_OVERFLOW,
+        pool_use_lifo=True,  # a connection has its own cache of pages: few that are warm, not all in turn
         hide_parameters=True,
         # The driver must not begin transactions by itself: see _begin.
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},

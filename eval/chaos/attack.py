@@ -34,7 +34,7 @@ from agent.commands.output import ProgressFn, progress_bar
 from agent.settings import Settings
 from eval.chaos.report import print_report
 from eval.chaos.world import prepared_world
-from eval.serving import ForkedServer, free_port, wait_ready
+from eval.serving import ForkedServer, free_port, stop_on_sigterm, wait_ready
 
 CHECKS: Final = [
     not_a_server_error,
@@ -139,4 +139,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    stop_on_sigterm()
     sys.exit(main())

@@ -35,7 +35,7 @@ from eval.chaos.checks import Findings, check_learner, check_log, check_store, c
 from eval.chaos.load import AckedQuote, Journal, Load
 from eval.chaos.report import print_report
 from eval.chaos.world import prepared_world
-from eval.serving import CommandServer, ForkedServer, Server, free_port, wait_ready
+from eval.serving import CommandServer, ForkedServer, Server, free_port, stop_on_sigterm, wait_ready
 
 CLIENTS: Final = 4
 _TOKENS_A_ROUND: Final = 5
@@ -213,4 +213,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    stop_on_sigterm()
     sys.exit(main())

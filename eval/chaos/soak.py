@@ -32,16 +32,16 @@ from agent.assembly import open_store
 from agent.commands.output import ProgressFn, progress_bar
 from agent.settings import Settings
 from eval.chaos.report import print_report
-from eval.chaos.soak_report import Answer, Run, judge, minute_of
+from eval.chaos.soak_report import Answer, Look, Run, judge, minute_of
 from eval.chaos.world import prepared_world
-from eval.serving import CommandServer, free_port, wait_ready
+from eval.serving import CommandServer, free_port, stop_on_sigterm, wait_ready
 
 SHARE: Final = 0.7
 CLIENTS: Final = 16
 _BUSY_S: Final = 300.0
 _CAPACITY_S: Final = 30.0
 _PAIRS: Final = 100_000  # of each stretch
-_MEMORY_EVERY_S: Final = 2.0
+_LOOK_EVERY_S: Final = 2.0
 
 
 class _Shots:
@@ -109,24 +109,25 @@ def measure_capacity(shots: _Shots, seconds: float) -> float:
     return len(shots.answers) / seconds
 
 
-def soak(shots: _Shots, pid: int, per_s: float, seconds: float, progress: ProgressFn) -> list[tuple[float, float]]:
-    """Send at a rate; returns resident memory `(moment, bytes)` over the run."""
-    process, memory, began = psutil.Process(pid), [], time.perf_counter()
+def soak(shots: _Shots, pid: int, per_s: float, seconds: float, progress: ProgressFn) -> list[Look]:
+    """Send at a rate; returns looks at the machine over the run."""
+    process, began = psutil.Process(pid), time.perf_counter()
+    looks = [_look(process)]
+    minutes = [looks[0]]
     with ThreadPoolExecutor(128) as pool:
-        next_look, told = began, 0
         for number in range(int(seconds * per_s)):
             due = began + number / per_s
             if (wait_s := due - time.perf_counter()) > 0:
                 time.sleep(wait_s)
             pool.submit(shots.fire, due)
-            if time.perf_counter() >= next_look:
-                next_look += _MEMORY_EVERY_S
-                memory.append((time.perf_counter(), _resident(process)))
-                if (minute := int((memory[-1][0] - began) // 60)) > told:
-                    told = minute
-                    last = shots.since(began + 60 * (minute - 1))
-                    progress(f"soak: {minute_of(minute, last, memory[-1][1])}", number / (seconds * per_s))
-    return memory
+            if time.perf_counter() >= looks[-1].at + _LOOK_EVERY_S:
+                looks.append(_look(process))
+                if looks[-1].at >= began + 60 * len(minutes):
+                    minutes.append(looks[-1])
+                    last = shots.since(minutes[-2].at)
+                    told = minute_of(len(minutes) - 1, last, *minutes[-2:])
+                    progress(f"soak: {told}", number / (seconds * per_s))
+    return looks
 
 
 def main() -> int:
@@ -156,18 +157,20 @@ def main() -> int:
             progress(f"busy for {_BUSY_S / 60:.0f} minutes", 0.0)
             measure_capacity(busy, _BUSY_S)
             capacity = measure_capacity(measured, _CAPACITY_S)
-            memory = soak(shots, server.pid, SHARE * capacity, options.minutes * 60, progress)
+            looks = soak(shots, server.pid, SHARE * capacity, options.minutes * 60, progress)
         finally:
             server.stop()
         errors = sum(one.errors for one in (busy, measured, shots))
-        report = judge(Run(options.minutes, capacity, SHARE * capacity, shots.answers, memory, errors))
+        report = judge(Run(options.minutes, capacity, SHARE * capacity, shots.answers, looks, errors))
     print_report(report, options.json)
     return 1 if report.failed else 0
 
 
-def _resident(process: psutil.Process) -> float:
-    return float(sum(one.memory_info().rss for one in (process, *process.children(recursive=True))))
+def _look(process: psutil.Process) -> Look:
+    resident = sum(one.memory_info().rss for one in (process, *process.children(recursive=True)))
+    return Look(time.perf_counter(), float(resident), getattr(psutil.cpu_times(), "steal", 0.0))
 
 
 if __name__ == "__main__":
+    stop_on_sigterm()
     sys.exit(main())

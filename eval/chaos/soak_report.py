@@ -24,8 +24,20 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """The machine at a moment: the server's resident bytes, processor seconds that the host took since its start."""
+
+    at: float
+    resident: float
+    stolen_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Minute:
-    """One minute of a run: latencies of what was due in it, the share of each rung, resident memory at its end."""
+    """One minute of a run: latencies of what was due in it, the share of each rung, resident memory at its end.
+
+    `stolen_s` are processor seconds that the machine's host gave to others: slow answers then are not the service's.
+    """
 
     minute: int
     answered: int
@@ -33,13 +45,14 @@ class Minute:
     p99_ms: float
     rungs: dict[str, float]
     memory_mib: float
+    stolen_s: float
 
     def __str__(self) -> str:
         """As the progress bar tells it; known prompts are those on the second rung."""
         known = self.rungs.get(Rung.CACHED, 0.0)
         return (
             f"minute {self.minute} p50 {self.p50_ms:.0f} ms p99 {self.p99_ms:.0f} ms "
-            f"known prompts {known:.0%} {self.memory_mib:.0f} MiB"
+            f"known prompts {known:.0%} {self.memory_mib:.0f} MiB stolen {self.stolen_s:.1f} s"
         )
 
 
@@ -48,7 +61,7 @@ class SoakReport:
     """What a run found; `failed` names the promises that were not kept, `hour` whether it was as long as promised.
 
     `rungs` are the shares of answers by rung of the deadline ladder, which say how far the service went down it to
-    keep its deadline. `by_minute` tells one stall from a slow hour.
+    keep its deadline. `by_minute` tells one stall from a slow hour, `stolen_s` what the host gave to other machines.
     """
 
     minutes: float
@@ -62,6 +75,7 @@ class SoakReport:
     memory_start_mib: float
     memory_end_mib: float
     memory_growth: float
+    stolen_s: float
     rungs: dict[str, float]
     failed: list[str]
     by_minute: list[Minute]
@@ -69,22 +83,22 @@ class SoakReport:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is judged: answers in any order, resident memory `(moment, bytes)` in order, errors, rates a second."""
+    """What is judged: answers in any order, looks at the machine in theirs, errors, rates a second."""
 
     minutes: float
     capacity_per_s: float
     asked_per_s: float
     answers: Sequence[Answer]
-    memory: Sequence[tuple[float, float]]
+    looks: Sequence[Look]
     errors: int
 
 
 def judge(run: Run) -> SoakReport:
     """Figures, and which promises were not kept; the first tenth counts for errors alone."""
-    began, ended = run.memory[0][0], run.memory[-1][0]
+    began, ended = run.looks[0].at, run.looks[-1].at
     warm = began + _WARM_UP * (ended - began)
     p50, p99 = _quantiles_ms([answer for answer in run.answers if answer.due >= warm])
-    behind = [size for at, size in run.memory if at >= warm]
+    behind = [look.resident for look in run.looks if look.at >= warm]
     tenth = max(1, len(behind) // 10)
     first, last = float(np.median(behind[:tenth])), float(np.median(behind[-tenth:]))
     growth = last / first - 1
@@ -101,25 +115,28 @@ def judge(run: Run) -> SoakReport:
         memory_start_mib=round(first / _MIB, 1),
         memory_end_mib=round(last / _MIB, 1),
         memory_growth=round(growth, 4),
+        stolen_s=round(run.looks[-1].stolen_s - run.looks[0].stolen_s, 1),
         rungs=_rungs(run.answers),
         failed=[name for name, bad in broken.items() if bad],
-        by_minute=_by_minute(run.answers, run.memory),
+        by_minute=_by_minute(run.answers, run.looks),
     )
 
 
-def minute_of(number: int, answers: Sequence[Answer], memory: float) -> Minute:
-    """One minute of what was due in it, at least one answer; `memory` in bytes."""
+def minute_of(number: int, answers: Sequence[Answer], before: Look, after: Look) -> Minute:
+    """One minute of what was due in it, at least one answer, between two looks."""
     p50, p99 = _quantiles_ms(answers)
-    return Minute(number, len(answers), p50, p99, _rungs(answers), round(memory / _MIB, 1))
+    stolen_s = round(after.stolen_s - before.stolen_s, 1)
+    return Minute(number, len(answers), p50, p99, _rungs(answers), round(after.resident / _MIB, 1), stolen_s)
 
 
-def _by_minute(answers: Sequence[Answer], memory: Sequence[tuple[float, float]]) -> list[Minute]:
-    began = memory[0][0]
+def _by_minute(answers: Sequence[Answer], looks: Sequence[Look]) -> list[Minute]:
+    began = looks[0].at
     found: dict[int, list[Answer]] = {}
     for answer in answers:
         found.setdefault(int((answer.due - began) // 60), []).append(answer)
-    sizes = {int((at - began) // 60): size for at, size in memory}
-    return [minute_of(number, found[number], sizes.get(number, memory[-1][1])) for number in sorted(found)]
+    last = {int((look.at - began) // 60): look for look in looks}
+    ends = [last.get(number, looks[-1]) for number in range(max(found) + 1)]
+    return [minute_of(n, found[n], ends[n - 1] if n else looks[0], ends[n]) for n in sorted(found)]
 
 
 def _rungs(answers: Sequence[Answer]) -> dict[str, float]:

@@ -3,9 +3,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.decision import Rung
-from agent.model_proposer import ModelProposer, Pace, prompt_text
+from agent.model_proposer import ModelProposer, Pace, model_time_ms, prompt_text
 from models.strategist import ProposalRequest, Strategist, Written
 from models.strategist_facts import StrategistFacts
 from models.strategy import Anchor, Lever, Strategy
@@ -23,7 +25,7 @@ class Slow(Strategist):
         self._took_ms = list(took_ms)
 
     def ends_in(self, ms: float) -> Callable[[], float]:
-        """Time left until a moment so far away, by its own clock."""
+        """Time until a moment so far away, by its own clock."""
         end = self.clock_ms + ms
         return lambda: end - self.clock_ms
 
@@ -38,15 +40,15 @@ def situations(count: int) -> list[StrategistFacts]:
     return [replace(FACTS, cost_ratio=0.3 + 0.01 * number) for number in range(count)]
 
 
-def rungs(model: Slow, quotes: int, left_ms: float) -> list[Rung]:
+def rungs(model: Slow, quotes: int, time_ms: float) -> list[Rung]:
     """Rungs of quotes in different situations, one after another."""
     proposer = ModelProposer(model, load_prompt("strategist", 2))
     asked = situations(quotes)
-    return [proposer.propose([facts], model.ends_in(left_ms))[0].rung for facts in asked]
+    return [proposer.propose([facts], model.ends_in(time_ms))[0].rung for facts in asked]
 
 
 def test_one_slow_call_does_not_keep_later_quotes_off_the_model() -> None:
-    found = rungs(Slow(60_000, 20), quotes=40, left_ms=100)
+    found = rungs(Slow(60_000, 20), quotes=40, time_ms=50)
     assert found[0] is Rung.MODEL
     assert found.count(Rung.NUMERIC) <= 5
     assert set(found[-20:]) == {Rung.MODEL}
@@ -54,7 +56,7 @@ def test_one_slow_call_does_not_keep_later_quotes_off_the_model() -> None:
 
 def test_a_model_that_is_always_too_slow_is_mostly_left_alone() -> None:
     model = Slow(400)
-    found = rungs(model, quotes=60, left_ms=100)
+    found = rungs(model, quotes=60, time_ms=50)
     assert found.count(Rung.MODEL) == model.calls < 15
 
 
@@ -69,7 +71,7 @@ def test_an_answer_known_from_before_comes_from_the_cache_without_a_call() -> No
 def test_of_a_batch_as_many_are_written_as_the_time_allows() -> None:
     model = Slow(110)
     proposer = ModelProposer(model, load_prompt("strategist", 2))
-    found = [one.rung for one in proposer.propose(situations(16), model.ends_in(120))]
+    found = [one.rung for one in proposer.propose(situations(16), model.ends_in(60))]
     assert found == [Rung.MODEL] * model.asked + [Rung.NUMERIC] * (16 - model.asked)
     assert 1 < model.asked < 16
     assert model.calls == 1
@@ -93,6 +95,19 @@ def test_a_long_time_without_time_is_not_taken_for_a_fast_model() -> None:
     for _ in range(12):
         pace.took(1, 60.0)
     assert pace.fits(50.0, 1) == 0
+
+
+@given(st.floats(1, 60_000), st.floats(0, 1), st.floats(0, 1))
+def test_who_waited_longer_gets_less_of_the_model(deadline_ms: float, share: float, other: float) -> None:
+    less, more = sorted((share * deadline_ms, other * deadline_ms))
+    assert model_time_ms(deadline_ms, less) <= model_time_ms(deadline_ms, more) <= deadline_ms / 2
+
+
+def test_a_second_is_no_reason_to_write_behind_a_queue_nor_a_short_deadline_to_write_nothing() -> None:
+    assert model_time_ms(1_000, 980) == 360
+    assert model_time_ms(1_000, 790) < 0
+    assert model_time_ms(120, 100) == 50
+    assert model_time_ms(60_000, 59_000) == 22_000
 
 
 def test_the_prompt_tells_the_price_response_cost_and_rival() -> None:

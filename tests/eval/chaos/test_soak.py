@@ -2,9 +2,9 @@
 
 import pytest
 
-from eval.chaos.soak_report import Answer, Run, SoakReport, judge
+from eval.chaos.soak_report import Answer, Look, Run, SoakReport, judge
 
-MEMORY = [(float(n), 1e9) for n in range(1_000)]
+LOOKS = [Look(float(n), 1e9, n / 100) for n in range(1_000)]
 
 
 def report(
@@ -14,8 +14,8 @@ def report(
     late = range(20, 1_000, 50)
     took = [slow if (n < 20 if early else n in late) else 0.1 for n in range(1_000)]
     answers = [Answer(float(n), seconds, "cached") for n, seconds in enumerate(took)]
-    memory = [(at, size * (1 + growth * at / 1_000)) for at, size in MEMORY]
-    return judge(Run(minutes, 10.0, 7.0, answers, memory, errors))
+    looks = [Look(look.at, look.resident * (1 + growth * look.at / 1_000), look.stolen_s) for look in LOOKS]
+    return judge(Run(minutes, 10.0, 7.0, answers, looks, errors))
 
 
 def test_a_run_that_keeps_its_promises_passes() -> None:
@@ -40,9 +40,12 @@ def test_each_minute_is_told_alone() -> None:
         Answer(n, 0.9 if 600 <= n < 660 else 0.1, None if n % 10 == 0 else "model" if n >= 600 else "cached")
         for n in map(float, range(1_000))
     ]
-    found = judge(Run(60.0, 10.0, 7.0, answers, MEMORY, 0)).by_minute
+    report = judge(Run(60.0, 10.0, 7.0, answers, LOOKS, 0))
+    found = report.by_minute
     assert [minute.minute for minute in found] == list(range(17))
     assert [minute.p99_ms for minute in found] == [100.0] * 10 + [900.0] + [100.0] * 6
     assert [minute.answered for minute in found] == [60] * 16 + [40]
     assert found[9].rungs == {"cached": 1.0}  # answers that are no quotes have no rung
-    assert str(found[10]) == "minute 10 p50 900 ms p99 900 ms known prompts 0% 954 MiB"
+    assert str(found[10]) == "minute 10 p50 900 ms p99 900 ms known prompts 0% 954 MiB stolen 0.6 s"
+    assert report.stolen_s == 10.0
+    assert [minute.stolen_s for minute in found] == [0.6] * 16 + [0.4]

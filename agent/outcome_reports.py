@@ -1,0 +1,50 @@
+"""What a shop's report of an outcome comes to: the outcome of its quote, and the sale in it."""
+
+from dataclasses import replace
+
+from uuid_utils import uuid7
+
+from agent.records import EventRecord, EventType, OutcomeRecord
+from agent.refusal import FieldProblem, Refusal
+from agent.service import OutcomeReport
+from agent.store.codec import Offer
+from agent.store.events import content_id
+
+
+def outcome_of(report: OutcomeReport, offer: Offer | None) -> OutcomeRecord | Refusal:
+    """The outcome that a report tells of, `offer` being what its quote offered, or why there is none."""
+    if offer is None:
+        problem = FieldProblem("quote_id", "no quote has this id", report.quote_id[:80], "the id of a quote answer")
+        return Refusal(404, "Unknown quote", f"there is no quote {report.quote_id[:80]!r}", (problem,))
+    if report.at < offer.at:
+        allowed = f"{offer.at.isoformat()} or later"
+        problem = FieldProblem("at", "lies before the quote", report.at.isoformat(), allowed)
+        return Refusal(422, "Outcome before its quote", "an outcome follows its quote", (problem,))
+    return OutcomeRecord(
+        outcome_id=f"{report.quote_id}:{report.type}",
+        shopper_id=offer.shopper_id,
+        product_id=offer.product_id,
+        currency=offer.currency,
+        price_minor=offer.price_minor,
+        reference_minor=offer.reference_minor,
+        type=report.type,
+        quantity=report.quantity or offer.quantity,
+        at=report.at,
+        quote_id=report.quote_id,
+        propensity=offer.propensity,
+    )
+
+
+def purchase_of(outcome: OutcomeRecord) -> EventRecord:
+    """The sale that an outcome tells of; a shop that also reports it as an event is understood (`content_id`)."""
+    sale = EventRecord(
+        shopper_id=outcome.shopper_id or f"anonymous:{uuid7()}",
+        type=EventType.PURCHASE,
+        at=outcome.at,
+        product_id=outcome.product_id,
+        quantity=outcome.quantity,
+        price_minor=outcome.price_minor,
+        list_minor=outcome.reference_minor,
+        currency=outcome.currency,
+    )
+    return replace(sale, event_id=content_id(sale)) if outcome.shopper_id is not None else sale
