@@ -10,6 +10,7 @@ from models.strategy import Anchor, Lever
 Word = TypeVar("Word", Lever, Anchor)
 
 RESPONSE_MOVES: Final = (-20, -10, 10)  # percent moves at which the price response is told
+SALES_STEP: Final = 3  # percent
 _LOYAL: Final = ("regular", "occasional")
 
 
@@ -46,9 +47,17 @@ class StrategistFacts:
     quantity: int = 1
 
     @property
+    def sales_pct(self) -> tuple[int, ...]:
+        """The lifts in percent above or below the reference, as they are told: in steps of `SALES_STEP`.
+
+        Finer ones would change no price for the better, and make three times as many texts that were never read before.
+        """
+        return tuple(max(-99, SALES_STEP * round(100 * (lift - 1) / SALES_STEP)) for lift in self.lifts)
+
+    @property
     def elasticity(self) -> float:
-        """-dlogP/dlogp between the deepest of `RESPONSE_MOVES` and the reference."""
-        return log(self.lifts[0]) / -log(1 + RESPONSE_MOVES[0] / 100)
+        """-dlogP/dlogp between the deepest of `RESPONSE_MOVES` and the reference, of the lifts as they are told."""
+        return log(1 + self.sales_pct[0] / 100) / -log(1 + RESPONSE_MOVES[0] / 100)
 
     def variables(self) -> dict[str, str]:
         """Everything that a published prompt may name, in words."""
@@ -57,8 +66,7 @@ class StrategistFacts:
             "interest": _level(self.interest),
             "elasticity": _elasticity(self.elasticity),
             "sales": ", ".join(
-                f"{round(100 * (lift - 1)):+d} at {move:+d}"
-                for lift, move in zip(self.lifts, RESPONSE_MOVES, strict=True)
+                f"{told:+d} at {move:+d}" for told, move in zip(self.sales_pct, RESPONSE_MOVES, strict=True)
             ),
             "rise": "yes" if self.may_rise else "no",
             "cost_pct": "unknown" if self.cost_ratio is None else f"{100 * self.cost_ratio:.0f} percent",

@@ -113,7 +113,7 @@ def test_a_second_is_no_reason_to_write_behind_a_queue_nor_a_short_deadline_to_w
 def test_the_prompt_tells_the_price_response_cost_and_rival() -> None:
     text = prompt_text(load_prompt("strategist", 2), FACTS)
     assert "cost 50 percent" in text
-    assert "sales +40 at -20, +20 at -10, -20 at +10" in text
+    assert "elasticity 1.5, sales +39 at -20, +21 at -10, -21 at +10" in text
     assert "rival -5 percent" in text
     assert "rise no" in text
 
