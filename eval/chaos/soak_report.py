@@ -1,4 +1,9 @@
-"""What a soak found: its figures, minute by minute too, and which of its promises were not kept."""
+"""What a soak found: its figures, minute by minute too, and which of its promises were not kept.
+
+On a virtual machine the host may give processor time to others, and the machine's own clock of it (`steal`) says when.
+A minute in which it took more than `HOST_SHARE` says nothing of the service: latency is judged without such minutes,
+which are named, and told with them too. Too many of them, and the run does not count.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +15,8 @@ from agent.decision import Rung
 
 MAX_GROWTH: Final = 0.05
 MAX_SPREAD: Final = 4.0
+HOST_SHARE: Final = 0.02
+MAX_DISTURBED: Final = 0.1
 _WARM_UP: Final = 0.1
 _MIB: Final = 2**20
 
@@ -36,7 +43,7 @@ class Look:
 class Minute:
     """One minute of a run: latencies of what was due in it, the share of each rung, resident memory at its end.
 
-    `stolen_s` are processor seconds that the machine's host gave to others: slow answers then are not the service's.
+    `stolen_s` are processor seconds that the host gave to other machines.
     """
 
     minute: int
@@ -61,7 +68,8 @@ class SoakReport:
     """What a run found; `failed` names the promises that were not kept, `hour` whether it was as long as promised.
 
     `rungs` are the shares of answers by rung of the deadline ladder, which say how far the service went down it to
-    keep its deadline. `by_minute` tells one stall from a slow hour, `stolen_s` what the host gave to other machines.
+    keep its deadline. `by_minute` tells one stall from a slow hour. `p50_ms` and `p99_ms` are of the minutes that the
+    host did not disturb, `whole_p50_ms` and `whole_p99_ms` of all; neither holds the first tenth.
     """
 
     minutes: float
@@ -72,6 +80,9 @@ class SoakReport:
     errors: int
     p50_ms: float
     p99_ms: float
+    whole_p50_ms: float
+    whole_p99_ms: float
+    disturbed: list[int]
     memory_start_mib: float
     memory_end_mib: float
     memory_growth: float
@@ -86,6 +97,7 @@ class Run:
     """What is judged: answers in any order, looks at the machine in theirs, errors, rates a second."""
 
     minutes: float
+    processors: int
     capacity_per_s: float
     asked_per_s: float
     answers: Sequence[Answer]
@@ -97,12 +109,22 @@ def judge(run: Run) -> SoakReport:
     """Figures, and which promises were not kept; the first tenth counts for errors alone."""
     began, ended = run.looks[0].at, run.looks[-1].at
     warm = began + _WARM_UP * (ended - began)
-    p50, p99 = _quantiles_ms([answer for answer in run.answers if answer.due >= warm])
+    by_minute = _by_minute(run.answers, run.looks)
+    disturbed = [one.minute for one in by_minute if one.stolen_s > HOST_SHARE * 60 * run.processors]
+    counted = [answer for answer in run.answers if answer.due >= warm]
+    quiet = [answer for answer in counted if _minute(answer.due - began) not in disturbed]
+    whole_p50, whole_p99 = _quantiles_ms(counted)
+    p50, p99 = _quantiles_ms(quiet or counted)
     behind = [look.resident for look in run.looks if look.at >= warm]
     tenth = max(1, len(behind) // 10)
     first, last = float(np.median(behind[:tenth])), float(np.median(behind[-tenth:]))
     growth = last / first - 1
-    broken = {"errors": run.errors > 0, "memory": growth > MAX_GROWTH, "p99": p99 >= MAX_SPREAD * p50}
+    broken = {
+        "errors": run.errors > 0,
+        "memory": growth > MAX_GROWTH,
+        "p99": p99 >= MAX_SPREAD * p50,
+        "host": len(disturbed) > MAX_DISTURBED * len(by_minute),
+    }
     return SoakReport(
         minutes=run.minutes,
         hour=run.minutes >= 60,
@@ -112,13 +134,16 @@ def judge(run: Run) -> SoakReport:
         errors=run.errors,
         p50_ms=p50,
         p99_ms=p99,
+        whole_p50_ms=whole_p50,
+        whole_p99_ms=whole_p99,
+        disturbed=disturbed,
         memory_start_mib=round(first / _MIB, 1),
         memory_end_mib=round(last / _MIB, 1),
         memory_growth=round(growth, 4),
         stolen_s=round(run.looks[-1].stolen_s - run.looks[0].stolen_s, 1),
         rungs=_rungs(run.answers),
         failed=[name for name, bad in broken.items() if bad],
-        by_minute=_by_minute(run.answers, run.looks),
+        by_minute=by_minute,
     )
 
 
@@ -133,10 +158,15 @@ def _by_minute(answers: Sequence[Answer], looks: Sequence[Look]) -> list[Minute]
     began = looks[0].at
     found: dict[int, list[Answer]] = {}
     for answer in answers:
-        found.setdefault(int((answer.due - began) // 60), []).append(answer)
-    last = {int((look.at - began) // 60): look for look in looks}
+        found.setdefault(_minute(answer.due - began), []).append(answer)
+    last = {0: looks[0]} | {_minute(look.at - began): look for look in looks}
     ends = [last.get(number, looks[-1]) for number in range(max(found) + 1)]
-    return [minute_of(n, found[n], ends[n - 1] if n else looks[0], ends[n]) for n in sorted(found)]
+    return [minute_of(number, found[number], ends[number - 1], ends[number]) for number in sorted(found)]
+
+
+def _minute(seconds: float) -> int:
+    """The number of the minute, from 1."""
+    return int(seconds // 60) + 1
 
 
 def _rungs(answers: Sequence[Answer]) -> dict[str, float]:

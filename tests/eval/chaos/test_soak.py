@@ -4,7 +4,7 @@ import pytest
 
 from eval.chaos.soak_report import Answer, Look, Run, SoakReport, judge
 
-LOOKS = [Look(float(n), 1e9, n / 100) for n in range(1_000)]
+LOOKS = [Look(float(n), 1e9, n / 200) for n in range(1_000)]
 
 
 def report(
@@ -15,7 +15,7 @@ def report(
     took = [slow if (n < 20 if early else n in late) else 0.1 for n in range(1_000)]
     answers = [Answer(float(n), seconds, "cached") for n, seconds in enumerate(took)]
     looks = [Look(look.at, look.resident * (1 + growth * look.at / 1_000), look.stolen_s) for look in LOOKS]
-    return judge(Run(minutes, 10.0, 7.0, answers, looks, errors))
+    return judge(Run(minutes, 2, 10.0, 7.0, answers, looks, errors))
 
 
 def test_a_run_that_keeps_its_promises_passes() -> None:
@@ -40,12 +40,29 @@ def test_each_minute_is_told_alone() -> None:
         Answer(n, 0.9 if 600 <= n < 660 else 0.1, None if n % 10 == 0 else "model" if n >= 600 else "cached")
         for n in map(float, range(1_000))
     ]
-    report = judge(Run(60.0, 10.0, 7.0, answers, LOOKS, 0))
+    report = judge(Run(60.0, 2, 10.0, 7.0, answers, LOOKS, 0))
     found = report.by_minute
-    assert [minute.minute for minute in found] == list(range(17))
+    assert [minute.minute for minute in found] == list(range(1, 18))
     assert [minute.p99_ms for minute in found] == [100.0] * 10 + [900.0] + [100.0] * 6
     assert [minute.answered for minute in found] == [60] * 16 + [40]
-    assert found[9].rungs == {"cached": 1.0}  # answers that are no quotes have no rung
-    assert str(found[10]) == "minute 10 p50 900 ms p99 900 ms known prompts 0% 954 MiB stolen 0.6 s"
-    assert report.stolen_s == 10.0
-    assert [minute.stolen_s for minute in found] == [0.6] * 16 + [0.4]
+    assert found[8].rungs == {"cached": 1.0}  # answers that are no quotes have no rung
+    assert str(found[10]) == "minute 11 p50 900 ms p99 900 ms known prompts 0% 954 MiB stolen 0.3 s"
+    assert report.stolen_s == 5.0
+    assert [minute.stolen_s for minute in found] == [0.3] * 16 + [0.2]
+
+
+def stolen(minutes: int) -> SoakReport:
+    """The host takes three of 120 processor seconds in each of some minutes, up to the 16th, and answers take 900 ms."""
+    start, end = 960 - 60 * minutes, 960
+    answers = [Answer(float(n), 0.9 if start <= n < end else 0.1, "cached") for n in range(1_000)]
+    looks = [Look(float(n), 1e9, max(0, min(n, end) - start) / 20) for n in range(1_000)]
+    return judge(Run(60.0, 2, 10.0, 7.0, answers, looks, 0))
+
+
+def test_minutes_that_the_host_took_are_told_and_not_held_against_the_service() -> None:
+    found = stolen(minutes=1)
+    assert (found.disturbed, found.p99_ms, found.whole_p99_ms, found.failed) == ([16], 100.0, 900.0, [])
+
+
+def test_a_run_that_the_host_took_much_of_does_not_count() -> None:
+    assert stolen(minutes=4).failed == ["host"]
