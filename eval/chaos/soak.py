@@ -161,7 +161,9 @@ def main() -> int:
         finally:
             server.stop()
         errors = sum(one.errors for one in (busy, measured, shots))
-        report = judge(Run(options.minutes, psutil.cpu_count() or 1, capacity, SHARE * capacity, shots.answers, looks, errors))
+        report = judge(
+            Run(options.minutes, psutil.cpu_count() or 1, capacity, SHARE * capacity, shots.answers, looks, errors)
+        )
     print_report(report, options.json)
     return 1 if report.failed else 0
 

@@ -1,8 +1,9 @@
 """What a soak found: its figures, minute by minute too, and which of its promises were not kept.
 
 On a virtual machine the host may give processor time to others, and the machine's own clock of it (`steal`) says when.
-A minute in which it took more than `HOST_SHARE` says nothing of the service: latency is judged without such minutes,
-which are named, and told with them too. Too many of them, and the run does not count.
+A minute in which it took more than `HOST_SHARE` says nothing of the service, nor does the next, which begins with what
+could not be answered: latency is judged without such minutes, which are named, and told with them too. Too many of
+them, and the run does not count.
 """
 
 from collections.abc import Sequence
@@ -110,7 +111,8 @@ def judge(run: Run) -> SoakReport:
     began, ended = run.looks[0].at, run.looks[-1].at
     warm = began + _WARM_UP * (ended - began)
     by_minute = _by_minute(run.answers, run.looks)
-    disturbed = [one.minute for one in by_minute if one.stolen_s > HOST_SHARE * 60 * run.processors]
+    taken = {one.minute for one in by_minute if one.stolen_s > HOST_SHARE * 60 * run.processors}
+    disturbed = [one.minute for one in by_minute if {one.minute - 1, one.minute} & taken]
     counted = [answer for answer in run.answers if answer.due >= warm]
     quiet = [answer for answer in counted if _minute(answer.due - began) not in disturbed]
     whole_p50, whole_p99 = _quantiles_ms(counted)
