@@ -32,7 +32,7 @@ from agent.assembly import open_store
 from agent.commands.output import ProgressFn, progress_bar
 from agent.settings import Settings
 from eval.chaos.report import print_report
-from eval.chaos.soak_report import Answer, Look, Run, judge, minute_of
+from eval.chaos.soak_report import Answer, Look, Rates, Run, judge, minute_of
 from eval.chaos.world import prepared_world
 from eval.serving import CommandServer, free_port, stop_on_sigterm, wait_ready
 
@@ -161,9 +161,8 @@ def main() -> int:
         finally:
             server.stop()
         errors = sum(one.errors for one in (busy, measured, shots))
-        report = judge(
-            Run(options.minutes, psutil.cpu_count() or 1, capacity, SHARE * capacity, shots.answers, looks, errors)
-        )
+        rates = Rates(capacity, SHARE * capacity)
+        report = judge(Run(options.minutes, psutil.cpu_count() or 1, rates, shots.answers, looks, errors))
     print_report(report, options.json)
     return 1 if report.failed else 0
 

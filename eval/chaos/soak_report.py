@@ -94,13 +94,20 @@ class SoakReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """Quotes a second: what the service can answer, and what it was asked."""
+
+    capacity: float
+    asked: float
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """What is judged: answers in any order, looks at the machine in theirs, errors, rates a second."""
+    """What is judged: answers in any order, looks at the machine in theirs, errors."""
 
     minutes: float
     processors: int
-    capacity_per_s: float
-    asked_per_s: float
+    rates: Rates
     answers: Sequence[Answer]
     looks: Sequence[Look]
     errors: int
@@ -130,8 +137,8 @@ def judge(run: Run) -> SoakReport:
     return SoakReport(
         minutes=run.minutes,
         hour=run.minutes >= 60,
-        capacity_per_s=round(run.capacity_per_s, 2),
-        asked_per_s=round(run.asked_per_s, 2),
+        capacity_per_s=round(run.rates.capacity, 2),
+        asked_per_s=round(run.rates.asked, 2),
         answered=len(run.answers),
         errors=run.errors,
         p50_ms=p50,
