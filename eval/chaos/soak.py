@@ -124,9 +124,9 @@ def soak(shots: _Shots, pid: int, per_s: float, seconds: float, progress: Progre
                 looks.append(_look(process))
                 if looks[-1].at >= began + 60 * len(minutes):
                     minutes.append(looks[-1])
-                    last = shots.since(minutes[-2].at)
-                    told = minute_of(len(minutes) - 1, last, *minutes[-2:])
-                    progress(f"soak: {told}", number / (seconds * per_s))
+                    if last := shots.since(minutes[-2].at):
+                        told = minute_of(len(minutes) - 1, last, *minutes[-2:])
+                        progress(f"soak: {told}", number / (seconds * per_s))
     return looks
 
 
