@@ -20,7 +20,6 @@ _EACH: Final = 0.3
 _SHARE: Final = 0.5
 _PATIENCE_SHARE: Final = 0.4
 _PATIENCE_MS: Final = 400.0
-_WAITED: Final = 2.0
 _LEARN: Final = 0.2
 _SURPRISE: Final = 4.0
 _FORGET: Final = 0.9
@@ -29,15 +28,15 @@ _LEAST_MS: Final = 4.0
 TimeMs = Callable[[], float]
 
 
-def model_time_ms(deadline_ms: float, left_ms: float) -> float:
+def model_time_ms(deadline_ms: float, left_ms: float, waited_ms: float) -> float:
     """Milliseconds that the language model may take for a request: half of what is left of its deadline at most.
 
-    The other half is for the steps that follow, and for those who arrived meanwhile. The longer a request has waited,
-    the longer is the queue that every prompt makes longer still: what it waited counts twice against two fifths of its
-    deadline, of a second where that is shorter.
+    The other half is for the steps that follow, and for those who arrived meanwhile. The longer a request waited for
+    its turn, the longer is the queue that every prompt makes longer still: that counts twice, all else that went by
+    once, against two fifths of its deadline, of a second where that is shorter.
     """
     patience = max(_PATIENCE_MS, _PATIENCE_SHARE * deadline_ms)
-    return min(_SHARE * left_ms, patience - _WAITED * (deadline_ms - left_ms))
+    return min(_SHARE * left_ms, patience - (deadline_ms - left_ms) - waited_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ class Observation(Situation):
     Attributes:
         at: Wall-clock time of the decision.
         arrived_s: When the request arrived, by `time.perf_counter`.
+        began_s: When its turn came.
         merchant: What the merchant's rules in effect come to for this product.
         holds_reference: Why no personalised price may be made, None when one may. `killed` is the kill switch's
             reason when that is why.
@@ -140,6 +141,7 @@ class Observation(Situation):
     inputs_ignored: tuple[IgnoredInput, ...]
     deadline_ms: int
     arrived_s: float
+    began_s: float
     request: QuoteRequest
     last_price_minor: int | None = None
     killed: str | None = None
@@ -158,6 +160,11 @@ class Observation(Situation):
     def left_ms(self) -> float:
         """Time until the deadline, negative when it has passed; what the request waited counts."""
         return self.deadline_ms - (perf_counter() - self.arrived_s) * 1e3
+
+    @property
+    def waited_ms(self) -> float:
+        """How long it waited for its turn."""
+        return (self.began_s - self.arrived_s) * 1e3
 
     @property
     def explores(self) -> bool:

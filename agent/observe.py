@@ -84,6 +84,7 @@ class Observer:
             inputs_ignored=_ignored(request, who, shared),
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,
             arrived_s=batch.began_s if request.arrived_s is None else request.arrived_s,
+            began_s=batch.began_s,
             request=_kept(request, who, shared, request.context.at or batch.now),
             # what somebody was quoted before is personal too
             last_price_minor=None if who.opted_out else batch.last_prices.get(pair),

@@ -94,8 +94,8 @@ class Proposer:
             for row in timely
         ]
         # answered together, they wait for each other: none may take the time that another lacks
-        waiting = [observations[row] for row in timely]
-        end_s = perf_counter() + min(model_time_ms(o.deadline_ms, o.left_ms()) for o in waiting) / 1e3
+        together = [observations[row] for row in timely]
+        end_s = perf_counter() + min(model_time_ms(o.deadline_ms, o.left_ms(), o.waited_ms) for o in together) / 1e3
         written = self._model.propose(facts, lambda: (end_s - perf_counter()) * 1e3)
         explores = any(observations[row].explores for row in timely)
         drawn = self._evaluator.respond(situations, grid(TRIED_MOVES, len(observations))) if explores else None

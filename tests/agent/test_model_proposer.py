@@ -97,17 +97,20 @@ def test_a_long_time_without_time_is_not_taken_for_a_fast_model() -> None:
     assert pace.fits(50.0, 1) == 0
 
 
-@given(st.floats(1, 60_000), st.floats(0, 1), st.floats(0, 1))
-def test_who_waited_longer_gets_less_of_the_model(deadline_ms: float, share: float, other: float) -> None:
-    less, more = sorted((share * deadline_ms, other * deadline_ms))
-    assert model_time_ms(deadline_ms, less) <= model_time_ms(deadline_ms, more) <= deadline_ms / 2
+@given(st.floats(1, 60_000), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_who_waited_longer_gets_less_of_the_model(deadline_ms: float, left: float, waited: float, other: float) -> None:
+    left_ms, gone_ms = left * deadline_ms, (1 - left) * deadline_ms
+    less, more = sorted((waited * gone_ms, other * gone_ms))
+    longer, shorter = (model_time_ms(deadline_ms, left_ms, ms) for ms in (more, less))
+    assert longer <= shorter <= deadline_ms / 2
 
 
 def test_a_second_is_no_reason_to_write_behind_a_queue_nor_a_short_deadline_to_write_nothing() -> None:
-    assert model_time_ms(1_000, 980) == 360
-    assert model_time_ms(1_000, 790) < 0
-    assert model_time_ms(120, 100) == 50
-    assert model_time_ms(60_000, 59_000) == 22_000
+    assert model_time_ms(1_000, 980, 0) == 380
+    assert model_time_ms(1_000, 750, 0) == 150  # a batch that takes long by itself
+    assert model_time_ms(1_000, 750, 200) < 0
+    assert model_time_ms(120, 100, 0) == 50
+    assert model_time_ms(60_000, 59_000, 0) == 23_000
 
 
 def test_the_prompt_tells_the_price_response_cost_and_rival() -> None:
