@@ -18,8 +18,8 @@ _CHUNK: Final = 16
 _FIRST_MS: Final = 40.0
 _EACH: Final = 0.3
 _SHARE: Final = 0.5
-_PATIENCE_SHARE: Final = 0.4
-_PATIENCE_MS: Final = 400.0
+_PATIENCE: Final = 0.4
+_SHORT_MS: Final = 1_000.0
 _LEARN: Final = 0.2
 _SURPRISE: Final = 4.0
 _FORGET: Final = 0.9
@@ -35,8 +35,8 @@ def model_time_ms(deadline_ms: float, left_ms: float, waited_ms: float) -> float
     its turn, the longer is the queue that every prompt makes longer still: that counts twice, all else that went by
     once, against two fifths of its deadline, of a second where that is shorter.
     """
-    patience = max(_PATIENCE_MS, _PATIENCE_SHARE * deadline_ms)
-    return min(_SHARE * left_ms, patience - (deadline_ms - left_ms) - waited_ms)
+    patience_ms = _PATIENCE * max(_SHORT_MS, deadline_ms)
+    return min(_SHARE * left_ms, patience_ms - (deadline_ms - left_ms) - waited_ms)
 
 
 @dataclass(frozen=True, slots=True)

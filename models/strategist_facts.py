@@ -50,7 +50,7 @@ class StrategistFacts:
     def sales_pct(self) -> tuple[int, ...]:
         """The lifts in percent above or below the reference, as they are told: in steps of `SALES_STEP`.
 
-        Finer ones would change no price for the better, and make three times as many texts that were never read before.
+        Proposals of finer ones were measured no better, and make three times as many texts that were never read before.
         """
         return tuple(max(-99, SALES_STEP * round(100 * (lift - 1) / SALES_STEP)) for lift in self.lifts)
 

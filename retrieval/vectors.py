@@ -53,11 +53,11 @@ class FoundColumns:
 class _Table:
     """Rows of one graph. `ids` of dead rows are None."""
 
-    def __init__(self, graph: Graph, ids: list[str | None], alive: Mask, columns: Columns) -> None:
+    def __init__(self, graph: Graph, ids: list[str | None], columns: Columns) -> None:
         self.graph = graph
         self.ids = ids
         self.row_of = {id: row for row, id in enumerate(ids) if id is not None}
-        self._alive = Growing(alive)
+        self._alive = Growing(np.fromiter((id is not None for id in ids), bool, len(ids)))
         self._columns = {name: Growing(column) for name, column in columns.items()}
 
     @property
@@ -84,7 +84,7 @@ class VectorIndex:
         """Start empty; every row carries one integer for each of `columns`."""
         self.dim = dim
         empty = {name: np.empty(0, np.int64) for name in columns}
-        self._table = _Table(Graph(dim), [], np.empty(0, bool), empty)
+        self._table = _Table(Graph(dim), [], empty)
         self._changes = 0
         self._lock = ReadWriteLock()
         self._compacting = Lock()
@@ -212,10 +212,10 @@ class VectorIndex:
                 f"{path} holds {len(graph)} vectors of {graph.dim} dimensions, its rows say {len(ids)} of {self.dim}; "
                 "remedy: rebuild it"
             )
-        alive = np.fromiter((id is not None for id in ids), bool, len(ids))
         kept = {name: np.asarray(columns[name], np.int64) for name in self._table.columns}
+        table = _Table(graph, list(ids), kept)
         with self._lock.writing():
-            self._table = _Table(graph, list(ids), alive, kept)
+            self._table = table
 
     def _allowed(self, where: Where | Collection[str] | None) -> Mask | None:
         table = self._table
@@ -260,7 +260,7 @@ def _chosen(old: _Table, graph: Graph, rows: Rows) -> _Table:
     """The rows of a table over a new graph that holds just them."""
     ids = [old.ids[row] for row in rows.tolist()]
     columns = {name: column[rows] for name, column in old.columns.items()}
-    return _Table(graph, ids, old.alive[rows], columns)
+    return _Table(graph, ids, columns)
 
 
 def _at(ids: Sequence[str | None], row: int) -> str | None:

@@ -168,8 +168,10 @@ def _by_minute(answers: Sequence[Answer], looks: Sequence[Look]) -> list[Minute]
     found: dict[int, list[Answer]] = {}
     for answer in answers:
         found.setdefault(_minute(answer.due - began), []).append(answer)
-    last = {0: looks[0]} | {_minute(look.at - began): look for look in looks}
-    ends = [last.get(number, looks[-1]) for number in range(max(found) + 1)]
+    last = {_minute(look.at - began): look for look in looks}
+    ends = [looks[0]]
+    for number in range(1, max(found) + 1):
+        ends.append(last.get(number, ends[-1]))  # nobody looked in a minute in which the machine stood still
     return [minute_of(number, found[number], ends[number - 1], ends[number]) for number in sorted(found)]
 
 
