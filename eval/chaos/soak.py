@@ -1,13 +1,13 @@
 """`make soak`: an hour at 70 % of measured capacity: no errors, memory flat, p99 under four times p50.
 
-Capacity is measured first, with as many clients as the server batches, once the server has been busy for minutes: it
-has met the shoppers by then and knows most of the prompts, as it does in the hour. Measured before, capacity comes out
-lower than what the hour really has, and 70 % of it is little. Then requests arrive at 70 % of it, evenly, each at its
-time whatever became of those before (an open loop: a slow answer does not slow the load down, so that waiting shows).
-Of four quotes one is followed by its outcome, a purchase as often as the quote itself expects, and one by another look
-at the product: outcomes of a shop unlike the models' would have them learn all along what no shop does. No stretch
-repeats the requests of another. The first tenth warms up and counts for nothing but errors, which count in all
-stretches.
+Capacity is measured with as many clients as the server batches, once the server has been busy for minutes: it has met
+the shoppers by then and knows most of the prompts. It is measured again every ten minutes, since a server that gets to
+know its prompts answers ever more, and since machines change their speed: 70 % of what it could answer at the start is
+soon little. In between requests arrive at 70 % of it, evenly, each at its time whatever became of those before (an open
+loop: a slow answer does not slow the load down, so that waiting shows). Of four quotes one is followed by its outcome,
+a purchase as often as the quote itself expects, and one by another look at the product: outcomes of a shop unlike the
+models' would have them learn all along what no shop does. What is sent to be busy, to measure and in between differs.
+The first tenth of the hour warms up and counts for nothing but errors, which count everywhere.
 
     python -m eval.chaos.soak --minutes 60
 """
@@ -32,7 +32,7 @@ from agent.assembly import open_store
 from agent.commands.output import ProgressFn, progress_bar
 from agent.settings import Settings
 from eval.chaos.report import print_report
-from eval.chaos.soak_report import Answer, Look, Rates, Run, judge, minute_of
+from eval.chaos.soak_report import Answer, Look, Run, judge, minute_of
 from eval.chaos.world import prepared_world
 from eval.serving import CommandServer, free_port, stop_on_sigterm, wait_ready
 
@@ -40,7 +40,8 @@ SHARE: Final = 0.7
 CLIENTS: Final = 16
 _BUSY_S: Final = 300.0
 _CAPACITY_S: Final = 30.0
-_PAIRS: Final = 100_000  # of each stretch
+_STRETCH_S: Final = 600.0
+_PAIRS: Final = 100_000  # of each kind of load
 _LOOK_EVERY_S: Final = 2.0
 
 
@@ -95,7 +96,7 @@ def _expected(quote: Mapping[str, Any]) -> float:
 
 def measure_capacity(shots: _Shots, seconds: float) -> float:
     """Quotes a second that a closed loop of `CLIENTS` clients gets."""
-    until = time.perf_counter() + seconds
+    until, before = time.perf_counter() + seconds, len(shots.answers)
 
     def client() -> None:
         while (now := time.perf_counter()) < until:
@@ -106,28 +107,40 @@ def measure_capacity(shots: _Shots, seconds: float) -> float:
         thread.start()
     for thread in threads:
         thread.join()
-    return len(shots.answers) / seconds
+    return (len(shots.answers) - before) / seconds
 
 
-def soak(shots: _Shots, pid: int, per_s: float, seconds: float, progress: ProgressFn) -> list[Look]:
-    """Send at a rate; returns looks at the machine over the run."""
-    process, began = psutil.Process(pid), time.perf_counter()
-    looks = [_look(process)]
-    minutes = [looks[0]]
+class _Watch:
+    """Looks at a server over a run and tells each minute as it ends."""
+
+    def __init__(self, pid: int, shots: _Shots, seconds: float, progress: ProgressFn) -> None:
+        self._process, self._shots, self._seconds, self._progress = psutil.Process(pid), shots, seconds, progress
+        self.looks = [_look(self._process)]
+        self._minutes = [self.looks[0]]
+
+    def look(self) -> None:
+        """Look again if it is time."""
+        began, last = self.looks[0].at, self.looks[-1].at
+        if time.perf_counter() < last + _LOOK_EVERY_S:
+            return
+        self.looks.append(_look(self._process))
+        if self.looks[-1].at >= began + 60 * len(self._minutes):
+            self._minutes.append(self.looks[-1])
+            if answers := self._shots.since(self._minutes[-2].at):
+                told = minute_of(len(self._minutes) - 1, answers, *self._minutes[-2:])
+                self._progress(f"soak: {told}", min(1.0, (self.looks[-1].at - began) / self._seconds))
+
+
+def ask(shots: _Shots, per_s: float, seconds: float, watch: _Watch) -> None:
+    """Send at a rate, and look meanwhile."""
+    began = time.perf_counter()
     with ThreadPoolExecutor(128) as pool:
         for number in range(int(seconds * per_s)):
             due = began + number / per_s
             if (wait_s := due - time.perf_counter()) > 0:
                 time.sleep(wait_s)
             pool.submit(shots.fire, due)
-            if time.perf_counter() >= looks[-1].at + _LOOK_EVERY_S:
-                looks.append(_look(process))
-                if looks[-1].at >= began + 60 * len(minutes):
-                    minutes.append(looks[-1])
-                    if last := shots.since(minutes[-2].at):
-                        told = minute_of(len(minutes) - 1, last, *minutes[-2:])
-                        progress(f"soak: {told}", number / (seconds * per_s))
-    return looks
+            watch.look()
 
 
 def main() -> int:
@@ -144,7 +157,7 @@ def main() -> int:
             products = [product.product_id for product in islice(store.iter_products(), 500)]
             shoppers = list(islice(store.shopper_ids(), 500))
         rng = np.random.default_rng(7)
-        stretches = [
+        kinds = [
             list(zip(rng.choice(shoppers, _PAIRS).tolist(), rng.choice(products, _PAIRS).tolist(), strict=True))
             for _ in range(3)
         ]
@@ -153,18 +166,26 @@ def main() -> int:
         server = CommandServer(settings.data_dir, port, {"PRICESMITH_BOOTSTRAP_KEY": key})
         try:
             wait_ready(server, url)
-            busy, measured, shots = (_Shots(url, key, pairs) for pairs in stretches)
+            busy, measured, shots = (_Shots(url, key, pairs) for pairs in kinds)
             progress(f"busy for {_BUSY_S / 60:.0f} minutes", 0.0)
             measure_capacity(busy, _BUSY_S)
-            capacity = measure_capacity(measured, _CAPACITY_S)
-            looks = soak(shots, server.pid, SHARE * capacity, options.minutes * 60, progress)
+            watch, capacities = _Watch(server.pid, shots, options.minutes * 60, progress), []
+            for stretch_s in _stretches(options.minutes * 60):
+                capacities.append(measure_capacity(measured, _CAPACITY_S))
+                ask(shots, SHARE * capacities[-1], stretch_s, watch)
         finally:
             server.stop()
         errors = sum(one.errors for one in (busy, measured, shots))
-        rates = Rates(capacity, SHARE * capacity)
-        report = judge(Run(options.minutes, psutil.cpu_count() or 1, rates, shots.answers, looks, errors))
+        run = Run(options.minutes, psutil.cpu_count() or 1, capacities, SHARE, shots.answers, watch.looks, errors)
+        report = judge(run)
     print_report(report, options.json)
     return 1 if report.failed else 0
+
+
+def _stretches(seconds: float) -> list[float]:
+    """Ten minutes each, the last one what is left."""
+    whole, left = divmod(seconds, _STRETCH_S)
+    return [_STRETCH_S] * int(whole) + ([left] if left else [])
 
 
 def _look(process: psutil.Process) -> Look:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from eval.chaos.soak_report import Answer, Look, Rates, Run, SoakReport, judge
+from eval.chaos.soak_report import Answer, Look, Run, SoakReport, judge
 
-RATES = Rates(10.0, 7.0)
+CAPACITIES = [10.0, 12.0]
 LOOKS = [Look(float(n), 1e9, n / 200) for n in range(1_000)]
 
 
@@ -16,12 +16,13 @@ def report(
     took = [slow if (n < 20 if early else n in late) else 0.1 for n in range(1_000)]
     answers = [Answer(float(n), seconds, "cached") for n, seconds in enumerate(took)]
     looks = [Look(look.at, look.resident * (1 + growth * look.at / 1_000), look.stolen_s) for look in LOOKS]
-    return judge(Run(minutes, 2, RATES, answers, looks, errors))
+    return judge(Run(minutes, 2, CAPACITIES, 0.7, answers, looks, errors))
 
 
 def test_a_run_that_keeps_its_promises_passes() -> None:
     kept = report()
     assert (kept.failed, kept.p50_ms, kept.p99_ms, kept.hour) == ([], 100.0, 200.0, True)
+    assert (kept.capacities_per_s, kept.asked_per_s) == ([10.0, 12.0], [7.0, 8.4])
     assert not report(minutes=3.0).hour
 
 
@@ -41,7 +42,7 @@ def test_each_minute_is_told_alone() -> None:
         Answer(n, 0.9 if 600 <= n < 660 else 0.1, None if n % 10 == 0 else "model" if n >= 600 else "cached")
         for n in map(float, range(1_000))
     ]
-    report = judge(Run(60.0, 2, RATES, answers, LOOKS, 0))
+    report = judge(Run(60.0, 2, CAPACITIES, 0.7, answers, LOOKS, 0))
     found = report.by_minute
     assert [minute.minute for minute in found] == list(range(1, 18))
     assert [minute.p99_ms for minute in found] == [100.0] * 10 + [900.0] + [100.0] * 6
@@ -52,12 +53,12 @@ def test_each_minute_is_told_alone() -> None:
     assert [minute.stolen_s for minute in found] == [0.3] * 16 + [0.2]
 
 
-def stolen(minutes: int) -> SoakReport:
-    """Of each of some minutes, up to the 16th, the host takes three of 120 processor seconds: answers take 900 ms."""
-    start, end = 960 - 60 * minutes, 960
-    answers = [Answer(float(n), 0.9 if start <= n < end else 0.1, "cached") for n in range(2_000)]
+def stolen(minutes: int, last: int = 16, took: float = 0.9) -> SoakReport:
+    """Of each of some minutes the host takes three of 120 processor seconds: answers take 900 ms instead of 100."""
+    start, end = 60 * (last - minutes), 60 * last
+    answers = [Answer(float(n), took if start <= n < end else 0.1, "cached") for n in range(2_000)]
     looks = [Look(float(n), 1e9, max(0, min(n, end) - start) / 20) for n in range(2_000)]
-    return judge(Run(60.0, 2, RATES, answers, looks, 0))
+    return judge(Run(60.0, 2, CAPACITIES, 0.7, answers, looks, 0))
 
 
 def test_minutes_that_the_host_took_are_told_and_not_held_against_the_service() -> None:
@@ -67,3 +68,9 @@ def test_minutes_that_the_host_took_are_told_and_not_held_against_the_service() 
 
 def test_a_run_that_the_host_took_much_of_does_not_count() -> None:
     assert stolen(minutes=4).failed == ["host"]
+
+
+def test_what_the_host_took_matters_only_where_latency_is_judged() -> None:
+    assert stolen(minutes=4, last=8).failed == ["host"]
+    assert stolen(minutes=4, last=4).failed == []  # of the minutes that are judged only the fourth and the fifth
+    assert stolen(minutes=4, took=0.3).failed == []  # four times p50 with them: nothing to leave out
