@@ -6,7 +6,7 @@ from agent.api.app import create_app
 from agent.api.context import Opened
 from agent.assembly import open_service, open_store
 from agent.clock import SystemClock
-from agent.garbage import settle
+from agent.interpreter import settle_for_requests
 from agent.keys import KeyRing
 from agent.merchants import MerchantError, Merchants, settings_of
 from agent.settings import Settings
@@ -30,7 +30,7 @@ def open_everything(settings: Settings) -> Opened:
     keys = KeyRing(store, clock, secret.get_secret_value() if secret is not None else None)
     shared, merchants = SharedModels(), Merchants(settings, store, clock)
     service = open_service(settings, store, clock, shared)
-    settle()
+    settle_for_requests()
 
     def open_merchant(merchant: str) -> Opened:
         if not merchants.live(merchant):

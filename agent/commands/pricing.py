@@ -15,8 +15,8 @@ from agent.assembly import open_service, open_store
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
 from agent.decision import Decision, Interval, Scores
-from agent.garbage import settle
 from agent.importing import RawRow, read_rows
+from agent.interpreter import settle_for_batches
 from agent.money import show, to_minor
 from agent.pricing import Service
 from agent.refusal import Refusal
@@ -67,7 +67,7 @@ def score(
     """
     settings = settings_for(data_dir)
     service = open_service(settings, open_store(settings))
-    settle()
+    settle_for_batches()
     started = perf_counter()
     total = sum(1 for _ in read_rows(file))
     rows = bad = 0
