@@ -22,6 +22,7 @@ def report(
 def test_a_run_that_keeps_its_promises_passes() -> None:
     kept = report()
     assert (kept.failed, kept.p50_ms, kept.p99_ms, kept.hour) == ([], 100.0, 200.0, True)
+    assert (kept.spread, kept.whole_spread) == (2.0, 2.0)
     assert (kept.capacities_per_s, kept.asked_per_s) == ([10.0, 12.0], [7.0, 8.4])
     assert not report(minutes=3.0).hour
 
@@ -53,10 +54,10 @@ def test_each_minute_is_told_alone() -> None:
     assert [minute.stolen_s for minute in found] == [0.3] * 16 + [0.2]
 
 
-def stolen(minutes: int, last: int = 16, took: float = 0.9) -> SoakReport:
-    """Of each of some minutes the host takes three of 120 processor seconds: answers take 900 ms instead of 100."""
+def stolen(minutes: int, last: int = 16) -> SoakReport:
+    """Of each of some minutes the host takes three of 120 processor seconds: a third of its answers takes 900 ms."""
     start, end = 60 * (last - minutes), 60 * last
-    answers = [Answer(float(n), took if start <= n < end else 0.1, "cached") for n in range(2_000)]
+    answers = [Answer(float(n), 0.9 if start <= n < end and n % 3 == 0 else 0.1, "cached") for n in range(2_000)]
     looks = [Look(float(n), 1e9, max(0, min(n, end) - start) / 20) for n in range(2_000)]
     return judge(Run(60.0, 2, CAPACITIES, 0.7, answers, looks, 0))
 
@@ -72,5 +73,18 @@ def test_a_run_that_the_host_took_much_of_does_not_count() -> None:
 
 def test_what_the_host_took_matters_only_where_latency_is_judged() -> None:
     assert stolen(minutes=4, last=8).failed == ["host"]
-    assert stolen(minutes=4, last=4).failed == []  # of the minutes that are judged only the fourth and the fifth
-    assert stolen(minutes=4, took=0.3).failed == []  # four times p50 with them: nothing to leave out
+    assert stolen(minutes=4, last=5).failed == []  # of the minutes that are judged only the fourth to the sixth
+
+
+def test_a_machine_that_changes_its_speed_is_told_from_a_service_that_lets_some_wait() -> None:
+    def slow_half(spread: float) -> SoakReport:
+        """From a minute on all takes five times as long; throughout every fiftieth answer takes `spread` times that."""
+        took = [(0.1 if n < 1_200 else 0.5) * (spread if n % 50 == 0 else 1.0) for n in range(2_000)]
+        answers = [Answer(float(n), seconds, "cached") for n, seconds in enumerate(took)]
+        looks = [Look(float(n), 1e9, 0.0) for n in range(2_000)]
+        return judge(Run(60.0, 2, CAPACITIES, 0.7, answers, looks, 0))
+
+    held, missed = slow_half(3.0), slow_half(4.5)
+    assert (held.spread, held.failed) == (3.0, [])
+    assert held.whole_p99_ms > 4 * held.whole_p50_ms
+    assert (missed.spread, missed.failed) == (4.5, ["p99"])
