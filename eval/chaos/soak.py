@@ -9,10 +9,14 @@ a purchase as often as the quote itself expects, and one by another look at the 
 models' would have them learn all along what no shop does. What is sent to be busy, to measure and in between differs.
 The first tenth of the hour warms up and counts for nothing but errors, which count everywhere.
 
+Whoever measures must not pause: this process takes short turns between its threads and walks through nothing that it
+keeps. How late it was in sending is told.
+
     python -m eval.chaos.soak --minutes 60
 """
 
 import argparse
+import gc
 import secrets
 import sys
 import tempfile
@@ -30,6 +34,7 @@ import psutil
 
 from agent.assembly import open_store
 from agent.commands.output import ProgressFn, progress_bar
+from agent.interpreter import settle_for_requests
 from agent.settings import Settings
 from eval.chaos.report import print_report
 from eval.chaos.soak_report import Answer, Look, Run, judge, minute_of
@@ -65,6 +70,7 @@ class _Shots:
             self._sent += 1
             number, luck = self._sent, float(self._rng.random())
         shopper, product = self._pairs[number % len(self._pairs)]
+        late = time.perf_counter() - due
         try:
             answer = self.http.post("/v1/quotes", json={"shopper": {"id": shopper}, "product": {"id": product}})
             ok = answer.status_code == 200
@@ -79,13 +85,13 @@ class _Shots:
         except httpx.HTTPError:
             ok, took, quote = False, time.perf_counter() - due, {}
         with self._lock:
-            self.answers.append(Answer(due, took, quote.get("rung")))
+            self.answers.append(Answer(due, took, quote.get("rung"), late))
             self.errors += not ok
 
-    def since(self, moment: float) -> list[Answer]:
-        """Answers that have come to what was due from a moment on."""
+    def since(self, count: int) -> list[Answer]:
+        """Answers that came after the first so many."""
         with self._lock:
-            return [answer for answer in self.answers if answer.due >= moment]
+            return self.answers[count:]
 
 
 def _expected(quote: Mapping[str, Any]) -> float:
@@ -114,21 +120,25 @@ class _Watch:
     """Looks at a server over a run and tells each minute as it ends."""
 
     def __init__(self, pid: int, shots: _Shots, seconds: float, progress: ProgressFn) -> None:
-        self._process, self._shots, self._seconds, self._progress = psutil.Process(pid), shots, seconds, progress
-        self.looks = [_look(self._process)]
-        self._minutes = [self.looks[0]]
+        self._server, self._shots, self._seconds, self._progress = _processes(pid), shots, seconds, progress
+        self.looks = [_look(self._server)]
+        self._minute, self._minutes, self._told = self.looks[0], 0, 0
 
     def look(self) -> None:
         """Look again if it is time."""
         began, last = self.looks[0].at, self.looks[-1].at
         if time.perf_counter() < last + _LOOK_EVERY_S:
             return
-        self.looks.append(_look(self._process))
-        if self.looks[-1].at >= began + 60 * len(self._minutes):
-            self._minutes.append(self.looks[-1])
-            if answers := self._shots.since(self._minutes[-2].at):
-                told = minute_of(len(self._minutes) - 1, answers, *self._minutes[-2:])
-                self._progress(f"soak: {told}", min(1.0, (self.looks[-1].at - began) / self._seconds))
+        self.looks.append(now := _look(self._server))
+        if now.at < began + 60 * (self._minutes + 1):
+            return
+        self._minutes += 1
+        if answers := self._shots.since(self._told):
+            told = minute_of(self._minutes, answers, self._minute, now)
+            self._progress(f"soak: {told}", min(1.0, (now.at - began) / self._seconds))
+        self._told += len(answers)
+        self._minute = now
+        gc.freeze()
 
 
 def ask(shots: _Shots, per_s: float, seconds: float, watch: _Watch) -> None:
@@ -168,6 +178,7 @@ def main() -> int:
             wait_ready(server, url)
             busy, measured, shots = (_Shots(url, key, pairs) for pairs in kinds)
             progress(f"busy for {_BUSY_S / 60:.0f} minutes", 0.0)
+            settle_for_requests()
             measure_capacity(busy, _BUSY_S)
             watch, capacities = _Watch(server.pid, shots, options.minutes * 60, progress), []
             for stretch_s in _stretches(options.minutes * 60):
@@ -188,8 +199,13 @@ def _stretches(seconds: float) -> list[float]:
     return [_STRETCH_S] * int(whole) + ([left] if left else [])
 
 
-def _look(process: psutil.Process) -> Look:
-    resident = sum(one.memory_info().rss for one in (process, *process.children(recursive=True)))
+def _processes(pid: int) -> list[psutil.Process]:
+    server = psutil.Process(pid)
+    return [server, *server.children(recursive=True)]
+
+
+def _look(server: Sequence[psutil.Process]) -> Look:
+    resident = sum(process.memory_info().rss for process in server)
     return Look(time.perf_counter(), float(resident), getattr(psutil.cpu_times(), "steal", 0.0))
 
 

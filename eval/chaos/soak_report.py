@@ -28,11 +28,15 @@ _MIB: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: when it was due, seconds from then until it came, and its rung, None when it is no quote."""
+    """One answer: when it was due, seconds from then until it came, and its rung, None when it is no quote.
+
+    Of these seconds it was asked `late`.
+    """
 
     due: float
     took: float
     rung: str | None
+    late: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class SoakReport:
     p99_ms: float
     whole_p50_ms: float
     whole_p99_ms: float
+    late_p99_ms: float
     disturbed: list[int]
     memory_start_mib: float
     memory_end_mib: float
@@ -151,6 +156,7 @@ def judge(run: Run) -> SoakReport:
         p99_ms=p99,
         whole_p50_ms=whole_p50,
         whole_p99_ms=whole_p99,
+        late_p99_ms=round(1e3 * float(np.percentile([answer.late for answer in counted], 99)), 1),
         disturbed=disturbed,
         memory_start_mib=round(first / _MIB, 1),
         memory_end_mib=round(last / _MIB, 1),
