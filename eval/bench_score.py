@@ -10,7 +10,7 @@ import numpy as np
 
 from agent.api.schemas import QuoteRequest
 from agent.assembly import open_service, open_store
-from agent.garbage import settle
+from agent.interpreter import settle_for_batches
 from agent.pricing import Service
 from agent.score import PricedRow
 from agent.settings import Settings
@@ -36,7 +36,7 @@ def measure_scoring(data_dir: Path) -> Scoring:
     """Score the same rows twice in process."""
     settings = Settings(data_dir=data_dir)
     service = open_service(settings, open_store(settings))
-    settle()
+    settle_for_batches()
     try:
         rows = _rows(settings)
         cold, warm = (_pass(service, rows) for _ in range(2))
