@@ -138,7 +138,7 @@ class _Watch:
             self._progress(f"soak: {told}", min(1.0, (now.at - began) / self._seconds))
         self._told += len(answers)
         self._minute = now
-        gc.freeze()
+        gc.freeze()  # the answers so far are kept: no collection has to walk through them
 
 
 def ask(shots: _Shots, per_s: float, seconds: float, watch: _Watch) -> None:

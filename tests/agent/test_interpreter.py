@@ -1,4 +1,4 @@
-"""How long a thread waits for the interpreter beside one that works."""
+"""What a thread waits for others, and for the collector, in a process that serves."""
 
 import gc
 import sys
@@ -20,7 +20,6 @@ def default_settings() -> Iterator[None]:
     yield
     sys.setswitchinterval(turn_s)
     gc.set_threshold(*thresholds)
-    gc.unfreeze()
 
 
 def waited_s() -> float:

@@ -84,7 +84,6 @@ def test_a_machine_that_changes_its_speed_is_told_from_a_service_that_lets_some_
         looks = [Look(float(n), 1e9, 0.0) for n in range(2_000)]
         return judge(Run(60.0, 2, CAPACITIES, 0.7, answers, looks, 0))
 
-    held, missed = slow_half(3.0), slow_half(4.5)
-    assert (held.spread, held.failed) == (3.0, [])
-    assert held.whole_p99_ms > 4 * held.whole_p50_ms
-    assert (missed.spread, missed.failed) == (4.5, ["p99"])
+    even, uneven = slow_half(3.0), slow_half(4.5)
+    assert (even.spread, uneven.spread) == (3.0, 4.5)
+    assert even.failed == uneven.failed == ["p99"]  # the promise is of the whole: a service slow for long breaks it
