@@ -58,17 +58,25 @@ class AttackReport:
 
 
 def attack(url: str, key: str, cases: int, progress: ProgressFn, number: int = 0) -> AttackReport:
-    """Send about `cases` requests, spread over all operations; `number` seeds them."""
+    """Send `cases` requests or a few more, spread over all operations; `number` seeds them.
+
+    Operations that take little have fewer different requests: what they leave goes to the others, anew.
+    """
     report, began = AttackReport(), time.perf_counter()
     answers: Counter[str] = Counter()
     schema = schemathesis.openapi.from_url(f"{url}/schema/openapi.json")
     found = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
-    share = -(-cases // (2 * len(found)))
+    kinds = [(operation, mode) for operation in found for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)]
     with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as http:
-        for index, operation in enumerate(found):
-            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+        while kinds and report.cases < cases:
+            share, more = -(-(cases - report.cases) // len(kinds)), []
+            for operation, mode in kinds:
+                before = report.cases
                 _strike(operation, mode, http, (share, number), (report, answers))
-            progress("attack", (index + 1) / len(found))
+                if report.cases - before >= share:
+                    more.append((operation, mode))
+                progress("attack", min(1.0, report.cases / cases))
+            kinds, number = more, number + 1
     report.operations, report.seconds = len(found), round(time.perf_counter() - began, 1)
     report.statuses = dict(sorted(answers.items()))
     return report
