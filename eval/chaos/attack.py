@@ -60,7 +60,8 @@ class AttackReport:
 def attack(url: str, key: str, cases: int, progress: ProgressFn, number: int = 0) -> AttackReport:
     """Send `cases` requests or a few more, spread over all operations; `number` seeds them.
 
-    Operations that take little have fewer different requests: what they leave goes to the others, anew.
+    Operations that take little have fewer different requests: what they leave goes to the others, anew. Fewer than
+    `cases` are sent only where no operation has more.
     """
     report, began = AttackReport(), time.perf_counter()
     answers: Counter[str] = Counter()

@@ -128,9 +128,9 @@ def judge(run: Run) -> SoakReport:
     taken = {one.minute for one in by_minute if one.stolen_s > HOST_SHARE * 60 * run.processors}
     disturbed = [one.minute for one in by_minute if {one.minute - 1, one.minute} & taken]
     counted = [answer for answer in run.answers if answer.due >= warm]
-    quiet = [answer for answer in counted if _minute(answer.due - began) not in disturbed]
+    quiet = [answer for answer in counted if _minute(answer.due - began) not in disturbed] or counted
     whole_p50, whole_p99 = _quantiles_ms(counted)
-    p50, p99 = _quantiles_ms(quiet or counted)
+    p50, p99 = _quantiles_ms(quiet)
     judged = [one.minute for one in by_minute if 60 * one.minute > warm - began]
     behind = [look.resident for look in run.looks if look.at >= warm]
     tenth = max(1, len(behind) // 10)
@@ -149,7 +149,7 @@ def judge(run: Run) -> SoakReport:
         asked_per_s=[round(run.share * one, 2) for one in run.capacities],
         answered=len(run.answers),
         errors=run.errors,
-        spread=_spread(quiet or counted, began),
+        spread=_spread(quiet, began),
         whole_spread=_spread(counted, began),
         p50_ms=p50,
         p99_ms=p99,
