@@ -5,7 +5,7 @@ from litestar import Litestar
 from agent.api.app import create_app
 from agent.api.context import Opened
 from agent.assembly import open_service, open_store
-from agent.clock import SystemClock
+from agent.domain.clock import SystemClock
 from agent.interpreter import settle_for_requests
 from agent.keys import KeyRing
 from agent.merchants import MerchantError, Merchants, settings_of

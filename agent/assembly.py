@@ -8,8 +8,8 @@ import numpy as np
 
 from agent.arrivals import Arrivals
 from agent.catalogue import Catalogue
-from agent.clock import Clock, StoreClock, SystemClock
-from agent.decision import Versions
+from agent.domain.clock import Clock, StoreClock, SystemClock
+from agent.domain.decision import Versions
 from agent.encoding import CachedEncoder
 from agent.explain.endpoint import Endpoint, EndpointWriter
 from agent.explain.explainer import Explainer
@@ -18,20 +18,21 @@ from agent.explain.writers import NarratorWriter, Writer
 from agent.guarding import Guard
 from agent.kill_switch import KillSwitch
 from agent.learning import Learner
-from agent.memory import OutcomeBook
-from agent.model_proposer import ModelProposer
-from agent.observe import Defaults, Observer
-from agent.packs import Pack, load_pack
-from agent.past_quotes import PastQuotes
-from agent.pipeline import Pipeline
-from agent.prepare import (
-    DataFolder,
+from agent.loading import (
     load_active_evaluator,
+    load_active_strategist,
     load_encoder,
     open_outcome_memory,
     open_product_index,
 )
-from agent.pricing import Parts, Service
+from agent.memory import OutcomeBook
+from agent.model_proposer import ModelProposer
+from agent.observe import Defaults, Observer
+from agent.packs import Pack, load_pack
+from agent.parts import Parts
+from agent.past_quotes import PastQuotes
+from agent.pipeline import Pipeline
+from agent.pricing import Service
 from agent.proposer import Proposer
 from agent.ranking import Ranker
 from agent.recall import Archive
@@ -47,6 +48,7 @@ from agent.shared_models import SharedModels
 from agent.shoppers import ShopperBook
 from agent.situations import Readers, Schooling, SituationReader
 from agent.store import Store
+from agent.store.data_folder import DataFolder
 from agent.tokens import TokenSigner
 from models.encoder import Encoder
 from models.errors import RegistryError
@@ -56,10 +58,10 @@ from models.journey import DEMO
 from models.narrator import Narrator, load_narrator
 from models.ranking import load_ranking
 from models.registry import Kind, Registry, read_meta
-from models.strategist import Strategist, load_strategist
+from models.strategist import Strategist
 from models.taste import load_taste
 from models.understanding import load_question_head
-from models.versions import check_complete, check_fit, check_prompt
+from models.versions import check_fit
 from prompts import Prompt, load_prompt
 
 
@@ -244,15 +246,6 @@ def _strategist(registry: Registry, prompt: Prompt, shared: SharedModels | None)
     return shared.get(folder, lambda: load_active_strategist(registry, prompt))
 
 
-def load_active_strategist(registry: Registry, prompt: Prompt) -> Strategist:
-    """The active strategist, its files and the prompt that it was trained on checked."""
-    version = registry.active(Kind.STRATEGIST)
-    folder = registry.folder(Kind.STRATEGIST, version)
-    check_prompt(read_meta(folder), prompt.label)
-    check_complete(folder, Kind.STRATEGIST)
-    return load_strategist(folder, version)
-
-
 def settings_rules(settings: Settings, pack: Pack) -> RulesDocument:
     """What holds where the merchant's rules say nothing: the settings, else the pack."""
 
@@ -308,7 +301,7 @@ def _pipeline(
         guard=guard,
         recorder=Recorder(
             Books(store.record_decisions, store.applied_prices),
-            signer,
+            signer.sign,
             versions,
             timedelta(seconds=settings.quote_ttl_s),
             holds=settings.stable_prices,

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.domain.records import ProductRecord, ProductWeek
 from agent.encoding import CachedEncoder
-from agent.records import ProductRecord, ProductWeek
 from agent.shoppers import ProductLabels
 from agent.store import Store
 from agent.store.rows import chunks

@@ -13,8 +13,16 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from agent.clock import Clock, StoreClock
-from agent.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ProductWeek, ShopperRecord
+from agent.domain.clock import Clock, StoreClock
+from agent.domain.records import (
+    EventRecord,
+    EventType,
+    OutcomeRecord,
+    OutcomeType,
+    ProductRecord,
+    ProductWeek,
+    ShopperRecord,
+)
 from agent.store import Store
 from agent.store.rows import chunks
 from models.journey import CURRENCY, Journey

@@ -7,7 +7,7 @@ Inputs are named by where they come from: `profile.income`, `purchase_history`, 
 from collections.abc import Sequence
 from typing import Final
 
-from agent.decision import Disclosure, IgnoredInput
+from agent.domain.decision import Disclosure, IgnoredInput
 from agent.packs import law_of
 
 SAME_FOR_EVERYONE: Final = "This price is the same for everyone; no personal data set it."

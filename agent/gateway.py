@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from agent.decision import TrailStep
+from agent.domain.decision import TrailStep
 from models.strategy import Rounding, round_minor
 
 UNKNOWN_BOUNDS_RULE: Final = "cost_or_floor"

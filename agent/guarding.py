@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from agent.decision import TrailStep
+from agent.domain.decision import TrailStep
+from agent.domain.records import ProductRecord
 from agent.gateway import Bounds, GatewayFacts, GatewayRules, Guarded, bounds, guard, tightest
 from agent.kill_switch import RULE
 from agent.observation import Observation, RequestLimits
 from agent.packs import binding
-from agent.records import ProductRecord
 from agent.selector import Selected
 
 

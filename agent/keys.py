@@ -15,7 +15,7 @@ from enum import StrEnum
 from threading import Lock
 from typing import Final
 
-from agent.clock import Clock
+from agent.domain.clock import Clock
 from agent.settings import DEFAULT_MERCHANT
 from agent.store import ApiKeyRecord, Store
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from agent.records import OutcomeRecord, OutcomeType
+from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.store import Store
 from agent.store.codec import Offer
 from agent.store.rows import chunks

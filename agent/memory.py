@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.catalogue import Catalogue
-from agent.clock import StoreClock
-from agent.decision import PastOutcome
-from agent.records import OutcomeRecord, OutcomeType
+from agent.domain.clock import StoreClock
+from agent.domain.decision import PastOutcome
+from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.shoppers import ShopperBook
 from agent.store import Store
 from agent.store.rows import chunks

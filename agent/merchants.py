@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from agent.clock import Clock
+from agent.domain.clock import Clock
 from agent.keys import KeyRing
-from agent.prepare import DataFolder
 from agent.settings import DEFAULT_MERCHANT, Settings
 from agent.store import MerchantRecord, Store
+from agent.store.data_folder import DataFolder
 from agent.store.engine import create_schema, drop_schema, in_schema
 
 _ID: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")

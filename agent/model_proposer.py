@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.decision import Rung
+from agent.domain.decision import Rung
 from models.strategist import ProposalRequest, Strategist, Written
 from models.strategist_facts import StrategistFacts
 from prompts import Prompt

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision, IgnoredInput
-from agent.records import ProductRecord
+from agent.domain.decision import Decision, IgnoredInput
+from agent.domain.records import ProductRecord, Shown
+from agent.domain.request import QuoteRequest
+from agent.rules.exploration import Exploration
 from agent.rules.terms import Terms
-from agent.selection import Exploration, Shown
 from models.features import Subject
 from models.history import RecentItems
 from models.monotone import sigmoid
@@ -70,7 +70,7 @@ class Situation:
 
     Attributes:
         behaviour_s: The moment that features are asked for, Unix seconds on the behaviour clock
-            (`agent.clock.StoreClock`).
+            (`agent.domain.clock.StoreClock`).
         product_id: None when the product was described inline without an id.
         past: Of the shopper; a stranger's when the shopper is unknown or opted out.
         features: `models.features.FEATURES` of shopper and product.

@@ -6,20 +6,19 @@ from datetime import datetime
 from time import perf_counter
 from typing import Final
 
-from agent.api.schemas import Context, Personalisation, QuoteRequest, Shopper
-from agent.decision import Decision, IgnoredInput
+from agent.domain.decision import Decision, IgnoredInput
+from agent.domain.money import fraction_digits
+from agent.domain.records import ProductRecord, Shown
+from agent.domain.refusal import Refusal
+from agent.domain.request import Context, Personalisation, QuoteRequest, Shopper
 from agent.gateway import holds_reference
 from agent.guarding import Guard
 from agent.kill_switch import KillSwitch
-from agent.money import fraction_digits
 from agent.observation import Observation, Situation
 from agent.past_quotes import PastQuotes, quote_key
 from agent.protected import Screened
 from agent.recall import Recalled
-from agent.records import ProductRecord
-from agent.refusal import Refusal
 from agent.rules.terms import MerchantRules, Terms
-from agent.selection import Shown
 from agent.situations import Sighting, SituationReader
 from agent.store import QuoteKey, ShopperProduct
 from agent.traits import word_traits

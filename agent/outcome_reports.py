@@ -1,14 +1,24 @@
 """What a shop's report of an outcome comes to: the outcome of its quote, and the sale in it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from uuid_utils import uuid7
 
-from agent.records import EventRecord, EventType, OutcomeRecord
-from agent.refusal import FieldProblem, Refusal
-from agent.service import OutcomeReport
+from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType
+from agent.domain.refusal import FieldProblem, Refusal
 from agent.store.codec import Offer
 from agent.store.events import content_id
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeReport:
+    """What a shop says became of a quote; `at` is when it happened."""
+
+    quote_id: str
+    type: OutcomeType
+    quantity: int | None
+    at: datetime
 
 
 def outcome_of(report: OutcomeReport, offer: Offer | None) -> OutcomeRecord | Refusal:

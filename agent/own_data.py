@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from agent.api.schemas import QuoteRequest
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest
 from agent.observation import Situation
 from agent.own_outcomes import OwnOutcomes, Progress
-from agent.refusal import Refusal
 from agent.situations import SituationReader
 from agent.store import Store
 from agent.store.outcomes import OfferSituation

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.records import OutcomeType
+from agent.domain.records import OutcomeType
 from agent.store import Store
 from models.training.own_checks import Offers
 

@@ -9,10 +9,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from agent.catalogue import Catalogue
 from agent.own_data import Walker, situations_of
 from agent.own_outcomes import OwnOutcomes, Progress, read_outcomes
-from agent.pricing import Parts
 from agent.promotion import Promotions
+from agent.situations import SituationReader
+from agent.store import Store
 from models.evaluator import save_evaluator
 from models.registry import Kind, ModelMeta, Registry
 from models.training.cards import card
@@ -31,22 +33,36 @@ class OwnTraining:
     report: OwnReport
 
 
-def train_on_store(parts: Parts, version: str, progress: Progress, *, activate: bool = True) -> OwnTraining:
+@dataclass(frozen=True, slots=True)
+class OwnStore:
+    """A store with outcomes of its own, and what reads the situations of its offers.
+
+    Attributes:
+        models: Folder of model versions, where the trained one is installed.
+    """
+
+    store: Store
+    catalogue: Catalogue
+    reader: SituationReader
+    models: Path
+
+
+def train_on_store(source: OwnStore, version: str, progress: Progress, *, activate: bool = True) -> OwnTraining:
     """Train the evaluator on all outcomes of the store and put it in use, unless its activation waits for a proof.
 
     Raises:
         TrainingDataError: The outcomes cannot teach a price response; nothing was changed.
     """
-    own = read_outcomes(parts.store, progress)
+    own = read_outcomes(source.store, progress)
     check_offers(own.offers, datetime.now(UTC).timestamp())
     own = own.sample()
     with TemporaryDirectory() as folder:
         work = Path(folder)
-        rows = _walk(parts, own, work, progress)
+        rows = _walk(source, own, work, progress)
         split = Split.by_time(own.at_s)
         trained = train_own(rows, split, version, progress)
         found = report(rows, split, trained, situations_of)
-        registry = Registry(parts.folder.models)
+        registry = Registry(source.models)
         meta = _meta(registry, own, trained, (version, _metrics(found)))
         files = work / "version"
         files.mkdir()
@@ -54,16 +70,16 @@ def train_on_store(parts: Parts, version: str, progress: Progress, *, activate: 
         (files / CARD).write_text(card(meta), "utf-8")
         install_deltas(registry, meta, files)
         if activate:
-            Promotions(parts.folder.models).begin(Kind.EVALUATOR, version, f"trained on {meta.trained_on}")
+            Promotions(source.models).begin(Kind.EVALUATOR, version, f"trained on {meta.trained_on}")
     return OwnTraining(meta, _noted(found, own))
 
 
-def _walk(parts: Parts, own: OwnOutcomes, work: Path, progress: Progress) -> OwnRows:
-    products = parts.catalogue.known_states(own.products)
+def _walk(source: OwnStore, own: OwnOutcomes, work: Path, progress: Progress) -> OwnRows:
+    products = source.catalogue.known_states(own.products)
     return Walker(
-        store=parts.store,
-        reader=parts.pipeline.observer.reader,
-        items_of=parts.catalogue.known_states,
+        store=source.store,
+        reader=source.reader,
+        items_of=source.catalogue.known_states,
         projection=own_projection(products),
     ).rows(own, work, progress)
 

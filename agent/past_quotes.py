@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision
-from agent.selection import Shown
+from agent.domain.decision import Decision
+from agent.domain.records import Shown
+from agent.domain.request import QuoteRequest
 from agent.store import QuoteKey, ShopperProduct, Store
 
 LATELY: Final = timedelta(days=30)

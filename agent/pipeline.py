@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision
+from agent.domain.decision import Decision
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest
 from agent.guarding import Guard
 from agent.observation import Observation
 from agent.observe import Observer
 from agent.parity import bounded_by_strangers
 from agent.proposer import Proposer
 from agent.recorder import Outcome, Recorder
-from agent.refusal import Refusal
 from agent.retriever import Retriever
 from agent.scorer import Scorer
 from agent.selector import Selector

@@ -1,4 +1,4 @@
-"""The service in one process: pipeline, catalogue, memory and store behind `agent.service.PricingService`."""
+"""One running Pricesmith: pipeline, catalogue, indexes and store behind one thread-safe object."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,26 +6,8 @@ from datetime import datetime
 from threading import Lock
 from typing import Final
 
-from agent.api.schemas import QuoteRequest, RecommendationRequest
-from agent.arrivals import Arrivals
-from agent.catalogue import Catalogue
-from agent.clock import Clock, StoreClock
-from agent.decision import Decision, Reason, Scores
-from agent.explain.answers import Ask, Explanation
-from agent.explain.explainer import Explainer, Telling, whole
-from agent.explain.log_facts import LogFacts
-from agent.explain.quote_facts import QuoteFacts
-from agent.explain.reruns import Reruns
-from agent.kill_switch import KillSwitch
-from agent.learning import Learner
-from agent.memory import OutcomeBook
-from agent.outcome_reports import outcome_of, purchase_of
-from agent.pipeline import Pipeline
-from agent.prepare import DataFolder
-from agent.privacy import KnownShopper, erase, known_of, purge
-from agent.ranking import Ranker
-from agent.reasons import principal_reasons
-from agent.records import (
+from agent.domain.decision import CheckoutClaim, Decision, Reason, Scores
+from agent.domain.records import (
     EventRecord,
     EventType,
     OutcomeRecord,
@@ -34,16 +16,25 @@ from agent.records import (
     ProductWeek,
     ShopperRecord,
 )
-from agent.refusal import Refusal
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest, RecommendationRequest
+from agent.explain.answers import Ask, Explanation
+from agent.explain.explainer import Telling, whole
+from agent.explain.log_facts import LogFacts
+from agent.explain.quote_facts import QuoteFacts
+from agent.explain.reruns import Reruns
+from agent.kill_switch import KillSwitch
+from agent.outcome_reports import OutcomeReport, outcome_of, purchase_of
+from agent.parts import Parts
+from agent.privacy import KnownShopper, erase, known_of, purge
+from agent.reasons import principal_reasons
 from agent.rules import MerchantRules, RuleBook
 from agent.rules.preview import Preview, preview
-from agent.score import PricedRow, RowScorer
-from agent.service import Learned, OutcomeReport, Readiness
-from agent.shoppers import ShopperBook
-from agent.store import Store, StoreError
+from agent.score import PricedRow
+from agent.store import StoreError
 from agent.store.codec import Offer
 from agent.store.erasure import Erased
-from agent.tokens import TokenSigner, TokenStatus, Told, Verification
+from agent.tokens import TokenStatus, Verification
 from models.registry import Kind, Registry
 from models.weeks import week_of, week_start
 
@@ -52,26 +43,19 @@ _SPARED: Final = ("index", "language_model")
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What the service is made of; `agent.assembly` makes it."""
+class Readiness:
+    """Whether quotes can be made; `checks` says `ok` or what is wrong, by part."""
 
-    folder: DataFolder
-    in_use: Mapping[Kind, str]
-    store: Store
-    signer: TokenSigner
-    clock: Clock
-    store_clock: StoreClock
-    catalogue: Catalogue
-    shoppers: ShopperBook
-    outcomes: OutcomeBook
-    learner: Learner
-    arrivals: Arrivals
-    rules: RuleBook
-    kill_switch: KillSwitch
-    pipeline: Pipeline
-    ranker: Ranker
-    row_scorer: RowScorer
-    explainer: Explainer
+    ready: bool
+    checks: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What outcomes taught so far: how many, and how often they drifted away from what was expected."""
+
+    lessons: int
+    drift_alarms: int
 
 
 class Service:
@@ -112,7 +96,7 @@ class Service:
         """What is known to have become of a quote."""
         return self._parts.store.outcomes_of(quote_id)
 
-    def verify(self, token: str, told: Told | None = None) -> Verification:
+    def verify(self, token: str, told: CheckoutClaim | None = None) -> Verification:
         """Check a quote's token against what is about to be sold, and whether its quote was bought already."""
         found = self._parts.signer.verify(token, self._parts.clock.now())
         if found.claims is None or found.status is not TokenStatus.VALID:

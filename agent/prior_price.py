@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from agent.decision import Reduction
-from agent.records import AppliedPrice
+from agent.domain.decision import Reduction
+from agent.domain.records import AppliedPrice
 
 LOOK_BACK: Final = timedelta(days=800)
 """How much of the log is read: reductions that began longer ago are not announced as such."""

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from agent.decision import PastOutcome, SimilarProduct, Source
+from agent.domain.decision import PastOutcome, SimilarProduct, Source
 from agent.observation import Observation
 from models.strategist import Written
 from models.strategist_facts import StrategistFacts, fitting_lever

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.arrivals import Arrivals
-from agent.decision import PastOutcome, Rung
+from agent.domain.decision import PastOutcome, Rung
 from agent.model_proposer import ModelProposals, ModelProposer, model_time_ms
 from agent.observation import Encoded, Observation
 from agent.proposals import (

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from agent.decision import IgnoredInput
+from agent.domain.decision import IgnoredInput
+from agent.domain.records import Attribute
 from agent.packs import Jurisdiction, Pack, ProtectedAttribute, find_jurisdiction, may_mention, protected_attributes
-from agent.records import Attribute
 
 PROFILE_TEXT: Final = "profile text"
 _CLAUSES: Final = re.compile(  # after NFKC, which makes full-width punctuation ASCII

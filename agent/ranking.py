@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from agent.api.schemas import QuotedProduct, QuoteRequest, RecommendationRequest
 from agent.catalogue import Catalogue
+from agent.domain.request import QuotedProduct, QuoteRequest, RecommendationRequest
 from agent.situations import Sighting, SituationReader
 from models.ranking import RankingHead
 from models.weeks import week_of

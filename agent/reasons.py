@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision, Reason
 from agent.disclosure import is_personal
-from agent.refusal import Refusal
+from agent.domain.decision import Decision, Reason
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest
 
 MOST: Final = 4
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from agent.api.convert import minor_of
-from agent.api.schemas import Context, Personalisation, SessionEvent, Shopper
-from agent.clock import StoreClock
-from agent.decision import IgnoredInput
+from agent.domain.clock import StoreClock
+from agent.domain.decision import IgnoredInput
+from agent.domain.fields import minor_of
+from agent.domain.records import EventRecord, ShopperRecord
+from agent.domain.request import Context, Personalisation, SessionEvent, Shopper
 from agent.observation import Past
 from agent.packs import Pack
 from agent.protected import NOTHING, Screened, screen_profile
-from agent.records import EventRecord, ShopperRecord
 from agent.shoppers import ShopperBook, Walk
 from agent.store import Store
 from models.history import ShopperHistory, recent_items

@@ -8,25 +8,25 @@ from typing import Final
 from pydantic import JsonValue
 from uuid_utils import uuid7
 
-from agent.decision import Candidate, Decision, Disclosure, Rung, Versions
 from agent.disclosure import LAST_PRICE, disclose, is_personal
+from agent.domain.decision import Candidate, Decision, Disclosure, QuoteClaims, Rung, Versions
+from agent.domain.records import AppliedPrice
 from agent.gateway import Guarded
 from agent.observation import Encoded, Observation
 from agent.packs import law_of
 from agent.prior_price import LOOK_BACK, reduction
 from agent.proposals import HOLD
 from agent.proposer import Proposed
-from agent.records import AppliedPrice
 from agent.retriever import Retrieved
 from agent.selector import Selected
 from agent.store import Claim
 from agent.timing import StepTimer
-from agent.tokens import QuoteClaims, TokenSigner
 from models.online import Lesson
 
 TRIED_REFERENCE: Final = "the reference price, shown by chance so that other prices can be compared with it"
 
 Keep = Callable[[Sequence[Decision], Sequence[Mapping[str, JsonValue]], Sequence[Claim]], frozenset[str]]
+Sign = Callable[[QuoteClaims], str]
 AppliedTo = Callable[[Iterable[str], datetime], Mapping[str, Sequence[AppliedPrice]]]
 
 
@@ -56,11 +56,11 @@ class Recorder:
     """Makes decisions of what the steps found, and keeps them."""
 
     def __init__(
-        self, books: Books, signer: TokenSigner, versions: Callable[[], Versions], ttl: timedelta, *, holds: bool
+        self, books: Books, sign: Sign, versions: Callable[[], Versions], ttl: timedelta, *, holds: bool
     ) -> None:
-        """Quotes are valid for `ttl`; with `holds` their prices stand so long."""
+        """`sign` makes a quote's token. Quotes are valid for `ttl`; with `holds` their prices stand so long."""
         self._books = books
-        self._signer = signer
+        self._sign = sign
         self._versions = versions
         self._ttl = ttl
         self._holds = holds
@@ -82,7 +82,7 @@ class Recorder:
     def draft(self) -> "Recorder":
         """A recorder that keeps nothing: for what might have been."""
         books = replace(self._books, keep=lambda *_: frozenset())
-        return Recorder(books, self._signer, self._versions, self._ttl, holds=False)
+        return Recorder(books, self._sign, self._versions, self._ttl, holds=False)
 
     def _announced(self, decisions: list[Decision]) -> list[Decision]:
         """Decisions with the reduction that may be announced, where a law says what from."""
@@ -128,7 +128,7 @@ class Recorder:
             propensity=outcome.selected.propensity,
             versions=replace(versions, rules=f"rules/{observation.merchant.version}"),
             timing_ms=timings,
-            token=self._signer.sign(self._claims(quote_id, observation, guarded.price_minor, valid_until)),
+            token=self._sign(self._claims(quote_id, observation, guarded.price_minor, valid_until)),
             lesson=outcome.lesson,
         )
 

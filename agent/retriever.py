@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.catalogue import Catalogue
-from agent.decision import PastOutcome, SimilarProduct
+from agent.domain.decision import PastOutcome, SimilarProduct
 from agent.memory import OutcomeBook
 from agent.observation import Encoded, Situation
 from models.evaluator import Neighbours

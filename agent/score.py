@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Scores
+from agent.domain.decision import Scores
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest
 from agent.observation import Situation
 from agent.pipeline import Pipeline
-from agent.refusal import Refusal
 from agent.scorer import interval_bounds, log_ratios, price_scores
 from agent.situations import Sighting
 from models.evaluator import Evaluator

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.decision import Candidate, Interval, Scores
+from agent.domain.decision import Candidate, Interval, Scores
 from agent.learning import Learner
 from agent.observation import Encoded, Observation, Situation
 from agent.proposals import Proposal

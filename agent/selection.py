@@ -8,68 +8,18 @@ draws are finite, so that the probability of every final price is an exact count
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.domain.records import Shown
+from agent.rules.exploration import Exploration, SelectionRules
+
 Floats = NDArray[np.float64]
 
 
-class Exploration(StrEnum):
-    """How much a merchant lets the service try out."""
-
-    OFF = "off"
-    CAUTIOUS = "cautious"
-    NORMAL = "normal"
-
-
 _THOMPSON_SHARE: Final = {Exploration.OFF: 0.0, Exploration.CAUTIOUS: 0.2, Exploration.NORMAL: 1.0}
-
-
-@dataclass(frozen=True, slots=True)
-class SelectionRules:
-    """When a candidate may replace the reference.
-
-    Attributes:
-        min_gain: Least advantage in utility; 0.01 is about one percent of what the reference price is worth.
-        min_confidence: Least share of draws in which the candidate is better.
-        boldness: How much of a draw's distance to the mean counts when prices are tried out; 1 is plain Thompson
-            sampling, which tries more than flat profit curves repay.
-        good_enough: A draw tries a price out only when it finds it better than the one that would be shown otherwise by
-            this much utility (satisficing Thompson sampling, Russo and Van Roy 2022).
-        control_frac: Share of quotes that hold the reference price, by chance: what later policies are compared with.
-        max_try_frac: How far a price that is tried out may lie from the one that would be shown otherwise; None: as
-            far as the merchant's limits allow.
-        max_spread_frac: A price is tried out only while all prices that this shopper was shown for this product, it
-            included, keep a standard deviation of at most this share of the reference price; None: no such cap.
-    """
-
-    exploration: Exploration = Exploration.OFF
-    min_gain: float = 0.005
-    min_confidence: float = 0.6
-    boldness: float = 0.25
-    good_enough: float = 0.02
-    control_frac: float = 0.0
-    max_try_frac: float | None = None
-    max_spread_frac: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """Prices that a shopper was shown for a product: how many, their mean, the mean of their squares; minor units."""
-
-    count: int
-    mean: float
-    mean_square: float
-
-    def spread_with(self, prices: Floats) -> Floats:
-        """Standard deviation once one of `prices` `(m,)` is shown too, `(m,)`."""
-        n = self.count + 1
-        mean = (self.count * self.mean + prices) / n
-        square = (self.count * self.mean_square + prices**2) / n
-        return np.asarray(np.sqrt(np.maximum(0.0, square - mean**2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +135,14 @@ def _may_be_tried(contest: Contest, greedy: int, rules: SelectionRules) -> NDArr
         allowed &= np.abs(prices - prices[greedy]) <= rules.max_try_frac * prices[greedy]
     if rules.max_spread_frac is not None and contest.shown is not None:
         most = rules.max_spread_frac * prices[contest.reference]
-        allowed &= contest.shown.spread_with(prices) <= most + 1e-9
+        allowed &= _spread_with(contest.shown, prices) <= most + 1e-9
     allowed[greedy] = True
     return allowed
+
+
+def _spread_with(shown: Shown, prices: Floats) -> Floats:
+    """Standard deviation of what a shopper was shown once one of `prices` `(m,)` is shown too, `(m,)`."""
+    n = shown.count + 1
+    mean = (shown.count * shown.mean + prices) / n
+    square = (shown.count * shown.mean_square + prices**2) / n
+    return np.asarray(np.sqrt(np.maximum(0.0, square - mean**2)))

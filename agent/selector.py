@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agent.decision import Candidate, Decision
+from agent.domain.decision import Candidate, Decision
 from agent.observation import Observation
 from agent.proposals import QUOTED
+from agent.rules.exploration import Exploration
 from agent.scorer import Scored
-from agent.selection import Contest, Exploration, Selection, select
+from agent.selection import Contest, Selection, select
 from models.value import Offers, utility
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from agent.selection import Exploration
+from agent.rules.exploration import Exploration
 
 DEFAULT_MERCHANT: Final = "default"
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Final, Protocol
 
-from agent.records import EventRecord
+from agent.domain.records import EventRecord
 from models.history import RECENT, Act, RecentItems, ShopperHistory, recent_items
 
 _ALL: Final = 1_000_000

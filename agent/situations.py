@@ -8,17 +8,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.api.convert import described, minor_of
-from agent.api.schemas import QuotedProduct, QuoteRequest, RecommendationRequest, Shopper
 from agent.arrivals import Arrivals, Remaining
 from agent.catalogue import Catalogue, merge_inline
+from agent.domain.fields import minor_of
+from agent.domain.records import Attribute, ProductRecord
+from agent.domain.refusal import FieldProblem, Refusal
+from agent.domain.request import QuotedProduct, QuoteRequest, RecommendationRequest, Shopper, product_record
 from agent.encoding import CachedEncoder
 from agent.observation import Encoded, Market, RequestLimits, Situation
 from agent.packs import Pack
 from agent.protected import NOTHING, Screened, screen_profile
 from agent.recall import Archive, Asking, Recall, Recalled
-from agent.records import Attribute, ProductRecord
-from agent.refusal import FieldProblem, Refusal
 from agent.traits import (
     EVERYWHERE,
     Trait,
@@ -259,7 +259,7 @@ class SituationReader:
 
 def _inline(quoted: QuotedProduct, currency: str) -> ProductRecord:
     """The request's own words on the product; without a title, brand and category stand for one."""
-    record = described(quoted, quoted.id or "", currency)
+    record = product_record(quoted, quoted.id or "", currency)
     return record if record.title else replace(record, title=" ".join(filter(None, (quoted.brand, quoted.category))))
 
 

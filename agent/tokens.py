@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.utils import base64url_decode, base64url_encode
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent.domain.decision import QuoteClaims
 from agent.signing_keys import KeySet, TokenKeyError, load_keys, stamp
 
-__all__ = ["QuoteClaims", "TokenKeyError", "TokenSigner", "TokenStatus", "Told", "Verification"]
+__all__ = ["TokenKeyError", "TokenSigner", "TokenStatus", "Verification"]
 
 FOLLOW_S: Final = 1.0  # a process signs with a new key this late at most; it checks with one at once
 _ALGORITHM: Final = "EdDSA"
@@ -43,21 +44,6 @@ class TokenStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class QuoteClaims:
-    """What a token promises: the price per unit, in minor units, until `valid_until` (whole seconds, rounded down)."""
-
-    quote_id: str
-    product_id: str | None
-    shopper_id: str | None
-    quantity: int
-    price_minor: int
-    currency: str
-    fraction_digits: int
-    issued_at: datetime
-    valid_until: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Verification:
     """A token's status and what it holds; a tampered token holds nothing.
 
@@ -68,24 +54,6 @@ class Verification:
     claims: QuoteClaims | None
     mismatches: tuple[str, ...] = ()
     used_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a cart is about to sell, as far as it says so."""
-
-    quantity: int | None = None
-    product_id: str | None = None
-    shopper_id: str | None = None
-
-    def mismatches(self, claims: QuoteClaims) -> tuple[str, ...]:
-        """What the token does not promise; a token that names no shopper is anybody's, one without product no one's."""
-        wrong = {
-            "quantity": self.quantity is not None and self.quantity != claims.quantity,
-            "product_id": self.product_id is not None and self.product_id != claims.product_id,
-            "shopper_id": self.shopper_id is not None and claims.shopper_id not in (None, self.shopper_id),
-        }
-        return tuple(name for name, found in wrong.items() if found)
 
 
 class _Payload(BaseModel):

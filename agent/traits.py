@@ -13,10 +13,10 @@ from functools import lru_cache
 from itertools import chain
 from typing import Final, NamedTuple
 
-from agent.api.schemas import QuotedProduct
+from agent.domain.records import Attribute, ProductRecord
+from agent.domain.request import QuotedProduct
 from agent.observation import Market
 from agent.recall import Recalled
-from agent.records import Attribute, ProductRecord
 from models.online import Term
 
 MAX_WORD: Final = 40

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from agent.decision import Decision
+from agent.domain.decision import Decision
 
 _BACKOFF_S: Final = (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000)  # as the Standard Webhooks specification proposes
 MAX_ATTEMPTS: Final = len(_BACKOFF_S) + 1

@@ -24,8 +24,8 @@ import numpy as np
 import psutil
 
 from agent.assembly import open_store
-from agent.prepare import DataFolder
 from agent.settings import Settings
+from agent.store.data_folder import DataFolder
 from eval.bench_learn import Learning, measure_learning
 from eval.bench_score import Scoring, measure_scoring
 from eval.serving import CommandServer, Server, free_port, stop_on_sigterm, wait_ready

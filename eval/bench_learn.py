@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from agent.assembly import open_store
+from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.learning import Learner
-from agent.records import OutcomeRecord, OutcomeType
 from eval.policy_pricesmith import Pricesmith
 from eval.simulators import Courses
 from models.registry import Kind, Registry

@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from agent.api.schemas import QuoteRequest
 from agent.assembly import open_service, open_store
+from agent.domain.request import QuoteRequest
 from agent.interpreter import settle_for_batches
 from agent.pricing import Service
 from agent.score import PricedRow

@@ -11,7 +11,7 @@ import typer
 
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_json, progress_bar
-from agent.prepare import DataFolder
+from agent.store.data_folder import DataFolder
 from eval.fairness.command import fairness
 
 app = typer.Typer(no_args_is_help=True, help="Measure prompts, models and policies, and tell what got worse.")

@@ -18,7 +18,8 @@ from typing import Final
 import numpy as np
 
 from agent.gateway import GatewayFacts, GatewayRules, Guarded, guard
-from agent.selection import Contest, Exploration, Selection, SelectionRules, select
+from agent.rules.exploration import Exploration, SelectionRules
+from agent.selection import Contest, Selection, select
 from models.strategy import Rounding
 
 MILLION: Final = 1_000_000

@@ -20,7 +20,7 @@ from agent.explain.facts import FactTable
 from agent.explain.practice import random_table
 from agent.explain.questions import Audience, Kind, Language
 from agent.explain.writers import NarratorWriter
-from agent.prepare import DataFolder
+from agent.store.data_folder import DataFolder
 from models.narrator import Narrator, load_narrator
 from models.registry import Kind as Model
 from models.registry import Registry

@@ -15,14 +15,15 @@ from typing import Any, Final, Protocol
 import httpx
 import numpy as np
 
-from agent.api.schemas import QuoteRequest
 from agent.assembly import build_parts, open_store
-from agent.clock import Clock
-from agent.decision import Decision
-from agent.pricing import Parts, Service
-from agent.records import OutcomeType, ProductRecord
-from agent.refusal import Refusal
-from agent.service import OutcomeReport
+from agent.domain.clock import Clock
+from agent.domain.decision import Decision
+from agent.domain.records import OutcomeType, ProductRecord
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest
+from agent.outcome_reports import OutcomeReport
+from agent.parts import Parts
+from agent.pricing import Service
 from agent.settings import Settings
 
 _START_S: Final = 300.0

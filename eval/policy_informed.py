@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from agent.records import ProductRecord
+from agent.domain.records import ProductRecord
 from eval.policies import Policy, Quiet
 from eval.simulators import Visit, World
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Final
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision
-from agent.refusal import Refusal
+from agent.domain.decision import Decision
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest
 from agent.settings import Settings
 from eval.policy_desks import Desk, InProcess, Over, OverHttp, Quoted
 from eval.simulators import Visit, World

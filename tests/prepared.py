@@ -15,12 +15,13 @@ import pytest
 from filelock import FileLock
 
 from agent.assembly import open_service, open_store
-from agent.clock import SystemClock
 from agent.demo import DemoSize
-from agent.prepare import DataFolder, prepare_demo, prepare_indexes, prepare_models
+from agent.domain.clock import SystemClock
+from agent.prepare import prepare_demo, prepare_indexes, prepare_models
 from agent.pricing import Service
 from agent.settings import Settings
 from agent.store import Store
+from agent.store.data_folder import DataFolder
 
 _ROOT: Final = Path(__file__).parent.parent
 _MADE_OF: Final = (

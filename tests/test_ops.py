@@ -9,7 +9,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.api.metrics import Metrics
-from agent.decision import Rung, TrailStep
+from agent.domain.decision import Rung, TrailStep
 from tests.agent.store.builders import decision
 
 OPS = Path(__file__).parents[1] / "ops"

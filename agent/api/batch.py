@@ -5,10 +5,11 @@ from typing import Annotated, Any, Final
 from pydantic import Field, TypeAdapter
 
 from agent.api.body import validate
-from agent.api.fields import Strict
 from agent.api.problems import Problem
-from agent.api.schemas import MAX_BATCH, BatchItem, QuoteRequest, SharedBatch
-from agent.refusal import FieldProblem
+from agent.api.schemas import BatchItem, SharedBatch
+from agent.domain.fields import Strict
+from agent.domain.refusal import FieldProblem
+from agent.domain.request import MAX_BATCH, QuoteRequest
 
 _QUOTE: Final = TypeAdapter(QuoteRequest)
 _SHARED: Final = TypeAdapter(SharedBatch)

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.api.field_problems import field_problems
 from agent.api.problems import Problem
-from agent.refusal import FieldProblem
+from agent.domain.refusal import FieldProblem
 
 T = TypeVar("T")
 

@@ -12,13 +12,13 @@ from anyio import CapacityLimiter
 from litestar import Request
 
 from agent.api.metrics import Metrics
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision
+from agent.domain.decision import Decision
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest
 from agent.keys import ApiKey, KeyRing
 from agent.lane import Lane
+from agent.pricing import Service
 from agent.rate_limits import RateLimiter
-from agent.refusal import Refusal
-from agent.service import PricingService
 from agent.settings import Settings
 from agent.store import Store
 
@@ -33,7 +33,7 @@ _DRAWN: Final = (0xFFF << 64) | ((1 << 62) - 1)  # the bits of a UUID 7 that are
 class Opened:
     """What the app opens when it starts and closes when it stops; `open_merchant` opens the others' by id."""
 
-    service: PricingService
+    service: Service
     store: Store
     keys: KeyRing
     open_merchant: "Callable[[str], Opened] | None" = None

@@ -39,20 +39,12 @@ from agent.api.quote_answers import (
     quote_answer,
     recorded_quote,
 )
-from agent.api.schemas import (
-    MAX_ROWS,
-    Event,
-    OutcomeIn,
-    Product,
-    QuoteRequest,
-    RecommendationRequest,
-    VerifyRequest,
-)
-from agent.decision import Decision
+from agent.api.schemas import Event, OutcomeIn, Product, VerifyRequest
+from agent.domain.decision import CheckoutClaim, Decision
+from agent.domain.records import OutcomeRecord
+from agent.domain.refusal import FieldProblem, Refusal
+from agent.domain.request import MAX_ROWS, QuoteRequest, RecommendationRequest
 from agent.keys import Scope
-from agent.records import OutcomeRecord
-from agent.refusal import FieldProblem, Refusal
-from agent.tokens import Told
 
 AnyRequest = Request[Any, Any, Any]
 Include = Annotated[str | None, QueryParameter(description="`candidates` adds every candidate that was scored.")]
@@ -120,7 +112,7 @@ class QuoteController(Controller):
 
         async def work(value: Any, context: AppContext) -> VerifyAnswer:
             asked = validate(_VERIFY, value)
-            told = Told(asked.quantity, asked.product_id, asked.shopper_id)
+            told = CheckoutClaim(asked.quantity, asked.product_id, asked.shopper_id)
             return verify_answer(await context.run(context.opened.service.verify, asked.token, told))
 
         return await answer(request, Scope.QUOTES, work)

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import datetime
 
-from agent.api.fields import Money
-from agent.api.schemas import Event, OutcomeIn, Product, ProductFields
-from agent.records import EventRecord, ProductRecord
-from agent.service import OutcomeReport
+from agent.api.schemas import Event, OutcomeIn, Product
+from agent.domain.fields import minor_of
+from agent.domain.records import EventRecord, ProductRecord
+from agent.domain.request import product_record
+from agent.outcome_reports import OutcomeReport
 
 
 def to_event(event: Event, now: datetime) -> EventRecord:
@@ -23,36 +24,14 @@ def to_event(event: Event, now: datetime) -> EventRecord:
     )
 
 
-def described(fields: ProductFields, product_id: str, currency: str) -> ProductRecord:
-    """What kept and quoted products have in common."""
-    return ProductRecord(
-        product_id=product_id,
-        title=fields.title,
-        currency=currency,
-        list_minor=minor_of(fields.list_price),
-        cost_minor=minor_of(fields.cost),
-        description=fields.description,
-        category=fields.category,
-        brand=fields.brand,
-        inventory=fields.inventory,
-        rating=fields.rating,
-        attributes=fields.attributes,
-    )
-
-
 def to_product(product: Product) -> ProductRecord:
     """A product to keep."""
     return replace(
-        described(product, product.id, product.list_price.currency),
+        product_record(product, product.id, product.list_price.currency),
         floor_minor=minor_of(product.min_price),
         ceiling_minor=minor_of(product.max_price),
         map_minor=minor_of(product.map_price),
     )
-
-
-def minor_of(money: Money | None) -> int | None:
-    """The amount in minor units, None when no money was given."""
-    return None if money is None else money.amount_minor
 
 
 def to_report(outcome: OutcomeIn, now: datetime) -> OutcomeReport:

@@ -14,14 +14,14 @@ from agent.api.body import parse_json, validate
 from agent.api.context import AppContext
 from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
-from agent.api.fields import ProfileText, Strict
 from agent.api.problems import Problem
+from agent.domain.fields import ProfileText, Strict
 from agent.explain.answers import Ask, Explanation, Said, Source
 from agent.explain.explainer import Telling, whole
 from agent.explain.questions import Audience, Kind, Language
 from agent.explain.wording import gap
 from agent.keys import Scope
-from agent.service import PricingService
+from agent.pricing import Service
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -91,7 +91,7 @@ class ExplanationController(Controller):
     ) -> Response[Any]:
         """Answer a question about one quote, in its language; `stream` gives server-sent events."""
 
-        def tell(service: PricingService, ask: Ask) -> Telling:
+        def tell(service: Service, ask: Ask) -> Telling:
             telling = service.tell(quote_id, ask)
             if telling is None:
                 raise Problem(404, f"there is no quote {quote_id[:80]!r}")
@@ -108,7 +108,7 @@ class ExplanationController(Controller):
     async def about_log(self, request: AnyRequest) -> Response[Any]:
         """How discounts did, which products hit the floor, who pays above the reference price."""
 
-        def tell(service: PricingService, ask: Ask) -> Telling:
+        def tell(service: Service, ask: Ask) -> Telling:
             if ask.audience is Audience.SHOPPER:
                 raise Problem(422, "questions about many quotes are for merchants")
             return service.tell_many(ask)
@@ -135,7 +135,7 @@ def explanation_answer(found: Explanation) -> ExplanationAnswer:
     )
 
 
-async def _answered(request: AnyRequest, tell: Callable[[PricingService, Ask], Telling]) -> Response[Any]:
+async def _answered(request: AnyRequest, tell: Callable[[Service, Ask], Telling]) -> Response[Any]:
     """The whole answer as JSON, or sentence by sentence as it is made when the request asks for a stream."""
     raw = await request.body()
     if raw.strip() and isinstance(value := parse_json(raw), dict) and value.get("stream") is True:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic_core import ErrorDetails
 
-from agent.refusal import FieldProblem
+from agent.domain.refusal import FieldProblem
 
 _SHOWN: Final = 80
 _TIME: Final = "an RFC 3339 time with its zone, such as 2026-01-31T12:00:00Z"

@@ -11,9 +11,9 @@ from anyio import CapacityLimiter
 from agent.api.context import AppContext
 from agent.api.logs import where
 from agent.api.tenants import Tenants
-from agent.clock import SystemClock
-from agent.prepare import DataFolder
+from agent.domain.clock import SystemClock
 from agent.store import Store, StoreError
+from agent.store.data_folder import DataFolder
 from agent.webhook_messages import of_models
 from agent.webhooks import Courier
 from models.errors import ModelError

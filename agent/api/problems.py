@@ -6,7 +6,7 @@ from typing import Final
 from litestar import Response
 from pydantic import BaseModel
 
-from agent.refusal import FieldProblem, Refusal
+from agent.domain.refusal import FieldProblem, Refusal
 
 PROBLEM_JSON: Final = "application/problem+json"
 TITLES: Final = {

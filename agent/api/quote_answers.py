@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
-from agent.decision import Candidate, Decision, Interval, Reduction, Rung, Scores, Source
-from agent.money import fraction_digits
-from agent.records import OutcomeRecord, OutcomeType
+from agent.domain.decision import Candidate, Decision, Interval, Reduction, Rung, Scores, Source
+from agent.domain.money import fraction_digits
+from agent.domain.records import OutcomeRecord, OutcomeType
 from models.strategy import Lever
 
 _NEAREST: Final = 8  # of the past outcomes that were retrieved

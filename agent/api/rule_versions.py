@@ -13,10 +13,10 @@ from agent.api.body import validate
 from agent.api.context import AppContext
 from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
-from agent.api.fields import Short, Strict, Time
 from agent.api.problems import Problem
+from agent.domain.fields import Short, Strict, Time
+from agent.domain.refusal import FieldProblem
 from agent.keys import Scope
-from agent.refusal import FieldProblem
 from agent.rules import RuleError, RulesDocument, RuleVersion, Window
 from agent.rules.book import Change, NeedsApproval, RuleBook, UnknownVersion
 from agent.rules.preview import Preview

@@ -10,7 +10,7 @@ from agent.api.body import validate
 from agent.api.context import AppContext
 from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
-from agent.api.fields import Strict
+from agent.domain.fields import Strict
 from agent.keys import Scope
 from agent.kill_switch import Hold
 

@@ -11,13 +11,13 @@ from agent.api.body import validate
 from agent.api.context import AppContext
 from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
-from agent.api.fields import Strict
 from agent.api.problems import Problem
 from agent.api.quote_answers import RecordedQuote, recorded_quote
-from agent.api.schemas import Attributes, Personalisation
+from agent.domain.fields import Strict
+from agent.domain.records import Attribute, EventType, OutcomeType, ShopperRecord
+from agent.domain.request import Attributes, Personalisation
 from agent.keys import Scope
 from agent.privacy import KnownShopper
-from agent.records import Attribute, EventType, OutcomeType, ShopperRecord
 from agent.store.erasure import Erased
 
 AnyRequest = Request[Any, Any, Any]

@@ -11,10 +11,10 @@ from agent.api.body import validate
 from agent.api.context import AppContext
 from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
-from agent.api.fields import Strict
 from agent.api.problems import Problem
+from agent.domain.fields import Strict
+from agent.domain.refusal import FieldProblem
 from agent.keys import Scope
-from agent.refusal import FieldProblem
 from agent.store import Store
 from agent.store.webhooks import WebhookRecord
 from agent.webhook_messages import WebhookEvent

@@ -13,8 +13,9 @@ from sqlalchemy import select
 
 from agent.backup.archive import BackupError, Manifest, member, opened, read_manifest
 from agent.backup.tables import is_empty, read_table, revision_of, set_counters, tables_of
-from agent.prepare import DataFolder, prepare_models
+from agent.prepare import prepare_models
 from agent.store import StoreError
+from agent.store.data_folder import DataFolder
 from agent.store.engine import Database, open_database
 from agent.store.migrate import upgrade
 from models.registry import META, ORDER

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from agent.backup.archive import ArchiveWriter, BackupError, Manifest
 from agent.backup.tables import counters_of, revision_of, tables_of, write_table
-from agent.prepare import DataFolder
 from agent.store import Store
+from agent.store.data_folder import DataFolder
 from models.registry import Kind, Registry
 from models.versions import shipped_meta
 

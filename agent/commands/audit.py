@@ -8,8 +8,8 @@ import typer
 from agent.assembly import open_store
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, progress_bar
-from agent.prepare import DataFolder
 from agent.store.chain import Head
+from agent.store.data_folder import DataFolder
 from agent.tokens import TokenSigner
 
 app = typer.Typer(no_args_is_help=True, help="Check the decision log, and print its head for keeping elsewhere.")

@@ -7,10 +7,11 @@ import typer
 from agent.assembly import open_store
 from agent.backup import restore as bring_back
 from agent.backup import save_backup
-from agent.clock import SystemClock
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, progress_bar
-from agent.prepare import DataFolder, prepare_indexes
+from agent.domain.clock import SystemClock
+from agent.prepare import prepare_indexes
+from agent.store.data_folder import DataFolder
 from agent.tokens import TokenSigner
 from models.registry import Registry
 

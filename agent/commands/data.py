@@ -7,14 +7,15 @@ from typing import Annotated
 import typer
 
 from agent.assembly import open_service, open_store
-from agent.clock import SystemClock
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
 from agent.demo import DemoSize
+from agent.domain.clock import SystemClock
 from agent.importing import ImportKind, ImportOptions, ImportReport, Sinks, expected_rows, run_import
-from agent.prepare import DataFolder, prepare_demo, prepare_indexes, prepare_models
+from agent.prepare import prepare_demo, prepare_indexes, prepare_models
 from agent.pricing import Service
 from agent.store import Store
+from agent.store.data_folder import DataFolder
 
 RowCurrency = Annotated[str | None, typer.Option(help="Currency of rows that name none, e.g. USD.")]
 Columns = Annotated[list[str] | None, typer.Option(help="Your column=ours; repeatable.")]

@@ -3,10 +3,10 @@
 from pydantic import ValidationError
 
 from agent.backup import BackupError
+from agent.domain.money import MoneyError
 from agent.importing import ImportFormatError
 from agent.keys import ApiKeyError
 from agent.merchants import MerchantError
-from agent.money import MoneyError
 from agent.packs import PackError
 from agent.promotion import NotProven
 from agent.rules import RuleError

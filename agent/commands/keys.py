@@ -6,15 +6,15 @@ from typing import Annotated
 import typer
 
 from agent.assembly import open_store
-from agent.clock import SystemClock
 from agent.commands.options import DataDir, Json, home_settings, settings_for
 from agent.commands.output import print_facts, print_json, print_table
+from agent.domain.clock import SystemClock
 from agent.keys import KeyRing, Scope
 from agent.merchants import MerchantError, Merchants
-from agent.prepare import DataFolder
 from agent.settings import DEFAULT_MERCHANT, Settings
 from agent.signing_keys import rotate as rotate_keys
 from agent.store import Store
+from agent.store.data_folder import DataFolder
 
 _TIMES = ("created_at", "expires_at", "last_used_at", "revoked_at")
 

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from agent.assembly import open_store
-from agent.clock import SystemClock
 from agent.commands.options import DataDir, Json, home_settings
 from agent.commands.output import print_facts, print_json, print_table
+from agent.domain.clock import SystemClock
 from agent.keys import KeyRing
 from agent.merchants import Merchants, settings_of
 

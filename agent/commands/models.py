@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from agent.assembly import build_parts, open_store
-from agent.clock import HISTORY_END_KEY, SystemClock
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
-from agent.prepare import DataFolder, prepare_models
+from agent.domain.clock import HISTORY_END_KEY, SystemClock
+from agent.prepare import prepare_models
 from agent.promotion import Activation, Promotions
+from agent.store.data_folder import DataFolder
 from models.registry import ORDER, Kind, ModelMeta, Registry, read_meta
 from models.reproduction import Compared, compare, trained_otherwise
 from models.versions import shipped_meta
@@ -95,13 +96,14 @@ def _source(kind: Kind | None, data: TrainOn | None, data_dir: Path | None) -> T
 
 
 def _train_on_store(version: str | None, data_dir: Path | None, *, activate: bool, json: bool) -> None:
-    from agent.own_training import train_on_store  # imported here: torch loads slowly
+    from agent.own_training import OwnStore, train_on_store  # imported here: torch loads slowly
 
     settings = settings_for(data_dir)
     name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     with progress_bar(quiet=json) as progress, open_store(settings) as store:
         parts = build_parts(settings, store, SystemClock(), None)
-        made = train_on_store(parts, name, progress, activate=activate)
+        source = OwnStore(parts.store, parts.catalogue, parts.pipeline.observer.reader, parts.folder.models)
+        made = train_on_store(source, name, progress, activate=activate)
     if json:
         print_json({"meta": made.meta.model_dump(mode="json"), "report": asdict(made.report)})
         return

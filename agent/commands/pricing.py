@@ -10,16 +10,16 @@ from typing import Annotated, Any, Final
 import typer
 
 from agent.api.quote_answers import quote_answer
-from agent.api.schemas import QuoteRequest
 from agent.assembly import open_service, open_store
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
-from agent.decision import Decision, Interval, Scores
+from agent.domain.decision import Decision, Interval, Scores
+from agent.domain.money import show, to_minor
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest
 from agent.importing import RawRow, read_rows
 from agent.interpreter import settle_for_batches
-from agent.money import show, to_minor
 from agent.pricing import Service
-from agent.refusal import Refusal
 from agent.score import PricedRow
 from agent.store.rows import chunks
 

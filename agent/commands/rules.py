@@ -14,15 +14,15 @@ import typer
 
 from agent.api.rule_versions import preview_answer, rules_answer, version_answer, versions_answer, window_answer
 from agent.assembly import open_service, open_store, settings_rules
-from agent.clock import SystemClock
 from agent.commands.options import DataDir, Json, home_settings, settings_for
 from agent.commands.output import print_facts, print_json, print_table
+from agent.domain.clock import SystemClock
 from agent.keys import KeyRing, Scope
 from agent.kill_switch import KillSwitch
 from agent.packs import load_pack
-from agent.prepare import DataFolder
 from agent.rules import RuleBook, RulesDocument
 from agent.rules.book import Change
+from agent.store.data_folder import DataFolder
 from agent.tokens import TokenSigner
 
 BY = "command line"
@@ -131,7 +131,7 @@ def rollback(
 
 @app.command("hold")
 def hold(
-    reason: Annotated[str, typer.Option(help="Told in each quote's trail.")] = "held by the merchant",
+    reason: Annotated[str, typer.Option(help="Shown in each quote's trail.")] = "held by the merchant",
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:

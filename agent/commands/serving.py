@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from agent.commands.options import DataDir, home_settings
-from agent.prepare import DataFolder
+from agent.store.data_folder import DataFolder
 from models.registry import ORDER, Registry
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from agent.assembly import open_store
-from agent.clock import SystemClock
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table
+from agent.domain.clock import SystemClock
 from agent.webhook_messages import WebhookEvent
 from agent.webhooks import check_url
 

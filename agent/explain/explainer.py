@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.decision import Decision
+from agent.domain.decision import Decision
 from agent.explain.answers import Ask, Evidence, Explanation, Said, Source
 from agent.explain.check import check
 from agent.explain.facts import FactTable

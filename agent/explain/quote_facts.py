@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from agent.api.schemas import QuoteRequest, Shopper
-from agent.clock import StoreClock
-from agent.decision import Candidate, Decision, TrailStep
+from agent.domain.clock import StoreClock
+from agent.domain.decision import Candidate, Decision, TrailStep
+from agent.domain.records import ProductWeek
+from agent.domain.request import QuoteRequest, Shopper
 from agent.explain.facts import Fact, FactTable
 from agent.explain.questions import Kind, Question, Slots
 from agent.explain.record import alike, at_price, data_used, held_because, priced, reasoned, ruled, scored, weighed
 from agent.explain.reruns import Reruns
 from agent.explain.what_if import counterfactual, difference, driver, for_shopper
 from agent.prior_price import LOOK_BACK, lowest_before
-from agent.records import ProductWeek
 from agent.store import Store
 
 _HISTORY: Final = timedelta(weeks=26)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision, Rung, Scores
 from agent.disclosure import is_personal
+from agent.domain.decision import Decision, Rung, Scores
+from agent.domain.request import QuoteRequest
 from agent.explain.facts import Fact
 from agent.gateway import UNKNOWN_BOUNDS_RULE
 from agent.observe import OPTED_OUT

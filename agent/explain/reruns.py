@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision, Scores, TrailStep
+from agent.domain.decision import Decision, Scores, TrailStep
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest
 from agent.observation import Observation
 from agent.pipeline import Pipeline
-from agent.refusal import Refusal
 from agent.score import PricedRow, RowScorer
 from agent.shoppers import ShopperBook, Walk
 from agent.situations import Sighting

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
+from agent.domain.money import MAX_MINOR, fraction_digits
 from agent.explain.han_numbers import in_digits, read_share, without_shares
 from agent.explain.questions import Slots
-from agent.money import MAX_MINOR, fraction_digits
 
 _NUMBER: Final = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 _UNITS: Final = r"(?:[A-Z]{3}(?![A-Za-z])|dollars?\b|bucks\b|euros?\b|yuan\b|元|块|美元|欧元)"

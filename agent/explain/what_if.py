@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from math import isclose
 from typing import Any, Final
 
-from agent.api.schemas import QuoteRequest, Shopper
-from agent.decision import Decision
+from agent.domain.decision import Decision
+from agent.domain.request import QuoteRequest, Shopper
 from agent.explain.facts import Fact
 from agent.explain.questions import Kind, Slots
 from agent.explain.record import cheapest_rival, stock_known, unit_cost

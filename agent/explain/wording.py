@@ -12,9 +12,9 @@ from typing import Final
 import yaml
 from pydantic import TypeAdapter
 
+from agent.domain.money import fraction_digits, show
 from agent.explain.facts import DATA, Fact, FactTable, Unit, definitions
 from agent.explain.questions import Audience, Kind, Language
-from agent.money import fraction_digits, show
 
 Groups = Sequence[Sequence[str]]
 

@@ -7,10 +7,10 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from agent.api.fields import EARLIEST, LATEST, clean_text
-from agent.api.schemas import MAX_ATTRIBUTES, MAX_NAME
+from agent.domain.fields import EARLIEST, LATEST, clean_text
+from agent.domain.money import MoneyError, fraction_digits, to_minor
+from agent.domain.request import MAX_ATTRIBUTES, MAX_NAME
 from agent.importing.errors import CellError
-from agent.money import MoneyError, fraction_digits, to_minor
 
 Attribute = str | float | bool
 

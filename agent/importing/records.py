@@ -6,10 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from agent.domain.records import (
+    Attribute,
+    EventRecord,
+    EventType,
+    OutcomeRecord,
+    OutcomeType,
+    ProductRecord,
+    ShopperRecord,
+)
 from agent.importing.cells import Cells
 from agent.importing.errors import CellError
 from agent.importing.rows import RawRow
-from agent.records import Attribute, EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
 from agent.store.events import content_id
 
 _MONEY_COLUMNS: Final = ("currency", "min_price", "max_price", "map_price")

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.importing.cells import PREFIXES
 from agent.importing.errors import CellError, ImportFormatError
 from agent.importing.records import (
@@ -20,7 +21,6 @@ from agent.importing.records import (
     parse_product,
 )
 from agent.importing.rows import LOOSE, RawRow, read_rows
-from agent.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.store.rows import chunks
 
 _SHOWN: Final = 1_000

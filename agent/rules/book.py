@@ -7,7 +7,7 @@ from threading import Lock
 from time import monotonic
 from typing import Final
 
-from agent.records import RuleEvent, RuleEventKind
+from agent.domain.records import RuleEvent, RuleEventKind
 from agent.rules.document import RulesDocument
 from agent.rules.history import RulesState, RuleVersion, Window, fold
 from agent.rules.loosening import loosened

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agent.api.fields import Fraction, Id, Money, Price, Short, Strict
-from agent.selection import Exploration
+from agent.domain.fields import Fraction, Id, Money, Price, Short, Strict
+from agent.rules.exploration import Exploration
 from models.strategy import Rounding
 
 MAX_CATEGORIES = 100

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from agent.records import RuleEvent, RuleEventKind
+from agent.domain.records import RuleEvent, RuleEventKind
 from agent.rules.document import RulesDocument
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from agent.api.fields import Money
+from agent.domain.fields import Money
 from agent.rules.document import RuleLimits, RulesDocument
-from agent.selection import Exploration
+from agent.rules.exploration import Exploration
 
 _BOLDNESS: Final = (Exploration.OFF, Exploration.CAUTIOUS, Exploration.NORMAL)
 _ANY: Final = 1e9

@@ -12,9 +12,9 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision
-from agent.refusal import Refusal
+from agent.domain.decision import Decision
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest
 from agent.store import Store
 from agent.store.decision_log import Span
 from agent.store.rows import chunks

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from agent.api.fields import Money
+from agent.domain.fields import Money
+from agent.domain.records import ProductRecord
 from agent.gateway import GatewayRules
-from agent.records import ProductRecord
 from agent.rules.document import RuleLimits, RulesDocument, fold
-from agent.selection import Exploration, SelectionRules
+from agent.rules.exploration import Exploration, SelectionRules
 from models.strategy import Rounding
 from models.value import Weights
 

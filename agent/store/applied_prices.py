@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, select
 
-from agent.records import AppliedPrice
+from agent.domain.records import AppliedPrice
 from agent.store.rows import IN_LIMIT, RecordTable, Repository, chunks
 from agent.store.tables import APPLIED_PRICES
 

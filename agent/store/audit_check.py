@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Integer, RowMapping, Text, cast, select, type_coerce
 
-from agent.records import OutcomeRecord, RuleEvent
+from agent.domain.records import OutcomeRecord, RuleEvent
 from agent.store.audit import AuditLog
 from agent.store.chain import (
     START,

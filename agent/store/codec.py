@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from agent.decision import Decision
+from agent.domain.decision import Decision
 from agent.store.errors import InvalidRecord, StoreError
 from models.online import Lesson
 

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Float, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from agent.records import Attribute
+from agent.domain.records import Attribute
 from agent.store.errors import InvalidRecord
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

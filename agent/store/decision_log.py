@@ -7,8 +7,8 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Float, Integer, and_, case, cast, func, or_, select
 
-from agent.decision import Decision
-from agent.records import OutcomeType
+from agent.domain.decision import Decision
+from agent.domain.records import OutcomeType
 from agent.store.codec import EncodedDecision, decode_decision, decode_request
 from agent.store.decisions import Request
 from agent.store.rows import IN_LIMIT, Repository, chunks

@@ -7,9 +7,8 @@ from typing import Any, Final
 from pydantic import JsonValue
 from sqlalchemy import Float, bindparam, cast, func, insert, select
 
-from agent.decision import Decision
-from agent.records import AppliedPrice
-from agent.selection import Shown
+from agent.domain.decision import Decision
+from agent.domain.records import AppliedPrice, Shown
 from agent.store.applied_prices import AppliedPriceRepository, applied_price
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry

@@ -10,9 +10,9 @@ from typing import Final
 from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
-from agent.clock import StoreClock
-from agent.decision import Decision
-from agent.records import OutcomeRecord
+from agent.domain.clock import StoreClock
+from agent.domain.decision import Decision
+from agent.domain.records import OutcomeRecord
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
 from agent.store.codec import EncodedDecision, decode_decision, decode_request

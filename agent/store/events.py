@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Connection, Integer, bindparam, func, insert, select, tuple_, type_coerce
 
-from agent.records import EventRecord, EventType, ProductWeek
+from agent.domain.records import EventRecord, EventType, ProductWeek
 from agent.store.column_types import micros
 from agent.store.engine import Database
 from agent.store.products import add_weeks

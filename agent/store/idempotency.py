@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
 from uuid_utils import uuid7
 
-from agent.clock import Clock
+from agent.domain.clock import Clock
 from agent.store.engine import Database
 from agent.store.rows import Repository
 from agent.store.tables import IDEMPOTENCY

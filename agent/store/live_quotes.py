@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
-from agent.decision import Decision
+from agent.domain.decision import Decision
 from agent.store.codec import EncodedDecision, decode_decision
 from agent.store.rows import Repository
 from agent.store.tables import DECISIONS, LIVE_QUOTES

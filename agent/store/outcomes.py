@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, BindParameter, Connection, Row, Text, bindparam, func, insert, select, type_coerce
 
-from agent.records import Attribute, EventRecord, OutcomeRecord, OutcomeType
+from agent.domain.records import Attribute, EventRecord, OutcomeRecord, OutcomeType
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
 from agent.store.column_types import micros

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
-from agent.records import AppliedPrice, ProductRecord, ProductWeek
+from agent.domain.records import AppliedPrice, ProductRecord, ProductWeek
 from agent.store.applied_prices import AppliedPriceRepository, applied_price
 from agent.store.engine import Database
 from agent.store.rows import IN_LIMIT, RecordTable, Repository, chunks

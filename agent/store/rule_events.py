@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, func, insert, select
 
-from agent.records import RuleEvent
+from agent.domain.records import RuleEvent
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
 from agent.store.column_types import micros

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from agent.records import ShopperRecord
+from agent.domain.records import ShopperRecord
 from agent.store.rows import IN_LIMIT, RecordTable, Repository, chunks
 from agent.store.tables import SHOPPERS
 

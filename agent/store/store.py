@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection, select
 
-from agent.clock import Clock, SystemClock
+from agent.domain.clock import Clock, SystemClock
 from agent.store.api_keys import ApiKeyRepository
 from agent.store.applied_prices import AppliedPriceRepository
 from agent.store.audit_check import AuditRepository

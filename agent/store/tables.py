@@ -20,8 +20,8 @@ from sqlalchemy import (
     false,
 )
 
-from agent.decision import Rung, Source
-from agent.records import EventType, OutcomeType, RuleEventKind
+from agent.domain.decision import Rung, Source
+from agent.domain.records import EventType, OutcomeType, RuleEventKind
 from agent.store.chain import AuditKind
 from agent.store.column_types import EnumText, FiniteFloat, JsonObject, UtcMicros
 from models.strategy import Lever

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import httpx
 from standardwebhooks import Webhook
 
-from agent.clock import Clock
+from agent.domain.clock import Clock
 from agent.store import Store
 from agent.store.webhooks import Due
 from agent.webhook_messages import backoff_s

@@ -11,11 +11,11 @@ from typing import Final
 import httpx
 import numpy as np
 
-from agent.clock import StoreClock
+from agent.domain.clock import StoreClock
+from agent.domain.records import EventType
 from agent.learning import Learner
-from agent.prepare import DataFolder
-from agent.records import EventType
 from agent.store import Store
+from agent.store.data_folder import DataFolder
 from agent.tokens import TokenSigner
 from eval.chaos.load import SHOPPERS, AckedQuote, Journal, outcome_type
 from models.registry import Kind, Registry

@@ -28,8 +28,8 @@ import httpx
 
 from agent.assembly import open_store
 from agent.commands.output import ProgressFn, progress_bar
-from agent.prepare import DataFolder
 from agent.settings import Settings
+from agent.store.data_folder import DataFolder
 from agent.tokens import TokenSigner
 from eval.chaos.checks import Findings, check_learner, check_log, check_store, check_tokens
 from eval.chaos.load import AckedQuote, Journal, Load

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from agent.decision import Rung
+from agent.domain.decision import Rung
 
 MAX_GROWTH: Final = 0.05
 MAX_SPREAD: Final = 4.0

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from agent.assembly import open_store
-from agent.clock import SystemClock
 from agent.commands.output import ProgressFn
 from agent.demo import DemoSize
-from agent.prepare import DataFolder, prepare_demo, prepare_indexes, prepare_models
+from agent.domain.clock import SystemClock
+from agent.prepare import prepare_demo, prepare_indexes, prepare_models
 from agent.settings import Settings
+from agent.store.data_folder import DataFolder
 from models.registry import Kind
 
 HOUSEHOLDS: Final = 30

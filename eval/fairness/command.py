@@ -10,7 +10,7 @@ import typer
 
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_json, progress_bar
-from agent.prepare import DataFolder
+from agent.store.data_folder import DataFolder
 
 
 def fairness(

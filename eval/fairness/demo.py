@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from agent.api.schemas import QuoteRequest, RecommendationRequest, Shopper
-from agent.decision import Decision, Scores
+from agent.domain.decision import Decision, Scores
+from agent.domain.records import EventType, ProductRecord, ShopperRecord
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest, RecommendationRequest, Shopper
 from agent.packs import Pack
-from agent.pricing import Parts
+from agent.parts import Parts
 from agent.protected import screen_profile
-from agent.records import EventType, ProductRecord, ShopperRecord
-from agent.refusal import Refusal
 from agent.score import PricedRow
 from eval.fairness.groups import Floats, Quotes, surplus_under
 from eval.fairness.pairs import Pair, pairs_of, priced

@@ -10,9 +10,9 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision
-from agent.refusal import Refusal
+from agent.domain.decision import Decision
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest
 from eval.off_policy.intervals import Estimate, Terms, bootstrap
 
 Pricer = Callable[[Sequence[QuoteRequest]], Sequence[Decision | Refusal]]

@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 
 from agent.assembly import build_parts, open_store
-from agent.clock import SystemClock
+from agent.domain.clock import SystemClock
 from agent.packs import load_pack
-from agent.prepare import DataFolder
 from agent.settings import Settings
+from agent.store.data_folder import DataFolder
 from eval.fairness.demo import DEMO, DemoShop, group_labels, open_demo
 from eval.fairness.groups import by_group
 from eval.fairness.mentions import labelled_texts, measure

@@ -9,8 +9,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
 
-from agent.prepare import DataFolder
 from agent.settings import Settings
+from agent.store.data_folder import DataFolder
 from eval.gate.compare import TOLERANCE, Comparison, compare
 from eval.gate.report import print_comparison, write_comparison, write_summary
 from eval.gate.rows import GateError, Row, Summary, current_versions, now

@@ -7,8 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from agent.commands.output import print_json
-from agent.prepare import DataFolder, prepare_models
+from agent.prepare import prepare_models
 from agent.settings import Settings
+from agent.store.data_folder import DataFolder
 from eval.gate import Gate, finish
 from eval.gate.report import print_summary, summary_rows
 from eval.language.cases import Suite

@@ -18,10 +18,11 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 
 from agent.api.convert import to_event, to_product
-from agent.api.schemas import Event, Product, QuoteRequest
+from agent.api.schemas import Event, Product
 from agent.assembly import open_service, open_store
-from agent.clock import FixedClock, StoreClock
-from agent.decision import Decision
+from agent.domain.clock import FixedClock, StoreClock
+from agent.domain.decision import Decision
+from agent.domain.request import QuoteRequest
 from agent.explain.answers import Ask
 from agent.explain.questions import Audience, Language
 from agent.settings import Settings

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision
+from agent.domain.decision import Decision
+from agent.domain.records import OutcomeRecord
+from agent.domain.request import QuoteRequest
 from agent.learning import labels
-from agent.records import OutcomeRecord
 from agent.store import Store
 
 SILENT_AFTER: Final = timedelta(hours=24)

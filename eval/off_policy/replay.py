@@ -15,14 +15,15 @@ from typing import Final
 import numpy as np
 
 from agent.assembly import build_parts
-from agent.clock import SystemClock
+from agent.domain.clock import SystemClock
 from agent.learning import Learner
+from agent.loading import load_active_evaluator
 from agent.observation import Observation
 from agent.pipeline import Pipeline
-from agent.prepare import DataFolder, load_active_evaluator
 from agent.scorer import Scorer
 from agent.settings import Settings
 from agent.store import Store
+from agent.store.data_folder import DataFolder
 from eval.off_policy.log import Log, LoggedQuote
 from eval.off_policy.sample import Floats
 from models.online import Lesson

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from agent.records import ProductRecord
+from agent.domain.records import ProductRecord
 from eval.simulators.grocery_fit import FILE, INCOMES
 from eval.simulators.shops import Shop
 from eval.simulators.world import Limits, Visit

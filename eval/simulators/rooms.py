@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from agent.records import ProductRecord
+from agent.domain.records import ProductRecord
 from eval.simulators.world import Dice, Floats, Limits, Visit
 
 CAPACITY: Final = 12

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from agent.records import ProductRecord
+from agent.domain.records import ProductRecord
 from eval.simulators.world import Dice, Limits, Visit
 
 START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)

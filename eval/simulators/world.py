@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.records import ProductRecord
+from agent.domain.records import ProductRecord
 
 Floats = NDArray[np.float64]
 

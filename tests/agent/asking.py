@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision
+from agent.domain.decision import Decision
+from agent.domain.request import QuoteRequest
 from agent.pricing import Service
 
 

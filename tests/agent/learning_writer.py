@@ -7,11 +7,11 @@ from itertools import count
 from pathlib import Path
 
 import agent.learning
-from agent.api.schemas import QuoteRequest
 from agent.assembly import open_service, open_store
-from agent.decision import Decision
-from agent.records import OutcomeType
-from agent.service import OutcomeReport
+from agent.domain.decision import Decision
+from agent.domain.records import OutcomeType
+from agent.domain.request import QuoteRequest
+from agent.outcome_reports import OutcomeReport
 from agent.settings import Settings
 
 if __name__ == "__main__":

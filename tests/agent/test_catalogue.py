@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from agent.catalogue import Catalogue
+from agent.domain.records import ProductRecord
 from agent.encoding import CachedEncoder
-from agent.records import ProductRecord
 from agent.store import Store
 from models.encoder import DIM
 from retrieval import ProductIndex

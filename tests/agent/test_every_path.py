@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent.api.schemas import QuoteRequest, RecommendationRequest
-from agent.decision import Decision, Rung
+from agent.domain.decision import Decision, Rung
+from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.explain.reruns import Reruns
 from agent.gateway import Guarded
 from agent.guarding import Guard

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.clock import FixedClock
+from agent.domain.clock import FixedClock
 from agent.keys import ApiKeyError, CreatedKey, KeyRing, Scope
 from agent.store import Store
 

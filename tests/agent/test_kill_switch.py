@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from agent.api.app import create_app
-from agent.api.schemas import QuoteRequest
 from agent.asgi import open_everything
 from agent.cli import app as commands
-from agent.decision import Decision, Rung
+from agent.domain.decision import Decision, Rung
+from agent.domain.request import QuoteRequest
 from agent.gateway import GatewayFacts, GatewayRules, guard
 from agent.kill_switch import FRESH_S
 from agent.packs import binding

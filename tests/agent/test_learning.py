@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision
+from agent.domain.decision import Decision
+from agent.domain.records import OutcomeRecord, OutcomeType
+from agent.domain.request import QuoteRequest
 from agent.learning import Learner, labels
 from agent.observation import Observation
+from agent.outcome_reports import OutcomeReport
 from agent.pricing import Service
-from agent.records import OutcomeRecord, OutcomeType
-from agent.service import OutcomeReport
 from tests.prepared import World
 
 BOUGHT, DECLINED, RETURNED = OutcomeType.PURCHASED, OutcomeType.DECLINED, OutcomeType.RETURNED

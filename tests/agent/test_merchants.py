@@ -18,7 +18,7 @@ from agent.api.app import create_app
 from agent.asgi import open_everything
 from agent.assembly import open_store
 from agent.cli import app as commands
-from agent.clock import FixedClock, SystemClock
+from agent.domain.clock import FixedClock, SystemClock
 from agent.keys import CACHE_TTL_S, KeyRing, Scope
 from agent.merchants import MerchantError, Merchants, settings_of
 from agent.settings import Settings

@@ -6,7 +6,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from agent.cli import app
-from agent.prepare import DataFolder
+from agent.store.data_folder import DataFolder
 from models.registry import Kind, Registry
 from models.versions import install_deltas, shipped_meta
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from agent.api.schemas import QuoteRequest
 from agent.assembly import build_parts, open_store
 from agent.cli import app as commands
-from agent.clock import SystemClock
-from agent.decision import Decision
+from agent.domain.clock import SystemClock
+from agent.domain.decision import Decision
+from agent.domain.records import OutcomeRecord, OutcomeType, ProductRecord
+from agent.domain.request import QuoteRequest
 from agent.own_data import Walker
 from agent.own_outcomes import read_outcomes
-from agent.own_training import train_on_store
+from agent.own_training import OwnStore, train_on_store
 from agent.pricing import Service
 from agent.promotion import NotProven, Promotions
-from agent.records import OutcomeRecord, OutcomeType, ProductRecord
 from agent.settings import Settings
 from models.errors import TrainingDataError
 from models.features import FEATURES
@@ -117,7 +117,7 @@ def test_a_steeper_shop_gets_a_steeper_evaluator_and_lower_prices_without_a_rest
 ) -> None:
     reports = {}
     for name, service in (("flat", flat), ("steep", steep)):
-        made = train_on_store(service._parts, name, silent)
+        made = train_on_store(own_store(service), name, silent)
         assert service.reload() is not None
         reports[name] = made.report
         assert made.meta.kind is Kind.EVALUATOR
@@ -131,7 +131,7 @@ def test_a_steeper_shop_gets_a_steeper_evaluator_and_lower_prices_without_a_rest
 def test_the_report_names_every_model_on_the_latest_outcomes_and_admits_a_loss(flat: Service) -> None:
     models = flat._parts.folder.models
     before = Registry(models).in_use()
-    made = train_on_store(flat._parts, "again", silent, activate=False)
+    made = train_on_store(own_store(flat), "again", silent, activate=False)
     assert Registry(models).in_use() == before
     with pytest.raises(NotProven, match="is not proven on this shop's log"):
         Promotions(models).activate(Kind.EVALUATOR, "again")
@@ -194,7 +194,7 @@ def test_a_profile_field_of_imported_outcomes_sets_prices_apart(world: World, tm
         for row in outcomes(steep, N // 2)
     ]
     service = filled(shop(world, tmp_path / "data"), rows)
-    train_on_store(service._parts, "segments", silent)
+    train_on_store(own_store(service), "segments", silent)
     assert service.reload() is not None
     asked = [
         QuoteRequest.model_validate({"shopper": {"profile": {"segment": segment}}, "product": {"id": "p6"}})
@@ -205,3 +205,8 @@ def test_a_profile_field_of_imported_outcomes_sets_prices_apart(world: World, tm
     assert isinstance(easy, Decision)
     assert thrifty.price_minor < easy.price_minor
     service.close()
+
+
+def own_store(service: Service) -> OwnStore:
+    parts = service._parts
+    return OwnStore(parts.store, parts.catalogue, parts.pipeline.observer.reader, parts.folder.models)

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.api.schemas import QuoteRequest, RecommendationRequest
-from agent.decision import Decision, Rung, Source
+from agent.domain.decision import Decision, Rung, Source
+from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest, RecommendationRequest
+from agent.outcome_reports import OutcomeReport
 from agent.pricing import Service
-from agent.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord
-from agent.refusal import Refusal
 from agent.score import PricedRow
-from agent.service import OutcomeReport
 from agent.tokens import TokenStatus
 from tests.agent.asking import ask
 from tests.prepared import World

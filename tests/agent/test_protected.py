@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.decision import IgnoredInput
+from agent.domain.decision import IgnoredInput
+from agent.domain.records import Attribute
 from agent.packs import load_pack, protected_attributes
 from agent.protected import PROFILE_TEXT, screen_profile
-from agent.records import Attribute
 
 SHOP = load_pack("ecommerce")
 FINANCE = load_pack("finance")

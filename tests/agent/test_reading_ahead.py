@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision
+from agent.domain.decision import Decision
+from agent.domain.records import EventRecord, EventType, OutcomeType, ShopperRecord
+from agent.domain.request import QuoteRequest
+from agent.outcome_reports import OutcomeReport
 from agent.pricing import Service
-from agent.records import EventRecord, EventType, OutcomeType, ShopperRecord
-from agent.service import OutcomeReport
 from agent.situations import AHEAD
 from models.encoder import Vectors
 from tests.prepared import World

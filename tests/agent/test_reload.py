@@ -8,10 +8,10 @@ from threading import Event
 
 import pytest
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision
-from agent.prepare import DataFolder
+from agent.domain.decision import Decision
+from agent.domain.request import QuoteRequest
 from agent.pricing import Service
+from agent.store.data_folder import DataFolder
 from models.errors import RegistryError
 from models.registry import META, Kind, Registry, read_meta
 from tests.prepared import World

@@ -1,5 +1,5 @@
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision
+from agent.domain.decision import Decision
+from agent.domain.request import QuoteRequest
 from agent.pricing import Service
 from tests.prepared import World
 

@@ -10,10 +10,10 @@ from litestar.testing import TestClient
 from typer.testing import CliRunner
 
 from agent.api.app import create_app
-from agent.api.schemas import QuoteRequest
 from agent.asgi import open_everything
 from agent.cli import app as commands
-from agent.decision import Decision, Scores
+from agent.domain.decision import Decision, Scores
+from agent.domain.request import QuoteRequest
 from agent.pricing import Service
 from agent.score import PricedRow
 from tests.prepared import World

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.records import EventRecord, EventType
+from agent.domain.records import EventRecord, EventType
 from agent.shoppers import ProductLabels, ShopperBook, Walk, fold
 from models.history import ShopperHistory, recent_items
 from tests.agent.store.builders import AT, event

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from agent.api.schemas import QuoteRequest, RecommendationRequest
 from agent.assembly import build_parts, open_store
-from agent.clock import FixedClock
-from agent.decision import Decision
+from agent.domain.clock import FixedClock
+from agent.domain.decision import Decision
+from agent.domain.records import OutcomeRecord, OutcomeType
+from agent.domain.request import QuoteRequest, RecommendationRequest
+from agent.outcome_reports import OutcomeReport
 from agent.pricing import Service
-from agent.records import OutcomeRecord, OutcomeType
 from agent.rules import RulesDocument
 from agent.rules.book import Change
-from agent.service import OutcomeReport
 from agent.tokens import TokenStatus
 from tests.prepared import World
 

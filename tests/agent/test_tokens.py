@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.domain.decision import CheckoutClaim, QuoteClaims
 from agent.signing_keys import LONGEST_QUOTE, rotate
-from agent.tokens import QuoteClaims, TokenKeyError, TokenSigner, TokenStatus, Told, Verification
+from agent.tokens import TokenKeyError, TokenSigner, TokenStatus, Verification
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _CLAIMS = QuoteClaims("q1", "p1", "s1", 2, 279, "USD", 2, _NOW, _NOW + timedelta(minutes=15))
@@ -288,19 +289,19 @@ def test_a_damaged_list_of_retired_keys_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("told", "mismatches"),
     [
-        (Told(), ()),
-        (Told(2, "p1", "s1"), ()),
-        (Told(quantity=3), ("quantity",)),
-        (Told(product_id="p2"), ("product_id",)),
-        (Told(1, "p2", "s2"), ("quantity", "product_id", "shopper_id")),
+        (CheckoutClaim(), ()),
+        (CheckoutClaim(2, "p1", "s1"), ()),
+        (CheckoutClaim(quantity=3), ("quantity",)),
+        (CheckoutClaim(product_id="p2"), ("product_id",)),
+        (CheckoutClaim(1, "p2", "s2"), ("quantity", "product_id", "shopper_id")),
     ],
 )
-def test_what_is_sold_must_be_what_was_quoted(told: Told, mismatches: tuple[str, ...]) -> None:
+def test_what_is_sold_must_be_what_was_quoted(told: CheckoutClaim, mismatches: tuple[str, ...]) -> None:
     assert told.mismatches(_CLAIMS) == mismatches
 
 
 def test_a_token_without_shopper_is_anybodys_and_one_without_product_fits_none() -> None:
     anonymous = replace(_CLAIMS, shopper_id=None, product_id=None)
 
-    assert Told(shopper_id="s2").mismatches(anonymous) == ()
-    assert Told(product_id="p1").mismatches(anonymous) == ("product_id",)
+    assert CheckoutClaim(shopper_id="s2").mismatches(anonymous) == ()
+    assert CheckoutClaim(product_id="p1").mismatches(anonymous) == ("product_id",)

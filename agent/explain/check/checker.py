@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from agent.domain.money import fraction_digits
 from agent.explain.check import chinese, english
 from agent.explain.check.lexicon import HIDDEN, Claim, Cue
 from agent.explain.check.numbers import Carries, Mention, mentions
 from agent.explain.facts import Fact, FactTable, Unit
 from agent.explain.questions import Audience, Kind, Language
-from agent.money import fraction_digits
 
 _SENTENCES: Final = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])")
 _QUOTED: Final = re.compile(r"“([^”]*)”")

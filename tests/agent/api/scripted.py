@@ -7,27 +7,29 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from threading import Event, Lock
+from typing import cast
 
 from litestar import Litestar
 
 from agent.api.app import create_app
 from agent.api.context import Opened
-from agent.api.schemas import QuoteRequest, RecommendationRequest
-from agent.clock import SystemClock
-from agent.decision import Decision, Reason
+from agent.domain.clock import SystemClock
+from agent.domain.decision import CheckoutClaim, Decision, Reason
+from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.explain.answers import Ask, Explanation, Said
 from agent.keys import KeyRing
 from agent.kill_switch import KillSwitch
+from agent.outcome_reports import OutcomeReport
+from agent.pricing import Learned, Readiness
 from agent.privacy import KnownShopper
-from agent.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
-from agent.refusal import Refusal
 from agent.rules import RuleBook
 from agent.rules.preview import Preview
-from agent.service import Learned, OutcomeReport, Readiness
 from agent.settings import Settings
 from agent.store import Store
 from agent.store.erasure import Erased
-from agent.tokens import TokenStatus, Told, Verification
+from agent.tokens import TokenStatus, Verification
 from tests.agent.store.builders import decision
 
 ADMIN = "bootstrap-key-for-tests"
@@ -71,7 +73,7 @@ class ScriptedService:
     def outcomes_of(self, quote_id: str) -> list[OutcomeRecord]:
         return []
 
-    def verify(self, token: str, told: Told | None = None) -> Verification:
+    def verify(self, token: str, told: CheckoutClaim | None = None) -> Verification:
         return Verification(TokenStatus.TAMPERED, None)
 
     def public_keys(self) -> list[dict[str, str]]:
@@ -143,12 +145,17 @@ class ScriptedService:
         self.closed = True
 
 
+def as_service(service: ScriptedService) -> Service:
+    """A fake in the place of the real service, whose methods it has by name."""
+    return cast(Service, service)
+
+
 def scripted_app(service: ScriptedService, folder: Path, **changes: object) -> Litestar:
     """The app over `service`, with a store of its own in `folder`."""
 
     def open_all(_settings: Settings) -> Opened:
         store = Store.open(f"sqlite:///{folder}/store.db")
-        return Opened(service=service, store=store, keys=KeyRing(store, SystemClock(), ADMIN))
+        return Opened(service=as_service(service), store=store, keys=KeyRing(store, SystemClock(), ADMIN))
 
     return create_app(Settings.model_validate({"data_dir": folder, **changes}), open_all)
 

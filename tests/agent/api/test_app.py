@@ -17,8 +17,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from agent.api.housekeeping import KEPT_FOR
-from agent.clock import FixedClock
-from agent.refusal import FieldProblem, Refusal
+from agent.domain.clock import FixedClock
+from agent.domain.refusal import FieldProblem, Refusal
 from agent.store import IdempotencyState, Store, StoreUnavailable
 from tests.agent.api.scripted import ADMIN, ScriptedService, scripted_app
 

@@ -18,15 +18,15 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from agent.api.app import create_app
-from agent.api.schemas import QuoteRequest
 from agent.asgi import open_everything
 from agent.backup import restore, save_backup
-from agent.clock import SystemClock
-from agent.decision import Decision
-from agent.prepare import DataFolder
+from agent.domain.clock import SystemClock
+from agent.domain.decision import Decision
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest
 from agent.pricing import Service
-from agent.refusal import Refusal
 from agent.store import Store
+from agent.store.data_folder import DataFolder
 from models.errors import RegistryError
 from models.registry import Kind, Registry
 from models.strategist import ProposalRequest, Strategist, Written, load_strategist

@@ -12,10 +12,10 @@ from litestar.testing import TestClient
 from agent.api.app import create_app
 from agent.api.context import CONTEXT
 from agent.api.housekeeping import KEPT_FOR
-from agent.api.schemas import QuoteRequest
 from agent.asgi import open_everything
 from agent.assembly import open_store
-from agent.clock import SystemClock
+from agent.domain.clock import SystemClock
+from agent.domain.request import QuoteRequest
 from agent.keys import KeyRing, Scope
 from tests.prepared import World
 

@@ -8,7 +8,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from agent.clock import SystemClock
+from agent.domain.clock import SystemClock
 from agent.keys import KeyRing, Scope
 from agent.store import Store, StoreUnavailable
 from tests.agent.api.scripted import ADMIN, ScriptedService, scripted_app

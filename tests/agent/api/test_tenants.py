@@ -12,13 +12,13 @@ from anyio import CapacityLimiter
 from agent.api.context import AppContext, Opened
 from agent.api.metrics import Metrics
 from agent.api.tenants import Tenants, give_back
-from agent.clock import SystemClock
+from agent.domain.clock import SystemClock
 from agent.keys import KeyRing
 from agent.lane import Lane
 from agent.rate_limits import RateLimiter
 from agent.settings import Settings
 from agent.store import Store
-from tests.agent.api.scripted import ScriptedService
+from tests.agent.api.scripted import ScriptedService, as_service
 
 
 @dataclass(slots=True)
@@ -32,11 +32,11 @@ class Opener:
     def __call__(self, merchant: str) -> Opened:
         self.opened.append(merchant)
         self.services[merchant] = ScriptedService()
-        return Opened(self.services[merchant], self.store, KeyRing(self.store, SystemClock()))
+        return Opened(as_service(self.services[merchant]), self.store, KeyRing(self.store, SystemClock()))
 
 
 def made(store: Store, opener: Opener, limit: int) -> Tenants:
-    home = Opened(ScriptedService(), store, KeyRing(store, SystemClock()), opener)
+    home = Opened(as_service(ScriptedService()), store, KeyRing(store, SystemClock()), opener)
     lane: Lane[Any, Any] = Lane(home.service.quote, limit=1)
     context = AppContext(Settings(), home, lane, CapacityLimiter(1), Metrics(), RateLimiter(None))
     return Tenants(context, limit)

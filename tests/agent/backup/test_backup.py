@@ -11,9 +11,9 @@ from threading import Event, Thread
 import pytest
 
 from agent.backup import BackupError, read_manifest, restore, save_backup
-from agent.clock import SystemClock
-from agent.prepare import DataFolder
+from agent.domain.clock import SystemClock
 from agent.store import Store
+from agent.store.data_folder import DataFolder
 from agent.store.engine import open_database
 from agent.store.migrate import downgrade
 from agent.tokens import TokenSigner

@@ -1,7 +1,7 @@
 import pytest
 
-from agent.api.schemas import QuoteRequest
-from agent.decision import Decision
+from agent.domain.decision import Decision
+from agent.domain.request import QuoteRequest
 from agent.explain.answers import Ask, Explanation
 from agent.explain.questions import Audience, Kind, Language
 from agent.pricing import Service

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
 from agent.importing import ImportFormatError, ImportKind, ImportOptions, ImportReport, Sinks, run_import
-from agent.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
 
 USD = ImportOptions("USD")
 PRODUCTS, EVENTS, OUTCOMES = ImportKind.PRODUCTS, ImportKind.EVENTS, ImportKind.OUTCOMES

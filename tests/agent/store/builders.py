@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from agent.decision import (
+from agent.domain.decision import (
     Candidate,
     Decision,
     Disclosure,
@@ -21,7 +21,7 @@ from agent.decision import (
     TrailStep,
     Versions,
 )
-from agent.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord
+from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord
 from models.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, Anchor, Lever, Rounding, Strategy
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

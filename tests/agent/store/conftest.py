@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent.clock import FixedClock
+from agent.domain.clock import FixedClock
 from agent.store import Store
 
 

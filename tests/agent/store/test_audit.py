@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, RowMapping
 
-from agent.clock import StoreClock
+from agent.domain.clock import StoreClock
 from agent.store import Store
 from agent.store.audit_check import AuditReport
 from agent.store.chain import Head

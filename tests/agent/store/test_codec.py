@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from agent.decision import Decision, Interval
+from agent.domain.decision import Decision, Interval
 from agent.store.codec import decode_decision, decode_request, encode_decision
 from agent.store.errors import InvalidRecord, StoreError
 from models.online import Lesson, Term

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from agent.decision import TrailStep
+from agent.domain.decision import TrailStep
 from agent.store import Store
 from agent.store.decision_log import Span
 from tests.agent.store.builders import AT, decision, outcome, product

@@ -8,7 +8,7 @@ from uuid import uuid4
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.decision import Decision
+from agent.domain.decision import Decision
 from agent.store import ShopperProduct, Store
 from tests.agent.store.builders import AT, decision, decisions
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from agent.clock import FixedClock, StoreClock
-from agent.records import ShopperRecord
+from agent.domain.clock import FixedClock, StoreClock
+from agent.domain.records import ShopperRecord
 from agent.store import Store
 from agent.store.engine import open_database
 from agent.store.tables import METADATA

@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from agent.records import EventRecord, EventType
+from agent.domain.records import EventRecord, EventType
 from agent.store import Store
 from agent.store.events import content_id
 from tests.agent.store.builders import AT, event

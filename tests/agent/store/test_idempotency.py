@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from agent.clock import FixedClock
+from agent.domain.clock import FixedClock
 from agent.store import IdempotencyResult, IdempotencyState, Store, StoredResponse
 from agent.store.idempotency import DEFAULT_TAKEOVER_S
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from datetime import timedelta
 
-from agent.records import OutcomeType
+from agent.domain.records import OutcomeType
 from agent.store import Claim, QuoteKey, Store
 from tests.agent.store.builders import AT, decision, outcome
 

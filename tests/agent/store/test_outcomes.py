@@ -3,7 +3,7 @@ from itertools import islice
 
 import pytest
 
-from agent.records import EventRecord, OutcomeRecord, OutcomeType, ProductWeek
+from agent.domain.records import EventRecord, OutcomeRecord, OutcomeType, ProductWeek
 from agent.store import Store
 from tests.agent.store.builders import event, outcome
 

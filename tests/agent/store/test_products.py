@@ -3,7 +3,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from agent.records import ProductRecord, ProductWeek
+from agent.domain.records import ProductRecord, ProductWeek
 from agent.store import Store
 from tests.agent.store.builders import AT, event, product
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from agent.records import RuleEvent, RuleEventKind
+from agent.domain.records import RuleEvent, RuleEventKind
 from agent.rules import RuleBook, RuleError, RulesDocument
 from agent.rules import book as book_module
 from agent.rules.book import Change, NeedsApproval, UnknownVersion

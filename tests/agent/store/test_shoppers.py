@@ -1,4 +1,4 @@
-from agent.records import ShopperRecord
+from agent.domain.records import ShopperRecord
 from agent.store import Store
 
 

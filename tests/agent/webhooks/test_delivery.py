@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 from standardwebhooks import Webhook
 
-from agent.clock import FixedClock
+from agent.domain.clock import FixedClock
 from agent.store import Store
 from agent.webhook_messages import MAX_ATTEMPTS, WebhookEvent, backoff_s, of_models
 from agent.webhooks import Courier

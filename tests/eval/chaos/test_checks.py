@@ -6,7 +6,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agent.records import EventRecord, EventType, OutcomeType
+from agent.domain.records import EventRecord, EventType, OutcomeType
 from agent.store import Store
 from agent.store.engine import open_database
 from agent.tokens import TokenSigner

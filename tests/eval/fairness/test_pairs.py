@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent.api.schemas import QuoteRequest
 from agent.cli import app
-from agent.decision import Decision
+from agent.domain.decision import Decision
+from agent.domain.refusal import Refusal
+from agent.domain.request import QuoteRequest
 from agent.packs import load_pack, may_mention, protected_attributes
 from agent.pricing import Service
-from agent.refusal import Refusal
 from eval.fairness import run
 from eval.fairness.demo import DemoShop, open_demo
 from eval.fairness.mentions import labelled_texts, measure

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from agent.api.schemas import QuoteRequest
+from agent.domain.request import QuoteRequest
 from agent.explain.narration import narratable
 from eval.language.cases import (
     Channel,

@@ -195,3 +195,36 @@ class Decision:
     timing_ms: Mapping[str, float]
     token: str
     lesson: Lesson | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteClaims:
+    """What a token promises: the price per unit, in minor units, until `valid_until` (whole seconds, rounded down)."""
+
+    quote_id: str
+    product_id: str | None
+    shopper_id: str | None
+    quantity: int
+    price_minor: int
+    currency: str
+    fraction_digits: int
+    issued_at: datetime
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutClaim:
+    """What a cart is about to sell, as far as it says so."""
+
+    quantity: int | None = None
+    product_id: str | None = None
+    shopper_id: str | None = None
+
+    def mismatches(self, claims: QuoteClaims) -> tuple[str, ...]:
+        """What the token does not promise; a token that names no shopper is anybody's, one without product no one's."""
+        wrong = {
+            "quantity": self.quantity is not None and self.quantity != claims.quantity,
+            "product_id": self.product_id is not None and self.product_id != claims.product_id,
+            "shopper_id": self.shopper_id is not None and claims.shopper_id not in (None, self.shopper_id),
+        }
+        return tuple(name for name, found in wrong.items() if found)

@@ -120,6 +120,15 @@ class AppliedPrice:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """Prices that a shopper was shown for a product: how many, their mean, the mean of their squares; minor units."""
+
+    count: int
+    mean: float
+    mean_square: float
+
+
+@dataclass(frozen=True, slots=True)
 class ShopperRecord:
     """What the merchant told us of a shopper, protected attributes included: `observe` drops them."""
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.money import MAX_MINOR, MoneyError, fraction_digits, show, to_major, to_minor
+from agent.domain.money import MAX_MINOR, MoneyError, fraction_digits, show, to_major, to_minor
 
 CURRENCIES = ("USD", "JPY", "KWD", "EUR", "CNY", "CLF")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from agent.money import MAX_MINOR, MoneyError, fraction_digits
+from agent.domain.money import MAX_MINOR, MoneyError, fraction_digits
 
 _LINE_BREAKS: Final = "\n\r\t"
 _TIME: Final = re.compile(r"\d{4}(-\d\d){2}[Tt ]\d\d(:\d\d){2}(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
@@ -102,3 +102,8 @@ class Price(Money):
         if amount < 1:
             raise ValueError("must be at least 1 minor unit")
         return amount
+
+
+def minor_of(money: Money | None) -> int | None:
+    """The amount in minor units, None when no money was given."""
+    return None if money is None else money.amount_minor

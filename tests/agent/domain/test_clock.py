@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.clock import FixedClock, StoreClock, SystemClock
+from agent.domain.clock import FixedClock, StoreClock, SystemClock
 
 _TIMES = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 _HISTORY_END = datetime(2017, 12, 31, 20, tzinfo=UTC)

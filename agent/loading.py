@@ -1,0 +1,52 @@
+"""Active model versions and index snapshots, loaded from a data folder."""
+
+from agent.store.data_folder import DataFolder
+from models.encoder import DIM, Encoder, OpenVinoEncoder
+from models.evaluator import KEY_DIM, Evaluator, load_evaluator
+from models.registry import Kind, Registry, read_meta
+from models.strategist import Strategist, load_strategist
+from models.versions import check_complete, check_prompt
+from prompts import Prompt
+from retrieval import OutcomeMemory, ProductIndex, SnapshotError
+
+
+def load_encoder(registry: Registry, threads: int) -> Encoder:
+    """The active encoder on the fast CPU runtime, its files checked."""
+    version = registry.active(Kind.ENCODER)
+    folder = registry.folder(Kind.ENCODER, version)
+    read_meta(folder)
+    check_complete(folder, Kind.ENCODER)
+    return OpenVinoEncoder(folder, version, threads)
+
+
+def load_active_evaluator(registry: Registry) -> Evaluator:
+    """The active evaluator, its files checked."""
+    version = registry.active(Kind.EVALUATOR)
+    folder = registry.folder(Kind.EVALUATOR, version)
+    read_meta(folder)
+    return load_evaluator(folder / "evaluator.safetensors", version)
+
+
+def load_active_strategist(registry: Registry, prompt: Prompt) -> Strategist:
+    """The active strategist, its files and the prompt that it was trained on checked."""
+    version = registry.active(Kind.STRATEGIST)
+    folder = registry.folder(Kind.STRATEGIST, version)
+    check_prompt(read_meta(folder), prompt.label)
+    check_complete(folder, Kind.STRATEGIST)
+    return load_strategist(folder, version)
+
+
+def open_product_index(folder: DataFolder, encoder_version: str) -> ProductIndex:
+    """The product index from its snapshot, empty when there is none that can be used."""
+    try:
+        return ProductIndex.load(folder.product_index, encoder_version)
+    except SnapshotError:
+        return ProductIndex(DIM, encoder_version)
+
+
+def open_outcome_memory(folder: DataFolder, evaluator_version: str) -> OutcomeMemory:
+    """The outcome memory from its snapshot, empty when there is none that can be used."""
+    try:
+        return OutcomeMemory.load(folder.outcome_memory, evaluator_version)
+    except SnapshotError:
+        return OutcomeMemory(2 * KEY_DIM, evaluator_version)
