@@ -18,13 +18,6 @@ from agent.explain.writers import NarratorWriter, Writer
 from agent.guarding import Guard
 from agent.kill_switch import KillSwitch
 from agent.learning import Learner
-from agent.loading import (
-    load_active_evaluator,
-    load_active_strategist,
-    load_encoder,
-    open_outcome_memory,
-    open_product_index,
-)
 from agent.memory import OutcomeBook
 from agent.model_proposer import ModelProposer
 from agent.observe import Defaults, Observer
@@ -47,6 +40,13 @@ from agent.settings import Settings
 from agent.shared_models import SharedModels
 from agent.shoppers import ShopperBook
 from agent.situations import Readers, Schooling, SituationReader
+from agent.state.loading import (
+    load_active_evaluator,
+    load_active_strategist,
+    load_encoder,
+    open_outcome_memory,
+    open_product_index,
+)
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from agent.tokens import TokenSigner

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.loading import load_active_strategist
+from agent.state.loading import load_active_strategist
 from agent.training import reading
 from eval.demand import Ints, Progress, load_demand
 from eval.held_out import held_out_rows

@@ -14,7 +14,7 @@ from agent.api.tenants import Tenants
 from agent.domain.clock import SystemClock
 from agent.store import Store, StoreError
 from agent.store.data_folder import DataFolder
-from agent.webhook_messages import of_models
+from agent.store.webhook_messages import of_models
 from agent.webhooks import Courier
 from models.errors import ModelError
 from models.registry import ACTIVE

@@ -16,8 +16,8 @@ from agent.domain.fields import Strict
 from agent.domain.refusal import FieldProblem
 from agent.keys import Scope
 from agent.store import Store
+from agent.store.webhook_messages import WebhookEvent
 from agent.store.webhooks import WebhookRecord
-from agent.webhook_messages import WebhookEvent
 from agent.webhooks import RefusedAddressError, check_url
 
 AnyRequest = Request[Any, Any, Any]

@@ -14,8 +14,8 @@ from agent.encoding import CachedEncoder
 from agent.explain.narration import lessons
 from agent.explain.practice import random_table, thinned
 from agent.explain.questions import Kind as Asked
-from agent.loading import load_encoder
 from agent.prepare import Progress
+from agent.state.loading import load_encoder
 from models.base_weights import SMOLLM2, sha256_file
 from models.gguf_weights import write_tokenizer
 from models.registry import Kind, ModelMeta, Registry

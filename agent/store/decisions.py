@@ -16,8 +16,8 @@ from agent.store.codec import EncodedDecision, Offer, decode_decision, decode_of
 from agent.store.live_quotes import Claim, claim
 from agent.store.rows import IN_LIMIT, chunks
 from agent.store.tables import DECISIONS
+from agent.store.webhook_messages import of_decision
 from agent.store.webhooks import put_messages
-from agent.webhook_messages import of_decision
 
 ShopperProduct = tuple[str | None, str]
 """A shopper (None: nobody known) and a product."""

@@ -14,7 +14,7 @@ from uuid_utils import uuid7
 from agent.store.engine import Database
 from agent.store.rows import Repository
 from agent.store.tables import WEBHOOK_OUTBOX, WEBHOOKS
-from agent.webhook_messages import Message, WebhookEvent
+from agent.store.webhook_messages import Message, WebhookEvent
 
 _SECRET_BYTES: Final = 32
 

@@ -9,8 +9,8 @@ from standardwebhooks import Webhook
 
 from agent.domain.clock import Clock
 from agent.store import Store
+from agent.store.webhook_messages import backoff_s
 from agent.store.webhooks import Due
-from agent.webhook_messages import backoff_s
 from agent.webhooks.guard import RefusedAddressError, Resolve, check_url, system_resolve
 
 LEASE_S: Final = 60.0

@@ -16,7 +16,7 @@ from inspect_ai.model import ChatMessage, GenerateConfig, Model, ModelAPI, Model
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 from agent.explain.understanding import Classifier
-from agent.loading import load_encoder
+from agent.state.loading import load_encoder
 from eval.language.shop import Shop
 from models.narrator import load_narrator
 from models.registry import Kind, Registry

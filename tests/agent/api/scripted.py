@@ -22,7 +22,7 @@ from agent.explain.answers import Ask, Explanation, Said
 from agent.keys import KeyRing
 from agent.kill_switch import KillSwitch
 from agent.outcome_reports import OutcomeReport
-from agent.pricing import Learned, Readiness
+from agent.pricing import Learned, Readiness, Service
 from agent.privacy import KnownShopper
 from agent.rules import RuleBook
 from agent.rules.preview import Preview

@@ -16,8 +16,8 @@ from agent.store import IdempotencyState, Store, StoreError, migrate
 from agent.store.engine import open_database
 from agent.store.migrate import _MIGRATIONS, downgrade, upgrade
 from agent.store.tables import METADATA
+from agent.store.webhook_messages import WebhookEvent
 from agent.tokens import TokenSigner
-from agent.webhook_messages import WebhookEvent
 from tests.agent.store.builders import AT, decision, outcome, product
 
 

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 
 from agent.domain.clock import FixedClock
 from agent.store import Store
-from agent.webhook_messages import MAX_ATTEMPTS, WebhookEvent, backoff_s, of_models
+from agent.store.webhook_messages import MAX_ATTEMPTS, WebhookEvent, backoff_s, of_models
 from agent.webhooks import Courier
 from tests.agent.store.builders import decision
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agent.cli import app as commands
-from agent.loading import load_active_evaluator
+from agent.state.loading import load_active_evaluator
 from agent.store.data_folder import DataFolder
 from eval import models, models_baskets, strategist
 from eval.demand import Demand
