@@ -16,12 +16,10 @@ from agent.explain.explainer import Explainer
 from agent.explain.understanding import Classifier
 from agent.explain.writers import NarratorWriter, Writer
 from agent.guarding import Guard
-from agent.kill_switch import KillSwitch
 from agent.learning import Learner
 from agent.memory import OutcomeBook
 from agent.model_proposer import ModelProposer
 from agent.observe import Defaults, Observer
-from agent.packs import Pack, load_pack
 from agent.parts import Parts
 from agent.past_quotes import PastQuotes
 from agent.pipeline import Pipeline
@@ -32,6 +30,8 @@ from agent.recall import Archive
 from agent.recorder import Books, Recorder
 from agent.retriever import Retriever
 from agent.rules import RuleBook, RuleLimits, RulesDocument, RuleWeights
+from agent.rules.kill_switch import KillSwitch
+from agent.rules.packs import Pack, load_pack
 from agent.score import RowScorer
 from agent.scorer import Scorer
 from agent.search import Search

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from agent.domain.decision import TrailStep
 from agent.domain.records import ProductRecord
-from agent.gateway import Bounds, GatewayFacts, GatewayRules, Guarded, bounds, guard, tightest
-from agent.kill_switch import RULE
 from agent.observation import Observation, RequestLimits
-from agent.packs import binding
+from agent.rules.gateway import Bounds, GatewayFacts, GatewayRules, Guarded, bounds, guard, tightest
+from agent.rules.kill_switch import RULE
+from agent.rules.packs import binding
 from agent.selector import Selected
 
 

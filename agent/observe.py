@@ -11,13 +11,13 @@ from agent.domain.money import fraction_digits
 from agent.domain.records import ProductRecord, Shown
 from agent.domain.refusal import Refusal
 from agent.domain.request import Context, Personalisation, QuoteRequest, Shopper
-from agent.gateway import holds_reference
 from agent.guarding import Guard
-from agent.kill_switch import KillSwitch
 from agent.observation import Observation, Situation
 from agent.past_quotes import PastQuotes, quote_key
-from agent.protected import Screened
 from agent.recall import Recalled
+from agent.rules.gateway import holds_reference
+from agent.rules.kill_switch import KillSwitch
+from agent.rules.screening import Screened
 from agent.rules.terms import MerchantRules, Terms
 from agent.situations import Sighting, SituationReader
 from agent.store import QuoteKey, ShopperProduct

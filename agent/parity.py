@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from agent.disclosure import IMPERSONAL_CONTEXT, is_personal
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import Context, QuoteRequest, Shopper
 from agent.observation import Observation
-from agent.packs import binding
+from agent.rules.disclosure import IMPERSONAL_CONTEXT, is_personal
+from agent.rules.packs import binding
 
 Quote = Callable[[Sequence[QuoteRequest], datetime], Sequence[Decision | Refusal]]
 

@@ -7,12 +7,12 @@ from agent.arrivals import Arrivals
 from agent.catalogue import Catalogue
 from agent.domain.clock import Clock, StoreClock
 from agent.explain.explainer import Explainer
-from agent.kill_switch import KillSwitch
 from agent.learning import Learner
 from agent.memory import OutcomeBook
 from agent.pipeline import Pipeline
 from agent.ranking import Ranker
 from agent.rules import RuleBook
+from agent.rules.kill_switch import KillSwitch
 from agent.score import RowScorer
 from agent.shoppers import ShopperBook
 from agent.store import Store

@@ -23,12 +23,12 @@ from agent.explain.explainer import Telling, whole
 from agent.explain.log_facts import LogFacts
 from agent.explain.quote_facts import QuoteFacts
 from agent.explain.reruns import Reruns
-from agent.kill_switch import KillSwitch
 from agent.outcome_reports import OutcomeReport, outcome_of, purchase_of
 from agent.parts import Parts
 from agent.privacy import KnownShopper, erase, known_of, purge
 from agent.reasons import principal_reasons
 from agent.rules import MerchantRules, RuleBook
+from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview
 from agent.score import PricedRow
 from agent.store import StoreError

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from agent.disclosure import is_personal
 from agent.domain.decision import Decision, Reason
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
+from agent.rules.disclosure import is_personal
 
 MOST: Final = 4
 

@@ -15,8 +15,8 @@ from agent.domain.fields import minor_of
 from agent.domain.records import EventRecord, ShopperRecord
 from agent.domain.request import Context, Personalisation, SessionEvent, Shopper
 from agent.observation import Past
-from agent.packs import Pack
-from agent.protected import NOTHING, Screened, screen_profile
+from agent.rules.packs import Pack
+from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.shoppers import ShopperBook, Walk
 from agent.store import Store
 from models.history import ShopperHistory, recent_items

@@ -8,16 +8,16 @@ from typing import Final
 from pydantic import JsonValue
 from uuid_utils import uuid7
 
-from agent.disclosure import LAST_PRICE, disclose, is_personal
 from agent.domain.decision import Candidate, Decision, Disclosure, QuoteClaims, Rung, Versions
 from agent.domain.records import AppliedPrice
-from agent.gateway import Guarded
 from agent.observation import Encoded, Observation
-from agent.packs import law_of
-from agent.prior_price import LOOK_BACK, reduction
 from agent.proposals import HOLD
 from agent.proposer import Proposed
 from agent.retriever import Retrieved
+from agent.rules.disclosure import LAST_PRICE, disclose, is_personal
+from agent.rules.gateway import Guarded
+from agent.rules.packs import law_of
+from agent.rules.prior_price import LOOK_BACK, reduction
 from agent.selector import Selected
 from agent.store import Claim
 from agent.timing import StepTimer

@@ -16,9 +16,9 @@ from agent.domain.refusal import FieldProblem, Refusal
 from agent.domain.request import QuotedProduct, QuoteRequest, RecommendationRequest, Shopper, product_record
 from agent.encoding import CachedEncoder
 from agent.observation import Encoded, Market, RequestLimits, Situation
-from agent.packs import Pack
-from agent.protected import NOTHING, Screened, screen_profile
 from agent.recall import Archive, Asking, Recall, Recalled
+from agent.rules.packs import Pack
+from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.traits import (
     EVERYWHERE,
     Trait,

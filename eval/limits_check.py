@@ -17,8 +17,8 @@ from typing import Final
 
 import numpy as np
 
-from agent.gateway import GatewayFacts, GatewayRules, Guarded, guard
 from agent.rules.exploration import Exploration, SelectionRules
+from agent.rules.gateway import GatewayFacts, GatewayRules, Guarded, guard
 from agent.selection import Contest, Selection, select
 from models.strategy import Rounding
 

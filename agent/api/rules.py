@@ -12,7 +12,7 @@ from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
 from agent.domain.fields import Strict
 from agent.keys import Scope
-from agent.kill_switch import Hold
+from agent.rules.kill_switch import Hold
 
 AnyRequest = Request[Any, Any, Any]
 

@@ -18,10 +18,10 @@ from agent.commands.options import DataDir, Json, home_settings, settings_for
 from agent.commands.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
 from agent.keys import KeyRing, Scope
-from agent.kill_switch import KillSwitch
-from agent.packs import load_pack
 from agent.rules import RuleBook, RulesDocument
 from agent.rules.book import Change
+from agent.rules.kill_switch import KillSwitch
+from agent.rules.packs import load_pack
 from agent.store.data_folder import DataFolder
 from agent.tokens import TokenSigner
 

@@ -14,7 +14,7 @@ from agent.explain.questions import Kind, Question, Slots
 from agent.explain.record import alike, at_price, data_used, held_because, priced, reasoned, ruled, scored, weighed
 from agent.explain.reruns import Reruns
 from agent.explain.what_if import counterfactual, difference, driver, for_shopper
-from agent.prior_price import LOOK_BACK, lowest_before
+from agent.rules.prior_price import LOOK_BACK, lowest_before
 from agent.store import Store
 
 _HISTORY: Final = timedelta(weeks=26)

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from agent.disclosure import is_personal
 from agent.domain.decision import Decision, Rung, Scores
 from agent.domain.request import QuoteRequest
 from agent.explain.facts import Fact
-from agent.gateway import UNKNOWN_BOUNDS_RULE
 from agent.observe import OPTED_OUT
+from agent.rules.disclosure import is_personal
+from agent.rules.gateway import UNKNOWN_BOUNDS_RULE
 from models.strategy import Lever
 
 ABSTAINED: Final = "a move was proposed"

@@ -10,7 +10,7 @@ from typing import Final
 from agent.domain.records import RuleEvent, RuleEventKind
 from agent.rules.document import RulesDocument
 from agent.rules.history import RulesState, RuleVersion, Window, fold
-from agent.rules.loosening import loosened
+from agent.rules.relaxation import loosened
 from agent.rules.terms import MerchantRules
 from agent.store import Store
 

@@ -5,9 +5,9 @@ from functools import cached_property
 
 from agent.domain.fields import Money
 from agent.domain.records import ProductRecord
-from agent.gateway import GatewayRules
 from agent.rules.document import RuleLimits, RulesDocument, fold
 from agent.rules.exploration import Exploration, SelectionRules
+from agent.rules.gateway import GatewayRules
 from models.strategy import Rounding
 from models.value import Weights
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.packs import load_pack, protected_attributes
-from agent.protected import screen_profile
+from agent.rules.packs import load_pack, protected_attributes
+from agent.rules.screening import screen_profile
 
 TEXTS: Final = Path(__file__).parent / "data" / "mentions.tsv"
 HELD_OUT: Final = "held out"

@@ -19,8 +19,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from agent.packs import Pack
-from agent.protected import screen_profile
+from agent.rules.packs import Pack
+from agent.rules.screening import screen_profile
 from eval.fairness.pairs import pair_file
 
 Floats = NDArray[np.float64]

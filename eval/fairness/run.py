@@ -8,7 +8,7 @@ import numpy as np
 
 from agent.assembly import build_parts, open_store
 from agent.domain.clock import SystemClock
-from agent.packs import load_pack
+from agent.rules.packs import load_pack
 from agent.settings import Settings
 from agent.store.data_folder import DataFolder
 from eval.fairness.demo import DEMO, DemoShop, group_labels, open_demo

@@ -10,12 +10,12 @@ import pytest
 from agent.domain.decision import Decision, Rung
 from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.explain.reruns import Reruns
-from agent.gateway import Guarded
 from agent.guarding import Guard
 from agent.observation import Observation
 from agent.pricing import Service
 from agent.rules import RulesDocument
 from agent.rules.book import Change
+from agent.rules.gateway import Guarded
 from tests.prepared import World
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from agent.gateway import GatewayFacts, GatewayRules, Guarded, guard
+from agent.rules.gateway import GatewayFacts, GatewayRules, Guarded, guard
 from eval import limits_check
 from eval.limits_check import check
 

@@ -16,9 +16,9 @@ from agent.asgi import open_everything
 from agent.cli import app as commands
 from agent.domain.decision import Decision, Rung
 from agent.domain.request import QuoteRequest
-from agent.gateway import GatewayFacts, GatewayRules, guard
-from agent.kill_switch import FRESH_S
-from agent.packs import binding
+from agent.rules.gateway import GatewayFacts, GatewayRules, guard
+from agent.rules.kill_switch import FRESH_S
+from agent.rules.packs import binding
 from tests.prepared import World
 
 KEY = "test-key-of-enough-letters"

@@ -1,9 +1,17 @@
 """Vertical packs, protected attributes and jurisdictions: data files and their strict loaders."""
 
-from agent.packs.attributes import ProtectedAttribute, may_mention, protected_attributes
-from agent.packs.errors import PackError
-from agent.packs.jurisdictions import Binding, Citation, Jurisdiction, binding, find_jurisdiction, jurisdictions, law_of
-from agent.packs.pack import Pack, load_pack, pack_names
+from agent.rules.packs.attributes import ProtectedAttribute, may_mention, protected_attributes
+from agent.rules.packs.errors import PackError
+from agent.rules.packs.jurisdictions import (
+    Binding,
+    Citation,
+    Jurisdiction,
+    binding,
+    find_jurisdiction,
+    jurisdictions,
+    law_of,
+)
+from agent.rules.packs.pack import Pack, load_pack, pack_names
 
 __all__ = [
     "Binding",

@@ -12,7 +12,14 @@ from typing import Final
 
 from agent.domain.decision import IgnoredInput
 from agent.domain.records import Attribute
-from agent.packs import Jurisdiction, Pack, ProtectedAttribute, find_jurisdiction, may_mention, protected_attributes
+from agent.rules.packs import (
+    Jurisdiction,
+    Pack,
+    ProtectedAttribute,
+    find_jurisdiction,
+    may_mention,
+    protected_attributes,
+)
 
 PROFILE_TEXT: Final = "profile text"
 _CLAUSES: Final = re.compile(  # after NFKC, which makes full-width punctuation ASCII

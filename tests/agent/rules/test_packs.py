@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from agent.packs import PackError, find_jurisdiction, load_pack, pack_names, protected_attributes
-from agent.packs import source as pack_source
-from agent.packs.pack import ContextKind
+from agent.rules.packs import PackError, find_jurisdiction, load_pack, pack_names, protected_attributes
+from agent.rules.packs import source as pack_source
+from agent.rules.packs.pack import ContextKind
 from models.strategy import Lever
 
 ALWAYS = {
@@ -68,7 +68,7 @@ def test_a_malformed_pack_is_refused(
     good = yaml.safe_load((pack_source.DATA / "ecommerce.yaml").read_text("utf-8"))
     (tmp_path / "broken.yaml").write_text(yaml.safe_dump({**good, "name": "broken", field: value}))
     monkeypatch.setattr(pack_source, "DATA", tmp_path)
-    monkeypatch.setattr("agent.packs.pack.DATA", tmp_path)
+    monkeypatch.setattr("agent.rules.packs.pack.DATA", tmp_path)
     with pytest.raises(PackError, match=message):
         load_pack.__wrapped__("broken")
 

@@ -6,11 +6,11 @@ from functools import cache
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
-from agent.gateway import MAX_CHANGE_FRAC, MAX_MARGIN_FRAC
-from agent.packs.attributes import protected_attributes
-from agent.packs.errors import PackError
-from agent.packs.jurisdictions import Citation
-from agent.packs.source import DATA, PROTECTED_FILE, read_data
+from agent.rules.gateway import MAX_CHANGE_FRAC, MAX_MARGIN_FRAC
+from agent.rules.packs.attributes import protected_attributes
+from agent.rules.packs.errors import PackError
+from agent.rules.packs.jurisdictions import Citation
+from agent.rules.packs.source import DATA, PROTECTED_FILE, read_data
 from models.strategy import Lever, Rounding
 
 
@@ -63,7 +63,7 @@ class PackLimits(BaseModel):
 
 
 class Pack(BaseModel):
-    """One trade: `agent/packs/data/<name>.yaml`, checked.
+    """One trade: `agent/rules/packs/data/<name>.yaml`, checked.
 
     Attributes:
         sources: The laws that it answers to, where they are of the trade and not of a place.

@@ -12,9 +12,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from agent.packs.attributes import field_words, protected_attributes
-from agent.packs.errors import PackError
-from agent.packs.source import LAW, read_data
+from agent.rules.packs.attributes import field_words, protected_attributes
+from agent.rules.packs.errors import PackError
+from agent.rules.packs.source import LAW, read_data
 
 _OTHER: Final = "other"
 

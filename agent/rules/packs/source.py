@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from agent.packs.errors import PackError
+from agent.rules.packs.errors import PackError
 
 DATA: Final = Path(__file__).parent / "data"
 PROTECTED_FILE: Final = "protected"

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.disclosure import disclose
 from agent.domain.decision import Decision, Disclosure, Reason
 from agent.domain.records import EventRecord, EventType, ProductRecord, ShopperRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest, Shopper
-from agent.gateway import GatewayFacts, GatewayRules, guard
-from agent.packs import binding, find_jurisdiction, jurisdictions, law_of, load_pack
-from agent.packs.source import LAW
 from agent.pricing import Service
 from agent.reasons import principal_reasons
+from agent.rules.disclosure import disclose
+from agent.rules.gateway import GatewayFacts, GatewayRules, guard
+from agent.rules.packs import binding, find_jurisdiction, jurisdictions, law_of, load_pack
+from agent.rules.packs.source import LAW
 from tests.agent.asking import ask
 from tests.agent.store.builders import decision
 from tests.prepared import World

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from agent.domain.decision import Disclosure, IgnoredInput
-from agent.packs import law_of
+from agent.rules.packs import law_of
 
 SAME_FOR_EVERYONE: Final = "This price is the same for everyone; no personal data set it."
 LAST_PRICE: Final = "last_price"

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from agent.domain.decision import IgnoredInput
 from agent.domain.records import Attribute
-from agent.packs import load_pack, protected_attributes
-from agent.protected import PROFILE_TEXT, screen_profile
+from agent.rules.packs import load_pack, protected_attributes
+from agent.rules.screening import PROFILE_TEXT, screen_profile
 
 SHOP = load_pack("ecommerce")
 FINANCE = load_pack("finance")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent.disclosure import SAME_FOR_EVERYONE, disclose, is_personal
 from agent.domain.decision import IgnoredInput
+from agent.rules.disclosure import SAME_FOR_EVERYONE, disclose, is_personal
 
 USED = ("purchase_history", "product.cost", "profile.income")
 IGNORED = (IgnoredInput("gender", "protected attribute: sex or gender"),)

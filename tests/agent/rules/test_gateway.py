@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.gateway import (
+from agent.rules.gateway import (
     UNKNOWN_BOUNDS,
     Bounds,
     GatewayError,
