@@ -10,7 +10,7 @@ from agent.interpreter import settle_for_requests
 from agent.keys import KeyRing
 from agent.merchants import MerchantError, Merchants, settings_of
 from agent.settings import Settings
-from agent.shared_models import SharedModels
+from agent.state.shared_models import SharedModels
 from agent.tracing import export_to
 
 

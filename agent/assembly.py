@@ -6,18 +6,13 @@ from threading import Lock
 
 import numpy as np
 
-from agent.arrivals import Arrivals
-from agent.catalogue import Catalogue
 from agent.domain.clock import Clock, StoreClock, SystemClock
 from agent.domain.decision import Versions
-from agent.encoding import CachedEncoder
 from agent.explain.endpoint import Endpoint, EndpointWriter
 from agent.explain.explainer import Explainer
 from agent.explain.understanding import Classifier
 from agent.explain.writers import NarratorWriter, Writer
 from agent.guarding import Guard
-from agent.learning import Learner
-from agent.memory import OutcomeBook
 from agent.model_proposer import ModelProposer
 from agent.observe import Defaults, Observer
 from agent.parts import Parts
@@ -37,9 +32,10 @@ from agent.scorer import Scorer
 from agent.search import Search
 from agent.selector import Selector
 from agent.settings import Settings
-from agent.shared_models import SharedModels
-from agent.shoppers import ShopperBook
 from agent.situations import Readers, Schooling, SituationReader
+from agent.state.arrival_rates import Arrivals
+from agent.state.cached_encoder import CachedEncoder
+from agent.state.catalogue import Catalogue
 from agent.state.loading import (
     load_active_evaluator,
     load_active_strategist,
@@ -47,6 +43,10 @@ from agent.state.loading import (
     open_outcome_memory,
     open_product_index,
 )
+from agent.state.online_learner import Learner
+from agent.state.outcome_index import OutcomeBook
+from agent.state.shared_models import SharedModels
+from agent.state.shopper_histories import ShopperBook
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from agent.tokens import TokenSigner

@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from agent.catalogue import Catalogue
 from agent.own_data import Walker, situations_of
 from agent.own_outcomes import OwnOutcomes, Progress, read_outcomes
 from agent.promotion import Promotions
 from agent.situations import SituationReader
+from agent.state.catalogue import Catalogue
 from agent.store import Store
 from models.evaluator import save_evaluator
 from models.registry import Kind, ModelMeta, Registry

@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.arrivals import Arrivals
-from agent.catalogue import Catalogue
 from agent.domain.clock import Clock, StoreClock
 from agent.explain.explainer import Explainer
-from agent.learning import Learner
-from agent.memory import OutcomeBook
 from agent.pipeline import Pipeline
 from agent.ranking import Ranker
 from agent.rules import RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.score import RowScorer
-from agent.shoppers import ShopperBook
+from agent.state.arrival_rates import Arrivals
+from agent.state.catalogue import Catalogue
+from agent.state.online_learner import Learner
+from agent.state.outcome_index import OutcomeBook
+from agent.state.shopper_histories import ShopperBook
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from agent.tokens import TokenSigner

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from agent.catalogue import Catalogue
 from agent.demo import DemoSize, load_demo
 from agent.domain.clock import Clock, StoreClock
-from agent.encoding import CachedEncoder
-from agent.memory import OutcomeBook
-from agent.shoppers import ShopperBook
+from agent.state.cached_encoder import CachedEncoder
+from agent.state.catalogue import Catalogue
 from agent.state.loading import load_active_evaluator, load_encoder, open_outcome_memory, open_product_index
+from agent.state.outcome_index import OutcomeBook
+from agent.state.shopper_histories import ShopperBook
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.journey import read_journey

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.arrivals import Arrivals
 from agent.domain.decision import PastOutcome, Rung
 from agent.model_proposer import ModelProposals, ModelProposer, model_time_ms
 from agent.observation import Encoded, Observation
@@ -26,6 +25,7 @@ from agent.proposals import (
 )
 from agent.retriever import Retrieved
 from agent.search import TRIED_MOVES, Search, grid
+from agent.state.arrival_rates import Arrivals
 from models.evaluator import Evaluator, Situations
 from models.monotone import N_DRAWS
 from models.strategist_facts import RESPONSE_MOVES

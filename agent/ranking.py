@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from agent.catalogue import Catalogue
 from agent.domain.request import QuotedProduct, QuoteRequest, RecommendationRequest
 from agent.situations import Sighting, SituationReader
+from agent.state.catalogue import Catalogue
 from models.ranking import RankingHead
 from models.weeks import week_of
 from retrieval import ProductFilter

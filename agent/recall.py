@@ -17,7 +17,7 @@ from agent.domain.request import Context, Personalisation, SessionEvent, Shopper
 from agent.observation import Past
 from agent.rules.packs import Pack
 from agent.rules.screening import NOTHING, Screened, screen_profile
-from agent.shoppers import ShopperBook, Walk
+from agent.state.shopper_histories import ShopperBook, Walk
 from agent.store import Store
 from models.history import ShopperHistory, recent_items
 from models.taste import Taste

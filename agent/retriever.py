@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.catalogue import Catalogue
 from agent.domain.decision import PastOutcome, SimilarProduct
-from agent.memory import OutcomeBook
 from agent.observation import Encoded, Situation
+from agent.state.catalogue import Catalogue
+from agent.state.outcome_index import OutcomeBook
 from models.evaluator import Neighbours
 from models.history import RecentItems
 from retrieval import ProductFilter

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain.decision import Candidate, Interval, Scores
-from agent.learning import Learner
 from agent.observation import Encoded, Observation, Situation
 from agent.proposals import Proposal
 from agent.retriever import Evidence
+from agent.state.online_learner import Learner
 from models.evaluator import Evaluator, Response, Situations, evidence_matrix
 from models.online import Lesson
 

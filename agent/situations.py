@@ -8,17 +8,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.arrivals import Arrivals, Remaining
-from agent.catalogue import Catalogue, merge_inline
 from agent.domain.fields import minor_of
 from agent.domain.records import Attribute, ProductRecord
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.domain.request import QuotedProduct, QuoteRequest, RecommendationRequest, Shopper, product_record
-from agent.encoding import CachedEncoder
 from agent.observation import Encoded, Market, RequestLimits, Situation
 from agent.recall import Archive, Asking, Recall, Recalled
 from agent.rules.packs import Pack
 from agent.rules.screening import NOTHING, Screened, screen_profile
+from agent.state.arrival_rates import Arrivals, Remaining
+from agent.state.cached_encoder import CachedEncoder
+from agent.state.catalogue import Catalogue, merge_inline
 from agent.traits import (
     EVERYWHERE,
     Trait,

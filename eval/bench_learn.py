@@ -11,7 +11,7 @@ import numpy as np
 
 from agent.assembly import open_store
 from agent.domain.records import OutcomeRecord, OutcomeType
-from agent.learning import Learner
+from agent.state.online_learner import Learner
 from eval.policy_pricesmith import Pricesmith
 from eval.simulators import Courses
 from models.registry import Kind, Registry

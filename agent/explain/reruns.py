@@ -11,8 +11,8 @@ from agent.domain.request import QuoteRequest
 from agent.observation import Observation
 from agent.pipeline import Pipeline
 from agent.score import PricedRow, RowScorer
-from agent.shoppers import ShopperBook, Walk
 from agent.situations import Sighting
+from agent.state.shopper_histories import ShopperBook, Walk
 
 PATIENT_MS = 30_000  # a what-if takes the time that it needs, so that both sides come from the same rung
 

@@ -10,11 +10,11 @@ from typing import Final
 
 from tokenizers import Tokenizer
 
-from agent.encoding import CachedEncoder
 from agent.explain.narration import lessons
 from agent.explain.practice import random_table, thinned
 from agent.explain.questions import Kind as Asked
 from agent.prepare import Progress
+from agent.state.cached_encoder import CachedEncoder
 from agent.state.loading import load_encoder
 from models.base_weights import SMOLLM2, sha256_file
 from models.gguf_weights import write_tokenizer

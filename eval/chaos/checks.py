@@ -13,7 +13,7 @@ import numpy as np
 
 from agent.domain.clock import StoreClock
 from agent.domain.records import EventType
-from agent.learning import Learner
+from agent.state.online_learner import Learner
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from agent.tokens import TokenSigner

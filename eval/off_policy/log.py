@@ -8,7 +8,7 @@ from typing import Final
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord
 from agent.domain.request import QuoteRequest
-from agent.learning import labels
+from agent.state.online_learner import labels
 from agent.store import Store
 
 SILENT_AFTER: Final = timedelta(hours=24)

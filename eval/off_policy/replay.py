@@ -16,12 +16,12 @@ import numpy as np
 
 from agent.assembly import build_parts
 from agent.domain.clock import SystemClock
-from agent.learning import Learner
 from agent.observation import Observation
 from agent.pipeline import Pipeline
 from agent.scorer import Scorer
 from agent.settings import Settings
 from agent.state.loading import load_active_evaluator
+from agent.state.online_learner import Learner
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from eval.off_policy.log import Log, LoggedQuote

@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
-import agent.learning
+import agent.state.online_learner
 from agent.assembly import open_service, open_store
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeType
@@ -15,7 +15,7 @@ from agent.outcome_reports import OutcomeReport
 from agent.settings import Settings
 
 if __name__ == "__main__":
-    agent.learning.SAVE_EVERY = 3  # type: ignore[misc]
+    agent.state.online_learner.SAVE_EVERY = 3  # type: ignore[misc]
     settings = Settings(data_dir=Path(sys.argv[1]), default_deadline_ms=30_000, language_model=False)
     service = open_service(settings, open_store(settings))
     asked = QuoteRequest.model_validate({"product": {"id": sys.argv[2]}, "shopper": {"profile": {"region": "north"}}})

@@ -8,11 +8,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.catalogue import Catalogue
 from agent.domain.clock import StoreClock
 from agent.domain.decision import PastOutcome
 from agent.domain.records import OutcomeRecord, OutcomeType
-from agent.shoppers import ShopperBook
+from agent.state.catalogue import Catalogue
+from agent.state.shopper_histories import ShopperBook
 from agent.store import Store
 from agent.store.rows import chunks
 from models.evaluator import Evaluator, Neighbours, item_states

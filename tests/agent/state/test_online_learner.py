@@ -14,10 +14,10 @@ import pytest
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.domain.request import QuoteRequest
-from agent.learning import Learner, labels
 from agent.observation import Observation
 from agent.outcome_reports import OutcomeReport
 from agent.pricing import Service
+from agent.state.online_learner import Learner, labels
 from tests.prepared import World
 
 BOUGHT, DECLINED, RETURNED = OutcomeType.PURCHASED, OutcomeType.DECLINED, OutcomeType.RETURNED

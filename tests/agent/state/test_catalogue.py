@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.catalogue import Catalogue
 from agent.domain.records import ProductRecord
-from agent.encoding import CachedEncoder
+from agent.state.cached_encoder import CachedEncoder
+from agent.state.catalogue import Catalogue
 from agent.store import Store
 from models.encoder import DIM
 from retrieval import ProductIndex

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.domain.records import EventRecord, EventType
-from agent.shoppers import ProductLabels, ShopperBook, Walk, fold
+from agent.state.shopper_histories import ProductLabels, ShopperBook, Walk, fold
 from models.history import ShopperHistory, recent_items
 from tests.agent.store.builders import AT, event
 

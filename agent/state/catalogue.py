@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain.records import ProductRecord, ProductWeek
-from agent.encoding import CachedEncoder
-from agent.shoppers import ProductLabels
+from agent.state.cached_encoder import CachedEncoder
+from agent.state.shopper_histories import ProductLabels
 from agent.store import Store
 from agent.store.rows import chunks
 from models.product_weeks import ProductWeeks

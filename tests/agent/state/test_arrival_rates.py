@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from agent.arrivals import Arrivals, Remaining
+from agent.state.arrival_rates import Arrivals, Remaining
 from models.strategy import SEARCHED_MOVES
 
 CURVE = 0.4 / (1 + np.exp(4 * np.log1p(np.asarray(SEARCHED_MOVES) / 100)))
