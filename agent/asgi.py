@@ -9,9 +9,9 @@ from agent.domain.clock import SystemClock
 from agent.interpreter import settle_for_requests
 from agent.keys import KeyRing
 from agent.merchants import MerchantError, Merchants, settings_of
+from agent.pricing.tracing import export_to
 from agent.settings import Settings
 from agent.state.shared_models import SharedModels
-from agent.tracing import export_to
 
 
 def create() -> Litestar:

@@ -12,27 +12,27 @@ from agent.explain.endpoint import Endpoint, EndpointWriter
 from agent.explain.explainer import Explainer
 from agent.explain.understanding import Classifier
 from agent.explain.writers import NarratorWriter, Writer
-from agent.guarding import Guard
-from agent.model_proposer import ModelProposer
-from agent.observe import Defaults, Observer
 from agent.parts import Parts
-from agent.past_quotes import PastQuotes
-from agent.pipeline import Pipeline
-from agent.pricing import Service
-from agent.proposer import Proposer
-from agent.ranking import Ranker
-from agent.recall import Archive
-from agent.recorder import Books, Recorder
-from agent.retriever import Retriever
+from agent.pricing.grid_search import Search
+from agent.pricing.guard import Guard
+from agent.pricing.model_proposer import ModelProposer
+from agent.pricing.observe import Defaults, Observer
+from agent.pricing.past_quotes import PastQuotes
+from agent.pricing.pipeline import Pipeline
+from agent.pricing.propose import Proposer
+from agent.pricing.recommend import Ranker
+from agent.pricing.record import Books, Recorder
+from agent.pricing.retrieve import Retriever
+from agent.pricing.score import Scorer
+from agent.pricing.score_at_prices import RowScorer
+from agent.pricing.select import Selector
+from agent.pricing.shopper_reader import Archive
+from agent.pricing.situation_reader import Readers, Schooling, SituationReader
 from agent.rules import RuleBook, RuleLimits, RulesDocument, RuleWeights
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.packs import Pack, load_pack
-from agent.score import RowScorer
-from agent.scorer import Scorer
-from agent.search import Search
-from agent.selector import Selector
+from agent.service.service import Service
 from agent.settings import Settings
-from agent.situations import Readers, Schooling, SituationReader
 from agent.state.arrival_rates import Arrivals
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.catalogue import Catalogue

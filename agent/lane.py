@@ -10,7 +10,7 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from agent.tracing import joined
+from agent.pricing.tracing import joined
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")

@@ -19,9 +19,9 @@ from pydantic import JsonValue
 
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.observation import Situation
 from agent.own_outcomes import OwnOutcomes, Progress
-from agent.situations import SituationReader
+from agent.pricing.observation import Situation
+from agent.pricing.situation_reader import SituationReader
 from agent.store import Store
 from agent.store.outcomes import OfferSituation
 from agent.training import MemoryNeighbours

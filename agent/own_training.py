@@ -11,8 +11,8 @@ import numpy as np
 
 from agent.own_data import Walker, situations_of
 from agent.own_outcomes import OwnOutcomes, Progress, read_outcomes
+from agent.pricing.situation_reader import SituationReader
 from agent.promotion import Promotions
-from agent.situations import SituationReader
 from agent.state.catalogue import Catalogue
 from agent.store import Store
 from models.evaluator import save_evaluator

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from agent.domain.clock import Clock, StoreClock
 from agent.explain.explainer import Explainer
-from agent.pipeline import Pipeline
-from agent.ranking import Ranker
+from agent.pricing.pipeline import Pipeline
+from agent.pricing.recommend import Ranker
+from agent.pricing.score_at_prices import RowScorer
 from agent.rules import RuleBook
 from agent.rules.kill_switch import KillSwitch
-from agent.score import RowScorer
 from agent.state.arrival_rates import Arrivals
 from agent.state.catalogue import Catalogue
 from agent.state.online_learner import Learner

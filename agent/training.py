@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.model_proposer import prompt_text
+from agent.pricing.model_proposer import prompt_text
 from models.evaluator import EVIDENCE, Neighbours, evidence_matrix
 from models.registry import Kind, ModelMeta, Registry
 from models.training.demo import DemoTraining

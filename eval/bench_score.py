@@ -11,8 +11,8 @@ import numpy as np
 from agent.assembly import open_service, open_store
 from agent.domain.request import QuoteRequest
 from agent.interpreter import settle_for_batches
-from agent.pricing import Service
-from agent.score import PricedRow
+from agent.pricing.score_at_prices import PricedRow
+from agent.service.service import Service
 from agent.settings import Settings
 
 _SHOPPERS: Final = 200

@@ -17,9 +17,9 @@ from typing import Final
 
 import numpy as np
 
+from agent.pricing.bandit import Contest, Selection, select
 from agent.rules.exploration import Exploration, SelectionRules
 from agent.rules.gateway import GatewayFacts, GatewayRules, Guarded, guard
-from agent.selection import Contest, Selection, select
 from models.strategy import Rounding
 
 MILLION: Final = 1_000_000

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.traits import EVERYWHERE, Trait, terms_of
+from agent.pricing.effect_terms import EVERYWHERE, Trait, terms_of
 from eval.demand import Demand, Ints, load_demand
 from eval.demand_metrics import STEP, DemandScores, Difference, Predictions, demand_scores, paired_difference
 from eval.demand_peers import PEERS, Inputs, Peer, boosted, logistic, predict_peer

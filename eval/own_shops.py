@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.traits import EVERYWHERE, Trait, terms_of
+from agent.pricing.effect_terms import EVERYWHERE, Trait, terms_of
 from models.encoder import DIM
 from models.evaluator import NUMERIC
 from models.features import FEATURES

@@ -23,7 +23,7 @@ from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.outcome_reports import OutcomeReport
 from agent.parts import Parts
-from agent.pricing import Service
+from agent.service.service import Service
 from agent.settings import Settings
 
 _START_S: Final = 300.0

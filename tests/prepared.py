@@ -18,7 +18,7 @@ from agent.assembly import open_service, open_store
 from agent.demo import DemoSize
 from agent.domain.clock import SystemClock
 from agent.prepare import prepare_demo, prepare_indexes, prepare_models
-from agent.pricing import Service
+from agent.service.service import Service
 from agent.settings import Settings
 from agent.store import Store
 from agent.store.data_folder import DataFolder

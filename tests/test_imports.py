@@ -42,7 +42,7 @@ def test_packages_import_only_what_lies_below_them(package: str) -> None:
 @pytest.mark.parametrize(
     ("source", "found"),
     [
-        ("import agent.pricing as p", {"agent"}),
+        ("import agent.service.service as p", {"agent"}),
         ("from retrieval.products import ProductIndex", {"retrieval"}),
         ("def late():\n    from eval import reports", {"eval"}),
         ("from . import sibling", {"models"}),

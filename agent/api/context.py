@@ -17,8 +17,8 @@ from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.keys import ApiKey, KeyRing
 from agent.lane import Lane
-from agent.pricing import Service
 from agent.rate_limits import RateLimiter
+from agent.service.service import Service
 from agent.settings import Settings
 from agent.store import Store
 

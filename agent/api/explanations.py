@@ -21,7 +21,7 @@ from agent.explain.explainer import Telling, whole
 from agent.explain.questions import Audience, Kind, Language
 from agent.explain.wording import gap
 from agent.keys import Scope
-from agent.pricing import Service
+from agent.service.service import Service
 
 AnyRequest = Request[Any, Any, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from agent.tracing import trace_id
+from agent.pricing.tracing import trace_id
 
 
 class _StandardOutput:

@@ -11,7 +11,7 @@ from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSe
 
 from agent.api.metrics import Metrics
 from agent.api.tenants import give_back
-from agent.tracing import answered, request_span
+from agent.pricing.tracing import answered, request_span
 
 REQUEST_ID: Final = "x-request-id"
 _HEADER: Final = REQUEST_ID.encode()

@@ -13,7 +13,7 @@ from agent.demo import DemoSize
 from agent.domain.clock import SystemClock
 from agent.importing import ImportKind, ImportOptions, ImportReport, Sinks, expected_rows, run_import
 from agent.prepare import prepare_demo, prepare_indexes, prepare_models
-from agent.pricing import Service
+from agent.service.service import Service
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 

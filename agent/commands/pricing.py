@@ -19,8 +19,8 @@ from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.importing import RawRow, read_rows
 from agent.interpreter import settle_for_batches
-from agent.pricing import Service
-from agent.score import PricedRow
+from agent.pricing.score_at_prices import PricedRow
+from agent.service.service import Service
 from agent.store.rows import chunks
 
 _BATCH: Final = 4_096

@@ -6,7 +6,7 @@ from typing import Final
 from agent.domain.decision import Decision, Rung, Scores
 from agent.domain.request import QuoteRequest
 from agent.explain.facts import Fact
-from agent.observe import OPTED_OUT
+from agent.pricing.observe import OPTED_OUT
 from agent.rules.disclosure import is_personal
 from agent.rules.gateway import UNKNOWN_BOUNDS_RULE
 from models.strategy import Lever

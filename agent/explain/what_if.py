@@ -9,7 +9,7 @@ from agent.domain.request import QuoteRequest, Shopper
 from agent.explain.facts import Fact
 from agent.explain.questions import Kind, Slots
 from agent.explain.record import cheapest_rival, stock_known, unit_cost
-from agent.explain.reruns import Reruns
+from agent.pricing.counterfactuals import Reruns
 
 _STOCK_WITHOUT_A_NUMBER: Final = 1_000
 _RIVAL_WITHOUT_A_NUMBER_PCT: Final = -10.0

@@ -12,7 +12,7 @@ from inspect_ai.model import ChatMessageUser
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from agent.model_proposer import K, prompt_text
+from agent.pricing.model_proposer import K, prompt_text
 from eval.language.cases import ProposalCase
 from eval.language.providers import in_process
 from models.strategist_facts import StrategistFacts

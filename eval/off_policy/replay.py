@@ -16,9 +16,9 @@ import numpy as np
 
 from agent.assembly import build_parts
 from agent.domain.clock import SystemClock
-from agent.observation import Observation
-from agent.pipeline import Pipeline
-from agent.scorer import Scorer
+from agent.pricing.observation import Observation
+from agent.pricing.pipeline import Pipeline
+from agent.pricing.score import Scorer
 from agent.settings import Settings
 from agent.state.loading import load_active_evaluator
 from agent.state.online_learner import Learner

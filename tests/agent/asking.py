@@ -4,7 +4,7 @@ from typing import Any
 
 from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest
-from agent.pricing import Service
+from agent.service.service import Service
 
 
 def ask(service: Service, **request: Any) -> Decision:

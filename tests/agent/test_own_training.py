@@ -18,8 +18,8 @@ from agent.domain.request import QuoteRequest
 from agent.own_data import Walker
 from agent.own_outcomes import read_outcomes
 from agent.own_training import OwnStore, train_on_store
-from agent.pricing import Service
 from agent.promotion import NotProven, Promotions
+from agent.service.service import Service
 from agent.settings import Settings
 from models.errors import TrainingDataError
 from models.features import FEATURES

@@ -18,8 +18,8 @@ from sqlalchemy import func, select
 from agent.api.app import create_app
 from agent.api.context import CONTEXT
 from agent.asgi import open_everything
+from agent.pricing.effect_terms import _scaled
 from agent.store.tables import DECISIONS
-from agent.traits import _scaled
 from tests.prepared import World
 
 KEY = "test-key-of-enough-letters"

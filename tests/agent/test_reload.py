@@ -10,7 +10,7 @@ import pytest
 
 from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest
-from agent.pricing import Service
+from agent.service.service import Service
 from agent.store.data_folder import DataFolder
 from models.errors import RegistryError
 from models.registry import META, Kind, Registry, read_meta

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from agent.model_proposer import prompt_text
+from agent.pricing.model_proposer import prompt_text
 from models.errors import RegistryError
 from models.strategist_facts import StrategistFacts
 from models.strategist_numbers import FIELDS, N_VALUES, NUMBERS_FILE, NumberReader, read_values

@@ -21,11 +21,11 @@ from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.explain.answers import Ask, Explanation, Said
 from agent.keys import KeyRing
 from agent.outcome_reports import OutcomeReport
-from agent.pricing import Learned, Readiness, Service
 from agent.privacy import KnownShopper
 from agent.rules import RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview
+from agent.service.service import Learned, Readiness, Service
 from agent.settings import Settings
 from agent.store import Store
 from agent.store.erasure import Erased

@@ -24,7 +24,7 @@ from agent.domain.clock import SystemClock
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.pricing import Service
+from agent.service.service import Service
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.errors import RegistryError

@@ -4,7 +4,7 @@ from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest
 from agent.explain.answers import Ask, Explanation
 from agent.explain.questions import Audience, Kind, Language
-from agent.pricing import Service
+from agent.service.service import Service
 from tests.prepared import World
 
 QUESTIONS = {

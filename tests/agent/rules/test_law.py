@@ -14,12 +14,12 @@ from agent.domain.decision import Decision, Disclosure, Reason
 from agent.domain.records import EventRecord, EventType, ProductRecord, ShopperRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest, Shopper
-from agent.pricing import Service
 from agent.reasons import principal_reasons
 from agent.rules.disclosure import disclose
 from agent.rules.gateway import GatewayFacts, GatewayRules, guard
 from agent.rules.packs import binding, find_jurisdiction, jurisdictions, law_of, load_pack
 from agent.rules.packs.source import LAW
+from agent.service.service import Service
 from tests.agent.asking import ask
 from tests.agent.store.builders import decision
 from tests.prepared import World

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from agent.domain.clock import Clock
 from agent.domain.decision import Reduction
 from agent.domain.records import AppliedPrice, ProductRecord
-from agent.pricing import Service
 from agent.rules.prior_price import reduction
+from agent.service.service import Service
 from agent.store.applied_prices import applied_price
 from tests.agent.asking import ask
 from tests.prepared import World

@@ -14,9 +14,9 @@ import pytest
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.domain.request import QuoteRequest
-from agent.observation import Observation
 from agent.outcome_reports import OutcomeReport
-from agent.pricing import Service
+from agent.pricing.observation import Observation
+from agent.service.service import Service
 from agent.state.online_learner import Learner, labels
 from tests.prepared import World
 

@@ -10,8 +10,8 @@ from agent.domain.decision import Decision
 from agent.domain.records import EventRecord, EventType, OutcomeType, ShopperRecord
 from agent.domain.request import QuoteRequest
 from agent.outcome_reports import OutcomeReport
-from agent.pricing import Service
-from agent.situations import AHEAD
+from agent.pricing.situation_reader import AHEAD
+from agent.service.service import Service
 from models.encoder import Vectors
 from tests.prepared import World
 

@@ -11,8 +11,8 @@ from agent.cli import app
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.pricing import Service
 from agent.rules.packs import load_pack, may_mention, protected_attributes
+from agent.service.service import Service
 from eval.fairness import run
 from eval.fairness.demo import DemoShop, open_demo
 from eval.fairness.mentions import labelled_texts, measure

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaModel
 
-from agent.model_proposer import prompt_text
+from agent.pricing.model_proposer import prompt_text
 from models.training.regret import measure
 from models.training.situations import Situation
 from models.training.strategist_config import StrategistTrainingConfig

@@ -7,10 +7,10 @@ from datetime import datetime
 from agent.domain.decision import Scores
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.observation import Situation
-from agent.pipeline import Pipeline
-from agent.scorer import interval_bounds, log_ratios, price_scores
-from agent.situations import Sighting
+from agent.pricing.observation import Situation
+from agent.pricing.pipeline import Pipeline
+from agent.pricing.score import interval_bounds, log_ratios, price_scores
+from agent.pricing.situation_reader import Sighting
 from models.evaluator import Evaluator
 
 

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 
 from agent.domain.records import Attribute, ProductRecord
 from agent.domain.request import QuotedProduct
-from agent.observation import Market
-from agent.recall import Recalled
+from agent.pricing.observation import Market
+from agent.pricing.shopper_reader import Recalled
 from models.online import Term
 
 MAX_WORD: Final = 40

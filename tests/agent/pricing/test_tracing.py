@@ -10,10 +10,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from agent import tracing
 from agent.api.logs import service_log
 from agent.lane import Lane
-from agent.timing import StepTimer
+from agent.pricing import tracing
+from agent.pricing.step_timer import StepTimer
 
 
 @pytest.fixture

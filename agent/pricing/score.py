@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain.decision import Candidate, Interval, Scores
-from agent.observation import Encoded, Observation, Situation
-from agent.proposals import Proposal
-from agent.retriever import Evidence
+from agent.pricing.candidates import Proposal
+from agent.pricing.observation import Encoded, Observation, Situation
+from agent.pricing.retrieve import Evidence
 from agent.state.online_learner import Learner
 from models.evaluator import Evaluator, Response, Situations, evidence_matrix
 from models.online import Lesson

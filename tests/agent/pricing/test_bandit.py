@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.domain.records import Shown
+from agent.pricing.bandit import Contest, select
 from agent.rules.exploration import Exploration, SelectionRules
-from agent.selection import Contest, select
 
 PRICES = (1000, 900, 950, 900)
 MEAN = np.asarray([1.0, 1.10, 1.04, 1.10])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from time import perf_counter, time_ns
 
-from agent.tracing import step_span
+from agent.pricing.tracing import step_span
 
 
 @dataclass(slots=True)

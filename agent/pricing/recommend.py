@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from agent.domain.request import QuotedProduct, QuoteRequest, RecommendationRequest
-from agent.situations import Sighting, SituationReader
+from agent.pricing.situation_reader import Sighting, SituationReader
 from agent.state.catalogue import Catalogue
 from models.ranking import RankingHead
 from models.weeks import week_of

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.guarding import Guard
-from agent.observation import Observation
+from agent.pricing.guard import Guard
+from agent.pricing.observation import Observation
 from models.evaluator import Response
 from models.strategy import SEARCHED_MOVES
 from models.value import Offers, utility

@@ -12,14 +12,7 @@ from agent.domain.fields import minor_of
 from agent.domain.records import Attribute, ProductRecord
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.domain.request import QuotedProduct, QuoteRequest, RecommendationRequest, Shopper, product_record
-from agent.observation import Encoded, Market, RequestLimits, Situation
-from agent.recall import Archive, Asking, Recall, Recalled
-from agent.rules.packs import Pack
-from agent.rules.screening import NOTHING, Screened, screen_profile
-from agent.state.arrival_rates import Arrivals, Remaining
-from agent.state.cached_encoder import CachedEncoder
-from agent.state.catalogue import Catalogue, merge_inline
-from agent.traits import (
+from agent.pricing.effect_terms import (
     EVERYWHERE,
     Trait,
     forget_words,
@@ -29,6 +22,13 @@ from agent.traits import (
     terms_of,
     word_traits,
 )
+from agent.pricing.observation import Encoded, Market, RequestLimits, Situation
+from agent.pricing.shopper_reader import Archive, Asking, Recall, Recalled
+from agent.rules.packs import Pack
+from agent.rules.screening import NOTHING, Screened, screen_profile
+from agent.state.arrival_rates import Arrivals, Remaining
+from agent.state.cached_encoder import CachedEncoder
+from agent.state.catalogue import Catalogue, merge_inline
 from models.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix, feature_row
 from models.interest import InterestHead, conditional_state
 from models.online import Term

@@ -11,7 +11,7 @@ from datetime import datetime
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import Context, QuoteRequest, Shopper
-from agent.observation import Observation
+from agent.pricing.observation import Observation
 from agent.rules.disclosure import IMPERSONAL_CONTEXT, is_personal
 from agent.rules.packs import binding
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agent.domain.decision import Candidate, Decision
-from agent.observation import Observation
-from agent.proposals import QUOTED
+from agent.pricing.bandit import Contest, Selection, select
+from agent.pricing.candidates import QUOTED
+from agent.pricing.observation import Observation
+from agent.pricing.score import Scored
 from agent.rules.exploration import Exploration
-from agent.scorer import Scored
-from agent.selection import Contest, Selection, select
 from models.value import Offers, utility
 
 

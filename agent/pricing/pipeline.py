@@ -12,17 +12,17 @@ from typing import Final
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.guarding import Guard
-from agent.observation import Observation
-from agent.observe import Observer
-from agent.parity import bounded_by_strangers
-from agent.proposer import Proposer
-from agent.recorder import Outcome, Recorder
-from agent.retriever import Retriever
-from agent.scorer import Scorer
-from agent.selector import Selector
-from agent.timing import StepTimer
-from agent.tracing import batch_span
+from agent.pricing.guard import Guard
+from agent.pricing.observation import Observation
+from agent.pricing.observe import Observer
+from agent.pricing.parity import bounded_by_strangers
+from agent.pricing.propose import Proposer
+from agent.pricing.record import Outcome, Recorder
+from agent.pricing.retrieve import Retriever
+from agent.pricing.score import Scorer
+from agent.pricing.select import Selector
+from agent.pricing.step_timer import StepTimer
+from agent.pricing.tracing import batch_span
 
 _TRIES: Final = 3
 _BUSY: Final = Refusal(503, "Not available", "this shopper is being quoted this product by others; try again")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.domain.decision import Rung
-from agent.model_proposer import ModelProposer, Pace, model_time_ms, prompt_text
+from agent.pricing.model_proposer import ModelProposer, Pace, model_time_ms, prompt_text
 from models.strategist import ProposalRequest, Strategist, Written
 from models.strategist_facts import StrategistFacts
 from models.strategy import Anchor, Lever, Strategy

@@ -13,9 +13,9 @@ from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.outcome_reports import OutcomeReport
-from agent.pricing import Service
 from agent.rules import RulesDocument
 from agent.rules.book import Change
+from agent.service.service import Service
 from agent.tokens import TokenStatus
 from tests.prepared import World
 

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain.decision import PastOutcome, Rung
-from agent.model_proposer import ModelProposals, ModelProposer, model_time_ms
-from agent.observation import Encoded, Observation
-from agent.proposals import (
+from agent.pricing.candidates import (
     PriceResponse,
     Proposal,
     distinct,
@@ -23,8 +21,10 @@ from agent.proposals import (
     reference_proposal,
     retrieved_proposals,
 )
-from agent.retriever import Retrieved
-from agent.search import TRIED_MOVES, Search, grid
+from agent.pricing.grid_search import TRIED_MOVES, Search, grid
+from agent.pricing.model_proposer import ModelProposals, ModelProposer, model_time_ms
+from agent.pricing.observation import Encoded, Observation
+from agent.pricing.retrieve import Retrieved
 from agent.state.arrival_rates import Arrivals
 from models.evaluator import Evaluator, Situations
 from models.monotone import N_DRAWS

@@ -9,13 +9,13 @@ import pytest
 
 from agent.domain.decision import Decision, Rung
 from agent.domain.request import QuoteRequest, RecommendationRequest
-from agent.explain.reruns import Reruns
-from agent.guarding import Guard
-from agent.observation import Observation
-from agent.pricing import Service
+from agent.pricing.counterfactuals import Reruns
+from agent.pricing.guard import Guard
+from agent.pricing.observation import Observation
 from agent.rules import RulesDocument
 from agent.rules.book import Change
 from agent.rules.gateway import Guarded
+from agent.service.service import Service
 from tests.prepared import World
 
 

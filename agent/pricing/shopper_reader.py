@@ -14,7 +14,7 @@ from agent.domain.decision import IgnoredInput
 from agent.domain.fields import minor_of
 from agent.domain.records import EventRecord, ShopperRecord
 from agent.domain.request import Context, Personalisation, SessionEvent, Shopper
-from agent.observation import Past
+from agent.pricing.observation import Past
 from agent.rules.packs import Pack
 from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.state.shopper_histories import ShopperBook, Walk

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from agent.domain.decision import PastOutcome, SimilarProduct, Source
-from agent.observation import Observation
+from agent.pricing.observation import Observation
 from models.strategist import Written
 from models.strategist_facts import StrategistFacts, fitting_lever
 from models.strategy import (

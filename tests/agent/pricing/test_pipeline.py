@@ -13,8 +13,8 @@ from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeT
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.outcome_reports import OutcomeReport
-from agent.pricing import Service
-from agent.score import PricedRow
+from agent.pricing.score_at_prices import PricedRow
+from agent.service.service import Service
 from agent.tokens import TokenStatus
 from tests.agent.asking import ask
 from tests.prepared import World

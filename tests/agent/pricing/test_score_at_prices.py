@@ -14,8 +14,8 @@ from agent.asgi import open_everything
 from agent.cli import app as commands
 from agent.domain.decision import Decision, Scores
 from agent.domain.request import QuoteRequest
-from agent.pricing import Service
-from agent.score import PricedRow
+from agent.pricing.score_at_prices import PricedRow
+from agent.service.service import Service
 from tests.prepared import World
 
 KEY = "bootstrap-key-for-tests"

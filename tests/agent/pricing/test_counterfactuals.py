@@ -1,6 +1,6 @@
 from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest
-from agent.pricing import Service
+from agent.service.service import Service
 from tests.prepared import World
 
 

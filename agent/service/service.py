@@ -22,15 +22,15 @@ from agent.explain.answers import Ask, Explanation
 from agent.explain.explainer import Telling, whole
 from agent.explain.log_facts import LogFacts
 from agent.explain.quote_facts import QuoteFacts
-from agent.explain.reruns import Reruns
 from agent.outcome_reports import OutcomeReport, outcome_of, purchase_of
 from agent.parts import Parts
+from agent.pricing.counterfactuals import Reruns
+from agent.pricing.score_at_prices import PricedRow
 from agent.privacy import KnownShopper, erase, known_of, purge
 from agent.reasons import principal_reasons
 from agent.rules import MerchantRules, RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview
-from agent.score import PricedRow
 from agent.store import StoreError
 from agent.store.codec import Offer
 from agent.store.erasure import Erased

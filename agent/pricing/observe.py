@@ -11,17 +11,17 @@ from agent.domain.money import fraction_digits
 from agent.domain.records import ProductRecord, Shown
 from agent.domain.refusal import Refusal
 from agent.domain.request import Context, Personalisation, QuoteRequest, Shopper
-from agent.guarding import Guard
-from agent.observation import Observation, Situation
-from agent.past_quotes import PastQuotes, quote_key
-from agent.recall import Recalled
+from agent.pricing.effect_terms import word_traits
+from agent.pricing.guard import Guard
+from agent.pricing.observation import Observation, Situation
+from agent.pricing.past_quotes import PastQuotes, quote_key
+from agent.pricing.shopper_reader import Recalled
+from agent.pricing.situation_reader import Sighting, SituationReader
 from agent.rules.gateway import holds_reference
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.screening import Screened
 from agent.rules.terms import MerchantRules, Terms
-from agent.situations import Sighting, SituationReader
 from agent.store import QuoteKey, ShopperProduct
-from agent.traits import word_traits
 
 UNKNOWN_COST: Final = "cost and floor are unknown"
 OPTED_OUT: Final = "personalisation is off"

@@ -10,17 +10,17 @@ from uuid_utils import uuid7
 
 from agent.domain.decision import Candidate, Decision, Disclosure, QuoteClaims, Rung, Versions
 from agent.domain.records import AppliedPrice
-from agent.observation import Encoded, Observation
-from agent.proposals import HOLD
-from agent.proposer import Proposed
-from agent.retriever import Retrieved
+from agent.pricing.candidates import HOLD
+from agent.pricing.observation import Encoded, Observation
+from agent.pricing.propose import Proposed
+from agent.pricing.retrieve import Retrieved
+from agent.pricing.select import Selected
+from agent.pricing.step_timer import StepTimer
 from agent.rules.disclosure import LAST_PRICE, disclose, is_personal
 from agent.rules.gateway import Guarded
 from agent.rules.packs import law_of
 from agent.rules.prior_price import LOOK_BACK, reduction
-from agent.selector import Selected
 from agent.store import Claim
-from agent.timing import StepTimer
 from models.online import Lesson
 
 TRIED_REFERENCE: Final = "the reference price, shown by chance so that other prices can be compared with it"

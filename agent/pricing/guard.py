@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from agent.domain.decision import TrailStep
 from agent.domain.records import ProductRecord
-from agent.observation import Observation, RequestLimits
+from agent.pricing.observation import Observation, RequestLimits
+from agent.pricing.select import Selected
 from agent.rules.gateway import Bounds, GatewayFacts, GatewayRules, Guarded, bounds, guard, tightest
 from agent.rules.kill_switch import RULE
 from agent.rules.packs import binding
-from agent.selector import Selected
 
 
 @dataclass(frozen=True, slots=True)

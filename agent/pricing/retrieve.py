@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain.decision import PastOutcome, SimilarProduct
-from agent.observation import Encoded, Situation
+from agent.pricing.observation import Encoded, Situation
 from agent.state.catalogue import Catalogue
 from agent.state.outcome_index import OutcomeBook
 from models.evaluator import Neighbours
