@@ -9,9 +9,19 @@ from agent.domain.clock import StoreClock
 from agent.domain.decision import Candidate, Decision, TrailStep
 from agent.domain.records import ProductWeek
 from agent.domain.request import QuoteRequest, Shopper
+from agent.explain.decision_facts import (
+    alike,
+    at_price,
+    data_used,
+    held_because,
+    priced,
+    reasoned,
+    ruled,
+    scored,
+    weighed,
+)
 from agent.explain.facts import Fact, FactTable
 from agent.explain.questions import Kind, Question, Slots
-from agent.explain.record import alike, at_price, data_used, held_because, priced, reasoned, ruled, scored, weighed
 from agent.explain.what_if import counterfactual, difference, driver, for_shopper
 from agent.pricing.counterfactuals import Reruns
 from agent.rules.prior_price import LOOK_BACK, lowest_before

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest, Shopper
+from agent.explain.decision_facts import cheapest_rival, stock_known, unit_cost
 from agent.explain.facts import Fact
 from agent.explain.questions import Kind, Slots
-from agent.explain.record import cheapest_rival, stock_known, unit_cost
 from agent.pricing.counterfactuals import Reruns
 
 _STOCK_WITHOUT_A_NUMBER: Final = 1_000

@@ -20,6 +20,7 @@ from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.explain.answers import Ask, Explanation
 from agent.explain.explainer import Telling, whole
+from agent.explain.leave_one_out import principal_reasons
 from agent.explain.log_facts import LogFacts
 from agent.explain.quote_facts import QuoteFacts
 from agent.outcome_reports import OutcomeReport, outcome_of, purchase_of
@@ -27,7 +28,6 @@ from agent.parts import Parts
 from agent.pricing.counterfactuals import Reruns
 from agent.pricing.score_at_prices import PricedRow
 from agent.privacy import KnownShopper, erase, known_of, purge
-from agent.reasons import principal_reasons
 from agent.rules import MerchantRules, RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview

@@ -14,7 +14,7 @@ from agent.domain.decision import Decision, Disclosure, Reason
 from agent.domain.records import EventRecord, EventType, ProductRecord, ShopperRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest, Shopper
-from agent.reasons import principal_reasons
+from agent.explain.leave_one_out import principal_reasons
 from agent.rules.disclosure import disclose
 from agent.rules.gateway import GatewayFacts, GatewayRules, guard
 from agent.rules.packs import binding, find_jurisdiction, jurisdictions, law_of, load_pack
