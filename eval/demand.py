@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.training import MemoryNeighbours
+from agent.training.demo import MemoryNeighbours
 from models.evaluator import EVIDENCE, Situations
 from models.features import FEATURES
 from models.registry import Kind, Registry, read_meta

@@ -17,10 +17,10 @@ import numpy as np
 
 from agent.explain.check import check
 from agent.explain.facts import FactTable
-from agent.explain.practice import random_table
 from agent.explain.questions import Audience, Kind, Language
 from agent.explain.writers import NarratorWriter
 from agent.store.data_folder import DataFolder
+from agent.training.synthetic_facts import random_table
 from models.narrator import Narrator, load_narrator
 from models.registry import Kind as Model
 from models.registry import Registry

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.commands.output import print_facts, print_table
-from agent.own_data import situations_of
+from agent.training.own_rows import situations_of
 from eval.own_shops import SHOPS, Drawn, draw
 from models.evaluator import Evaluator, Situations
 from models.monotone import sigmoid

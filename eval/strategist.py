@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.state.loading import load_active_strategist
-from agent.training import reading
+from agent.training.demo import reading
 from eval.demand import Ints, Progress, load_demand
 from eval.held_out import held_out_rows
 from eval.strategist_checks import Check, sensitivity

@@ -7,11 +7,11 @@ from agent.domain.money import MoneyError
 from agent.importing import ImportFormatError
 from agent.keys import ApiKeyError
 from agent.merchants import MerchantError
-from agent.promotion import NotProven
 from agent.rules import RuleError
 from agent.rules.packs import PackError
 from agent.store import StoreError
 from agent.tokens import TokenKeyError
+from agent.training.promotion import NotProven
 from agent.webhooks import RefusedAddressError
 from models.errors import ModelError
 from prompts import PromptError

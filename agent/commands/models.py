@@ -13,8 +13,8 @@ from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
 from agent.domain.clock import HISTORY_END_KEY, SystemClock
 from agent.prepare import prepare_models
-from agent.promotion import Activation, Promotions
 from agent.store.data_folder import DataFolder
+from agent.training.promotion import Activation, Promotions
 from models.registry import ORDER, Kind, ModelMeta, Registry, read_meta
 from models.reproduction import Compared, compare, trained_otherwise
 from models.versions import shipped_meta
@@ -55,9 +55,9 @@ def train(
         return
     if not activate:
         raise typer.BadParameter("--no-activate goes with --data store: on demo data each model is trained on the last")
-    from agent.explain.training import train_text
-    from agent.training import TrainingPlan  # imported here: torch and its trainers load slowly
-    from agent.training import train as run_training
+    from agent.training.demo import TrainingPlan  # imported here: torch and its trainers load slowly
+    from agent.training.demo import train as run_training
+    from agent.training.language_models import train_text
     from models.versions import ship
     from prompts import load_prompt
 
@@ -96,7 +96,7 @@ def _source(kind: Kind | None, data: TrainOn | None, data_dir: Path | None) -> T
 
 
 def _train_on_store(version: str | None, data_dir: Path | None, *, activate: bool, json: bool) -> None:
-    from agent.own_training import OwnStore, train_on_store  # imported here: torch loads slowly
+    from agent.training.own_store import OwnStore, train_on_store  # imported here: torch loads slowly
 
     settings = settings_for(data_dir)
     name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}"

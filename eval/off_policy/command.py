@@ -9,10 +9,10 @@ from pathlib import Path
 
 from agent.assembly import open_store
 from agent.commands.output import print_json
-from agent.promotion import PRICING, Promotions, Proof
 from agent.settings import Settings
 from agent.store import Store
 from agent.store.data_folder import DataFolder
+from agent.training.promotion import PRICING, Promotions, Proof
 from eval.off_policy.calibration import LOGS, VISITS, calibrate
 from eval.off_policy.log import Log, read_log
 from eval.off_policy.promotion import LEAST_DECISIONS, Judgement, judge

@@ -8,7 +8,7 @@ from typing import Any, Final
 from matplotlib import pyplot as plt
 
 from agent.commands.output import print_facts, print_table
-from agent.promotion import Proof
+from agent.training.promotion import Proof
 from eval.off_policy.intervals import Estimate
 from eval.off_policy.log import Log
 from eval.off_policy.promotion import Judgement, PolicyValue

@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 from agent.commands import prompts as command
 from agent.commands.prompts import app
 from agent.explain.narration import narratable
-from agent.explain.practice import random_table
 from agent.explain.questions import Kind
+from agent.training.synthetic_facts import random_table
 from prompts import PromptError, golden, load_prompt, prompt_versions
 
 

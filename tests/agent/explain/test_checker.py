@@ -5,9 +5,9 @@ import pytest
 from agent.explain.check import check
 from agent.explain.check.numbers import Carries, mentions
 from agent.explain.facts import Fact, FactTable, Unit, definitions
-from agent.explain.practice import random_table
 from agent.explain.questions import LOG_KINDS, Audience, Kind, Language
 from agent.explain.wording import join, sayable, sentences, shown
+from agent.training.synthetic_facts import random_table
 from tests.agent.explain.plants import planted
 
 SEEDS = range(30)

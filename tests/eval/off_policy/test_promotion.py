@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from agent.assembly import open_store
 from agent.cli import app as commands
 from agent.domain.records import OutcomeRecord, OutcomeType
-from agent.promotion import MAX_AGE, NotProven, Promotions, Proof
 from agent.settings import Settings
 from agent.store.data_folder import DataFolder
+from agent.training.promotion import MAX_AGE, NotProven, Promotions, Proof
 from eval.off_policy.estimators import Estimator, Judge
 from eval.off_policy.intervals import bootstrap
 from eval.off_policy.log import read_log

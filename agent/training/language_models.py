@@ -11,11 +11,11 @@ from typing import Final
 from tokenizers import Tokenizer
 
 from agent.explain.narration import lessons
-from agent.explain.practice import random_table, thinned
 from agent.explain.questions import Kind as Asked
 from agent.prepare import Progress
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.loading import load_encoder
+from agent.training.synthetic_facts import random_table, thinned
 from models.base_weights import SMOLLM2, sha256_file
 from models.gguf_weights import write_tokenizer
 from models.registry import Kind, ModelMeta, Registry

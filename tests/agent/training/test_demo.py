@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from agent.training import MemoryNeighbours
+from agent.training.demo import MemoryNeighbours
 from models.evaluator import EVIDENCE
 
 

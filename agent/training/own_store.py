@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from agent.own_data import Walker, situations_of
-from agent.own_outcomes import OwnOutcomes, Progress, read_outcomes
 from agent.pricing.situation_reader import SituationReader
-from agent.promotion import Promotions
 from agent.state.catalogue import Catalogue
 from agent.store import Store
+from agent.training.own_outcomes import OwnOutcomes, Progress, read_outcomes
+from agent.training.own_rows import Walker, situations_of
+from agent.training.promotion import Promotions
 from models.evaluator import save_evaluator
 from models.registry import Kind, ModelMeta, Registry
 from models.training.cards import card

@@ -19,12 +19,12 @@ from pydantic import JsonValue
 
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.own_outcomes import OwnOutcomes, Progress
 from agent.pricing.observation import Situation
 from agent.pricing.situation_reader import SituationReader
 from agent.store import Store
 from agent.store.outcomes import OfferSituation
-from agent.training import MemoryNeighbours
+from agent.training.demo import MemoryNeighbours
+from agent.training.own_outcomes import OwnOutcomes, Progress
 from models.errors import TrainingDataError
 from models.evaluator import EVIDENCE, KEY_DIM, NUMERIC, Situations, item_states, memory_keys
 from models.features import FEATURES

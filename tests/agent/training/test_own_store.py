@@ -15,12 +15,12 @@ from agent.domain.clock import SystemClock
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType, ProductRecord
 from agent.domain.request import QuoteRequest
-from agent.own_data import Walker
-from agent.own_outcomes import read_outcomes
-from agent.own_training import OwnStore, train_on_store
-from agent.promotion import NotProven, Promotions
 from agent.service.service import Service
 from agent.settings import Settings
+from agent.training.own_outcomes import read_outcomes
+from agent.training.own_rows import Walker
+from agent.training.own_store import OwnStore, train_on_store
+from agent.training.promotion import NotProven, Promotions
 from models.errors import TrainingDataError
 from models.features import FEATURES
 from models.registry import Kind, Registry
