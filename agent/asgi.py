@@ -4,13 +4,13 @@ from litestar import Litestar
 
 from agent.api.app import create_app
 from agent.api.context import Opened
-from agent.assembly import open_service, open_store
 from agent.domain.clock import SystemClock
-from agent.interpreter import settle_for_requests
-from agent.keys import KeyRing
-from agent.merchants import MerchantError, Merchants, settings_of
 from agent.pricing.tracing import export_to
-from agent.settings import Settings
+from agent.service.assembly import open_service, open_store
+from agent.service.auth.api_keys import KeyRing
+from agent.service.gc_tuning import settle_for_requests
+from agent.service.merchants import MerchantError, Merchants, settings_of
+from agent.service.settings import Settings
 from agent.state.shared_models import SharedModels
 
 

@@ -23,8 +23,8 @@ import httpx
 import numpy as np
 import psutil
 
-from agent.assembly import open_store
-from agent.settings import Settings
+from agent.service.assembly import open_store
+from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from eval.bench_learn import Learning, measure_learning
 from eval.bench_score import Scoring, measure_scoring

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from agent.assembly import open_store
 from agent.domain.records import OutcomeRecord, OutcomeType
+from agent.service.assembly import open_store
 from agent.state.online_learner import Learner
 from eval.policy_pricesmith import Pricesmith
 from eval.simulators import Courses

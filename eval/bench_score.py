@@ -8,12 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from agent.assembly import open_service, open_store
 from agent.domain.request import QuoteRequest
-from agent.interpreter import settle_for_batches
 from agent.pricing.score_at_prices import PricedRow
+from agent.service.assembly import open_service, open_store
+from agent.service.gc_tuning import settle_for_batches
 from agent.service.service import Service
-from agent.settings import Settings
+from agent.service.settings import Settings
 
 _SHOPPERS: Final = 200
 _PRODUCTS: Final = 100

@@ -15,16 +15,16 @@ from typing import Any, Final, Protocol
 import httpx
 import numpy as np
 
-from agent.assembly import build_parts, open_store
 from agent.domain.clock import Clock
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeType, ProductRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.outcome_reports import OutcomeReport
-from agent.parts import Parts
+from agent.service.assembly import build_parts, open_store
+from agent.service.outcome_reports import OutcomeReport
+from agent.service.parts import Parts
 from agent.service.service import Service
-from agent.settings import Settings
+from agent.service.settings import Settings
 
 _START_S: Final = 300.0
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.settings import Settings
+from agent.service.settings import Settings
 from eval.policy_desks import Desk, InProcess, Over, OverHttp, Quoted
 from eval.simulators import Visit, World
 from models.value import Weights

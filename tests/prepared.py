@@ -14,12 +14,12 @@ from typing import Final
 import pytest
 from filelock import FileLock
 
-from agent.assembly import open_service, open_store
-from agent.demo import DemoSize
 from agent.domain.clock import SystemClock
-from agent.prepare import prepare_demo, prepare_indexes, prepare_models
+from agent.service.assembly import open_service, open_store
+from agent.service.ingest.demo_store import DemoSize
+from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prepare_models
 from agent.service.service import Service
-from agent.settings import Settings
+from agent.service.settings import Settings
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 
@@ -28,8 +28,8 @@ _MADE_OF: Final = (
     "models/shipped/**/*.*",
     "models/*.py",
     "retrieval/*.py",
-    "agent/demo.py",
-    "agent/prepare.py",
+    "agent/service/ingest/demo_store.py",
+    "agent/service/ingest/preparation.py",
     "agent/store/migrations/versions/*.py",
     "tests/prepared.py",
 )

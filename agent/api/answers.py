@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from agent.api.problems import ProblemDetails
 from agent.api.quote_answers import MoneyAnswer, OutcomeAnswer, QuoteAnswer, money
-from agent.tokens import TokenStatus, Verification
+from agent.service.auth.quote_tokens import TokenStatus, Verification
 
 
 class RowAnswer(BaseModel):

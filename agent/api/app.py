@@ -37,8 +37,8 @@ from agent.api.shoppers import ShopperController
 from agent.api.tenants import TENANTS, Tenants
 from agent.api.webhooks import WebhookController
 from agent.lane import Lane, LaneClosedError, LaneFullError
-from agent.rate_limits import RateLimiter
-from agent.settings import Settings
+from agent.service.auth.rate_limits import RateLimiter
+from agent.service.settings import Settings
 from agent.store import InvalidRecord, StoreError, StoreUnavailable
 
 VERSION: Final = "1.0"

@@ -15,11 +15,11 @@ from agent.api.metrics import Metrics
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.keys import ApiKey, KeyRing
 from agent.lane import Lane
-from agent.rate_limits import RateLimiter
+from agent.service.auth.api_keys import ApiKey, KeyRing
+from agent.service.auth.rate_limits import RateLimiter
 from agent.service.service import Service
-from agent.settings import Settings
+from agent.service.settings import Settings
 from agent.store import Store
 
 T = TypeVar("T")

@@ -44,7 +44,7 @@ from agent.domain.decision import CheckoutClaim, Decision
 from agent.domain.records import OutcomeRecord
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.domain.request import MAX_ROWS, QuoteRequest, RecommendationRequest
-from agent.keys import Scope
+from agent.service.auth.api_keys import Scope
 
 AnyRequest = Request[Any, Any, Any]
 Include = Annotated[str | None, QueryParameter(description="`candidates` adds every candidate that was scored.")]

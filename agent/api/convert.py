@@ -7,7 +7,7 @@ from agent.api.schemas import Event, OutcomeIn, Product
 from agent.domain.fields import minor_of
 from agent.domain.records import EventRecord, ProductRecord
 from agent.domain.request import product_record
-from agent.outcome_reports import OutcomeReport
+from agent.service.outcome_reports import OutcomeReport
 
 
 def to_event(event: Event, now: datetime) -> EventRecord:

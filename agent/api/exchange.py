@@ -15,8 +15,8 @@ from agent.api.context import AppContext, Attempt, context_of
 from agent.api.problems import PROBLEM_JSON, Problem, details
 from agent.api.tenants import tenants_of
 from agent.domain.refusal import FieldProblem
-from agent.keys import Scope
-from agent.merchants import MerchantError
+from agent.service.auth.api_keys import Scope
+from agent.service.merchants import MerchantError
 from agent.store import IdempotencyState, StoredResponse
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"

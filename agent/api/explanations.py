@@ -20,7 +20,7 @@ from agent.explain.answers import Ask, Explanation, Said, Source
 from agent.explain.explainer import Telling, whole
 from agent.explain.questions import Audience, Kind, Language
 from agent.explain.wording import gap
-from agent.keys import Scope
+from agent.service.auth.api_keys import Scope
 from agent.service.service import Service
 
 AnyRequest = Request[Any, Any, Any]

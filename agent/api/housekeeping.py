@@ -12,10 +12,10 @@ from agent.api.context import AppContext
 from agent.api.logs import where
 from agent.api.tenants import Tenants
 from agent.domain.clock import SystemClock
+from agent.service.webhooks import Courier
 from agent.store import Store, StoreError
 from agent.store.data_folder import DataFolder
 from agent.store.webhook_messages import of_models
-from agent.webhooks import Courier
 from models.errors import ModelError
 from models.registry import ACTIVE
 

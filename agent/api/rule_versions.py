@@ -16,10 +16,10 @@ from agent.api.exchange import answer, authorise
 from agent.api.problems import Problem
 from agent.domain.fields import Short, Strict, Time
 from agent.domain.refusal import FieldProblem
-from agent.keys import Scope
 from agent.rules import RuleError, RulesDocument, RuleVersion, Window
 from agent.rules.book import Change, NeedsApproval, RuleBook, UnknownVersion
 from agent.rules.preview import Preview
+from agent.service.auth.api_keys import Scope
 
 T = TypeVar("T")
 AnyRequest = Request[Any, Any, Any]

@@ -11,8 +11,8 @@ from agent.api.context import AppContext
 from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
 from agent.domain.fields import Strict
-from agent.keys import Scope
 from agent.rules.kill_switch import Hold
+from agent.service.auth.api_keys import Scope
 
 AnyRequest = Request[Any, Any, Any]
 

@@ -16,8 +16,8 @@ from agent.api.quote_answers import RecordedQuote, recorded_quote
 from agent.domain.fields import Strict
 from agent.domain.records import Attribute, EventType, OutcomeType, ShopperRecord
 from agent.domain.request import Attributes, Personalisation
-from agent.keys import Scope
-from agent.privacy import KnownShopper
+from agent.service.auth.api_keys import Scope
+from agent.service.privacy import KnownShopper
 from agent.store.erasure import Erased
 
 AnyRequest = Request[Any, Any, Any]

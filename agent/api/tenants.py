@@ -12,7 +12,7 @@ from litestar import Request
 from agent.api.context import AppContext, Opened
 from agent.api.metrics import Metrics
 from agent.lane import Lane
-from agent.settings import DEFAULT_MERCHANT
+from agent.service.settings import DEFAULT_MERCHANT
 
 TENANTS: Final = "tenants"
 _LEASES: Final = "pricesmith.leases"

@@ -14,11 +14,11 @@ from agent.api.exchange import answer, authorise
 from agent.api.problems import Problem
 from agent.domain.fields import Strict
 from agent.domain.refusal import FieldProblem
-from agent.keys import Scope
+from agent.service.auth.api_keys import Scope
+from agent.service.webhooks import RefusedAddressError, check_url
 from agent.store import Store
 from agent.store.webhook_messages import WebhookEvent
 from agent.store.webhooks import WebhookRecord
-from agent.webhooks import RefusedAddressError, check_url
 
 AnyRequest = Request[Any, Any, Any]
 

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from agent.assembly import open_store
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, progress_bar
+from agent.service.assembly import open_store
+from agent.service.auth.quote_tokens import TokenSigner
 from agent.store.chain import Head
 from agent.store.data_folder import DataFolder
-from agent.tokens import TokenSigner
 
 app = typer.Typer(no_args_is_help=True, help="Check the decision log, and print its head for keeping elsewhere.")
 

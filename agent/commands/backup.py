@@ -4,15 +4,15 @@ from pathlib import Path
 
 import typer
 
-from agent.assembly import open_store
-from agent.backup import restore as bring_back
-from agent.backup import save_backup
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, progress_bar
 from agent.domain.clock import SystemClock
-from agent.prepare import prepare_indexes
+from agent.service.assembly import open_store
+from agent.service.auth.quote_tokens import TokenSigner
+from agent.service.backup import restore as bring_back
+from agent.service.backup import save_backup
+from agent.service.ingest.preparation import prepare_indexes
 from agent.store.data_folder import DataFolder
-from agent.tokens import TokenSigner
 from models.registry import Registry
 
 

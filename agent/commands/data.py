@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from agent.assembly import open_service, open_store
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
-from agent.demo import DemoSize
 from agent.domain.clock import SystemClock
-from agent.importing import ImportKind, ImportOptions, ImportReport, Sinks, expected_rows, run_import
-from agent.prepare import prepare_demo, prepare_indexes, prepare_models
+from agent.service.assembly import open_service, open_store
+from agent.service.ingest import ImportKind, ImportOptions, ImportReport, Sinks, expected_rows, run_import
+from agent.service.ingest.demo_store import DemoSize
+from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prepare_models
 from agent.service.service import Service
 from agent.store import Store
 from agent.store.data_folder import DataFolder

@@ -2,17 +2,17 @@
 
 from pydantic import ValidationError
 
-from agent.backup import BackupError
 from agent.domain.money import MoneyError
-from agent.importing import ImportFormatError
-from agent.keys import ApiKeyError
-from agent.merchants import MerchantError
 from agent.rules import RuleError
 from agent.rules.packs import PackError
+from agent.service.auth.api_keys import ApiKeyError
+from agent.service.auth.quote_tokens import TokenKeyError
+from agent.service.backup import BackupError
+from agent.service.ingest import ImportFormatError
+from agent.service.merchants import MerchantError
+from agent.service.webhooks import RefusedAddressError
 from agent.store import StoreError
-from agent.tokens import TokenKeyError
 from agent.training.promotion import NotProven
-from agent.webhooks import RefusedAddressError
 from models.errors import ModelError
 from prompts import PromptError
 from retrieval import RetrievalError

@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from agent.api.explanations import explanation_answer
-from agent.assembly import open_service, open_store
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json
 from agent.explain.answers import Ask, Explanation
 from agent.explain.questions import Audience, Language
+from agent.service.assembly import open_service, open_store
 
 Lang = Annotated[Language | None, typer.Option(help="Language of the answer; the question's when left out.")]
 

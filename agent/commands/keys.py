@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from agent.assembly import open_store
 from agent.commands.options import DataDir, Json, home_settings, settings_for
 from agent.commands.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
-from agent.keys import KeyRing, Scope
-from agent.merchants import MerchantError, Merchants
-from agent.settings import DEFAULT_MERCHANT, Settings
-from agent.signing_keys import rotate as rotate_keys
+from agent.service.assembly import open_store
+from agent.service.auth.api_keys import KeyRing, Scope
+from agent.service.auth.signing_keys import rotate as rotate_keys
+from agent.service.merchants import MerchantError, Merchants
+from agent.service.settings import DEFAULT_MERCHANT, Settings
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 

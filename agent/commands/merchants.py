@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from agent.assembly import open_store
 from agent.commands.options import DataDir, Json, home_settings
 from agent.commands.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
-from agent.keys import KeyRing
-from agent.merchants import Merchants, settings_of
+from agent.service.assembly import open_store
+from agent.service.auth.api_keys import KeyRing
+from agent.service.merchants import Merchants, settings_of
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and remove merchants beside the default one.")
 

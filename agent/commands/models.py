@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from agent.assembly import build_parts, open_store
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
 from agent.domain.clock import HISTORY_END_KEY, SystemClock
-from agent.prepare import prepare_models
+from agent.service.assembly import build_parts, open_store
+from agent.service.ingest.preparation import prepare_models
 from agent.store.data_folder import DataFolder
 from agent.training.promotion import Activation, Promotions
 from models.registry import ORDER, Kind, ModelMeta, Registry, read_meta

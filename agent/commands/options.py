@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from agent.merchants import settings_of
-from agent.settings import Settings
+from agent.service.merchants import settings_of
+from agent.service.settings import Settings
 
 DataDir = Annotated[
     Path | None,

@@ -10,16 +10,16 @@ from typing import Annotated, Any, Final
 import typer
 
 from agent.api.quote_answers import quote_answer
-from agent.assembly import open_service, open_store
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
 from agent.domain.decision import Decision, Interval, Scores
 from agent.domain.money import show, to_minor
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.importing import RawRow, read_rows
-from agent.interpreter import settle_for_batches
 from agent.pricing.score_at_prices import PricedRow
+from agent.service.assembly import open_service, open_store
+from agent.service.gc_tuning import settle_for_batches
+from agent.service.ingest import RawRow, read_rows
 from agent.service.service import Service
 from agent.store.rows import chunks
 

@@ -13,17 +13,17 @@ from typing import Annotated
 import typer
 
 from agent.api.rule_versions import preview_answer, rules_answer, version_answer, versions_answer, window_answer
-from agent.assembly import open_service, open_store, settings_rules
 from agent.commands.options import DataDir, Json, home_settings, settings_for
 from agent.commands.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
-from agent.keys import KeyRing, Scope
 from agent.rules import RuleBook, RulesDocument
 from agent.rules.book import Change
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.packs import load_pack
+from agent.service.assembly import open_service, open_store, settings_rules
+from agent.service.auth.api_keys import KeyRing, Scope
+from agent.service.auth.quote_tokens import TokenSigner
 from agent.store.data_folder import DataFolder
-from agent.tokens import TokenSigner
 
 BY = "command line"
 Note = Annotated[str, typer.Option(help="Why; kept with the change.")]

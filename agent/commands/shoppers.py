@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from agent.api.shoppers import shopper_answer
-from agent.assembly import open_service, open_store
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json
 from agent.domain.clock import SystemClock
+from agent.service.assembly import open_service, open_store
 
 app = typer.Typer(no_args_is_help=True, help="Export, erase and purge what is kept of shoppers.")
 

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from agent.assembly import open_store
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
+from agent.service.assembly import open_store
+from agent.service.webhooks import check_url
 from agent.store.webhook_messages import WebhookEvent
-from agent.webhooks import check_url
 
 app = typer.Typer(no_args_is_help=True, help="Register, list and remove webhooks.")
 

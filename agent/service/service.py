@@ -23,18 +23,18 @@ from agent.explain.explainer import Telling, whole
 from agent.explain.leave_one_out import principal_reasons
 from agent.explain.log_facts import LogFacts
 from agent.explain.quote_facts import QuoteFacts
-from agent.outcome_reports import OutcomeReport, outcome_of, purchase_of
-from agent.parts import Parts
 from agent.pricing.counterfactuals import Reruns
 from agent.pricing.score_at_prices import PricedRow
-from agent.privacy import KnownShopper, erase, known_of, purge
 from agent.rules import MerchantRules, RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview
+from agent.service.auth.quote_tokens import TokenStatus, Verification
+from agent.service.outcome_reports import OutcomeReport, outcome_of, purchase_of
+from agent.service.parts import Parts
+from agent.service.privacy import KnownShopper, erase, known_of, purge
 from agent.store import StoreError
 from agent.store.codec import Offer
 from agent.store.erasure import Erased
-from agent.tokens import TokenStatus, Verification
 from models.registry import Kind, Registry
 from models.weeks import week_of, week_start
 

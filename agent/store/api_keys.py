@@ -13,7 +13,7 @@ from agent.store.tables import API_KEYS
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRecord:
-    """One API key. `scopes` are words with blanks between them, whose meaning `agent.keys` knows."""
+    """One API key. `scopes` are words with blanks between them, whose meaning `agent.service.auth.api_keys` knows."""
 
     key_id: str
     name: str

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from agent.explain.narration import lessons
 from agent.explain.questions import Kind as Asked
-from agent.prepare import Progress
+from agent.service.ingest.preparation import Progress
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.loading import load_encoder
 from agent.training.synthetic_facts import random_table, thinned

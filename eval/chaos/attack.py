@@ -31,7 +31,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from agent.commands.output import ProgressFn, progress_bar
-from agent.settings import Settings
+from agent.service.settings import Settings
 from eval.chaos.report import print_report
 from eval.chaos.world import prepared_world
 from eval.serving import ForkedServer, free_port, stop_on_sigterm, wait_ready

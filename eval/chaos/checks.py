@@ -13,10 +13,10 @@ import numpy as np
 
 from agent.domain.clock import StoreClock
 from agent.domain.records import EventType
+from agent.service.auth.quote_tokens import TokenSigner
 from agent.state.online_learner import Learner
 from agent.store import Store
 from agent.store.data_folder import DataFolder
-from agent.tokens import TokenSigner
 from eval.chaos.load import SHOPPERS, AckedQuote, Journal, outcome_type
 from models.registry import Kind, Registry
 

@@ -26,11 +26,11 @@ from typing import Final
 
 import httpx
 
-from agent.assembly import open_store
 from agent.commands.output import ProgressFn, progress_bar
-from agent.settings import Settings
+from agent.service.assembly import open_store
+from agent.service.auth.quote_tokens import TokenSigner
+from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
-from agent.tokens import TokenSigner
 from eval.chaos.checks import Findings, check_learner, check_log, check_store, check_tokens
 from eval.chaos.load import AckedQuote, Journal, Load
 from eval.chaos.report import print_report

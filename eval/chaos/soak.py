@@ -32,10 +32,10 @@ import httpx
 import numpy as np
 import psutil
 
-from agent.assembly import open_store
 from agent.commands.output import ProgressFn, progress_bar
-from agent.interpreter import settle_for_requests
-from agent.settings import Settings
+from agent.service.assembly import open_store
+from agent.service.gc_tuning import settle_for_requests
+from agent.service.settings import Settings
 from eval.chaos.report import print_report
 from eval.chaos.soak_report import Answer, Look, Run, judge, minute_of
 from eval.chaos.world import prepared_world

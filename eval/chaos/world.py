@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from agent.assembly import open_store
 from agent.commands.output import ProgressFn
-from agent.demo import DemoSize
 from agent.domain.clock import SystemClock
-from agent.prepare import prepare_demo, prepare_indexes, prepare_models
-from agent.settings import Settings
+from agent.service.assembly import open_store
+from agent.service.ingest.demo_store import DemoSize
+from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prepare_models
+from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from models.registry import Kind
 

@@ -17,10 +17,10 @@ from agent.domain.decision import Decision, Scores
 from agent.domain.records import EventType, ProductRecord, ShopperRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest, Shopper
-from agent.parts import Parts
 from agent.pricing.score_at_prices import PricedRow
 from agent.rules.packs import Pack
 from agent.rules.screening import screen_profile
+from agent.service.parts import Parts
 from eval.fairness.groups import Floats, Quotes, surplus_under
 from eval.fairness.pairs import Pair, pairs_of, priced
 

@@ -6,10 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from agent.assembly import build_parts, open_store
 from agent.domain.clock import SystemClock
 from agent.rules.packs import load_pack
-from agent.settings import Settings
+from agent.service.assembly import build_parts, open_store
+from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from eval.fairness.demo import DEMO, DemoShop, group_labels, open_demo
 from eval.fairness.groups import by_group

@@ -9,7 +9,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
 
-from agent.settings import Settings
+from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from eval.gate.compare import TOLERANCE, Comparison, compare
 from eval.gate.report import print_comparison, write_comparison, write_summary

@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from agent.commands.output import print_json
-from agent.prepare import prepare_models
-from agent.settings import Settings
+from agent.service.ingest.preparation import prepare_models
+from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from eval.gate import Gate, finish
 from eval.gate.report import print_summary, summary_rows

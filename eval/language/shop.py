@@ -19,13 +19,13 @@ from pydantic import BaseModel, ConfigDict
 
 from agent.api.convert import to_event, to_product
 from agent.api.schemas import Event, Product
-from agent.assembly import open_service, open_store
 from agent.domain.clock import FixedClock, StoreClock
 from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest
 from agent.explain.answers import Ask
 from agent.explain.questions import Audience, Language
-from agent.settings import Settings
+from agent.service.assembly import open_service, open_store
+from agent.service.settings import Settings
 
 NOW: Final = datetime(2017, 12, 31, tzinfo=UTC)
 MIN_MARGIN: Final = 0.05

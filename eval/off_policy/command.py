@@ -7,9 +7,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.assembly import open_store
 from agent.commands.output import print_json
-from agent.settings import Settings
+from agent.service.assembly import open_store
+from agent.service.settings import Settings
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from agent.training.promotion import PRICING, Promotions, Proof

@@ -14,12 +14,12 @@ from typing import Final
 
 import numpy as np
 
-from agent.assembly import build_parts
 from agent.domain.clock import SystemClock
 from agent.pricing.observation import Observation
 from agent.pricing.pipeline import Pipeline
 from agent.pricing.score import Scorer
-from agent.settings import Settings
+from agent.service.assembly import build_parts
+from agent.service.settings import Settings
 from agent.state.loading import load_active_evaluator
 from agent.state.online_learner import Learner
 from agent.store import Store

@@ -7,12 +7,12 @@ from itertools import count
 from pathlib import Path
 
 import agent.state.online_learner
-from agent.assembly import open_service, open_store
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeType
 from agent.domain.request import QuoteRequest
-from agent.outcome_reports import OutcomeReport
-from agent.settings import Settings
+from agent.service.assembly import open_service, open_store
+from agent.service.outcome_reports import OutcomeReport
+from agent.service.settings import Settings
 
 if __name__ == "__main__":
     agent.state.online_learner.SAVE_EVERY = 3  # type: ignore[misc]

@@ -19,17 +19,17 @@ from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, Shop
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.explain.answers import Ask, Explanation, Said
-from agent.keys import KeyRing
-from agent.outcome_reports import OutcomeReport
-from agent.privacy import KnownShopper
 from agent.rules import RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview
+from agent.service.auth.api_keys import KeyRing
+from agent.service.auth.quote_tokens import TokenStatus, Verification
+from agent.service.outcome_reports import OutcomeReport
+from agent.service.privacy import KnownShopper
 from agent.service.service import Learned, Readiness, Service
-from agent.settings import Settings
+from agent.service.settings import Settings
 from agent.store import Store
 from agent.store.erasure import Erased
-from agent.tokens import TokenStatus, Verification
 from tests.agent.store.builders import decision
 
 ADMIN = "bootstrap-key-for-tests"

@@ -19,11 +19,11 @@ from litestar.testing import TestClient
 
 from agent.api.app import create_app
 from agent.asgi import open_everything
-from agent.backup import restore, save_backup
 from agent.domain.clock import SystemClock
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
+from agent.service.backup import restore, save_backup
 from agent.service.service import Service
 from agent.store import Store
 from agent.store.data_folder import DataFolder
@@ -143,7 +143,7 @@ def test_a_model_that_fails_drops_a_rung_says_so_and_comes_back(own: World, monk
         strategist.__class__ = _Failing
         return strategist
 
-    monkeypatch.setattr("agent.assembly.load_strategist", failing)
+    monkeypatch.setattr("agent.service.assembly.load_strategist", failing)
     with serving(own) as client:
         assert rung(client, own, context={"inventory": 3}) == "model"
         monkeypatch.setattr(_Failing, "broken", True)

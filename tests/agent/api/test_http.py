@@ -13,10 +13,10 @@ from agent.api.app import create_app
 from agent.api.context import CONTEXT
 from agent.api.housekeeping import KEPT_FOR
 from agent.asgi import open_everything
-from agent.assembly import open_store
 from agent.domain.clock import SystemClock
 from agent.domain.request import QuoteRequest
-from agent.keys import KeyRing, Scope
+from agent.service.assembly import open_store
+from agent.service.auth.api_keys import KeyRing, Scope
 from tests.prepared import World
 
 ADMIN = "bootstrap-key-for-tests"

@@ -9,7 +9,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from agent.domain.clock import SystemClock
-from agent.keys import KeyRing, Scope
+from agent.service.auth.api_keys import KeyRing, Scope
 from agent.store import Store, StoreUnavailable
 from tests.agent.api.scripted import ADMIN, ScriptedService, scripted_app
 

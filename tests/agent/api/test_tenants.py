@@ -13,10 +13,10 @@ from agent.api.context import AppContext, Opened
 from agent.api.metrics import Metrics
 from agent.api.tenants import Tenants, give_back
 from agent.domain.clock import SystemClock
-from agent.keys import KeyRing
 from agent.lane import Lane
-from agent.rate_limits import RateLimiter
-from agent.settings import Settings
+from agent.service.auth.api_keys import KeyRing
+from agent.service.auth.rate_limits import RateLimiter
+from agent.service.settings import Settings
 from agent.store import Store
 from tests.agent.api.scripted import ScriptedService, as_service
 

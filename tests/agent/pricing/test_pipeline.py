@@ -12,10 +12,10 @@ from agent.domain.decision import Decision, Rung, Source
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
-from agent.outcome_reports import OutcomeReport
 from agent.pricing.score_at_prices import PricedRow
+from agent.service.auth.quote_tokens import TokenStatus
+from agent.service.outcome_reports import OutcomeReport
 from agent.service.service import Service
-from agent.tokens import TokenStatus
 from tests.agent.asking import ask
 from tests.prepared import World
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from agent.assembly import build_parts, open_store
 from agent.domain.clock import FixedClock
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.domain.request import QuoteRequest, RecommendationRequest
-from agent.outcome_reports import OutcomeReport
 from agent.rules import RulesDocument
 from agent.rules.book import Change
+from agent.service.assembly import build_parts, open_store
+from agent.service.auth.quote_tokens import TokenStatus
+from agent.service.outcome_reports import OutcomeReport
 from agent.service.service import Service
-from agent.tokens import TokenStatus
 from tests.prepared import World
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -83,7 +83,7 @@ class Later(Clock):
 
 @pytest.fixture
 def later(own: World) -> Iterator[tuple[Service, Later]]:
-    from agent.assembly import open_service, open_store
+    from agent.service.assembly import open_service, open_store
 
     chosen, clock = own.settings(language_model=False), Later()
     service = open_service(chosen, open_store(chosen), clock)

@@ -14,8 +14,8 @@ import pytest
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.domain.request import QuoteRequest
-from agent.outcome_reports import OutcomeReport
 from agent.pricing.observation import Observation
+from agent.service.outcome_reports import OutcomeReport
 from agent.service.service import Service
 from agent.state.online_learner import Learner, labels
 from tests.prepared import World

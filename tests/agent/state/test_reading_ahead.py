@@ -9,8 +9,8 @@ import pytest
 from agent.domain.decision import Decision
 from agent.domain.records import EventRecord, EventType, OutcomeType, ShopperRecord
 from agent.domain.request import QuoteRequest
-from agent.outcome_reports import OutcomeReport
 from agent.pricing.situation_reader import AHEAD
+from agent.service.outcome_reports import OutcomeReport
 from agent.service.service import Service
 from models.encoder import Vectors
 from tests.prepared import World

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, RowMapping
 
 from agent.domain.clock import StoreClock
+from agent.service.auth.quote_tokens import TokenSigner
 from agent.store import Store
 from agent.store.audit_check import AuditReport
 from agent.store.chain import Head
 from agent.store.engine import open_database
 from agent.store.tables import DECISIONS
-from agent.tokens import TokenSigner
 from tests.agent.store.builders import AT, decision, outcome
 
 SIGNER = TokenSigner(Ed25519PrivateKey.generate())

@@ -12,12 +12,12 @@ from sqlalchemy import inspect, update
 from sqlalchemy import table as sql_table
 from sqlalchemy.sql import column
 
+from agent.service.auth.quote_tokens import TokenSigner
 from agent.store import IdempotencyState, Store, StoreError, migrate
 from agent.store.engine import open_database
 from agent.store.migrate import _MIGRATIONS, downgrade, upgrade
 from agent.store.tables import METADATA
 from agent.store.webhook_messages import WebhookEvent
-from agent.tokens import TokenSigner
 from tests.agent.store.builders import AT, decision, outcome, product
 
 

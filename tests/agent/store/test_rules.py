@@ -16,10 +16,10 @@ from agent.rules import RuleBook, RuleError, RulesDocument
 from agent.rules import book as book_module
 from agent.rules.book import Change, NeedsApproval, UnknownVersion
 from agent.rules.history import fold
+from agent.service.auth.quote_tokens import TokenSigner
 from agent.store import Store
 from agent.store.engine import open_database
 from agent.store.migrate import downgrade, upgrade
-from agent.tokens import TokenSigner
 from tests.agent.store.builders import decision
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

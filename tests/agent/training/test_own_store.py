@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from agent.assembly import build_parts, open_store
 from agent.cli import app as commands
 from agent.domain.clock import SystemClock
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType, ProductRecord
 from agent.domain.request import QuoteRequest
+from agent.service.assembly import build_parts, open_store
 from agent.service.service import Service
-from agent.settings import Settings
+from agent.service.settings import Settings
 from agent.training.own_outcomes import read_outcomes
 from agent.training.own_rows import Walker
 from agent.training.own_store import OwnStore, train_on_store

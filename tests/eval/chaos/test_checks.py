@@ -7,9 +7,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.domain.records import EventRecord, EventType, OutcomeType
+from agent.service.auth.quote_tokens import TokenSigner
 from agent.store import Store
 from agent.store.engine import open_database
-from agent.tokens import TokenSigner
 from eval.chaos.checks import Findings, check_log, check_store, check_tokens
 from eval.chaos.load import SHOPPERS, AckedQuote, Asked, Journal
 from tests.agent.store.builders import decision, event, outcome

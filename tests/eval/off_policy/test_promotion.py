@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from agent.assembly import open_store
 from agent.cli import app as commands
 from agent.domain.records import OutcomeRecord, OutcomeType
-from agent.settings import Settings
+from agent.service.assembly import open_store
+from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from agent.training.promotion import MAX_AGE, NotProven, Promotions, Proof
 from eval.off_policy.estimators import Estimator, Judge

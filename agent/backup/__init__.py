@@ -1,7 +1,0 @@
-"""Backups: one file that holds one state of the store, the keys and what was trained here, and the way back."""
-
-from agent.backup.archive import BackupError, Manifest, read_manifest
-from agent.backup.restoring import Restored, restore
-from agent.backup.saving import save_backup
-
-__all__ = ["BackupError", "Manifest", "Restored", "read_manifest", "restore", "save_backup"]

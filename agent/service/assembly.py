@@ -1,0 +1,309 @@
+"""Puts a service together from settings: store, models, indexes, pipeline."""
+
+from datetime import timedelta
+from functools import cache
+from threading import Lock
+
+import numpy as np
+
+from agent.domain.clock import Clock, StoreClock, SystemClock
+from agent.domain.decision import Versions
+from agent.explain.endpoint import Endpoint, EndpointWriter
+from agent.explain.explainer import Explainer
+from agent.explain.understanding import Classifier
+from agent.explain.writers import NarratorWriter, Writer
+from agent.pricing.grid_search import Search
+from agent.pricing.guard import Guard
+from agent.pricing.model_proposer import ModelProposer
+from agent.pricing.observe import Defaults, Observer
+from agent.pricing.past_quotes import PastQuotes
+from agent.pricing.pipeline import Pipeline
+from agent.pricing.propose import Proposer
+from agent.pricing.recommend import Ranker
+from agent.pricing.record import Books, Recorder
+from agent.pricing.retrieve import Retriever
+from agent.pricing.score import Scorer
+from agent.pricing.score_at_prices import RowScorer
+from agent.pricing.select import Selector
+from agent.pricing.shopper_reader import Archive
+from agent.pricing.situation_reader import Readers, Schooling, SituationReader
+from agent.rules import RuleBook, RuleLimits, RulesDocument, RuleWeights
+from agent.rules.kill_switch import KillSwitch
+from agent.rules.packs import Pack, load_pack
+from agent.service.auth.quote_tokens import TokenSigner
+from agent.service.parts import Parts
+from agent.service.service import Service
+from agent.service.settings import Settings
+from agent.state.arrival_rates import Arrivals
+from agent.state.cached_encoder import CachedEncoder
+from agent.state.catalogue import Catalogue
+from agent.state.loading import (
+    load_active_evaluator,
+    load_active_strategist,
+    load_encoder,
+    open_outcome_memory,
+    open_product_index,
+)
+from agent.state.online_learner import Learner
+from agent.state.outcome_index import OutcomeBook
+from agent.state.shared_models import SharedModels
+from agent.state.shopper_histories import ShopperBook
+from agent.store import Store
+from agent.store.data_folder import DataFolder
+from models.encoder import Encoder
+from models.errors import RegistryError
+from models.evaluator import Evaluator
+from models.interest import load_interest
+from models.journey import DEMO
+from models.narrator import Narrator, load_narrator
+from models.ranking import load_ranking
+from models.registry import Kind, Registry, read_meta
+from models.strategist import Strategist
+from models.taste import load_taste
+from models.understanding import load_question_head
+from models.versions import check_fit
+from prompts import Prompt, load_prompt
+
+
+def open_store(settings: Settings, clock: Clock | None = None) -> Store:
+    """The store that the settings name."""
+    folder = DataFolder(settings.data_dir)
+    folder.root.mkdir(parents=True, exist_ok=True)
+    return Store.open(settings.database_url or folder.database_url, clock)
+
+
+def open_service(
+    settings: Settings, store: Store, clock: Clock | None = None, shared: SharedModels | None = None
+) -> Service:
+    """Load models and indexes and join them; the service owns the store from here on.
+
+    Raises:
+        RegistryError: Models are not prepared, or a file is damaged; the message names the remedy.
+    """
+    clock = clock or SystemClock()
+    parts = build_parts(settings, store, clock, None, shared)
+    return Service(parts, lambda running: build_parts(settings, store, clock, running, shared))
+
+
+def build_parts(
+    settings: Settings, store: Store, clock: Clock, running: Parts | None, shared: SharedModels | None = None
+) -> Parts:
+    """Everything a service is made of, with the versions that are active now.
+
+    What `running` parts hold and the change of versions does not touch is shared with them; large models are shared
+    with other merchants through `shared`.
+    """
+    folder = DataFolder(settings.data_dir)
+    registry = Registry(folder.models)
+    in_use = registry.in_use()
+    check_fit(registry)
+    store_clock = StoreClock.from_meta(store.meta)
+    evaluator = load_active_evaluator(registry)
+    encoder = CachedEncoder(_encoder(registry, settings.threads, shared))
+    if running is not None and running.in_use.get(Kind.ENCODER) == encoder.version:
+        catalogue = running.catalogue
+    else:
+        catalogue = _catalogue(store, encoder, folder, running)
+    shoppers = running.shoppers if running is not None else ShopperBook(store, catalogue.labels)
+    memory = open_outcome_memory(folder, evaluator.version)
+    outcomes = OutcomeBook(memory, evaluator, catalogue, shoppers, store_clock)
+    outcomes.catch_up(store)
+    learner = _learner(registry, folder, (store_clock, evaluator), running)
+    learner.catch_up(store)
+    kill_switch = running.kill_switch if running is not None else KillSwitch(store)
+    pack = load_pack(settings.pack)
+    guard = Guard()
+    rules = running.rules if running is not None else RuleBook(store, settings_rules(settings, pack))
+    heads = registry.folder(Kind.ENCODER, encoder.version)
+    taste = load_taste(heads / "taste.safetensors")
+    personalises = pack.personalises if settings.personalises is None else settings.personalises
+    archive = Archive(store, shoppers, store_clock, pack, taste, catalogue.title, personalises)
+    defaults = Defaults(
+        deadline_ms=settings.default_deadline_ms,
+        guard=guard,
+        rules=rules.current,
+        kill_switch=kill_switch,
+        past=PastQuotes(store, settings.stable_prices),
+    )
+    readers = Readers(encoder, load_interest(heads / "interest.safetensors"))
+    arrivals = running.arrivals if running is not None else Arrivals()
+    schooling = Schooling(learner.at_home, learner.start.sd if learner.start is not None else None)
+    observer = Observer(SituationReader(catalogue, archive, arrivals, readers, schooling), defaults)
+    retriever = Retriever(catalogue, outcomes)
+    scorer = Scorer(evaluator, learner, guard.prices)
+    signer = TokenSigner.load_or_create(folder.signing_key)
+    store.seal_with(signer.seal)
+    prompt = load_prompt("strategist", settings.prompt_version)
+    model = _language_model(settings, registry, prompt, shared, starting=running is None)
+    pipeline = _pipeline(
+        settings,
+        (observer, retriever, scorer, guard),
+        evaluator,
+        model,
+        (store, signer, catalogue, arrivals),
+    )
+    return Parts(
+        folder=folder,
+        in_use=in_use,
+        store=store,
+        signer=signer,
+        clock=clock,
+        store_clock=store_clock,
+        catalogue=catalogue,
+        shoppers=shoppers,
+        outcomes=outcomes,
+        learner=learner,
+        arrivals=arrivals,
+        rules=rules,
+        kill_switch=kill_switch,
+        pipeline=pipeline,
+        ranker=Ranker(observer.reader, load_ranking(heads / "ranking.safetensors"), catalogue),
+        row_scorer=RowScorer(pipeline, evaluator),
+        explainer=_explainer(registry, encoder, catalogue, _writer(registry, settings)),
+    )
+
+
+def _catalogue(store: Store, encoder: CachedEncoder, folder: DataFolder, running: Parts | None) -> Catalogue:
+    """Products and weekly facts, read from the store or shared with running parts; the index is the encoder's own."""
+    beside = running.catalogue if running is not None else None
+    catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version), beside)
+    catalogue.index_missing()
+    return catalogue
+
+
+def _learner(
+    registry: Registry, folder: DataFolder, given: tuple[StoreClock, Evaluator], running: Parts | None
+) -> Learner:
+    """What outcomes taught the active evaluator; shared with running parts while that stays."""
+    clock, evaluator = given
+    version = registry.active(Kind.EVALUATOR)
+    if running is not None and running.in_use.get(Kind.EVALUATOR) == version:
+        return running.learner
+    trained_on_demo = read_meta(registry.folder(Kind.EVALUATOR, version)).trained_on.startswith(DEMO)
+    at_home = trained_on_demo == (clock.history_end is not None)
+    return Learner(folder.learning, version, at_home=at_home, start=evaluator.weights.effects)
+
+
+def _explainer(registry: Registry, encoder: CachedEncoder, catalogue: Catalogue, writer: Writer | None) -> Explainer:
+    head = registry.folder(Kind.UNDERSTANDING, registry.active(Kind.UNDERSTANDING))
+    read_meta(head)
+    classifier = Classifier(encoder, load_question_head(head / "understanding.safetensors"))
+    return Explainer(classifier, catalogue.categories, writer)
+
+
+def _writer(registry: Registry, settings: Settings) -> Writer | None:
+    """The endpoint where one is set, else the narrator where it is wanted, loaded when the first answer needs it."""
+    if settings.writer_url is not None:
+        endpoint = Endpoint(
+            str(settings.writer_url).rstrip("/"), settings.writer_model, settings.writer_key, settings.writer_timeout_s
+        )
+        return EndpointWriter(endpoint, load_prompt("explanation_endpoint", 1))
+    if not settings.narrator:
+        return None
+    version = registry.active(Kind.NARRATOR)
+    folder = registry.folder(Kind.NARRATOR, version)
+
+    @cache
+    def narrator() -> Narrator:
+        read_meta(folder)
+        return load_narrator(folder, version)
+
+    return NarratorWriter(narrator, load_prompt("explanation", 1), Lock())
+
+
+def _language_model(
+    settings: Settings, registry: Registry, prompt: Prompt, shared: SharedModels | None, *, starting: bool
+) -> ModelProposer:
+    """The proposing language model, or one that proposes nothing: by setting, or when a start finds it damaged.
+
+    Raises:
+        RegistryError: It was trained on another prompt, or what is to replace a running one is damaged.
+    """
+    if not settings.language_model:
+        return ModelProposer(None, prompt)
+    try:
+        read_meta(registry.folder(Kind.STRATEGIST, registry.active(Kind.STRATEGIST)))
+    except RegistryError as error:
+        if not starting:
+            raise
+        without = ModelProposer(None, prompt)
+        without.trouble = str(error)
+        return without
+    return ModelProposer(_strategist(registry, prompt, shared), prompt)
+
+
+def _encoder(registry: Registry, threads: int, shared: SharedModels | None) -> Encoder:
+    if shared is None:
+        return load_encoder(registry, threads)
+    folder = registry.folder(Kind.ENCODER, registry.active(Kind.ENCODER))
+    return shared.get(folder, lambda: load_encoder(registry, threads))
+
+
+def _strategist(registry: Registry, prompt: Prompt, shared: SharedModels | None) -> Strategist:
+    if shared is None:
+        return load_active_strategist(registry, prompt)
+    folder = registry.folder(Kind.STRATEGIST, registry.active(Kind.STRATEGIST))
+    return shared.get(folder, lambda: load_active_strategist(registry, prompt))
+
+
+def settings_rules(settings: Settings, pack: Pack) -> RulesDocument:
+    """What holds where the merchant's rules say nothing: the settings, else the pack."""
+
+    def chosen(own: float | None, default: float) -> float:
+        return default if own is None else own
+
+    return RulesDocument(
+        limits=RuleLimits(
+            min_margin=chosen(settings.min_margin_frac, pack.limits.min_margin_frac),
+            max_discount=chosen(settings.max_discount_frac, pack.limits.max_discount_frac),
+            max_change=chosen(settings.max_change_frac, pack.limits.max_change_frac),
+            never_above_reference=settings.never_above_reference,
+            rounding=pack.limits.rounding,
+        ),
+        weights=RuleWeights(
+            profit=settings.weight_profit,
+            purchase=settings.weight_purchase,
+            satisfaction=settings.weight_satisfaction,
+        ),
+        exploration=settings.exploration,
+        max_try=settings.max_try_frac,
+        control=settings.control_frac,
+        max_spread=settings.max_spread_frac,
+    )
+
+
+def _pipeline(
+    settings: Settings,
+    steps: tuple[Observer, Retriever, Scorer, Guard],
+    evaluator: Evaluator,
+    model: ModelProposer,
+    ends: tuple[Store, TokenSigner, Catalogue, Arrivals],
+) -> Pipeline:
+    observer, retriever, scorer, guard = steps
+    store, signer, catalogue, arrivals = ends
+    in_use = Registry(DataFolder(settings.data_dir).models).active(Kind.STRATEGIST)
+
+    def versions() -> Versions:
+        return Versions(
+            encoder=f"encoder/{catalogue.index.made_with}",
+            strategist=f"strategist/{in_use}",
+            evaluator=f"evaluator/{evaluator.version}",
+            prompt=model.prompt.label,
+            index=catalogue.index.version,
+        )
+
+    return Pipeline(
+        observer=observer,
+        retriever=retriever,
+        proposer=Proposer(evaluator, model, Search(guard), arrivals),
+        scorer=scorer,
+        selector=Selector(np.random.default_rng),
+        guard=guard,
+        recorder=Recorder(
+            Books(store.record_decisions, store.applied_prices),
+            signer.sign,
+            versions,
+            timedelta(seconds=settings.quote_ttl_s),
+            holds=settings.stable_prices,
+        ),
+    )

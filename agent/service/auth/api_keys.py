@@ -1,0 +1,235 @@
+"""API keys: `ps_<id>_<secret>`, of which only a digest is kept.
+
+The secret is 32 bytes from the system's random source. A slow password hash defends secrets that people choose and
+that a dictionary finds; 256 random bits cannot be searched however fast the hash, so that SHA-256 is enough and a
+request does not pay 100 ms for it.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from threading import Lock
+from typing import Final
+
+from agent.domain.clock import Clock
+from agent.service.settings import DEFAULT_MERCHANT
+from agent.store import ApiKeyRecord, Store
+
+BOOTSTRAP_KEY_ID: Final = "bootstrap"
+BOOTSTRAP_MIN_CHARS: Final = 16
+CACHE_TTL_S: Final = 5.0
+
+_PREFIX: Final = "ps"
+_SECRET_BYTES: Final = 32
+_CACHE_LIMIT: Final = 4_096
+_TOUCH_EVERY: Final = timedelta(minutes=1)
+
+
+class ApiKeyError(ValueError):
+    """A key cannot be made as asked."""
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    QUOTES = "quotes"
+    """Ask for prices and recommendations, verify tokens."""
+    OUTCOMES = "outcomes"
+    """Report outcomes and events."""
+    MERCHANT = "merchant"
+    """Products, imports, reading decisions."""
+    ADMIN = "admin"
+    """Everything, keys included."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as its owner may see it: without the secret. `per_minute` None leaves the limit to the settings."""
+
+    key_id: str
+    name: str
+    scopes: frozenset[Scope]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    merchant: str = DEFAULT_MERCHANT
+    per_minute: int | None = None
+
+    def allows(self, scope: Scope) -> bool:
+        """Whether the key has the scope; admin implies all."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether the key is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedKey:
+    """A new key. `text` is shown once and kept nowhere."""
+
+    key: ApiKey
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    key: ApiKey
+    at: datetime
+
+
+class KeyRing:
+    """Creates, verifies, lists and revokes keys. Safe for several threads.
+
+    A verified key is trusted for `cache_ttl_s` without asking the store, so that a quote costs no further query and
+    a revocation takes effect everywhere within that time (at once in the process that revoked).
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, bootstrap_key: str | None = None, cache_ttl_s: float = CACHE_TTL_S
+    ) -> None:
+        """`bootstrap_key` is an admin key from the settings; its digest stays in memory and nothing is stored.
+
+        Raises:
+            ApiKeyError: The bootstrap key is too short.
+        """
+        self._store = store
+        self._clock = clock
+        self._ttl = timedelta(seconds=cache_ttl_s)
+        self._cache: dict[bytes, _Cached] = {}
+        self._lock = Lock()
+        self._bootstrap_digest: bytes | None = None
+        if bootstrap_key is not None:
+            self._bootstrap_digest = _digest(_strong_enough(bootstrap_key))
+        self._bootstrap = ApiKey(BOOTSTRAP_KEY_ID, "from the settings", frozenset({Scope.ADMIN}), clock.now())
+
+    def create(
+        self,
+        name: str,
+        scopes: Collection[Scope],
+        expires_at: datetime | None = None,
+        *,
+        merchant: str = DEFAULT_MERCHANT,
+        per_minute: int | None = None,
+    ) -> CreatedKey:
+        """Make and store a key.
+
+        Raises:
+            ApiKeyError: No scope, or an expiry that has passed.
+        """
+        now = self._clock.now()
+        if not scopes:
+            raise ApiKeyError(f"a key needs a scope; allowed: {', '.join(Scope)}")
+        if expires_at is not None and expires_at <= now:
+            raise ApiKeyError(f"expiry {expires_at.isoformat()} has passed; allowed: a time after {now.isoformat()}")
+        key_id = secrets.token_hex(8)
+        text = f"{_PREFIX}_{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
+        record = ApiKeyRecord(
+            key_id=key_id,
+            name=name,
+            secret_sha256=_digest(text).hex(),
+            scopes=" ".join(sorted(set(scopes))),
+            created_at=now,
+            expires_at=expires_at,
+            merchant=merchant,
+            per_minute=per_minute,
+        )
+        self._store.insert_key(record)
+        return CreatedKey(_api_key(record), text)
+
+    def rotate(self, key_id: str, old_until: datetime) -> CreatedKey:
+        """Make a key of the same name, scopes and expiry; the old one lives on until `old_until` at the latest.
+
+        Raises:
+            ApiKeyError: There is no such key, or it is not live.
+        """
+        now = self._clock.now()
+        record = self._store.key(key_id)
+        if record is None or not (old := _api_key(record)).is_live(now):
+            raise ApiKeyError(f"no live key has the id {key_id[:40]!r}; remedy: pricesmith keys list")
+        made = self.create(old.name, old.scopes, old.expires_at, merchant=old.merchant, per_minute=old.per_minute)
+        self._store.expire_key(key_id, old_until if old.expires_at is None else min(old_until, old.expires_at))
+        with self._lock:
+            self._cache.clear()
+        return made
+
+    def verify(self, text: str) -> ApiKey | None:
+        """The live key that `text` is, or None: unknown, wrong, revoked and expired look the same from outside."""
+        digest = _digest(text)
+        if self._bootstrap_digest is not None and hmac.compare_digest(digest, self._bootstrap_digest):
+            return self._bootstrap
+        now = self._clock.now()
+        # Looking a digest up leaks nothing through timing: nobody can aim at one without knowing the key.
+        cached = self._cache.get(digest)
+        if cached is None or not timedelta(0) <= now - cached.at < self._ttl:
+            key = self._load(text, digest)
+            if key is None:
+                return None
+            self._touch(key, now)
+            cached = self._remember(digest, _Cached(key, now))
+        return cached.key if cached.key.is_live(now) else None
+
+    def list_keys(self) -> list[ApiKey]:
+        """All stored keys, oldest first, revoked and expired ones too."""
+        return [_api_key(record) for record in self._store.list_keys()]
+
+    def revoke(self, key_id: str) -> bool:
+        """Revoke for ever; False when there is no such key or it was revoked before."""
+        revoked = self._store.revoke_key(key_id, self._clock.now())
+        with self._lock:
+            self._cache.clear()
+        return revoked
+
+    def _load(self, text: str, digest: bytes) -> ApiKey | None:
+        prefix, _, rest = text.partition("_")
+        key_id, _, secret = rest.partition("_")
+        if prefix != _PREFIX or not secret or not key_id.isalnum() or not key_id.isascii():
+            return None
+        record = self._store.key(key_id)
+        if record is None or not hmac.compare_digest(digest, bytes.fromhex(record.secret_sha256)):
+            return None
+        return _api_key(record)
+
+    def _touch(self, key: ApiKey, now: datetime) -> None:
+        """Note the use now and then only: a write for each request would cost more than the quote's own."""
+        if key.is_live(now) and (key.last_used_at is None or now - key.last_used_at >= _TOUCH_EVERY):
+            self._store.touch_key(key.key_id, now)
+
+    def _remember(self, digest: bytes, cached: _Cached) -> _Cached:
+        with self._lock:
+            if len(self._cache) >= _CACHE_LIMIT:
+                self._cache.clear()
+            self._cache[digest] = cached
+        return cached
+
+
+def _strong_enough(bootstrap_key: str) -> str:
+    if len(bootstrap_key) < BOOTSTRAP_MIN_CHARS:
+        raise ApiKeyError(
+            f"the bootstrap key has {len(bootstrap_key)} characters; allowed: {BOOTSTRAP_MIN_CHARS} or more; "
+            'remedy: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+        )
+    return bootstrap_key
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _api_key(record: ApiKeyRecord) -> ApiKey:
+    return ApiKey(
+        key_id=record.key_id,
+        name=record.name,
+        scopes=frozenset(Scope(word) for word in record.scopes.split()),
+        created_at=record.created_at,
+        expires_at=record.expires_at,
+        revoked_at=record.revoked_at,
+        last_used_at=record.last_used_at,
+        merchant=record.merchant,
+        per_minute=record.per_minute,
+    )

@@ -1,0 +1,52 @@
+"""`pricesmith prepare`: models in runtime form, demo store, indexes. Idempotent; goes on where it was stopped."""
+
+from collections.abc import Callable
+
+from agent.domain.clock import Clock, StoreClock
+from agent.service.ingest.demo_store import DemoSize, load_demo
+from agent.state.cached_encoder import CachedEncoder
+from agent.state.catalogue import Catalogue
+from agent.state.loading import load_active_evaluator, load_encoder, open_outcome_memory, open_product_index
+from agent.state.outcome_index import OutcomeBook
+from agent.state.shopper_histories import ShopperBook
+from agent.store import Store
+from agent.store.data_folder import DataFolder
+from models.journey import read_journey
+from models.registry import ORDER, Registry
+from models.versions import install_shipped
+
+Progress = Callable[[str, float], None]
+
+
+def prepare_models(folder: DataFolder, progress: Progress) -> Registry:
+    """Install the shipped versions; activates them where nothing is active.
+
+    Raises:
+        RegistryError, BaseWeightsError, ModelError: A file is missing or altered; the message says which.
+    """
+    registry = Registry(folder.models)
+    for number, kind in enumerate(ORDER):
+        progress(f"models: {kind}", number / len(ORDER))
+        install_shipped(registry, kind)
+    progress("models", 1.0)
+    return registry
+
+
+def prepare_demo(store: Store, clock: Clock, size: DemoSize, progress: Progress) -> None:
+    """Fill the store with the demo data, once."""
+    load_demo(store, read_journey, clock, size, progress)
+
+
+def prepare_indexes(folder: DataFolder, store: Store, registry: Registry, progress: Progress, threads: int = 2) -> None:
+    """Bring both indexes up to the store and save them; whatever a snapshot already holds is not made again."""
+    encoder = CachedEncoder(load_encoder(registry, threads))
+    evaluator = load_active_evaluator(registry)
+    catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version))
+    if catalogue.index_missing(lambda share: progress("indexes: products", share)):
+        catalogue.index.save(folder.product_index)
+    memory = open_outcome_memory(folder, evaluator.version)
+    shoppers = ShopperBook(store, catalogue.labels)
+    book = OutcomeBook(memory, evaluator, catalogue, shoppers, StoreClock.from_meta(store.meta))
+    if book.catch_up(store, lambda count: progress(f"indexes: {count} past outcomes", 0.5)):
+        memory.save(folder.outcome_memory)
+    progress("indexes", 1.0)

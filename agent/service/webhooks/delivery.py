@@ -1,0 +1,96 @@
+"""Delivery: due messages of the outbox, signed, posted to the checked address, retried with growing pauses."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+from standardwebhooks import Webhook
+
+from agent.domain.clock import Clock
+from agent.service.webhooks.guard import RefusedAddressError, Resolve, check_url, system_resolve
+from agent.store import Store
+from agent.store.webhook_messages import backoff_s
+from agent.store.webhooks import Due
+
+LEASE_S: Final = 60.0
+_BATCH: Final = 20
+_TIMEOUT_S: Final = 10.0
+_GONE: Final = 410
+
+
+class Courier:
+    """Delivers what is due; several processes may each have one.
+
+    A message is leased while it is under way: should the process die, another attempt is made when the lease is over.
+    Receivers may therefore see a message twice, with the same `webhook-id`.
+    """
+
+    def __init__(self, store: Store, clock: Clock, *, private: bool, resolve: Resolve = system_resolve) -> None:
+        """`private` allows plain http and addresses that are not public."""
+        self._store = store
+        self._clock = clock
+        self._private = private
+        self._resolve = resolve
+        self._http = httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False)
+
+    def deliver_due(self) -> int:
+        """Try every message that is due, at most a batch of them; returns how many were delivered.
+
+        Raises:
+            StoreUnavailable: The database did not answer.
+        """
+        delivered = 0
+        for due in self._store.webhooks_due(self._clock.now(), timedelta(seconds=LEASE_S), _BATCH):
+            trouble = self._post(due)
+            if trouble is None:
+                self._store.webhook_delivered(due.seq)
+                delivered += 1
+            else:
+                self._retry(due, trouble)
+        return delivered
+
+    def close(self) -> None:
+        """Close connections."""
+        self._http.close()
+
+    def _post(self, due: Due) -> str | None:
+        """What went wrong, None when the receiver took it."""
+        try:
+            target = check_url(due.url, private=self._private, resolve=self._resolve)
+        except RefusedAddressError as error:
+            return str(error)
+        parts = urlsplit(due.url)
+        literal = f"[{target.address}]" if ":" in target.address else target.address
+        path = parts.path or "/"
+        url = f"{parts.scheme}://{literal}:{target.port}{path}{'?' + parts.query if parts.query else ''}"
+        request = self._http.build_request(
+            "POST",
+            url,
+            content=due.body.encode(),
+            headers={**signed(due, self._clock.now()), "Host": parts.netloc, "Content-Type": "application/json"},
+            extensions={"sni_hostname": target.host},
+        )
+        try:
+            answer = self._http.send(request, stream=True)  # the answer's body is never read
+            answer.close()
+        except httpx.HTTPError as error:
+            return type(error).__name__
+        if answer.status_code == _GONE:
+            self._store.remove_webhook(due.webhook_id)
+        return None if answer.is_success or answer.status_code == _GONE else f"answered {answer.status_code}"
+
+    def _retry(self, due: Due, trouble: str) -> None:
+        wait_s = backoff_s(due.attempts + 1)
+        later = None if wait_s is None else self._clock.now() + timedelta(seconds=wait_s)
+        self._store.webhook_failed(due.seq, trouble[:200], later)
+
+
+def signed(due: Due, now: datetime) -> dict[str, str]:
+    """The three headers of Standard Webhooks."""
+    stamp = now.replace(microsecond=0)
+    return {
+        "webhook-id": due.message_id,
+        "webhook-timestamp": str(int(stamp.timestamp())),
+        "webhook-signature": Webhook(due.secret).sign(due.message_id, stamp, due.body),
+    }
