@@ -14,6 +14,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from agent.api.batching import Lane, LaneClosedError, LaneFullError
 from agent.api.context import CONTEXT, AppContext, Opened, context_of
 from agent.api.controllers import (
     FeedbackController,
@@ -36,7 +37,6 @@ from agent.api.rules import RulesController
 from agent.api.shoppers import ShopperController
 from agent.api.tenants import TENANTS, Tenants
 from agent.api.webhooks import WebhookController
-from agent.lane import Lane, LaneClosedError, LaneFullError
 from agent.service.auth.rate_limits import RateLimiter
 from agent.service.settings import Settings
 from agent.store import InvalidRecord, StoreError, StoreUnavailable

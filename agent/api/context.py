@@ -11,11 +11,11 @@ import anyio
 from anyio import CapacityLimiter
 from litestar import Request
 
+from agent.api.batching import Lane
 from agent.api.metrics import Metrics
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.lane import Lane
 from agent.service.auth.api_keys import ApiKey, KeyRing
 from agent.service.auth.rate_limits import RateLimiter
 from agent.service.service import Service

@@ -7,7 +7,14 @@ from litestar import Controller, Request, Response, get, post, put
 from litestar.params import PathParameter, QueryParameter
 from pydantic import TypeAdapter
 
-from agent.api.answers import (
+from agent.api.batch import BatchRequest, batch_rows
+from agent.api.body import rows_of, validate
+from agent.api.context import AppContext, context_of
+from agent.api.convert import to_event, to_product, to_report
+from agent.api.documented import documented, documented_text
+from agent.api.exchange import answer, authorise
+from agent.api.problems import Problem, details, of_refusal
+from agent.api.responses.others import (
     AcceptedAnswer,
     BatchAnswer,
     KeysAnswer,
@@ -23,14 +30,7 @@ from agent.api.answers import (
     VerifyAnswer,
     verify_answer,
 )
-from agent.api.batch import BatchRequest, batch_rows
-from agent.api.body import rows_of, validate
-from agent.api.context import AppContext, context_of
-from agent.api.convert import to_event, to_product, to_report
-from agent.api.documented import documented, documented_text
-from agent.api.exchange import answer, authorise
-from agent.api.problems import Problem, details, of_refusal
-from agent.api.quote_answers import (
+from agent.api.responses.quotes import (
     OutcomeAnswer,
     QuoteAnswer,
     RecordedQuote,

@@ -12,7 +12,7 @@ from agent.api.context import AppContext
 from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
 from agent.api.problems import Problem
-from agent.api.quote_answers import RecordedQuote, recorded_quote
+from agent.api.responses.quotes import RecordedQuote, recorded_quote
 from agent.domain.fields import Strict
 from agent.domain.records import Attribute, EventType, OutcomeType, ShopperRecord
 from agent.domain.request import Attributes, Personalisation

@@ -9,9 +9,9 @@ from typing import Any, Final
 from anyio import to_thread
 from litestar import Request
 
+from agent.api.batching import Lane
 from agent.api.context import AppContext, Opened
 from agent.api.metrics import Metrics
-from agent.lane import Lane
 from agent.service.settings import DEFAULT_MERCHANT
 
 TENANTS: Final = "tenants"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from agent.api.quote_answers import quote_answer
+from agent.api.responses.quotes import quote_answer
 from agent.commands.options import DataDir, Json, settings_for
 from agent.commands.output import print_facts, print_json, print_table, progress_bar
 from agent.domain.decision import Decision, Interval, Scores

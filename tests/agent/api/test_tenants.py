@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from anyio import CapacityLimiter
 
+from agent.api.batching import Lane
 from agent.api.context import AppContext, Opened
 from agent.api.metrics import Metrics
 from agent.api.tenants import Tenants, give_back
 from agent.domain.clock import SystemClock
-from agent.lane import Lane
 from agent.service.auth.api_keys import KeyRing
 from agent.service.auth.rate_limits import RateLimiter
 from agent.service.settings import Settings

@@ -10,8 +10,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from agent.api.batching import Lane
 from agent.api.logs import service_log
-from agent.lane import Lane
 from agent.pricing import tracing
 from agent.pricing.step_timer import StepTimer
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.lane import Lane, LaneClosedError, LaneFullError
+from agent.api.batching import Lane, LaneClosedError, LaneFullError
 
 
 class Gated:

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from agent.api.problems import ProblemDetails
-from agent.api.quote_answers import MoneyAnswer, OutcomeAnswer, QuoteAnswer, money
+from agent.api.responses.quotes import MoneyAnswer, OutcomeAnswer, QuoteAnswer, money
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 
 
