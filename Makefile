@@ -28,7 +28,7 @@ run: $(VENV)/.core ## Set up, prepare, serve on PORT (8000) from DATA (data), sh
 	until $(BIN)/python -c 'import urllib.request as r; r.urlopen("$(URL)/readyz", timeout=2)' 2>/dev/null; do \
 		kill -0 $$server 2>/dev/null || { wait $$server; exit $$?; }; sleep 0.2; \
 	done; \
-	$(BIN)/python -m agent.basket --url $(URL) --key-file $(KEY) || { status=$$?; kill -TERM $$server; wait $$server; exit $$status; }; \
+	$(BIN)/python -m agent.cli.demo_basket --url $(URL) --key-file $(KEY) || { status=$$?; kill -TERM $$server; wait $$server; exit $$status; }; \
 	echo "Serving on $(URL), reference at $(URL)/schema, API key in $(KEY). Ctrl-C stops."; \
 	wait $$server
 
@@ -78,7 +78,7 @@ peers: $(VENV)/.dev ## Policies and estimators of others, for eval policy alone:
 		> $$(echo .peers/lib/python*/site-packages)/pricesmith.pth
 	@.peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -r requirements-peers.txt
 	@.peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --ignore-requires-python obp==0.5.7
-	@echo "Now: .peers/bin/python -m agent.cli eval policy --peers all, and --estimators"
+	@echo "Now: .peers/bin/python -m agent.cli.main eval policy --peers all, and --estimators"
 
 train: $(VENV)/.core ## Train everything again from nothing, and compare it with what is shipped
 	@$(BIN)/pricesmith train

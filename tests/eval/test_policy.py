@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from agent.cli import app as commands
+from agent.cli.main import app as commands
 from eval.policies import Attainable, BestPrice, BoostedGrid, Hold, Policy, ThompsonLogit
 from eval.policy import CHECKPOINTS, WORLDS, Line, PolicyReport, Suite, lead, regressions, run_suite
 from eval.policy_desks import Over

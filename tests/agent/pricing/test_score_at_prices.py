@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from agent.api.app import create_app
 from agent.asgi import open_everything
-from agent.cli import app as commands
+from agent.cli.main import app as commands
 from agent.domain.decision import Decision, Scores
 from agent.domain.request import QuoteRequest
 from agent.pricing.score_at_prices import PricedRow

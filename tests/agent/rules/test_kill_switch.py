@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from agent.api.app import create_app
 from agent.asgi import open_everything
-from agent.cli import app as commands
+from agent.cli.main import app as commands
 from agent.domain.decision import Decision, Rung
 from agent.domain.request import QuoteRequest
 from agent.rules.gateway import GatewayFacts, GatewayRules, guard

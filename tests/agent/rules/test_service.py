@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from agent.api.app import create_app
 from agent.asgi import open_everything
-from agent.cli import app as commands
+from agent.cli.main import app as commands
 from agent.rules.book import FRESH_S
 from tests.prepared import World
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from agent.api.app import create_app
 from agent.asgi import open_everything
-from agent.cli import app as commands
+from agent.cli.main import app as commands
 from agent.domain.clock import FixedClock, SystemClock
 from agent.service.assembly import open_store
 from agent.service.auth.api_keys import CACHE_TTL_S, KeyRing, Scope

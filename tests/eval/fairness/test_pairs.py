@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent.cli import app
+from agent.cli.main import app
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest

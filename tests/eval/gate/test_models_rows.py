@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from agent.cli import app as commands
+from agent.cli.main import app as commands
 from agent.state.loading import load_active_evaluator
 from agent.store.data_folder import DataFolder
 from eval import models, models_baskets, strategist

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from agent.cli import app as commands
+from agent.cli.main import app as commands
 from eval import policy
 from eval.policy_pricesmith import Pricesmith
 from tests.prepared import World

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
-from agent.cli import app as commands
+from agent.cli.main import app as commands
 from models.registry import Kind, Registry, read_meta
 from tests.prepared import World
 

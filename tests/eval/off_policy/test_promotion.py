@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from agent.cli import app as commands
+from agent.cli.main import app as commands
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.service.assembly import open_store
 from agent.service.settings import Settings

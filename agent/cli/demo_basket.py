@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx
 
-from agent.commands.output import print_table
+from agent.cli.commands.output import print_table
 
 _SHOPPER = "1"
 _SIZE = 5
@@ -18,7 +18,7 @@ _HEADINGS: Final = ("", "price", "reference", "strategy", "why", "purchase", "ms
 
 def main() -> int:
     """Print the basket of one demo household, then one of its products for a stranger under four conditions."""
-    parser = argparse.ArgumentParser(prog="python -m agent.basket", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m agent.cli.demo_basket", description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--key-file", type=Path, help="file that holds the API key; else PRICESMITH_BOOTSTRAP_KEY")
     parser.add_argument("--shopper", default=_SHOPPER, help="household of the demo store")

@@ -5,7 +5,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from agent.cli import app
+from agent.cli.main import app
 from agent.store.data_folder import DataFolder
 from models.registry import Kind, Registry
 from models.versions import install_deltas, shipped_meta

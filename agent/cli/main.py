@@ -1,11 +1,11 @@
-"""`pricesmith`: the command line. Each verb is a module of `agent.commands`; errors become one line and exit code 1."""
+"""`pricesmith`: the command line. Each verb is a module of `agent.cli.commands`; errors become one line and exit code 1."""
 
 import sys
 from importlib.metadata import entry_points
 
 import typer
 
-from agent.commands import (
+from agent.cli.commands import (
     audit,
     backup,
     data,
@@ -53,7 +53,7 @@ for extra in entry_points(group="pricesmith.commands"):  # `eval` stands above t
 
 def main() -> None:
     """Run a command; expected errors end with what is wrong and what to do, without a traceback."""
-    from agent.commands.errors import EXPECTED
+    from agent.cli.commands.errors import EXPECTED
 
     try:
         app()
