@@ -78,7 +78,7 @@ peers: $(VENV)/.dev ## Policies and estimators of others, for eval policy alone:
 		> $$(echo .peers/lib/python*/site-packages)/pricesmith.pth
 	@.peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -r requirements-peers.txt
 	@.peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --ignore-requires-python obp==0.5.7
-	@echo "Now: .peers/bin/python -m agent.cli.main eval policy --peers all, and --estimators"
+	@echo "Now: .peers/bin/python -m agent.cli eval policy --peers all, and --estimators"
 
 train: $(VENV)/.core ## Train everything again from nothing, and compare it with what is shipped
 	@$(BIN)/pricesmith train

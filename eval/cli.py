@@ -9,8 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from agent.cli.commands.options import DataDir, Json, settings_for
-from agent.cli.commands.output import print_json, progress_bar
+from agent.cli.options import DataDir, Json, settings_for
+from agent.cli.output import print_json, progress_bar
 from agent.store.data_folder import DataFolder
 from eval.fairness.command import fairness
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from matplotlib import pyplot as plt
 
-from agent.cli.commands.output import print_facts, print_table
+from agent.cli.output import print_facts, print_table
 from eval.demand_metrics import DemandScores
 from eval.models import PRICESMITH, DemandLine, ModelsReport
 from eval.page import page, svg, table

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.cli.commands.output import print_facts, print_table
+from agent.cli.output import print_facts, print_table
 from agent.training.own_rows import situations_of
 from eval.own_shops import SHOPS, Drawn, draw
 from models.evaluator import Evaluator, Situations

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from agent.cli.commands.output import print_json, print_table
+from agent.cli.output import print_json, print_table
 from eval import policy_cold, policy_frontier, policy_pybandits, policy_vowpal
 from eval.page import page, table
 from eval.policy import Peers, PolicyReport, Progress, Suite, policies, run_suite

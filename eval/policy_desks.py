@@ -140,7 +140,7 @@ class OverHttp:
             "body_limit_bytes": 2**24,
         }
         environment = {f"PRICESMITH_{name.upper()}": str(value) for name, value in own.items()}
-        command = [sys.executable, "-m", "agent.cli.main", "serve", "--port", str(port)]
+        command = [sys.executable, "-m", "agent.cli", "serve", "--port", str(port)]
         self._server = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL)  # noqa: S603
         headers = {"Authorization": f"Bearer {key}"}
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60)

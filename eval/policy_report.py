@@ -6,7 +6,7 @@ from typing import Final
 
 from matplotlib import pyplot as plt
 
-from agent.cli.commands.output import print_facts, print_table
+from agent.cli.output import print_facts, print_table
 from eval.page import page, svg, table
 from eval.policy import Line, PolicyReport
 

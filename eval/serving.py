@@ -47,7 +47,7 @@ class CommandServer:
 
     def __init__(self, data_dir: Path, port: int, environment: Mapping[str, str], log: Path | None = None) -> None:
         """Start; what it prints goes to `log`, else nowhere."""
-        command = [sys.executable, "-m", "agent.cli.main", "serve", "--data-dir", str(data_dir), "--port", str(port)]
+        command = [sys.executable, "-m", "agent.cli", "serve", "--data-dir", str(data_dir), "--port", str(port)]
         with open(log or os.devnull, "ab") as out:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 command, env={**os.environ, **environment}, stdout=out, stderr=out, start_new_session=True

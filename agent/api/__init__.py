@@ -1,1 +1,1 @@
-"""The HTTP surface."""
+"""HTTP: handlers, request bodies, answers, batching, problem details."""

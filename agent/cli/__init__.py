@@ -1,1 +1,1 @@
-"""cli."""
+"""Commands, one module a command group."""

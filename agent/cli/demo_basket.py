@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx
 
-from agent.cli.commands.output import print_table
+from agent.cli.output import print_table
 
 _SHOPPER = "1"
 _SIZE = 5

@@ -1,11 +1,11 @@
-"""`pricesmith`: the command line. Each verb is a module of `agent.cli.commands`; errors become one line and exit code 1."""
+"""The command line: one module a command group; expected errors become one line and an exit code."""
 
 import sys
 from importlib.metadata import entry_points
 
 import typer
 
-from agent.cli.commands import (
+from agent.cli import (
     audit,
     backup,
     data,
@@ -53,14 +53,10 @@ for extra in entry_points(group="pricesmith.commands"):  # `eval` stands above t
 
 def main() -> None:
     """Run a command; expected errors end with what is wrong and what to do, without a traceback."""
-    from agent.cli.commands.errors import EXPECTED
+    from agent.cli.errors import EXPECTED
 
     try:
         app()
     except EXPECTED as error:
         sys.stderr.write(f"pricesmith: {error}\n")
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,1 +1,1 @@
-"""domain."""
+"""What is priced and decided: requests, records, decisions, money, time."""

@@ -1,1 +1,1 @@
-"""Explanations: a question understood, facts computed from the record, a text whose every number is checked."""
+"""Questions about prices to checked answers."""

@@ -1,1 +1,1 @@
-"""service."""
+"""One running Pricesmith: assembly, settings, keys, ingestion, backup, webhooks."""

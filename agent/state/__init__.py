@@ -1,1 +1,1 @@
-"""state."""
+"""Rebuildable memory: indexes, shopper histories, learners, caches."""

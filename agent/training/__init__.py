@@ -1,1 +1,1 @@
-"""training."""
+"""Outcomes to new model versions."""

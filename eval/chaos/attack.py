@@ -30,7 +30,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from agent.cli.commands.output import ProgressFn, progress_bar
+from agent.cli.output import ProgressFn, progress_bar
 from agent.service.settings import Settings
 from eval.chaos.report import print_report
 from eval.chaos.world import prepared_world

@@ -26,7 +26,7 @@ from typing import Final
 
 import httpx
 
-from agent.cli.commands.output import ProgressFn, progress_bar
+from agent.cli.output import ProgressFn, progress_bar
 from agent.service.assembly import open_store
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.service.settings import Settings

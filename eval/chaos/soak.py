@@ -32,7 +32,7 @@ import httpx
 import numpy as np
 import psutil
 
-from agent.cli.commands.output import ProgressFn, progress_bar
+from agent.cli.output import ProgressFn, progress_bar
 from agent.service.assembly import open_store
 from agent.service.gc_tuning import settle_for_requests
 from agent.service.settings import Settings

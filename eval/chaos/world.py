@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from agent.cli.commands.output import ProgressFn
+from agent.cli.output import ProgressFn
 from agent.domain.clock import SystemClock
 from agent.service.assembly import open_store
 from agent.service.ingest.demo_store import DemoSize

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.commands.options import DataDir, Json, settings_for
-from agent.cli.commands.output import print_json, progress_bar
+from agent.cli.options import DataDir, Json, settings_for
+from agent.cli.output import print_json, progress_bar
 from agent.store.data_folder import DataFolder
 
 

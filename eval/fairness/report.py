@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.cli.commands.output import print_table
+from agent.cli.output import print_table
 from eval.fairness.groups import GroupLine
 from eval.fairness.pairs import PROTECTED, PairLine
 from eval.fairness.probe import ProbeLine

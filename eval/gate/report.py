@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from agent.cli.commands.output import print_table
+from agent.cli.output import print_table
 from eval.gate.compare import Change, Comparison, GroupChange
 from eval.gate.rows import Measure, Summary
 from eval.page import page, table

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from agent.cli.commands.output import print_json
+from agent.cli.output import print_json
 from agent.service.ingest.preparation import prepare_models
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.cli.commands.output import print_json
+from agent.cli.output import print_json
 from agent.service.assembly import open_store
 from agent.service.settings import Settings
 from agent.store import Store

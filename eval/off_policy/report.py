@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from matplotlib import pyplot as plt
 
-from agent.cli.commands.output import print_facts, print_table
+from agent.cli.output import print_facts, print_table
 from agent.training.promotion import Proof
 from eval.off_policy.intervals import Estimate
 from eval.off_policy.log import Log

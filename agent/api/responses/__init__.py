@@ -1,1 +1,1 @@
-"""responses."""
+"""Answers of the HTTP contract."""

@@ -1,1 +1,1 @@
-"""auth."""
+"""API keys, quote tokens, signing keys, rate limits."""

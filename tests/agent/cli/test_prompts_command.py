@@ -3,8 +3,8 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from agent.cli.commands import prompts as command
-from agent.cli.commands.prompts import app
+from agent.cli import prompts as command
+from agent.cli.prompts import app
 from agent.explain.narration import narratable
 from agent.explain.questions import Kind
 from agent.training.synthetic_facts import random_table

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import typer
 
-from agent.cli.commands.options import DataDir, Json, settings_for
-from agent.cli.commands.output import print_facts, print_json, progress_bar
+from agent.cli.options import DataDir, Json, settings_for
+from agent.cli.output import print_facts, print_json, progress_bar
 from agent.domain.clock import SystemClock
 from agent.service.assembly import open_store
 from agent.service.auth.quote_tokens import TokenSigner

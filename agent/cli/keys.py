@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.commands.options import DataDir, Json, home_settings, settings_for
-from agent.cli.commands.output import print_facts, print_json, print_table
+from agent.cli.options import DataDir, Json, home_settings, settings_for
+from agent.cli.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
 from agent.service.assembly import open_store
 from agent.service.auth.api_keys import KeyRing, Scope

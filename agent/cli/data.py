@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.commands.options import DataDir, Json, settings_for
-from agent.cli.commands.output import print_facts, print_json, print_table, progress_bar
+from agent.cli.options import DataDir, Json, settings_for
+from agent.cli.output import print_facts, print_json, print_table, progress_bar
 from agent.domain.clock import SystemClock
 from agent.service.assembly import open_service, open_store
 from agent.service.ingest import ImportKind, ImportOptions, ImportReport, Sinks, expected_rows, run_import

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.commands.options import DataDir, Json, settings_for
-from agent.cli.commands.output import print_facts, print_json, progress_bar
+from agent.cli.options import DataDir, Json, settings_for
+from agent.cli.output import print_facts, print_json, progress_bar
 from agent.service.assembly import open_store
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.store.chain import Head

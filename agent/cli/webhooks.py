@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.commands.options import DataDir, Json, settings_for
-from agent.cli.commands.output import print_facts, print_json, print_table
+from agent.cli.options import DataDir, Json, settings_for
+from agent.cli.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
 from agent.service.assembly import open_store
 from agent.service.webhooks import check_url

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from agent.api.explanations import explanation_answer
-from agent.cli.commands.options import DataDir, Json, settings_for
-from agent.cli.commands.output import print_facts, print_json
+from agent.cli.options import DataDir, Json, settings_for
+from agent.cli.output import print_facts, print_json
 from agent.explain.answers import Ask, Explanation
 from agent.explain.questions import Audience, Language
 from agent.service.assembly import open_service, open_store

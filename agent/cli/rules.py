@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from agent.api.rule_versions import preview_answer, rules_answer, version_answer, versions_answer, window_answer
-from agent.cli.commands.options import DataDir, Json, home_settings, settings_for
-from agent.cli.commands.output import print_facts, print_json, print_table
+from agent.cli.options import DataDir, Json, home_settings, settings_for
+from agent.cli.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
 from agent.rules import RuleBook, RulesDocument
 from agent.rules.book import Change

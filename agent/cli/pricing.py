@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from agent.api.responses.quotes import quote_answer
-from agent.cli.commands.options import DataDir, Json, settings_for
-from agent.cli.commands.output import print_facts, print_json, print_table, progress_bar
+from agent.cli.options import DataDir, Json, settings_for
+from agent.cli.output import print_facts, print_json, print_table, progress_bar
 from agent.domain.decision import Decision, Interval, Scores
 from agent.domain.money import show, to_minor
 from agent.domain.refusal import Refusal

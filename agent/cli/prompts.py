@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.commands.options import Json
-from agent.cli.commands.output import print_json, print_table
+from agent.cli.options import Json
+from agent.cli.output import print_json, print_table
 from prompts import Prompt, PromptError, golden, load_prompt, prompt_versions
 
 app = typer.Typer(no_args_is_help=True, help="List, show, compare and test prompts.")

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from agent.api.shoppers import shopper_answer
-from agent.cli.commands.options import DataDir, Json, settings_for
-from agent.cli.commands.output import print_facts, print_json
+from agent.cli.options import DataDir, Json, settings_for
+from agent.cli.output import print_facts, print_json
 from agent.domain.clock import SystemClock
 from agent.service.assembly import open_service, open_store
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.commands.options import DataDir, home_settings
+from agent.cli.options import DataDir, home_settings
 from agent.store.data_folder import DataFolder
 from models.registry import ORDER, Registry
 

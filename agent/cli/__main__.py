@@ -1,0 +1,5 @@
+"""Entry point of `python -m agent.cli`."""
+
+from agent.cli.main import main
+
+main()
