@@ -14,7 +14,7 @@ from agent.service.assembly import open_store
 from agent.state.online_learner import Learner
 from eval.policy_pricesmith import Pricesmith
 from eval.simulators import Courses
-from models.registry import Kind, Registry
+from models.registry.registry import Kind, Registry
 
 OUTCOMES: Final = 200
 

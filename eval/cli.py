@@ -109,7 +109,7 @@ def models(
         from eval.strategist import evaluate_strategist
     except ModuleNotFoundError as error:
         _missing(error)
-    from models.registry import Registry
+    from models.registry.registry import Registry
     from prompts import load_prompt
 
     settings = settings_for(data_dir)

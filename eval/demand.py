@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.training.demo import MemoryNeighbours
-from models.evaluator import EVIDENCE, Situations
-from models.features import FEATURES
-from models.registry import Kind, Registry, read_meta
+from models.evaluator.evaluator import EVIDENCE, Situations
+from models.registry.registry import Kind, Registry, read_meta
+from models.shopper.features import FEATURES
 from models.training.demo import DemoTraining, evaluator_data
 from models.training.demo_panel import read_panel
 from models.training.evaluator import EvaluatorData

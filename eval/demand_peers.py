@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from eval.demand import Demand, Ints
 from eval.demand_metrics import STEP, Predictions
-from models.features import FEATURES
+from models.shopper.features import FEATURES
 
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]

@@ -7,14 +7,14 @@ from typing import Final
 import numpy as np
 
 from eval.demand import PANEL, Demand, Ints
-from models.evaluator import Evaluator
-from models.features import FEATURES
-from models.journey import read_journey
+from models.datasets.complete_journey import read_journey
+from models.evaluator.evaluator import Evaluator
+from models.evaluator.value import Weights
+from models.shopper.features import FEATURES
 from models.training.demo_panel import item_products
 from models.training.panel import panel_products
 from models.training.situations import Conditions, RowFacts, Situation, draw, held_out, row_facts, situate
 from models.training.taste import TasteTrainingConfig
-from models.value import Weights
 
 SITUATIONS: Final = 1500
 _INTEREST: Final = -2  # column of `EvaluatorData.numeric`

@@ -20,7 +20,7 @@ import numpy as np
 from agent.pricing.bandit import Contest, Selection, select
 from agent.rules.exploration import Exploration, SelectionRules
 from agent.rules.gateway import GatewayFacts, GatewayRules, Guarded, guard
-from models.strategy import Rounding
+from models.strategist.strategy import Rounding
 
 MILLION: Final = 1_000_000
 _CANDIDATES: Final = 6

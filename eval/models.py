@@ -18,10 +18,10 @@ from eval.demand_metrics import STEP, DemandScores, Difference, Predictions, dem
 from eval.demand_peers import PEERS, Inputs, Peer, boosted, logistic, predict_peer
 from eval.next_basket import RankingScores
 from eval.strategist import StrategistReport, strategist_regressions
-from models.evaluator import EVIDENCE, NUMERIC, Evaluator, load_evaluator
-from models.features import FEATURES, SHARES, SHOPPER, SHOPPER_CATEGORY, SHOPPER_PRODUCT
-from models.online import OnlineEffects, Shift
-from models.registry import Kind, Registry
+from models.evaluator.evaluator import EVIDENCE, NUMERIC, Evaluator, load_evaluator
+from models.evaluator.online import OnlineEffects, Shift
+from models.registry.registry import Kind, Registry
+from models.shopper.features import FEATURES, SHARES, SHOPPER, SHOPPER_CATEGORY, SHOPPER_PRODUCT
 from models.training.evaluator import EvaluatorData, fit, sized, to_weights
 from models.training.evaluator_posterior import posterior
 

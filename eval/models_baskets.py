@@ -18,11 +18,11 @@ from eval.next_basket_peers import (
     popularity,
     text_similarity,
 )
-from models.encoder import OpenVinoEncoder
-from models.journey import read_journey
-from models.ranking import load_ranking
-from models.registry import Kind, Registry
-from models.taste import load_taste
+from models.datasets.complete_journey import read_journey
+from models.encoder.encoder import OpenVinoEncoder
+from models.registry.registry import Kind, Registry
+from models.shopper.item_affinity import load_taste
+from models.shopper.ranking import load_ranking
 
 FREEZE: Final = {"validation": (40, 44), "test": (44, 52)}
 

@@ -21,9 +21,9 @@ from agent.explain.questions import Audience, Kind, Language
 from agent.explain.writers import NarratorWriter
 from agent.store.data_folder import DataFolder
 from agent.training.synthetic_facts import random_table
-from models.narrator import Narrator, load_narrator
-from models.registry import Kind as Model
-from models.registry import Registry
+from models.language.narrator import Narrator, load_narrator
+from models.registry.registry import Kind as Model
+from models.registry.registry import Registry
 from prompts import load_prompt
 
 

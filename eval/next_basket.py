@@ -13,12 +13,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.history import Act, ShopperHistory
-from models.journey import Journey
-from models.journey_weeks import week_columns
-from models.product_weeks import ProductWeeks
+from models.datasets.complete_journey import Journey
+from models.datasets.complete_journey_weeks import week_columns
+from models.shopper.history import Act, ShopperHistory
+from models.shopper.product_weeks import ProductWeeks
+from models.shopper.weeks import week_of
 from models.training.panel import panel_products
-from models.weeks import week_of
 
 Floats = NDArray[np.float64]
 
@@ -189,7 +189,7 @@ def decayed_counts(task: NextBasket, half_life_weeks: float) -> Floats:
 
 
 def this_week(task: NextBasket) -> int:
-    """The freeze as a week number of `models.weeks`."""
+    """The freeze as a week number of `models.shopper.weeks`."""
     return week_of(task.at_s)
 
 

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.next_basket import NextBasket, decayed_counts, names, this_week
-from models.encoder import Encoder
-from models.features import Subject, feature_matrix, feature_row
-from models.ranking import RankingHead
-from models.taste import Taste
-from models.texts import behaviour_text, product_text
+from models.encoder.encoder import Encoder
+from models.shopper.features import Subject, feature_matrix, feature_row
+from models.shopper.item_affinity import Taste
+from models.shopper.ranking import RankingHead
+from models.shopper.texts import behaviour_text, product_text
 from models.training.taste import item_weights
 
 Floats = NDArray[np.float64]

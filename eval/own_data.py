@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from agent.cli.output import print_facts, print_table
 from agent.training.own_rows import situations_of
 from eval.own_shops import SHOPS, Drawn, draw
-from models.evaluator import Evaluator, Situations
-from models.monotone import sigmoid
+from models.evaluator.evaluator import Evaluator, Situations
+from models.evaluator.monotone import sigmoid
 from models.training.own import train_own
 from models.training.own_effects import shift_of
 from models.training.own_peers import boosted, price_logit

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.pricing.effect_terms import EVERYWHERE, Trait, terms_of
-from models.encoder import DIM
-from models.evaluator import NUMERIC
-from models.features import FEATURES
-from models.monotone import sigmoid
-from models.taste import FLOOR
+from models.encoder.encoder import DIM
+from models.evaluator.evaluator import NUMERIC
+from models.evaluator.monotone import sigmoid
+from models.shopper.features import FEATURES
+from models.shopper.item_affinity import FLOOR
 from models.training.evaluator import EvaluatorData
 from models.training.own_rows import EffectBuilder, OwnRows
 

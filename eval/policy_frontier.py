@@ -14,7 +14,7 @@ from eval.policy import FIRST_SEED, SINGLE, WORLDS, Progress
 from eval.policy_pricesmith import Pricesmith
 from eval.policy_runs import Run, run
 from eval.simulators import World
-from models.value import Weights
+from models.evaluator.value import Weights
 
 WORLD: Final = "courses"
 SHARES: Final = (1.0, 0.8, 0.6, 0.4, 0.2)  # of profit; purchases and satisfaction share the rest equally

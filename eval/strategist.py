@@ -19,9 +19,9 @@ from agent.training.demo import reading
 from eval.demand import Ints, Progress, load_demand
 from eval.held_out import held_out_rows
 from eval.strategist_checks import Check, sensitivity
-from models.evaluator import Evaluator, load_evaluator
-from models.registry import Kind, Registry
-from models.strategist import Strategist
+from models.evaluator.evaluator import Evaluator, load_evaluator
+from models.registry.registry import Kind, Registry
+from models.strategist.strategist import Strategist
 from models.training.regret import Measured, measure, request
 from models.training.situations import Situation
 from models.training.strategist import Reading

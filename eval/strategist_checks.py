@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.held_out import HeldOut
-from models.strategist import Strategist, Written
-from models.strategy import Lever
+from models.strategist.strategist import Strategist, Written
+from models.strategist.strategy import Lever
 from models.training.regret import Measured, measure, price_ratio
 from models.training.situations import Conditions, Situation
 

@@ -17,7 +17,7 @@ from agent.store import Store, StoreError
 from agent.store.data_folder import DataFolder
 from agent.store.webhook_messages import of_models
 from models.errors import ModelError
-from models.registry import ACTIVE
+from models.registry.registry import ACTIVE
 
 KEPT_FOR: Final = timedelta(hours=24)
 GIVEN_UP_FOR: Final = timedelta(days=7)

@@ -13,7 +13,7 @@ from agent.service.backup import restore as bring_back
 from agent.service.backup import save_backup
 from agent.service.ingest.preparation import prepare_indexes
 from agent.store.data_folder import DataFolder
-from models.registry import Registry
+from models.registry.registry import Registry
 
 
 def backup(target: Path, data_dir: DataDir = None, json: Json = False) -> None:

@@ -15,9 +15,9 @@ from agent.service.assembly import build_parts, open_store
 from agent.service.ingest.preparation import prepare_models
 from agent.store.data_folder import DataFolder
 from agent.training.promotion import Activation, Promotions
-from models.registry import ORDER, Kind, ModelMeta, Registry, read_meta
-from models.reproduction import Compared, compare, trained_otherwise
-from models.versions import shipped_meta
+from models.registry.registry import ORDER, Kind, ModelMeta, Registry, read_meta
+from models.registry.reproduction import Compared, compare, trained_otherwise
+from models.registry.versions import shipped_meta
 
 app = typer.Typer(no_args_is_help=True, help="List, activate and roll back model versions.")
 
@@ -58,7 +58,7 @@ def train(
     from agent.training.demo import TrainingPlan  # imported here: torch and its trainers load slowly
     from agent.training.demo import train as run_training
     from agent.training.language_models import train_text
-    from models.versions import ship
+    from models.registry.versions import ship
     from prompts import load_prompt
 
     settings = settings_for(data_dir)

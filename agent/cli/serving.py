@@ -7,7 +7,7 @@ import typer
 
 from agent.cli.options import DataDir, home_settings
 from agent.store.data_folder import DataFolder
-from models.registry import ORDER, Registry
+from models.registry.registry import ORDER, Registry
 
 
 def serve(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from models.online import Lesson
-from models.strategy import Strategy
+from models.evaluator.online import Lesson
+from models.strategist.strategy import Strategy
 
 
 class Source(StrEnum):

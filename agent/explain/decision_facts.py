@@ -9,7 +9,7 @@ from agent.explain.facts import Fact
 from agent.pricing.observe import OPTED_OUT
 from agent.rules.disclosure import is_personal
 from agent.rules.gateway import UNKNOWN_BOUNDS_RULE
-from models.strategy import Lever
+from models.strategist.strategy import Lever
 
 ABSTAINED: Final = "a move was proposed"
 _SIMILAR: Final = 3

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.explain.questions import Kind
-from models.encoder import Encoder
-from models.understanding import QuestionHead
+from models.encoder.encoder import Encoder
+from models.questions.classifier import QuestionHead
 
 
 @dataclass(frozen=True, slots=True)

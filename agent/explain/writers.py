@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from agent.explain.facts import FactTable
 from agent.explain.narration import Narratable, narratable
 from agent.explain.questions import Language
-from models.narrator import Narrator
+from models.language.narrator import Narrator
 from prompts import Prompt
 
 _WHOLE: Final = re.compile(r"\s*(.+?(?:[.!?](?=\s)|[。！？]))", re.DOTALL)

@@ -13,9 +13,9 @@ import numpy as np
 
 from agent.domain.decision import PastOutcome, SimilarProduct, Source
 from agent.pricing.observation import Observation
-from models.strategist import Written
-from models.strategist_facts import StrategistFacts, fitting_lever
-from models.strategy import (
+from models.strategist.facts import StrategistFacts, fitting_lever
+from models.strategist.strategist import Written
+from models.strategist.strategy import (
     ALLOWED_ANCHORS,
     ALLOWED_MOVES,
     DEEPEST_PCT,

@@ -17,7 +17,7 @@ from agent.domain.records import Attribute, ProductRecord
 from agent.domain.request import QuotedProduct
 from agent.pricing.observation import Market
 from agent.pricing.shopper_reader import Recalled
-from models.online import Term
+from models.evaluator.online import Term
 
 MAX_WORD: Final = 40
 AT_HOME: Final = 0.35

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from agent.pricing.guard import Guard
 from agent.pricing.observation import Observation
-from models.evaluator import Response
-from models.strategy import SEARCHED_MOVES
-from models.value import Offers, utility
+from models.evaluator.evaluator import Response
+from models.evaluator.value import Offers, utility
+from models.strategist.strategy import SEARCHED_MOVES
 
 Floats = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain.decision import Rung
-from models.strategist import ProposalRequest, Strategist, Written
-from models.strategist_facts import StrategistFacts
+from models.strategist.facts import StrategistFacts
+from models.strategist.strategist import ProposalRequest, Strategist, Written
 from prompts import Prompt
 
 K: Final = 8

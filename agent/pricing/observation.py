@@ -14,13 +14,13 @@ from agent.domain.records import ProductRecord, Shown
 from agent.domain.request import QuoteRequest
 from agent.rules.exploration import Exploration
 from agent.rules.terms import Terms
-from models.features import Subject
-from models.history import RecentItems
-from models.monotone import sigmoid
-from models.online import Term
-from models.strategy import AnchorPrices
-from models.taste import Buyer
-from models.value import Stock
+from models.evaluator.monotone import sigmoid
+from models.evaluator.online import Term
+from models.evaluator.value import Stock
+from models.shopper.features import Subject
+from models.shopper.history import RecentItems
+from models.shopper.item_affinity import Buyer
+from models.strategist.strategy import AnchorPrices
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Situation:
             (`agent.domain.clock.StoreClock`).
         product_id: None when the product was described inline without an id.
         past: Of the shopper; a stranger's when the shopper is unknown or opted out.
-        features: `models.features.FEATURES` of shopper and product.
+        features: `models.shopper.features.FEATURES` of shopper and product.
         intent: Interest shown in this product in this session, 0-4.
         loyalty: `new`, `occasional`, `regular` or `lapsed` in the product's category.
         terms: The effects learned online that this situation touches.

@@ -26,10 +26,10 @@ from agent.pricing.model_proposer import ModelProposals, ModelProposer, model_ti
 from agent.pricing.observation import Encoded, Observation
 from agent.pricing.retrieve import Retrieved
 from agent.state.arrival_rates import Arrivals
-from models.evaluator import Evaluator, Situations
-from models.monotone import N_DRAWS
-from models.strategist_facts import RESPONSE_MOVES
-from models.strategy import SEARCHED_MOVES
+from models.evaluator.evaluator import Evaluator, Situations
+from models.evaluator.monotone import N_DRAWS
+from models.strategist.facts import RESPONSE_MOVES
+from models.strategist.strategy import SEARCHED_MOVES
 
 _NUMERIC_MS: Final = 4.0
 

@@ -10,8 +10,8 @@ import numpy as np
 from agent.domain.request import QuotedProduct, QuoteRequest, RecommendationRequest
 from agent.pricing.situation_reader import Sighting, SituationReader
 from agent.state.catalogue import Catalogue
-from models.ranking import RankingHead
-from models.weeks import week_of
+from models.shopper.ranking import RankingHead
+from models.shopper.weeks import week_of
 from retrieval import ProductFilter
 
 _HABIT: Final = 60

@@ -11,8 +11,8 @@ from agent.domain.decision import PastOutcome, SimilarProduct
 from agent.pricing.observation import Encoded, Situation
 from agent.state.catalogue import Catalogue
 from agent.state.outcome_index import OutcomeBook
-from models.evaluator import Neighbours
-from models.history import RecentItems
+from models.evaluator.evaluator import Neighbours
+from models.shopper.history import RecentItems
 from retrieval import ProductFilter
 
 SIMILAR: Final = 5

@@ -16,8 +16,8 @@ from agent.pricing.candidates import Proposal
 from agent.pricing.observation import Encoded, Observation, Situation
 from agent.pricing.retrieve import Evidence
 from agent.state.online_learner import Learner
-from models.evaluator import Evaluator, Response, Situations, evidence_matrix
-from models.online import Lesson
+from models.evaluator.evaluator import Evaluator, Response, Situations, evidence_matrix
+from models.evaluator.online import Lesson
 
 Floats = NDArray[np.float64]
 FinalPrices = Callable[[Observation, Sequence[int]], list[int]]

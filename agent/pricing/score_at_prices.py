@@ -11,7 +11,7 @@ from agent.pricing.observation import Situation
 from agent.pricing.pipeline import Pipeline
 from agent.pricing.score import interval_bounds, log_ratios, price_scores
 from agent.pricing.situation_reader import Sighting
-from models.evaluator import Evaluator
+from models.evaluator.evaluator import Evaluator
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from agent.rules.packs import Pack
 from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.state.shopper_histories import ShopperBook, Walk
 from agent.store import Store
-from models.history import ShopperHistory, recent_items
-from models.taste import Taste
-from models.texts import behaviour_text
+from models.shopper.history import ShopperHistory, recent_items
+from models.shopper.item_affinity import Taste
+from models.shopper.texts import behaviour_text
 
 _STRANGER: Final = ShopperHistory()
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from agent.domain.fields import Fraction, Id, Money, Price, Short, Strict
 from agent.rules.exploration import Exploration
-from models.strategy import Rounding
+from models.strategist.strategy import Rounding
 
 MAX_CATEGORIES = 100
 MAX_PRODUCTS = 500

@@ -27,7 +27,7 @@ from functools import lru_cache
 from typing import Final
 
 from agent.domain.decision import TrailStep
-from models.strategy import Rounding, round_minor
+from models.strategist.strategy import Rounding, round_minor
 
 UNKNOWN_BOUNDS_RULE: Final = "cost_or_floor"
 CHANGE_RULE: Final = "max_change"

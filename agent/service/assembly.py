@@ -50,18 +50,18 @@ from agent.state.shared_models import SharedModels
 from agent.state.shopper_histories import ShopperBook
 from agent.store import Store
 from agent.store.data_folder import DataFolder
-from models.encoder import Encoder
+from models.datasets.complete_journey import DEMO
+from models.encoder.encoder import Encoder
 from models.errors import RegistryError
-from models.evaluator import Evaluator
-from models.interest import load_interest
-from models.journey import DEMO
-from models.narrator import Narrator, load_narrator
-from models.ranking import load_ranking
-from models.registry import Kind, Registry, read_meta
-from models.strategist import Strategist
-from models.taste import load_taste
-from models.understanding import load_question_head
-from models.versions import check_fit
+from models.evaluator.evaluator import Evaluator
+from models.language.narrator import Narrator, load_narrator
+from models.questions.classifier import load_question_head
+from models.registry.registry import Kind, Registry, read_meta
+from models.registry.versions import check_fit
+from models.shopper.interest import load_interest
+from models.shopper.item_affinity import load_taste
+from models.shopper.ranking import load_ranking
+from models.strategist.strategist import Strategist
 from prompts import Prompt, load_prompt
 
 

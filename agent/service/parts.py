@@ -18,7 +18,7 @@ from agent.state.outcome_index import OutcomeBook
 from agent.state.shopper_histories import ShopperBook
 from agent.store import Store
 from agent.store.data_folder import DataFolder
-from models.registry import Kind
+from models.registry.registry import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ from agent.service.privacy import KnownShopper, erase, known_of, purge
 from agent.store import StoreError
 from agent.store.codec import Offer
 from agent.store.erasure import Erased
-from models.registry import Kind, Registry
-from models.weeks import week_of, week_start
+from models.registry.registry import Kind, Registry
+from models.shopper.weeks import week_of, week_start
 
 _SPARED: Final = ("index", "language_model")
 """Parts without which quotes are made all the same, from a lower rung or for products told in the request."""

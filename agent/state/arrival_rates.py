@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bid_price import Demand, bid_price
-from models.strategy import SEARCHED_MOVES
+from models.evaluator.bid_price import Demand, bid_price
+from models.strategist.strategy import SEARCHED_MOVES
 
 MEMORY_S: Final = 14 * 86_400.0
 _PRIOR_ARRIVALS: Final = 5.0

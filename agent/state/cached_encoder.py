@@ -6,7 +6,7 @@ from threading import Lock
 
 import numpy as np
 
-from models.encoder import DIM, Encoder, Vectors
+from models.encoder.encoder import DIM, Encoder, Vectors
 
 
 class CachedEncoder:

@@ -17,9 +17,9 @@ from agent.state.cached_encoder import CachedEncoder
 from agent.state.shopper_histories import ProductLabels
 from agent.store import Store
 from agent.store.rows import chunks
-from models.product_weeks import ProductWeeks
-from models.texts import category_text, product_text
-from models.weeks import week_of
+from models.shopper.product_weeks import ProductWeeks
+from models.shopper.texts import category_text, product_text
+from models.shopper.weeks import week_of
 from retrieval import ProductEntry, ProductIndex
 
 _BATCH: Final = 512

@@ -1,11 +1,11 @@
 """Active model versions and index snapshots, loaded from a data folder."""
 
 from agent.store.data_folder import DataFolder
-from models.encoder import DIM, Encoder, OpenVinoEncoder
-from models.evaluator import KEY_DIM, Evaluator, load_evaluator
-from models.registry import Kind, Registry, read_meta
-from models.strategist import Strategist, load_strategist
-from models.versions import check_complete, check_prompt
+from models.encoder.encoder import DIM, Encoder, OpenVinoEncoder
+from models.evaluator.evaluator import KEY_DIM, Evaluator, load_evaluator
+from models.registry.registry import Kind, Registry, read_meta
+from models.registry.versions import check_complete, check_prompt
+from models.strategist.strategist import Strategist, load_strategist
 from prompts import Prompt
 from retrieval import OutcomeMemory, ProductIndex, SnapshotError
 

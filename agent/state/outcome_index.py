@@ -15,8 +15,8 @@ from agent.state.catalogue import Catalogue
 from agent.state.shopper_histories import ShopperBook
 from agent.store import Store
 from agent.store.rows import chunks
-from models.evaluator import Evaluator, Neighbours, item_states
-from models.history import RecentItems
+from models.evaluator.evaluator import Evaluator, Neighbours, item_states
+from models.shopper.history import RecentItems
 from retrieval import MemoryRow, OutcomeMemory
 
 _BATCH = 100_000

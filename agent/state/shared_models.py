@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from models.registry import META
+from models.registry.registry import META
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Final, Protocol
 
 from agent.domain.records import EventRecord
-from models.history import RECENT, Act, RecentItems, ShopperHistory, recent_items
+from models.shopper.history import RECENT, Act, RecentItems, ShopperHistory, recent_items
 
 _ALL: Final = 1_000_000
 

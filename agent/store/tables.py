@@ -24,7 +24,7 @@ from agent.domain.decision import Rung, Source
 from agent.domain.records import EventType, OutcomeType, RuleEventKind
 from agent.store.chain import AuditKind
 from agent.store.column_types import EnumText, FiniteFloat, JsonObject, UtcMicros
-from models.strategy import Lever
+from models.strategist.strategy import Lever
 
 METADATA: Final = MetaData()
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.pricing.model_proposer import prompt_text
-from models.evaluator import EVIDENCE, Neighbours, evidence_matrix
-from models.registry import Kind, ModelMeta, Registry
+from models.evaluator.evaluator import EVIDENCE, Neighbours, evidence_matrix
+from models.registry.registry import Kind, ModelMeta, Registry
 from models.training.demo import DemoTraining
 from models.training.demo_panel import DemoPanel, Progress, read_panel
 from models.training.encoder import EncoderTrainingConfig

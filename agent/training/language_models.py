@@ -16,9 +16,11 @@ from agent.service.ingest.preparation import Progress
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.loading import load_encoder
 from agent.training.synthetic_facts import random_table, thinned
-from models.base_weights import SMOLLM2, sha256_file
-from models.gguf_weights import write_tokenizer
-from models.registry import Kind, ModelMeta, Registry
+from models.language.gguf_weights import write_tokenizer
+from models.questions.classifier import save_question_head
+from models.registry.base_weights import SMOLLM2, sha256_file
+from models.registry.registry import Kind, ModelMeta, Registry
+from models.registry.versions import CARD, install_deltas
 from models.training.cards import OWN_TEXTS, card
 from models.training.demo import revision
 from models.training.narrator import Lesson, NarratorTrainingConfig, save_narrator_delta, train_narrator
@@ -29,8 +31,6 @@ from models.training.understanding import (
     read_paraphrases,
     train_questions,
 )
-from models.understanding import save_question_head
-from models.versions import CARD, install_deltas
 from prompts import load_prompt
 
 PRACTICE: Final = 400  # tables a kind

@@ -26,11 +26,11 @@ from agent.store.outcomes import OfferSituation
 from agent.training.demo import MemoryNeighbours
 from agent.training.own_outcomes import OwnOutcomes, Progress
 from models.errors import TrainingDataError
-from models.evaluator import EVIDENCE, KEY_DIM, NUMERIC, Situations, item_states, memory_keys
-from models.features import FEATURES
-from models.history import RecentItems, ShopperHistory
-from models.online import Shift
-from models.texts import behaviour_text
+from models.evaluator.evaluator import EVIDENCE, KEY_DIM, NUMERIC, Situations, item_states, memory_keys
+from models.evaluator.online import Shift
+from models.shopper.features import FEATURES
+from models.shopper.history import RecentItems, ShopperHistory
+from models.shopper.texts import behaviour_text
 from models.training.evaluator import EvaluatorData
 from models.training.own_rows import EffectBuilder, OwnRows
 

@@ -15,14 +15,14 @@ from agent.store import Store
 from agent.training.own_outcomes import OwnOutcomes, Progress, read_outcomes
 from agent.training.own_rows import Walker, situations_of
 from agent.training.promotion import Promotions
-from models.evaluator import save_evaluator
-from models.registry import Kind, ModelMeta, Registry
+from models.evaluator.evaluator import save_evaluator
+from models.registry.registry import Kind, ModelMeta, Registry
+from models.registry.versions import CARD, install_deltas
 from models.training.cards import card
 from models.training.own import Trained, own_projection, train_own
 from models.training.own_checks import check_offers, propensity_note
 from models.training.own_report import OwnReport, report
 from models.training.own_rows import OwnRows, Split
-from models.versions import CARD, install_deltas
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from models.registry import Kind, Registry, read_meta
+from models.registry.registry import Kind, Registry, read_meta
 
 PRICING: Final = frozenset((Kind.ENCODER, Kind.EVALUATOR, Kind.STRATEGIST))
 MAX_AGE: Final = timedelta(days=30)

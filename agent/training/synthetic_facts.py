@@ -7,7 +7,7 @@ from typing import Final
 
 from agent.explain.facts import Fact, FactTable
 from agent.explain.questions import Kind
-from models.strategy import Lever
+from models.strategist.strategy import Lever
 
 CUTTING: Final = (
     "discount",

@@ -18,7 +18,7 @@ from agent.state.online_learner import Learner
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from eval.chaos.load import SHOPPERS, AckedQuote, Journal, outcome_type
-from models.registry import Kind, Registry
+from models.registry.registry import Kind, Registry
 
 _SHOWN: Final = 20
 

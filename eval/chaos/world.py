@@ -12,7 +12,7 @@ from agent.service.ingest.demo_store import DemoSize
 from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prepare_models
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
-from models.registry import Kind
+from models.registry.registry import Kind
 
 HOUSEHOLDS: Final = 30
 _COPIED: Final = ("models", "indexes", "pricesmith.db")

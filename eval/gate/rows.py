@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from models.errors import ModelError
-from models.registry import Registry
+from models.registry.registry import Registry
 
 _HERE: Final = Path(__file__).parent
 

@@ -14,7 +14,7 @@ from agent.store.data_folder import DataFolder
 from eval.gate.compare import TOLERANCE, Comparison, compare
 from eval.gate.report import print_comparison, write_comparison, write_summary
 from eval.gate.rows import GateError, Row, Summary, current_versions, now
-from models.registry import Registry
+from models.registry.registry import Registry
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

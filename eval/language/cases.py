@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from agent.explain.questions import Audience, Kind, Language
-from models.strategy import Lever
+from models.strategist.strategy import Lever
 
 QUICK_ONE_OF: Final = 5
 
@@ -41,7 +41,7 @@ class Case(BaseModel):
 
 
 class ProposalCase(Case):
-    """A situation for the strategist; ratios are over the reference price, see `models.strategist_facts`.
+    """A situation for the strategist; ratios are over the reference price, see `models.strategist.facts`.
 
     Attributes:
         first: Where the first choice's price must lie, as ratios.

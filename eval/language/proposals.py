@@ -15,8 +15,8 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from agent.pricing.model_proposer import K, prompt_text
 from eval.language.cases import ProposalCase
 from eval.language.providers import in_process
-from models.strategist_facts import StrategistFacts
-from models.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, Anchor, Lever, Rounding, Strategy, StrategyError
+from models.strategist.facts import StrategistFacts
+from models.strategist.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, Anchor, Lever, Rounding, Strategy, StrategyError
 from prompts import Prompt
 
 MEASURES: Final = ("valid", "direction", "diverse")

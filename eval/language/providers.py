@@ -18,11 +18,11 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 from agent.explain.understanding import Classifier
 from agent.state.loading import load_encoder
 from eval.language.shop import Shop
-from models.narrator import load_narrator
-from models.registry import Kind, Registry
-from models.strategist import ProposalRequest, load_strategist
-from models.strategy import Anchor, Lever
-from models.understanding import load_question_head
+from models.language.narrator import load_narrator
+from models.questions.classifier import load_question_head
+from models.registry.registry import Kind, Registry
+from models.strategist.strategist import ProposalRequest, load_strategist
+from models.strategist.strategy import Anchor, Lever
 
 Metadata = Mapping[str, Any]
 Answer = Callable[[str, Metadata], str]

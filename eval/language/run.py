@@ -13,7 +13,7 @@ from eval.gate import GateError, Row, Summary, current_versions
 from eval.gate.rows import now
 from eval.language import explanations, injections, proposals, understanding
 from eval.language.cases import Suite, read_cases
-from models.registry import Registry
+from models.registry.registry import Registry
 from prompts import Prompt
 
 Progress = Callable[[str, float], None]

@@ -19,7 +19,7 @@ from eval.off_policy.promotion import LEAST_DECISIONS, Judgement, judge
 from eval.off_policy.replay import Replayed, replay
 from eval.off_policy.report import print_accuracy, print_judgement, write_page
 from models.errors import RegistryError
-from models.registry import Kind, Registry
+from models.registry.registry import Kind, Registry
 
 Progress = Callable[[str, float], None]
 

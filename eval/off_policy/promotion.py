@@ -19,7 +19,7 @@ from eval.off_policy.intervals import Estimate, Terms, bootstrap
 from eval.off_policy.replay import RATIOS, Replayed
 from eval.off_policy.sample import Floats, Integers, Sample, Target
 from eval.off_policy.weights import BANDWIDTHS, kernel_weights
-from models.online import Lesson
+from models.evaluator.online import Lesson
 
 LEAST_DECISIONS: Final = 200
 LEAST_EFFECTIVE: Final = 100.0

@@ -26,8 +26,8 @@ from agent.store import Store
 from agent.store.data_folder import DataFolder
 from eval.off_policy.log import Log, LoggedQuote
 from eval.off_policy.sample import Floats
-from models.online import Lesson
-from models.registry import Kind, Registry
+from models.evaluator.online import Lesson
+from models.registry.registry import Kind, Registry
 
 Progress = Callable[[str, float], None]
 

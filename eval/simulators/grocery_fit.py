@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix, hstack
 
-from models.journey import DEMO, read_journey
+from models.datasets.complete_journey import DEMO, read_journey
 from models.training.panel import Panel, PanelBuilder, PanelConfig
 
 Floats = NDArray[np.float64]

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from models.journey import DEMO
-from models.registry import Kind, ModelMeta
+from models.datasets.complete_journey import DEMO
+from models.registry.registry import Kind, ModelMeta
 
 OWN_TEXTS: Final = "texts written for Pricesmith"
 

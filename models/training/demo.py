@@ -18,19 +18,21 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from models.base_weights import JOURNEY_TRANSACTIONS, MINILM, SMOLLM2
-from models.encoder import OpenVinoEncoder
-from models.encoder_export import export_encoder
-from models.evaluator import Evaluator, load_evaluator, save_evaluator
-from models.gguf_weights import write_tokenizer
-from models.interest import InterestHead, load_interest, save_interest
-from models.journey import DEMO
-from models.ranking import save_ranking
-from models.registry import Kind, ModelMeta, Registry
-from models.strategist import load_strategist
-from models.strategist_export import export_strategist
-from models.strategist_numbers import NumberReader
-from models.taste import save_taste
+from models.datasets.complete_journey import DEMO
+from models.encoder.encoder import OpenVinoEncoder
+from models.encoder.export import export_encoder
+from models.evaluator.evaluator import Evaluator, load_evaluator, save_evaluator
+from models.evaluator.value import Weights
+from models.language.gguf_weights import write_tokenizer
+from models.registry.base_weights import JOURNEY_TRANSACTIONS, MINILM, SMOLLM2
+from models.registry.registry import Kind, ModelMeta, Registry
+from models.registry.versions import CARD, install_deltas
+from models.shopper.interest import InterestHead, load_interest, save_interest
+from models.shopper.item_affinity import save_taste
+from models.shopper.ranking import save_ranking
+from models.strategist.export import export_strategist
+from models.strategist.numbers import NumberReader
+from models.strategist.strategist import load_strategist
 from models.training.cards import card
 from models.training.demo_inputs import DemoInputs, InputMakers, NewMemory, join_inputs
 from models.training.demo_panel import DemoPanel, Progress, States, encode_states
@@ -55,8 +57,6 @@ from models.training.strategist_config import StrategistTrainingConfig
 from models.training.strategist_net import StrategistNet, save_delta
 from models.training.strategist_numbers import fit_numbers, listen, numbers_of
 from models.training.taste import TasteTrainingConfig, fit_taste
-from models.value import Weights
-from models.versions import CARD, install_deltas
 
 TRAIN_END: Final = 40
 HELD_OUT_SITUATIONS: Final = 1500

@@ -7,9 +7,9 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluator import EVIDENCE, Situations, memory_keys
-from models.features import PAIR_FEATURES, SHOPPER_PRODUCT
-from models.interest import InterestHead, conditional_state
+from models.evaluator.evaluator import EVIDENCE, Situations, memory_keys
+from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT
+from models.shopper.interest import InterestHead, conditional_state
 from models.training.demo_panel import DemoPanel, Progress, States
 from models.training.taste import TasteTrainingConfig, walk_forward
 
@@ -68,7 +68,7 @@ class DemoInputs:
         return replace(self, evidence=np.zeros_like(self.evidence))
 
     def numeric(self) -> Matrix:
-        """All rows, `(n, NUMERIC)`, in the order of `models.evaluator.numeric_inputs`."""
+        """All rows, `(n, NUMERIC)`, in the order of `models.evaluator.evaluator.numeric_inputs`."""
         ends = np.stack([self.interest, self.affinity], axis=1)
         return np.concatenate([self.demo.panel.features, self.evidence, ends], axis=1, dtype=np.float32)
 

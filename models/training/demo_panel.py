@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.encoder import Encoder, Vectors
-from models.evaluator import item_states
-from models.history import ShopperHistory
-from models.journey import Journey, read_journey
-from models.product_weeks import ProductWeeks
-from models.texts import behaviour_text, category_text, product_text
+from models.datasets.complete_journey import Journey, read_journey
+from models.encoder.encoder import Encoder, Vectors
+from models.evaluator.evaluator import item_states
+from models.shopper.history import ShopperHistory
+from models.shopper.product_weeks import ProductWeeks
+from models.shopper.texts import behaviour_text, category_text, product_text
 from models.training.interest import InterestRows
 from models.training.panel import Panel, PanelBuilder, PanelConfig
 from models.training.taste import Purchases, TasteTrainingConfig, vocabulary

@@ -17,9 +17,9 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.training_args import BatchSamplers
 
-from models.encoder import MAX_TOKENS
-from models.lora import stored
-from models.precision import fast_dtype, training_device
+from models.encoder.encoder import MAX_TOKENS
+from models.language.lora import stored
+from models.language.precision import fast_dtype, training_device
 from models.training.panel import Panel
 
 

@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.binning import Binning
-from models.encoder import DIM
-from models.evaluator import EVIDENCE, KEY_DIM, RANK, EvaluatorWeights
-from models.features import FEATURES, SHOPPER_CATEGORY, SHOPPER_PRODUCT
-from models.monotone import DEAL_SCALE, SLOPE_MIN, MonotoneHead
-from models.taste import FLOOR
+from models.encoder.encoder import DIM
+from models.evaluator.binning import Binning
+from models.evaluator.evaluator import EVIDENCE, KEY_DIM, RANK, EvaluatorWeights
+from models.evaluator.monotone import DEAL_SCALE, SLOPE_MIN, MonotoneHead
+from models.shopper.features import FEATURES, SHOPPER_CATEGORY, SHOPPER_PRODUCT
+from models.shopper.item_affinity import FLOOR
 
 Floats = NDArray[np.float64]
 
@@ -118,7 +118,7 @@ class EvaluatorData:
 
 
 class EvaluatorNet(nn.Module):
-    """The network behind `models.evaluator`, in torch for training."""
+    """The network behind `models.evaluator.evaluator`, in torch for training."""
 
     def __init__(self, binning: Binning, config: EvaluatorTrainingConfig) -> None:
         """Build for inputs that `binning` encodes."""

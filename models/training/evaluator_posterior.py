@@ -1,6 +1,6 @@
 """The posterior of the evaluator's last layers: a cluster-robust Laplace approximation, households being the clusters.
 
-Huber 1967, White 1982; see `models.monotone` for what it is used for.
+Huber 1967, White 1982; see `models.evaluator.monotone` for what it is used for.
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.monotone import DEAL_SCALE, SLOPE_MIN
+from models.evaluator.monotone import DEAL_SCALE, SLOPE_MIN
 from models.training.evaluator import EvaluatorData, EvaluatorNet, EvaluatorTrainingConfig, Floats
 
 _BLOCK: Final = 65_536

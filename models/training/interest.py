@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.features import pair_features
-from models.history import ShopperHistory
-from models.interest import InterestHead, conditional_state
-from models.weeks import WEEK_S
+from models.shopper.features import pair_features
+from models.shopper.history import ShopperHistory
+from models.shopper.interest import InterestHead, conditional_state
+from models.shopper.weeks import WEEK_S
 
 HORIZON_S: Final = 4 * WEEK_S
 PER_STATE: Final = 12

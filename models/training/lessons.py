@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.strategist_facts import fitting_lever
-from models.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, MOVES, Anchor, Lever, Rounding
+from models.strategist.facts import fitting_lever
+from models.strategist.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, MOVES, Anchor, Lever, Rounding
 from models.training.situations import Situation
 
 Floats = NDArray[np.float64]

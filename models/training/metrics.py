@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluator import Evaluator
-from models.interest import InterestHead, conditional_state
-from models.monotone import sigmoid
+from models.evaluator.evaluator import Evaluator
+from models.evaluator.monotone import sigmoid
+from models.shopper.interest import InterestHead, conditional_state
 from models.training.demo_inputs import DemoInputs
 from models.training.interest import InterestData
 

@@ -14,11 +14,11 @@ from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
 from transformers import LlamaModel
 
-from models.gguf_weights import read_layers
-from models.llama import LlamaShape
-from models.lora import stored
-from models.narrator import NARRATOR_SHAPE, Grammar
-from models.precision import fast_autocast, training_device
+from models.language.gguf_weights import read_layers
+from models.language.llama import LlamaShape
+from models.language.lora import stored
+from models.language.narrator import NARRATOR_SHAPE, Grammar
+from models.language.precision import fast_autocast, training_device
 from models.training.strategist import pad
 from models.training.strategist_net import llama_config
 

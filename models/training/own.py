@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.binning import Binning
-from models.evaluator import Evaluator
-from models.monotone import SLOPE_MIN, MonotoneHead, sigmoid, softplus
+from models.evaluator.binning import Binning
+from models.evaluator.evaluator import Evaluator
+from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid, softplus
 from models.training.evaluator import (
     EvaluatorNet,
     EvaluatorTrainingConfig,

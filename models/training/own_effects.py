@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.monotone import N_DRAWS
-from models.online import OnlineEffects, Shift
-from models.online_state import Joint, Single
-from models.trained_effects import TrainedEffects
+from models.evaluator.monotone import N_DRAWS
+from models.evaluator.online import OnlineEffects, Shift
+from models.evaluator.online_state import Joint, Single
+from models.evaluator.trained_effects import TrainedEffects
 from models.training.own_logit import PriceLogit
 from models.training.own_rows import EffectColumns
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.monotone import SLOPE_MIN, sigmoid, softplus
+from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
 from models.training.own_rows import EffectColumns
 
 Floats = NDArray[np.float64]

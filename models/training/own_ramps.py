@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from models.monotone import SLOPE_MIN, ramp_basis, sigmoid, softplus
+from models.evaluator.monotone import SLOPE_MIN, ramp_basis, sigmoid, softplus
 
 Floats = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluator import Evaluator, Situations
-from models.online import Shift
+from models.evaluator.evaluator import Evaluator, Situations
+from models.evaluator.online import Shift
 from models.training.metrics import auc, log_loss
 from models.training.own import Trained
 from models.training.own_effects import shift_of

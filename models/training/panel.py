@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.features import Subject, feature_matrix, feature_row
-from models.history import Act, RecentItems, ShopperHistory, recent_items
-from models.journey import Journey
-from models.journey_weeks import week_columns
-from models.product_weeks import ProductWeeks
-from models.texts import behaviour_text
-from models.weeks import WEEK_S, week_of
+from models.datasets.complete_journey import Journey
+from models.datasets.complete_journey_weeks import week_columns
+from models.shopper.features import Subject, feature_matrix, feature_row
+from models.shopper.history import Act, RecentItems, ShopperHistory, recent_items
+from models.shopper.product_weeks import ProductWeeks
+from models.shopper.texts import behaviour_text
+from models.shopper.weeks import WEEK_S, week_of
 
 RETURN_S: Final = 8 * WEEK_S
 
@@ -52,7 +52,7 @@ class Panel:
         stratum_a: Whether the household had bought the product before.
         log_ratio: log(offered price / reference price).
         state: Row of `texts` and `recents`: the shopper as of a few weeks before at most.
-        recents: The shopper's latest purchases at each state, `models.history.recent_items`.
+        recents: The shopper's latest purchases at each state, `models.shopper.history.recent_items`.
         returned: 1 when the household buys the category again within eight weeks, 0 when not, nan when censored.
     """
 

@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.features import PAIR_FEATURES, pair_features
-from models.history import Act, ShopperHistory
-from models.ranking import RankingHead
-from models.taste import log_affinity
+from models.shopper.features import PAIR_FEATURES, pair_features
+from models.shopper.history import Act, ShopperHistory
+from models.shopper.item_affinity import log_affinity
+from models.shopper.ranking import RankingHead
+from models.shopper.weeks import week_of
 from models.training.demo_panel import DemoPanel
 from models.training.taste import TasteTrainingConfig, compress, item_weights
-from models.weeks import week_of
 
 Floats = NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.strategist import ProposalRequest, Strategist, Written
-from models.strategy import MOVES, Lever, Strategy
+from models.strategist.strategist import ProposalRequest, Strategist, Written
+from models.strategist.strategy import MOVES, Lever, Strategy
 from models.training.lessons import attainable
 from models.training.situations import Situation
 

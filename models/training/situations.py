@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluator import Evaluator, Situations
-from models.features import FEATURES
-from models.strategist_facts import RESPONSE_MOVES, StrategistFacts
-from models.strategy import MOVES, Anchor
-from models.value import HORIZON_WEEKS, Offers, Stock, Weights, utility
+from models.evaluator.evaluator import Evaluator, Situations
+from models.evaluator.value import HORIZON_WEEKS, Offers, Stock, Weights, utility
+from models.shopper.features import FEATURES
+from models.strategist.facts import RESPONSE_MOVES, StrategistFacts
+from models.strategist.strategy import MOVES, Anchor
 
 Floats = NDArray[np.float64]
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from models.precision import fast_autocast, training_device
-from models.strategy import MOVES
-from models.strategy_tokens import ANCHOR_AT, ANCHOR_SLOT, LEVER_AT, LEVER_SLOT, MOVE_AT, MOVE_SLOT, ROUNDING_SLOT
+from models.language.precision import fast_autocast, training_device
+from models.strategist.strategy import MOVES
+from models.strategist.tokens import ANCHOR_AT, ANCHOR_SLOT, LEVER_AT, LEVER_SLOT, MOVE_AT, MOVE_SLOT, ROUNDING_SLOT
 from models.training.lessons import TEMPERATURE, Lesson, lesson, rounding_target, worth
 from models.training.situations import Situation
 from models.training.strategist_config import StrategistTrainingConfig

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from models.llama import LlamaShape
-from models.strategist import SMOLLM2_SHAPE
+from models.language.llama import LlamaShape
+from models.strategist.strategist import SMOLLM2_SHAPE
 
 
 @dataclass(frozen=True, slots=True)

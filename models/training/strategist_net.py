@@ -13,11 +13,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaModel
 
-from models.encoder_export import quiet
-from models.gguf_weights import read_layers
-from models.llama import LlamaShape
-from models.lora import stored
-from models.strategy_tokens import VOCABULARY
+from models.encoder.export import quiet
+from models.language.gguf_weights import read_layers
+from models.language.llama import LlamaShape
+from models.language.lora import stored
+from models.strategist.tokens import VOCABULARY
 from models.training.strategist_config import StrategistTrainingConfig
 
 _ADAPTED: Final = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

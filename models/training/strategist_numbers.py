@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.precision import fast_autocast, training_device
-from models.strategist_numbers import NumberReader, read_values
-from models.strategy_tokens import ANCHOR_SLOT, LEVER_SLOT, MOVE_SLOT
+from models.language.precision import fast_autocast, training_device
+from models.strategist.numbers import NumberReader, read_values
+from models.strategist.tokens import ANCHOR_SLOT, LEVER_SLOT, MOVE_SLOT
 from models.training.lessons import worth
 from models.training.situations import Situation
 from models.training.strategist import OnStep, Said, choice_loss, open_ways, pad, said_along, way_tokens

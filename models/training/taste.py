@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.taste import Taste, log_affinity
+from models.shopper.item_affinity import Taste, log_affinity
 
 Ints = NDArray[np.int64]
 Matrix = NDArray[np.float32]

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from models.encoder import Encoder
-from models.understanding import WIDTH, Floats, QuestionHead, question_features
+from models.encoder.encoder import Encoder
+from models.questions.classifier import WIDTH, Floats, QuestionHead, question_features
 
 DATA: Final = Path(__file__).parent / "data"
 

@@ -3,7 +3,7 @@ import pytest
 
 from eval.demand import Demand
 from eval.demand_metrics import Predictions, demand_scores, paired_difference, residual_slope
-from models.evaluator import NUMERIC
+from models.evaluator.evaluator import NUMERIC
 from models.training.evaluator import EvaluatorData
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from eval.next_basket import freeze, ranking_scores
 from eval.next_basket_peers import ease, frequency, popularity
-from models.journey import Journey
+from models.datasets.complete_journey import Journey
 
 N_PRODUCTS = 30
 

@@ -13,8 +13,8 @@ from eval.strategist import (
     strategist_regressions,
 )
 from eval.strategist_checks import holding
-from models.strategist import ProposalRequest, Strategist, Written
-from models.strategy import ALLOWED_MOVES, MOVES, Anchor, Lever, Strategy
+from models.strategist.strategist import ProposalRequest, Strategist, Written
+from models.strategist.strategy import ALLOWED_MOVES, MOVES, Anchor, Lever, Strategy
 from models.training.regret import Measured, measure
 from models.training.situations import Situation
 from tests.models.training.test_lessons import situation

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from agent.domain.decision import Candidate, Decision, Interval, Reduction, Rung, Scores, Source
 from agent.domain.money import fraction_digits
 from agent.domain.records import OutcomeRecord, OutcomeType
-from models.strategy import Lever
+from models.strategist.strategy import Lever
 
 _NEAREST: Final = 8  # of the past outcomes that were retrieved
 

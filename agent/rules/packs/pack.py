@@ -11,7 +11,7 @@ from agent.rules.packs.attributes import protected_attributes
 from agent.rules.packs.errors import PackError
 from agent.rules.packs.jurisdictions import Citation
 from agent.rules.packs.source import DATA, PROTECTED_FILE, read_data
-from models.strategy import Lever, Rounding
+from models.strategist.strategy import Lever, Rounding
 
 
 class PriceKind(StrEnum):

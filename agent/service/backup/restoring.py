@@ -18,7 +18,7 @@ from agent.store import StoreError
 from agent.store.data_folder import DataFolder
 from agent.store.engine import Database, open_database
 from agent.store.migrate import upgrade
-from models.registry import META, ORDER
+from models.registry.registry import META, ORDER
 
 Progress = Callable[[str, float], None]
 

@@ -11,8 +11,8 @@ from agent.service.backup.archive import ArchiveWriter, BackupError, Manifest
 from agent.service.backup.tables import counters_of, revision_of, tables_of, write_table
 from agent.store import Store
 from agent.store.data_folder import DataFolder
-from models.registry import Kind, Registry
-from models.versions import shipped_meta
+from models.registry.registry import Kind, Registry
+from models.registry.versions import shipped_meta
 
 Progress = Callable[[str, float], None]
 

@@ -25,11 +25,11 @@ from agent.domain.records import (
 )
 from agent.store import Store
 from agent.store.rows import chunks
-from models.journey import CURRENCY, Journey
-from models.journey_weeks import WeekColumns, week_columns
-from models.product_weeks import ProductWeeks
+from models.datasets.complete_journey import CURRENCY, Journey
+from models.datasets.complete_journey_weeks import WeekColumns, week_columns
+from models.shopper.product_weeks import ProductWeeks
+from models.shopper.weeks import week_start
 from models.training.panel import Panel, PanelBuilder, PanelConfig
-from models.weeks import week_start
 
 MIN_PURCHASES: Final = 20
 COST_FRAC: Final = 0.70

@@ -11,9 +11,9 @@ from agent.state.outcome_index import OutcomeBook
 from agent.state.shopper_histories import ShopperBook
 from agent.store import Store
 from agent.store.data_folder import DataFolder
-from models.journey import read_journey
-from models.registry import ORDER, Registry
-from models.versions import install_shipped
+from models.datasets.complete_journey import read_journey
+from models.registry.registry import ORDER, Registry
+from models.registry.versions import install_shipped
 
 Progress = Callable[[str, float], None]
 

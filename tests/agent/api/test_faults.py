@@ -28,8 +28,8 @@ from agent.service.service import Service
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.errors import RegistryError
-from models.registry import Kind, Registry
-from models.strategist import ProposalRequest, Strategist, Written, load_strategist
+from models.registry.registry import Kind, Registry
+from models.strategist.strategist import ProposalRequest, Strategist, Written, load_strategist
 from tests.prepared import World
 
 ADMIN = "bootstrap-key-for-tests"

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from agent.cli.main import app
 from agent.store.data_folder import DataFolder
-from models.registry import Kind, Registry
-from models.versions import install_deltas, shipped_meta
+from models.registry.registry import Kind, Registry
+from models.registry.versions import install_deltas, shipped_meta
 
 
 def use(folder: Path, **changes: object) -> None:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from agent.domain.decision import Rung
 from agent.pricing.model_proposer import ModelProposer, Pace, model_time_ms, prompt_text
-from models.strategist import ProposalRequest, Strategist, Written
-from models.strategist_facts import StrategistFacts
-from models.strategy import Anchor, Lever, Strategy
+from models.strategist.facts import StrategistFacts
+from models.strategist.strategist import ProposalRequest, Strategist, Written
+from models.strategist.strategy import Anchor, Lever, Strategy
 from prompts import load_prompt
 
 FACTS = StrategistFacts("bread", 0.2, (1.4, 1.2, 0.8), may_rise=False, cost_ratio=0.5, rival_ratio=0.95)

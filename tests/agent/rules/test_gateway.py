@@ -16,7 +16,7 @@ from agent.rules.gateway import (
     guard,
     tightest,
 )
-from models.strategy import Rounding
+from models.strategist.strategy import Rounding
 
 RULES = GatewayRules(floor_minor=500, ceiling_minor=2000, min_margin_frac=0.2)
 FACTS = GatewayFacts(reference_minor=1000, fraction_digits=2, cost_minor=600, last_price_minor=900)

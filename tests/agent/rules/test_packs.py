@@ -8,7 +8,7 @@ import yaml
 from agent.rules.packs import PackError, find_jurisdiction, load_pack, pack_names, protected_attributes
 from agent.rules.packs import source as pack_source
 from agent.rules.packs.pack import ContextKind
-from models.strategy import Lever
+from models.strategist.strategy import Lever
 
 ALWAYS = {
     "sex",

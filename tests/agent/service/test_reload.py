@@ -13,7 +13,7 @@ from agent.domain.request import QuoteRequest
 from agent.service.service import Service
 from agent.store.data_folder import DataFolder
 from models.errors import RegistryError
-from models.registry import META, Kind, Registry, read_meta
+from models.registry.registry import META, Kind, Registry, read_meta
 from tests.prepared import World
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from agent.state.arrival_rates import Arrivals, Remaining
-from models.strategy import SEARCHED_MOVES
+from models.strategist.strategy import SEARCHED_MOVES
 
 CURVE = 0.4 / (1 + np.exp(4 * np.log1p(np.asarray(SEARCHED_MOVES) / 100)))
 HOUR = 3600.0

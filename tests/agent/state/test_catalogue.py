@@ -13,7 +13,7 @@ from agent.domain.records import ProductRecord
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.catalogue import Catalogue
 from agent.store import Store
-from models.encoder import DIM
+from models.encoder.encoder import DIM
 from retrieval import ProductIndex
 
 SOAP = ProductRecord("soap-1", "Soap with lavender", "USD", 499, category="SOAP")

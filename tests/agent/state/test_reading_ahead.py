@@ -12,7 +12,7 @@ from agent.domain.request import QuoteRequest
 from agent.pricing.situation_reader import AHEAD
 from agent.service.outcome_reports import OutcomeReport
 from agent.service.service import Service
-from models.encoder import Vectors
+from models.encoder.encoder import Vectors
 from tests.prepared import World
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agent.domain.records import EventRecord, EventType
 from agent.state.shopper_histories import ProductLabels, ShopperBook, Walk, fold
-from models.history import ShopperHistory, recent_items
+from models.shopper.history import ShopperHistory, recent_items
 from tests.agent.store.builders import AT, event
 
 LATER_S = (AT + timedelta(days=30)).timestamp()

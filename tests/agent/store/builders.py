@@ -22,7 +22,7 @@ from agent.domain.decision import (
     Versions,
 )
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord
-from models.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, Anchor, Lever, Rounding, Strategy
+from models.strategist.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, Anchor, Lever, Rounding, Strategy
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

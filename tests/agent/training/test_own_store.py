@@ -22,8 +22,8 @@ from agent.training.own_rows import Walker
 from agent.training.own_store import OwnStore, train_on_store
 from agent.training.promotion import NotProven, Promotions
 from models.errors import TrainingDataError
-from models.features import FEATURES
-from models.registry import Kind, Registry
+from models.registry.registry import Kind, Registry
+from models.shopper.features import FEATURES
 from models.training.own import own_projection
 from models.training.own_checks import LEAST_OUTCOMES
 from tests.prepared import World

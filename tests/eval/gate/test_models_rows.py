@@ -15,8 +15,8 @@ from agent.store.data_folder import DataFolder
 from eval import models, models_baskets, strategist
 from eval.demand import Demand
 from eval.models import BLOCKS, ModelsReport, block_of, predict
-from models.evaluator import NUMERIC, Evaluator, load_evaluator
-from models.registry import Registry
+from models.evaluator.evaluator import NUMERIC, Evaluator, load_evaluator
+from models.registry.registry import Registry
 from models.training.evaluator import EvaluatorData
 from tests.prepared import World
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from agent.cli.main import app as commands
-from models.registry import Kind, Registry, read_meta
+from models.registry.registry import Kind, Registry, read_meta
 from tests.prepared import World
 
 PROPOSALS = ("--only", "proposals")

@@ -9,7 +9,7 @@ from eval.language.cases import Channel, InjectionCase, ProposalCase
 from eval.language.injections import _problems, limits
 from eval.language.proposals import _invalid, _misdirected, _monotonous, facts_of
 from eval.language.texts import invented, leaks, reads_as
-from models.strategy import Lever
+from models.strategist.strategy import Lever
 
 FACTS = {"lifts": [1.95, 1.42, 0.7], "cost_ratio": 0.5, "may_rise": False}
 

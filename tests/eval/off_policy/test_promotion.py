@@ -22,7 +22,7 @@ from eval.off_policy.replay import Replayed, replay
 from eval.off_policy.sample import Target
 from eval.policy_pricesmith import Pricesmith
 from eval.simulators import Courses, Visit
-from models.registry import Kind, Registry
+from models.registry.registry import Kind, Registry
 from tests.prepared import World as Prepared
 
 VISITS = 900
@@ -189,7 +189,7 @@ def models(world: Prepared, tmp_path: Path) -> Path:
             if path.name != "meta.json":
                 (target / path.name).write_bytes(path.read_bytes())
 
-    from models.registry import read_meta
+    from models.registry.registry import read_meta
 
     registry.install(read_meta(source).model_copy(update={"version": "next"}), write)
     return folder

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.journey import Journey
+from models.datasets.complete_journey import Journey
 from models.training.panel import Panel, PanelBuilder, PanelConfig, panel_products
 
 WEEK_S = 7 * 86_400

@@ -5,9 +5,9 @@ import pytest
 import torch
 from transformers import LlamaModel
 
-from models.llama import LlamaShape
-from models.strategy import MOVES, Anchor, Lever
-from models.strategy_tokens import ANCHOR_AT, LEVER_AT, MOVE_AT, VOCABULARY
+from models.language.llama import LlamaShape
+from models.strategist.strategy import MOVES, Anchor, Lever
+from models.strategist.tokens import ANCHOR_AT, LEVER_AT, MOVE_AT, VOCABULARY
 from models.training.lessons import lesson, worth
 from models.training.strategist import open_ways, pad, policy_loss, target_loss, way_tokens, written_tokens
 from models.training.strategist_config import StrategistTrainingConfig

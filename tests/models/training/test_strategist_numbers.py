@@ -11,7 +11,7 @@ from models.training.strategist_config import StrategistTrainingConfig
 from models.training.strategist_net import StrategistNet, llama_config
 from models.training.strategist_numbers import Told, fit_numbers, listen, numbers_of
 from prompts import load_prompt
-from tests.models.test_strategist import SHAPE, WORDS, tiny, tiny_tokenizer, tiny_weights
+from tests.models.strategist.test_strategist import SHAPE, WORDS, tiny, tiny_tokenizer, tiny_weights
 from tests.models.training.test_lessons import situation
 
 PROMPT = load_prompt("strategist", 2)

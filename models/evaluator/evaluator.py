@@ -1,0 +1,392 @@
+"""The evaluator: three scores for a strategy's price, `E(s) = g(W2.h_s + b2)` with g the sigmoid.
+
+`h_s` joins encoder states of shopper and product, numeric features, retrieved outcomes, interest and affinity; price
+enters through the monotone heads alone (`models.evaluator.monotone`). A linear term beside the hidden layers is the parametric
+model that few outcomes can carry; the layers add what more of them show. Inference is plain numpy, so a score does not
+depend on a batch.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from models.encoder.encoder import DIM
+from models.errors import RegistryError
+from models.evaluator.binning import Binning
+from models.evaluator.monotone import MonotoneHead, sigmoid
+from models.evaluator.online import Shift
+from models.evaluator.trained_effects import TrainedEffects
+from models.shopper.features import FEATURES
+from models.shopper.history import RecentItems
+from models.shopper.item_affinity import FLOOR
+
+Floats = NDArray[np.float64]
+
+EVIDENCE: Final = ("evidence_logit", "evidence_weight", "evidence_similarity", "evidence_bought_ratio")
+RANK: Final = 16
+KEY_DIM: Final = 48
+SHOPPER_SHARE: Final = 0.7
+NOVELTY_SD: Final = 1.5
+NUMERIC: Final = len(FEATURES) + len(EVIDENCE) + 2
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPriors:
+    """What the training data cannot teach (it has neither sessions nor rivals), stated as priors on the logit.
+
+    Attributes:
+        intent: Added for each unit of session intent (`ShopperHistory.intent`, 0-4).
+        rival: Taken away for each log unit that the price lies above the cheapest competitor.
+        trend: Added for each unit of market trend (-1 falling .. 1 rising).
+    """
+
+    intent: float = 0.9
+    rival: float = 2.5
+    trend: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Situations:
+    """A batch of situations; every array has `n` rows.
+
+    Attributes:
+        features: `(n, len(FEATURES))`.
+        evidence: `(n, len(EVIDENCE))`.
+        interest: `(n,)` interest logits. `affinity` `(n,)` log affinities (`models.shopper.item_affinity`).
+        shopper, product: `(n, 384)` unit encoder states.
+        familiarity: `(n,)` 0-1, similarity to what the evaluator was trained on; below 1 widens the intervals.
+        intent, trend: `(n,)` for the context priors.
+        rival_log_ratio: `(n,)` log(competitor / reference), nan when no competitor price is known.
+        shift: What outcomes taught since the training, None when nothing did.
+        abroad: The evaluator was trained in other shops: it then knows a stranger, an unknown product and a logit in
+            log price, no more, and the rest is for outcomes to teach.
+    """
+
+    features: NDArray[np.float32]
+    evidence: NDArray[np.float32]
+    interest: NDArray[np.float32]
+    affinity: NDArray[np.float32]
+    shopper: NDArray[np.float32]
+    product: NDArray[np.float32]
+    familiarity: NDArray[np.float32]
+    intent: NDArray[np.float32]
+    trend: NDArray[np.float32]
+    rival_log_ratio: NDArray[np.float32]
+    shift: Shift | None = None
+    abroad: bool = False
+
+    @property
+    def basis_size(self) -> int | None:
+        """How many price functions count: abroad the pull of a deal is not known either."""
+        return 1 if self.abroad else None
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The purchase logit before anything learned online, `(n,)` each; names as in `models.evaluator.online.Lesson`."""
+
+    level: Floats
+    slope: Floats
+    rest: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Mean probabilities at prices, `(n, m)` each."""
+
+    purchase: Floats
+    satisfaction: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Probabilities at prices: mean `(n, m)` and posterior draws `(n, m, draws)`."""
+
+    purchase: Floats
+    purchase_draws: Floats
+    satisfaction: Floats
+    satisfaction_draws: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorWeights:
+    """Everything the evaluator learned; shapes as in `models.training.evaluator`."""
+
+    binning: Binning
+    shopper_projection: Floats  # (384, RANK)
+    product_projection: Floats  # (384, RANK)
+    linear: Floats  # (in,)
+    hidden: tuple[tuple[Floats, Floats], ...]  # ((in, out), (out,)) a layer
+    purchase: MonotoneHead
+    satisfaction: MonotoneHead
+    key_projection: Floats  # (384, KEY_DIM)
+    base_rate: float
+    rival: float | None = None  # what each log unit above the cheapest competitor takes away; None: the prior's
+    effects: TrainedEffects | None = None  # that online learning starts from
+
+
+class Evaluator:
+    """Scores situations at prices."""
+
+    def __init__(self, weights: EvaluatorWeights, version: str, priors: ContextPriors | None = None) -> None:
+        """Hold the weights."""
+        self._weights = weights
+        priors = priors or ContextPriors()
+        self._priors = priors if weights.rival is None else replace(priors, rival=weights.rival)
+        self.version = version
+
+    @property
+    def weights(self) -> EvaluatorWeights:
+        """What it learned."""
+        return self._weights
+
+    @property
+    def base_rate(self) -> float:
+        """Purchase rate of the training rows, the prior of the outcome memory."""
+        return self._weights.base_rate
+
+    def memory_keys(self, items: NDArray[np.float32], product: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Keys of outcomes from item states and product states `(n, 384)`, see `memory_keys`."""
+        return memory_keys(items, product, self._weights.key_projection)
+
+    def represent(self, situations: Situations) -> Floats:
+        """Body output `phi` `(n, d)`: last hidden layer, linear term, and a trailing 1 for the bias."""
+        weights = self._weights
+        if situations.abroad:
+            situations = _unknown(len(situations.features))
+        shopper = situations.shopper.astype(np.float64)
+        product = situations.product.astype(np.float64)
+        content = product @ weights.product_projection
+        inputs = np.concatenate(
+            [
+                weights.binning.encode(numeric_inputs(situations)),
+                (shopper @ weights.shopper_projection) * content,
+                content,
+                (shopper * product).sum(axis=1, keepdims=True),
+            ],
+            axis=1,
+        )
+        hidden = inputs
+        for matrix, bias in weights.hidden:
+            hidden = hidden @ matrix + bias
+            hidden = hidden * sigmoid(hidden)  # SiLU
+        linear = (inputs @ weights.linear)[:, None]
+        return np.concatenate([hidden, linear, np.ones((len(hidden), 1))], axis=1)
+
+    def expect(self, situations: Situations, log_ratio: Floats) -> Expected:
+        """Mean probabilities at prices `log_ratio` `(n, m)`, for searches over many prices."""
+        phi = self.represent(situations)
+        shift = self._shift(situations, log_ratio)
+        learned = situations.shift
+        means = None if learned is None else (learned.level, learned.slope)
+        return Expected(
+            purchase=sigmoid(self._weights.purchase.logits(phi, log_ratio, means, situations.basis_size) + shift),
+            satisfaction=sigmoid(self._weights.satisfaction.logits(phi, log_ratio)),
+        )
+
+    def respond(self, situations: Situations, log_ratio: Floats) -> Response:
+        """Mean and draws of both probabilities at prices `log_ratio` `(n, m)` = log(price / reference)."""
+        phi = self.represent(situations)
+        purchase, satisfaction = self._weights.purchase, self._weights.satisfaction
+        shift = self._shift(situations, log_ratio)
+        novelty = NOVELTY_SD * (1.0 - np.clip(situations.familiarity.astype(np.float64), 0.0, 1.0))
+        spread = novelty[:, None, None] * _novelty_draws(purchase.draws.shape[0])
+        learned = situations.shift
+        means = None if learned is None else (learned.level, learned.slope)
+        draws = None if learned is None else (learned.level_draws, learned.slope_draws)
+        return Response(
+            purchase=sigmoid(purchase.logits(phi, log_ratio, means, situations.basis_size) + shift),
+            purchase_draws=sigmoid(
+                purchase.drawn_logits(phi, log_ratio, draws, situations.basis_size) + shift[:, :, None] + spread
+            ),
+            satisfaction=sigmoid(satisfaction.logits(phi, log_ratio)),
+            satisfaction_draws=sigmoid(satisfaction.drawn_logits(phi, log_ratio) + spread),
+        )
+
+    def base(self, situations: Situations, log_ratio: Floats) -> Base:
+        """What a lesson needs of each situation at one price, `log_ratio` `(n,)`."""
+        phi = self.represent(situations)
+        head = self._weights.purchase
+        terms = head.terms(phi)
+        context = self._shift(situations, log_ratio[:, None])[:, 0]
+        rest = np.zeros(len(phi)) if situations.abroad else head.rest(phi, log_ratio)
+        return Base(terms[:, 0], terms[:, 1], rest + context)
+
+    def _shift(self, situations: Situations, log_ratio: Floats) -> Floats:
+        priors = self._priors
+        level = priors.intent * situations.intent + priors.trend * np.clip(situations.trend, -1.0, 1.0)
+        above = np.maximum(0.0, log_ratio - np.nan_to_num(situations.rival_log_ratio, nan=np.inf)[:, None])
+        return np.asarray(level[:, None] - priors.rival * above, np.float64)
+
+
+def _unknown(n: int) -> Situations:
+    """A shopper and a product of whom nothing is known, `n` times."""
+    zeros, states = np.zeros(n, np.float32), np.zeros((n, DIM), np.float32)
+    return Situations(
+        features=np.zeros((n, len(FEATURES)), np.float32),
+        evidence=np.zeros((n, len(EVIDENCE)), np.float32),
+        interest=zeros,
+        affinity=zeros + np.float32(np.log(FLOOR)),
+        shopper=states,
+        product=states,
+        familiarity=zeros,
+        intent=zeros,
+        trend=zeros,
+        rival_log_ratio=zeros * np.nan,
+    )
+
+
+def numeric_inputs(situations: Situations) -> NDArray[np.float32]:
+    """Features, evidence, interest and affinity, `(n, NUMERIC)`."""
+    ends = np.stack([situations.interest, situations.affinity], axis=1)
+    return np.concatenate([situations.features, situations.evidence, ends], axis=1, dtype=np.float32)
+
+
+def item_states(
+    recents: Sequence[RecentItems], states_of: Callable[[Sequence[str]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Recency-weighted sums of the states of shoppers' latest items, unit length `(n, 384)`; zeros when none.
+
+    `states_of` gives the states of products `(n, 384)`, zeros for unknown ones.
+    """
+    distinct = {id(recent): recent for recent in recents}
+    names = {product: row for row, product in enumerate({p: None for r in distinct.values() for p in r.products})}
+    known = states_of(list(names))
+    rows_of = {key: row for row, key in enumerate(distinct)}
+    states = np.zeros((len(distinct), DIM), np.float32)
+    for row, recent in enumerate(distinct.values()):
+        if recent.products:
+            states[row] = np.asarray(recent.weights, np.float32) @ known[[names[p] for p in recent.products]]
+    return np.asarray(_unit(states)[[rows_of[id(recent)] for recent in recents]], np.float32).reshape(-1, DIM)
+
+
+def memory_keys(items: NDArray[np.float32], product: NDArray[np.float32], projection: Floats) -> NDArray[np.float32]:
+    """Unit keys `(n, 2 * KEY_DIM)` of outcomes: the product, and at 0.7 what the shopper buys."""
+    left = _unit(product @ projection)
+    right = SHOPPER_SHARE * _unit(items @ projection)
+    return np.asarray(_unit(np.concatenate([left, right], axis=1)), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Outcomes retrieved for a batch, `(n, k)` each; where fewer were found, their weight and similarity are 0.
+
+    Attributes:
+        weight: Inverse sampling rate of each outcome.
+        count: `(n,)`, how many were found.
+    """
+
+    bought: Floats
+    weight: Floats
+    similarity: Floats
+    price_ratio: Floats
+    count: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, found: Sequence[Sequence[tuple[float, float, float, float]]]) -> "Neighbours":
+        """From (bought, weight, similarity, price ratio) of each outcome, one list a row."""
+        count = np.asarray([len(outcomes) for outcomes in found], np.int64)
+        columns = np.zeros((4, len(found), max(1, int(count.max(initial=0)))))
+        columns[3] = 1.0
+        for row, outcomes in enumerate(found):
+            if outcomes:
+                columns[:, row, : len(outcomes)] = np.asarray(outcomes).T
+        return cls(columns[0], columns[1], columns[2], columns[3], count)
+
+
+def evidence_matrix(found: Neighbours, base_rate: float) -> NDArray[np.float32]:
+    """Retrieved outcomes as features `(n, len(EVIDENCE))`.
+
+    Shrunk log odds of purchase over the base rate's, mass, mean similarity, log price ratio that sold; zeros where
+    nothing was found.
+    """
+    mass = found.weight * np.maximum(found.similarity, 0.0) ** 4
+    sold = mass * found.bought
+    total, bought = mass.sum(axis=1), sold.sum(axis=1)
+    prior = 1.0 / base_rate
+    rate = (bought + prior * base_rate) / (total + prior)
+    with np.errstate(divide="ignore"):
+        logit = np.where(rate < 1, np.log(rate / (1 - rate)) - np.log(base_rate / (1 - base_rate)), 3.0)
+    ratio = (sold * np.log(np.clip(found.price_ratio, 0.2, 3.0))).sum(axis=1) / np.where(bought > 0, bought, 1.0)
+    similarity = found.similarity.sum(axis=1) / np.maximum(1, found.count)
+    columns = np.stack([logit, np.log1p(total), similarity, ratio], axis=1)
+    return np.where(found.count[:, None] > 0, columns, 0.0).astype(np.float32)
+
+
+def _unit(vectors: Floats | NDArray[np.float32]) -> Floats:
+    return np.asarray(vectors / np.maximum(1e-9, np.linalg.norm(vectors, axis=1, keepdims=True)))
+
+
+def _novelty_draws(n_draws: int) -> Floats:
+    half = np.random.default_rng(7).standard_normal(n_draws // 2)
+    return np.concatenate([half, -half])
+
+
+_VECTORS: Final = ("shopper_projection", "product_projection", "linear", "key_projection")
+_BINNING: Final = ("low", "steep", "mean", "scale")
+
+
+def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], path: Path) -> None:
+    """Write means and covariances (purchase, satisfaction); draws are made again at load."""
+    tensors: dict[str, NDArray[np.float32]] = {
+        name: np.ascontiguousarray(getattr(weights, name), np.float32) for name in _VECTORS
+    }
+    tensors |= {f"binning.{name}": getattr(weights.binning, name) for name in _BINNING}
+    for index, (matrix, bias) in enumerate(weights.hidden):
+        tensors[f"hidden.{index}.matrix"] = np.ascontiguousarray(matrix, np.float32)
+        tensors[f"hidden.{index}.bias"] = np.ascontiguousarray(bias, np.float32)
+    for name, head, covariance in zip(
+        ("purchase", "satisfaction"), (weights.purchase, weights.satisfaction), covariances, strict=True
+    ):
+        tensors[f"{name}.mean"] = np.ascontiguousarray(head.mean, np.float32)
+        tensors[f"{name}.covariance"] = np.ascontiguousarray(covariance, np.float32)
+    tensors["base_rate"] = np.asarray([weights.base_rate], np.float32)
+    if weights.purchase.ramps is not None:
+        tensors["purchase.ramps"] = np.ascontiguousarray(weights.purchase.ramps, np.float32)
+    if weights.rival is not None:
+        tensors["rival"] = np.asarray([weights.rival], np.float32)
+    if weights.effects is not None:
+        tensors |= weights.effects.to_tensors()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, str(path))
+
+
+def load_evaluator(path: Path, version: str) -> Evaluator:
+    """Load strictly.
+
+    Raises:
+        RegistryError: A tensor is missing, unknown, of another shape than the code expects, or not finite.
+    """
+    tensors = {name: np.asarray(value, np.float64) for name, value in load_file(str(path)).items()}
+    layers = sorted({int(name.split(".")[1]) for name in tensors if name.startswith("hidden.")})
+    try:
+        if any(not np.isfinite(value).all() for value in tensors.values()):
+            raise RegistryError(f"{path}: a tensor holds nan or infinity; remedy: train or activate another version")
+        weights = EvaluatorWeights(
+            **{name: tensors[name] for name in _VECTORS},
+            binning=Binning(*(tensors[f"binning.{name}"].astype(np.float32) for name in _BINNING)),
+            hidden=tuple((tensors[f"hidden.{i}.matrix"], tensors[f"hidden.{i}.bias"]) for i in layers),
+            purchase=MonotoneHead.from_posterior(
+                tensors["purchase.mean"], tensors["purchase.covariance"], tensors.get("purchase.ramps")
+            ),
+            satisfaction=MonotoneHead.from_posterior(tensors["satisfaction.mean"], tensors["satisfaction.covariance"]),
+            base_rate=float(tensors["base_rate"][0]),
+            rival=float(tensors["rival"][0]) if "rival" in tensors else None,
+            effects=TrainedEffects.from_tensors(tensors),
+        )
+    except KeyError as error:
+        raise RegistryError(
+            f"{path}: tensor {error} is missing; remedy: train again or activate another version"
+        ) from None
+    width = weights.binning.width + 2 * RANK + 1
+    if len(weights.binning.low) != NUMERIC or weights.hidden[0][0].shape[0] != width or len(weights.linear) != width:
+        raise RegistryError(
+            f"{path}: trained for {len(weights.binning.low)} numeric inputs, this code makes {NUMERIC}; "
+            "remedy: train the evaluator again"
+        )
+    return Evaluator(weights, version)

@@ -1,0 +1,68 @@
+"""Whether training from nothing gives what is shipped: validation metrics side by side, each within its tolerance.
+
+Seeds are fixed, but the order of floating-point sums follows the processor and its threads, and half precision is used
+only where it is fast. Tolerances are set by judgement, from the gaps to the peers; what one training gave beside them
+is in `docs/experiments.md`.
+"""
+
+from dataclasses import dataclass
+from math import nan
+from typing import Final
+
+from models.registry.registry import Kind, ModelMeta
+
+TOLERANCE: Final[dict[Kind, dict[str, float]]] = {
+    Kind.ENCODER: {"train_loss": 0.1, "interest_log_loss": 0.005, "interest_auc": 0.005, "ranking_train_loss": 0.05},
+    Kind.EVALUATOR: {
+        "log_loss": 0.0001,
+        "rig": 0.003,
+        "auc": 0.003,
+        "auc_category_only": 0.01,
+        "mean_prediction_over_rate": 0.05,
+        "elasticity": 0.4,
+        "wrong_sign_share": 0.0,
+    },
+    Kind.STRATEGIST: {
+        "numbers_regret_pct_first": 0.15,
+        "numbers_regret_pct_best_of_8": 0.06,
+        "numbers_distinct_of_8": 0.1,
+        "numbers_valid_share": 0.0,
+    },
+    Kind.UNDERSTANDING: {"accuracy": 0.03, "accuracy_en": 0.04, "accuracy_zh": 0.04, "none_recall": 0.1},
+    Kind.NARRATOR: {},  # its training measures nothing; eval narrator does
+}
+_OF_THE_PLACE: Final = ("evaluator", "prompt")  # names of what it was trained with, not how
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One metric of two versions; nan where one lacks it."""
+
+    kind: Kind
+    metric: str
+    trained: float
+    shipped: float
+    tolerance: float
+
+    @property
+    def within(self) -> bool:
+        """Whether they agree; a metric that one of them lacks never does."""
+        return abs(self.trained - self.shipped) <= self.tolerance + 1e-12
+
+
+def compare(trained: ModelMeta, shipped: ModelMeta) -> list[Compared]:
+    """Every metric that has a tolerance."""
+    return [
+        Compared(shipped.kind, name, trained.metrics.get(name, nan), shipped.metrics.get(name, nan), tolerance)
+        for name, tolerance in TOLERANCE[shipped.kind].items()
+    ]
+
+
+def trained_otherwise(trained: ModelMeta, shipped: ModelMeta) -> list[str]:
+    """Settings that differ, which makes metrics incomparable."""
+    names = sorted((trained.config.keys() | shipped.config.keys()) - set(_OF_THE_PLACE))
+    return [
+        f"{shipped.kind}: {name} is {trained.config.get(name, 'unset')}, shipped {shipped.config.get(name, 'unset')}"
+        for name in names
+        if trained.config.get(name) != shipped.config.get(name)
+    ]

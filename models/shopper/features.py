@@ -1,0 +1,120 @@
+"""The numeric features of one shopper, one product, one moment: what the evaluator reads beside encoder states.
+
+No feature holds the price on offer: price enters the evaluator through its monotone path alone.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.shopper.history import ShopperHistory, Tally
+from models.shopper.product_weeks import ProductWeeks, WeekFacts
+from models.shopper.weeks import WEEK_S, week_of
+
+PAIR_FEATURES: Final = ("bought", "count_fast", "count_slow", "recency", "gap", "last_ratio", "due", "repeat")
+SHOPPER_PRODUCT: Final = tuple(f"product_{name}" for name in PAIR_FEATURES)
+SHOPPER_CATEGORY: Final = tuple(f"category_{name}" for name in PAIR_FEATURES)
+SHARES: Final = ("share_of_category", "category_share_of_items", "brand_share_of_items")
+SHOPPER: Final = ("known", "trips_fast", "trips_slow", "items_per_trip", "deal_share", "mean_ratio", "since_trip")
+PRODUCT: Final = (
+    "product_known",
+    "popularity",
+    "popularity_in_category",
+    "trend",
+    "deal_frequency",
+    "price_level",
+    "log_price",
+)
+FEATURES: Final = SHOPPER_PRODUCT + SHOPPER_CATEGORY + SHARES + SHOPPER + PRODUCT
+_EMPTY: Final = Tally()
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The product a feature row is about; `reference_minor` stands in when no price history is known."""
+
+    product: str
+    category: str
+    brand: str
+    reference_minor: float
+
+
+def feature_row(history: ShopperHistory, subject: Subject, weeks: ProductWeeks, at_s: float) -> list[float]:
+    """Features of one moment, in the order of `FEATURES`; uses what was known before `at_s` only."""
+    product = history.products.get(subject.product, _EMPTY) if subject.product else _EMPTY
+    category = history.categories.get(subject.category, _EMPTY) if subject.category else _EMPTY
+    brand = history.brands.get(subject.brand, _EMPTY) if subject.brand else _EMPTY
+    return [
+        *pair_features(product, at_s),
+        *pair_features(category, at_s),
+        *_shares(history, (product, category, brand), at_s),
+        *_shopper(history, at_s),
+        *_product(weeks.facts(week_of(at_s)), weeks.rows.get(subject.product, -1), subject),
+    ]
+
+
+def pair_features(tally: Tally | None, at_s: float) -> tuple[float, ...]:
+    """`PAIR_FEATURES` of a shopper and one thing (product or category); zeros when it was never bought."""
+    if tally is None or tally.times == 0:
+        return (0.0,) * len(PAIR_FEATURES)
+    fast, slow = tally.at(at_s)
+    gap_weeks = max(0.0, at_s - tally.last_s) / WEEK_S
+    return (
+        1.0,
+        math.log1p(fast),
+        math.log1p(slow),
+        math.exp(-gap_weeks / 4),
+        math.log1p(gap_weeks),
+        tally.last_log_ratio,
+        tally.due(at_s),
+        1.0 if tally.times > 1 else 0.0,
+    )
+
+
+def _shares(history: ShopperHistory, tallies: tuple[Tally, Tally, Tally], at_s: float) -> tuple[float, float, float]:
+    product, category, brand = (tally.at(at_s)[1] for tally in tallies)
+    items = history.items.at(at_s)[1]
+    return (
+        product / (category + 0.5) if product else 0.0,
+        category / (items + 1.0),
+        brand / (items + 1.0),
+    )
+
+
+def _shopper(history: ShopperHistory, at_s: float) -> tuple[float, ...]:
+    items = history.items.times
+    if items == 0:
+        return (0.0,) * len(SHOPPER)
+    trips_fast, trips_slow = history.trips.at(at_s)
+    return (
+        1.0,
+        math.log1p(trips_fast),
+        math.log1p(trips_slow),
+        math.log1p(items / history.trips.times),
+        history.deals.times / items,
+        history.ratio_sum / items,
+        math.exp(-max(0.0, at_s - history.trips.last_s) / WEEK_S),
+    )
+
+
+def _product(facts: WeekFacts, row: int, subject: Subject) -> tuple[float, ...]:
+    log_price = math.log(max(1.0, subject.reference_minor) / 100) / 3
+    if row < 0:
+        return (0.0, math.log(1e-6), math.log(1e-3), 0.0, 0.0, 0.0, log_price)
+    return (
+        1.0,
+        math.log(float(facts.share[row]) + 1e-6),
+        math.log(float(facts.category_share[row]) + 1e-3),
+        float(facts.trend[row]),
+        float(facts.deal_frequency[row]),
+        float(facts.price_level[row]),
+        log_price,
+    )
+
+
+def feature_matrix(rows: list[list[float]]) -> NDArray[np.float32]:
+    """Rows as an array `(n, len(FEATURES))`."""
+    return np.asarray(rows, dtype=np.float32).reshape(len(rows), len(FEATURES))

@@ -1,0 +1,190 @@
+"""What is known of one shopper: a fold over that shopper's events, in time order.
+
+The same class serves training and quotes, so that a feature can only be made from events that came before the
+moment it is asked for. Counts decay exponentially; `DECAYS_S` are the time constants.
+"""
+
+import dataclasses
+import math
+from collections import deque
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Final
+
+from models.shopper.weeks import HOUR_S, WEEK_S
+
+DECAYS_S: Final = (6 * WEEK_S, 26 * WEEK_S)
+TRIP_GAP_S: Final = 6 * HOUR_S
+SESSION_S: Final = 24 * HOUR_S
+RECENT: Final = 24
+INTENT: Final = {
+    "view": 0.5,
+    "click": 0.5,
+    "search": 0.3,
+    "wishlist": 1.0,
+    "add_to_cart": 2.0,
+    "remove_from_cart": -1.5,
+}
+_DEAL_RATIO: Final = 0.97
+_ITEM_HALF_LIFE_S: Final = 8 * WEEK_S
+
+
+@dataclass(slots=True)
+class Tally:
+    """Decayed counts of purchases of one thing (product, category, brand, or everything)."""
+
+    fast: float = 0.0
+    slow: float = 0.0
+    times: int = 0
+    first_s: float = 0.0
+    last_s: float = 0.0
+    last_log_ratio: float = 0.0
+    last_price_minor: int | None = None
+
+    def add(self, at_s: float, log_ratio: float, weight: float = 1.0) -> None:
+        """Count one purchase at a time not before the last."""
+        self.fast, self.slow = self.at(at_s)
+        self.fast += weight
+        self.slow += weight
+        if self.times == 0:
+            self.first_s = at_s
+        self.times += 1
+        self.last_s = at_s
+        self.last_log_ratio = log_ratio
+
+    def at(self, at_s: float) -> tuple[float, float]:
+        """The decayed counts (fast, slow) at a later time."""
+        if self.times == 0:
+            return 0.0, 0.0
+        gap = max(0.0, at_s - self.last_s)
+        return self.fast * math.exp(-gap / DECAYS_S[0]), self.slow * math.exp(-gap / DECAYS_S[1])
+
+    def due(self, at_s: float) -> float:
+        """Time since the last purchase in units of the usual interval, 0-3; 0 when no interval is known."""
+        if self.times < 2 or self.last_s <= self.first_s:
+            return 0.0
+        interval = (self.last_s - self.first_s) / (self.times - 1)
+        return min(3.0, (at_s - self.last_s) / interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One event as the fold reads it.
+
+    `price_ratio` is the price paid over the product's reference at that time (1 when unknown).
+    """
+
+    type: str
+    at_s: float
+    product: str
+    category: str
+    brand: str
+    price_ratio: float = 1.0
+    price_minor: int | None = None
+    text: str = ""
+
+
+@dataclass(slots=True)
+class ShopperHistory:
+    """The fold. `observe` must be called in time order; every reader takes the time it reads at."""
+
+    products: dict[str, Tally] = field(default_factory=dict)
+    categories: dict[str, Tally] = field(default_factory=dict)
+    brands: dict[str, Tally] = field(default_factory=dict)
+    items: Tally = field(default_factory=Tally)
+    trips: Tally = field(default_factory=Tally)
+    deals: Tally = field(default_factory=Tally)
+    ratio_sum: float = 0.0
+    recent: deque[Act] = field(default_factory=lambda: deque(maxlen=RECENT))
+    session: deque[Act] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    @property
+    def known(self) -> bool:
+        """Whether anything was ever observed."""
+        return bool(self.recent or self.session)
+
+    def followed_by(self, acts: Sequence[Act]) -> "ShopperHistory":
+        """This history and later events. It is left as it is; what the events do not touch is shared by both."""
+        later = dataclasses.replace(self, session=self.session.copy())
+        bought = [act for act in acts if act.type == "purchase"]
+        if bought:
+            later = dataclasses.replace(
+                later,
+                products=_unshared(self.products, {act.product for act in bought}),
+                categories=_unshared(self.categories, {act.category for act in bought}),
+                brands=_unshared(self.brands, {act.brand for act in bought}),
+                items=copy(self.items),
+                trips=copy(self.trips),
+                deals=copy(self.deals),
+                recent=self.recent.copy(),
+            )
+        for act in acts:
+            later.observe(act)
+        return later
+
+    def observe(self, act: Act) -> None:
+        """Fold one event in."""
+        if act.type != "purchase":
+            self.session.append(act)
+            return
+        log_ratio = math.log(min(3.0, max(0.1, act.price_ratio)))
+        if self.trips.times == 0 or act.at_s - self.trips.last_s > TRIP_GAP_S:
+            self.trips.add(act.at_s, 0.0)
+        self.items.add(act.at_s, log_ratio)
+        self.ratio_sum += log_ratio
+        if act.price_ratio < _DEAL_RATIO:
+            self.deals.add(act.at_s, log_ratio)
+        for tallies, key in ((self.products, act.product), (self.categories, act.category), (self.brands, act.brand)):
+            if key:
+                tally = tallies.get(key)
+                if tally is None:
+                    tally = tallies[key] = Tally()
+                tally.add(act.at_s, log_ratio)
+        if act.product:
+            self.products[act.product].last_price_minor = act.price_minor
+        self.recent.append(act)
+
+    def intent(self, product: str, category: str, at_s: float) -> float:
+        """Interest shown in this session in a product (whole) or its category (a quarter), 0-4."""
+        total = 0.0
+        for act in self.session:
+            if 0 <= at_s - act.at_s <= SESSION_S:
+                if product and act.product == product:
+                    total += INTENT.get(act.type, 0.0)
+                elif category and act.category == category:
+                    total += 0.25 * INTENT.get(act.type, 0.0)
+        return min(4.0, max(0.0, total))
+
+    def loyalty(self, category: str, at_s: float) -> str:
+        """`new`, `occasional`, `regular` or `lapsed` in a category."""
+        tally = self.categories.get(category)
+        if tally is None:
+            return "new"
+        if at_s - tally.last_s > 12 * WEEK_S or tally.due(at_s) >= 3.0:
+            return "lapsed"
+        return "regular" if tally.times >= 4 else "occasional"
+
+
+def _unshared(tallies: dict[str, Tally], changing: set[str]) -> dict[str, Tally]:
+    return tallies | {key: copy(tallies[key]) for key in changing & tallies.keys()}
+
+
+@dataclass(frozen=True, slots=True)
+class RecentItems:
+    """A shopper's latest products and their recency weights, newest first."""
+
+    products: tuple[str, ...]
+    weights: tuple[float, ...]
+
+
+def recent_items(history: ShopperHistory, at_s: float) -> RecentItems:
+    """The last purchases, and what this session looked at, weighted by a half-life of eight weeks."""
+    acts = [act for act in history.recent if act.product and act.at_s < at_s]
+    acts += [act for act in history.session if act.product and 0 <= at_s - act.at_s <= SESSION_S]
+    acts.sort(key=lambda act: -act.at_s)
+    latest = acts[:RECENT]
+    return RecentItems(
+        tuple(act.product for act in latest),
+        tuple(0.5 ** ((at_s - act.at_s) / _ITEM_HALF_LIFE_S) for act in latest),
+    )

@@ -1,0 +1,89 @@
+"""Which products a shopper buys next: habit, taste and popularity in one score.
+
+    owned product:  a1 * affinity + b1 * popularity + C1(category history) + R(product history)
+    new product:    a0 * affinity + b0 * popularity + C0(category history)
+
+`R` and `C` are small networks over `features.PAIR_FEATURES`; affinity comes from `models.shopper.item_affinity`. Scores rank products
+for one shopper at one moment; they are logits of a softmax over candidates, not purchase probabilities.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from models.errors import RegistryError
+from models.evaluator.monotone import sigmoid
+from models.shopper.features import FEATURES, PAIR_FEATURES
+
+Floats = NDArray[np.float64]
+
+PAIR: Final = len(PAIR_FEATURES)
+POPULARITY: Final = FEATURES.index("popularity")
+_NETWORKS: Final = {"product": 1, "category": 2}  # outputs
+_LAYERS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RankingHead:
+    """`affinity` and `popularity` are the slopes for new and for owned products, `(2,)`; networks a list of layers."""
+
+    affinity: Floats
+    popularity: Floats
+    product: tuple[tuple[Floats, Floats], ...]
+    category: tuple[tuple[Floats, Floats], ...]
+
+    def scores(self, features: NDArray[np.float32], affinity: NDArray[np.float32]) -> Floats:
+        """Scores `(n,)` from rows in `FEATURES` order `(n, len(FEATURES))` and log affinities `(n,)`."""
+        product, category = features[:, :PAIR], features[:, PAIR : 2 * PAIR]
+        owned = (product[:, 0] > 0).astype(int)
+        rows = np.arange(len(features))
+        bought_category = category[:, 0] > 0
+        found = self.affinity[owned] * affinity + self.popularity[owned] * features[:, POPULARITY]
+        found = found + np.where(bought_category, _run(self.category, category)[rows, owned], 0.0)
+        return np.asarray(found + np.where(owned > 0, _run(self.product, product)[:, 0], 0.0), np.float64)
+
+
+def _run(layers: tuple[tuple[Floats, Floats], ...], rows: NDArray[np.float32]) -> Floats:
+    hidden = rows.astype(np.float64)
+    for place, (matrix, bias) in enumerate(layers):
+        hidden = hidden @ matrix + bias
+        if place < len(layers) - 1:
+            hidden = hidden * sigmoid(hidden)
+    return hidden
+
+
+def save_ranking(head: RankingHead, path: Path) -> None:
+    """Write slopes and layers."""
+    tensors = {"affinity": head.affinity.astype(np.float32), "popularity": head.popularity.astype(np.float32)}
+    for name in _NETWORKS:
+        for place, (matrix, bias) in enumerate(getattr(head, name)):
+            tensors[f"{name}.{place}.matrix"] = np.ascontiguousarray(matrix, np.float32)
+            tensors[f"{name}.{place}.bias"] = np.ascontiguousarray(bias, np.float32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, str(path))
+
+
+def load_ranking(path: Path) -> RankingHead:
+    """Load strictly.
+
+    Raises:
+        RegistryError: A tensor is missing, unknown, of another shape than the code expects, or not finite.
+    """
+    tensors = {name: value.astype(np.float64) for name, value in load_file(str(path)).items()}
+    names = {f"{net}.{place}.{part}" for net in _NETWORKS for place in range(_LAYERS) for part in ("matrix", "bias")}
+    if set(tensors) != names | {"affinity", "popularity"}:
+        raise RegistryError(f"{path}: holds {sorted(tensors)}, expected {sorted(names)} and two slopes")
+    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+        raise RegistryError(f"{path}: a weight is nan or infinite; remedy: train or activate another version")
+    nets = {
+        net: tuple((tensors[f"{net}.{p}.matrix"], tensors[f"{net}.{p}.bias"]) for p in range(_LAYERS))
+        for net in _NETWORKS
+    }
+    for net, outputs in _NETWORKS.items():
+        if nets[net][0][0].shape[0] != PAIR or nets[net][-1][0].shape[1] != outputs:
+            raise RegistryError(f"{path}: the {net} network does not read {PAIR} features and give {outputs} values")
+    return RankingHead(tensors["affinity"], tensors["popularity"], nets["product"], nets["category"])

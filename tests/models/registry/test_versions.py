@@ -1,0 +1,90 @@
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from models.errors import RegistryError
+from models.registry.registry import Kind, ModelMeta, Registry, read_meta
+from models.registry.versions import check_complete, check_prompt, install_deltas, install_shipped
+from prompts import load_prompt
+
+
+def older(kind: Kind, requires: dict[Kind, str] | None = None) -> ModelMeta:
+    """A version of an earlier release: fewer files, none of today's."""
+    return ModelMeta(
+        kind=kind,
+        version="v0",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        trained_on="nothing",
+        data_sha256="",
+        base={},
+        config={},
+        metrics={},
+        requires=requires or {},
+        git_revision="unknown",
+        files={},
+    )
+
+
+def install(registry: Registry, meta: ModelMeta) -> None:
+    def write(folder: Path) -> None:
+        (folder / "evaluator.safetensors").write_bytes(b"old")
+
+    registry.install(meta, write)
+    registry.activate(meta.kind, meta.version)
+
+
+def test_a_version_of_an_earlier_release_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    install(registry, older(Kind.ENCODER))
+    with pytest.raises(RegistryError, match=r"lacks adapter.safetensors.*remedy"):
+        check_complete(registry.folder(Kind.ENCODER, "v0"), Kind.ENCODER)
+
+
+def test_preparing_puts_the_shipped_evaluator_in_place_of_one_made_for_another_encoder(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    install(registry, older(Kind.ENCODER))
+    install(registry, older(Kind.EVALUATOR, {Kind.ENCODER: "v0"}))
+    shutil.rmtree(registry.folder(Kind.ENCODER, "v0"))
+    install_shipped(registry, Kind.ENCODER)
+    install_shipped(registry, Kind.EVALUATOR)
+    assert registry.active(Kind.ENCODER) != "v0"
+    assert registry.active(Kind.EVALUATOR) != "v0"
+    again = install_shipped(registry, Kind.EVALUATOR)
+    assert not again
+
+
+def strategist(prompt: str) -> ModelMeta:
+    return older(Kind.STRATEGIST).model_copy(update={"config": {"prompt": prompt}})
+
+
+def test_a_strategist_of_another_prompt_is_refused_with_both_and_a_remedy() -> None:
+    check_prompt(strategist("strategist/v002@ab"), "strategist/v002@ab")
+    with pytest.raises(RegistryError, match=r"trained on prompt strategist/v001@cd.*strategist/v002@ab.*prepare"):
+        check_prompt(strategist("strategist/v001@cd"), "strategist/v002@ab")
+    with pytest.raises(RegistryError, match="earlier release"):
+        check_prompt(older(Kind.STRATEGIST), "strategist/v002@ab")
+
+
+def test_preparing_puts_the_shipped_strategist_in_place_of_one_that_reads_an_older_prompt(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+
+    def write(folder: Path) -> None:
+        (folder / "delta.safetensors").write_bytes(b"old")
+
+    registry.install(strategist("strategist/v001@cd"), write)
+    registry.activate(Kind.STRATEGIST, "v0")
+    install_shipped(registry, Kind.STRATEGIST)
+    shipped = registry.active(Kind.STRATEGIST)
+    assert shipped != "v0"
+    assert read_meta(registry.folder(Kind.STRATEGIST, shipped)).config["prompt"] == load_prompt("strategist", 2).label
+
+
+def test_runtime_files_that_lie_beside_the_deltas_are_taken_as_they_are(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    for name in ("delta.safetensors", "strategist.safetensors", "tokenizer.json"):
+        (made / name).write_bytes(name.encode())
+    folder = install_deltas(Registry(tmp_path / "models"), older(Kind.STRATEGIST), made)
+    assert (folder / "strategist.safetensors").read_bytes() == b"strategist.safetensors"
