@@ -103,10 +103,10 @@ def models(
     try:
         from eval.gate import Gate, RunOf, gated
         from eval.gate.models_rows import models_rows
-        from eval.models import evaluate_demand, regressions
-        from eval.models_baskets import evaluate_baskets
-        from eval.models_report import print_report, write_page
-        from eval.strategist import evaluate_strategist
+        from eval.models.baskets import evaluate_baskets
+        from eval.models.report import print_report, write_page
+        from eval.models.run import evaluate_demand, regressions
+        from eval.strategist.protocol import evaluate_strategist
     except ModuleNotFoundError as error:
         _missing(error)
     from models.registry.registry import Registry
@@ -158,8 +158,8 @@ def own(
     Example: pricesmith eval own --size 2000 --seeds 5
     """
     try:
-        from eval.own_data import SIZES, OwnDataSuite, print_report, regressions, run_own_data
-        from eval.own_shops import SHOPS
+        from eval.own_store.comparison import SIZES, OwnDataSuite, print_report, regressions, run_own_data
+        from eval.own_store.shops import SHOPS
     except ModuleNotFoundError as error:
         sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
         raise typer.Exit(1) from None
@@ -253,8 +253,8 @@ def policy(
         from eval import policy_command
         from eval.gate import Gate, RunOf, gated
         from eval.gate.policy_rows import policy_rows
-        from eval.policy import WORLDS, Peers, Suite, regressions
-        from eval.policy_desks import Over
+        from eval.policy.desks import Over
+        from eval.policy.suites import WORLDS, Peers, Suite, regressions
     except ModuleNotFoundError as error:
         _missing(error)
     unknown = [name for name in worlds or () if name not in WORLDS]

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from eval.demand import PANEL, Demand, Ints
+from eval.demand.protocol import PANEL, Demand, Ints
 from models.datasets.complete_journey import read_journey
 from models.evaluator.evaluator import Evaluator
 from models.evaluator.value import Weights

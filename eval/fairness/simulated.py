@@ -15,7 +15,7 @@ import numpy as np
 
 from eval.fairness.groups import Quotes
 from eval.fairness.pairs import Pair, pairs_of, priced
-from eval.policy_pricesmith import Pricesmith
+from eval.policy.pricesmith import Pricesmith
 from eval.simulators import Courses, Visit
 
 SIMULATED: Final = "simulated shop"

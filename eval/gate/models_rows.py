@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from eval.gate.rows import Measure, Row
-from eval.models import PRICESMITH, ModelsReport
+from eval.models.run import PRICESMITH, ModelsReport
 
 _COVERAGE = (0.85, 0.95)
 _MEAN = (0.95, 1.05)

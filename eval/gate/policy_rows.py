@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from eval.gate.rows import Measure, Row
-from eval.policy import FIRST_SEED, PRICESMITH, Line, PolicyReport
+from eval.policy.suites import FIRST_SEED, PRICESMITH, Line, PolicyReport
 
 
 def policy_rows(report: PolicyReport) -> list[Row]:

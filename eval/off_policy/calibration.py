@@ -14,7 +14,7 @@ from eval.off_policy.estimators import Estimator, Judge
 from eval.off_policy.intervals import Estimate, bootstrap
 from eval.off_policy.obp_peer import available, obp_values
 from eval.off_policy.sample import Floats, Sample, Target
-from eval.policies import Attainable, VisitDesign
+from eval.policy.policies import Attainable, VisitDesign
 from eval.simulators import Courses, Loans, Visit, World
 
 Progress = Callable[[str, float], None]

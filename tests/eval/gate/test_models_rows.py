@@ -12,9 +12,11 @@ from typer.testing import CliRunner, Result
 from agent.cli.main import app as commands
 from agent.state.loading import load_active_evaluator
 from agent.store.data_folder import DataFolder
-from eval import models, models_baskets, strategist
-from eval.demand import Demand
-from eval.models import BLOCKS, ModelsReport, block_of, predict
+from eval.demand.protocol import Demand
+from eval.models import baskets as models_baskets
+from eval.models import run as models
+from eval.models.run import BLOCKS, ModelsReport, block_of, predict
+from eval.strategist import protocol as strategist
 from models.evaluator.evaluator import NUMERIC, Evaluator, load_evaluator
 from models.registry.registry import Registry
 from models.training.evaluator import EvaluatorData

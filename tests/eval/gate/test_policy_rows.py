@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agent.cli.main import app as commands
-from eval import policy
-from eval.policy_pricesmith import Pricesmith
+from eval.policy import suites as policy
+from eval.policy.pricesmith import Pricesmith
 from tests.prepared import World
 
 

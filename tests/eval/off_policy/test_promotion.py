@@ -20,7 +20,7 @@ from eval.off_policy.log import read_log
 from eval.off_policy.promotion import judge, to_sample
 from eval.off_policy.replay import Replayed, replay
 from eval.off_policy.sample import Target
-from eval.policy_pricesmith import Pricesmith
+from eval.policy.pricesmith import Pricesmith
 from eval.simulators import Courses, Visit
 from models.registry.registry import Kind, Registry
 from tests.prepared import World as Prepared

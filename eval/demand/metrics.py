@@ -1,0 +1,116 @@
+"""Figures of protocol A for any model that tells the purchase probability at a price."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
+
+from eval.demand.protocol import Demand, Ints
+from models.training.metrics import auc, log_loss
+
+Floats = NDArray[np.float64]
+
+STEP: Final = 0.1  # of the log price, for elasticity and sign
+_RESAMPLES: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Probabilities `(n,)` at the price offered and `STEP` below and above it on the log scale."""
+
+    offered: Floats
+    below: Floats
+    above: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class DemandScores:
+    """One line of the table.
+
+    Attributes:
+        rig: 1 - log loss / entropy of the base rate.
+        elasticity: Of the demand of all rows together, by the offered price.
+        wrong_sign_share: Rows whose probability rises with the price.
+        residual_slope: What a logit of the labels still gives the log price beside the model's own logit.
+        mean_over_rate: Mean prediction over the purchase rate.
+    """
+
+    log_loss: float
+    rig: float
+    auc: float
+    pr_auc: float
+    auc_a: float
+    auc_b: float
+    elasticity: float
+    wrong_sign_share: float
+    residual_slope: float
+    mean_over_rate: float
+
+
+def demand_scores(demand: Demand, rows: Ints, predicted: Predictions) -> DemandScores:
+    """Score predictions of some rows."""
+    label = demand.data.bought[rows].astype(np.float64)
+    weight = demand.data.weight[rows].astype(np.float64)
+    stratum_a = demand.stratum_a[rows]
+    rate = float(np.average(label, weights=weight))
+    entropy = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
+    loss = log_loss(label, predicted.offered, weight)
+    total = [float(weight @ part) for part in (predicted.below, predicted.above)]
+    return DemandScores(
+        log_loss=loss,
+        rig=float(1 - loss / entropy),
+        auc=auc(label, predicted.offered, weight),
+        pr_auc=float(average_precision_score(label, predicted.offered, sample_weight=weight)),
+        auc_a=auc(label[stratum_a], predicted.offered[stratum_a], weight[stratum_a]),
+        auc_b=auc(label[~stratum_a], predicted.offered[~stratum_a], weight[~stratum_a]),
+        elasticity=float(np.log(total[1] / total[0]) / (2 * STEP)),
+        wrong_sign_share=float((predicted.above > predicted.below + 1e-12).mean()),
+        residual_slope=residual_slope(predicted.offered, label, weight, demand.data.log_ratio[rows]),
+        mean_over_rate=float(np.average(predicted.offered, weights=weight)) / rate,
+    )
+
+
+def residual_slope(probability: Floats, label: Floats, weight: Floats, log_ratio: NDArray[np.float32]) -> float:
+    """Slope of the log price in a weighted logit of the labels with the model's logit as offset; 0 is best."""
+    clipped = np.clip(probability, 1e-9, 1 - 1e-9)
+    offset = np.log(clipped / (1 - clipped))
+    design = np.stack([np.ones(len(label)), log_ratio.astype(np.float64)], axis=1)
+    beta = np.zeros(2)
+    for _ in range(25):
+        mean = 1 / (1 + np.exp(-(offset + design @ beta)))
+        gradient = design.T @ (weight * (label - mean))
+        step = np.linalg.solve((design * (weight * mean * (1 - mean))[:, None]).T @ design, gradient)
+        beta += step
+        if np.abs(step).max() < 1e-10:
+            break
+    return float(beta[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A model's mean log loss less another's, with a 95 % interval over resampled households."""
+
+    value: float
+    low: float
+    high: float
+
+
+def paired_difference(demand: Demand, rows: Ints, one: Floats, other: Floats, seed: int = 17) -> Difference:
+    """Bootstrap over households (Efron & Tibshirani 1993, ch. 8), the same households for both models."""
+    label = demand.data.bought[rows].astype(np.float64)
+    weight = demand.data.weight[rows].astype(np.float64)
+
+    def losses(probability: Floats) -> Floats:
+        clipped = np.clip(probability, 1e-9, 1 - 1e-9)
+        return np.asarray(-weight * (label * np.log(clipped) + (1 - label) * np.log(1 - clipped)), np.float64)
+
+    _, household = np.unique(demand.data.cluster[rows], return_inverse=True)
+    gap = np.bincount(household, weights=losses(one) - losses(other))
+    mass = np.bincount(household, weights=weight)
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(len(gap), np.full(len(gap), 1 / len(gap)), size=_RESAMPLES)
+    found = (draws @ gap) / (draws @ mass)
+    low, high = np.percentile(found, [2.5, 97.5])
+    return Difference(float(gap.sum() / mass.sum()), float(low), float(high))

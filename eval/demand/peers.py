@@ -1,0 +1,127 @@
+"""What a good engineer would reach for instead of Pricesmith's evaluator, trained on the same rows.
+
+Peers read the numeric features and the price. Case-control sampling is undone exactly: their logit on the sampled rows
+plus log(rate), the stratum being one of the features (Prentice & Pyke 1979). LightGBM stops early on validation weeks.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from eval.demand.metrics import STEP, Predictions
+from eval.demand.protocol import Demand, Ints
+from models.shopper.features import FEATURES
+
+Matrix = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Logit = Callable[[Matrix], Floats]
+
+SEED: Final = 17
+_ROUNDS: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Columns a peer reads: the first `columns` numeric inputs, and the log price ratio unless `price` is off."""
+
+    columns: int = len(FEATURES)
+    price: bool = True
+
+    def matrix(self, demand: Demand, rows: Ints, shift: float = 0.0) -> Matrix:
+        """Design matrix `(n, columns + price)`, the price moved by `shift` on the log scale."""
+        numeric = demand.data.numeric[rows, : self.columns]
+        if not self.price:
+            return numeric
+        return np.concatenate([numeric, demand.data.log_ratio[rows, None] + np.float32(shift)], axis=1)
+
+
+def logistic(train: Matrix, label: Matrix, _validation: tuple[Matrix, Matrix]) -> Logit:
+    """Logistic regression on standardised inputs, price in logs."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+    return _decision(model.fit(train, label))
+
+
+def multilayer(train: Matrix, label: Matrix, _validation: tuple[Matrix, Matrix]) -> Logit:
+    """A plain multilayer perceptron."""
+    network = MLPClassifier((128, 64), batch_size=2048, max_iter=6, learning_rate_init=1e-3, random_state=SEED)
+    model = make_pipeline(StandardScaler(), network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a fixed number of epochs is meant
+        return _decision(model.fit(train, label))
+
+
+def boosted(*, monotone: bool, price: bool = True) -> Callable[[Matrix, Matrix, tuple[Matrix, Matrix]], Logit]:
+    """LightGBM, with or without the constraint that probability falls in price (the last column)."""
+
+    def fit(train: Matrix, label: Matrix, validation: tuple[Matrix, Matrix]) -> Logit:
+        constraints = [0] * (train.shape[1] - 1) + [-1 if monotone and price else 0]
+        held_out, held_label = validation
+        model = lightgbm.LGBMClassifier(
+            n_estimators=_ROUNDS,
+            learning_rate=0.08,
+            num_leaves=63 if len(train) > 100_000 else 15,
+            min_child_samples=100 if len(train) > 100_000 else 20,
+            colsample_bytree=0.7,
+            subsample=0.8,
+            subsample_freq=1,
+            monotone_constraints=constraints,
+            random_state=SEED,
+            n_jobs=2,
+            verbose=-1,
+        )
+        stop = lightgbm.early_stopping(30, verbose=False)
+        model.fit(train, label, eval_X=held_out, eval_y=held_label, eval_metric="binary_logloss", callbacks=[stop])
+        return lambda rows: np.asarray(model.predict(rows, raw_score=True), np.float64)
+
+    return fit
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A name, what it reads, and how it is fitted."""
+
+    name: str
+    inputs: Inputs
+    fit: Callable[[Matrix, Matrix, tuple[Matrix, Matrix]], Logit]
+
+
+PEERS: Final = (
+    Peer("logistic regression", Inputs(), logistic),
+    Peer("LightGBM", Inputs(), boosted(monotone=False)),
+    Peer("LightGBM, monotone", Inputs(), boosted(monotone=True)),
+    Peer("MLP", Inputs(), multilayer),
+    Peer("LightGBM without price", Inputs(price=False), boosted(monotone=False, price=False)),
+)
+
+
+def predict_peer(peer: Peer, demand: Demand, train: Ints, held_out: Ints) -> Predictions:
+    """Fit on training rows, early-stop on validation rows, predict the held-out ones."""
+    label = demand.data.bought
+    validation = demand.rows("validation")
+    logit = peer.fit(
+        peer.inputs.matrix(demand, train), label[train], (peer.inputs.matrix(demand, validation), label[validation])
+    )
+    offset = np.log(demand.data.rate[held_out].astype(np.float64))
+
+    def at(shift: float) -> Floats:
+        return np.asarray(1 / (1 + np.exp(-(logit(peer.inputs.matrix(demand, held_out, shift)) + offset))), np.float64)
+
+    return Predictions(at(0.0), at(-STEP), at(STEP))
+
+
+def _decision(model: Any) -> Logit:
+    def logit(rows: Matrix) -> Floats:
+        probability = np.clip(model.predict_proba(rows)[:, 1], 1e-12, 1 - 1e-12)
+        return np.asarray(np.log(probability / (1 - probability)), np.float64)
+
+    return logit

@@ -1,0 +1,87 @@
+"""The narrator measured: how many of its English texts pass the check, and how long they take.
+
+Run `python -m eval.language.narrator --data-dir data`. Tables come from seeds that training never uses.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from time import perf_counter
+
+import numpy as np
+
+from agent.explain.check import check
+from agent.explain.facts import FactTable
+from agent.explain.questions import Audience, Kind, Language
+from agent.explain.writers import NarratorWriter
+from agent.store.data_folder import DataFolder
+from agent.training.synthetic_facts import random_table
+from models.language.narrator import Narrator, load_narrator
+from models.registry.registry import Kind as Model
+from models.registry.registry import Registry
+from prompts import load_prompt
+
+
+@dataclass(frozen=True, slots=True)
+class NarratorScores:
+    """Shares of texts, and seconds on a warm model."""
+
+    texts: int
+    passed: float
+    first_sentence_p50_s: float
+    whole_p50_s: float
+    whole_p95_s: float
+    problems: tuple[str, ...]
+
+
+def measure(narrator: Narrator, seeds: Sequence[int]) -> NarratorScores:
+    """Write one text a kind and seed, and check each; the first of each kind warms up and is not timed."""
+    writer = NarratorWriter(lambda: narrator, load_prompt("explanation", 1), Lock())
+    passed, first, whole, problems = [], [], [], []
+    for kind in Kind:
+        for number, seed in enumerate(seeds):
+            table = random_table(kind, seed)
+            draft = writer.write(table, Language.EN, partial(_passes, table))
+            if draft is None:
+                continue
+            start, told, times = perf_counter(), [], []
+            for sentence in draft:
+                told.append(sentence)
+                times.append(perf_counter() - start)
+            if number:
+                first += times[:1]
+                whole.append(perf_counter() - start)
+            text = " ".join(told)
+            report = check(text, table, Language.EN, Audience.MERCHANT)
+            passed.append(bool(told) and report.passed)
+            problems += [f"{kind}: {text}: {one}" for one in report.problems or ([] if told else ["nothing was said"])]
+    p50, p95 = np.percentile(whole, (50, 95))
+    return NarratorScores(
+        len(passed), float(np.mean(passed)), float(np.median(first)), float(p50), float(p95), tuple(problems)
+    )
+
+
+def _passes(table: FactTable, text: str) -> bool:
+    return check(text, table, Language.EN, Audience.MERCHANT).passed
+
+
+def main() -> None:
+    """Measure the active narrator and print the scores as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", type=Path, default=Path("data"))
+    parser.add_argument("--seeds", type=int, default=10)
+    given = parser.parse_args()
+    registry = Registry(DataFolder(given.data_dir).models)
+    version = registry.active(Model.NARRATOR)
+    narrator = load_narrator(registry.folder(Model.NARRATOR, version), version)
+    scores = measure(narrator, range(given.seeds))
+    sys.stdout.write(json.dumps(asdict(scores), indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""Training on a merchant's own outcomes, on generated shops whose truth is known, beside what else could be fitted.
+
+All are fitted on the same outcomes and columns and scored on later ones. A difference counts by its interval over
+seeds. Seeds 0 to 99 are for choosing settings on; reports run from `FIRST_SEED`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.cli.output import print_facts, print_table
+from agent.training.own_rows import situations_of
+from eval.own_store.shops import SHOPS, Drawn, draw
+from models.evaluator.evaluator import Evaluator, Situations
+from models.evaluator.monotone import sigmoid
+from models.training.own import train_own
+from models.training.own_effects import shift_of
+from models.training.own_peers import boosted, price_logit
+from models.training.own_report import STEP, elasticity, losses, predict
+from models.training.own_rows import Rows, Split
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, float], None]
+
+FIRST_SEED: Final = 100
+SIZES: Final = (2_000, 20_000, 200_000)
+LATER: Final = 10_000
+LOGIT: Final = "logit in log price"
+BOOSTED: Final = "LightGBM, monotone"
+_TRAIN: Final = 0.7 / 0.85
+_PRICED: Final = 2_000
+_T95: Final = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)  # Student's, 1 to 9 degrees of freedom
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One shop, size and seed.
+
+    Attributes:
+        over: Log loss above the truth's, by model.
+        gain: Log loss less Pricesmith's, by peer; `error` its standard error over the later outcomes.
+        elasticity: Mean at the reference with its 90 % interval, and the truth.
+        chosen: Kinks, and the network's share.
+    """
+
+    shop: str
+    size: int
+    seed: int
+    over: dict[str, float]
+    gain: dict[str, float]
+    error: dict[str, float]
+    mean_over_rate: float
+    elasticity: tuple[float, float, float]
+    true_elasticity: float
+    chosen: tuple[int, float]
+
+    @property
+    def covered(self) -> bool:
+        """Whether the interval holds the truth."""
+        return self.elasticity[1] <= self.true_elasticity <= self.elasticity[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A shop at a size, over seeds: mean gains over each peer with 95 % intervals; above 0 Pricesmith is better."""
+
+    shop: str
+    size: int
+    seeds: int
+    over: float
+    gain: dict[str, tuple[float, float, float]]
+    covered: int
+    bias: float
+
+    @property
+    def lost_to(self) -> list[str]:
+        """Peers that are surely better."""
+        return [peer for peer, (_, _, high) in self.gain.items() if high < 0]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDataReport:
+    """All trials, and their means."""
+
+    trials: list[Trial]
+    lines: list[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDataSuite:
+    """What to run."""
+
+    shops: tuple[str, ...] = tuple(SHOPS)
+    sizes: tuple[int, ...] = SIZES
+    seeds: int = 3
+    first_seed: int = FIRST_SEED
+
+
+def run_own_data(suite: OwnDataSuite, progress: Progress) -> OwnDataReport:
+    """Every shop, size and seed."""
+    trials = []
+    plan = [(size, shop, seed) for size in suite.sizes for shop in suite.shops for seed in range(suite.seeds)]
+    for done, (size, shop, seed) in enumerate(plan):
+        progress(f"own data: {size} outcomes; {shop}; seed {suite.first_seed + seed}", done / len(plan))
+        trials.append(run_trial(shop, size, suite.first_seed + seed))
+    progress("own data: done", 1.0)
+    groups = dict.fromkeys((trial.shop, trial.size) for trial in trials)
+    return OwnDataReport(trials, [_line([t for t in trials if (t.shop, t.size) == group]) for group in groups])
+
+
+def run_trial(shop: str, size: int, seed: int) -> Trial:
+    """Train on `size` outcomes of a shop and score on later ones."""
+    drawn = draw(SHOPS[shop], seed, size, LATER)
+    rows, cut = drawn.rows, round(size * _TRAIN)
+    split = Split(np.arange(cut), np.arange(cut, size), np.arange(size, len(rows.at_s)))
+    trained = train_own(rows, split, "trial", _silent)
+    evaluator, test = trained.evaluator, split.test
+    label, weight = rows.data.bought[test].astype(np.float64), rows.data.weight[test].astype(np.float64)
+    situations = partial(_situations, drawn, evaluator)
+    own = predict(evaluator, rows, test, situations)
+    truth = _truth(drawn, rows.data.log_ratio.astype(np.float64))[test]
+    found = {"Pricesmith": own, LOGIT: price_logit(rows, split.known, test)}
+    trees = boosted(rows, split)
+    if trees is not None:
+        found[BOOSTED] = trees
+    lost = {name: losses(label, p) for name, p in found.items()}
+    least = losses(label, truth)
+    gains = {name: lost[name] - lost["Pricesmith"] for name in found if name != "Pricesmith"}
+    priced = np.random.default_rng(seed).choice(test, min(len(test), _PRICED), replace=False)
+    return Trial(
+        shop=shop,
+        size=size,
+        seed=seed,
+        over={name: float(np.average(loss - least, weights=weight)) for name, loss in lost.items()},
+        gain={name: float(np.average(gain, weights=weight)) for name, gain in gains.items()},
+        error={name: _error(gain, weight) for name, gain in gains.items()},
+        mean_over_rate=float(np.average(own, weights=weight) / np.average(label, weights=weight)),
+        elasticity=elasticity(evaluator, priced, situations),
+        true_elasticity=_true_elasticity(drawn, priced),
+        chosen=(trained.choice.kinks, trained.choice.share),
+    )
+
+
+def _situations(drawn: Drawn, evaluator: Evaluator, some: Rows) -> Situations:
+    effects = evaluator.weights.effects
+    return situations_of(drawn.rows, some, None if effects is None else shift_of(effects, drawn.rows.effects, some))
+
+
+def _truth(drawn: Drawn, log_ratio: Floats) -> Floats:
+    return sigmoid(drawn.logit(log_ratio))
+
+
+def _true_elasticity(drawn: Drawn, some: Rows) -> float:
+    below, above = (_truth(drawn, np.full(len(drawn.rows.at_s), step))[some] for step in (-STEP, STEP))
+    return float(np.log(below / above).mean() / (2 * STEP))
+
+
+def _error(values: Floats, weight: Floats) -> float:
+    mean = np.average(values, weights=weight)
+    return float(np.sqrt((weight**2 * (values - mean) ** 2).sum()) / weight.sum())
+
+
+def _line(trials: Sequence[Trial]) -> Line:
+    first = trials[0]
+    return Line(
+        shop=first.shop,
+        size=first.size,
+        seeds=len(trials),
+        over=float(np.mean([trial.over["Pricesmith"] for trial in trials])),
+        gain={peer: _interval(trials, peer) for peer in first.gain},
+        covered=sum(trial.covered for trial in trials),
+        bias=float(np.mean([trial.elasticity[0] / trial.true_elasticity - 1 for trial in trials])),
+    )
+
+
+def _interval(trials: Sequence[Trial], peer: str) -> tuple[float, float, float]:
+    """Mean over seeds with its 95 % interval: between seeds (Student), at least the later outcomes' own noise."""
+    gains = np.asarray([trial.gain[peer] for trial in trials])
+    count = len(gains)
+    noise = 1.96 * float(np.sqrt(np.mean([trial.error[peer] ** 2 for trial in trials]) / count))
+    if count > 1:
+        factor = _T95[min(count - 2, len(_T95) - 1)]
+        noise = max(noise, factor * float(gains.std(ddof=1)) / np.sqrt(count))
+    mean = float(gains.mean())
+    return mean, mean - noise, mean + noise
+
+
+def regressions(report: OwnDataReport) -> list[str]:
+    """What must never happen and did: a simpler tool that is surely better on the same outcomes."""
+    return [
+        f"{line.shop}, {line.size:,} outcomes: {peer} is better by {-line.gain[peer][0]:.5f}"
+        for line in report.lines
+        for peer in line.lost_to
+    ]
+
+
+def print_report(report: OwnDataReport) -> None:
+    """One table a size."""
+    for size in dict.fromkeys(line.size for line in report.lines):
+        lines = [line for line in report.lines if line.size == size]
+        peers = list(lines[0].gain)
+        rows = [
+            [
+                line.shop,
+                f"{line.over:.5f}",
+                *("{:+.5f} ({:+.5f} to {:+.5f})".format(*line.gain[peer]) for peer in peers),
+                f"{line.covered} of {line.seeds}",
+                f"{line.bias:+.1%}",
+            ]
+            for line in lines
+        ]
+        columns = ("shop", "above truth", *(f"{peer} less ours" for peer in peers), "covered", "elasticity bias")
+        print_table(f"{size:,} outcomes: log loss on {LATER:,} later ones", columns, rows)
+    covered = sum(line.covered for line in report.lines)
+    trials = sum(line.seeds for line in report.lines)
+    print_facts({"note": "Generated shops.", "elasticity in its 90 % interval": f"{covered} of {trials}"})
+
+
+def _silent(_what: str, _share: float) -> None:
+    """Trials tell nothing of their own."""

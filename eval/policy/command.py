@@ -1,0 +1,77 @@
+"""What `eval policy` does on simulated shops: run, write JSON and a page, print."""
+
+import json as jsonlib
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from agent.cli.output import print_json, print_table
+from eval.page import page, table
+from eval.policy import cold_start as policy_cold
+from eval.policy import frontier as policy_frontier
+from eval.policy import pybandits_peer as policy_pybandits
+from eval.policy import vowpal_peer as policy_vowpal
+from eval.policy.report import print_report, write_page
+from eval.policy.suites import Peers, PolicyReport, Progress, Suite, policies, run_suite
+
+
+def simulators_command(suite: Suite, target: Path, progress: Progress, *, json: bool) -> PolicyReport:
+    """Every policy on every shop.
+
+    Raises:
+        typer.Exit: Peers are asked for and not installed.
+        typer.BadParameter: There is no policy of a name given.
+    """
+    if suite.peers is Peers.ALL and not (policy_vowpal.available() and policy_pybandits.available()):
+        sys.stderr.write(
+            "pricesmith: vowpalwabbit or pybandits is missing; remedy: make peers, then run with .peers/bin/python\n"
+        )
+        raise typer.Exit(1)
+    known = {policy for world in suite.worlds for policy in policies(suite, world, 0)}
+    unknown = [policy for policy in suite.only if policy not in known]
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)}; allowed: {', '.join(sorted(known))}", param_hint="--policy")
+    report = run_suite(suite, progress)
+    facts = asdict(report)
+    _write(target / "policy.json", facts)
+    write_page(report, target / "policy.html")
+    if json:
+        print_json(facts)
+    else:
+        print_report(report)
+        sys.stdout.write(f"report: {target / 'policy.html'}\n")
+    return report
+
+
+def cold_start_command(suite: Suite, target: Path, progress: Progress, *, json: bool) -> None:
+    """New products, taught by others or by nothing."""
+    lines = policy_cold.cold_start(suite.models, suite.seeds, progress)
+    facts = {"seeds": suite.seeds, "lines": [asdict(line) for line in lines]}
+    _write(target / "policy-cold-start.json", facts)
+    _tell("Cold start", (policy_cold.COLUMNS, policy_cold.rows(lines)), facts, json=json)
+
+
+def weights_command(suite: Suite, target: Path, progress: Progress, *, json: bool) -> None:
+    """What the weights trade, with the frontier as a picture."""
+    points = policy_frontier.frontier(suite.models, suite.visits, suite.seeds, progress)
+    facts = {"visits": suite.visits, "seeds": suite.seeds, "points": [asdict(point) for point in points]}
+    _write(target / "policy-weights.json", facts)
+    shown = policy_frontier.COLUMNS, policy_frontier.rows(points)
+    body = f"<h1>What the weights trade</h1><figure>{policy_frontier.picture(points)}</figure>{table(*shown)}"
+    (target / "policy-weights.html").write_text(page("Pricesmith: weights", body), "utf-8")
+    _tell(f"What the weights trade: {policy_frontier.WORLD}", shown, facts, json=json)
+
+
+def _tell(title: str, shown: tuple[Sequence[str], list[list[str]]], facts: dict[str, Any], *, json: bool) -> None:
+    if json:
+        print_json(facts)
+    else:
+        print_table(title, *shown)
+
+
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    path.write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
