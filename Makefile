@@ -53,7 +53,7 @@ eval-baseline: $(VENV)/.dev ## Renew that baseline, of the shipped models: after
 
 bench: $(VENV)/.dev ## Latency, throughput and each step's share, on a prepared DATA folder
 	@$(BIN)/pricesmith prepare
-	@$(BIN)/python -m eval.bench.quotes --data-dir $(DATA)
+	@$(BIN)/python -m eval.bench --data-dir $(DATA)
 
 kill: $(VENV)/.dev ## SIGKILL under load, KILLS (200) times on each database: nothing acknowledged may be lost or doubled
 	@$(BIN)/python -m eval.chaos.kill --database sqlite --kills $(KILLS)

@@ -250,9 +250,9 @@ def policy(
         _off_policy(log, candidate or [], out, data_dir, json=json, quick=quick)
         return
     try:
-        from eval import policy_command
         from eval.gate import Gate, RunOf, gated
         from eval.gate.policy_rows import policy_rows
+        from eval.policy import command
         from eval.policy.desks import Over
         from eval.policy.suites import WORLDS, Peers, Suite, regressions
     except ModuleNotFoundError as error:
@@ -279,12 +279,12 @@ def policy(
     )
     with progress_bar(quiet=json) as progress:
         if suite is PolicySuite.COLD_START:
-            policy_command.cold_start_command(wanted, target, progress, json=json)
+            command.cold_start_command(wanted, target, progress, json=json)
             return
         if suite is PolicySuite.WEIGHTS:
-            policy_command.weights_command(wanted, target, progress, json=json)
+            command.weights_command(wanted, target, progress, json=json)
             return
-        report = policy_command.simulators_command(wanted, target, progress, json=json)
+        report = command.simulators_command(wanted, target, progress, json=json)
     run = RunOf("policy", f"{chosen} visits, {count} seeds", ())
     lost = regressions(report) + gated(run, policy_rows(report), gate, settings, json=json)
     for line in lost:

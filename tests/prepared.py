@@ -26,10 +26,11 @@ from agent.store.data_folder import DataFolder
 _ROOT: Final = Path(__file__).parent.parent
 _MADE_OF: Final = (
     "models/shipped/**/*.*",
-    "models/*.py",
-    "retrieval/*.py",
+    "models/**/*.py",
+    "retrieval/**/*.py",
     "agent/service/ingest/demo_store.py",
     "agent/service/ingest/preparation.py",
+    "agent/state/*.py",
     "agent/store/migrations/versions/*.py",
     "tests/prepared.py",
 )

@@ -1,1 +1,1 @@
-"""bench."""
+"""Speed: quotes over HTTP, scoring, learning."""

@@ -28,7 +28,7 @@ from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from eval.bench.learning import Learning, measure_learning
 from eval.bench.scoring import Scoring, measure_scoring
-from eval.serving import CommandServer, Server, free_port, stop_on_sigterm, wait_ready
+from eval.serving import CommandServer, Server, free_port, wait_ready
 
 _CLIENTS: Final = 16
 _WARM_UP: Final = 10
@@ -63,7 +63,7 @@ class Report:
 
 def main() -> int:
     """Run, print, and optionally write JSON."""
-    parser = argparse.ArgumentParser(prog="python -m eval.bench.quotes", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m eval.bench", description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=Path("data"))
     parser.add_argument("--quotes", type=int, default=200, help="quotes from one client, and from sixteen")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -177,8 +177,3 @@ def _print(report: Report) -> None:
         f"   learn    {learning.outcomes} outcomes  p50 {learning.p50_ms} ms  p99 {learning.p99_ms} ms (processor time)"
     )
     sys.stdout.write("\n".join(lines) + "\n")
-
-
-if __name__ == "__main__":
-    stop_on_sigterm()
-    sys.exit(main())

@@ -1,1 +1,1 @@
-"""demand."""
+"""Purchase incidence on the demo data, beside peers."""

@@ -1,1 +1,1 @@
-"""models."""
+"""`eval models`: all protocols of trained models in one run."""

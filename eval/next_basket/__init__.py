@@ -1,1 +1,1 @@
-"""next_basket."""
+"""Next-basket retrieval on the demo data, beside peers."""

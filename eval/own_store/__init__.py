@@ -1,1 +1,1 @@
-"""own_store."""
+"""Training on generated shops with known truth, beside peers."""

@@ -1,1 +1,1 @@
-"""policy."""
+"""Pricing policies on simulators with known truth."""

@@ -13,8 +13,7 @@ from agent.cli.output import print_json, print_table
 from eval.page import page, table
 from eval.policy import cold_start as policy_cold
 from eval.policy import frontier as policy_frontier
-from eval.policy import pybandits_peer as policy_pybandits
-from eval.policy import vowpal_peer as policy_vowpal
+from eval.policy import pybandits_peer, vowpal_peer
 from eval.policy.report import print_report, write_page
 from eval.policy.suites import Peers, PolicyReport, Progress, Suite, policies, run_suite
 
@@ -26,7 +25,7 @@ def simulators_command(suite: Suite, target: Path, progress: Progress, *, json: 
         typer.Exit: Peers are asked for and not installed.
         typer.BadParameter: There is no policy of a name given.
     """
-    if suite.peers is Peers.ALL and not (policy_vowpal.available() and policy_pybandits.available()):
+    if suite.peers is Peers.ALL and not (vowpal_peer.available() and pybandits_peer.available()):
         sys.stderr.write(
             "pricesmith: vowpalwabbit or pybandits is missing; remedy: make peers, then run with .peers/bin/python\n"
         )

@@ -1,1 +1,1 @@
-"""strategist."""
+"""The strategist on situations it never met: regret and validity."""

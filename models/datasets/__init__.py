@@ -1,1 +1,1 @@
-"""datasets."""
+"""Readers of public data sets."""

@@ -1,1 +1,1 @@
-"""encoder."""
+"""The sentence encoder of behaviour and products, and its export to the fast runtime."""

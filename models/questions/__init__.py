@@ -1,1 +1,1 @@
-"""questions."""
+"""The classifier of questions about prices."""

@@ -1,1 +1,1 @@
-"""registry."""
+"""Model versions on disk: metadata, hashes, activation, base weights, reproduction."""

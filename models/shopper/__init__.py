@@ -1,1 +1,1 @@
-"""shopper."""
+"""Shopper and product features: histories, weekly facts, behaviour text, affinity, interest, ranking."""

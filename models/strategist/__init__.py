@@ -1,1 +1,1 @@
-"""strategist."""
+"""The strategist: strategies, its prompt's facts and numbers, constrained decoding."""

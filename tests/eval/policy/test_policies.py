@@ -217,10 +217,10 @@ def test_a_run_accounts_for_every_visit() -> None:
 @pytest.mark.parametrize("name", ["VowpalCats", "VowpalAdf"])
 def test_vowpal_learns_to_earn_more_than_it_began_with(name: str) -> None:
     pytest.importorskip("vowpalwabbit", reason="make peers")
-    from eval import policy_vowpal
+    from eval.policy import vowpal_peer
 
     world = Courses(0)
-    found = run(world, getattr(policy_vowpal, name)(world, 0), 2_000)
+    found = run(world, getattr(vowpal_peer, name)(world, 0), 2_000)
     early, late = slice(0, 400), slice(1_600, 2_000)
     assert found.profit[late].sum() / found.best[late].sum() > found.profit[early].sum() / found.best[early].sum()
 
@@ -236,9 +236,9 @@ def test_pybandits_learns_to_earn_more_than_it_began_with() -> None:
 
 
 def test_peers_that_are_not_installed_are_named_with_the_remedy() -> None:
-    from eval import policy_pybandits, policy_vowpal
+    from eval.policy import pybandits_peer, vowpal_peer
 
-    if policy_vowpal.available() and policy_pybandits.available():
+    if vowpal_peer.available() and pybandits_peer.available():
         pytest.skip("the peers are here")
     done = CliRunner().invoke(commands, ["eval", "policy", "--quick", "--peers", "all"])
     assert done.exit_code == 1
