@@ -14,7 +14,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from agent.api.batching import Lane, LaneClosedError, LaneFullError
+from agent.api.batching import BatcherClosedError, MicroBatcher, QueueFullError
 from agent.api.context import CONTEXT, AppContext, Opened, context_of
 from agent.api.controllers import (
     FeedbackController,
@@ -55,9 +55,11 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Opened]) -> Li
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         opened = await anyio.to_thread.run_sync(open_all, settings)
-        lane = Lane(opened.service.quote, limit=settings.queue_limit)
+        batcher = MicroBatcher(opened.service.quote, limit=settings.queue_limit)
         limits = RateLimiter(settings.rate_limit_per_minute)
-        app.state[CONTEXT] = context = AppContext(settings, opened, lane, CapacityLimiter(_THREADS), measured, limits)
+        app.state[CONTEXT] = context = AppContext(
+            settings, opened, batcher, CapacityLimiter(_THREADS), measured, limits
+        )
         app.state[TENANTS] = tenants = Tenants(context, settings.open_merchants)
         beside = [asyncio.create_task(task(tenants, log)) for task in (keep_house, follow_models, deliver_webhooks)]
         try:
@@ -67,7 +69,7 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Opened]) -> Li
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await tenants.close()
-            await lane.close()
+            await batcher.close()
             await anyio.to_thread.run_sync(opened.service.close)
 
     def no_store(request: AnyRequest, error: StoreUnavailable) -> Response[bytes]:
@@ -105,8 +107,8 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Opened]) -> Li
         exception_handlers={
             Problem: lambda _request, error: to_response(error),
             HTTPException: _http_error,
-            LaneFullError: _unavailable,
-            LaneClosedError: _unavailable,
+            QueueFullError: _unavailable,
+            BatcherClosedError: _unavailable,
             StoreUnavailable: no_store,
             InvalidRecord: _not_storable,
             StoreError: unreadable,

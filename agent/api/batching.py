@@ -1,4 +1,4 @@
-"""One lane for quotes: whatever waits when the models are free goes through them together.
+"""One batcher for quotes: whatever waits when the models are free goes through them together.
 
 Nothing waits for company: a lone quote starts at once, and the quotes that arrive while it runs form the next batch.
 """
@@ -18,11 +18,11 @@ Answer = TypeVar("Answer")
 MAX_BATCH: Final = 16
 
 
-class LaneFullError(RuntimeError):
+class QueueFullError(RuntimeError):
     """Too many requests wait; the sender should come back in a moment."""
 
 
-class LaneClosedError(RuntimeError):
+class BatcherClosedError(RuntimeError):
     """The service is stopping and takes no new requests."""
 
 
@@ -35,7 +35,7 @@ class _Place(Generic[Request, Answer]):
     context: Context
 
 
-class Lane(Generic[Request, Answer]):
+class MicroBatcher(Generic[Request, Answer]):
     """Feeds a synchronous batch function from many coroutines, one batch at a time, off the event loop."""
 
     def __init__(
@@ -54,13 +54,13 @@ class Lane(Generic[Request, Answer]):
         """One answer; an exception of the batch reaches every request in it.
 
         Raises:
-            LaneFullError: `limit` requests already wait.
-            LaneClosedError: The lane is closed.
+            QueueFullError: `limit` requests already wait.
+            BatcherClosedError: The batcher is closed.
         """
         if self._closed:
-            raise LaneClosedError("the service is stopping")
+            raise BatcherClosedError("the service is stopping")
         if len(self._waiting) >= self._limit:
-            raise LaneFullError(f"{self._limit} requests already wait")
+            raise QueueFullError(f"{self._limit} requests already wait")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         place = _Place(request, future, copy_context())
         self._waiting.append(place)

@@ -1,4 +1,4 @@
-"""What handlers share: the opened service, its lane, a few threads for other blocking calls, and metrics."""
+"""What handlers share: the opened service, its batcher, a few threads for other blocking calls, and metrics."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import anyio
 from anyio import CapacityLimiter
 from litestar import Request
 
-from agent.api.batching import Lane
+from agent.api.batching import MicroBatcher
 from agent.api.metrics import Metrics
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
@@ -66,7 +66,7 @@ class AppContext:
 
     settings: Settings
     opened: Opened
-    lane: Lane[QuoteRequest, Decision | Refusal]
+    batcher: MicroBatcher[QuoteRequest, Decision | Refusal]
     limiter: CapacityLimiter
     metrics: Metrics
     limits: RateLimiter

@@ -76,7 +76,7 @@ class QuoteController(Controller):
         async def work(value: Any, context: AppContext) -> QuoteAnswer:
             asked = validate(_QUOTE, value)
             before = await context.made_before(1)
-            priced = before[0] if before else await context.lane.ask(context.marked(asked, 0))
+            priced = before[0] if before else await context.batcher.ask(context.marked(asked, 0))
             if isinstance(priced, Refusal):
                 raise Problem(priced.status, priced.detail, priced.errors)
             context.metrics.quoted(priced)

@@ -16,9 +16,9 @@ from agent.api.documented import documented
 from agent.api.exchange import answer, authorise
 from agent.api.problems import Problem
 from agent.domain.fields import ProfileText, Strict
-from agent.explain.answers import Ask, Explanation, Said, Source
+from agent.explain.answers import AnswerSource, Ask, Explanation, Said
 from agent.explain.explainer import Telling, whole
-from agent.explain.questions import Audience, Kind, Language
+from agent.explain.questions import Audience, Language, QuestionKind
 from agent.explain.wording import gap
 from agent.service.auth.api_keys import Scope
 from agent.service.service import Service
@@ -63,9 +63,9 @@ class ExplanationAnswer(BaseModel):
     """An answer, every number of which is a fact; `source` says whether a model, our fixed texts or both wrote it."""
 
     answer: str
-    kind: Kind
+    kind: QuestionKind
     language: Language
-    source: Source
+    source: AnswerSource
     evidence: list[EvidenceAnswer]
     checks: ChecksAnswer
 

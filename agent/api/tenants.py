@@ -9,7 +9,7 @@ from typing import Any, Final
 from anyio import to_thread
 from litestar import Request
 
-from agent.api.batching import Lane
+from agent.api.batching import MicroBatcher
 from agent.api.context import AppContext, Opened
 from agent.api.metrics import Metrics
 from agent.service.settings import DEFAULT_MERCHANT
@@ -76,8 +76,8 @@ class Tenants:
         if home.opened.open_merchant is None:
             raise RuntimeError("this app knows the default merchant alone")
         opened = await to_thread.run_sync(home.opened.open_merchant, merchant)
-        lane = Lane(opened.service.quote, limit=home.settings.queue_limit)
-        return Tenant(replace(home, opened=opened, lane=lane, metrics=Metrics()))
+        batcher = MicroBatcher(opened.service.quote, limit=home.settings.queue_limit)
+        return Tenant(replace(home, opened=opened, batcher=batcher, metrics=Metrics()))
 
     async def _close_least_used(self, keep: str) -> None:
         idle = [name for name, tenant in self._open.items() if not tenant.busy and name != keep]
@@ -102,5 +102,5 @@ def tenants_of(request: Request[Any, Any, Any]) -> Tenants:
 
 
 async def _shut(tenant: Tenant) -> None:
-    await tenant.context.lane.close()
+    await tenant.context.batcher.close()
     await to_thread.run_sync(tenant.context.opened.service.close)

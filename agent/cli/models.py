@@ -15,7 +15,7 @@ from agent.service.assembly import build_parts, open_store
 from agent.service.ingest.preparation import prepare_models
 from agent.store.data_folder import DataFolder
 from agent.training.promotion import Activation, Promotions
-from models.registry.registry import ORDER, Kind, ModelMeta, Registry, read_meta
+from models.registry.registry import ORDER, ModelKind, ModelMeta, Registry, read_meta
 from models.registry.reproduction import Compared, compare, trained_otherwise
 from models.registry.versions import shipped_meta
 
@@ -30,7 +30,7 @@ class TrainOn(StrEnum):
 
 
 def train(
-    kind: Annotated[Kind | None, typer.Argument(help="What to train; all five, in order, when left out.")] = None,
+    kind: Annotated[ModelKind | None, typer.Argument(help="What to train; all five, in order, when left out.")] = None,
     version: Annotated[str | None, typer.Option(help="Name of the new version; the date when left out.")] = None,
     data: Annotated[
         TrainOn | None,
@@ -65,11 +65,11 @@ def train(
     registry = Registry(DataFolder(settings.data_dir).models)
     kinds = (kind,) if kind is not None else ORDER
     name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    texts = (Kind.UNDERSTANDING, Kind.NARRATOR)
+    texts = (ModelKind.UNDERSTANDING, ModelKind.NARRATOR)
     priced = tuple(one for one in kinds if one not in texts)
     made = []
     with progress_bar(quiet=json) as progress:
-        if kind is not None and kind is not Kind.ENCODER:
+        if kind is not None and kind is not ModelKind.ENCODER:
             prepare_models(DataFolder(settings.data_dir), progress)
         if priced:
             plan = TrainingPlan(priced, name)
@@ -83,11 +83,11 @@ def train(
     _tell(made, json)
 
 
-def _source(kind: Kind | None, data: TrainOn | None, data_dir: Path | None) -> TrainOn:
+def _source(kind: ModelKind | None, data: TrainOn | None, data_dir: Path | None) -> TrainOn:
     """What was asked for; else a shop's own outcomes for the evaluator, the demo data for all else."""
-    if data is TrainOn.STORE and kind is not Kind.EVALUATOR:
+    if data is TrainOn.STORE and kind is not ModelKind.EVALUATOR:
         raise typer.BadParameter("--data store trains the evaluator: pricesmith train evaluator --data store")
-    if data is not None or kind is not Kind.EVALUATOR:
+    if data is not None or kind is not ModelKind.EVALUATOR:
         return data or TrainOn.DEMO
     settings = settings_for(data_dir)
     with open_store(settings) as store:
@@ -154,7 +154,7 @@ def list_versions(data_dir: DataDir = None, json: Json = False) -> None:
 
 @app.command("compare")
 def compare_shipped(
-    kinds: Annotated[list[Kind] | None, typer.Argument(help="Which kinds; all five when left out.")] = None,
+    kinds: Annotated[list[ModelKind] | None, typer.Argument(help="Which kinds; all five when left out.")] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -192,7 +192,7 @@ def compare_shipped(
 
 @app.command("activate")
 def activate(
-    kind: Kind,
+    kind: ModelKind,
     version: str,
     force: Annotated[bool, typer.Option("--force", help="Without proof; needs --by and --why.")] = False,
     by: Annotated[str | None, typer.Option(help="Who forces it.")] = None,
@@ -213,7 +213,7 @@ def activate(
 
 
 @app.command("rollback")
-def rollback(kind: Kind, data_dir: DataDir = None, json: Json = False) -> None:
+def rollback(kind: ModelKind, data_dir: DataDir = None, json: Json = False) -> None:
     """Go back to the version in use before. Example: pricesmith models rollback evaluator."""
     _say(Promotions(DataFolder(settings_for(data_dir).data_dir).models).rollback(kind), json)
 

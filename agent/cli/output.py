@@ -2,15 +2,16 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
-ProgressFn = Callable[[str, float], None]
+from models.progress import Progress
 
 _WIDEST: Final = 400
 
@@ -42,7 +43,7 @@ def print_facts(facts: Mapping[str, object]) -> None:
 
 
 @contextmanager
-def progress_bar(*, quiet: bool) -> Iterator[ProgressFn]:
+def progress_bar(*, quiet: bool) -> Iterator[Progress]:
     """A progress bar on standard error; a plain line a step where that is no terminal, nothing when quiet."""
     if quiet:
         yield lambda _what, _share: None
@@ -57,7 +58,7 @@ def progress_bar(*, quiet: bool) -> Iterator[ProgressFn]:
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console) as progress:
+    with ProgressBar(*columns, console=console) as progress:
         tasks: dict[str, Any] = {}
 
         def tell(what: str, share: float) -> None:
@@ -69,7 +70,7 @@ def progress_bar(*, quiet: bool) -> Iterator[ProgressFn]:
         yield tell
 
 
-def _plain() -> ProgressFn:
+def _plain() -> Progress:
     last = ""
 
     def tell(what: str, share: float) -> None:

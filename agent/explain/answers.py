@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.explain.check import Report
-from agent.explain.questions import Audience, Kind, Language
+from agent.explain.questions import Audience, Language, QuestionKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Ask:
     audience: Audience = Audience.MERCHANT
 
 
-class Source(StrEnum):
+class AnswerSource(StrEnum):
     """Who wrote: a language model, our fixed texts, or first the one and, where it failed the check, the other."""
 
     MODEL = "model"
@@ -29,7 +29,7 @@ class Said:
     """A sentence that passed the check, who wrote it, and in which language."""
 
     text: str
-    source: Source
+    source: AnswerSource
     language: Language
 
 
@@ -47,9 +47,9 @@ class Explanation:
     """An answer; `rejected` says why a sentence did not go out."""
 
     answer: str
-    kind: Kind
+    kind: QuestionKind
     language: Language
-    source: Source
+    source: AnswerSource
     evidence: tuple[Evidence, ...]
     report: Report
     rejected: tuple[str, ...] = ()

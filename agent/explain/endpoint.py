@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from agent.explain.facts import FactTable, Unit
 from agent.explain.narration import reference_of
-from agent.explain.questions import Kind, Language
+from agent.explain.questions import Language, QuestionKind
 from agent.explain.wording import label, shown
 from agent.explain.writers import Accepts, WriterError, whole_sentences
 from prompts import Prompt
@@ -48,7 +48,7 @@ class EndpointWriter:
 
     def write(self, table: FactTable, language: Language, accepts: Accepts) -> Iterator[str] | None:
         """Any language and question, unless there is nothing to tell; nothing is asked twice."""
-        if table.kind is Kind.NONE or table.get("missing") is not None:
+        if table.kind is QuestionKind.NONE or table.get("missing") is not None:
             return None
         return self._sentences(table, language)
 

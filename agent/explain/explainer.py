@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.domain.decision import Decision
-from agent.explain.answers import Ask, Evidence, Explanation, Said, Source
+from agent.explain.answers import AnswerSource, Ask, Evidence, Explanation, Said
 from agent.explain.check import check
 from agent.explain.facts import FactTable
 from agent.explain.log_facts import LogFacts
-from agent.explain.questions import LOG_KINDS, Audience, Kind, Question, language_of
+from agent.explain.questions import LOG_KINDS, Audience, Question, QuestionKind, language_of
 from agent.explain.quote_facts import QuoteFacts
 from agent.explain.slots import find_slots
 from agent.explain.understanding import Understanding
@@ -40,7 +40,7 @@ class Explainer:
 
     def tell_quote(self, ask: Ask, decision: Decision, facts: QuoteFacts) -> Telling:
         """The same, sentence by sentence."""
-        question = self._understood(ask, decision.currency, allowed=frozenset(Kind) - LOG_KINDS)
+        question = self._understood(ask, decision.currency, allowed=frozenset(QuestionKind) - LOG_KINDS)
         yield from self._told(question, facts.table(question, decision))
 
     def tell_log(self, ask: Ask, facts: LogFacts, now: datetime) -> Telling:
@@ -48,14 +48,14 @@ class Explainer:
         question = self._understood(ask, "USD", allowed=LOG_KINDS)
         yield from self._told(question, facts.table(question, now))
 
-    def _understood(self, ask: Ask, currency: str, allowed: frozenset[Kind]) -> Question:
+    def _understood(self, ask: Ask, currency: str, allowed: frozenset[QuestionKind]) -> Question:
         text = ask.question or DEFAULT_QUESTION
         language = ask.language or language_of(text)
-        kind = Kind.WHY_PRICE if ask.question is None else self.understanding.read(text).kind
+        kind = QuestionKind.WHY_PRICE if ask.question is None else self.understanding.read(text).kind
         slots = find_slots(text, currency, self.categories())
-        if kind not in (*allowed, Kind.NONE):
+        if kind not in (*allowed, QuestionKind.NONE):
             elsewhere = "elsewhere.log" if kind in LOG_KINDS else "elsewhere.quote"
-            return Question(text, Kind.NONE, language, ask.audience, slots, elsewhere)
+            return Question(text, QuestionKind.NONE, language, ask.audience, slots, elsewhere)
         return Question(text, kind, language, ask.audience, slots)
 
     def _told(self, question: Question, table: FactTable) -> Telling:
@@ -71,7 +71,7 @@ class Explainer:
                 problems = check(fixed.text, seen, question.language, question.audience).problems
                 rejected += problems
                 if not problems:
-                    said.append(Said(fixed.text, Source.DETERMINISTIC, question.language))
+                    said.append(Said(fixed.text, AnswerSource.DETERMINISTIC, question.language))
                     yield said[-1]
         yield _explanation(question, seen, said, tuple(rejected))
 
@@ -88,7 +88,7 @@ class Explainer:
                 if problems:
                     rejected += problems
                     return
-                yield Said(text, Source.MODEL, question.language)
+                yield Said(text, AnswerSource.MODEL, question.language)
         except WriterError as error:
             rejected.append(f"writer: {error}")
 
@@ -125,5 +125,5 @@ def _explanation(question: Question, seen: FactTable, said: list[Said], rejected
         for fact in seen.facts
         if fact.value != () and fact.key in shows
     )
-    source = sources.pop() if len(sources) == 1 else Source.MIXED
+    source = sources.pop() if len(sources) == 1 else AnswerSource.MIXED
     return Explanation(text, question.kind, language, source, evidence, check(text, seen, language, audience), rejected)

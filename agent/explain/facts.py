@@ -10,7 +10,7 @@ from typing import Final
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from agent.explain.questions import Audience, Kind
+from agent.explain.questions import Audience, QuestionKind
 
 DATA: Final = Path(__file__).parent / "data"
 _HIDDEN_WORDS: Final = frozenset(("input.cost", "scenario.cost", "held.unknown_cost", "missing.cost"))
@@ -71,12 +71,12 @@ class Fact:
 class FactTable:
     """The facts of one answer. All money is in `currency`."""
 
-    kind: Kind
+    kind: QuestionKind
     currency: str
     facts: tuple[Fact, ...]
 
     @classmethod
-    def of(cls, kind: Kind, currency: str, facts: Iterable[Fact]) -> "FactTable":
+    def of(cls, kind: QuestionKind, currency: str, facts: Iterable[Fact]) -> "FactTable":
         """A table of known, distinct facts; the first of each key stands.
 
         Raises:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from agent.explain.facts import Fact, FactTable
-from agent.explain.questions import Kind, Question
+from agent.explain.questions import Question, QuestionKind
 from agent.store import Store
 from agent.store.decision_log import Span
 
@@ -29,15 +29,15 @@ class LogFacts:
         return FactTable.of(question.kind, "", facts)
 
     def _facts(self, question: Question, span: Span) -> Iterator[Fact]:
-        if question.kind is Kind.CATEGORY_DISCOUNTS:
+        if question.kind is QuestionKind.CATEGORY_DISCOUNTS:
             yield from self._discounts(question.slots.category, span)
-        elif question.kind is Kind.FLOOR_PRODUCTS:
+        elif question.kind is QuestionKind.FLOOR_PRODUCTS:
             raised = self.store.moved_by(FLOOR_RULES, span)
             yield from _counted("floor", self.store.quote_count(span), sum(raised.values()))
             known = [product for product in raised if product is not None]
             if known:
                 yield Fact("floor_products", tuple(self._titles(known[:_LISTED])))
-        elif question.kind is Kind.ABOVE_REFERENCE:
+        elif question.kind is QuestionKind.ABOVE_REFERENCE:
             above = self.store.above_reference(span)
             yield from _counted("above", self.store.quote_count(span), sum(above.values()))
             named = [shopper for shopper in above if shopper is not None]

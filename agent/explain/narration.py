@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from agent.explain.check import check
 from agent.explain.facts import DATA, FactTable, definitions
-from agent.explain.questions import Audience, Kind, Language
+from agent.explain.questions import Audience, Language, QuestionKind
 from agent.explain.wording import shown
 from prompts import Prompt
 
@@ -81,10 +81,10 @@ def references(text: str) -> set[str]:
 
 
 @cache
-def narrations() -> Mapping[Kind, Groups]:
+def narrations() -> Mapping[QuestionKind, Groups]:
     """What the narrator learns, by kind."""
     raw = yaml.safe_load((DATA / "narration.yaml").read_text("utf-8"))
-    found = TypeAdapter(dict[Kind, list[list[list[str]]]]).validate_python(raw)
+    found = TypeAdapter(dict[QuestionKind, list[list[list[str]]]]).validate_python(raw)
     known = {reference_of(key) for key in definitions()}
     said = {
         r for groups in found.values() for group in groups for wording in group for t in wording for r in references(t)

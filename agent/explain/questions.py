@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Kind(StrEnum):
+class QuestionKind(StrEnum):
     """What a question asks for; `NONE` is everything that the record cannot answer."""
 
     WHY_PRICE = "why_price"
@@ -27,7 +27,9 @@ class Kind(StrEnum):
     NONE = "none"
 
 
-LOG_KINDS: Final = frozenset((Kind.CATEGORY_DISCOUNTS, Kind.FLOOR_PRODUCTS, Kind.ABOVE_REFERENCE))
+LOG_KINDS: Final = frozenset(
+    (QuestionKind.CATEGORY_DISCOUNTS, QuestionKind.FLOOR_PRODUCTS, QuestionKind.ABOVE_REFERENCE)
+)
 
 
 class Language(StrEnum):
@@ -71,7 +73,7 @@ class Question:
     """A question as it was asked and as it was understood; `elsewhere` says where another kind of it belongs."""
 
     text: str
-    kind: Kind
+    kind: QuestionKind
     language: Language
     audience: Audience = Audience.MERCHANT
     slots: Slots = field(default_factory=Slots)

@@ -21,16 +21,21 @@ from agent.explain.decision_facts import (
     weighed,
 )
 from agent.explain.facts import Fact, FactTable
-from agent.explain.questions import Kind, Question, Slots
+from agent.explain.questions import Question, QuestionKind, Slots
 from agent.explain.what_if import counterfactual, difference, driver, for_shopper
-from agent.pricing.counterfactuals import Reruns
+from agent.pricing.counterfactuals import Counterfactuals
 from agent.rules.prior_price import LOOK_BACK, lowest_before
 from agent.store import Store
 
 _HISTORY: Final = timedelta(weeks=26)
 _PRIOR: Final = timedelta(days=30)
-_WHAT_IFS: Final = (Kind.WHAT_IF_STOCK, Kind.WHAT_IF_COMPETITOR, Kind.WHAT_IF_COST, Kind.WHAT_IF_HISTORY)
-_HOLDABLE: Final = (*_WHAT_IFS, Kind.WHY_NOT, Kind.DRIVER)
+_WHAT_IFS: Final = (
+    QuestionKind.WHAT_IF_STOCK,
+    QuestionKind.WHAT_IF_COMPETITOR,
+    QuestionKind.WHAT_IF_COST,
+    QuestionKind.WHAT_IF_HISTORY,
+)
+_HOLDABLE: Final = (*_WHAT_IFS, QuestionKind.WHY_NOT, QuestionKind.DRIVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class QuoteFacts:
 
     store: Store
     clock: StoreClock
-    reruns: Reruns
+    counterfactuals: Counterfactuals
 
     def table(self, question: Question, decision: Decision) -> FactTable:
         """Everything that an answer to this question may say."""
@@ -53,27 +58,29 @@ class QuoteFacts:
         if question.elsewhere is not None:
             yield Fact("elsewhere", question.elsewhere)
         yield from priced(decision)
-        if kind in (*_WHAT_IFS, Kind.DRIVER, Kind.COMPARE, Kind.WHY_NOT) and request is None:
+        if kind in (*_WHAT_IFS, QuestionKind.DRIVER, QuestionKind.COMPARE, QuestionKind.WHY_NOT) and request is None:
             yield Fact("missing", "missing.request")
         elif kind in _HOLDABLE and held_because(decision) is not None:
             yield from reasoned(decision)
-            yield from () if kind is Kind.WHY_NOT or request is None else self._held_still(question, decision, request)
+            yield from (
+                () if kind is QuestionKind.WHY_NOT or request is None else self._held_still(question, decision, request)
+            )
         elif kind in _WHAT_IFS and request is not None:
             yield from scored(decision)
-            yield from counterfactual(kind, slots, decision, request, self.reruns)
-        elif kind is Kind.DRIVER and request is not None:
+            yield from counterfactual(kind, slots, decision, request, self.counterfactuals)
+        elif kind is QuestionKind.DRIVER and request is not None:
             yield from reasoned(decision)
-            yield from driver(decision, request, self.reruns)
-        elif kind is Kind.COMPARE and request is not None:
+            yield from driver(decision, request, self.counterfactuals)
+        elif kind is QuestionKind.COMPARE and request is not None:
             yield from self._compared(question, decision, request)
-        elif kind is Kind.WHY_NOT and request is not None:
+        elif kind is QuestionKind.WHY_NOT and request is not None:
             yield from scored(decision)
             yield from self._instead(question, decision, request)
-        elif kind is Kind.PRICE_HISTORY:
+        elif kind is QuestionKind.PRICE_HISTORY:
             yield from self._history(decision)
         elif kind in _PLAIN:
             yield from reasoned(decision)
-            if kind is Kind.WHY_PRICE and request is not None:
+            if kind is QuestionKind.WHY_PRICE and request is not None:
                 yield from weighed(decision, request)
             yield from scored(decision)
             yield from ruled(decision)
@@ -82,7 +89,7 @@ class QuoteFacts:
     def _held_still(self, question: Question, decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
         """A what-if of a quote that held the reference price: what is lacking for one does not matter then."""
         if question.kind in _WHAT_IFS:
-            told = counterfactual(question.kind, question.slots, decision, request, self.reruns)
+            told = counterfactual(question.kind, question.slots, decision, request, self.counterfactuals)
             yield from (fact for fact in told if fact.key != "missing")
 
     def _instead(self, question: Question, decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
@@ -91,7 +98,7 @@ class QuoteFacts:
         if asked is None:
             best = _runner_up(decision, question.slots.lower)
             asked = None if best is None else best.price_minor
-        offered = None if asked is None else self.reruns.offer(request, asked, decision.at)
+        offered = None if asked is None else self.counterfactuals.offer(request, asked, decision.at)
         if asked is None or offered is None:
             bound = list(ruled(decision))
             yield from bound or [Fact("missing", "missing.amount")]
@@ -113,7 +120,7 @@ class QuoteFacts:
         if other is None:
             yield Fact("missing", "missing.other")
             return
-        base, then = self.reruns.quote([request, for_shopper(request, other)], decision.at)
+        base, then = self.counterfactuals.quote([request, for_shopper(request, other)], decision.at)
         if not isinstance(base, Decision) or not isinstance(then, Decision):
             return
         yield Fact("other_shopper", other.id or question.slots.other or "")
@@ -130,7 +137,7 @@ class QuoteFacts:
 
     def _loyalties(self, decision: Decision, request: QuoteRequest, other: Shopper) -> Iterator[Fact]:
         for key, shopper_id in (("loyalty", decision.shopper_id), ("other_loyalty", other.id)):
-            known = None if shopper_id is None else self.reruns.loyalty(request, shopper_id, decision.at)
+            known = None if shopper_id is None else self.counterfactuals.loyalty(request, shopper_id, decision.at)
             yield Fact(key, f"loyalty.{known or 'new'}")
 
     def _other(self, named: str | None) -> Shopper | None:
@@ -210,4 +217,4 @@ def _profit_gap(asked: float, chosen: float) -> Iterator[Fact]:
         yield Fact("profit_less_pct" if gap < 0 else "profit_more_pct", abs(gap))
 
 
-_PLAIN: Final = (Kind.WHY_PRICE, Kind.RULE, Kind.CONFIDENCE, Kind.SIMILAR_SHOPPERS)
+_PLAIN: Final = (QuestionKind.WHY_PRICE, QuestionKind.RULE, QuestionKind.CONFIDENCE, QuestionKind.SIMILAR_SHOPPERS)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent.explain.questions import Kind
+from agent.explain.questions import QuestionKind
 from models.encoder.encoder import Encoder
 from models.questions.classifier import QuestionHead
 
@@ -12,7 +12,7 @@ from models.questions.classifier import QuestionHead
 class Understood:
     """A kind and how probable it is."""
 
-    kind: Kind
+    kind: QuestionKind
     probability: float
 
 
@@ -35,6 +35,6 @@ class Classifier:
         """The kind of one question."""
         probabilities = self.head.probabilities([text], self.encoder.encode([text]))[0]
         best = int(probabilities.argmax())
-        kind = Kind(self.head.kinds[best])
+        kind = QuestionKind(self.head.kinds[best])
         probability = float(probabilities[best])
-        return Understood(kind if probability >= self.head.threshold else Kind.NONE, probability)
+        return Understood(kind if probability >= self.head.threshold else QuestionKind.NONE, probability)

@@ -8,8 +8,8 @@ from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest, Shopper
 from agent.explain.decision_facts import cheapest_rival, stock_known, unit_cost
 from agent.explain.facts import Fact
-from agent.explain.questions import Kind, Slots
-from agent.pricing.counterfactuals import Reruns
+from agent.explain.questions import QuestionKind, Slots
+from agent.pricing.counterfactuals import Counterfactuals
 
 _STOCK_WITHOUT_A_NUMBER: Final = 1_000
 _RIVAL_WITHOUT_A_NUMBER_PCT: Final = -10.0
@@ -18,7 +18,7 @@ _NOTICEABLE: Final = 0.02  # a score that changes by less, relatively, is not wo
 
 
 def counterfactual(
-    kind: Kind, slots: Slots, decision: Decision, request: QuoteRequest, reruns: Reruns
+    kind: QuestionKind, slots: Slots, decision: Decision, request: QuoteRequest, counterfactuals: Counterfactuals
 ) -> Iterator[Fact]:
     """Facts of the recorded request with stock, competitor, cost or history otherwise."""
     changed = _CHANGES[kind](slots, decision, request)
@@ -27,7 +27,7 @@ def counterfactual(
         return
     other, facts = changed
     yield from facts
-    base, then = reruns.quote([request, other], decision.at)
+    base, then = counterfactuals.quote([request, other], decision.at)
     if isinstance(base, Decision) and isinstance(then, Decision):
         yield from difference(decision, base, then)
 
@@ -67,10 +67,10 @@ def without_each(request: QuoteRequest) -> Mapping[str, QuoteRequest]:
     return found
 
 
-def driver(decision: Decision, request: QuoteRequest, reruns: Reruns) -> Iterator[Fact]:
+def driver(decision: Decision, request: QuoteRequest, counterfactuals: Counterfactuals) -> Iterator[Fact]:
     """The input whose absence changes the price most, each left out in turn."""
     others = without_each(request)
-    answers = reruns.quote([request, *others.values()], decision.at)
+    answers = counterfactuals.quote([request, *others.values()], decision.at)
     base, left_out = answers[0], answers[1:]
     yield Fact("tried", len(others))
     moved = {
@@ -142,8 +142,8 @@ def _with(request: QuoteRequest, **changes: Any) -> QuoteRequest:
 
 
 _CHANGES: Final = {
-    Kind.WHAT_IF_STOCK: _stock,
-    Kind.WHAT_IF_COMPETITOR: _competitor,
-    Kind.WHAT_IF_COST: _cost,
-    Kind.WHAT_IF_HISTORY: _history,
+    QuestionKind.WHAT_IF_STOCK: _stock,
+    QuestionKind.WHAT_IF_COMPETITOR: _competitor,
+    QuestionKind.WHAT_IF_COST: _cost,
+    QuestionKind.WHAT_IF_HISTORY: _history,
 }

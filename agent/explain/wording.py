@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from agent.domain.money import fraction_digits, show
 from agent.explain.facts import DATA, Fact, FactTable, Unit, definitions
-from agent.explain.questions import Audience, Kind, Language
+from agent.explain.questions import Audience, Language, QuestionKind
 
 Groups = Sequence[Sequence[str]]
 
@@ -62,13 +62,13 @@ def sentences(table: FactTable, language: Language, audience: Audience) -> list[
     return [said for group in groups if (said := say(group, values)) is not None]
 
 
-def sayable(kind: Kind, language: Language, audience: Audience) -> frozenset[str]:
+def sayable(kind: QuestionKind, language: Language, audience: Audience) -> frozenset[str]:
     """Keys of the facts that the fixed texts of a kind can say."""
     return frozenset(name for group in _groups(kind, language, audience) for name in _all(group))
 
 
-def _groups(kind: Kind, language: Language, audience: Audience) -> Groups:
-    return texts(language)[audience].get(kind) or texts(language)[audience][Kind.NONE]
+def _groups(kind: QuestionKind, language: Language, audience: Audience) -> Groups:
+    return texts(language)[audience].get(kind) or texts(language)[audience][QuestionKind.NONE]
 
 
 def join(parts: Sequence[str], language: Language) -> str:
@@ -100,10 +100,10 @@ def variables(sentence: str) -> set[str]:
 
 
 @cache
-def texts(language: Language) -> Mapping[Audience, Mapping[Kind, Groups]]:
+def texts(language: Language) -> Mapping[Audience, Mapping[QuestionKind, Groups]]:
     """All sentences of a language."""
     raw = yaml.safe_load((DATA / f"texts.{language}.yaml").read_text("utf-8"))
-    found = TypeAdapter(dict[Audience, dict[Kind, list[list[str]]]]).validate_python(raw)
+    found = TypeAdapter(dict[Audience, dict[QuestionKind, list[list[str]]]]).validate_python(raw)
     said = {name for kinds in found.values() for groups in kinds.values() for group in groups for name in _all(group)}
     if unknown := sorted(said - definitions().keys()):
         raise ValueError(f"texts.{language}.yaml says facts that are not defined: {unknown}; allowed: facts.yaml")

@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 from agent.domain.records import Shown
 from agent.rules.exploration import Exploration, SelectionRules
-
-Floats = NDArray[np.float64]
-
+from models.arrays import Floats
 
 _THOMPSON_SHARE: Final = {Exploration.OFF: 0.0, Exploration.CAUTIOUS: 0.2, Exploration.NORMAL: 1.0}
 

@@ -12,7 +12,7 @@ from agent.pricing.observation import Observation
 from agent.pricing.pipeline import Pipeline
 from agent.pricing.score_at_prices import PricedRow, RowScorer
 from agent.pricing.situation_reader import Sighting
-from agent.state.shopper_histories import ShopperBook, Walk
+from agent.state.shopper_histories import HistoryCursor, ShopperHistories
 
 PATIENT_MS = 30_000  # a what-if takes the time that it needs, so that both sides come from the same rung
 
@@ -27,12 +27,12 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True)
-class Reruns:
+class Counterfactuals:
     """A draft pipeline; `lock` keeps it and the quotes apart, since the models serve one thread at a time."""
 
     pipeline: Pipeline
     scorer: RowScorer
-    shoppers: ShopperBook
+    shoppers: ShopperHistories
     lock: Lock
 
     def quote(self, requests: Sequence[QuoteRequest], at: datetime) -> list[Decision | Refusal]:
@@ -58,5 +58,5 @@ class Reruns:
         if not isinstance(sighting, Sighting):
             return None
         seen = sighting.situation
-        history = Walk(self.shoppers).history(shopper_id, seen.behaviour_s)
+        history = HistoryCursor(self.shoppers).history(shopper_id, seen.behaviour_s)
         return history.loyalty(seen.subject.category, seen.behaviour_s)

@@ -16,11 +16,11 @@ from typing import Final, NamedTuple
 from agent.domain.records import Attribute, ProductRecord
 from agent.domain.request import QuotedProduct
 from agent.pricing.observation import Market
-from agent.pricing.shopper_reader import Recalled
+from agent.pricing.shopper_reader import ShopperView
 from models.evaluator.online import Term
 
 MAX_WORD: Final = 40
-AT_HOME: Final = 0.35
+IN_DOMAIN_SCALE: Final = 0.35
 _FINE: Final = 0.5
 _COARSE: Final = 2.0
 
@@ -50,10 +50,10 @@ _TENTS: Final = ((_COARSE, _Sd(0.9, 0.6)), (_FINE, _Sd(0.35, 0.25)))
 
 
 def terms_of(
-    traits: Sequence[Trait], *, at_home: bool, learned: Mapping[str, tuple[float, float]] | None = None
+    traits: Sequence[Trait], *, in_domain: bool, learned: Mapping[str, tuple[float, float]] | None = None
 ) -> tuple[Term, ...]:
     """The effects that traits touch; `learned` prior sds by `Term.group` take the place of the usual."""
-    scale = AT_HOME if at_home and learned is None else 1.0
+    scale = IN_DOMAIN_SCALE if in_domain and learned is None else 1.0
     terms = tuple(chain.from_iterable(_scaled(trait, scale) for trait in traits))
     return terms if learned is None else tuple(_relearned(term, learned) for term in terms)
 
@@ -103,7 +103,7 @@ def product_traits(quoted: QuotedProduct, product: ProductRecord, reference: int
     yield from word_traits("product", product.attributes)
 
 
-def shopper_traits(who: Recalled, loyalty: str) -> Iterator[Trait]:
+def shopper_traits(who: ShopperView, loyalty: str) -> Iterator[Trait]:
     """Of a shopper who did not opt out."""
     if who.opted_out:
         return

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.pricing.guard import Guard
 from agent.pricing.observation import Observation
+from models.arrays import Floats
 from models.evaluator.evaluator import Response
 from models.evaluator.value import Offers, utility
 from models.strategist.strategy import SEARCHED_MOVES
-
-Floats = NDArray[np.float64]
 
 TRIED_MOVES: Final = SEARCHED_MOVES[::4]
 _TOP_MOVES: Final = 2

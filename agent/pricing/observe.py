@@ -15,7 +15,7 @@ from agent.pricing.effect_terms import word_traits
 from agent.pricing.guard import Guard
 from agent.pricing.observation import Observation, Situation
 from agent.pricing.past_quotes import PastQuotes, quote_key
-from agent.pricing.shopper_reader import Recalled
+from agent.pricing.shopper_reader import ShopperView
 from agent.pricing.situation_reader import Sighting, SituationReader
 from agent.rules.gateway import holds_reference
 from agent.rules.kill_switch import KillSwitch
@@ -92,7 +92,7 @@ class Observer:
             live=batch.live.get(key) if key is not None else None,
         )
 
-    def _holds(self, situation: Situation, merchant: Terms, who: Recalled) -> str | None:
+    def _holds(self, situation: Situation, merchant: Terms, who: ShopperView) -> str | None:
         if who.opted_out:
             return OPTED_OUT if self.reader.personalises else NOT_IN_THIS_TRADE
         product, place = situation.product, situation.market.jurisdiction
@@ -130,7 +130,7 @@ class Defaults:
     past: PastQuotes
 
 
-def _kept(request: QuoteRequest, who: Recalled, shared: Screened, at: datetime) -> QuoteRequest:
+def _kept(request: QuoteRequest, who: ShopperView, shared: Screened, at: datetime) -> QuoteRequest:
     """The request that this decision answers: asked again, it leads to the same observation."""
     personalisation = Personalisation.OFF if who.opted_out else Personalisation.ON
     profile = who.screened.text or dict(who.screened.attributes)
@@ -145,7 +145,7 @@ def _kept(request: QuoteRequest, who: Recalled, shared: Screened, at: datetime) 
     )
 
 
-def _used(request: QuoteRequest, product: ProductRecord, who: Recalled, shared: Screened) -> Iterator[str]:
+def _used(request: QuoteRequest, product: ProductRecord, who: ShopperView, shared: Screened) -> Iterator[str]:
     """Names of what enters the decision, in a fixed order."""
     yield "product.list_price"
     if product.cost_minor is not None:
@@ -173,7 +173,7 @@ def _used(request: QuoteRequest, product: ProductRecord, who: Recalled, shared: 
     yield from ("market.past_outcomes", "similar_products", "quantity")
 
 
-def _ignored(request: QuoteRequest, who: Recalled, shared: Screened) -> tuple[IgnoredInput, ...]:
+def _ignored(request: QuoteRequest, who: ShopperView, shared: Screened) -> tuple[IgnoredInput, ...]:
     """Everything that came and did not enter, and why."""
     ignored = [*who.screened.ignored, *who.event_ignored]
     if who.opted_out:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agent.domain.decision import PastOutcome, SimilarProduct
 from agent.pricing.observation import Encoded, Situation
 from agent.state.catalogue import Catalogue
-from agent.state.outcome_index import OutcomeBook
+from agent.state.outcome_index import OutcomeIndex
 from models.evaluator.evaluator import Neighbours
 from models.shopper.history import RecentItems
 from retrieval import ProductFilter
@@ -50,7 +50,7 @@ class Evidence:
 class Retriever:
     """Asks both indexes."""
 
-    def __init__(self, catalogue: Catalogue, outcomes: OutcomeBook) -> None:
+    def __init__(self, catalogue: Catalogue, outcomes: OutcomeIndex) -> None:
         """Search `catalogue` and `outcomes`."""
         self._catalogue = catalogue
         self._outcomes = outcomes

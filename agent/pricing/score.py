@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.domain.decision import Candidate, Interval, Scores
 from agent.pricing.candidates import Proposal
 from agent.pricing.observation import Encoded, Observation, Situation
 from agent.pricing.retrieve import Evidence
 from agent.state.online_learner import Learner
+from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, Response, Situations, evidence_matrix
 from models.evaluator.online import Lesson
 
-Floats = NDArray[np.float64]
 FinalPrices = Callable[[Observation, Sequence[int]], list[int]]
 
 _BOUNDS: Final = (5.0, 95.0)
@@ -71,7 +70,7 @@ class Scorer:
             trend=np.asarray([o.market.trend for o in seen], np.float32),
             rival_log_ratio=np.asarray(rivals, np.float32),
             shift=self._learner.shift([o.terms for o in seen]),
-            abroad=not self._learner.at_home,
+            out_of_domain=not self._learner.in_domain,
         )
 
     def lessons(
@@ -113,23 +112,23 @@ def log_ratios(seen: Sequence[Situation], prices: Sequence[Sequence[int]]) -> Fl
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class IntervalBounds:
     """Ends of the intervals over the posterior draws, `(2, n, m)` each."""
 
     purchase: Floats
     satisfaction: Floats
 
 
-def interval_bounds(response: Response) -> Bounds:
+def interval_bounds(response: Response) -> IntervalBounds:
     """The 5 % and 95 % quantiles of every row and price."""
-    return Bounds(
+    return IntervalBounds(
         np.percentile(response.purchase_draws, _BOUNDS, axis=2),
         np.percentile(response.satisfaction_draws, _BOUNDS, axis=2),
     )
 
 
 def price_scores(
-    situation: Situation, prices: Sequence[int], response: Response, bounds: Bounds, row: int
+    situation: Situation, prices: Sequence[int], response: Response, bounds: IntervalBounds, row: int
 ) -> list[Scores]:
     """Three scores of one row at its prices; profit is expected, over the whole quantity, in minor units."""
     margins = [(price - situation.unit_cost) * situation.quantity for price in prices]

@@ -17,7 +17,7 @@ from agent.domain.request import Context, Personalisation, SessionEvent, Shopper
 from agent.pricing.observation import Past
 from agent.rules.packs import Pack
 from agent.rules.screening import NOTHING, Screened, screen_profile
-from agent.state.shopper_histories import ShopperBook, Walk
+from agent.state.shopper_histories import HistoryCursor, ShopperHistories
 from agent.store import Store
 from models.shopper.history import ShopperHistory, recent_items
 from models.shopper.item_affinity import Taste
@@ -46,7 +46,7 @@ class Asking(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
+class ShopperView:
     """A shopper after screening.
 
     Attributes:
@@ -67,7 +67,7 @@ class Recalled:
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
+class ShopperReader:
     """Where shoppers are known from, and what reads their past.
 
     Attributes:
@@ -75,30 +75,30 @@ class Archive:
     """
 
     store: Store
-    shoppers: ShopperBook
+    shoppers: ShopperHistories
     clock: StoreClock
     pack: Pack
     taste: Taste
     title_of: Callable[[str], str]
     personalises: bool
 
-    def begin(self, asked: Sequence[Asking]) -> "Recall":
-        """Recall the shoppers of one batch."""
+    def begin(self, asked: Sequence[Asking]) -> "ShopperBatch":
+        """ShopperBatch the shoppers of one batch."""
         ids = {one.shopper.id for one in asked if one.shopper.id is not None}
-        return Recall(self, self.store.shoppers(sorted(ids)))
+        return ShopperBatch(self, self.store.shoppers(sorted(ids)))
 
 
-class Recall:
+class ShopperBatch:
     """One batch; not to be shared between threads."""
 
-    def __init__(self, archive: Archive, stored: Mapping[str, ShopperRecord]) -> None:
+    def __init__(self, shoppers: ShopperReader, stored: Mapping[str, ShopperRecord]) -> None:
         """`stored` holds the known shoppers of the batch."""
-        self._archive = archive
+        self._shoppers = shoppers
         self._stored = stored
-        self._walk = Walk(archive.shoppers)
-        self._last: tuple[Shopper, str, float, Recalled] | None = None
+        self._cursor = HistoryCursor(shoppers.shoppers)
+        self._last: tuple[Shopper, str, float, ShopperView] | None = None
 
-    def recall(self, asked: Asking, behaviour_s: float, at: datetime) -> Recalled:
+    def recall(self, asked: Asking, behaviour_s: float, at: datetime) -> ShopperView:
         """The shopper of a request at a moment; `behaviour_s` is `at` on the behaviour clock."""
         shopper, place = asked.shopper, asked.context.jurisdiction
         last = self._last
@@ -108,28 +108,28 @@ class Recall:
         self._last = None if asked.events else (shopper, place, behaviour_s, recalled)
         return recalled
 
-    def _recall(self, asked: Asking, behaviour_s: float, at: datetime) -> Recalled:
+    def _recall(self, asked: Asking, behaviour_s: float, at: datetime) -> ShopperView:
         shopper = asked.shopper
         stored = self._stored.get(shopper.id) if shopper.id is not None else None
-        if not self._archive.personalises or _opted_out(shopper, stored):
-            return Recalled(shopper.id, True, NOTHING, _STRANGER, self._past(_STRANGER, NOTHING, behaviour_s))
+        if not self._shoppers.personalises or _opted_out(shopper, stored):
+            return ShopperView(shopper.id, True, NOTHING, _STRANGER, self._past(_STRANGER, NOTHING, behaviour_s))
         place = asked.context.jurisdiction or None
         screened = self._screen(shopper, stored, place)
-        history = self._walk.history(shopper.id, behaviour_s) if shopper.id is not None else _STRANGER
-        texts = [screen_profile(event.text, self._archive.pack, place) for event in asked.events]
+        history = self._cursor.history(shopper.id, behaviour_s) if shopper.id is not None else _STRANGER
+        texts = [screen_profile(event.text, self._shoppers.pack, place) for event in asked.events]
         said = [event.model_copy(update={"text": t.text}) for event, t in zip(asked.events, texts, strict=True)]
         events = [self._event(event, shopper.id, at) for event in said]
         dropped = {IgnoredInput("events", ignored.reason): None for text in texts for ignored in text.ignored}
-        overlay = self._archive.shoppers.with_session(history, events)
+        overlay = self._shoppers.shoppers.with_session(history, events)
         past = self._past(overlay, screened, behaviour_s)
         useful = tuple(event for event in said if event.product_id is not None or event.text)
-        return Recalled(shopper.id, False, screened, overlay, past, history.known, useful, tuple(dropped))
+        return ShopperView(shopper.id, False, screened, overlay, past, history.known, useful, tuple(dropped))
 
     def _past(self, history: ShopperHistory, screened: Screened, behaviour_s: float) -> Past:
         profile = screened.text or screened.attributes
         return Past(
-            text=behaviour_text(history, self._archive.title_of, behaviour_s, profile),
-            buyer=self._archive.taste.buyer(history.products),
+            text=behaviour_text(history, self._shoppers.title_of, behaviour_s, profile),
+            buyer=self._shoppers.taste.buyer(history.products),
             recent=recent_items(history, behaviour_s),
         )
 
@@ -137,14 +137,14 @@ class Recall:
         profile = shopper.profile
         if profile is None:
             profile = dict(stored.profile) if stored is not None else {}
-        return screen_profile(profile, self._archive.pack, jurisdiction) if profile else NOTHING
+        return screen_profile(profile, self._shoppers.pack, jurisdiction) if profile else NOTHING
 
     def _event(self, event: SessionEvent, shopper_id: str | None, at: datetime) -> EventRecord:
         happened = min(event.at or at, at)
         return EventRecord(
             shopper_id=shopper_id or "",
             type=event.type,
-            at=self._archive.clock.behaviour_time(happened),
+            at=self._shoppers.clock.behaviour_time(happened),
             product_id=event.product_id,
             quantity=event.quantity,
             price_minor=minor_of(event.price),

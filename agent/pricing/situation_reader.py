@@ -23,7 +23,7 @@ from agent.pricing.effect_terms import (
     word_traits,
 )
 from agent.pricing.observation import Encoded, Market, RequestLimits, Situation
-from agent.pricing.shopper_reader import Archive, Asking, Recall, Recalled
+from agent.pricing.shopper_reader import Asking, ShopperBatch, ShopperReader, ShopperView
 from agent.rules.packs import Pack
 from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.state.arrival_rates import Arrivals, Remaining
@@ -55,7 +55,7 @@ class Sighting:
     """
 
     situation: Situation
-    who: Recalled
+    who: ShopperView
     shared: Screened
 
 
@@ -68,63 +68,68 @@ class Readers:
 
 
 @dataclass(frozen=True, slots=True)
-class Schooling:
+class TrainingProvenance:
     """What the evaluator was trained on, as far as it bears on effects learned online.
 
     Attributes:
-        at_home: Whether it was trained on this store's own data.
+        in_domain: Whether it was trained on this store's own data.
         learned: Prior sds of effects that its training learned, None where it fitted none.
     """
 
-    at_home: bool
+    in_domain: bool
     learned: Mapping[str, tuple[float, float]] | None = None
 
 
 class SituationReader:
-    """Reads requests against archive and catalogue."""
+    """Reads requests against shoppers and catalogue."""
 
     def __init__(
-        self, catalogue: Catalogue, archive: Archive, arrivals: Arrivals, readers: Readers, schooling: Schooling
+        self,
+        catalogue: Catalogue,
+        shoppers: ShopperReader,
+        arrivals: Arrivals,
+        readers: Readers,
+        provenance: TrainingProvenance,
     ) -> None:
         """`readers` turn text into states."""
         self._catalogue = catalogue
-        self._archive = archive
+        self._shoppers = shoppers
         self._arrivals = arrivals
         self._encoder = readers.encoder
         self._interest = readers.interest
-        self._schooling = schooling
+        self._provenance = provenance
         self._terms_of_products: dict[str, tuple[ProductRecord, int, tuple[Term, ...]]] = {}
 
     @property
     def personalises(self) -> bool:
         """Whether prices may be made for shoppers at all."""
-        return self._archive.personalises
+        return self._shoppers.personalises
 
     def read(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Sighting | Refusal]:
         """One sighting a request, or why it cannot be priced."""
         moments = [self.behaviour_s(request.context.at or now) for request in requests]
-        recall = self._archive.begin(requests)
+        recall = self._shoppers.begin(requests)
         found: dict[int, Sighting | Refusal] = {}
         for row in sorted(range(len(requests)), key=lambda row: (requests[row].shopper.id or "", moments[row])):
             found[row] = self._one(requests[row], moments[row], recall, now)
         return [found[row] for row in range(len(requests))]
 
-    def recall(self, asked: Asking, now: datetime) -> Recalled:
+    def recall(self, asked: Asking, now: datetime) -> ShopperView:
         """The shopper of one request, whatever the product."""
         at = asked.context.at or now
-        return self._archive.begin([asked]).recall(asked, self.behaviour_s(at), at)
+        return self._shoppers.begin([asked]).recall(asked, self.behaviour_s(at), at)
 
     def read_ahead(self, shopper_ids: Sequence[str], now: datetime) -> None:
         """Read and encode what the latest `AHEAD` of these who were quoted lately did: a quote may follow at once."""
-        latest = [one for one in dict.fromkeys(reversed(shopper_ids)) if self._archive.shoppers.holds(one)][:AHEAD]
+        latest = [one for one in dict.fromkeys(reversed(shopper_ids)) if self._shoppers.shoppers.holds(one)][:AHEAD]
         asked = [RecommendationRequest(shopper=Shopper(id=shopper_id)) for shopper_id in latest]
         if asked:
-            recall = self._archive.begin(asked)
+            recall = self._shoppers.begin(asked)
             self.encode_texts([recall.recall(one, self.behaviour_s(now), now).past.text for one in asked])
 
     def behaviour_s(self, at: datetime) -> float:
         """A moment on the behaviour clock, Unix seconds."""
-        return self._archive.clock.behaviour_time(at).timestamp()
+        return self._shoppers.clock.behaviour_time(at).timestamp()
 
     def forget_texts(self) -> None:
         """Drop words, and encoder states of texts, that were seen: somebody is to be forgotten."""
@@ -144,10 +149,12 @@ class SituationReader:
         pair = features[:, len(SHOPPER_PRODUCT) : len(SHOPPER_PRODUCT) + len(PAIR_FEATURES)]
         interest = self._interest.logits(conditional_state(shopper, category, pair))
         products = [o.subject.product for o in situations]
-        affinity = self._archive.taste.affinity([o.past.buyer for o in situations], products, product)
+        affinity = self._shoppers.taste.affinity([o.past.buyer for o in situations], products, product)
         return Encoded(shopper, product, interest, affinity, features)
 
-    def _one(self, request: QuoteRequest, behaviour_s: float, recall: Recall, now: datetime) -> Sighting | Refusal:
+    def _one(
+        self, request: QuoteRequest, behaviour_s: float, recall: ShopperBatch, now: datetime
+    ) -> Sighting | Refusal:
         product = self._product(request)
         if isinstance(product, Refusal):
             return product
@@ -161,7 +168,7 @@ class SituationReader:
         market = self._market(request, product, reference, (_hours_left(request, at), behaviour_s))
         subject = Subject(request.product.id or "", product.category, product.brand, float(reference))
         loyalty = history.loyalty(subject.category, behaviour_s)
-        shared = _shared(request, self._archive.pack)
+        shared = _shared(request, self._shoppers.pack)
         traits = [
             *shopper_traits(who, loyalty),
             *market_traits(market, request.quantity, reference),
@@ -201,7 +208,7 @@ class SituationReader:
         return terms
 
     def _terms(self, traits: Sequence[Trait]) -> tuple[Term, ...]:
-        return terms_of(traits, at_home=self._schooling.at_home, learned=self._schooling.learned)
+        return terms_of(traits, in_domain=self._provenance.in_domain, learned=self._provenance.learned)
 
     def _product(self, request: QuoteRequest) -> ProductRecord | Refusal:
         quoted = request.product
@@ -249,7 +256,7 @@ class SituationReader:
         hours, behaviour_s = when
         units = request.context.inventory if request.context.inventory is not None else product.inventory
         weekly = self._catalogue.weekly_units(product.product_id, behaviour_s)
-        stock = Stock(units, weekly, hours / 168 if hours is not None else None, self._archive.pack.sunk_cost)
+        stock = Stock(units, weekly, hours / 168 if hours is not None else None, self._shoppers.pack.sunk_cost)
         if units is None or hours is None or request.product.id is None:
             return stock
         cost = stock.kept_cost((product.cost_minor or 0) / reference)

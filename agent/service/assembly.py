@@ -25,8 +25,8 @@ from agent.pricing.retrieve import Retriever
 from agent.pricing.score import Scorer
 from agent.pricing.score_at_prices import RowScorer
 from agent.pricing.select import Selector
-from agent.pricing.shopper_reader import Archive
-from agent.pricing.situation_reader import Readers, Schooling, SituationReader
+from agent.pricing.shopper_reader import ShopperReader
+from agent.pricing.situation_reader import Readers, SituationReader, TrainingProvenance
 from agent.rules import RuleBook, RuleLimits, RulesDocument, RuleWeights
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.packs import Pack, load_pack
@@ -45,9 +45,9 @@ from agent.state.loading import (
     open_product_index,
 )
 from agent.state.online_learner import Learner
-from agent.state.outcome_index import OutcomeBook
+from agent.state.outcome_index import OutcomeIndex
 from agent.state.shared_models import SharedModels
-from agent.state.shopper_histories import ShopperBook
+from agent.state.shopper_histories import ShopperHistories
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.datasets.complete_journey import DEMO
@@ -56,7 +56,7 @@ from models.errors import RegistryError
 from models.evaluator.evaluator import Evaluator
 from models.language.narrator import Narrator, load_narrator
 from models.questions.classifier import load_question_head
-from models.registry.registry import Kind, Registry, read_meta
+from models.registry.registry import ModelKind, Registry, read_meta
 from models.registry.versions import check_fit
 from models.shopper.interest import load_interest
 from models.shopper.item_affinity import load_taste
@@ -100,13 +100,13 @@ def build_parts(
     store_clock = StoreClock.from_meta(store.meta)
     evaluator = load_active_evaluator(registry)
     encoder = CachedEncoder(_encoder(registry, settings.threads, shared))
-    if running is not None and running.in_use.get(Kind.ENCODER) == encoder.version:
+    if running is not None and running.in_use.get(ModelKind.ENCODER) == encoder.version:
         catalogue = running.catalogue
     else:
         catalogue = _catalogue(store, encoder, folder, running)
-    shoppers = running.shoppers if running is not None else ShopperBook(store, catalogue.labels)
+    shoppers = running.shoppers if running is not None else ShopperHistories(store, catalogue.labels)
     memory = open_outcome_memory(folder, evaluator.version)
-    outcomes = OutcomeBook(memory, evaluator, catalogue, shoppers, store_clock)
+    outcomes = OutcomeIndex(memory, evaluator, catalogue, shoppers, store_clock)
     outcomes.catch_up(store)
     learner = _learner(registry, folder, (store_clock, evaluator), running)
     learner.catch_up(store)
@@ -114,10 +114,10 @@ def build_parts(
     pack = load_pack(settings.pack)
     guard = Guard()
     rules = running.rules if running is not None else RuleBook(store, settings_rules(settings, pack))
-    heads = registry.folder(Kind.ENCODER, encoder.version)
+    heads = registry.folder(ModelKind.ENCODER, encoder.version)
     taste = load_taste(heads / "taste.safetensors")
     personalises = pack.personalises if settings.personalises is None else settings.personalises
-    archive = Archive(store, shoppers, store_clock, pack, taste, catalogue.title, personalises)
+    shopper_reader = ShopperReader(store, shoppers, store_clock, pack, taste, catalogue.title, personalises)
     defaults = Defaults(
         deadline_ms=settings.default_deadline_ms,
         guard=guard,
@@ -127,8 +127,8 @@ def build_parts(
     )
     readers = Readers(encoder, load_interest(heads / "interest.safetensors"))
     arrivals = running.arrivals if running is not None else Arrivals()
-    schooling = Schooling(learner.at_home, learner.start.sd if learner.start is not None else None)
-    observer = Observer(SituationReader(catalogue, archive, arrivals, readers, schooling), defaults)
+    provenance = TrainingProvenance(learner.in_domain, learner.start.sd if learner.start is not None else None)
+    observer = Observer(SituationReader(catalogue, shopper_reader, arrivals, readers, provenance), defaults)
     retriever = Retriever(catalogue, outcomes)
     scorer = Scorer(evaluator, learner, guard.prices)
     signer = TokenSigner.load_or_create(folder.signing_key)
@@ -176,16 +176,16 @@ def _learner(
 ) -> Learner:
     """What outcomes taught the active evaluator; shared with running parts while that stays."""
     clock, evaluator = given
-    version = registry.active(Kind.EVALUATOR)
-    if running is not None and running.in_use.get(Kind.EVALUATOR) == version:
+    version = registry.active(ModelKind.EVALUATOR)
+    if running is not None and running.in_use.get(ModelKind.EVALUATOR) == version:
         return running.learner
-    trained_on_demo = read_meta(registry.folder(Kind.EVALUATOR, version)).trained_on.startswith(DEMO)
-    at_home = trained_on_demo == (clock.history_end is not None)
-    return Learner(folder.learning, version, at_home=at_home, start=evaluator.weights.effects)
+    trained_on_demo = read_meta(registry.folder(ModelKind.EVALUATOR, version)).trained_on.startswith(DEMO)
+    in_domain = trained_on_demo == (clock.history_end is not None)
+    return Learner(folder.learning, version, in_domain=in_domain, start=evaluator.weights.effects)
 
 
 def _explainer(registry: Registry, encoder: CachedEncoder, catalogue: Catalogue, writer: Writer | None) -> Explainer:
-    head = registry.folder(Kind.UNDERSTANDING, registry.active(Kind.UNDERSTANDING))
+    head = registry.folder(ModelKind.UNDERSTANDING, registry.active(ModelKind.UNDERSTANDING))
     read_meta(head)
     classifier = Classifier(encoder, load_question_head(head / "understanding.safetensors"))
     return Explainer(classifier, catalogue.categories, writer)
@@ -200,8 +200,8 @@ def _writer(registry: Registry, settings: Settings) -> Writer | None:
         return EndpointWriter(endpoint, load_prompt("explanation_endpoint", 1))
     if not settings.narrator:
         return None
-    version = registry.active(Kind.NARRATOR)
-    folder = registry.folder(Kind.NARRATOR, version)
+    version = registry.active(ModelKind.NARRATOR)
+    folder = registry.folder(ModelKind.NARRATOR, version)
 
     @cache
     def narrator() -> Narrator:
@@ -222,7 +222,7 @@ def _language_model(
     if not settings.language_model:
         return ModelProposer(None, prompt)
     try:
-        read_meta(registry.folder(Kind.STRATEGIST, registry.active(Kind.STRATEGIST)))
+        read_meta(registry.folder(ModelKind.STRATEGIST, registry.active(ModelKind.STRATEGIST)))
     except RegistryError as error:
         if not starting:
             raise
@@ -235,14 +235,14 @@ def _language_model(
 def _encoder(registry: Registry, threads: int, shared: SharedModels | None) -> Encoder:
     if shared is None:
         return load_encoder(registry, threads)
-    folder = registry.folder(Kind.ENCODER, registry.active(Kind.ENCODER))
+    folder = registry.folder(ModelKind.ENCODER, registry.active(ModelKind.ENCODER))
     return shared.get(folder, lambda: load_encoder(registry, threads))
 
 
 def _strategist(registry: Registry, prompt: Prompt, shared: SharedModels | None) -> Strategist:
     if shared is None:
         return load_active_strategist(registry, prompt)
-    folder = registry.folder(Kind.STRATEGIST, registry.active(Kind.STRATEGIST))
+    folder = registry.folder(ModelKind.STRATEGIST, registry.active(ModelKind.STRATEGIST))
     return shared.get(folder, lambda: load_active_strategist(registry, prompt))
 
 
@@ -281,7 +281,7 @@ def _pipeline(
 ) -> Pipeline:
     observer, retriever, scorer, guard = steps
     store, signer, catalogue, arrivals = ends
-    in_use = Registry(DataFolder(settings.data_dir).models).active(Kind.STRATEGIST)
+    in_use = Registry(DataFolder(settings.data_dir).models).active(ModelKind.STRATEGIST)
 
     def versions() -> Versions:
         return Versions(

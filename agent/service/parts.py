@@ -14,11 +14,11 @@ from agent.service.auth.quote_tokens import TokenSigner
 from agent.state.arrival_rates import Arrivals
 from agent.state.catalogue import Catalogue
 from agent.state.online_learner import Learner
-from agent.state.outcome_index import OutcomeBook
-from agent.state.shopper_histories import ShopperBook
+from agent.state.outcome_index import OutcomeIndex
+from agent.state.shopper_histories import ShopperHistories
 from agent.store import Store
 from agent.store.data_folder import DataFolder
-from models.registry.registry import Kind
+from models.registry.registry import ModelKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,14 @@ class Parts:
     """What the service is made of; `agent.service.assembly` makes it."""
 
     folder: DataFolder
-    in_use: Mapping[Kind, str]
+    in_use: Mapping[ModelKind, str]
     store: Store
     signer: TokenSigner
     clock: Clock
     store_clock: StoreClock
     catalogue: Catalogue
-    shoppers: ShopperBook
-    outcomes: OutcomeBook
+    shoppers: ShopperHistories
+    outcomes: OutcomeIndex
     learner: Learner
     arrivals: Arrivals
     rules: RuleBook

@@ -23,7 +23,7 @@ from agent.explain.explainer import Telling, whole
 from agent.explain.leave_one_out import principal_reasons
 from agent.explain.log_facts import LogFacts
 from agent.explain.quote_facts import QuoteFacts
-from agent.pricing.counterfactuals import Reruns
+from agent.pricing.counterfactuals import Counterfactuals
 from agent.pricing.score_at_prices import PricedRow
 from agent.rules import MerchantRules, RuleBook
 from agent.rules.kill_switch import KillSwitch
@@ -35,7 +35,7 @@ from agent.service.privacy import KnownShopper, erase, known_of, purge
 from agent.store import StoreError
 from agent.store.codec import Offer
 from agent.store.erasure import Erased
-from models.registry.registry import Kind, Registry
+from models.registry.registry import ModelKind, Registry
 from models.shopper.weeks import week_of, week_start
 
 _SPARED: Final = ("index", "language_model")
@@ -68,7 +68,7 @@ class Service:
         self._quoting = Lock()
         self._remembering = Lock()
         self._reloading = Lock()
-        self._refused: Mapping[Kind, str] = {}
+        self._refused: Mapping[ModelKind, str] = {}
         self._changed: set[str] | None = None  # products that change while other parts are being built
         self._closed = False
         self._saved: tuple[object, object] = (parts.outcomes.memory.watermark, parts.catalogue.index.version)
@@ -179,14 +179,16 @@ class Service:
         decision = parts.store.decision(quote_id)
         if decision is None:
             return None
-        return parts.explainer.tell_quote(ask, decision, QuoteFacts(parts.store, parts.store_clock, self._reruns()))
+        return parts.explainer.tell_quote(
+            ask, decision, QuoteFacts(parts.store, parts.store_clock, self._counterfactuals())
+        )
 
     def reasons(self, quote_id: str) -> Sequence[Reason] | None:
         """The personal inputs that raised a price most; None without such a quote, or where its request was erased."""
         decision, asked = self._parts.store.decision(quote_id), self._parts.store.request_of(quote_id)
         if decision is None or asked is None:
             return None
-        return principal_reasons(decision, QuoteRequest.model_validate(dict(asked)), self._reruns().quote)
+        return principal_reasons(decision, QuoteRequest.model_validate(dict(asked)), self._counterfactuals().quote)
 
     def question(self, ask: Ask) -> Explanation:
         """An answer about many quotes."""
@@ -212,9 +214,9 @@ class Service:
         now = parts.clock.now()
         draft = parts.pipeline.draft()
 
-        def under(rules: MerchantRules) -> Reruns:
+        def under(rules: MerchantRules) -> Counterfactuals:
             ruled = replace(draft, observer=draft.observer.under(rules))
-            return Reruns(ruled, parts.row_scorer, parts.shoppers, self._quoting)
+            return Counterfactuals(ruled, parts.row_scorer, parts.shoppers, self._quoting)
 
         return preview(parts.store, under(parts.rules.current(now)), under(parts.rules.rules(version)), now)
 
@@ -237,7 +239,7 @@ class Service:
         with self._reloading, self._remembering:
             return purge(self._parts, before)
 
-    def reload(self) -> Mapping[Kind, str] | None:
+    def reload(self) -> Mapping[ModelKind, str] | None:
         """Bring versions that were activated since into use; returns them, None when nothing changed.
 
         Quotes go on with the old versions until the new parts are ready. A version that cannot be loaded leaves the
@@ -263,7 +265,7 @@ class Service:
                 if fresh.catalogue is not old.catalogue:
                     fresh.catalogue.reindex(self._changed)
                     self._saved = (self._saved[0], None)
-                if fresh.in_use.get(Kind.EVALUATOR) != old.in_use.get(Kind.EVALUATOR):
+                if fresh.in_use.get(ModelKind.EVALUATOR) != old.in_use.get(ModelKind.EVALUATOR):
                     self._saved = (None, self._saved[1])
                 fresh.outcomes.catch_up(fresh.store)
                 fresh.learner.catch_up(fresh.store)
@@ -307,9 +309,9 @@ class Service:
                 parts.catalogue.index.save(parts.folder.product_index)
             parts.store.close()
 
-    def _reruns(self) -> Reruns:
+    def _counterfactuals(self) -> Counterfactuals:
         parts = self._parts
-        return Reruns(parts.pipeline.draft(), parts.row_scorer, parts.shoppers, self._quoting)
+        return Counterfactuals(parts.pipeline.draft(), parts.row_scorer, parts.shoppers, self._quoting)
 
     def _keep(self, outcomes: Sequence[OutcomeRecord]) -> None:
         """Keep outcomes with the sales among them."""

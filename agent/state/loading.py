@@ -3,7 +3,7 @@
 from agent.store.data_folder import DataFolder
 from models.encoder.encoder import DIM, Encoder, OpenVinoEncoder
 from models.evaluator.evaluator import KEY_DIM, Evaluator, load_evaluator
-from models.registry.registry import Kind, Registry, read_meta
+from models.registry.registry import ModelKind, Registry, read_meta
 from models.registry.versions import check_complete, check_prompt
 from models.strategist.strategist import Strategist, load_strategist
 from prompts import Prompt
@@ -12,27 +12,27 @@ from retrieval import OutcomeMemory, ProductIndex, SnapshotError
 
 def load_encoder(registry: Registry, threads: int) -> Encoder:
     """The active encoder on the fast CPU runtime, its files checked."""
-    version = registry.active(Kind.ENCODER)
-    folder = registry.folder(Kind.ENCODER, version)
+    version = registry.active(ModelKind.ENCODER)
+    folder = registry.folder(ModelKind.ENCODER, version)
     read_meta(folder)
-    check_complete(folder, Kind.ENCODER)
+    check_complete(folder, ModelKind.ENCODER)
     return OpenVinoEncoder(folder, version, threads)
 
 
 def load_active_evaluator(registry: Registry) -> Evaluator:
     """The active evaluator, its files checked."""
-    version = registry.active(Kind.EVALUATOR)
-    folder = registry.folder(Kind.EVALUATOR, version)
+    version = registry.active(ModelKind.EVALUATOR)
+    folder = registry.folder(ModelKind.EVALUATOR, version)
     read_meta(folder)
     return load_evaluator(folder / "evaluator.safetensors", version)
 
 
 def load_active_strategist(registry: Registry, prompt: Prompt) -> Strategist:
     """The active strategist, its files and the prompt that it was trained on checked."""
-    version = registry.active(Kind.STRATEGIST)
-    folder = registry.folder(Kind.STRATEGIST, version)
+    version = registry.active(ModelKind.STRATEGIST)
+    folder = registry.folder(ModelKind.STRATEGIST, version)
     check_prompt(read_meta(folder), prompt.label)
-    check_complete(folder, Kind.STRATEGIST)
+    check_complete(folder, ModelKind.STRATEGIST)
     return load_strategist(folder, version)
 
 

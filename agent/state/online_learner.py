@@ -32,16 +32,16 @@ _NAMES: Final = "names"
 class Learner:
     """The effects of one evaluator version, in step with the store."""
 
-    def __init__(self, folder: Path, evaluator: str, *, at_home: bool, start: TrainedEffects | None = None) -> None:
+    def __init__(self, folder: Path, evaluator: str, *, in_domain: bool, start: TrainedEffects | None = None) -> None:
         """Resume from the snapshot in `folder` when it is whole and of this evaluator, else from nothing.
 
         Args:
             folder: Of the snapshots.
             evaluator: Version; only decisions made with it teach it.
-            at_home: Whether the evaluator was trained on this store's own data.
+            in_domain: Whether the evaluator was trained on this store's own data.
             start: Effects that its training fitted, if it did: learning goes on from them.
         """
-        self.at_home = at_home
+        self.in_domain = in_domain
         self.start = start
         self._folder = folder
         self._evaluator = evaluator
@@ -64,7 +64,7 @@ class Learner:
         evaluator's own posterior covers. Elsewhere every effect is, since the evaluator has never seen such a shop;
         and wherever training fitted effects, since it tells how far new ones may lie from nothing.
         """
-        return self.effects.shift(situations, unseen=not self.at_home or self.start is not None)
+        return self.effects.shift(situations, unseen=not self.in_domain or self.start is not None)
 
     def catch_up(self, store: Store, offers: Mapping[str, Offer] | None = None) -> int:
         """Learn from the store's outcomes beyond the watermark; returns how many taught something.
@@ -87,7 +87,7 @@ class Learner:
 
     def relearn(self, store: Store) -> None:
         """Learn the whole log again: what was erased from it no longer teaches. Writes a snapshot."""
-        fresh = Learner(self._folder / "never", self._evaluator, at_home=self.at_home, start=self.start)
+        fresh = Learner(self._folder / "never", self._evaluator, in_domain=self.in_domain, start=self.start)
         fresh._unsaved = -sys.maxsize  # its own folder is never written
         fresh.catch_up(store)
         with self._lock:
@@ -149,7 +149,7 @@ class Learner:
 
     @property
     def _made_with(self) -> str:
-        return f"{self._evaluator}/{'home' if self.at_home else 'abroad'}"
+        return f"{self._evaluator}/{'home' if self.in_domain else 'out_of_domain'}"
 
 
 def labels(outcomes: Iterable[OutcomeRecord], latest: OutcomeRecord) -> tuple[bool | None, bool | None]:

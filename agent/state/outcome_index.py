@@ -12,7 +12,7 @@ from agent.domain.clock import StoreClock
 from agent.domain.decision import PastOutcome
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.state.catalogue import Catalogue
-from agent.state.shopper_histories import ShopperBook
+from agent.state.shopper_histories import ShopperHistories
 from agent.store import Store
 from agent.store.rows import chunks
 from models.evaluator.evaluator import Evaluator, Neighbours, item_states
@@ -22,7 +22,7 @@ from retrieval import MemoryRow, OutcomeMemory
 _BATCH = 100_000
 
 
-class OutcomeBook:
+class OutcomeIndex:
     """Outcome memory over catalogue states and shopper histories."""
 
     def __init__(
@@ -30,7 +30,7 @@ class OutcomeBook:
         memory: OutcomeMemory,
         evaluator: Evaluator,
         catalogue: Catalogue,
-        shoppers: ShopperBook,
+        shoppers: ShopperHistories,
         clock: StoreClock,
     ) -> None:
         """Keys are the evaluator's; states come from the catalogue; outcomes' times are mapped by `clock`."""

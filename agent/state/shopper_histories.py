@@ -82,7 +82,7 @@ class _Folded:
     stale: bool = False
 
 
-class ShopperBook:
+class ShopperHistories:
     """Histories by shopper, least recently used first out. Histories handed out must not be changed."""
 
     def __init__(self, source: EventSource, labels_of: LabelsOf, capacity: int = 5_000) -> None:
@@ -188,14 +188,14 @@ def _until(acts: Sequence[Act], moment_s: float) -> deque[Act]:
     return deque(acts[max(0, end - RECENT) : end])
 
 
-class Walk:
+class HistoryCursor:
     """Histories at moments, asked for shopper by shopper in time order: each past is read and folded once.
 
     A history handed out must not be changed, and holds until the next one is asked for. Another order gives the same
     histories, slower.
     """
 
-    def __init__(self, book: ShopperBook) -> None:
+    def __init__(self, book: ShopperHistories) -> None:
         """Read from `book`."""
         self._book = book
         self._shopper_id: str | None = None

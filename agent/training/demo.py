@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from agent.pricing.model_proposer import prompt_text
 from models.evaluator.evaluator import EVIDENCE, Neighbours, evidence_matrix
-from models.registry.registry import Kind, ModelMeta, Registry
+from models.progress import Progress
+from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.training.demo import DemoTraining
-from models.training.demo_panel import DemoPanel, Progress, read_panel
+from models.training.demo_panel import DemoPanel, read_panel
 from models.training.encoder import EncoderTrainingConfig
 from models.training.evaluator import EvaluatorTrainingConfig
 from models.training.panel import PanelConfig
@@ -66,7 +67,7 @@ class MemoryNeighbours:
 class TrainingPlan:
     """What to train, under which version name, and how."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[ModelKind, ...]
     version: str
     encoder: EncoderTrainingConfig = field(default_factory=EncoderTrainingConfig)
     evaluator: EvaluatorTrainingConfig = field(default_factory=EvaluatorTrainingConfig)
@@ -108,4 +109,4 @@ def _strategist(training: DemoTraining, plan: TrainingPlan, prompt: Prompt, work
     return training.strategist(plan.version, plan.strategist, reading(prompt), work)
 
 
-_STEPS: Final = {Kind.ENCODER: _encoder, Kind.EVALUATOR: _evaluator, Kind.STRATEGIST: _strategist}
+_STEPS: Final = {ModelKind.ENCODER: _encoder, ModelKind.EVALUATOR: _evaluator, ModelKind.STRATEGIST: _strategist}

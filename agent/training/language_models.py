@@ -11,19 +11,19 @@ from typing import Final
 from tokenizers import Tokenizer
 
 from agent.explain.narration import lessons
-from agent.explain.questions import Kind as Asked
-from agent.service.ingest.preparation import Progress
+from agent.explain.questions import QuestionKind
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.loading import load_encoder
 from agent.training.synthetic_facts import random_table, thinned
 from models.language.gguf_weights import write_tokenizer
+from models.progress import Progress
 from models.questions.classifier import save_question_head
 from models.registry.base_weights import SMOLLM2, sha256_file
-from models.registry.registry import Kind, ModelMeta, Registry
+from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.registry.versions import CARD, install_deltas
 from models.training.cards import OWN_TEXTS, card
 from models.training.demo import revision
-from models.training.narrator import Lesson, NarratorTrainingConfig, save_narrator_delta, train_narrator
+from models.training.narrator import NarratorExample, NarratorTrainingConfig, save_narrator_delta, train_narrator
 from models.training.understanding import (
     DATA,
     QuestionTrainingConfig,
@@ -36,7 +36,7 @@ from prompts import load_prompt
 PRACTICE: Final = 400  # tables a kind
 
 
-def train_text(registry: Registry, kind: Kind, version: str, progress: Progress) -> ModelMeta:
+def train_text(registry: Registry, kind: ModelKind, version: str, progress: Progress) -> ModelMeta:
     """Train the question head or the narrator and activate it."""
     with TemporaryDirectory() as folder:
         meta = _STEPS[kind](registry, version, Path(folder), progress)
@@ -46,15 +46,15 @@ def train_text(registry: Registry, kind: Kind, version: str, progress: Progress)
     return meta
 
 
-def practice() -> list[Lesson]:
+def practice() -> list[NarratorExample]:
     """What the narrator learns: prompts and texts over random tables, each passed by the checker."""
     prompt = load_prompt("explanation", 1)
     found = []
-    for kind in Asked:
+    for kind in QuestionKind:
         for seed in range(1_000, 1_000 + PRACTICE):  # tests use seeds below these
             rng = random.Random(seed)  # noqa: S311 - practice, not secrets
             table = thinned(random_table(kind, seed), rng)
-            found += [Lesson(asked, text) for asked, text in lessons(table, prompt, rng)]
+            found += [NarratorExample(asked, text) for asked, text in lessons(table, prompt, rng)]
     return found
 
 
@@ -66,8 +66,8 @@ def _understanding(registry: Registry, version: str, work: Path, progress: Progr
     save_question_head(head, work / "understanding.safetensors")
     scores = asdict(measure_questions(head, encoder, read_paraphrases(DATA / "questions_held_out.jsonl")))
     metrics = {name: float(value) for name, value in scores.items() if name != "mistakes"}
-    meta = _meta(Kind.UNDERSTANDING, version, asdict(config), sha256_file(DATA / "questions.jsonl"))
-    requires = {Kind.ENCODER: registry.active(Kind.ENCODER)}
+    meta = _meta(ModelKind.UNDERSTANDING, version, asdict(config), sha256_file(DATA / "questions.jsonl"))
+    requires = {ModelKind.ENCODER: registry.active(ModelKind.ENCODER)}
     return meta.model_copy(update={"metrics": metrics, "requires": requires, "base": {}})
 
 
@@ -82,10 +82,10 @@ def _narrator(_registry: Registry, version: str, work: Path, progress: Progress)
         lambda step, loss: progress(f"narrator, loss {loss:.3f}", step / config.steps),
     )
     save_narrator_delta(net, config, work / "delta.safetensors")
-    return _meta(Kind.NARRATOR, version, asdict(config), load_prompt("explanation", 1).sha256)
+    return _meta(ModelKind.NARRATOR, version, asdict(config), load_prompt("explanation", 1).sha256)
 
 
-def _meta(kind: Kind, version: str, config: dict[str, float], data_sha256: str) -> ModelMeta:
+def _meta(kind: ModelKind, version: str, config: dict[str, float], data_sha256: str) -> ModelMeta:
     return ModelMeta(
         kind=kind,
         version=version,
@@ -101,7 +101,7 @@ def _meta(kind: Kind, version: str, config: dict[str, float], data_sha256: str) 
     )
 
 
-_STEPS: Final[dict[Kind, Callable[[Registry, str, Path, Progress], ModelMeta]]] = {
-    Kind.UNDERSTANDING: _understanding,
-    Kind.NARRATOR: _narrator,
+_STEPS: Final[dict[ModelKind, Callable[[Registry, str, Path, Progress], ModelMeta]]] = {
+    ModelKind.UNDERSTANDING: _understanding,
+    ModelKind.NARRATOR: _narrator,
 }

@@ -1,7 +1,7 @@
 """The store's outcomes as columns: read by the batch, some ninety bytes an outcome, sampled when there are too many."""
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from agent.domain.records import OutcomeType
 from agent.store import Store
-from models.training.own_checks import Offers
+from models.progress import Progress
+from models.training.own_checks import OfferLog
 
 MOST: Final = 300_000  # outcomes that training looks at; more of them bring less than they cost
 _BACK_S: Final = 8 * 7 * 86_400.0
 _SEED: Final = 29
 
-Progress = Callable[[str, float], None]
 Ints = NDArray[np.int64]
 
 
@@ -54,10 +54,10 @@ class OwnOutcomes:
         return len(self.bought)
 
     @property
-    def offers(self) -> Offers:
+    def offers(self) -> OfferLog:
         """What the checks read."""
         ratio = np.log(self.price_minor / self.reference_minor).astype(np.float32)
-        return Offers(self.product, self.at_s, ratio, self.bought)
+        return OfferLog(self.product, self.at_s, ratio, self.bought)
 
     def sample(self, most: int = MOST) -> "OwnOutcomes":
         """All of them, or a sample: purchases first, since they are few, weights raised by what was left out."""

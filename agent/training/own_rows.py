@@ -24,10 +24,11 @@ from agent.pricing.situation_reader import SituationReader
 from agent.store import Store
 from agent.store.outcomes import OfferSituation
 from agent.training.demo import MemoryNeighbours
-from agent.training.own_outcomes import OwnOutcomes, Progress
+from agent.training.own_outcomes import OwnOutcomes
 from models.errors import TrainingDataError
 from models.evaluator.evaluator import EVIDENCE, KEY_DIM, NUMERIC, Situations, item_states, memory_keys
 from models.evaluator.online import Shift
+from models.progress import Progress
 from models.shopper.features import FEATURES
 from models.shopper.history import RecentItems, ShopperHistory
 from models.shopper.texts import behaviour_text
@@ -44,7 +45,7 @@ ItemsOf = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
-class Walker:
+class OwnRowReader:
     """What makes rows of outcomes."""
 
     store: Store

@@ -12,11 +12,12 @@ import numpy as np
 from agent.pricing.situation_reader import SituationReader
 from agent.state.catalogue import Catalogue
 from agent.store import Store
-from agent.training.own_outcomes import OwnOutcomes, Progress, read_outcomes
-from agent.training.own_rows import Walker, situations_of
+from agent.training.own_outcomes import OwnOutcomes, read_outcomes
+from agent.training.own_rows import OwnRowReader, situations_of
 from agent.training.promotion import Promotions
 from models.evaluator.evaluator import save_evaluator
-from models.registry.registry import Kind, ModelMeta, Registry
+from models.progress import Progress
+from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.registry.versions import CARD, install_deltas
 from models.training.cards import card
 from models.training.own import Trained, own_projection, train_own
@@ -70,13 +71,13 @@ def train_on_store(source: OwnStore, version: str, progress: Progress, *, activa
         (files / CARD).write_text(card(meta), "utf-8")
         install_deltas(registry, meta, files)
         if activate:
-            Promotions(source.models).begin(Kind.EVALUATOR, version, f"trained on {meta.trained_on}")
+            Promotions(source.models).begin(ModelKind.EVALUATOR, version, f"trained on {meta.trained_on}")
     return OwnTraining(meta, _noted(found, own))
 
 
 def _walk(source: OwnStore, own: OwnOutcomes, work: Path, progress: Progress) -> OwnRows:
     products = source.catalogue.known_states(own.products)
-    return Walker(
+    return OwnRowReader(
         store=source.store,
         reader=source.reader,
         items_of=source.catalogue.known_states,
@@ -120,7 +121,7 @@ def _meta(registry: Registry, own: OwnOutcomes, trained: Trained, named: tuple[s
         digest.update(np.ascontiguousarray(column).tobytes())
     first, last = (datetime.fromtimestamp(end, UTC).date() for end in (own.at_s.min(), own.at_s.max()))
     return ModelMeta(
-        kind=Kind.EVALUATOR,
+        kind=ModelKind.EVALUATOR,
         version=version,
         created_at=datetime.now(UTC),
         trained_on=f"{own.of} outcomes of this store, {first} to {last}",
@@ -133,7 +134,7 @@ def _meta(registry: Registry, own: OwnOutcomes, trained: Trained, named: tuple[s
             **{f"validation log loss, {name}": loss for name, loss in trained.choice.losses.items()},
         },
         metrics=metrics,
-        requires={Kind.ENCODER: registry.active(Kind.ENCODER)},
+        requires={ModelKind.ENCODER: registry.active(ModelKind.ENCODER)},
         git_revision="unknown",
         files={},
     )

@@ -12,9 +12,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from models.registry.registry import Kind, Registry, read_meta
+from models.registry.registry import ModelKind, Registry, read_meta
 
-PRICING: Final = frozenset((Kind.ENCODER, Kind.EVALUATOR, Kind.STRATEGIST))
+PRICING: Final = frozenset((ModelKind.ENCODER, ModelKind.EVALUATOR, ModelKind.STRATEGIST))
 MAX_AGE: Final = timedelta(days=30)
 _PROOFS: Final = "proofs"
 _HISTORY: Final = "activations.jsonl"
@@ -32,7 +32,7 @@ class Proof(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    versions: Mapping[Kind, str]
+    versions: Mapping[ModelKind, str]
     decisions: int
     log_end: datetime
     currency: str
@@ -49,7 +49,7 @@ class Activation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     at: datetime
-    kind: Kind
+    kind: ModelKind
     version: str
     proof: Proof | None
     forced_by: str | None = None
@@ -64,14 +64,14 @@ class Promotions:
         self._root = models
         self._registry = Registry(models)
 
-    def keep(self, kind: Kind, version: str, proof: Proof) -> Path:
+    def keep(self, kind: ModelKind, version: str, proof: Proof) -> Path:
         """Write a proof of a version; a later one takes its place."""
         path = self._path(kind, version)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(proof.model_dump_json(indent=1) + "\n", "utf-8")
         return path
 
-    def proof(self, kind: Kind, version: str) -> Proof | None:
+    def proof(self, kind: ModelKind, version: str) -> Proof | None:
         """The proof of a version, None when there is none that can be read."""
         path = self._path(kind, version)
         try:
@@ -79,7 +79,9 @@ class Promotions:
         except (OSError, ValidationError):
             return None
 
-    def activate(self, kind: Kind, version: str, *, forced_by: str | None = None, why: str | None = None) -> Activation:
+    def activate(
+        self, kind: ModelKind, version: str, *, forced_by: str | None = None, why: str | None = None
+    ) -> Activation:
         """Put a version in use and write down on what grounds.
 
         Versions that set no prices need no proof, nor does the one in use already.
@@ -95,7 +97,7 @@ class Promotions:
         self._registry.activate(kind, version)
         return self._note(kind, version, why, proof, forced_by)
 
-    def begin(self, kind: Kind, version: str, why: str) -> Activation:
+    def begin(self, kind: ModelKind, version: str, why: str) -> Activation:
         """Put a version in use that was just trained on this shop's own outcomes, and write that down.
 
         Raises:
@@ -104,7 +106,7 @@ class Promotions:
         self._registry.activate(kind, version)
         return self._note(kind, version, why)
 
-    def rollback(self, kind: Kind) -> Activation:
+    def rollback(self, kind: ModelKind) -> Activation:
         """Go back to the version in use before, which needs no proof.
 
         Raises:
@@ -119,14 +121,14 @@ class Promotions:
         return [Activation.model_validate(json.loads(line)) for line in lines]
 
     def _note(
-        self, kind: Kind, version: str, why: str | None, proof: Proof | None = None, forced_by: str | None = None
+        self, kind: ModelKind, version: str, why: str | None, proof: Proof | None = None, forced_by: str | None = None
     ) -> Activation:
         done = Activation(at=datetime.now(UTC), kind=kind, version=version, proof=proof, forced_by=forced_by, why=why)
         with (self._root / _HISTORY).open("a", encoding="utf-8") as history:
             history.write(done.model_dump_json() + "\n")
         return done
 
-    def _check(self, kind: Kind, version: str, proof: Proof | None) -> None:
+    def _check(self, kind: ModelKind, version: str, proof: Proof | None) -> None:
         remedy = (
             f"remedy: pricesmith eval policy --log store --candidate {kind}/{version}, "
             "or activate with --force --by NAME --why REASON"
@@ -144,6 +146,6 @@ class Promotions:
         if proof.reasons:
             raise NotProven(f"{kind} {version} may not go live: {'; '.join(proof.reasons)}; {remedy}")
 
-    def _path(self, kind: Kind, version: str) -> Path:
+    def _path(self, kind: ModelKind, version: str) -> Path:
         self._registry.folder(kind, version)  # refuses names that are no plain folder
         return self._root / _PROOFS / f"{kind}-{version}.json"

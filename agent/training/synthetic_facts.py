@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from agent.explain.facts import Fact, FactTable
-from agent.explain.questions import Kind
+from agent.explain.questions import QuestionKind
 from models.strategist.strategy import Lever
 
 CUTTING: Final = (
@@ -41,7 +41,7 @@ SIDES: Final = frozenset(
 CURRENCIES: Final = ("USD", "EUR", "CNY", "JPY")
 
 
-def random_table(kind: Kind, seed: int) -> FactTable:
+def random_table(kind: QuestionKind, seed: int) -> FactTable:
     """A table of one kind; the same seed gives the same table."""
     rng = random.Random(f"{kind}:{seed}")  # noqa: S311 - practice, not secrets
     return FactTable.of(kind, rng.choice(CURRENCIES), [*_MAKERS.get(kind, _quoted)(rng), *_data(rng)])
@@ -253,15 +253,15 @@ def _data(rng: random.Random) -> Iterator[Fact]:
 
 
 _MAKERS: Final = {
-    Kind.WHAT_IF_STOCK: _stock,
-    Kind.WHAT_IF_COMPETITOR: _competitor,
-    Kind.WHAT_IF_COST: _cost,
-    Kind.WHAT_IF_HISTORY: _history,
-    Kind.DRIVER: _driver,
-    Kind.WHY_NOT: _why_not,
-    Kind.COMPARE: _compare,
-    Kind.PRICE_HISTORY: _prices,
-    Kind.CATEGORY_DISCOUNTS: _discounts,
-    Kind.FLOOR_PRODUCTS: _floors,
-    Kind.ABOVE_REFERENCE: _above,
+    QuestionKind.WHAT_IF_STOCK: _stock,
+    QuestionKind.WHAT_IF_COMPETITOR: _competitor,
+    QuestionKind.WHAT_IF_COST: _cost,
+    QuestionKind.WHAT_IF_HISTORY: _history,
+    QuestionKind.DRIVER: _driver,
+    QuestionKind.WHY_NOT: _why_not,
+    QuestionKind.COMPARE: _compare,
+    QuestionKind.PRICE_HISTORY: _prices,
+    QuestionKind.CATEGORY_DISCOUNTS: _discounts,
+    QuestionKind.FLOOR_PRODUCTS: _floors,
+    QuestionKind.ABOVE_REFERENCE: _above,
 }

@@ -14,7 +14,7 @@ from agent.service.assembly import open_store
 from agent.state.online_learner import Learner
 from eval.policy.pricesmith import Pricesmith
 from eval.simulators import Courses
-from models.registry.registry import Kind, Registry
+from models.registry.registry import ModelKind, Registry
 
 OUTCOMES: Final = 200
 
@@ -35,7 +35,7 @@ def measure_learning(models: Path, outcomes: int = OUTCOMES) -> Learning:
         policy.prices(policy.world.visits(outcomes))
         spent = []
         with open_store(policy.settings) as store, TemporaryDirectory() as folder:
-            learner = Learner(Path(folder) / "learning", Registry(models).active(Kind.EVALUATOR), at_home=False)
+            learner = Learner(Path(folder) / "learning", Registry(models).active(ModelKind.EVALUATOR), in_domain=False)
             for number, (decision, _) in enumerate(store.logged()):
                 kind = OutcomeType.PURCHASED if number % 3 == 0 else OutcomeType.DECLINED
                 at = decision.at + timedelta(minutes=1)

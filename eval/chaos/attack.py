@@ -30,11 +30,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from agent.cli.output import ProgressFn, progress_bar
+from agent.cli.output import progress_bar
 from agent.service.settings import Settings
 from eval.chaos.report import print_report
 from eval.chaos.world import prepared_world
 from eval.serving import ForkedServer, free_port, stop_on_sigterm, wait_ready
+from models.progress import Progress
 
 CHECKS: Final = [
     not_a_server_error,
@@ -57,7 +58,7 @@ class AttackReport:
     problems: list[str] = field(default_factory=list)
 
 
-def attack(url: str, key: str, cases: int, progress: ProgressFn, number: int = 0) -> AttackReport:
+def attack(url: str, key: str, cases: int, progress: Progress, number: int = 0) -> AttackReport:
     """Send `cases` requests or a few more, spread over all operations; `number` seeds them.
 
     Operations that take little have fewer different requests: what they leave goes to the others, anew. Fewer than

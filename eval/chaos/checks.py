@@ -18,7 +18,7 @@ from agent.state.online_learner import Learner
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from eval.chaos.load import SHOPPERS, AckedQuote, Journal, outcome_type
-from models.registry.registry import Kind, Registry
+from models.registry.registry import ModelKind, Registry
 
 _SHOWN: Final = 20
 
@@ -72,12 +72,12 @@ def check_log(store: Store, signer: TokenSigner, found: Findings) -> int:
 
 def check_learner(store: Store, folder: DataFolder, found: Findings) -> int:
     """What a start would resume to equals the whole log learned anew; returns the lessons."""
-    version = Registry(folder.models).active(Kind.EVALUATOR)
-    at_home = StoreClock.from_meta(store.meta).history_end is not None  # the shipped evaluator is the demo store's
+    version = Registry(folder.models).active(ModelKind.EVALUATOR)
+    in_domain = StoreClock.from_meta(store.meta).history_end is not None  # the shipped evaluator is the demo store's
     with tempfile.TemporaryDirectory() as scratch:  # both may save, neither into the service's own folder
         if folder.learning.exists():
             shutil.copytree(folder.learning, Path(scratch) / "resumed")
-        anew, resumed = (Learner(Path(scratch) / name, version, at_home=at_home) for name in ("anew", "resumed"))
+        anew, resumed = (Learner(Path(scratch) / name, version, in_domain=in_domain) for name in ("anew", "resumed"))
         for learner in (anew, resumed):
             learner.catch_up(store)
     ours, theirs = anew.effects.to_arrays(), resumed.effects.to_arrays()

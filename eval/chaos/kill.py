@@ -26,7 +26,7 @@ from typing import Final
 
 import httpx
 
-from agent.cli.output import ProgressFn, progress_bar
+from agent.cli.output import progress_bar
 from agent.service.assembly import open_store
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.service.settings import Settings
@@ -36,6 +36,7 @@ from eval.chaos.load import AckedQuote, Journal, Load
 from eval.chaos.report import print_report
 from eval.chaos.world import prepared_world
 from eval.serving import CommandServer, ForkedServer, Server, free_port, stop_on_sigterm, wait_ready
+from models.progress import Progress
 
 CLIENTS: Final = 4
 _TOKENS_A_ROUND: Final = 5
@@ -77,7 +78,7 @@ class KillReport:
 class KillRun:
     """One run over one store."""
 
-    def __init__(self, settings: Settings, config: KillConfig, progress: ProgressFn) -> None:
+    def __init__(self, settings: Settings, config: KillConfig, progress: Progress) -> None:
         """`settings` name the data folder and the database."""
         self._settings = settings
         self._config = config

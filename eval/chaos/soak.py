@@ -32,7 +32,7 @@ import httpx
 import numpy as np
 import psutil
 
-from agent.cli.output import ProgressFn, progress_bar
+from agent.cli.output import progress_bar
 from agent.service.assembly import open_store
 from agent.service.gc_tuning import settle_for_requests
 from agent.service.settings import Settings
@@ -40,6 +40,7 @@ from eval.chaos.report import print_report
 from eval.chaos.soak_report import Answer, Look, Run, judge, minute_of
 from eval.chaos.world import prepared_world
 from eval.serving import CommandServer, free_port, stop_on_sigterm, wait_ready
+from models.progress import Progress
 
 SHARE: Final = 0.7
 CLIENTS: Final = 16
@@ -119,7 +120,7 @@ def measure_capacity(shots: _Shots, seconds: float) -> float:
 class _Watch:
     """Looks at a server over a run and tells each minute as it ends."""
 
-    def __init__(self, pid: int, shots: _Shots, seconds: float, progress: ProgressFn) -> None:
+    def __init__(self, pid: int, shots: _Shots, seconds: float, progress: Progress) -> None:
         self._server, self._shots, self._seconds, self._progress = _processes(pid), shots, seconds, progress
         self.looks = [_look(self._server)]
         self._minute, self._minutes, self._told = self.looks[0], 0, 0

@@ -5,20 +5,20 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from agent.cli.output import ProgressFn
 from agent.domain.clock import SystemClock
 from agent.service.assembly import open_store
 from agent.service.ingest.demo_store import DemoSize
 from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prepare_models
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
-from models.registry.registry import Kind
+from models.progress import Progress
+from models.registry.registry import ModelKind
 
 HOUSEHOLDS: Final = 30
 _COPIED: Final = ("models", "indexes", "pricesmith.db")
 
 
-def prepared_world(settings: Settings, source: Path | None, progress: ProgressFn) -> None:
+def prepared_world(settings: Settings, source: Path | None, progress: Progress) -> None:
     """Fill the data folder of `settings` from the prepared folder `source`, else from what Pricesmith ships.
 
     Into another database than the folder's own SQLite file the demo households are loaded anew.
@@ -40,7 +40,7 @@ def prepared_world(settings: Settings, source: Path | None, progress: ProgressFn
 
 def _copied(source: str, target: str) -> None:
     """The narrator's 270 MB are shared where the disk lets them be: nothing changes them."""
-    if Kind.NARRATOR.value in Path(source).parts:
+    if ModelKind.NARRATOR.value in Path(source).parts:
         try:
             os.link(source, target)
             return

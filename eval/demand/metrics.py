@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from eval.demand.protocol import Demand, Ints
+from models.arrays import Floats
 from models.training.metrics import auc, log_loss
-
-Floats = NDArray[np.float64]
 
 STEP: Final = 0.1  # of the log price, for elasticity and sign
 _RESAMPLES: Final = 2000

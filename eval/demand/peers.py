@@ -20,10 +20,10 @@ from sklearn.preprocessing import StandardScaler
 
 from eval.demand.metrics import STEP, Predictions
 from eval.demand.protocol import Demand, Ints
+from models.arrays import Floats
 from models.shopper.features import FEATURES
 
 Matrix = NDArray[np.float32]
-Floats = NDArray[np.float64]
 Logit = Callable[[Matrix], Floats]
 
 SEED: Final = 17

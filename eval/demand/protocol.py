@@ -6,7 +6,6 @@ under the data folder, since making it takes minutes. Figures describe simulated
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,8 @@ from numpy.typing import NDArray
 
 from agent.training.demo import MemoryNeighbours
 from models.evaluator.evaluator import EVIDENCE, Situations
-from models.registry.registry import Kind, Registry, read_meta
+from models.progress import Progress
+from models.registry.registry import ModelKind, Registry, read_meta
 from models.shopper.features import FEATURES
 from models.training.demo import DemoTraining, evaluator_data
 from models.training.demo_panel import read_panel
@@ -25,8 +25,6 @@ from models.training.panel import PanelConfig
 from models.training.taste import TasteTrainingConfig
 
 Ints = NDArray[np.int64]
-Progress = Callable[[str, float], None]
-
 SPLITS: Final = {"train": (9, 40), "validation": (41, 44), "test": (45, 52)}
 PANEL: Final = PanelConfig(last_week=52)
 _READ: Final = ("adapter.safetensors", "interest.safetensors", "taste.safetensors")
@@ -75,9 +73,9 @@ def load_demand(registry: Registry, cache: Path, progress: Progress) -> Demand:
         RegistryError: No encoder is active.
         BaseWeightsError: The demo data package is missing.
     """
-    version = registry.active(Kind.ENCODER)
+    version = registry.active(ModelKind.ENCODER)
     taste = TasteTrainingConfig()
-    files = read_meta(registry.folder(Kind.ENCODER, version)).files
+    files = read_meta(registry.folder(ModelKind.ENCODER, version)).files
     digest = {name: files[name] for name in _READ}
     key = json.dumps([_PROTOCOL, asdict(PANEL), asdict(taste), FEATURES, EVIDENCE, digest], sort_keys=True)
     folder = cache / f"demand-{hashlib.sha256(key.encode()).hexdigest()[:16]}"

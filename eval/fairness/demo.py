@@ -6,7 +6,7 @@ never reads the protected ones. Surplus is by the evaluator's own demand, up to 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -21,15 +21,15 @@ from agent.pricing.score_at_prices import PricedRow
 from agent.rules.packs import Pack
 from agent.rules.screening import screen_profile
 from agent.service.parts import Parts
-from eval.fairness.groups import Floats, Quotes, surplus_under
+from eval.fairness.groups import Quotes, surplus_under
 from eval.fairness.pairs import Pair, pairs_of, priced
+from models.arrays import Floats
+from models.progress import Progress
 
 DEMO: Final = "demo store"
 _COST: Final = 0.3
 _STEPS: Final = np.linspace(1.0, 2.5, 9)
 _PATIENT_MS: Final = 60_000
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)

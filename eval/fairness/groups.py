@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.off_policy.intervals import Estimate, Terms, bootstrap
-
-Floats = NDArray[np.float64]
+from models.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

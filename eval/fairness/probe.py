@@ -22,8 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from agent.rules.packs import Pack
 from agent.rules.screening import screen_profile
 from eval.fairness.pairs import pair_file
+from models.arrays import Floats
 
-Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 

@@ -1,6 +1,5 @@
 """One fairness evaluation: simulated shop, demo store, mentions, probes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,8 +17,7 @@ from eval.fairness.pairs import compare
 from eval.fairness.probe import DEMO_LABELS, ProbeLine, probe, probe_mentions
 from eval.fairness.report import FairnessReport, MentionLine
 from eval.fairness.simulated import SIMULATED, learn
-
-Progress = Callable[[str, float], None]
+from models.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ postcode beside what demand really follows (segment and experience). Gender must
 learned from. Surplus is under the true demand, which only the simulator knows.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from eval.fairness.groups import Quotes
 from eval.fairness.pairs import Pair, pairs_of, priced
 from eval.policy.pricesmith import Pricesmith
 from eval.simulators import Courses, Visit
+from models.progress import Progress
 
 SIMULATED: Final = "simulated shop"
 _WOMEN: Final[Mapping[str, float]] = {"student": 0.6, "professional": 0.5, "company": 0.3}
@@ -26,8 +27,6 @@ _NAMES: Final[Mapping[str, Sequence[str]]] = {
 }
 _SAME_POSTCODE: Final = 0.8
 _PAIRED: Final = 3
-
-Progress = Callable[[str, float], None]
 
 
 class Neighbourhoods(Courses):

@@ -13,18 +13,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binomtest, wilcoxon
 
 from eval.gate.rows import GateError, Measure, Row, Summary
+from models.arrays import Floats
 
 TOLERANCE: Final = 0.02
 ALPHA: Final = 0.1
 ALL: Final = "all that is not strict"
 _RESAMPLES: Final = 2_000
 _EXAMPLES: Final = 5
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

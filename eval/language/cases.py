@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from agent.explain.questions import Audience, Kind, Language
+from agent.explain.questions import Audience, Language, QuestionKind
 from models.strategist.strategy import Lever
 
 QUICK_ONE_OF: Final = 5
@@ -62,7 +62,7 @@ class ProposalCase(Case):
 class NarrationCase(Case):
     """A fact table for the narrator (English, merchants); `says` are facts whose values the text must hold."""
 
-    kind: Kind
+    kind: QuestionKind
     currency: str
     facts: Mapping[str, Any]
     says: tuple[str, ...]
@@ -81,7 +81,7 @@ class ExplanationCase(Case):
     question: str | None
     language: Language
     audience: Audience = Audience.MERCHANT
-    kind: Kind
+    kind: QuestionKind
     says: tuple[str, ...] = ()
 
 
@@ -90,7 +90,7 @@ class UnderstandingCase(Case):
 
     text: str
     language: Language
-    kind: Kind
+    kind: QuestionKind
     slots: Mapping[str, Any] = {}
 
 

@@ -1,7 +1,6 @@
 """The command `pricesmith eval prompts`, from options to exit code."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,9 +13,8 @@ from eval.gate import Gate, finish
 from eval.gate.report import print_summary, summary_rows
 from eval.language.cases import Suite
 from eval.language.run import Plan, broken, run
+from models.progress import Progress
 from prompts import Prompt, load_prompt, read_draft
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)

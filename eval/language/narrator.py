@@ -17,13 +17,12 @@ import numpy as np
 
 from agent.explain.check import check
 from agent.explain.facts import FactTable
-from agent.explain.questions import Audience, Kind, Language
+from agent.explain.questions import Audience, Language, QuestionKind
 from agent.explain.writers import NarratorWriter
 from agent.store.data_folder import DataFolder
 from agent.training.synthetic_facts import random_table
 from models.language.narrator import Narrator, load_narrator
-from models.registry.registry import Kind as Model
-from models.registry.registry import Registry
+from models.registry.registry import ModelKind, Registry
 from prompts import load_prompt
 
 
@@ -43,7 +42,7 @@ def measure(narrator: Narrator, seeds: Sequence[int]) -> NarratorScores:
     """Write one text a kind and seed, and check each; the first of each kind warms up and is not timed."""
     writer = NarratorWriter(lambda: narrator, load_prompt("explanation", 1), Lock())
     passed, first, whole, problems = [], [], [], []
-    for kind in Kind:
+    for kind in QuestionKind:
         for number, seed in enumerate(seeds):
             table = random_table(kind, seed)
             draft = writer.write(table, Language.EN, partial(_passes, table))
@@ -77,8 +76,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     given = parser.parse_args()
     registry = Registry(DataFolder(given.data_dir).models)
-    version = registry.active(Model.NARRATOR)
-    narrator = load_narrator(registry.folder(Model.NARRATOR, version), version)
+    version = registry.active(ModelKind.NARRATOR)
+    narrator = load_narrator(registry.folder(ModelKind.NARRATOR, version), version)
     scores = measure(narrator, range(given.seeds))
     sys.stdout.write(json.dumps(asdict(scores), indent=1, ensure_ascii=False) + "\n")
 

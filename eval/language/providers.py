@@ -20,7 +20,7 @@ from agent.state.loading import load_encoder
 from eval.language.shop import Shop
 from models.language.narrator import load_narrator
 from models.questions.classifier import load_question_head
-from models.registry.registry import Kind, Registry
+from models.registry.registry import ModelKind, Registry
 from models.strategist.strategist import ProposalRequest, load_strategist
 from models.strategist.strategy import Anchor, Lever
 
@@ -70,8 +70,8 @@ class InProcess(ModelAPI):
 
 
 def _strategist(registry: Registry, _models: Path) -> Answer:
-    version = registry.active(Kind.STRATEGIST)
-    strategist = load_strategist(registry.folder(Kind.STRATEGIST, version), version)
+    version = registry.active(ModelKind.STRATEGIST)
+    strategist = load_strategist(registry.folder(ModelKind.STRATEGIST, version), version)
 
     def answer(text: str, metadata: Metadata) -> str:
         levers = frozenset(map(Lever, metadata["levers"]))
@@ -93,8 +93,8 @@ def _strategist(registry: Registry, _models: Path) -> Answer:
 
 
 def _narrator(registry: Registry, _models: Path) -> Answer:
-    version = registry.active(Kind.NARRATOR)
-    narrator = load_narrator(registry.folder(Kind.NARRATOR, version), version)
+    version = registry.active(ModelKind.NARRATOR)
+    narrator = load_narrator(registry.folder(ModelKind.NARRATOR, version), version)
     return lambda text, metadata: " ".join(narrator.sentences(text, tuple(metadata["references"]), _as_it_comes))
 
 
@@ -104,7 +104,9 @@ def _as_it_comes(_sentence: str) -> bool:
 
 
 def _understanding(registry: Registry, _models: Path) -> Answer:
-    head = registry.folder(Kind.UNDERSTANDING, registry.active(Kind.UNDERSTANDING)) / "understanding.safetensors"
+    head = (
+        registry.folder(ModelKind.UNDERSTANDING, registry.active(ModelKind.UNDERSTANDING)) / "understanding.safetensors"
+    )
     classifier = Classifier(load_encoder(registry, THREADS), load_question_head(head))
 
     def answer(text: str, _metadata: Metadata) -> str:

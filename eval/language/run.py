@@ -1,6 +1,6 @@
 """`pricesmith eval prompts`: all suites through Inspect, each case a row a measure."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +13,9 @@ from eval.gate import GateError, Row, Summary, current_versions
 from eval.gate.rows import now
 from eval.language import explanations, injections, proposals, understanding
 from eval.language.cases import Suite, read_cases
+from models.progress import Progress
 from models.registry.registry import Registry
 from prompts import Prompt
-
-Progress = Callable[[str, float], None]
 
 STRICT: Final[Mapping[Suite, frozenset[str]]] = {
     Suite.PROPOSALS: frozenset({"valid"}),

@@ -6,21 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from eval.models.run import BLOCKS, PRICESMITH, ModelsReport, Progress
-from eval.next_basket.peers import (
-    Floats,
-    Pricesmith,
-    als,
-    ease,
-    ease_and_frequency,
-    frequency,
-    popularity,
-    text_similarity,
-)
+from eval.models.run import BLOCKS, PRICESMITH, ModelsReport
+from eval.next_basket.peers import Pricesmith, als, ease, ease_and_frequency, frequency, popularity, text_similarity
 from eval.next_basket.protocol import NextBasket, freeze, ranking_scores, recalls
+from models.arrays import Floats
 from models.datasets.complete_journey import read_journey
 from models.encoder.encoder import OpenVinoEncoder
-from models.registry.registry import Kind, Registry
+from models.progress import Progress
+from models.registry.registry import ModelKind, Registry
 from models.shopper.item_affinity import load_taste
 from models.shopper.ranking import load_ranking
 
@@ -31,8 +24,8 @@ def evaluate_baskets(report: ModelsReport, registry: Registry, progress: Progres
     """The report with protocol B on the same split."""
     week, last = FREEZE[report.split]
     task = freeze(read_journey(), week, last)
-    version = registry.active(Kind.ENCODER)
-    folder = registry.folder(Kind.ENCODER, version)
+    version = registry.active(ModelKind.ENCODER)
+    folder = registry.folder(ModelKind.ENCODER, version)
     encoder = OpenVinoEncoder(folder, version, 2)
     own = Pricesmith(encoder, load_taste(folder / "taste.safetensors"), load_ranking(folder / "ranking.safetensors"))
     rankers: dict[str, Callable[[NextBasket], Floats]] = {

@@ -4,13 +4,11 @@ Everything is fitted on training weeks; the split that is scored is named in the
 ablations train evaluators anew; the first line of the table is the active version as it serves.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.pricing.effect_terms import EVERYWHERE, Trait, terms_of
 from eval.demand.metrics import STEP, DemandScores, Difference, Predictions, demand_scores, paired_difference
@@ -18,15 +16,14 @@ from eval.demand.peers import PEERS, Inputs, Peer, boosted, logistic, predict_pe
 from eval.demand.protocol import Demand, Ints, load_demand
 from eval.next_basket.protocol import RankingScores
 from eval.strategist.protocol import StrategistReport, strategist_regressions
+from models.arrays import Floats
 from models.evaluator.evaluator import EVIDENCE, NUMERIC, Evaluator, load_evaluator
 from models.evaluator.online import OnlineEffects, Shift
-from models.registry.registry import Kind, Registry
+from models.progress import Progress
+from models.registry.registry import ModelKind, Registry
 from models.shopper.features import FEATURES, SHARES, SHOPPER, SHOPPER_CATEGORY, SHOPPER_PRODUCT
 from models.training.evaluator import EvaluatorData, fit, sized, to_weights
 from models.training.evaluator_posterior import posterior
-
-Floats = NDArray[np.float64]
-Progress = Callable[[str, float], None]
 
 PRICESMITH: Final = "Pricesmith"
 SAME_INPUTS: Final = "LightGBM on Pricesmith's inputs"
@@ -89,8 +86,8 @@ def evaluate_demand(registry: Registry, cache: Path, split: str, progress: Progr
         RegistryError: Encoder or evaluator is not active, or the evaluator was trained on another encoder.
     """
     demand = load_demand(registry, cache, progress)
-    version = registry.active(Kind.EVALUATOR)
-    evaluator = load_evaluator(registry.folder(Kind.EVALUATOR, version) / "evaluator.safetensors", version)
+    version = registry.active(ModelKind.EVALUATOR)
+    evaluator = load_evaluator(registry.folder(ModelKind.EVALUATOR, version) / "evaluator.safetensors", version)
     rows, train = demand.rows(split), demand.rows("train")
     found = {PRICESMITH: predict(evaluator, demand, rows)}
     peers = (*PEERS, Peer(SAME_INPUTS, Inputs(columns=NUMERIC), boosted(monotone=True)))
@@ -249,7 +246,7 @@ def _coverage(evaluator: Evaluator, demand: Demand, rows: Ints, groups: int = 20
 def _product_effects(demand: Demand, rows: Ints) -> Shift:
     """The drift that every product may have had since the training, as quotes join it."""
     names, inverse = np.unique(demand.data.product_row[rows], return_inverse=True)
-    terms = [terms_of([EVERYWHERE, Trait("product", str(name))], at_home=True) for name in names.tolist()]
+    terms = [terms_of([EVERYWHERE, Trait("product", str(name))], in_domain=True) for name in names.tolist()]
     each = OnlineEffects().shift(terms, unseen=False)
     return Shift(each.level[inverse], each.slope[inverse], each.level_draws[inverse], each.slope_draws[inverse])
 

@@ -7,14 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.next_basket.protocol import NextBasket, decayed_counts, names, this_week
+from models.arrays import Floats
 from models.encoder.encoder import Encoder
 from models.shopper.features import Subject, feature_matrix, feature_row
 from models.shopper.item_affinity import Taste
 from models.shopper.ranking import RankingHead
 from models.shopper.texts import behaviour_text, product_text
 from models.training.taste import item_weights
-
-Floats = NDArray[np.float64]
 
 HALF_LIFE_WEEKS: Final = 12.0
 EASE_RIDGE: Final = 200.0

@@ -13,14 +13,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.datasets.complete_journey import Journey
 from models.datasets.complete_journey_weeks import week_columns
 from models.shopper.history import Act, ShopperHistory
 from models.shopper.product_weeks import ProductWeeks
 from models.shopper.weeks import week_of
 from models.training.panel import panel_products
-
-Floats = NDArray[np.float64]
 
 HOUSEHOLDS: Final = 600
 RECALL_AT: Final = 20

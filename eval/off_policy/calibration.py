@@ -13,11 +13,11 @@ import numpy as np
 from eval.off_policy.estimators import Estimator, Judge
 from eval.off_policy.intervals import Estimate, bootstrap
 from eval.off_policy.obp_peer import available, obp_values
-from eval.off_policy.sample import Floats, Sample, Target
+from eval.off_policy.sample import Sample, Target
 from eval.policy.policies import Attainable, VisitDesign
 from eval.simulators import Courses, Loans, Visit, World
-
-Progress = Callable[[str, float], None]
+from models.arrays import Floats
+from models.progress import Progress
 
 WORLDS: Final[dict[str, Callable[[int], World]]] = {"courses": Courses, "loans": Loans}
 VISITS: Final = 2_000

@@ -2,7 +2,7 @@
 
 import json as jsonlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +19,8 @@ from eval.off_policy.promotion import LEAST_DECISIONS, Judgement, judge
 from eval.off_policy.replay import Replayed, replay
 from eval.off_policy.report import print_accuracy, print_judgement, write_page
 from models.errors import RegistryError
-from models.registry.registry import Kind, Registry
-
-Progress = Callable[[str, float], None]
+from models.progress import Progress
+from models.registry.registry import ModelKind, Registry
 
 STORE = "store"
 
@@ -75,14 +74,14 @@ def estimators_command(target: Path, progress: Progress, *, json: bool, quick: b
     print_json(facts) if json else print_accuracy(found)
 
 
-def _versions(names: Sequence[str]) -> Mapping[Kind, str]:
+def _versions(names: Sequence[str]) -> Mapping[ModelKind, str]:
     found = {}
     for name in names:
         kind, slash, version = name.partition("/")
         if not slash or kind not in PRICING:
             allowed = ", ".join(f"{one}/VERSION" for one in sorted(PRICING))
             raise RegistryError(f"candidate {name!r}; allowed: {allowed}; remedy: pricesmith models list")
-        found[Kind(kind)] = version
+        found[ModelKind(kind)] = version
     return found
 
 
@@ -107,7 +106,7 @@ def _refuse_short(log: Log) -> None:
         )
 
 
-def _proof(replayed: Replayed, log: Log, judgement: Judgement, versions: Mapping[Kind, str]) -> Proof:
+def _proof(replayed: Replayed, log: Log, judgement: Judgement, versions: Mapping[ModelKind, str]) -> Proof:
     gain = judgement.verdict.gain
     return Proof(
         versions=versions,

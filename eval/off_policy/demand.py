@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from eval.off_policy.sample import Floats, Integers, Sample
+from eval.off_policy.sample import Integers, Sample
+from models.arrays import Floats
 
 FOLDS: Final = 5
 _RIDGE: Final = 1.0

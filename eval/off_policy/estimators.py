@@ -24,8 +24,9 @@ import numpy as np
 
 from eval.off_policy.demand import CrossFit
 from eval.off_policy.intervals import Terms
-from eval.off_policy.sample import Floats, Sample, Target
+from eval.off_policy.sample import Sample, Target
 from eval.off_policy.weights import BANDWIDTHS, Weights, exact_weights, kernel_weights
+from models.arrays import Floats
 
 
 class Estimator(StrEnum):

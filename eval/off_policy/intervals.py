@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from eval.off_policy.sample import Floats, Integers
+from eval.off_policy.sample import Integers
+from models.arrays import Floats
 
 LEVEL: Final = 0.95
 _RESAMPLES: Final = 1_000

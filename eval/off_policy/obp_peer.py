@@ -8,7 +8,8 @@ import numpy as np
 from lightgbm import LGBMRegressor
 from sklearn.linear_model import Ridge
 
-from eval.off_policy.sample import Floats, Sample, Target
+from eval.off_policy.sample import Sample, Target
+from models.arrays import Floats
 
 _FOLDS: Final = 2
 _MODELS: Final[dict[str, Any]] = {

@@ -17,8 +17,9 @@ from eval.off_policy.diagnostics import Diagnostics, diagnose
 from eval.off_policy.estimators import Estimator, Judge
 from eval.off_policy.intervals import Estimate, Terms, bootstrap
 from eval.off_policy.replay import RATIOS, Replayed
-from eval.off_policy.sample import Floats, Integers, Sample, Target
+from eval.off_policy.sample import Integers, Sample, Target
 from eval.off_policy.weights import BANDWIDTHS, kernel_weights
+from models.arrays import Floats
 from models.evaluator.online import Lesson
 
 LEAST_DECISIONS: Final = 200

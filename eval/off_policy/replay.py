@@ -5,7 +5,7 @@ as they came in, never from one that was still to come, and chooses without chan
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +25,10 @@ from agent.state.online_learner import Learner
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from eval.off_policy.log import Log, LoggedQuote
-from eval.off_policy.sample import Floats
+from models.arrays import Floats
 from models.evaluator.online import Lesson
-from models.registry.registry import Kind, Registry
-
-Progress = Callable[[str, float], None]
+from models.progress import Progress
+from models.registry.registry import ModelKind, Registry
 
 RATIOS: Final = tuple(round(0.4 + 0.05 * step, 2) for step in range(33))  # prices for everyone: 0.4 .. 2.0 of reference
 _BATCH: Final = 32
@@ -101,7 +100,9 @@ class _Replay:
             yield _Row(quote, own.price_minor, fixed, seen.unit_cost, personalised, lesson)
 
 
-def replay(log: Log, settings: Settings, store: Store, versions: Mapping[Kind, str], progress: Progress) -> Replayed:
+def replay(
+    log: Log, settings: Settings, store: Store, versions: Mapping[ModelKind, str], progress: Progress
+) -> Replayed:
     """Ask everything again of the active versions with `versions` in their place.
 
     Raises:
@@ -133,7 +134,7 @@ def replay(log: Log, settings: Settings, store: Store, versions: Mapping[Kind, s
 
 
 @contextmanager
-def _candidate(settings: Settings, store: Store, versions: Mapping[Kind, str]) -> Iterator[_Replay]:
+def _candidate(settings: Settings, store: Store, versions: Mapping[ModelKind, str]) -> Iterator[_Replay]:
     """The candidate on a folder of its own: the data folder's models and indexes, other active versions."""
     home = DataFolder(settings.data_dir)
     root = Path(mkdtemp(prefix="pricesmith-replay-"))
@@ -144,7 +145,9 @@ def _candidate(settings: Settings, store: Store, versions: Mapping[Kind, str]) -
         own = settings.model_copy(update={"data_dir": root})
         parts = build_parts(own, store, SystemClock(), None)
         known = parts.learner
-        learner = Learner(root / "untaught", registry.active(Kind.EVALUATOR), at_home=known.at_home, start=known.start)
+        learner = Learner(
+            root / "untaught", registry.active(ModelKind.EVALUATOR), in_domain=known.in_domain, start=known.start
+        )
         draft = parts.pipeline.draft()
         guard = draft.guard
         scorer = Scorer(load_active_evaluator(registry), learner, guard.prices)
@@ -153,12 +156,12 @@ def _candidate(settings: Settings, store: Store, versions: Mapping[Kind, str]) -
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _registry(home: DataFolder, away: DataFolder, versions: Mapping[Kind, str]) -> Registry:
+def _registry(home: DataFolder, away: DataFolder, versions: Mapping[ModelKind, str]) -> Registry:
     """A registry of links to the versions at home with others active; checks that they fit together."""
     known = Registry(home.models)
     wanted = {**known.in_use(), **versions}
     registry = Registry(away.models)
-    for kind in Kind:
+    for kind in ModelKind:
         if kind not in wanted:
             continue
         target = registry.folder(kind, wanted[kind])

@@ -14,7 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from eval.off_policy.sample import Floats, Sample, Target
+from eval.off_policy.sample import Sample, Target
+from models.arrays import Floats
 
 BANDWIDTHS: Final = (0.02, 0.04, 0.08, 0.16)  # of log price
 _SAME: Final = 1e-9

@@ -4,27 +4,25 @@ All are fitted on the same outcomes and columns and scored on later ones. A diff
 seeds. Seeds 0 to 99 are for choosing settings on; reports run from `FIRST_SEED`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.cli.output import print_facts, print_table
 from agent.training.own_rows import situations_of
 from eval.own_store.shops import SHOPS, Drawn, draw
+from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, Situations
 from models.evaluator.monotone import sigmoid
+from models.progress import Progress
 from models.training.own import train_own
 from models.training.own_effects import shift_of
 from models.training.own_peers import boosted, price_logit
 from models.training.own_report import STEP, elasticity, losses, predict
 from models.training.own_rows import Rows, Split
-
-Floats = NDArray[np.float64]
-Progress = Callable[[str, float], None]
 
 FIRST_SEED: Final = 100
 SIZES: Final = (2_000, 20_000, 200_000)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.pricing.effect_terms import EVERYWHERE, Trait, terms_of
+from models.arrays import Floats
 from models.encoder.encoder import DIM
 from models.evaluator.evaluator import NUMERIC
 from models.evaluator.monotone import sigmoid
@@ -19,7 +20,6 @@ from models.shopper.item_affinity import FLOOR
 from models.training.evaluator import EvaluatorData
 from models.training.own_rows import EffectBuilder, OwnRows
 
-Floats = NDArray[np.float64]
 Words = NDArray[np.str_]
 Rng = np.random.Generator
 
@@ -31,8 +31,8 @@ _GRID: Final = np.log([0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2])
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
-    """Offers and the truth about them; `(n,)` arrays.
+class GeneratedOffers:
+    """GeneratedOffers and the truth about them; `(n,)` arrays.
 
     Attributes:
         words, numbers: By name, `profile.region`, say.
@@ -57,7 +57,7 @@ class Offers:
         return len(self.at_s)
 
 
-Shop = Callable[[Rng, int, float], Offers]
+Shop = Callable[[Rng, int, float], GeneratedOffers]
 """Draws so many offers, a share of them before the later ones."""
 
 
@@ -89,14 +89,14 @@ _PROFILE: Final = {
 }
 
 
-def price_only(rng: Rng, n: int, known: float) -> Offers:
+def price_only(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Nothing but the price matters; segments, regions and channels are noise."""
     c = _common(rng, n, known)
     words, _ = _of(_PROFILE, rng, n)
     return _offers(c, c.grid, words, lambda x: -1.0 - 2.5 * x, rng)
 
 
-def profiles(rng: Rng, n: int, known: float) -> Offers:
+def profiles(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Level and slope follow segment, region and channel."""
     c = _common(rng, n, known)
     words, code = _of(_PROFILE, rng, n)
@@ -111,7 +111,7 @@ def profiles(rng: Rng, n: int, known: float) -> Offers:
     return _offers(c, c.free, words, lambda x: level - slope * x, rng)
 
 
-def categories(rng: Rng, n: int, known: float) -> Offers:
+def categories(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Two hundred products of twelve categories, each with its own level and slope."""
     c = _common(rng, n, known)
     kinds = rng.normal(0, 1.0, 12), np.exp(rng.normal(0.7, 0.4, 12))
@@ -128,14 +128,14 @@ def categories(rng: Rng, n: int, known: float) -> Offers:
     return _offers(c, c.grid, words, lambda x: level - slope * x, rng, reference=reference)
 
 
-def kinks(rng: Rng, n: int, known: float) -> Offers:
+def kinks(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Demand breaks where the price passes the reference, and again a tenth below it."""
     c = _common(rng, n, known)
     words, _ = _of(_PROFILE, rng, n)
     return _offers(c, c.free, words, lambda x: -0.9 - 1.2 * x - 0.9 * (x > 0) - 0.6 * (x > np.log(0.9)), rng)
 
 
-def rivals(rng: Rng, n: int, known: float) -> Offers:
+def rivals(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Half of the offers have a competitor beside them; above its price demand falls four times as steeply."""
     c = _common(rng, n, known)
     words, code = _of(_PROFILE, rng, n)
@@ -145,7 +145,7 @@ def rivals(rng: Rng, n: int, known: float) -> Offers:
     return _offers(c, c.free, words, lambda x: level - 1.5 * x - 4.5 * np.maximum(0.0, x - beyond), rng, rival=rival)
 
 
-def rare(rng: Rng, n: int, known: float) -> Offers:
+def rare(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """One offer in a hundred sells; segments differ."""
     c = _common(rng, n, known)
     words, code = _of(_PROFILE, rng, n)
@@ -154,7 +154,7 @@ def rare(rng: Rng, n: int, known: float) -> Offers:
     return _offers(c, c.free, words, lambda x: level - slope * x, rng)
 
 
-def interactions(rng: Rng, n: int, known: float) -> Offers:
+def interactions(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Three in ten sell; numbers bend the level, and words count together, not by themselves alone."""
     c = _common(rng, n, known)
     words, code = _of(_PROFILE, rng, n)
@@ -166,7 +166,7 @@ def interactions(rng: Rng, n: int, known: float) -> Offers:
     return _offers(c, c.grid, words, lambda x: level - slope * x, rng, numbers=numbers)
 
 
-def drifting(rng: Rng, n: int, known: float) -> Offers:
+def drifting(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Demand wanes by a logit and a half over the time, unevenly."""
     c = _common(rng, n, known)
     words, code = _of(_PROFILE, rng, n)
@@ -174,7 +174,7 @@ def drifting(rng: Rng, n: int, known: float) -> Offers:
     return _offers(c, c.grid, words, lambda x: level - 2.0 * x, rng)
 
 
-def sampled(rng: Rng, n: int, known: float) -> Offers:
+def sampled(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Two in a hundred sell; of the rest one in twenty is in the log, with weight twenty."""
     c = _common(rng, n, known)
     words, code = _of(_PROFILE, rng, n)
@@ -183,7 +183,7 @@ def sampled(rng: Rng, n: int, known: float) -> Offers:
     return _offers(c, c.free, words, lambda x: level - slope * x, rng, kept=KEPT)
 
 
-def regulars(rng: Rng, n: int, known: float) -> Offers:
+def regulars(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Shoppers who come again and differ in what nobody sees; what they bought before tells of it."""
     c = _common(rng, n, known)
     words, code = _of({"profile.region": _PROFILE["profile.region"]}, rng, n)
@@ -215,7 +215,7 @@ def _zipf(count: int) -> Floats:
 
 def _offers(
     c: _Common, log_ratio: Floats, words: dict[str, Words], logit: Callable[[Floats], Floats], rng: Rng, **more: object
-) -> Offers:
+) -> GeneratedOffers:
     n = len(log_ratio)
     usual: dict[str, object] = {
         "reference": np.full(n, 25.0),
@@ -223,12 +223,12 @@ def _offers(
         "rival": np.full(n, np.nan),
         "shopper": np.full(n, -1),
     }
-    return Offers(at_s=c.at_s, log_ratio=log_ratio, words=words, logit=logit, **(usual | more))  # type: ignore[arg-type]
+    return GeneratedOffers(at_s=c.at_s, log_ratio=log_ratio, words=words, logit=logit, **(usual | more))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Offers with what became of them: as training reads them, and their true logits by log ratio."""
+    """GeneratedOffers with what became of them: as training reads them, and their true logits by log ratio."""
 
     rows: OwnRows
     logit: Callable[[Floats], Floats]
@@ -254,7 +254,7 @@ def draw(shop: Shop, seed: int, known: int, later: int) -> Drawn:
     return Drawn(rows, logit)
 
 
-def _rows(offers: Offers, bought: NDArray[np.bool_], there: NDArray[np.int64]) -> OwnRows:
+def _rows(offers: GeneratedOffers, bought: NDArray[np.bool_], there: NDArray[np.int64]) -> OwnRows:
     n = len(there)
     builder = EffectBuilder(n)
     named = {**offers.words, **offers.numbers, "product.reference_price": offers.reference}
@@ -272,7 +272,7 @@ def _rows(offers: Offers, bought: NDArray[np.bool_], there: NDArray[np.int64]) -
                         *(Trait(name, values[row]) for name, values in columns),
                         *((Trait("context.competitor_prices", rival[row]),) if rival[row] == rival[row] else ()),
                     ],
-                    at_home=False,
+                    in_domain=False,
                 )
                 for row in range(len(places))
             ],
@@ -296,7 +296,7 @@ def _rows(offers: Offers, bought: NDArray[np.bool_], there: NDArray[np.int64]) -
     return OwnRows(data, builder.columns(), offers.at_s[there], offers.rival[there].astype(np.float32))
 
 
-def _numeric(offers: Offers, bought: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _numeric(offers: GeneratedOffers, bought: NDArray[np.bool_]) -> NDArray[np.float32]:
     """The network's inputs: a reference price, and of shoppers who came before how often they bought."""
     numeric = np.zeros((len(offers), NUMERIC), np.float32)
     numeric[:, FEATURES.index("log_price")] = np.log(offers.reference) / 3

@@ -11,8 +11,9 @@ from eval.policy.informed import Only
 from eval.policy.policies import BestPrice, Hold, Policy, ThompsonLogit
 from eval.policy.pricesmith import Pricesmith
 from eval.policy.runs import serve
-from eval.policy.suites import FIRST_SEED, Progress
+from eval.policy.suites import FIRST_SEED
 from eval.simulators import Courses, Grocery, World
+from models.progress import Progress
 
 FIRST_VISITS: Final = 500
 TAUGHT_VISITS: Final = 1_500

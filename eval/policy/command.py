@@ -15,7 +15,8 @@ from eval.policy import cold_start as policy_cold
 from eval.policy import frontier as policy_frontier
 from eval.policy import pybandits_peer, vowpal_peer
 from eval.policy.report import print_report, write_page
-from eval.policy.suites import Peers, PolicyReport, Progress, Suite, policies, run_suite
+from eval.policy.suites import Peers, PolicyReport, Suite, policies, run_suite
+from models.progress import Progress
 
 
 def simulators_command(suite: Suite, target: Path, progress: Progress, *, json: bool) -> PolicyReport:

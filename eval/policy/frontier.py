@@ -12,9 +12,10 @@ from eval.page import svg
 from eval.policy.policies import BestPrice, Hold, Policy
 from eval.policy.pricesmith import Pricesmith
 from eval.policy.runs import Run, run
-from eval.policy.suites import FIRST_SEED, SINGLE, WORLDS, Progress
+from eval.policy.suites import FIRST_SEED, SINGLE, WORLDS
 from eval.simulators import World
 from models.evaluator.value import Weights
+from models.progress import Progress
 
 WORLD: Final = "courses"
 SHARES: Final = (1.0, 0.8, 0.6, 0.4, 0.2)  # of profit; purchases and satisfaction share the rest equally

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from agent.domain.records import ProductRecord
-from eval.policy.policies import Policy, Quiet
+from eval.policy.policies import Policy, StaticPolicy
 from eval.simulators import Visit, World
 
 
-class Fixed(Quiet):
+class Fixed(StaticPolicy):
     """One price for everyone, from the first visit on."""
 
     def __init__(self, ratio: float) -> None:

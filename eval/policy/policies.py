@@ -6,11 +6,9 @@ from typing import Final, Protocol
 
 import lightgbm
 import numpy as np
-from numpy.typing import NDArray
 
 from eval.simulators import Visit, World
-
-Floats = NDArray[np.float64]
+from models.arrays import Floats
 
 _LOGIT_EVERY: Final = 50
 _BOOST_EVERY: Final = 400
@@ -36,7 +34,7 @@ class Policy(Protocol):
         ...
 
 
-class Quiet:
+class StaticPolicy:
     """A policy that does not learn."""
 
     def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
@@ -46,7 +44,7 @@ class Quiet:
         """Nothing."""
 
 
-class Hold(Quiet):
+class Hold(StaticPolicy):
     """The reference price for everyone."""
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
@@ -54,7 +52,7 @@ class Hold(Quiet):
         return [1.0] * len(visits)
 
 
-class Attainable(Quiet):
+class Attainable(StaticPolicy):
     """Knows the true demand given what can be observed, and what a unit is worth: nobody can earn more."""
 
     def __init__(self, world: World) -> None:
@@ -93,7 +91,7 @@ class _Arms:
         self.profit[arm] += profit
 
 
-class BestPrice(Quiet):
+class BestPrice(StaticPolicy):
     """One price for everyone, or for each product: every price of a coarse grid is tried, then the best one kept."""
 
     def __init__(self, world: World, key: Callable[[Visit], str]) -> None:
@@ -165,7 +163,7 @@ class _Log:
         self.bought += bought
 
 
-class ThompsonLogit(Quiet):
+class ThompsonLogit(StaticPolicy):
     """Thompson sampling on a logistic regression in log price with one-hot features and their price interactions."""
 
     def __init__(self, world: World, seed: int) -> None:
@@ -220,7 +218,7 @@ def _laplace(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return np.asarray(beta), np.asarray(np.linalg.inv(hessian), np.float64)
 
 
-class BoostedGrid(Quiet):
+class BoostedGrid(StaticPolicy):
     """LightGBM, monotone in price, refitted now and then; the best price of the grid, a tenth of the time any price."""
 
     def __init__(self, world: World, seed: int) -> None:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from eval.policy.policies import Attainable, Policy
 from eval.policy.pricesmith import Pricesmith
 from eval.simulators import World
-
-Floats = NDArray[np.float64]
+from models.arrays import Floats
 
 _ARRAYS: Final = ("profit", "best", "surplus", "price")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eval.policy.desks import Over
 from eval.policy.informed import Fixed, Informed, best_fixed
@@ -17,9 +16,8 @@ from eval.policy.pybandits_peer import PybanditsPricing
 from eval.policy.runs import Run, run
 from eval.policy.vowpal_peer import VowpalAdf, VowpalCats
 from eval.simulators import Courses, Grocery, Loans, Rooms, Shifting, World
-
-Floats = NDArray[np.float64]
-Progress = Callable[[str, float], None]
+from models.arrays import Floats
+from models.progress import Progress
 
 PRICESMITH: Final = "Pricesmith"
 HOLD: Final = "hold reference"

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix, hstack
 
+from models.arrays import Floats
 from models.datasets.complete_journey import DEMO, read_journey
 from models.training.panel import Panel, PanelBuilder, PanelConfig
-
-Floats = NDArray[np.float64]
 
 FILE: Final = Path(__file__).parent / "grocery.json"
 INCOMES: Final = ("low", "middle", "high", "unknown")

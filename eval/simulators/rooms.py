@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 
 from agent.domain.records import ProductRecord
-from eval.simulators.world import Dice, Floats, Limits, Visit
+from eval.simulators.world import Dice, Limits, Visit
+from models.arrays import Floats
 
 CAPACITY: Final = 12
 STEPS: Final = 60  # of an hour each; in each a shopper comes with this chance

@@ -10,11 +10,9 @@ from datetime import datetime
 from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.domain.records import ProductRecord
-
-Floats = NDArray[np.float64]
+from models.arrays import Floats
 
 GRID: Final = np.round(np.arange(0.4, 2.001, 0.02), 2)  # the prices that every policy may choose from
 _FAR: Final = np.arange(0.0, 12.0, 0.005)

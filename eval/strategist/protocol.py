@@ -12,22 +12,21 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.state.loading import load_active_strategist
 from agent.training.demo import reading
-from eval.demand.protocol import Ints, Progress, load_demand
+from eval.demand.protocol import Ints, load_demand
 from eval.held_out import held_out_rows
 from eval.strategist.checks import Check, sensitivity
+from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, load_evaluator
-from models.registry.registry import Kind, Registry
+from models.progress import Progress
+from models.registry.registry import ModelKind, Registry
 from models.strategist.strategist import Strategist
 from models.training.regret import Measured, measure, request
 from models.training.situations import Situation
 from models.training.strategist import Reading
 from prompts import Prompt
-
-Floats = NDArray[np.float64]
 
 _RESAMPLES: Final = 2000
 _TIMED: Final = 60
@@ -110,8 +109,8 @@ def evaluate_strategist(
 
 def active_evaluator(registry: Registry) -> Evaluator:
     """The evaluator in use."""
-    version = registry.active(Kind.EVALUATOR)
-    return load_evaluator(registry.folder(Kind.EVALUATOR, version) / "evaluator.safetensors", version)
+    version = registry.active(ModelKind.EVALUATOR)
+    return load_evaluator(registry.folder(ModelKind.EVALUATOR, version) / "evaluator.safetensors", version)
 
 
 def regret_table(measured: Measured, household: Ints) -> dict[str, Regret]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from models.shopper.product_weeks import Floats
+from models.arrays import Floats
 from models.shopper.weeks import WEEK_S
 
 

@@ -1,7 +1,7 @@
 """The evaluator: three scores for a strategy's price, `E(s) = g(W2.h_s + b2)` with g the sigmoid.
 
 `h_s` joins encoder states of shopper and product, numeric features, retrieved outcomes, interest and affinity; price
-enters through the monotone heads alone (`models.evaluator.monotone`). A linear term beside the hidden layers is the parametric
+enters through the monotone heads alone (`monotone.py`). A linear term beside the hidden layers is the parametric
 model that few outcomes can carry; the layers add what more of them show. Inference is plain numpy, so a score does not
 depend on a batch.
 """
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from models.arrays import Floats
 from models.encoder.encoder import DIM
 from models.errors import RegistryError
 from models.evaluator.binning import Binning
@@ -24,8 +25,6 @@ from models.evaluator.trained_effects import TrainedEffects
 from models.shopper.features import FEATURES
 from models.shopper.history import RecentItems
 from models.shopper.item_affinity import FLOOR
-
-Floats = NDArray[np.float64]
 
 EVIDENCE: Final = ("evidence_logit", "evidence_weight", "evidence_similarity", "evidence_bought_ratio")
 RANK: Final = 16
@@ -63,8 +62,8 @@ class Situations:
         intent, trend: `(n,)` for the context priors.
         rival_log_ratio: `(n,)` log(competitor / reference), nan when no competitor price is known.
         shift: What outcomes taught since the training, None when nothing did.
-        abroad: The evaluator was trained in other shops: it then knows a stranger, an unknown product and a logit in
-            log price, no more, and the rest is for outcomes to teach.
+        out_of_domain: The evaluator was trained in other shops: it then reads a stranger, an unknown product and a
+            logit in log price; the rest is left to online learning.
     """
 
     features: NDArray[np.float32]
@@ -78,12 +77,12 @@ class Situations:
     trend: NDArray[np.float32]
     rival_log_ratio: NDArray[np.float32]
     shift: Shift | None = None
-    abroad: bool = False
+    out_of_domain: bool = False
 
     @property
     def basis_size(self) -> int | None:
-        """How many price functions count: abroad the pull of a deal is not known either."""
-        return 1 if self.abroad else None
+        """How many price functions count: out_of_domain the pull of a deal is not known either."""
+        return 1 if self.out_of_domain else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,7 @@ class Evaluator:
     def represent(self, situations: Situations) -> Floats:
         """Body output `phi` `(n, d)`: last hidden layer, linear term, and a trailing 1 for the bias."""
         weights = self._weights
-        if situations.abroad:
+        if situations.out_of_domain:
             situations = _unknown(len(situations.features))
         shopper = situations.shopper.astype(np.float64)
         product = situations.product.astype(np.float64)
@@ -214,7 +213,7 @@ class Evaluator:
         head = self._weights.purchase
         terms = head.terms(phi)
         context = self._shift(situations, log_ratio[:, None])[:, 0]
-        rest = np.zeros(len(phi)) if situations.abroad else head.rest(phi, log_ratio)
+        rest = np.zeros(len(phi)) if situations.out_of_domain else head.rest(phi, log_ratio)
         return Base(terms[:, 0], terms[:, 1], rest + context)
 
     def _shift(self, situations: Situations, log_ratio: Floats) -> Floats:

@@ -9,13 +9,13 @@ over `w = (w_0..w_K)` is a Laplace approximation with cluster-robust covariance 
 are quantiles over a fixed set of draws, the same draws for every price, which makes prices comparable draw by draw.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from models.arrays import Floats
 
 SLOPE_MIN: Final = 0.02
 N_DRAWS: Final = 64
@@ -31,6 +31,11 @@ def softplus(values: Floats) -> Floats:
 def sigmoid(values: Floats) -> Floats:
     """1 / (1 + exp(-v)), without overflow."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * values)))
+
+
+def scalar_sigmoid(value: float) -> float:
+    """`sigmoid` of one number, without arrays."""
+    return 0.5 * (1.0 + math.tanh(0.5 * value))
 
 
 def price_basis(log_ratio: Floats, size: int, ramps: Floats | None = None) -> Floats:

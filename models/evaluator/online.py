@@ -23,12 +23,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.evaluator.monotone import N_DRAWS, SLOPE_MIN
+from models.arrays import Floats
+from models.evaluator.monotone import N_DRAWS, SLOPE_MIN, scalar_sigmoid
 from models.evaluator.online_state import Drift, Joint, Single
-
-Floats = NDArray[np.float64]
 
 _NEWTON_STEPS: Final = 25
 
@@ -109,15 +107,15 @@ class OnlineEffects:
         spread = float(design.joint @ gain[columns(design.rows)]) + sum(
             self.singles[name].quadratic(a, b) for name, a, b in design.singles
         )
-        residual = float(bought) - sigmoid(design.logit + _map_shift(design.logit, spread, bought))
-        at = sigmoid(design.logit + spread * residual)
+        residual = float(bought) - scalar_sigmoid(design.logit + _map_shift(design.logit, spread, bought))
+        at = scalar_sigmoid(design.logit + spread * residual)
         curvature = max(1e-9, at * (1.0 - at))
         cut = curvature / (1.0 + curvature * spread)
         self.joint.step(gain, residual, cut)
         self.joint.follow(design.rows, design.joint, gain, (spread, residual, curvature, self.lessons))
         for name, a, b in design.singles:
             self.singles[name] = self.singles[name].moved(a, b, residual, cut)
-        before = sigmoid(design.logit)
+        before = scalar_sigmoid(design.logit)
         drift = self.drift.after((float(bought) - before) / math.sqrt(max(1e-6, before * (1.0 - before))))
         if drift.alarms > self.drift.alarms:
             self.joint.widen(drift.alarms)
@@ -204,7 +202,7 @@ class OnlineEffects:
         for term in singles:
             level += term.value * term.level_sd * self.singles[term.name].level
             slope += term.value * term.slope_sd * self.singles[term.name].slope
-        steep = -sigmoid(slope) * lesson.log_ratio
+        steep = -scalar_sigmoid(slope) * lesson.log_ratio
         gradient = [(term.value * term.level_sd, term.value * term.slope_sd * steep) for _, term in joint]
         return _Design(
             logit=level - (SLOPE_MIN + _softplus(slope)) * lesson.log_ratio + lesson.rest,
@@ -227,7 +225,7 @@ def _map_shift(eta: float, spread: float, bought: bool) -> float:
     low, high = (0.0, spread) if bought else (-spread, 0.0)
     shift = 0.0
     for _ in range(_NEWTON_STEPS):
-        p = sigmoid(eta + shift)
+        p = scalar_sigmoid(eta + shift)
         gap = spread * (float(bought) - p) - shift
         if abs(gap) < 1e-12:
             break
@@ -238,11 +236,6 @@ def _map_shift(eta: float, spread: float, bought: bool) -> float:
         newton = shift + gap / (1.0 + spread * p * (1.0 - p))
         shift = newton if low < newton < high else 0.5 * (low + high)
     return shift
-
-
-def sigmoid(value: float) -> float:
-    """1 / (1 + exp(-v)), without overflow."""
-    return 0.5 * (1.0 + math.tanh(0.5 * value))
 
 
 def _softplus(value: float) -> float:

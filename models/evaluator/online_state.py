@@ -1,4 +1,4 @@
-"""The Gaussians behind `models.evaluator.online`: effects with one joint covariance, single effects, and the drift alarm."""
+"""Gaussian posteriors of learned effects, joint and independent, and the drift alarm; `online.py` updates them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,9 @@ from hashlib import blake2b
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.evaluator.monotone import N_DRAWS
-
-Floats = NDArray[np.float64]
 
 CAPACITY: Final = 192
 WALK: Final = 1e-6

@@ -7,9 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.evaluator.online import OnlineEffects
-
-Floats = NDArray[np.float64]
 
 _PREFIX: Final = "effects."
 _NAMES: Final = "names"

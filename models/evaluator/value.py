@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from models.arrays import Floats
 
 SALVAGE_PERISHED = 0.3
 SALVAGE_HELD = 0.9
@@ -31,7 +30,7 @@ class Stock:
         weekly_units: Usual sales a week, None when unknown.
         weeks_left: Time until the stock loses its value, None when it keeps.
         sunk: Whether the cost was spent when the stock was bought (fresh food), not when it is sold (a hotel night).
-        bid: What a unit is worth to later shoppers, over the reference price (`models.evaluator.bid_price`); None: not known.
+        bid: Value of a unit to later shoppers, as a share of the reference price (`bid_price.py`); None: not known.
     """
 
     inventory: int | None = None

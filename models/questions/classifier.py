@@ -27,7 +27,7 @@ _CONCEPT_WEIGHT: Final = 2.0  # by cross-validation on the training paraphrases
 _NUMBER: Final = re.compile(r"\d[\d.,]*")
 _CHARS: Final = 400
 
-Floats = NDArray[np.float32]
+Floats32 = NDArray[np.float32]
 
 
 def plain(text: str) -> str:
@@ -35,7 +35,7 @@ def plain(text: str) -> str:
     return _NUMBER.sub("0", " ".join(unicodedata.normalize("NFKC", text[:_CHARS]).lower().split()))
 
 
-def grams(texts: Sequence[str]) -> Floats:
+def grams(texts: Sequence[str]) -> Floats32:
     """Hashed n-gram counts `(n, BUCKETS)`, square-rooted, each row of length one."""
     found = np.zeros((len(texts), BUCKETS), np.float32)
     for row, text in enumerate(texts):
@@ -48,7 +48,7 @@ def grams(texts: Sequence[str]) -> Floats:
     return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9), np.float32)
 
 
-def question_features(texts: Sequence[str], states: Floats) -> Floats:
+def question_features(texts: Sequence[str], states: Floats32) -> Floats32:
     """`x` `(n, WIDTH)` from texts and their encoder states `(n, DIM)`."""
     told = concepts([plain(text) for text in texts])
     return np.concatenate([states, grams(texts), _CONCEPT_WEIGHT * told], axis=1)
@@ -58,12 +58,12 @@ def question_features(texts: Sequence[str], states: Floats) -> Floats:
 class QuestionHead:
     """`W` `(n_kinds, WIDTH)`, `b`; a question whose best kind is below `threshold` is none of them."""
 
-    weights: Floats
-    bias: Floats
+    weights: Floats32
+    bias: Floats32
     kinds: tuple[str, ...]
     threshold: float
 
-    def probabilities(self, texts: Sequence[str], states: Floats) -> Floats:
+    def probabilities(self, texts: Sequence[str], states: Floats32) -> Floats32:
         """Probabilities `(n, n_kinds)`."""
         logits = question_features(texts, states) @ self.weights.T + self.bias
         grown = np.exp(logits - logits.max(1, keepdims=True))

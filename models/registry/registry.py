@@ -27,7 +27,7 @@ _WEIGHTS: Final = (".safetensors", ".bin", ".xml")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class Kind(StrEnum):
+class ModelKind(StrEnum):
     """What a version is a version of."""
 
     ENCODER = "encoder"
@@ -38,11 +38,11 @@ class Kind(StrEnum):
 
 
 ORDER: Final = (  # each may need those before it
-    Kind.ENCODER,
-    Kind.EVALUATOR,
-    Kind.STRATEGIST,
-    Kind.UNDERSTANDING,
-    Kind.NARRATOR,
+    ModelKind.ENCODER,
+    ModelKind.EVALUATOR,
+    ModelKind.STRATEGIST,
+    ModelKind.UNDERSTANDING,
+    ModelKind.NARRATOR,
 )
 
 
@@ -51,7 +51,7 @@ class ModelMeta(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Kind
+    kind: ModelKind
     version: str
     created_at: datetime
     trained_on: str
@@ -59,7 +59,7 @@ class ModelMeta(BaseModel):
     base: Mapping[str, str]
     config: Mapping[str, str | float | int]
     metrics: Mapping[str, float]
-    requires: Mapping[Kind, str]
+    requires: Mapping[ModelKind, str]
     git_revision: str
     files: Mapping[str, str]
 
@@ -67,8 +67,8 @@ class ModelMeta(BaseModel):
 class _Active(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    active: Mapping[Kind, str] = {}
-    previous: Mapping[Kind, str] = {}
+    active: Mapping[ModelKind, str] = {}
+    previous: Mapping[ModelKind, str] = {}
 
 
 def file_digests(folder: Path) -> dict[str, str]:
@@ -134,7 +134,7 @@ class Registry:
         """Use `root`, which need not exist yet."""
         self._root = root
 
-    def folder(self, kind: Kind, version: str) -> Path:
+    def folder(self, kind: ModelKind, version: str) -> Path:
         """Where a version lies, whether or not it is there.
 
         Raises:
@@ -144,12 +144,12 @@ class Registry:
             raise RegistryError(f"{version!r} is no version name; allowed: letters, digits, '.', '_', '-', at most 64")
         return self._root / kind / version
 
-    def versions(self, kind: Kind) -> list[str]:
+    def versions(self, kind: ModelKind) -> list[str]:
         """Complete versions of a kind, by name."""
         folder = self._root / kind
         return sorted(path.parent.name for path in folder.glob(f"*/{META}")) if folder.is_dir() else []
 
-    def has(self, kind: Kind, version: str) -> bool:
+    def has(self, kind: ModelKind, version: str) -> bool:
         """Whether a version is there and complete."""
         return (self.folder(kind, version) / META).is_file()
 
@@ -170,7 +170,7 @@ class Registry:
             raise
         return target
 
-    def active(self, kind: Kind) -> str:
+    def active(self, kind: ModelKind) -> str:
         """The version in use.
 
         Raises:
@@ -181,15 +181,15 @@ class Registry:
             raise RegistryError(f"no {kind} is active under {self._root}; remedy: pricesmith prepare")
         return version
 
-    def in_use(self) -> Mapping[Kind, str]:
+    def in_use(self) -> Mapping[ModelKind, str]:
         """Active versions by kind; what changes when something is activated."""
         return dict(self._state().active)
 
-    def is_active(self, kind: Kind) -> bool:
+    def is_active(self, kind: ModelKind) -> bool:
         """Whether some version of a kind is in use."""
         return kind in self._state().active
 
-    def activate(self, kind: Kind, version: str) -> None:
+    def activate(self, kind: ModelKind, version: str) -> None:
         """Put a version in use, after all its files and what it requires were checked.
 
         Raises:
@@ -209,7 +209,7 @@ class Registry:
             previous[kind] = state.active[kind]
         self._write(_Active(active={**state.active, kind: version}, previous=previous))
 
-    def rollback(self, kind: Kind) -> str:
+    def rollback(self, kind: ModelKind) -> str:
         """Go back to the version in use before; returns it.
 
         Raises:

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from math import nan
 from typing import Final
 
-from models.registry.registry import Kind, ModelMeta
+from models.registry.registry import ModelKind, ModelMeta
 
-TOLERANCE: Final[dict[Kind, dict[str, float]]] = {
-    Kind.ENCODER: {"train_loss": 0.1, "interest_log_loss": 0.005, "interest_auc": 0.005, "ranking_train_loss": 0.05},
-    Kind.EVALUATOR: {
+TOLERANCE: Final[dict[ModelKind, dict[str, float]]] = {
+    ModelKind.ENCODER: {
+        "train_loss": 0.1,
+        "interest_log_loss": 0.005,
+        "interest_auc": 0.005,
+        "ranking_train_loss": 0.05,
+    },
+    ModelKind.EVALUATOR: {
         "log_loss": 0.0001,
         "rig": 0.003,
         "auc": 0.003,
@@ -22,14 +27,14 @@ TOLERANCE: Final[dict[Kind, dict[str, float]]] = {
         "elasticity": 0.4,
         "wrong_sign_share": 0.0,
     },
-    Kind.STRATEGIST: {
+    ModelKind.STRATEGIST: {
         "numbers_regret_pct_first": 0.15,
         "numbers_regret_pct_best_of_8": 0.06,
         "numbers_distinct_of_8": 0.1,
         "numbers_valid_share": 0.0,
     },
-    Kind.UNDERSTANDING: {"accuracy": 0.03, "accuracy_en": 0.04, "accuracy_zh": 0.04, "none_recall": 0.1},
-    Kind.NARRATOR: {},  # its training measures nothing; eval narrator does
+    ModelKind.UNDERSTANDING: {"accuracy": 0.03, "accuracy_en": 0.04, "accuracy_zh": 0.04, "none_recall": 0.1},
+    ModelKind.NARRATOR: {},  # its training measures nothing; eval narrator does
 }
 _OF_THE_PLACE: Final = ("evaluator", "prompt")  # names of what it was trained with, not how
 
@@ -38,7 +43,7 @@ _OF_THE_PLACE: Final = ("evaluator", "prompt")  # names of what it was trained w
 class Compared:
     """One metric of two versions; nan where one lacks it."""
 
-    kind: Kind
+    kind: ModelKind
     metric: str
     trained: float
     shipped: float

@@ -12,25 +12,25 @@ from typing import Final
 from models.encoder.export import export_encoder
 from models.errors import RegistryError
 from models.language.narrator_export import export_narrator
-from models.registry.registry import META, Kind, ModelMeta, Registry, file_digests, parse_meta, read_meta
+from models.registry.registry import META, ModelKind, ModelMeta, Registry, file_digests, parse_meta, read_meta
 from models.strategist.export import export_strategist
 from models.strategist.numbers import NUMBERS_FILE
 
 CARD: Final = "CARD.md"
 PROMPT: Final = "prompt"  # in a strategist's config: label of the prompt that it reads
 DELTAS: Final = {
-    Kind.ENCODER: ("adapter.safetensors", "interest.safetensors", "taste.safetensors", "ranking.safetensors"),
-    Kind.EVALUATOR: ("evaluator.safetensors",),
-    Kind.STRATEGIST: ("delta.safetensors", NUMBERS_FILE),
-    Kind.UNDERSTANDING: ("understanding.safetensors",),
-    Kind.NARRATOR: ("delta.safetensors",),
+    ModelKind.ENCODER: ("adapter.safetensors", "interest.safetensors", "taste.safetensors", "ranking.safetensors"),
+    ModelKind.EVALUATOR: ("evaluator.safetensors",),
+    ModelKind.STRATEGIST: ("delta.safetensors", NUMBERS_FILE),
+    ModelKind.UNDERSTANDING: ("understanding.safetensors",),
+    ModelKind.NARRATOR: ("delta.safetensors",),
 }
 RUNTIME: Final = {
-    Kind.ENCODER: ("encoder.xml", "encoder.bin", "tokenizer.json"),
-    Kind.EVALUATOR: (),
-    Kind.STRATEGIST: ("strategist.safetensors", "tokenizer.json"),
-    Kind.UNDERSTANDING: (),
-    Kind.NARRATOR: ("narrator.safetensors", "tokenizer.json"),
+    ModelKind.ENCODER: ("encoder.xml", "encoder.bin", "tokenizer.json"),
+    ModelKind.EVALUATOR: (),
+    ModelKind.STRATEGIST: ("strategist.safetensors", "tokenizer.json"),
+    ModelKind.UNDERSTANDING: (),
+    ModelKind.NARRATOR: ("narrator.safetensors", "tokenizer.json"),
 }
 
 
@@ -43,17 +43,17 @@ def install_deltas(registry: Registry, meta: ModelMeta, deltas: Path) -> Path:
                 shutil.copyfile(deltas / name, folder / name)
         if all((folder / name).is_file() for name in RUNTIME[meta.kind]):
             return
-        if meta.kind is Kind.ENCODER:
+        if meta.kind is ModelKind.ENCODER:
             export_encoder(folder / "adapter.safetensors", folder)
-        elif meta.kind is Kind.STRATEGIST:
+        elif meta.kind is ModelKind.STRATEGIST:
             export_strategist(folder / "delta.safetensors", folder)
-        elif meta.kind is Kind.NARRATOR:
+        elif meta.kind is ModelKind.NARRATOR:
             export_narrator(folder / "delta.safetensors", folder)
 
     return registry.install(meta, write)
 
 
-def install_shipped(registry: Registry, kind: Kind) -> bool:
+def install_shipped(registry: Registry, kind: ModelKind) -> bool:
     """Install the shipped version of a kind unless it is there; activate it when none that this code can use is.
 
     Returns:
@@ -72,7 +72,7 @@ def install_shipped(registry: Registry, kind: Kind) -> bool:
     return fresh
 
 
-def shipped_meta(kind: Kind) -> ModelMeta:
+def shipped_meta(kind: ModelKind) -> ModelMeta:
     """What is known of the version that is shipped.
 
     Raises:
@@ -82,7 +82,7 @@ def shipped_meta(kind: Kind) -> ModelMeta:
         return read_meta(folder)
 
 
-def check_complete(folder: Path, kind: Kind) -> None:
+def check_complete(folder: Path, kind: ModelKind) -> None:
     """See that a version holds every file that this code reads.
 
     Raises:
@@ -139,7 +139,7 @@ def _outdated(registry: Registry, shipped: ModelMeta) -> bool:
     return stale or not prompted or not all((folder / name).is_file() for name in DELTAS[kind])
 
 
-def ship(registry: Registry, kind: Kind, target: Path) -> None:
+def ship(registry: Registry, kind: ModelKind, target: Path) -> None:
     """Write the active version's deltas, card and meta as the shipped version of a kind."""
     source = registry.folder(kind, registry.active(kind))
     meta = read_meta(source)

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from models.arrays import Floats
 from models.encoder.encoder import DIM
 from models.errors import RegistryError
 from models.shopper.features import PAIR_FEATURES
-
-Floats = NDArray[np.float64]
 
 
 def conditional_state(

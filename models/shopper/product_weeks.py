@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from models.arrays import Floats
 
 REFERENCE_WEEKS: Final = 8
 _WEIGHT: Final = 0.85

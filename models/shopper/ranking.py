@@ -3,7 +3,7 @@
     owned product:  a1 * affinity + b1 * popularity + C1(category history) + R(product history)
     new product:    a0 * affinity + b0 * popularity + C0(category history)
 
-`R` and `C` are small networks over `features.PAIR_FEATURES`; affinity comes from `models.shopper.item_affinity`. Scores rank products
+`R` and `C` are small networks over `features.PAIR_FEATURES`; affinity: `item_affinity.py`. Scores rank products
 for one shopper at one moment; they are logits of a softmax over candidates, not purchase probabilities.
 """
 
@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from models.arrays import Floats
 from models.errors import RegistryError
 from models.evaluator.monotone import sigmoid
 from models.shopper.features import FEATURES, PAIR_FEATURES
-
-Floats = NDArray[np.float64]
 
 PAIR: Final = len(PAIR_FEATURES)
 POPULARITY: Final = FEATURES.index("popularity")

@@ -1,6 +1,6 @@
 """The strategist's language model at work: a batch of prompts and all branches of their trees in one pass.
 
-A prompt's beginning is taken from `models.language.prefix_cache` as far as it was read before. What is left of it, the possible
+A prompt's beginning is taken from the prefix cache as far as it was read before. What is left of it, the possible
 levers and their anchors follow, each seeing the prompt and the branch that leads to it; a second pass reads the moves.
 """
 

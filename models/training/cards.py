@@ -3,16 +3,22 @@
 from typing import Final
 
 from models.datasets.complete_journey import DEMO
-from models.registry.registry import Kind, ModelMeta
+from models.registry.registry import ModelKind, ModelMeta
 
 OWN_TEXTS: Final = "texts written for Pricesmith"
 
 _WHAT = {
-    Kind.ENCODER: "MiniLM (all-MiniLM-L6-v2) with a LoRA delta, and the interest head on its states",
-    Kind.EVALUATOR: "purchase probability (monotone in price) and satisfaction heads with a last-layer posterior",
-    Kind.UNDERSTANDING: "a softmax head over encoder states, character n-grams and concepts, for kinds of questions",
-    Kind.NARRATOR: "SmolLM2-135M-Instruct, whole, with a LoRA delta that writes explanations, references for values",
-    Kind.STRATEGIST: "the first layers of SmolLM2-135M-Instruct with a LoRA delta, strategy tokens and a number reader",
+    ModelKind.ENCODER: "MiniLM (all-MiniLM-L6-v2) with a LoRA delta, and the interest head on its states",
+    ModelKind.EVALUATOR: "purchase probability (monotone in price) and satisfaction heads with a last-layer posterior",
+    ModelKind.UNDERSTANDING: (
+        "a softmax head over encoder states, character n-grams and concepts, for kinds of questions"
+    ),
+    ModelKind.NARRATOR: (
+        "SmolLM2-135M-Instruct, whole, with a LoRA delta that writes explanations, references for values"
+    ),
+    ModelKind.STRATEGIST: (
+        "the first layers of SmolLM2-135M-Instruct with a LoRA delta, strategy tokens and a number reader"
+    ),
 }
 
 

@@ -24,8 +24,9 @@ from models.encoder.export import export_encoder
 from models.evaluator.evaluator import Evaluator, load_evaluator, save_evaluator
 from models.evaluator.value import Weights
 from models.language.gguf_weights import write_tokenizer
+from models.progress import Progress
 from models.registry.base_weights import JOURNEY_TRANSACTIONS, MINILM, SMOLLM2
-from models.registry.registry import Kind, ModelMeta, Registry
+from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.registry.versions import CARD, install_deltas
 from models.shopper.interest import InterestHead, load_interest, save_interest
 from models.shopper.item_affinity import save_taste
@@ -35,7 +36,7 @@ from models.strategist.numbers import NumberReader
 from models.strategist.strategist import load_strategist
 from models.training.cards import card
 from models.training.demo_inputs import DemoInputs, InputMakers, NewMemory, join_inputs
-from models.training.demo_panel import DemoPanel, Progress, States, encode_states
+from models.training.demo_panel import DemoPanel, States, encode_states
 from models.training.encoder import EncoderTrainingConfig, contrastive_pairs, train_encoder_delta
 from models.training.evaluator import (
     EvaluatorData,
@@ -90,7 +91,7 @@ class DemoTraining:
         ranking, ranking_loss = train_ranking(self._demo, self._taste, RankingTrainingConfig())
         save_ranking(ranking, work / "ranking.safetensors")
         scores["ranking_train_loss"] = ranking_loss
-        meta = self._meta(Kind.ENCODER, version, asdict(config), {**metrics, **scores}, {})
+        meta = self._meta(ModelKind.ENCODER, version, asdict(config), {**metrics, **scores}, {})
         (work / CARD).write_text(card(meta), "utf-8")
         install_deltas(self._registry, meta, work)
         return meta
@@ -114,8 +115,8 @@ class DemoTraining:
         save_evaluator(weights, covariances, work / "evaluator.safetensors")
         trained = load_evaluator(work / "evaluator.safetensors", version)
         metrics = evaluator_metrics(trained, inputs, np.flatnonzero(~train))
-        requires = {Kind.ENCODER: self._registry.active(Kind.ENCODER)}
-        meta = self._meta(Kind.EVALUATOR, version, asdict(config), metrics, requires)
+        requires = {ModelKind.ENCODER: self._registry.active(ModelKind.ENCODER)}
+        meta = self._meta(ModelKind.EVALUATOR, version, asdict(config), metrics, requires)
         (work / CARD).write_text(card(meta), "utf-8")
         install_deltas(self._registry, meta, work)
         return meta
@@ -128,7 +129,7 @@ class DemoTraining:
         if self._inputs is None or new_memory not in (None, self._inputs[0]):
             states = self._active_states()
             panel = self._demo.panel
-            folder = self._registry.folder(Kind.ENCODER, self._registry.active(Kind.ENCODER))
+            folder = self._registry.folder(ModelKind.ENCODER, self._registry.active(ModelKind.ENCODER))
             makers = InputMakers(
                 interest=load_interest(folder / "interest.safetensors"),
                 taste=self._taste,
@@ -142,8 +143,8 @@ class DemoTraining:
 
     def strategist(self, version: str, config: StrategistTrainingConfig, reading: Reading, work: Path) -> ModelMeta:
         """Teach the strategist on the active evaluator's responses; measure it on people and products it never met."""
-        active = self._registry.active(Kind.EVALUATOR)
-        evaluator = load_evaluator(self._registry.folder(Kind.EVALUATOR, active) / "evaluator.safetensors", active)
+        active = self._registry.active(ModelKind.EVALUATOR)
+        evaluator = load_evaluator(self._registry.folder(ModelKind.EVALUATOR, active) / "evaluator.safetensors", active)
         rng = np.random.default_rng(config.seed)
         panel = self._demo.panel
         early, household, product = panel.week <= TRAIN_END, held_out(panel.household), held_out(panel.product)
@@ -191,15 +192,15 @@ class DemoTraining:
         )
         measure("numbers", net, numbers)
         facts = asdict(config) | {"prompt": reading.prompt, "evaluator": active}
-        meta = self._meta(Kind.STRATEGIST, version, facts, metrics, {})
+        meta = self._meta(ModelKind.STRATEGIST, version, facts, metrics, {})
         (work / CARD).write_text(card(meta), "utf-8")
         install_deltas(self._registry, meta, work)
         return meta
 
     def _active_states(self) -> States:
-        version = self._registry.active(Kind.ENCODER)
+        version = self._registry.active(ModelKind.ENCODER)
         if self._states is None or self._states[0] != version:
-            folder = self._registry.folder(Kind.ENCODER, version)
+            folder = self._registry.folder(ModelKind.ENCODER, version)
             self._states = (
                 version,
                 encode_states(self._demo, OpenVinoEncoder(folder, version, self._threads), self._progress),
@@ -242,17 +243,17 @@ class DemoTraining:
 
     def _meta(
         self,
-        kind: Kind,
+        kind: ModelKind,
         version: str,
         config: Mapping[str, Any],
         metrics: Mapping[str, float],
-        requires: Mapping[Kind, str],
+        requires: Mapping[ModelKind, str],
     ) -> ModelMeta:
         base = (
             {"minilm": MINILM.sha256}
-            if kind is Kind.ENCODER
+            if kind is ModelKind.ENCODER
             else {"smollm2": SMOLLM2.sha256}
-            if kind is Kind.STRATEGIST
+            if kind is ModelKind.STRATEGIST
             else {}
         )
         return ModelMeta(

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluator.evaluator import EVIDENCE, Situations, memory_keys
+from models.progress import Progress
 from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT
 from models.shopper.interest import InterestHead, conditional_state
-from models.training.demo_panel import DemoPanel, Progress, States
+from models.training.demo_panel import DemoPanel, States
 from models.training.taste import TasteTrainingConfig, walk_forward
 
 Matrix = NDArray[np.float32]

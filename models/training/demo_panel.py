@@ -1,6 +1,5 @@
 """The demo panel with everything training refers to, and the encoder states of it all."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,14 +8,13 @@ from numpy.typing import NDArray
 from models.datasets.complete_journey import Journey, read_journey
 from models.encoder.encoder import Encoder, Vectors
 from models.evaluator.evaluator import item_states
+from models.progress import Progress
 from models.shopper.history import ShopperHistory
 from models.shopper.product_weeks import ProductWeeks
 from models.shopper.texts import behaviour_text, category_text, product_text
 from models.training.interest import InterestRows
 from models.training.panel import Panel, PanelBuilder, PanelConfig
 from models.training.taste import Purchases, TasteTrainingConfig, vocabulary
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)

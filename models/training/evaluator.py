@@ -15,14 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.arrays import Floats
 from models.encoder.encoder import DIM
 from models.evaluator.binning import Binning
 from models.evaluator.evaluator import EVIDENCE, KEY_DIM, RANK, EvaluatorWeights
 from models.evaluator.monotone import DEAL_SCALE, SLOPE_MIN, MonotoneHead
 from models.shopper.features import FEATURES, SHOPPER_CATEGORY, SHOPPER_PRODUCT
 from models.shopper.item_affinity import FLOOR
-
-Floats = NDArray[np.float64]
 
 _PRODUCT_UNKNOWN: Final = (0.0, float(np.log(1e-6)), float(np.log(1e-3)), 0.0, 0.0, 0.0)
 _SATISFACTION_LOSS: Final = 0.2

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from models.arrays import Floats
 from models.evaluator.monotone import DEAL_SCALE, SLOPE_MIN
-from models.training.evaluator import EvaluatorData, EvaluatorNet, EvaluatorTrainingConfig, Floats
+from models.training.evaluator import EvaluatorData, EvaluatorNet, EvaluatorTrainingConfig
 
 _BLOCK: Final = 65_536
 _MAX_CLUSTERS: Final = 20_000

@@ -10,11 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.strategist.facts import fitting_lever
 from models.strategist.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, MOVES, Anchor, Lever, Rounding
 from models.training.situations import Situation
-
-Floats = NDArray[np.float64]
 
 TEMPERATURE: Final = 0.01
 BRANCHES: Final = 6
@@ -73,7 +72,7 @@ def worth(situation: Situation) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class StrategyExample:
     """Soft targets of one situation, over the levers and along `BRANCHES` ways on from it.
 
     Attributes:
@@ -91,7 +90,7 @@ class Lesson:
     move: NDArray[np.int64]
 
 
-def lesson(situation: Situation, rng: np.random.Generator) -> Lesson:
+def lesson(situation: Situation, rng: np.random.Generator) -> StrategyExample:
     """Soft targets softmax(worth / 1 %); branches are drawn, half from the target, half evenly."""
     value = worth(situation)
     lever_target = soft(value.max((1, 2)))
@@ -103,7 +102,7 @@ def lesson(situation: Situation, rng: np.random.Generator) -> Lesson:
     lever, anchor = np.divmod(drawn, len(_ANCHORS))
     move_target = soft(value[lever, anchor])
     move = (move_target.cumsum(1) > rng.random((BRANCHES, 1)) * move_target.sum(1, keepdims=True)).argmax(1)
-    return Lesson(value, lever_target, lever, anchor_target[lever], anchor, move_target, move)
+    return StrategyExample(value, lever_target, lever, anchor_target[lever], anchor, move_target, move)
 
 
 def soft(scores: Floats) -> Floats:

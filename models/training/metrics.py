@@ -3,13 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator
 from models.evaluator.monotone import sigmoid
 from models.shopper.interest import InterestHead, conditional_state
 from models.training.demo_inputs import DemoInputs
 from models.training.interest import InterestData
-
-Floats = NDArray[np.float64]
 
 
 def log_loss(label: Floats, probability: Floats, weight: Floats) -> float:

@@ -41,7 +41,7 @@ class NarratorTrainingConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class NarratorExample:
     """A prompt and the answer to it."""
 
     prompt: str
@@ -49,7 +49,7 @@ class Lesson:
 
 
 def train_narrator(
-    lessons: Sequence[Lesson],
+    lessons: Sequence[NarratorExample],
     tokenizer: Tokenizer,
     config: NarratorTrainingConfig,
     on_step: Callable[[int, float], None] | None = None,

@@ -10,7 +10,6 @@ Later outcomes decide on drift, kinks and share, in favour of the simpler unless
 standard error. The latest outcomes score what came out, once.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
@@ -18,9 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.evaluator.binning import Binning
 from models.evaluator.evaluator import Evaluator
 from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid, softplus
+from models.progress import Progress
 from models.training.evaluator import (
     EvaluatorNet,
     EvaluatorTrainingConfig,
@@ -36,9 +37,6 @@ from models.training.own_effects import trained_effects
 from models.training.own_logit import SLOPE, STEPS, LogitRows, PriceLogit, fit_logit
 from models.training.own_ramps import NONE, Ramps, fit_ramps
 from models.training.own_rows import OwnRows, Rows, Split
-
-Floats = NDArray[np.float64]
-Progress = Callable[[str, float], None]
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 _BLOCK: Final = 65_536

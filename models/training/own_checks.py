@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.errors import TrainingDataError
 from models.training.metrics import auc
 
@@ -21,12 +22,10 @@ _MOST_WEIGHT: Final = 20.0
 _LEAST_EFFECTIVE: Final = 0.2
 _NEWTON: Final = 20
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
-class Offers:
-    """Offers and what became of them, `(n,)` each.
+class OfferLog:
+    """OfferLog and what became of them, `(n,)` each.
 
     Attributes:
         product: Row number of the product.
@@ -40,7 +39,7 @@ class Offers:
     bought: NDArray[np.float32]
 
 
-def check_offers(offers: Offers, now_s: float) -> None:
+def check_offers(offers: OfferLog, now_s: float) -> None:
     """Raises TrainingDataError with the first reason why these offers cannot be learned from."""
     n, buys = len(offers.bought), int(offers.bought.sum())
     if n < LEAST_OUTCOMES:
@@ -61,7 +60,7 @@ def check_offers(offers: Offers, now_s: float) -> None:
     _check_leaks(offers)
 
 
-def _check_prices(offers: Offers) -> None:
+def _check_prices(offers: OfferLog) -> None:
     """Prices must vary within products: between products they say what kind of product it is."""
     step = np.rint(offers.log_ratio / _STEP).astype(np.int64)
     order = np.lexsort((step, offers.product))
@@ -79,7 +78,7 @@ def _check_prices(offers: Offers) -> None:
         )
 
 
-def _check_leaks(offers: Offers) -> None:
+def _check_leaks(offers: OfferLog) -> None:
     bought = offers.bought > 0
     found = auc(offers.bought.astype(np.float64), -offers.log_ratio.astype(np.float64), np.ones(len(bought)))
     if max(found, 1 - found) > _LEAK_AUC:
@@ -109,7 +108,7 @@ def _refused(what: str, allowed: str, remedy: str) -> TrainingDataError:
     )
 
 
-def propensity_note(offers: Offers, propensity: NDArray[np.float32]) -> str | None:
+def propensity_note(offers: OfferLog, propensity: NDArray[np.float32]) -> str | None:
     """What logged propensities say of the price response; None when there is nothing to tell.
 
     A model of outcomes needs no propensities where it sees whatever prices were set on. They check that it does:

@@ -4,14 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.arrays import Floats
 from models.evaluator.monotone import N_DRAWS
 from models.evaluator.online import OnlineEffects, Shift
 from models.evaluator.online_state import Joint, Single
 from models.evaluator.trained_effects import TrainedEffects
 from models.training.own_logit import PriceLogit
 from models.training.own_rows import EffectColumns
-
-Floats = NDArray[np.float64]
 
 _DRAW_SEED = 20_18
 

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.arrays import Floats
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
 from models.training.own_rows import EffectColumns
-
-Floats = NDArray[np.float64]
 
 JOINT: Final = 160  # effects with one covariance; the online state has room for some more
 STEPS: Final = 8

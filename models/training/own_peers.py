@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.training.own_rows import EffectColumns, OwnRows, Rows, Split
 
-Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 
 SEED: Final = 17

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from models.arrays import Floats
 from models.evaluator.monotone import SLOPE_MIN, ramp_basis, sigmoid, softplus
-
-Floats = NDArray[np.float64]
 
 _MOST: Final = 12
 _LEAST_SHARE: Final = 0.01

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, Situations
 from models.evaluator.online import Shift
 from models.training.metrics import auc, log_loss
@@ -16,7 +17,6 @@ from models.training.own_effects import shift_of
 from models.training.own_peers import boosted, price_logit
 from models.training.own_rows import OwnRows, Rows, Split
 
-Floats = NDArray[np.float64]
 SituationsOf = Callable[[OwnRows, Rows, Shift], Situations]
 
 STEP: Final = 0.1

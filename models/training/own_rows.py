@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.arrays import Floats
 from models.evaluator.online import Term
 from models.training.evaluator import EvaluatorData
 
-Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 TRAIN_SHARE: Final = 0.7

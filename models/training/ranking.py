@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.arrays import Floats
 from models.shopper.features import PAIR_FEATURES, pair_features
 from models.shopper.history import Act, ShopperHistory
 from models.shopper.item_affinity import log_affinity
@@ -20,8 +21,6 @@ from models.shopper.ranking import RankingHead
 from models.shopper.weeks import week_of
 from models.training.demo_panel import DemoPanel
 from models.training.taste import TasteTrainingConfig, compress, item_weights
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

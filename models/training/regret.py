@@ -12,12 +12,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.strategist.strategist import ProposalRequest, Strategist, Written
 from models.strategist.strategy import MOVES, Lever, Strategy
 from models.training.lessons import attainable
 from models.training.situations import Situation
-
-Floats = NDArray[np.float64]
 
 K: Final = 8
 HEURISTIC_MOVES: Final = (0, -5, -10, -15, -20, -25, 5, 10)

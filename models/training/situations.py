@@ -11,13 +11,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, Situations
 from models.evaluator.value import HORIZON_WEEKS, Offers, Stock, Weights, utility
 from models.shopper.features import FEATURES
 from models.strategist.facts import RESPONSE_MOVES, StrategistFacts
 from models.strategist.strategy import MOVES, Anchor
-
-Floats = NDArray[np.float64]
 
 GRID: Final = np.arange(50, 151) / 100.0  # price ratios
 HELD_OUT_OF: Final = 10  # one household and one product in so many is never trained on

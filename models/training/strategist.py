@@ -20,7 +20,7 @@ from torch import Tensor
 from models.language.precision import fast_autocast, training_device
 from models.strategist.strategy import MOVES
 from models.strategist.tokens import ANCHOR_AT, ANCHOR_SLOT, LEVER_AT, LEVER_SLOT, MOVE_AT, MOVE_SLOT, ROUNDING_SLOT
-from models.training.lessons import TEMPERATURE, Lesson, lesson, rounding_target, worth
+from models.training.lessons import TEMPERATURE, StrategyExample, lesson, rounding_target, worth
 from models.training.situations import Situation
 from models.training.strategist_config import StrategistTrainingConfig
 from models.training.strategist_net import Read, StrategistNet
@@ -108,7 +108,7 @@ def fit_policy(net: StrategistNet, course: Course, config: StrategistTrainingCon
         on_step(number, step(policy_loss(net.head, read, value, ways, config.target_weight)))
 
 
-def target_loss(head: Tensor, read: Read, lessons: Sequence[Lesson]) -> Tensor:
+def target_loss(head: Tensor, read: Read, lessons: Sequence[StrategyExample]) -> Tensor:
     """Mean divergence of the four slots from their soft targets, 0 when they are met exactly."""
     device = head.device
     value = torch.from_numpy(np.stack([one.worth for one in lessons])).to(device)  # (n, levers, anchors, moves)
@@ -183,7 +183,7 @@ def choice_loss(said: Said, value: Tensor, ways: Tensor, target_weight: float) -
     return regret.mean() + target_weight * _divergence(target, log_policy.flatten(1))
 
 
-def written_tokens(lessons: Sequence[Lesson]) -> Tensor:
+def written_tokens(lessons: Sequence[StrategyExample]) -> Tensor:
     """The branches' strategy tokens `(n, branches, 3)`."""
     starts = ((LEVER_AT, "lever"), (ANCHOR_AT, "anchor"), (MOVE_AT, "move"))
     return torch.stack([start + _stack([getattr(one, name) for one in lessons]) for start, name in starts], -1)

@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from models.encoder.encoder import Encoder
-from models.questions.classifier import WIDTH, Floats, QuestionHead, question_features
+from models.questions.classifier import WIDTH, Floats32, QuestionHead, question_features
 
 DATA: Final = Path(__file__).parent / "data"
 
@@ -61,7 +61,7 @@ def train_questions(
         loss.backward()
         optimiser.step()
         schedule.step()
-    weights: Floats = layer.weight.detach().numpy().astype(np.float32)
+    weights: Floats32 = layer.weight.detach().numpy().astype(np.float32)
     return QuestionHead(weights, layer.bias.detach().numpy().astype(np.float32), kinds, config.threshold)
 
 

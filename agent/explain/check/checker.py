@@ -18,7 +18,7 @@ from agent.explain.check import chinese, english
 from agent.explain.check.lexicon import HIDDEN, Claim, Cue
 from agent.explain.check.numbers import Carries, Mention, mentions
 from agent.explain.facts import Fact, FactTable, Unit
-from agent.explain.questions import Audience, Kind, Language
+from agent.explain.questions import Audience, Language, QuestionKind
 
 _SENTENCES: Final = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])")
 _QUOTED: Final = re.compile(r"“([^”]*)”")
@@ -79,7 +79,7 @@ def _read(sentence: str, table: FactTable, language: Language) -> Report:
     plain = _masked(sentence, found)
     covered: list[tuple[int, int]] = []
     problems = list(_numbers(sentence, found, table, (book.CUES, covered)))
-    if table.kind is Kind.NONE:  # the text says what can be asked, and claims nothing
+    if table.kind is QuestionKind.NONE:  # the text says what can be asked, and claims nothing
         return Report(len(found), 0, tuple(problems))
     known = frozenset((*table.keys, *_codes(table)))
     held = [(one, match.span()) for one in book.CLAIMS for match in one.pattern.finditer(plain)]

@@ -4,7 +4,6 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,9 +17,8 @@ from agent.store import StoreError
 from agent.store.data_folder import DataFolder
 from agent.store.engine import Database, open_database
 from agent.store.migrate import upgrade
+from models.progress import Progress
 from models.registry.registry import META, ORDER
-
-Progress = Callable[[str, float], None]
 
 _OURS: Final = ("meta",)  # a fresh schema may fill these itself
 

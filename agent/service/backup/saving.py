@@ -3,7 +3,7 @@
 import os
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -11,10 +11,9 @@ from agent.service.backup.archive import ArchiveWriter, BackupError, Manifest
 from agent.service.backup.tables import counters_of, revision_of, tables_of, write_table
 from agent.store import Store
 from agent.store.data_folder import DataFolder
-from models.registry.registry import Kind, Registry
+from models.progress import Progress
+from models.registry.registry import ModelKind, Registry
 from models.registry.versions import shipped_meta
-
-Progress = Callable[[str, float], None]
 
 
 def save_backup(store: Store, folder: DataFolder, target: Path, now: datetime, progress: Progress) -> Manifest:
@@ -82,5 +81,5 @@ def _fill(writer: ArchiveWriter, store: Store, folder: DataFolder, now: datetime
     return manifest
 
 
-def _files(folder: DataFolder, kind: Kind, version: str) -> Iterator[Path]:
+def _files(folder: DataFolder, kind: ModelKind, version: str) -> Iterator[Path]:
     return (path for path in sorted(Registry(folder.models).folder(kind, version).iterdir()) if path.is_file())

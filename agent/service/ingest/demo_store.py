@@ -27,6 +27,7 @@ from agent.store import Store
 from agent.store.rows import chunks
 from models.datasets.complete_journey import CURRENCY, Journey
 from models.datasets.complete_journey_weeks import WeekColumns, week_columns
+from models.progress import Progress
 from models.shopper.product_weeks import ProductWeeks
 from models.shopper.weeks import week_start
 from models.training.panel import Panel, PanelBuilder, PanelConfig
@@ -36,8 +37,6 @@ COST_FRAC: Final = 0.70
 COST_NOTE: Final = "assumed: 70 % of the regular price (the data has no costs)"
 LOADED_KEY: Final = "demo.loaded"
 _BATCH: Final = 50_000
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,18 @@
 """`pricesmith prepare`: models in runtime form, demo store, indexes. Idempotent; goes on where it was stopped."""
 
-from collections.abc import Callable
-
 from agent.domain.clock import Clock, StoreClock
 from agent.service.ingest.demo_store import DemoSize, load_demo
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.catalogue import Catalogue
 from agent.state.loading import load_active_evaluator, load_encoder, open_outcome_memory, open_product_index
-from agent.state.outcome_index import OutcomeBook
-from agent.state.shopper_histories import ShopperBook
+from agent.state.outcome_index import OutcomeIndex
+from agent.state.shopper_histories import ShopperHistories
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.datasets.complete_journey import read_journey
+from models.progress import Progress
 from models.registry.registry import ORDER, Registry
 from models.registry.versions import install_shipped
-
-Progress = Callable[[str, float], None]
 
 
 def prepare_models(folder: DataFolder, progress: Progress) -> Registry:
@@ -45,8 +42,8 @@ def prepare_indexes(folder: DataFolder, store: Store, registry: Registry, progre
     if catalogue.index_missing(lambda share: progress("indexes: products", share)):
         catalogue.index.save(folder.product_index)
     memory = open_outcome_memory(folder, evaluator.version)
-    shoppers = ShopperBook(store, catalogue.labels)
-    book = OutcomeBook(memory, evaluator, catalogue, shoppers, StoreClock.from_meta(store.meta))
+    shoppers = ShopperHistories(store, catalogue.labels)
+    book = OutcomeIndex(memory, evaluator, catalogue, shoppers, StoreClock.from_meta(store.meta))
     if book.catch_up(store, lambda count: progress(f"indexes: {count} past outcomes", 0.5)):
         memory.save(folder.outcome_memory)
     progress("indexes", 1.0)

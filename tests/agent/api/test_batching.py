@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.api.batching import Lane, LaneClosedError, LaneFullError
+from agent.api.batching import BatcherClosedError, MicroBatcher, QueueFullError
 
 
 class Gated:
@@ -41,9 +41,9 @@ def test_every_waiter_gets_its_own_answer_in_batches_of_the_size_allowed(numbers
     work = Gated()
 
     async def scenario() -> list[int]:
-        lane = Lane(work, limit=100, max_batch=most)
-        answers = await asyncio.gather(*(lane.ask(number) for number in numbers))
-        await lane.close()
+        batcher = MicroBatcher(work, limit=100, max_batch=most)
+        answers = await asyncio.gather(*(batcher.ask(number) for number in numbers))
+        await batcher.close()
         return answers
 
     assert asyncio.run(scenario()) == [2 * number for number in numbers]
@@ -56,10 +56,10 @@ def test_a_lone_request_starts_at_once_and_later_ones_share_the_next_batch() -> 
     work = Gated(open_gate=False)
 
     async def scenario() -> list[int]:
-        lane = Lane(work, limit=10)
-        first = asyncio.create_task(lane.ask(1))
+        batcher = MicroBatcher(work, limit=10)
+        first = asyncio.create_task(batcher.ask(1))
         await until(work=work, batches=1)
-        others = [asyncio.create_task(lane.ask(number)) for number in (2, 3, 4)]
+        others = [asyncio.create_task(batcher.ask(number)) for number in (2, 3, 4)]
         await asyncio.sleep(0)
         work.gate.set()
         return await asyncio.gather(first, *others)
@@ -72,8 +72,8 @@ def test_a_failing_batch_fails_its_own_waiters_alone() -> None:
     work = Gated(open_gate=False)
 
     async def scenario() -> list[int | BaseException]:
-        lane = Lane(work, limit=10, max_batch=2)
-        tasks = [asyncio.create_task(lane.ask(number)) for number in (1, -1, 3)]
+        batcher = MicroBatcher(work, limit=10, max_batch=2)
+        tasks = [asyncio.create_task(batcher.ask(number)) for number in (1, -1, 3)]
         work.gate.set()
         return await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -85,10 +85,10 @@ def test_a_failing_batch_fails_its_own_waiters_alone() -> None:
 
 def test_a_wrong_number_of_answers_fails_the_batch_instead_of_leaving_it_waiting() -> None:
     async def scenario() -> None:
-        lane: Lane[int, int] = Lane(lambda _numbers: [1, 2, 3], limit=10)
+        batcher: MicroBatcher[int, int] = MicroBatcher(lambda _numbers: [1, 2, 3], limit=10)
         async with asyncio.timeout(5):
             with pytest.raises(RuntimeError, match="3 answers to 1 requests"):
-                await lane.ask(1)
+                await batcher.ask(1)
 
     asyncio.run(scenario())
 
@@ -97,16 +97,16 @@ def test_a_full_lane_refuses_until_a_place_is_free() -> None:
     work = Gated(open_gate=False)
 
     async def scenario() -> None:
-        lane = Lane(work, limit=2)
-        running = asyncio.create_task(lane.ask(1))
+        batcher = MicroBatcher(work, limit=2)
+        running = asyncio.create_task(batcher.ask(1))
         await until(work=work, batches=1)
-        waiting = [asyncio.create_task(lane.ask(number)) for number in (2, 3)]
+        waiting = [asyncio.create_task(batcher.ask(number)) for number in (2, 3)]
         await asyncio.sleep(0)
-        with pytest.raises(LaneFullError, match="2 requests already wait"):
-            await lane.ask(4)
+        with pytest.raises(QueueFullError, match="2 requests already wait"):
+            await batcher.ask(4)
         waiting[0].cancel()
         await asyncio.gather(waiting[0], return_exceptions=True)
-        late = asyncio.create_task(lane.ask(5))
+        late = asyncio.create_task(batcher.ask(5))
         await asyncio.sleep(0)
         work.gate.set()
         assert list(await asyncio.gather(running, waiting[1], late)) == [2, 6, 10]
@@ -119,13 +119,13 @@ def test_a_waiter_that_leaves_while_its_batch_runs_harms_no_other() -> None:
     work = Gated(open_gate=False)
 
     async def scenario() -> list[int]:
-        lane = Lane(work, limit=10)
-        leaving, staying = (asyncio.create_task(lane.ask(number)) for number in (1, 2))
+        batcher = MicroBatcher(work, limit=10)
+        leaving, staying = (asyncio.create_task(batcher.ask(number)) for number in (1, 2))
         await until(work=work, batches=1)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
         work.gate.set()
-        return [await staying, await lane.ask(3)]
+        return [await staying, await batcher.ask(3)]
 
     assert asyncio.run(scenario()) == [4, 6]
     assert work.batches == [[1, 2], [3]]
@@ -135,13 +135,13 @@ def test_closing_answers_those_that_wait_and_refuses_new_ones() -> None:
     work = Gated(open_gate=False)
 
     async def scenario() -> list[int]:
-        lane = Lane(work, limit=10, max_batch=1)
-        tasks = [asyncio.create_task(lane.ask(number)) for number in (1, 2, 3)]
+        batcher = MicroBatcher(work, limit=10, max_batch=1)
+        tasks = [asyncio.create_task(batcher.ask(number)) for number in (1, 2, 3)]
         await until(work=work, batches=1)
-        closing = asyncio.create_task(lane.close())
+        closing = asyncio.create_task(batcher.close())
         await asyncio.sleep(0)
-        with pytest.raises(LaneClosedError):
-            await lane.ask(4)
+        with pytest.raises(BatcherClosedError):
+            await batcher.ask(4)
         work.gate.set()
         await closing
         assert all(task.done() for task in tasks)
@@ -154,8 +154,8 @@ def test_the_event_loop_goes_on_while_a_batch_runs() -> None:
     work = Gated(open_gate=False)
 
     async def scenario() -> int:
-        lane = Lane(work, limit=10)
-        asked = asyncio.create_task(lane.ask(21))
+        batcher = MicroBatcher(work, limit=10)
+        asked = asyncio.create_task(batcher.ask(21))
         for _ in range(20):
             await asyncio.sleep(0.001)
         assert not asked.done()

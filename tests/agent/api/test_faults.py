@@ -28,7 +28,7 @@ from agent.service.service import Service
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.errors import RegistryError
-from models.registry.registry import Kind, Registry
+from models.registry.registry import ModelKind, Registry
 from models.strategist.strategist import ProposalRequest, Strategist, Written, load_strategist
 from tests.prepared import World
 
@@ -188,13 +188,13 @@ def damage(path: Path) -> None:
     path.write_bytes(whole)
 
 
-def model_files(world: World, kind: Kind) -> Path:
+def model_files(world: World, kind: ModelKind) -> Path:
     registry = Registry(DataFolder(world.folder).models)
     return registry.folder(kind, registry.active(kind))
 
 
 def test_a_damaged_strategist_leaves_the_numeric_rung_and_says_so(own: World) -> None:
-    damage(model_files(own, Kind.STRATEGIST) / "delta.safetensors")
+    damage(model_files(own, ModelKind.STRATEGIST) / "delta.safetensors")
     with serving(own) as client:
         assert rung(client, own) == "numeric"
         told = client.get("/readyz").json()
@@ -209,8 +209,10 @@ def test_a_language_model_that_is_switched_off_is_said_to_be_off(own: World) -> 
         assert told["checks"]["language_model"] == "off"
 
 
-@pytest.mark.parametrize("kind", [Kind.ENCODER, Kind.EVALUATOR])
-def test_without_a_whole_encoder_or_evaluator_there_is_no_start_and_the_remedy_is_told(own: World, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ModelKind.ENCODER, ModelKind.EVALUATOR])
+def test_without_a_whole_encoder_or_evaluator_there_is_no_start_and_the_remedy_is_told(
+    own: World, kind: ModelKind
+) -> None:
     folder = model_files(own, kind)
     damage(next(path for path in sorted(folder.iterdir()) if path.suffix == ".safetensors"))
     with pytest.raises(RegistryError, match=r"truncated or tampered with; remedy"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from anyio import CapacityLimiter
 
-from agent.api.batching import Lane
+from agent.api.batching import MicroBatcher
 from agent.api.context import AppContext, Opened
 from agent.api.metrics import Metrics
 from agent.api.tenants import Tenants, give_back
@@ -37,8 +37,8 @@ class Opener:
 
 def made(store: Store, opener: Opener, limit: int) -> Tenants:
     home = Opened(as_service(ScriptedService()), store, KeyRing(store, SystemClock()), opener)
-    lane: Lane[Any, Any] = Lane(home.service.quote, limit=1)
-    context = AppContext(Settings(), home, lane, CapacityLimiter(1), Metrics(), RateLimiter(None))
+    batcher: MicroBatcher[Any, Any] = MicroBatcher(home.service.quote, limit=1)
+    context = AppContext(Settings(), home, batcher, CapacityLimiter(1), Metrics(), RateLimiter(None))
     return Tenants(context, limit)
 
 

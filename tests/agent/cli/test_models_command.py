@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from agent.cli.main import app
 from agent.store.data_folder import DataFolder
-from models.registry.registry import Kind, Registry
+from models.registry.registry import ModelKind, Registry
 from models.registry.versions import install_deltas, shipped_meta
 
 
@@ -16,8 +16,8 @@ def use(folder: Path, **changes: object) -> None:
     registry = Registry(DataFolder(folder).models)
     update = {"version": "mine", "files": {}, "requires": {}, **changes}
     with as_file(files("models") / "shipped" / "evaluator") as shipped:
-        install_deltas(registry, shipped_meta(Kind.EVALUATOR).model_copy(update=update), shipped)
-    registry.activate(Kind.EVALUATOR, "mine")
+        install_deltas(registry, shipped_meta(ModelKind.EVALUATOR).model_copy(update=update), shipped)
+    registry.activate(ModelKind.EVALUATOR, "mine")
 
 
 def compare(folder: Path) -> tuple[int, dict[str, list[Any]]]:
@@ -33,14 +33,14 @@ def test_the_shipped_version_compares_well_with_itself(tmp_path: Path) -> None:
 
 
 def test_a_metric_that_came_out_otherwise_ends_with_an_error(tmp_path: Path) -> None:
-    use(tmp_path, metrics=dict(shipped_meta(Kind.EVALUATOR).metrics) | {"log_loss": 0.0248})
+    use(tmp_path, metrics=dict(shipped_meta(ModelKind.EVALUATOR).metrics) | {"log_loss": 0.0248})
     code, found = compare(tmp_path)
     assert code == 1
     assert [row["metric"] for row in found["metrics"] if not row["within"]] == ["log_loss"]
 
 
 def test_another_training_is_not_compared_as_if_it_were_the_same(tmp_path: Path) -> None:
-    use(tmp_path, config=dict(shipped_meta(Kind.EVALUATOR).config) | {"epochs": 6})
+    use(tmp_path, config=dict(shipped_meta(ModelKind.EVALUATOR).config) | {"epochs": 6})
     code, found = compare(tmp_path)
     assert code == 1
     assert found["otherwise"] == ["evaluator: epochs is 6, shipped 5"]

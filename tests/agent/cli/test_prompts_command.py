@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from agent.cli import prompts as command
 from agent.cli.prompts import app
 from agent.explain.narration import narratable
-from agent.explain.questions import Kind
+from agent.explain.questions import QuestionKind
 from agent.training.synthetic_facts import random_table
 from prompts import PromptError, golden, load_prompt, prompt_versions
 
@@ -51,6 +51,6 @@ def test_an_unknown_prompt_is_refused(label: str) -> None:
 
 
 def test_the_explanation_prompt_renders_as_it_did_when_the_narrator_was_trained() -> None:
-    asked = narratable(random_table(Kind.ABOVE_REFERENCE, 1), load_prompt("explanation", 1))
+    asked = narratable(random_table(QuestionKind.ABOVE_REFERENCE, 1), load_prompt("explanation", 1))
     assert asked is not None
     assert asked.prompt == "above reference: since, until, quotes, above quotes, above shoppers. answer:"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import yaml
 
 from agent.explain.facts import DATA, Fact, FactTable, Unit, definitions
-from agent.explain.questions import Kind, Language
+from agent.explain.questions import Language, QuestionKind
 from agent.explain.wording import shown
 
 EN, ZH = Language.EN, Language.ZH
@@ -121,7 +121,7 @@ def _other_code(sort: str) -> Plant:
     """Another coded value of its sort."""
 
     def plant(text: str, table: FactTable, language: Language, rng: random.Random) -> str | None:
-        if sort == "input" and table.kind in (Kind.NONE, Kind.SIMILAR_SHOPPERS):
+        if sort == "input" and table.kind in (QuestionKind.NONE, QuestionKind.SIMILAR_SHOPPERS):
             return None  # there the same words are no claim about inputs
         codes = [code for fact in table.facts for code in _codes(fact) if code.startswith(f"{sort}.")]
         said = [_WORDS[code][language] for code in codes if _WORDS.get(code, {}).get(language, "\0") in text]
@@ -140,7 +140,7 @@ def _codes(fact: Fact) -> tuple[str, ...]:
 
 def _caused(text: str, table: FactTable, language: Language, rng: random.Random) -> str | None:
     """A cause made up behind the first sentence."""
-    if table.kind is Kind.NONE:
+    if table.kind is QuestionKind.NONE:
         return None
     known = {code for fact in table.facts for code in _codes(fact)} | table.keys
     if known & {
@@ -182,7 +182,7 @@ def _reordered(text: str, table: FactTable, language: Language, _rng: random.Ran
 def _absent(text: str, table: FactTable, language: Language, rng: random.Random) -> str | None:
     """Nothing is said to be there, or nothing to have moved, where the facts say otherwise."""
     false = [words[language] for keys, words in ABSENT if table.keys & keys]
-    return f"{text} {rng.choice(false)}" if false and table.kind is not Kind.NONE else None
+    return f"{text} {rng.choice(false)}" if false and table.kind is not QuestionKind.NONE else None
 
 
 def _more_data(text: str, table: FactTable, language: Language, _rng: random.Random) -> str | None:

@@ -5,7 +5,7 @@ import pytest
 from agent.explain.check import check
 from agent.explain.check.numbers import Carries, mentions
 from agent.explain.facts import Fact, FactTable, Unit, definitions
-from agent.explain.questions import LOG_KINDS, Audience, Kind, Language
+from agent.explain.questions import LOG_KINDS, Audience, Language, QuestionKind
 from agent.explain.wording import join, sayable, sentences, shown
 from agent.training.synthetic_facts import random_table
 from tests.agent.explain.plants import planted
@@ -16,14 +16,16 @@ NUMERIC = (Unit.MONEY, Unit.EXPECTED_MONEY, Unit.PERCENT, Unit.PROBABILITY, Unit
 NEVER_DRAWN = frozenset(("rules",))
 
 
-def written(kind: Kind, seed: int, language: Language, audience: Audience = Audience.MERCHANT) -> str:
+def written(kind: QuestionKind, seed: int, language: Language, audience: Audience = Audience.MERCHANT) -> str:
     table = random_table(kind, seed).seen_by(audience)
     return join([one.text for one in sentences(table, language, audience)], language)
 
 
 @pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("kind", Kind)
-def test_every_number_and_claim_of_a_thousand_texts_is_in_its_fact_table(kind: Kind, language: Language) -> None:
+@pytest.mark.parametrize("kind", QuestionKind)
+def test_every_number_and_claim_of_a_thousand_texts_is_in_its_fact_table(
+    kind: QuestionKind, language: Language
+) -> None:
     for seed in SEEDS:
         for audience in Audience if kind not in LOG_KINDS else (Audience.MERCHANT,):
             table = random_table(kind, seed).seen_by(audience)
@@ -35,7 +37,7 @@ def test_every_number_and_claim_of_a_thousand_texts_is_in_its_fact_table(kind: K
 def lies() -> dict[tuple[str, Language], list[tuple[bool, str]]]:
     """Whether each planted lie was caught, by what was planted and language."""
     found: dict[tuple[str, Language], list[tuple[bool, str]]] = defaultdict(list)
-    for kind in Kind:
+    for kind in QuestionKind:
         for language in Language:
             for seed in LIE_SEEDS:
                 table = random_table(kind, seed)
@@ -56,7 +58,7 @@ def test_planted_lies_are_caught(lies: dict[tuple[str, Language], list[tuple[boo
 def test_every_sort_of_lie_is_caught_for_every_fact_that_a_text_says(
     lies: dict[tuple[str, Language], list[tuple[bool, str]]], language: Language
 ) -> None:
-    said = {key for kind in Kind for key in sayable(kind, language, Audience.MERCHANT)}
+    said = {key for kind in QuestionKind for key in sayable(kind, language, Audience.MERCHANT)}
     numeric = {key for key in said if definitions()[key].unit in NUMERIC} - NEVER_DRAWN
     sorts = {name for name, one in lies if one is language}
     assert {f"number {key}" for key in numeric} <= sorts
@@ -79,8 +81,8 @@ def test_every_sort_of_lie_is_caught_for_every_fact_that_a_text_says(
 
 
 @pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("kind", Kind)
-def test_shoppers_see_neither_cost_nor_profit_nor_limits(kind: Kind, language: Language) -> None:
+@pytest.mark.parametrize("kind", QuestionKind)
+def test_shoppers_see_neither_cost_nor_profit_nor_limits(kind: QuestionKind, language: Language) -> None:
     hidden = ("cost", "margin", "profit", "floor", "成本", "利润", "毛利", "最低限价")
     for seed in SEEDS:
         text = written(kind, seed, language, Audience.SHOPPER).lower()
@@ -98,7 +100,7 @@ def test_shoppers_see_neither_cost_nor_profit_nor_limits(kind: Kind, language: L
     ],
 )
 def test_a_title_may_hold_sentences_and_words_of_cost_as_it_is_the_shops_own(title: str, language: Language) -> None:
-    table = FactTable.of(Kind.WHY_PRICE, "USD", [Fact("product", title), Fact("price", 719)])
+    table = FactTable.of(QuestionKind.WHY_PRICE, "USD", [Fact("product", title), Fact("price", 719)])
     told = {Language.EN: f"“{title}” is offered at a price of 7.19 USD.", Language.ZH: f"“{title}”的价格为7.19 USD。"}
     assert check(told[language], table, language, Audience.SHOPPER).problems == ()
     other = told[language].replace(title, f"{title} x")
@@ -106,8 +108,10 @@ def test_a_title_may_hold_sentences_and_words_of_cost_as_it_is_the_shops_own(tit
 
 
 @pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in LOG_KINDS])
-def test_a_shopper_is_told_the_data_used_and_how_to_opt_out_whatever_was_asked(kind: Kind, language: Language) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in QuestionKind if kind not in LOG_KINDS])
+def test_a_shopper_is_told_the_data_used_and_how_to_opt_out_whatever_was_asked(
+    kind: QuestionKind, language: Language
+) -> None:
     opt_out = {Language.EN: "You can opt out", Language.ZH: "选择退出"}[language]
     told = 0
     for seed in SEEDS:
@@ -123,7 +127,7 @@ def test_a_shopper_is_told_the_data_used_and_how_to_opt_out_whatever_was_asked(k
 
 @pytest.mark.parametrize("language", Language)
 def test_a_shopper_can_be_told_nothing_that_is_for_merchants_and_nothing_of_other_shoppers(language: Language) -> None:
-    said = {key for kind in Kind for key in sayable(kind, language, Audience.SHOPPER)}
+    said = {key for kind in QuestionKind for key in sayable(kind, language, Audience.SHOPPER)}
     assert not [key for key in said if definitions()[key].merchant_only]
     assert not [key for key in said if key.startswith("other_") and key != "other_inputs"]
 
@@ -133,8 +137,8 @@ def test_a_shopper_can_be_told_nothing_that_is_for_merchants_and_nothing_of_othe
     ["百分之十", "一成", "九折", "1成", "90折", "十分之一"],
 )
 def test_a_share_said_in_chinese_is_read_as_its_percent(share: str) -> None:
-    table = FactTable.of(Kind.WHY_PRICE, "USD", [Fact("discount_pct", 10.0), Fact("reference_price", 310)])
-    other = FactTable.of(Kind.WHY_PRICE, "USD", [Fact("discount_pct", 20.0), Fact("reference_price", 310)])
+    table = FactTable.of(QuestionKind.WHY_PRICE, "USD", [Fact("discount_pct", 10.0), Fact("reference_price", 310)])
+    other = FactTable.of(QuestionKind.WHY_PRICE, "USD", [Fact("discount_pct", 20.0), Fact("reference_price", 310)])
     text = f"价格比参考价低{share}。"
     assert check(text, table, Language.ZH, Audience.MERCHANT).problems == ()
     assert not check(text, other, Language.ZH, Audience.MERCHANT).passed

@@ -3,25 +3,25 @@ import pytest
 from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest
 from agent.explain.answers import Ask, Explanation
-from agent.explain.questions import Audience, Kind, Language
+from agent.explain.questions import Audience, Language, QuestionKind
 from agent.service.service import Service
 from tests.prepared import World
 
 QUESTIONS = {
-    Kind.WHY_PRICE: ("Why this price?", "为什么是这个价格？"),
-    Kind.WHY_NOT: ("Why not 2.50?", "为什么不是2.50？"),
-    Kind.DRIVER: ("What moved the price most?", "什么对价格影响最大？"),
-    Kind.RULE: ("Which rule bound the price?", "哪条规则起了作用？"),
-    Kind.WHAT_IF_STOCK: ("What if we had only 5 left in stock?", "如果只剩5件库存会怎样？"),
-    Kind.WHAT_IF_COMPETITOR: ("What if a competitor charged 0.49?", "如果竞争对手卖0.49呢？"),
-    Kind.WHAT_IF_COST: ("What if the cost were 0.20?", "如果成本是0.20呢？"),
-    Kind.WHAT_IF_HISTORY: ("What would a new customer pay?", "新顾客要付多少？"),
-    Kind.COMPARE: ("Why do these two shoppers pay different prices?", "为什么这两位顾客价格不同？"),
-    Kind.CONFIDENCE: ("How sure are you?", "你有多大把握？"),
-    Kind.SIMILAR_SHOPPERS: ("What did similar shoppers do?", "相似的顾客怎么做的？"),
-    Kind.PRICE_HISTORY: ("How has this product's price moved?", "这个商品的价格怎么变化的？"),
-    Kind.PERSONALISED: ("Is this price personalised?", "这个价格是个性化的吗？"),
-    Kind.NONE: ("Tell me a joke.", "讲个笑话。"),
+    QuestionKind.WHY_PRICE: ("Why this price?", "为什么是这个价格？"),
+    QuestionKind.WHY_NOT: ("Why not 2.50?", "为什么不是2.50？"),
+    QuestionKind.DRIVER: ("What moved the price most?", "什么对价格影响最大？"),
+    QuestionKind.RULE: ("Which rule bound the price?", "哪条规则起了作用？"),
+    QuestionKind.WHAT_IF_STOCK: ("What if we had only 5 left in stock?", "如果只剩5件库存会怎样？"),
+    QuestionKind.WHAT_IF_COMPETITOR: ("What if a competitor charged 0.49?", "如果竞争对手卖0.49呢？"),
+    QuestionKind.WHAT_IF_COST: ("What if the cost were 0.20?", "如果成本是0.20呢？"),
+    QuestionKind.WHAT_IF_HISTORY: ("What would a new customer pay?", "新顾客要付多少？"),
+    QuestionKind.COMPARE: ("Why do these two shoppers pay different prices?", "为什么这两位顾客价格不同？"),
+    QuestionKind.CONFIDENCE: ("How sure are you?", "你有多大把握？"),
+    QuestionKind.SIMILAR_SHOPPERS: ("What did similar shoppers do?", "相似的顾客怎么做的？"),
+    QuestionKind.PRICE_HISTORY: ("How has this product's price moved?", "这个商品的价格怎么变化的？"),
+    QuestionKind.PERSONALISED: ("Is this price personalised?", "这个价格是个性化的吗？"),
+    QuestionKind.NONE: ("Tell me a joke.", "讲个笑话。"),
 }
 HIDDEN = ("cost", "margin", "profit", "floor", "成本", "毛利", "利润", "底价")
 
@@ -50,7 +50,7 @@ def value(found: Explanation, fact: str) -> str | None:
 @pytest.mark.parametrize("kind", QUESTIONS)
 @pytest.mark.parametrize("language", [0, 1], ids=["en", "zh"])
 def test_every_kind_is_answered_in_its_language_and_passes_the_check(
-    service: Service, quoted: Decision, kind: Kind, language: int
+    service: Service, quoted: Decision, kind: QuestionKind, language: int
 ) -> None:
     found = ask(service, quoted, QUESTIONS[kind][language])
     assert found.kind is kind
@@ -62,7 +62,7 @@ def test_every_kind_is_answered_in_its_language_and_passes_the_check(
 @pytest.mark.parametrize("kind", QUESTIONS)
 @pytest.mark.parametrize("language", [0, 1], ids=["en", "zh"])
 def test_shoppers_never_see_cost_profit_or_limits(
-    service: Service, quoted: Decision, kind: Kind, language: int
+    service: Service, quoted: Decision, kind: QuestionKind, language: int
 ) -> None:
     found = ask(service, quoted, QUESTIONS[kind][language], Audience.SHOPPER)
     said = " ".join((found.answer, *(f"{e.fact} {e.label} {e.value}" for e in found.evidence))).lower()
@@ -96,7 +96,7 @@ def test_a_what_if_is_the_pipelines_own_price_and_records_nothing(service: Servi
 @pytest.mark.parametrize("question", ["Why not 10 % cheaper?", "为什么不便宜百分之十？"])
 def test_a_price_named_as_a_share_is_the_one_compared(service: Service, quoted: Decision, question: str) -> None:
     found = ask(service, quoted, question)
-    assert found.kind is Kind.WHY_NOT
+    assert found.kind is QuestionKind.WHY_NOT
     assert value(found, "asked_price") == f"{round(0.9 * quoted.price_minor) / 100:.2f} {quoted.currency}"
 
 
@@ -120,14 +120,14 @@ def test_an_unknown_quote_has_no_explanation(service: Service) -> None:
 @pytest.mark.parametrize(
     ("question", "kind"),
     [
-        ("How did discounts do last week?", Kind.CATEGORY_DISCOUNTS),
-        ("哪些商品触及底价？", Kind.FLOOR_PRODUCTS),
-        ("Who pays above reference?", Kind.ABOVE_REFERENCE),
-        ("Why this price?", Kind.NONE),
+        ("How did discounts do last week?", QuestionKind.CATEGORY_DISCOUNTS),
+        ("哪些商品触及底价？", QuestionKind.FLOOR_PRODUCTS),
+        ("Who pays above reference?", QuestionKind.ABOVE_REFERENCE),
+        ("Why this price?", QuestionKind.NONE),
     ],
 )
 def test_questions_about_many_quotes_are_answered_from_the_log(
-    service: Service, quoted: Decision, question: str, kind: Kind
+    service: Service, quoted: Decision, question: str, kind: QuestionKind
 ) -> None:
     found = service.question(Ask(question))
     assert found.kind is kind

@@ -9,7 +9,7 @@ import pytest
 
 from agent.domain.decision import Decision, Rung
 from agent.domain.request import QuoteRequest, RecommendationRequest
-from agent.pricing.counterfactuals import Reruns
+from agent.pricing.counterfactuals import Counterfactuals
 from agent.pricing.guard import Guard
 from agent.pricing.observation import Observation
 from agent.rules import RulesDocument
@@ -36,9 +36,9 @@ class Watched:
         assert found
         return found
 
-    def reruns(self) -> list[Decision]:
+    def counterfactuals(self) -> list[Decision]:
         parts = self.service._parts
-        draft = Reruns(parts.pipeline.draft(), parts.row_scorer, parts.shoppers, self.service._quoting)
+        draft = Counterfactuals(parts.pipeline.draft(), parts.row_scorer, parts.shoppers, self.service._quoting)
         request = QuoteRequest.model_validate({"product": {"id": self.world.bought}})
         return self.decided(draft.quote([request], datetime.now(UTC)))
 
@@ -82,7 +82,7 @@ PATHS: dict[str, Callable[[Watched], list[Decision]]] = {
     ),
     "opted out": lambda w: w.ask(shopper={"id": w.world.shopper, "personalisation": "off"}),
     "inline": lambda w: w.ask(product={"title": "Oats", "category": "cereal", "list_price": usd(500), "cost": usd(9)}),
-    "what if": lambda w: w.reruns(),
+    "what if": lambda w: w.counterfactuals(),
 }
 
 

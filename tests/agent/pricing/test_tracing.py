@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from agent.api.batching import Lane
+from agent.api.batching import MicroBatcher
 from agent.api.logs import service_log
 from agent.pricing import tracing
 from agent.pricing.step_timer import StepTimer
@@ -39,16 +39,16 @@ class Steps:
 def test_a_request_has_its_batch_and_its_steps_below_it_and_the_others_in_the_batch_are_linked(
     spans: InMemorySpanExporter,
 ) -> None:
-    async def asked(lane: Lane[int, int], number: int) -> int:
+    async def asked(batcher: MicroBatcher[int, int], number: int) -> int:
         with tracing.request_span("POST", None) as span:
-            answer = await lane.ask(number)
+            answer = await batcher.ask(number)
             tracing.answered(span, "POST", "/v1/quotes", 200)
             return answer
 
     async def scenario() -> list[int]:
-        lane = Lane(Steps().quote, limit=10)
-        answers = await asyncio.gather(*(asked(lane, number) for number in range(3)))
-        await lane.close()
+        batcher = MicroBatcher(Steps().quote, limit=10)
+        answers = await asyncio.gather(*(asked(batcher, number) for number in range(3)))
+        await batcher.close()
         return answers
 
     assert asyncio.run(scenario()) == [0, 1, 2]

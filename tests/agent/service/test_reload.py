@@ -13,7 +13,7 @@ from agent.domain.request import QuoteRequest
 from agent.service.service import Service
 from agent.store.data_folder import DataFolder
 from models.errors import RegistryError
-from models.registry.registry import META, Kind, Registry, read_meta
+from models.registry.registry import META, ModelKind, Registry, read_meta
 from tests.prepared import World
 
 
@@ -29,7 +29,7 @@ def own(world: World, tmp_path: Path) -> Iterator[tuple[World, Service, Registry
     service.close()
 
 
-def twin(registry: Registry, kind: Kind, version: str) -> None:
+def twin(registry: Registry, kind: ModelKind, version: str) -> None:
     """The active version again, under another name."""
     source = registry.folder(kind, registry.active(kind))
 
@@ -50,7 +50,7 @@ def quote(service: Service, world: World) -> Decision:
 def test_quotes_go_on_while_a_new_evaluator_comes_into_use(own: tuple[World, Service, Registry]) -> None:
     world, service, registry = own
     before = quote(service, world)
-    twin(registry, Kind.EVALUATOR, "twin")
+    twin(registry, ModelKind.EVALUATOR, "twin")
     stop, failures, versions = Event(), [], set()
 
     def keep_asking() -> None:
@@ -63,7 +63,7 @@ def test_quotes_go_on_while_a_new_evaluator_comes_into_use(own: tuple[World, Ser
     with ThreadPoolExecutor(2) as pool:
         asking = [pool.submit(keep_asking) for _ in range(2)]
         try:
-            registry.activate(Kind.EVALUATOR, "twin")
+            registry.activate(ModelKind.EVALUATOR, "twin")
             found = service.reload()
             after = quote(service, world)
         finally:
@@ -72,7 +72,7 @@ def test_quotes_go_on_while_a_new_evaluator_comes_into_use(own: tuple[World, Ser
             one.result()
     assert not failures
     assert found is not None
-    assert found[Kind.EVALUATOR] == "twin"
+    assert found[ModelKind.EVALUATOR] == "twin"
     assert after.versions.evaluator == "evaluator/twin"
     assert before.versions.evaluator in versions
     assert service.reload() is None
@@ -81,18 +81,18 @@ def test_quotes_go_on_while_a_new_evaluator_comes_into_use(own: tuple[World, Ser
 def test_a_truncated_version_is_refused_and_the_old_one_goes_on(own: tuple[World, Service, Registry]) -> None:
     world, service, registry = own
     before = quote(service, world)
-    twin(registry, Kind.STRATEGIST, "broken")
-    registry.activate(Kind.STRATEGIST, "broken")
-    weights = next(registry.folder(Kind.STRATEGIST, "broken").glob("*.safetensors"))
+    twin(registry, ModelKind.STRATEGIST, "broken")
+    registry.activate(ModelKind.STRATEGIST, "broken")
+    weights = next(registry.folder(ModelKind.STRATEGIST, "broken").glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(RegistryError, match="truncated or tampered"):
         service.reload()
     assert service.reload() is None  # not tried again until something else is activated
     assert quote(service, world).versions.strategist == before.versions.strategist
-    registry.rollback(Kind.STRATEGIST)
+    registry.rollback(ModelKind.STRATEGIST)
     assert service.reload() is None  # back where it was
-    twin(registry, Kind.STRATEGIST, "sound")
-    registry.activate(Kind.STRATEGIST, "sound")
+    twin(registry, ModelKind.STRATEGIST, "sound")
+    registry.activate(ModelKind.STRATEGIST, "sound")
     service.reload()
     assert quote(service, world).versions.strategist == "strategist/sound"
 
@@ -100,8 +100,8 @@ def test_a_truncated_version_is_refused_and_the_old_one_goes_on(own: tuple[World
 def test_versions_that_were_not_trained_with_one_another_are_refused(own: tuple[World, Service, Registry]) -> None:
     world, service, registry = own
     before = quote(service, world)
-    twin(registry, Kind.ENCODER, "other")
-    registry.activate(Kind.ENCODER, "other")
+    twin(registry, ModelKind.ENCODER, "other")
+    registry.activate(ModelKind.ENCODER, "other")
     with pytest.raises(RegistryError, match="was trained with encoder"):
         service.reload()
     assert quote(service, world).versions.encoder == before.versions.encoder

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.domain.records import EventRecord, EventType
-from agent.state.shopper_histories import ProductLabels, ShopperBook, Walk, fold
+from agent.state.shopper_histories import HistoryCursor, ProductLabels, ShopperHistories, fold
 from models.shopper.history import ShopperHistory, recent_items
 from tests.agent.store.builders import AT, event
 
@@ -63,7 +63,7 @@ def test_a_history_holds_new_events_once_whatever_their_order(
     first: list[EventRecord], further: list[list[EventRecord]]
 ) -> None:
     log = Log(list(first))
-    book = ShopperBook(log, labels)
+    book = ShopperHistories(log, labels)
     kept = book.latest("s1", LATER_S)
     assert kept == whole(first)
     for new in further:
@@ -75,7 +75,7 @@ def test_a_history_holds_new_events_once_whatever_their_order(
 
 def test_of_events_that_follow_none_before_them_is_read_again() -> None:
     log = Log([event(at=AT + timedelta(minutes=minute)) for minute in range(200)])
-    book = ShopperBook(log, labels)
+    book = ShopperHistories(log, labels)
     book.latest("s1", LATER_S)
     log.records.append(event(at=AT + timedelta(minutes=200)))
     log.read = 0
@@ -87,7 +87,7 @@ def test_of_events_that_follow_none_before_them_is_read_again() -> None:
 
 def test_what_arrives_while_events_are_read_is_not_passed_over() -> None:
     log = Log([event()])
-    book = ShopperBook(log, labels)
+    book = ShopperHistories(log, labels)
 
     def arrives(product_id: str, at_s: float | None) -> ProductLabels:
         if len(log.records) == 1:  # once, in the midst of the first fold
@@ -104,14 +104,14 @@ def test_what_arrives_while_events_are_read_is_not_passed_over() -> None:
 def test_latest_items_are_those_of_the_history_at_each_moment_together_or_alone(
     records: list[EventRecord], minutes: list[int]
 ) -> None:
-    book = ShopperBook(Log(records), labels)
+    book = ShopperHistories(Log(records), labels)
     moments = [(AT + timedelta(minutes=minute, seconds=30)).timestamp() for minute in minutes]
-    expected = [recent_items(Walk(book).history("s1", moment), moment) for moment in moments]
+    expected = [recent_items(HistoryCursor(book).history("s1", moment), moment) for moment in moments]
     assert book.recents("s1", moments) == expected
     assert [book.recents("s1", [moment])[0] for moment in moments] == expected
 
 
 def test_of_one_moment_only_the_latest_items_are_read() -> None:
     log = Log([event(at=AT + timedelta(minutes=minute)) for minute in range(500)])
-    ShopperBook(log, labels).recents("s1", [LATER_S])
+    ShopperHistories(log, labels).recents("s1", [LATER_S])
     assert log.read < 50

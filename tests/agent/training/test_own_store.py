@@ -18,11 +18,11 @@ from agent.service.assembly import build_parts, open_store
 from agent.service.service import Service
 from agent.service.settings import Settings
 from agent.training.own_outcomes import read_outcomes
-from agent.training.own_rows import Walker
+from agent.training.own_rows import OwnRowReader
 from agent.training.own_store import OwnStore, train_on_store
 from agent.training.promotion import NotProven, Promotions
 from models.errors import TrainingDataError
-from models.registry.registry import Kind, Registry
+from models.registry.registry import ModelKind, Registry
 from models.shopper.features import FEATURES
 from models.training.own import own_projection
 from models.training.own_checks import LEAST_OUTCOMES
@@ -120,9 +120,9 @@ def test_a_steeper_shop_gets_a_steeper_evaluator_and_lower_prices_without_a_rest
         made = train_on_store(own_store(service), name, silent)
         assert service.reload() is not None
         reports[name] = made.report
-        assert made.meta.kind is Kind.EVALUATOR
+        assert made.meta.kind is ModelKind.EVALUATOR
         assert made.meta.trained_on.startswith(f"{N} outcomes of this store")
-        assert service._parts.learner.at_home
+        assert service._parts.learner.in_domain
         assert Promotions(service._parts.folder.models).history()[-1].version == name
     assert reports["flat"].elasticity[2] < reports["steep"].elasticity[1]
     assert price(steep) < price(flat)
@@ -134,7 +134,7 @@ def test_the_report_names_every_model_on_the_latest_outcomes_and_admits_a_loss(f
     made = train_on_store(own_store(flat), "again", silent, activate=False)
     assert Registry(models).in_use() == before
     with pytest.raises(NotProven, match="is not proven on this shop's log"):
-        Promotions(models).activate(Kind.EVALUATOR, "again")
+        Promotions(models).activate(ModelKind.EVALUATOR, "again")
     names = [line.name for line in made.report.lines]
     assert names == ["Pricesmith", "base rate", "logit in log price", "LightGBM, monotone in price"]
     assert sum(made.report.rows.values()) == N
@@ -160,7 +160,7 @@ def test_moving_the_future_changes_no_earlier_row(world: World, tmp_path: Path) 
         work = tmp_path / f"work{name}"
         work.mkdir()
         parts = service._parts
-        walker = Walker(parts.store, parts.pipeline.observer.reader, catalogue.known_states, projection)
+        walker = OwnRowReader(parts.store, parts.pipeline.observer.reader, catalogue.known_states, projection)
         found.append(np.asarray(walker.rows(own, work, silent).data.numeric[: len(rows), : len(FEATURES)]))
         service.close()
     assert found[0] == pytest.approx(found[1], abs=1e-6)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from agent.cli.main import app as commands
-from models.registry.registry import Kind, Registry, read_meta
+from models.registry.registry import ModelKind, Registry, read_meta
 from tests.prepared import World
 
 PROPOSALS = ("--only", "proposals")
@@ -63,7 +63,7 @@ def test_a_worsened_model_exits_1(folder: Path, tmp_path: Path) -> None:
     root = tmp_path / "data"
     shutil.copytree(folder, root, copy_function=os.link)
     registry = Registry(root / "models")
-    own = registry.folder(Kind.STRATEGIST, registry.active(Kind.STRATEGIST))
+    own = registry.folder(ModelKind.STRATEGIST, registry.active(ModelKind.STRATEGIST))
 
     def noisy(target: Path) -> None:
         for path in own.iterdir():
@@ -75,7 +75,7 @@ def test_a_worsened_model_exits_1(folder: Path, tmp_path: Path) -> None:
             save_file({key: t.to(tensors[key].dtype) for key, t in worse.items()}, target / name)
 
     registry.install(read_meta(own).model_copy(update={"version": "noisy"}), noisy)
-    registry.activate(Kind.STRATEGIST, "noisy")
+    registry.activate(ModelKind.STRATEGIST, "noisy")
     done = asked(root, *PROPOSALS, "--baseline", "main")
     assert done.exit_code == 1
     assert "regression: proposals" in done.output

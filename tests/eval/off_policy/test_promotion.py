@@ -22,7 +22,7 @@ from eval.off_policy.replay import Replayed, replay
 from eval.off_policy.sample import Target
 from eval.policy.pricesmith import Pricesmith
 from eval.simulators import Courses, Visit
-from models.registry.registry import Kind, Registry
+from models.registry.registry import ModelKind, Registry
 from tests.prepared import World as Prepared
 
 VISITS = 900
@@ -162,7 +162,7 @@ def test_a_returned_sale_is_no_sale(logged: Logged, tmp_path: Path) -> None:
 
 def _proof(registry: Registry, version: str, **changes: object) -> Proof:
     facts: dict[str, object] = {
-        "versions": {**registry.in_use(), Kind.EVALUATOR: version},
+        "versions": {**registry.in_use(), ModelKind.EVALUATOR: version},
         "decisions": 900,
         "log_end": datetime.now(UTC),
         "currency": "USD",
@@ -181,8 +181,8 @@ def models(world: Prepared, tmp_path: Path) -> Path:
     own = world.copy(tmp_path / "data")
     folder = DataFolder(own.folder).models
     registry = Registry(folder)
-    active = registry.active(Kind.EVALUATOR)
-    source = registry.folder(Kind.EVALUATOR, active)
+    active = registry.active(ModelKind.EVALUATOR)
+    source = registry.folder(ModelKind.EVALUATOR, active)
 
     def write(target: Path) -> None:
         for path in source.iterdir():
@@ -197,8 +197,8 @@ def models(world: Prepared, tmp_path: Path) -> Path:
 
 def test_a_version_without_proof_stays_out(models: Path) -> None:
     with pytest.raises(NotProven, match="not proven on this shop's log"):
-        Promotions(models).activate(Kind.EVALUATOR, "next")
-    assert Registry(models).active(Kind.EVALUATOR) != "next"
+        Promotions(models).activate(ModelKind.EVALUATOR, "next")
+    assert Registry(models).active(ModelKind.EVALUATOR) != "next"
 
 
 @pytest.mark.parametrize(
@@ -206,21 +206,21 @@ def test_a_version_without_proof_stays_out(models: Path) -> None:
     [
         ({"reasons": ("its gain may be nothing",)}, "its gain may be nothing"),
         ({"made_at": datetime.now(UTC) - MAX_AGE - timedelta(days=1)}, "more than 30 days ago"),
-        ({"versions": {Kind.EVALUATOR: "next", Kind.ENCODER: "other"}}, "beside other versions"),
+        ({"versions": {ModelKind.EVALUATOR: "next", ModelKind.ENCODER: "other"}}, "beside other versions"),
     ],
 )
 def test_a_proof_that_does_not_prove_is_refused(models: Path, changes: dict[str, object], why: str) -> None:
     promotions = Promotions(models)
-    promotions.keep(Kind.EVALUATOR, "next", _proof(Registry(models), "next", **changes))
+    promotions.keep(ModelKind.EVALUATOR, "next", _proof(Registry(models), "next", **changes))
     with pytest.raises(NotProven, match=why):
-        promotions.activate(Kind.EVALUATOR, "next")
+        promotions.activate(ModelKind.EVALUATOR, "next")
 
 
 def test_a_proven_version_goes_live_and_the_history_says_why(models: Path) -> None:
     promotions = Promotions(models)
-    promotions.keep(Kind.EVALUATOR, "next", _proof(Registry(models), "next"))
-    promotions.activate(Kind.EVALUATOR, "next")
-    promotions.rollback(Kind.EVALUATOR)
+    promotions.keep(ModelKind.EVALUATOR, "next", _proof(Registry(models), "next"))
+    promotions.activate(ModelKind.EVALUATOR, "next")
+    promotions.rollback(ModelKind.EVALUATOR)
     first, second = promotions.history()
     assert (first.version, first.forced_by) == ("next", None)
     assert first.proof is not None
@@ -241,20 +241,20 @@ def test_who_forces_a_version_is_written_down(models: Path) -> None:
 
 def test_a_kind_that_sets_no_prices_needs_no_proof(models: Path) -> None:
     registry = Registry(models)
-    Promotions(models).activate(Kind.UNDERSTANDING, registry.active(Kind.UNDERSTANDING))
+    Promotions(models).activate(ModelKind.UNDERSTANDING, registry.active(ModelKind.UNDERSTANDING))
 
 
 def test_the_command_judges_a_log_and_keeps_the_proof(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = logged.settings
     for name, value in settings.model_dump(mode="json", exclude_defaults=True).items():
         monkeypatch.setenv(f"PRICESMITH_{name.upper()}", str(value))
-    version = Registry(DataFolder(settings.data_dir).models).active(Kind.EVALUATOR)
+    version = Registry(DataFolder(settings.data_dir).models).active(ModelKind.EVALUATOR)
     out = settings.data_dir / "report"
     done = CliRunner().invoke(
         commands,
         ["eval", "policy", "--log", "store", "--candidate", f"evaluator/{version}", "--out", str(out), "--json"],
     )
-    proof = Promotions(DataFolder(settings.data_dir).models).proof(Kind.EVALUATOR, version)
+    proof = Promotions(DataFolder(settings.data_dir).models).proof(ModelKind.EVALUATOR, version)
     assert proof is not None
     assert done.exit_code == (1 if proof.reasons else 0)
     assert proof.decisions == VISITS

@@ -93,7 +93,7 @@ def test_a_row_scores_the_same_alone_and_in_a_batch() -> None:
     made, _ = weights()
     evaluator, batch = Evaluator(made, "t"), situations(5)
     together = evaluator.respond(batch, np.repeat(GRID[None], 5, axis=0))
-    arrays = [name for name in batch.__slots__ if name not in ("shift", "abroad")]
+    arrays = [name for name in batch.__slots__ if name not in ("shift", "out_of_domain")]
     one = Situations(**{name: getattr(batch, name)[3:4] for name in arrays})
     alone = evaluator.respond(one, GRID[None])
     assert alone.purchase[0] == pytest.approx(together.purchase[3], rel=1e-12)

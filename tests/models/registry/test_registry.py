@@ -6,10 +6,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from models.errors import RegistryError
-from models.registry.registry import Kind, ModelMeta, Registry, read_meta
+from models.registry.registry import ModelKind, ModelMeta, Registry, read_meta
 
 
-def meta(version: str, kind: Kind = Kind.EVALUATOR, requires: dict[Kind, str] | None = None) -> ModelMeta:
+def meta(
+    version: str, kind: ModelKind = ModelKind.EVALUATOR, requires: dict[ModelKind, str] | None = None
+) -> ModelMeta:
     return ModelMeta(
         kind=kind,
         version=version,
@@ -34,24 +36,24 @@ def registry(tmp_path: Path) -> Registry:
     made = Registry(tmp_path)
     for version in ("v1", "v2"):
         made.install(meta(version), write)
-    made.activate(Kind.EVALUATOR, "v1")
+    made.activate(ModelKind.EVALUATOR, "v1")
     return made
 
 
 def test_rollback_returns_to_the_version_before(registry: Registry) -> None:
-    registry.activate(Kind.EVALUATOR, "v2")
-    assert registry.rollback(Kind.EVALUATOR) == "v1"
-    assert registry.active(Kind.EVALUATOR) == "v1"
+    registry.activate(ModelKind.EVALUATOR, "v2")
+    assert registry.rollback(ModelKind.EVALUATOR) == "v1"
+    assert registry.active(ModelKind.EVALUATOR) == "v1"
 
 
 def test_nothing_to_roll_back_to_is_said(registry: Registry) -> None:
     with pytest.raises(RegistryError, match="no earlier"):
-        registry.rollback(Kind.EVALUATOR)
+        registry.rollback(ModelKind.EVALUATOR)
 
 
 @pytest.mark.parametrize("change", ["truncate", "flip", "delete"])
 def test_a_damaged_file_is_refused_with_its_name_and_the_active_version_stays(registry: Registry, change: str) -> None:
-    path = registry.folder(Kind.EVALUATOR, "v2") / "w.safetensors"
+    path = registry.folder(ModelKind.EVALUATOR, "v2") / "w.safetensors"
     raw = bytearray(path.read_bytes())
     if change == "truncate":
         path.write_bytes(raw[:-4])
@@ -61,15 +63,15 @@ def test_a_damaged_file_is_refused_with_its_name_and_the_active_version_stays(re
     else:
         path.unlink()
     with pytest.raises(RegistryError, match=r"w\.safetensors"):
-        registry.activate(Kind.EVALUATOR, "v2")
-    assert registry.active(Kind.EVALUATOR) == "v1"
+        registry.activate(ModelKind.EVALUATOR, "v2")
+    assert registry.active(ModelKind.EVALUATOR) == "v1"
 
 
 @pytest.mark.parametrize(
     "name", ["../evil.safetensors", "model.pkl", "model.pt", "MODEL.PKL", "/etc/passwd", "a/../../b"]
 )
 def test_meta_that_names_a_path_or_a_pickle_is_refused(registry: Registry, name: str) -> None:
-    folder = registry.folder(Kind.EVALUATOR, "v2")
+    folder = registry.folder(ModelKind.EVALUATOR, "v2")
     known = read_meta(folder)
     (folder / "meta.json").write_text(known.model_copy(update={"files": {name: "0" * 64}}).model_dump_json(), "utf-8")
     with pytest.raises(RegistryError, match="not allowed"):
@@ -79,13 +81,13 @@ def test_meta_that_names_a_path_or_a_pickle_is_refused(registry: Registry, name:
 @pytest.mark.parametrize("version", ["", "..", "a/b", "x" * 65])
 def test_a_version_is_one_plain_folder_name(registry: Registry, version: str) -> None:
     with pytest.raises(RegistryError, match="no version name"):
-        registry.folder(Kind.EVALUATOR, version)
+        registry.folder(ModelKind.EVALUATOR, version)
 
 
 def test_a_version_that_needs_another_encoder_is_refused(registry: Registry) -> None:
-    registry.install(meta("v3", requires={Kind.ENCODER: "e2"}), write)
+    registry.install(meta("v3", requires={ModelKind.ENCODER: "e2"}), write)
     with pytest.raises(RegistryError, match="encoder e2"):
-        registry.activate(Kind.EVALUATOR, "v3")
+        registry.activate(ModelKind.EVALUATOR, "v3")
 
 
 def test_an_interrupted_install_leaves_no_version(tmp_path: Path) -> None:
@@ -96,7 +98,7 @@ def test_an_interrupted_install_leaves_no_version(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="disk full"):
         registry.install(meta("v1"), fail)
-    assert registry.versions(Kind.EVALUATOR) == []
+    assert registry.versions(ModelKind.EVALUATOR) == []
     assert list((tmp_path / "evaluator").iterdir()) == []
 
 
@@ -104,11 +106,11 @@ def test_an_interrupted_install_leaves_no_version(tmp_path: Path) -> None:
 def test_what_lies_beside_a_version_unnamed_and_could_be_loaded_is_refused(
     registry: Registry, tmp_path: Path, name: str
 ) -> None:
-    planted = registry.folder(Kind.EVALUATOR, "v2") / name
+    planted = registry.folder(ModelKind.EVALUATOR, "v2") / name
     if name.startswith("link"):
         planted.symlink_to(tmp_path / "elsewhere")
     else:
         planted.write_bytes(b"\x80\x04.")
     with pytest.raises(RegistryError, match=name):
-        registry.activate(Kind.EVALUATOR, "v2")
-    assert registry.active(Kind.EVALUATOR) == "v1"
+        registry.activate(ModelKind.EVALUATOR, "v2")
+    assert registry.active(ModelKind.EVALUATOR) == "v1"

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 import models
-from models.registry.registry import ORDER, Kind, ModelMeta, read_meta
+from models.registry.registry import ORDER, ModelKind, ModelMeta, read_meta
 from models.registry.reproduction import TOLERANCE, compare, trained_otherwise
 
 SHIPPED = {kind: read_meta(Path(models.__file__).parent / "shipped" / kind.value) for kind in ORDER}
@@ -14,7 +14,7 @@ def changed(meta: ModelMeta, **metrics: float) -> ModelMeta:
 
 
 @pytest.mark.parametrize("kind", ORDER)
-def test_what_is_shipped_reproduces_itself(kind: Kind) -> None:
+def test_what_is_shipped_reproduces_itself(kind: ModelKind) -> None:
     found = compare(SHIPPED[kind], SHIPPED[kind])
     assert [one.metric for one in found] == list(TOLERANCE[kind])
     assert all(one.within for one in found)
@@ -25,18 +25,18 @@ def test_what_is_shipped_reproduces_itself(kind: Kind) -> None:
     ("kind", "metric"), [(kind, metric) for kind in ORDER for metric in TOLERANCE[kind]], ids=lambda value: str(value)
 )
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_a_metric_beyond_its_tolerance_either_way_is_not_within(kind: Kind, metric: str, sign: int) -> None:
+def test_a_metric_beyond_its_tolerance_either_way_is_not_within(kind: ModelKind, metric: str, sign: int) -> None:
     moved = SHIPPED[kind].metrics[metric] + sign * (1.01 * TOLERANCE[kind][metric] + 1e-9)
     found = {one.metric: one.within for one in compare(changed(SHIPPED[kind], **{metric: moved}), SHIPPED[kind])}
     assert [name for name, within in found.items() if not within] == [metric]
 
 
 def test_a_metric_that_was_not_measured_is_not_within() -> None:
-    bare = SHIPPED[Kind.EVALUATOR].model_copy(update={"metrics": {}})
-    assert not any(one.within for one in compare(bare, SHIPPED[Kind.EVALUATOR]))
+    bare = SHIPPED[ModelKind.EVALUATOR].model_copy(update={"metrics": {}})
+    assert not any(one.within for one in compare(bare, SHIPPED[ModelKind.EVALUATOR]))
 
 
 def test_another_setting_is_named_but_not_the_name_of_the_evaluator_taught_by() -> None:
-    shipped = SHIPPED[Kind.STRATEGIST]
+    shipped = SHIPPED[ModelKind.STRATEGIST]
     other = shipped.model_copy(update={"config": dict(shipped.config) | {"layers": 8, "evaluator": "mine"}})
     assert trained_otherwise(other, shipped) == ["strategist: layers is 8, shipped 4"]

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from models.errors import RegistryError
-from models.registry.registry import Kind, ModelMeta, Registry, read_meta
+from models.registry.registry import ModelKind, ModelMeta, Registry, read_meta
 from models.registry.versions import check_complete, check_prompt, install_deltas, install_shipped
 from prompts import load_prompt
 
 
-def older(kind: Kind, requires: dict[Kind, str] | None = None) -> ModelMeta:
+def older(kind: ModelKind, requires: dict[ModelKind, str] | None = None) -> ModelMeta:
     """A version of an earlier release: fewer files, none of today's."""
     return ModelMeta(
         kind=kind,
@@ -37,26 +37,26 @@ def install(registry: Registry, meta: ModelMeta) -> None:
 
 def test_a_version_of_an_earlier_release_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
-    install(registry, older(Kind.ENCODER))
+    install(registry, older(ModelKind.ENCODER))
     with pytest.raises(RegistryError, match=r"lacks adapter.safetensors.*remedy"):
-        check_complete(registry.folder(Kind.ENCODER, "v0"), Kind.ENCODER)
+        check_complete(registry.folder(ModelKind.ENCODER, "v0"), ModelKind.ENCODER)
 
 
 def test_preparing_puts_the_shipped_evaluator_in_place_of_one_made_for_another_encoder(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
-    install(registry, older(Kind.ENCODER))
-    install(registry, older(Kind.EVALUATOR, {Kind.ENCODER: "v0"}))
-    shutil.rmtree(registry.folder(Kind.ENCODER, "v0"))
-    install_shipped(registry, Kind.ENCODER)
-    install_shipped(registry, Kind.EVALUATOR)
-    assert registry.active(Kind.ENCODER) != "v0"
-    assert registry.active(Kind.EVALUATOR) != "v0"
-    again = install_shipped(registry, Kind.EVALUATOR)
+    install(registry, older(ModelKind.ENCODER))
+    install(registry, older(ModelKind.EVALUATOR, {ModelKind.ENCODER: "v0"}))
+    shutil.rmtree(registry.folder(ModelKind.ENCODER, "v0"))
+    install_shipped(registry, ModelKind.ENCODER)
+    install_shipped(registry, ModelKind.EVALUATOR)
+    assert registry.active(ModelKind.ENCODER) != "v0"
+    assert registry.active(ModelKind.EVALUATOR) != "v0"
+    again = install_shipped(registry, ModelKind.EVALUATOR)
     assert not again
 
 
 def strategist(prompt: str) -> ModelMeta:
-    return older(Kind.STRATEGIST).model_copy(update={"config": {"prompt": prompt}})
+    return older(ModelKind.STRATEGIST).model_copy(update={"config": {"prompt": prompt}})
 
 
 def test_a_strategist_of_another_prompt_is_refused_with_both_and_a_remedy() -> None:
@@ -64,7 +64,7 @@ def test_a_strategist_of_another_prompt_is_refused_with_both_and_a_remedy() -> N
     with pytest.raises(RegistryError, match=r"trained on prompt strategist/v001@cd.*strategist/v002@ab.*prepare"):
         check_prompt(strategist("strategist/v001@cd"), "strategist/v002@ab")
     with pytest.raises(RegistryError, match="earlier release"):
-        check_prompt(older(Kind.STRATEGIST), "strategist/v002@ab")
+        check_prompt(older(ModelKind.STRATEGIST), "strategist/v002@ab")
 
 
 def test_preparing_puts_the_shipped_strategist_in_place_of_one_that_reads_an_older_prompt(tmp_path: Path) -> None:
@@ -74,11 +74,13 @@ def test_preparing_puts_the_shipped_strategist_in_place_of_one_that_reads_an_old
         (folder / "delta.safetensors").write_bytes(b"old")
 
     registry.install(strategist("strategist/v001@cd"), write)
-    registry.activate(Kind.STRATEGIST, "v0")
-    install_shipped(registry, Kind.STRATEGIST)
-    shipped = registry.active(Kind.STRATEGIST)
+    registry.activate(ModelKind.STRATEGIST, "v0")
+    install_shipped(registry, ModelKind.STRATEGIST)
+    shipped = registry.active(ModelKind.STRATEGIST)
     assert shipped != "v0"
-    assert read_meta(registry.folder(Kind.STRATEGIST, shipped)).config["prompt"] == load_prompt("strategist", 2).label
+    assert (
+        read_meta(registry.folder(ModelKind.STRATEGIST, shipped)).config["prompt"] == load_prompt("strategist", 2).label
+    )
 
 
 def test_runtime_files_that_lie_beside_the_deltas_are_taken_as_they_are(tmp_path: Path) -> None:
@@ -86,5 +88,5 @@ def test_runtime_files_that_lie_beside_the_deltas_are_taken_as_they_are(tmp_path
     made.mkdir()
     for name in ("delta.safetensors", "strategist.safetensors", "tokenizer.json"):
         (made / name).write_bytes(name.encode())
-    folder = install_deltas(Registry(tmp_path / "models"), older(Kind.STRATEGIST), made)
+    folder = install_deltas(Registry(tmp_path / "models"), older(ModelKind.STRATEGIST), made)
     assert (folder / "strategist.safetensors").read_bytes() == b"strategist.safetensors"

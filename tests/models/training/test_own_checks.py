@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from models.errors import TrainingDataError
-from models.training.own_checks import LEAST_OUTCOMES, Offers, check_offers
+from models.training.own_checks import LEAST_OUTCOMES, OfferLog, check_offers
 
 NOW_S = 1_800_000_000.0
 N = LEAST_OUTCOMES
 
 
-def good(seed: int = 0) -> Offers:
+def good(seed: int = 0) -> OfferLog:
     rng = np.random.default_rng(seed)
     ratio = np.log(rng.choice([0.8, 0.9, 1.0], N)).astype(np.float32)
     bought = (rng.random(N) < 1 / (1 + np.exp(2 + 3 * ratio))).astype(np.float32)
-    return Offers(rng.integers(0, 40, N), NOW_S - 1e6 + np.arange(N, dtype=float), ratio, bought)
+    return OfferLog(rng.integers(0, 40, N), NOW_S - 1e6 + np.arange(N, dtype=float), ratio, bought)
 
 
 def test_varied_prices_and_both_outcomes_are_accepted() -> None:
@@ -24,7 +24,7 @@ def test_varied_prices_and_both_outcomes_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda o: Offers(o.product[1:], o.at_s[1:], o.log_ratio[1:], o.bought[1:]), "too few"),
+        (lambda o: OfferLog(o.product[1:], o.at_s[1:], o.log_ratio[1:], o.bought[1:]), "too few"),
         (lambda o: replace(o, bought=np.ones(N, np.float32)), "declined too"),
         (lambda o: replace(o, bought=np.zeros(N, np.float32)), "longer period"),
         (lambda o: replace(o, at_s=np.full(N, NOW_S)), "same time"),
