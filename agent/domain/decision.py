@@ -1,6 +1,7 @@
-"""What a decision is: candidates with three scores, the price, and everything that led to it.
+"""Decisions: candidate prices with three scores each, the price chosen, and everything that led to it.
 
-These are the pipeline's own types; `agent/api/schemas` turns them into JSON and `agent/store` keeps them.
+A price is *held* when the answer is the reference price, the one that everyone may pay. The pipeline makes decisions,
+the store keeps them, HTTP shows a part of them.
 """
 
 from collections.abc import Mapping
@@ -21,13 +22,65 @@ class Source(StrEnum):
     REFERENCE = "reference"
 
 
+class Origin(StrEnum):
+    """How a candidate came into a request, whoever proposed its strategy."""
+
+    PROPOSED = "proposed"
+    """Made for this request."""
+    EXPLORED = "explored"
+    """Added to be tried out: some posterior draws find its price best."""
+    STANDING = "standing"
+    """Quoted to this shopper before, by a quote that still lives."""
+
+
 class Rung(StrEnum):
-    """How far down the deadline ladder the answer came from."""
+    """The step of the deadline ladder that the candidates came from, the slowest source first."""
 
     MODEL = "model"
     CACHED = "cached"
     NUMERIC = "numeric"
     REFERENCE = "reference"
+
+
+class HeldReason(StrEnum):
+    """Why the reference price was held."""
+
+    OPTED_OUT = "opted_out"
+    """The shopper declined personalised prices."""
+    HELD_BY_MERCHANT = "held_by_merchant"
+    """The merchant holds all prices (kill switch)."""
+    NOT_IN_THIS_TRADE = "not_in_this_trade"
+    """The vertical makes no personalised prices unless the merchant allows them."""
+    UNKNOWN_COST = "unknown_cost"
+    """Neither cost nor floor is known, so that nothing bounds a loss."""
+    NO_TIME = "no_time"
+    """The deadline left no time to look for another price."""
+    NOTHING_BETTER = "nothing_better"
+    """No candidate is expected to be worth more."""
+    NOT_SURE = "not_sure"
+    """A candidate looked better, but not surely enough."""
+    CONTROL = "control"
+    """Drawn by chance, so that other prices can be compared with it."""
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether candidates were compared and the reference price won or was drawn."""
+        return self in (HeldReason.NOTHING_BETTER, HeldReason.NOT_SURE, HeldReason.CONTROL)
+
+
+class GuardAction(StrEnum):
+    """Effect of the limits on the proposed price; where several apply, the first of this list."""
+
+    HELD = "held"
+    """No personalised price may be made: the reference price."""
+    CONFLICT = "conflict"
+    """Two limits exclude each other; the harder one won."""
+    FORCED = "forced"
+    """The limits leave one price only, whatever is proposed."""
+    MOVED = "moved"
+    """A limit or the rounding moved the price."""
+    PASSED = "passed"
+    """The price was within the limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +123,7 @@ class Candidate:
     scores: Scores
     probability: float = 0.0
     chosen: bool = False
+    origin: Origin = Origin.PROPOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +217,12 @@ class Decision:
     """One priced quote as recorded. All prices are per unit, in minor units of `currency`.
 
     Attributes:
-        lesson: What its outcome will teach; None in decisions of before outcomes taught.
+        rationale: The choice in words, for people; `held` and the candidates' `origin` say it for code.
+        lesson: Inputs for the online update that follows its outcome; None in decisions recorded without them.
+        held: Why the reference price was held; None where another price was chosen or no reason was recorded.
+        guard: Effect of the limits; None where it was not recorded.
+        explored: The price was shown to learn how it sells, not because it is expected to be worth most.
+        cost_minor: Cost of a unit as known at the decision.
     """
 
     id: str
@@ -195,6 +254,10 @@ class Decision:
     timing_ms: Mapping[str, float]
     token: str
     lesson: Lesson | None = None
+    held: HeldReason | None = None
+    guard: GuardAction | None = None
+    explored: bool = False
+    cost_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,21 @@
-"""Facts that lie in the recorded decision itself."""
+"""Facts of the recorded decision itself."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from agent.domain.decision import Decision, Rung, Scores
+from agent.domain.decision import Decision, HeldReason, Rung, Scores
 from agent.domain.request import QuoteRequest
 from agent.explain.facts import Fact
-from agent.pricing.observe import OPTED_OUT
 from agent.rules.disclosure import is_personal
 from agent.rules.gateway import UNKNOWN_BOUNDS_RULE
-from models.strategist.strategy import Lever
+from agent.rules.kill_switch import RULE as KILL_SWITCH_RULE
 
-ABSTAINED: Final = "a move was proposed"
+_REASONS_TO_HOLD: Final = {
+    HeldReason.NOTHING_BETTER: "reason.hold",
+    HeldReason.NOT_SURE: "reason.abstained",
+    HeldReason.CONTROL: "reason.control",
+}
+_BY_TRAIL: Final = {UNKNOWN_BOUNDS_RULE: HeldReason.UNKNOWN_COST, KILL_SWITCH_RULE: HeldReason.HELD_BY_MERCHANT}
 _SIMILAR: Final = 3
 _INPUTS: Final = {
     "product.list_price": "input.list_price",
@@ -37,19 +41,25 @@ def reasoned(decision: Decision) -> Iterator[Fact]:
     held = held_because(decision)
     if held is not None:
         yield Fact("held", f"held.{held}")
-        return
-    lever = decision.strategy.lever
-    abstained = lever is Lever.HOLD and decision.rationale.startswith(ABSTAINED)
-    yield Fact("reason", "reason.abstained" if abstained else f"reason.{lever}")
+    elif decision.held is not None:
+        yield Fact("reason", _REASONS_TO_HOLD[decision.held])
+    elif decision.explored:
+        yield Fact("reason", "reason.explored")
+    else:
+        yield Fact("reason", f"reason.{decision.strategy.lever}")
 
 
 def held_because(decision: Decision) -> str | None:
-    """Why no personalised price was made at all, None when one was looked for."""
-    if any(step.rule == UNKNOWN_BOUNDS_RULE for step in decision.trail):
-        return "unknown_cost"
-    if decision.rung is Rung.REFERENCE:
-        return "opted_out" if decision.rationale == OPTED_OUT else "no_time"
-    return None
+    """Why no personalised price was looked for at all, None when one was.
+
+    Decisions recorded before reasons were say it through their trail, or not at all (`unrecorded`).
+    """
+    if decision.held is not None:
+        return None if decision.held.is_chosen else decision.held.value
+    if decision.rung is not Rung.REFERENCE and decision.scores is not None:
+        return None
+    found = next((_BY_TRAIL[step.rule] for step in decision.trail if step.rule in _BY_TRAIL), None)
+    return "unrecorded" if found is None else found.value
 
 
 def scored(decision: Decision) -> Iterator[Fact]:
@@ -83,7 +93,7 @@ def weighed(decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
     """Cost, cheapest competitor and stock, where they entered the choice."""
     if held_because(decision) is not None:
         return
-    cost, rival, stock = unit_cost(decision), cheapest_rival(request), stock_known(request)
+    cost, rival, stock = cost_used(decision), cheapest_rival(request), stock_known(request)
     if cost is not None:
         yield Fact("cost_now", cost)
     if rival is not None:
@@ -92,21 +102,18 @@ def weighed(decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
         yield Fact("stock_now", stock)
 
 
-def unit_cost(decision: Decision) -> int | None:
-    """The cost behind a decision: expected profit is probability times margin, over the quantity."""
-    if decision.scores is None or "product.cost" not in decision.disclosure.inputs_used:
-        return None
-    chance = decision.scores.purchase_probability.value
-    return round(decision.price_minor - decision.scores.profit.value / chance / decision.quantity) if chance else None
+def cost_used(decision: Decision) -> int | None:
+    """The cost of a unit that entered a decision, in minor units; None where none did, or it was not recorded."""
+    return decision.cost_minor if "product.cost" in decision.disclosure.inputs_used else None
 
 
 def cheapest_rival(request: QuoteRequest) -> int | None:
-    """The lowest competitor price that the request told."""
+    """The lowest competitor price in the request."""
     return min((price.amount_minor for price in request.context.competitor_prices), default=None)
 
 
 def stock_known(request: QuoteRequest) -> int | None:
-    """The stock that the request told."""
+    """The stock in the request."""
     return request.context.inventory if request.context.inventory is not None else request.product.inventory
 
 
@@ -124,7 +131,7 @@ def ruled(decision: Decision) -> Iterator[Fact]:
 
 
 def alike(decision: Decision) -> Iterator[Fact]:
-    """What became of alike offers to alike shoppers, as retrieved then."""
+    """Outcomes of similar offers to similar shoppers, as retrieved then."""
     if decision.evidence:
         sold = [outcome.price_ratio for outcome in decision.evidence if outcome.bought]
         yield Fact("outcomes", len(decision.evidence))

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest, Shopper
-from agent.explain.decision_facts import cheapest_rival, stock_known, unit_cost
+from agent.explain.decision_facts import cheapest_rival, cost_used, stock_known
 from agent.explain.facts import Fact
 from agent.explain.questions import QuestionKind, Slots
 from agent.pricing.counterfactuals import Counterfactuals
@@ -116,7 +116,7 @@ def _competitor(slots: Slots, decision: Decision, request: QuoteRequest) -> tupl
 
 
 def _cost(slots: Slots, decision: Decision, request: QuoteRequest) -> tuple[QuoteRequest, list[Fact]] | str:
-    now = unit_cost(decision)
+    now = cost_used(decision)
     then = slots.amount_minor
     if then is None and now is None:
         return "missing.cost"

@@ -1,8 +1,8 @@
 """Step 3: candidate strategies from four sources, each under its own name.
 
-`model` writes eight under the grammar; `retrieved` are the moves at which alike offers sold; `numeric` is a search
-over every whole-percent move the limits allow; `reference` holds the price that everyone may pay. They compete on
-equal terms: the evaluator scores them all.
+`model` writes eight under the grammar; `retrieved` are the moves at which similar offers sold; `numeric` is a search
+over every whole-percent move the limits allow; `reference` holds the price that everyone may pay. The evaluator scores
+them all alike.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from agent.domain.decision import PastOutcome, SimilarProduct, Source
-from agent.pricing.observation import Observation
+from agent.domain.decision import HeldReason, Origin, PastOutcome, SimilarProduct, Source
+from agent.pricing.flow import Observation, Proposal
 from models.strategist.facts import StrategistFacts, fitting_lever
 from models.strategist.strategist import Written
 from models.strategist.strategy import (
@@ -28,7 +28,15 @@ from models.strategist.strategy import (
 )
 
 HOLD: Final = Strategy(Lever.HOLD, Anchor.REFERENCE, 0)
-QUOTED: Final = "the price that this shopper was quoted before; it stands while that quote lives"
+HELD_RATIONALE: Final = {
+    HeldReason.OPTED_OUT: "personalisation is off",
+    HeldReason.HELD_BY_MERCHANT: "the merchant holds all prices",
+    HeldReason.NOT_IN_THIS_TRADE: "personalisation is off in this trade unless the merchant turns it on",
+    HeldReason.UNKNOWN_COST: "cost and floor are unknown",
+    HeldReason.NO_TIME: "no time was left for more",
+    HeldReason.NOTHING_BETTER: "no other candidate is expected to be worth more",
+}
+_STANDING: Final = "the price that this shopper was quoted before; it stands while that quote lives"
 _MIN_SOLD: Final = 3
 _REASONS: Final = {
     Lever.HOLD: "no move is expected to pay",
@@ -45,18 +53,8 @@ _REASONS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
-    """A strategy, who proposed it, why, and its price before the gateway."""
-
-    strategy: Strategy
-    source: Source
-    rationale: str
-    raw_minor: int
-
-
-@dataclass(frozen=True, slots=True)
 class PriceResponse:
-    """What the evaluator expects of this request's price: see `StrategistFacts`."""
+    """The evaluator's expected price response of a request: see `StrategistFacts`."""
 
     lifts: tuple[float, float, float]
     may_rise: bool
@@ -69,7 +67,7 @@ def facts_of(
     interest: float,
     response: PriceResponse,
 ) -> StrategistFacts:
-    """What the strategist is told of one request, in ratios to the reference price."""
+    """The strategist's input for one request, in ratios to the reference price."""
     reference = observation.reference_minor
     market = observation.market
     opportunity = market.stock.opportunity_cost(observation.unit_cost / reference, 1.0)
@@ -99,7 +97,7 @@ def facts_of(
 
 
 def model_proposals(observation: Observation, written: Sequence[Written]) -> list[Proposal]:
-    """What the strategist wrote, priced; a strategy whose anchor is unknown here is left out."""
+    """Strategies that the strategist wrote, priced; one whose anchor is unknown here is left out."""
     found = []
     for item in written:
         price = realise(item.strategy, observation.anchors, observation.fraction_digits)
@@ -108,19 +106,21 @@ def model_proposals(observation: Observation, written: Sequence[Written]) -> lis
     return found
 
 
-def reference_proposal(observation: Observation, rationale: str) -> Proposal:
+def reference_proposal(observation: Observation, why: HeldReason) -> Proposal:
     """Hold the price that everyone may pay."""
-    return Proposal(HOLD, Source.REFERENCE, rationale, observation.reference_minor)
+    return Proposal(HOLD, Source.REFERENCE, HELD_RATIONALE[why], observation.reference_minor)
 
 
-def live_proposals(observation: Observation) -> list[Proposal]:
+def standing_proposals(observation: Observation) -> list[Proposal]:
     """The price that this shopper was quoted before, where one may stand."""
-    live, price = observation.live, observation.held_minor
-    return [] if live is None or price is None else [Proposal(live.strategy, live.source, QUOTED, price)]
+    live, price = observation.live, observation.standing_minor
+    if live is None or price is None:
+        return []
+    return [Proposal(live.strategy, live.source, _STANDING, price, Origin.STANDING)]
 
 
 def retrieved_proposals(observation: Observation, past: Sequence[PastOutcome]) -> list[Proposal]:
-    """The moves at which alike offers sold: their weighted mean and their lower quartile."""
+    """The moves at which similar offers sold: their weighted mean and their lower quartile."""
     sold = [outcome for outcome in past if outcome.bought]
     if len(sold) < _MIN_SOLD:
         return []
@@ -137,7 +137,7 @@ def retrieved_proposals(observation: Observation, past: Sequence[PastOutcome]) -
 
 
 def numeric_proposals(observation: Observation, moves: Sequence[int], facts: StrategistFacts) -> list[Proposal]:
-    """The best moves that the search found, exact and with a retail ending."""
+    """The best moves of the search, exact and with a retail ending."""
     found = {}
     for move in moves:
         for rounding in (Rounding.EXACT, Rounding.CHARM):
@@ -152,13 +152,14 @@ def numeric_proposals(observation: Observation, moves: Sequence[int], facts: Str
 def explored_proposals(
     observation: Observation, wins: Mapping[int, int], draws: int, facts: StrategistFacts
 ) -> list[Proposal]:
-    """Moves that are best in some of the posterior's draws, the more often the earlier; worth trying out."""
+    """Moves that are best in some of the posterior's draws, the most frequent first; worth trying out."""
     found = {}
     for move, count in sorted(wins.items(), key=lambda item: (-item[1], abs(item[0]))):
         strategy = move_strategy(move, fitting_lever(facts, move))
         price = realise(strategy, observation.anchors, observation.fraction_digits)
         if price is not None and price not in found:
-            found[price] = Proposal(strategy, Source.NUMERIC, f"the best price in {count} of {draws} draws", price)
+            reason = f"the best price in {count} of {draws} draws"
+            found[price] = Proposal(strategy, Source.NUMERIC, reason, price, Origin.EXPLORED)
     return list(found.values())
 
 
@@ -173,8 +174,9 @@ def move_strategy(move_pct: int, lever: Lever | None, rounding: Rounding = Round
 
 
 def distinct(proposals: Sequence[Proposal]) -> list[Proposal]:
-    """The first proposal of each price and lever, in the order given; a live price stays beside its like."""
+    """The first proposal of each price and lever, in the order given; a standing price stays beside its equal."""
     seen: dict[tuple[int, Lever, bool], Proposal] = {}
     for proposal in proposals:
-        seen.setdefault((proposal.raw_minor, proposal.strategy.lever, proposal.rationale is QUOTED), proposal)
+        key = (proposal.raw_minor, proposal.strategy.lever, proposal.origin is Origin.STANDING)
+        seen.setdefault(key, proposal)
     return list(seen.values())

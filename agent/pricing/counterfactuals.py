@@ -1,4 +1,4 @@
-"""What might have been: the recorded request changed and sent through the seven steps again, recording nothing."""
+"""Counterfactuals: recorded requests, changed, through the seven steps again without recording anything."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,9 @@ from threading import Lock
 from agent.domain.decision import Decision, Scores, TrailStep
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.pricing.observation import Observation
+from agent.pricing.flow import Observation, ReadRequest
 from agent.pricing.pipeline import Pipeline
 from agent.pricing.score_at_prices import PricedRow, RowScorer
-from agent.pricing.situation_reader import Sighting
 from agent.state.shopper_histories import HistoryCursor, ShopperHistories
 
 PATIENT_MS = 30_000  # a what-if takes the time that it needs, so that both sides come from the same rung
@@ -19,7 +18,7 @@ PATIENT_MS = 30_000  # a what-if takes the time that it needs, so that both side
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A price that somebody asks about: what the limits make of it, and its scores there."""
+    """A price as the limits leave it, and its scores at the price asked about."""
 
     price_minor: int
     trail: tuple[TrailStep, ...]
@@ -28,7 +27,7 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class Counterfactuals:
-    """A draft pipeline; `lock` keeps it and the quotes apart, since the models serve one thread at a time."""
+    """Runs a counterfactual pipeline; `lock` keeps it from running beside quotes, since models serve one thread."""
 
     pipeline: Pipeline
     scorer: RowScorer
@@ -44,7 +43,7 @@ class Counterfactuals:
     def offer(self, request: QuoteRequest, price_minor: int, at: datetime) -> Offered | None:
         """A price through the limits and the evaluator; None where the request has no scores."""
         with self.lock:
-            seen = self.pipeline.observer.observe([request], at)[0]
+            seen = self.pipeline.observer.read([request], at)[0]
             if not isinstance(seen, Observation):
                 return None
             guarded = self.pipeline.guard.check(seen, price_minor)
@@ -52,11 +51,11 @@ class Counterfactuals:
         return Offered(guarded.price_minor, guarded.trail, scores) if isinstance(scores, Scores) else None
 
     def loyalty(self, request: QuoteRequest, shopper_id: str, at: datetime) -> str | None:
-        """What a shopper is in the category of a request: new, occasional, regular or lapsed."""
+        """Loyalty of a shopper in the category of a request: new, occasional, regular or lapsed."""
         with self.lock:
-            sighting = self.pipeline.observer.reader.read([request], at)[0]
-        if not isinstance(sighting, Sighting):
+            read = self.pipeline.observer.reader.read([request], at)[0]
+        if not isinstance(read, ReadRequest):
             return None
-        seen = sighting.situation
+        seen = read.situation
         history = HistoryCursor(self.shoppers).history(shopper_id, seen.behaviour_s)
         return history.loyalty(seen.subject.category, seen.behaviour_s)

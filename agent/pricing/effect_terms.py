@@ -1,9 +1,9 @@
-"""What a situation has in common with others: the things whose effects outcomes teach on the spot.
+"""Effect terms: the words and numbers of a situation as regressors of the online update.
 
-Words (a product, a category, a profile field's value) have an effect each. Numbers enter as tents on a logarithmic
-scale, coarse and fine: the coarse carry a trend from few outcomes, the fine its bends from many. Effects start with
-the prior sd below; where the evaluator was trained on this store's own data they start smaller, since it knows most: a
-product's level by 0.28, which makes intervals cover what the demo store sold in weeks 41-44.
+Words (a product, a category, a profile field's value) have one indicator each. Numbers use piecewise-linear (hat) basis
+functions on a logarithmic scale: coarse ones pick up a trend from few outcomes, fine ones its curvature from many.
+Effects start with the prior standard deviations below. They are smaller where the evaluator was trained on this store's
+own data: a product's level 0.28, with which intervals cover the demo store's sales of weeks 41-44.
 """
 
 import math
@@ -15,8 +15,7 @@ from typing import Final, NamedTuple
 
 from agent.domain.records import Attribute, ProductRecord
 from agent.domain.request import QuotedProduct
-from agent.pricing.observation import Market
-from agent.pricing.shopper_reader import ShopperView
+from agent.pricing.flow import Market, ShopperView
 from models.evaluator.online import Term
 
 MAX_WORD: Final = 40
@@ -46,13 +45,13 @@ _WORDS: Final[Mapping[str, _Sd]] = {
     "product": _Sd(0.8, 0.5),
 }
 _WORD: Final = _Sd(0.7, 0.5)
-_TENTS: Final = ((_COARSE, _Sd(0.9, 0.6)), (_FINE, _Sd(0.35, 0.25)))
+_HATS: Final = ((_COARSE, _Sd(0.9, 0.6)), (_FINE, _Sd(0.35, 0.25)))
 
 
 def terms_of(
     traits: Sequence[Trait], *, in_domain: bool, learned: Mapping[str, tuple[float, float]] | None = None
 ) -> tuple[Term, ...]:
-    """The effects that traits touch; `learned` prior sds by `Term.group` take the place of the usual."""
+    """Effect terms of traits; `learned` prior sds by `Term.group` replace the defaults."""
     scale = IN_DOMAIN_SCALE if in_domain and learned is None else 1.0
     terms = tuple(chain.from_iterable(_scaled(trait, scale) for trait in traits))
     return terms if learned is None else tuple(_relearned(term, learned) for term in terms)
@@ -74,12 +73,12 @@ def _term(named: tuple[str, float, _Sd], scale: float) -> Term:
 
 
 def forget_words() -> None:
-    """Drop the words that were kept for speed: somebody is to be forgotten."""
+    """Drop cached words, for an erasure."""
     _scaled.cache_clear()
 
 
 def word_traits(prefix: str, attributes: Mapping[str, Attribute]) -> Iterator[Trait]:
-    """Attributes as traits; lists, long texts and empty ones say too little together with others."""
+    """Attributes as traits; long and empty texts are left out."""
     for name, value in attributes.items():
         if isinstance(value, bool):
             yield Trait(f"{prefix}.{name}", str(value).lower())
@@ -91,7 +90,7 @@ def word_traits(prefix: str, attributes: Mapping[str, Attribute]) -> Iterator[Tr
 
 
 def product_traits(quoted: QuotedProduct, product: ProductRecord, reference: int) -> Iterator[Trait]:
-    """Of a product, as quoted and as known."""
+    """Traits of a product, from the request and the catalogue."""
     if quoted.id is not None:
         yield Trait("product", quoted.id)
     for name, word in (("category", product.category), ("brand", product.brand)):
@@ -104,7 +103,7 @@ def product_traits(quoted: QuotedProduct, product: ProductRecord, reference: int
 
 
 def shopper_traits(who: ShopperView, loyalty: str) -> Iterator[Trait]:
-    """Of a shopper who did not opt out."""
+    """Traits of a shopper; none of one who opted out."""
     if who.opted_out:
         return
     yield from word_traits("profile", who.screened.attributes)
@@ -114,7 +113,7 @@ def shopper_traits(who: ShopperView, loyalty: str) -> Iterator[Trait]:
 
 
 def market_traits(market: Market, quantity: int, reference: int) -> Iterator[Trait]:
-    """Of the situation around them; the cheapest competitor counts relative to the reference price."""
+    """Traits of the market; the cheapest competitor relative to the reference price."""
     if quantity > 1:
         yield Trait("quantity", float(quantity))
     if market.season:
@@ -136,7 +135,7 @@ def _terms(trait: Trait) -> Iterator[tuple[str, float, _Sd]]:
         yield f"{trait.name}={trait.value}", 1.0, _WORDS.get(trait.name, _WORD)
         return
     at = math.asinh(10.0 * trait.value)
-    for width, sd in _TENTS:
+    for width, sd in _HATS:
         node = math.floor(at / width)
         share = at / width - node
         yield f"{trait.name}@{width:g}:{node}", 1.0 - share, sd

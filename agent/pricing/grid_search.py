@@ -1,14 +1,12 @@
-"""The numeric part of step 3: moves from the reference price that are worth most, by the mean and by draws."""
+"""Grid search, the numeric part of step 3: moves from the reference price of most utility, by mean and by draws."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from agent.pricing.guard import Guard
-from agent.pricing.observation import Observation
+from agent.pricing.flow import Observation
 from models.arrays import Floats
 from models.evaluator.evaluator import Response
 from models.evaluator.value import Offers, utility
@@ -24,11 +22,8 @@ def grid(moves: Sequence[int], n: int) -> Floats:
     return np.log1p(np.asarray(moves, np.float64) / 100)[None].repeat(n, axis=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class GridSearch:
     """Searches over moves inside the limits, with the weights and the boldness that selection will use."""
-
-    guard: Guard
 
     def best_moves(self, observation: Observation, purchase: Floats, satisfaction: Floats) -> list[int]:
         """The most valuable of `SEARCHED_MOVES`, at least three percent apart; probabilities are `(moves,)`."""
@@ -43,7 +38,7 @@ class Search:
         return best
 
     def wins(self, observation: Observation, response: Response, row: int) -> Counter[int]:
-        """How many draws find each of `TRIED_MOVES` best, the draws as near to the mean as selection takes them.
+        """Count the draws in which each of `TRIED_MOVES` is best, shrunk towards the mean as selection shrinks them.
 
         `response` is that at `TRIED_MOVES`.
         """
@@ -61,7 +56,7 @@ class Search:
         reference = observation.reference_minor
         ratio = 1 + np.asarray(moves, np.float64) / 100
         at = moves.index(0)
-        allowed = self.guard.bounds(observation)
+        allowed = observation.price_limits.bounds
         prices = np.rint(ratio * reference)
         inside = (prices >= allowed.low_minor) & (prices <= (allowed.high_minor or np.inf))
         shape = (len(moves),) + (1,) * (purchase.ndim - 1)

@@ -1,4 +1,4 @@
-"""Step 1: a request joined with what the store knew before it, cleaned, protected attributes dropped and named."""
+"""Step 1: requests joined with what the store knew before them, cleaned, protected attributes dropped and named."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,39 +6,71 @@ from datetime import datetime
 from time import perf_counter
 from typing import Final
 
-from agent.domain.decision import Decision, IgnoredInput
+from agent.domain.decision import Decision, HeldReason, IgnoredInput
 from agent.domain.money import fraction_digits
 from agent.domain.records import ProductRecord, Shown
 from agent.domain.refusal import Refusal
 from agent.domain.request import Context, Personalisation, QuoteRequest, Shopper
 from agent.pricing.effect_terms import word_traits
-from agent.pricing.guard import Guard
-from agent.pricing.observation import Observation, Situation
+from agent.pricing.flow import Flow, Observation, ReadRequest, ShopperView
+from agent.pricing.parity import Quote, bounded_by_strangers
 from agent.pricing.past_quotes import PastQuotes, quote_key
-from agent.pricing.shopper_reader import ShopperView
-from agent.pricing.situation_reader import Sighting, SituationReader
-from agent.rules.gateway import holds_reference
+from agent.pricing.situation_reader import SituationReader
+from agent.rules.gateway import GatewayFacts
 from agent.rules.kill_switch import KillSwitch
+from agent.rules.price_limits import PriceLimits, join_rules
 from agent.rules.screening import Screened
-from agent.rules.terms import MerchantRules, Terms
+from agent.rules.terms import MerchantRules
 from agent.store import QuoteKey, ShopperProduct
 
-UNKNOWN_COST: Final = "cost and floor are unknown"
 OPTED_OUT: Final = "personalisation is off"
-NOT_IN_THIS_TRADE: Final = "personalisation is off in this trade unless the merchant turns it on"
-KILLED: Final = "the merchant holds all prices"
 _CONTEXT_USED: Final = ("inventory", "competitor_prices", "market_trend", "season", "deadline", "jurisdiction")
 
 
-class Observer:
-    """Adds to each situation what its price may be and what its record will say."""
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """Settings and state that apply to every request.
 
-    def __init__(self, reader: SituationReader, defaults: "Defaults") -> None:
-        """`defaults` hold what a request may leave out."""
+    Attributes:
+        rules: The merchant's rules in effect at a moment; the kill switch is above them.
+        past: Earlier quotes of shoppers.
+    """
+
+    deadline_ms: int
+    rules: Callable[[datetime], MerchantRules]
+    kill_switch: KillSwitch
+    past: PastQuotes
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Facts that the requests of one batch share."""
+
+    last_prices: dict[ShopperProduct, int]
+    shown: dict[ShopperProduct, Shown]
+    live: Mapping[QuoteKey, Decision]
+    now: datetime
+    began_s: float
+    killed: str | None
+    rules: MerchantRules
+
+
+class Observer:
+    """Reads requests into situations, and adds their limits and what their records will say."""
+
+    def __init__(self, reader: SituationReader, defaults: Defaults) -> None:
+        """`defaults` fill in what a request leaves out."""
         self.reader = reader
         self._defaults = defaults
 
-    def observe(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Observation | Refusal]:
+    def observe(self, flow: Flow, quote_strangers: Quote) -> None:
+        """Add `seen`, `observations` and `encoded`; `quote_strangers` prices counterfactual requests."""
+        seen = bounded_by_strangers(self.read(flow.requests, flow.now), quote_strangers, flow.now)
+        flow.seen = seen
+        flow.observations = [one for one in seen if isinstance(one, Observation)]
+        flow.encoded = self.reader.encode(flow.observations)
+
+    def read(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Observation | Refusal]:
         """One observation a request, or why it cannot be priced."""
         began_s = perf_counter()
         hold, rules, past = self._defaults.kill_switch.state(), self._defaults.rules(now), self._defaults.past
@@ -51,87 +83,63 @@ class Observer:
             killed=hold.reason if hold is not None else None,
             rules=rules,
         )
-        seen = self.reader.read(requests, now)
         return [
-            self._one(request, sighting, batch) if isinstance(sighting, Sighting) else sighting
-            for request, sighting in zip(requests, seen, strict=True)
+            self._one(request, one, batch) if isinstance(one, ReadRequest) else one
+            for request, one in zip(requests, self.reader.read(requests, now), strict=True)
         ]
 
     def under(self, rules: MerchantRules) -> "Observer":
-        """The same observer with other rules in effect: for what would be."""
+        """For counterfactuals: this observer with other rules in effect."""
         return Observer(self.reader, replace(self._defaults, rules=lambda _now: rules))
 
-    def draft(self) -> "Observer":
-        """The same observer, to which no quote stands and later ones did not happen: for what would be."""
-        return Observer(self.reader, replace(self._defaults, past=self._defaults.past.draft()))
+    def counterfactual(self) -> "Observer":
+        """For counterfactuals: ignores live quotes and anything recorded after `now`."""
+        return Observer(self.reader, replace(self._defaults, past=self._defaults.past.counterfactual()))
 
-    def _one(self, request: QuoteRequest, sighting: Sighting, batch: "_Batch") -> Observation:
-        situation, who, shared = sighting.situation, sighting.who, sighting.shared
+    def _one(self, request: QuoteRequest, read: ReadRequest, batch: _Batch) -> Observation:
+        situation, who, shared = read.situation, read.shopper, read.shared
         product = situation.product
         merchant = batch.rules.terms(product)
         pair = (who.shopper_id, request.product.id or "")
         key = quote_key(request)
+        digits = fraction_digits(product.currency)
+        # earlier prices are personal too
+        last_price = None if who.opted_out else batch.last_prices.get(pair)
+        limits = PriceLimits(
+            join_rules(merchant.limits, product, situation.request_limits, situation.market.jurisdiction),
+            GatewayFacts(situation.reference_minor, digits, product.cost_minor, last_price),
+            batch.killed,
+        )
         return Observation(
             **situation.parts(),
             at=batch.now,
             shopper_id=who.shopper_id,
-            fraction_digits=fraction_digits(product.currency),
+            fraction_digits=digits,
             merchant=merchant,
+            price_limits=limits,
             opted_out=who.opted_out,
-            holds_reference=self._holds(situation, merchant, who) if batch.killed is None else KILLED,
+            held=self._held(limits, who),
             inputs_used=tuple(_used(request, product, who, shared)),
             inputs_ignored=_ignored(request, who, shared),
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,
             arrived_s=batch.began_s if request.arrived_s is None else request.arrived_s,
             began_s=batch.began_s,
             request=_kept(request, who, shared, request.context.at or batch.now),
-            # what somebody was quoted before is personal too
-            last_price_minor=None if who.opted_out else batch.last_prices.get(pair),
+            last_price_minor=last_price,
             shown=None if who.opted_out else batch.shown.get(pair),
-            killed=batch.killed,
             live=batch.live.get(key) if key is not None else None,
         )
 
-    def _holds(self, situation: Situation, merchant: Terms, who: ShopperView) -> str | None:
+    def _held(self, limits: PriceLimits, who: ShopperView) -> HeldReason | None:
+        if limits.killed is not None:
+            return HeldReason.HELD_BY_MERCHANT
         if who.opted_out:
-            return OPTED_OUT if self.reader.personalises else NOT_IN_THIS_TRADE
-        product, place = situation.product, situation.market.jurisdiction
-        rules = self._defaults.guard.rules(merchant.limits, product, situation.limits, place)
-        return UNKNOWN_COST if holds_reference(rules, product.cost_minor) else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """What the requests of one batch share."""
-
-    last_prices: dict[ShopperProduct, int]
-    shown: dict[ShopperProduct, Shown]
-    live: Mapping[QuoteKey, Decision]
-    now: datetime
-    began_s: float
-    killed: str | None
-    rules: MerchantRules
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What holds when a request says nothing else.
-
-    Attributes:
-        guard: Says whether a price may be made at all.
-        rules: The merchant's rules in effect at a moment; the kill switch is above them.
-        past: What shoppers were quoted before.
-    """
-
-    deadline_ms: int
-    guard: Guard
-    rules: Callable[[datetime], MerchantRules]
-    kill_switch: KillSwitch
-    past: PastQuotes
+            return HeldReason.OPTED_OUT if self.reader.personalises else HeldReason.NOT_IN_THIS_TRADE
+        return HeldReason.UNKNOWN_COST if limits.lack_cost_and_floor else None
 
 
 def _kept(request: QuoteRequest, who: ShopperView, shared: Screened, at: datetime) -> QuoteRequest:
-    """The request that this decision answers: asked again, it leads to the same observation."""
+    """The request as it entered: sent again, it leads to the same observation."""
     personalisation = Personalisation.OFF if who.opted_out else Personalisation.ON
     profile = who.screened.text or dict(who.screened.attributes)
     entering = {name: getattr(request.context, name) for name in _CONTEXT_USED}
@@ -174,7 +182,7 @@ def _used(request: QuoteRequest, product: ProductRecord, who: ShopperView, share
 
 
 def _ignored(request: QuoteRequest, who: ShopperView, shared: Screened) -> tuple[IgnoredInput, ...]:
-    """Everything that came and did not enter, and why."""
+    """Inputs that were given and did not enter, with the reason."""
     ignored = [*who.screened.ignored, *who.event_ignored]
     if who.opted_out:
         for name, present in (("profile", request.shopper.profile), ("events", request.events)):

@@ -1,7 +1,7 @@
 """The pipeline: seven steps from requests to recorded decisions, read from top to bottom.
 
 A batch of requests goes through together, so that one pass of each model serves all of them; a single quote is a
-batch of one. Requests that cannot be priced leave at step 1 with the reason.
+batch of one. What the steps hand on is a `Flow`: each reads what those before it added and adds its own part.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,14 @@ from typing import Final
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
+from agent.pricing.flow import Flow
 from agent.pricing.guard import Guard
-from agent.pricing.observation import Observation
 from agent.pricing.observe import Observer
-from agent.pricing.parity import bounded_by_strangers
 from agent.pricing.propose import Proposer
-from agent.pricing.record import Outcome, Recorder
+from agent.pricing.record import Recorder
 from agent.pricing.retrieve import Retriever
 from agent.pricing.score import Scorer
 from agent.pricing.select import Selector
-from agent.pricing.step_timer import StepTimer
 from agent.pricing.tracing import batch_span
 
 _TRIES: Final = 3
@@ -30,7 +28,7 @@ _BUSY: Final = Refusal(503, "Not available", "this shopper is being quoted this 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The parts, one a step."""
+    """One part a step."""
 
     observer: Observer
     retriever: Retriever
@@ -40,19 +38,9 @@ class Pipeline:
     guard: Guard
     recorder: Recorder
 
-    def draft(self) -> "Pipeline":
-        """The same pipeline for what-ifs: nothing is recorded, nobody counted, nothing left to chance."""
-        return replace(
-            self,
-            observer=self.observer.draft(),
-            proposer=self.proposer.uncounted(),
-            selector=self.selector.greedy(),
-            recorder=self.recorder.draft(),
-        )
-
     @batch_span
     def quote(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Decision | Refusal]:
-        """Price requests; answers come in their order, one decision or refusal each.
+        """Price requests; one decision or refusal each, in their order.
 
         A request whose shopper was quoted another price by another process meanwhile goes through again.
         """
@@ -67,41 +55,44 @@ class Pipeline:
 
     def _steps(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Decision | Refusal | None]:
         """The seven steps, once; None where a decision came too late to be recorded."""
-        timer = StepTimer()
+        flow = Flow(requests, now)
 
-        # 1 observe: events, profile and history become features and encoder states
-        observed = bounded_by_strangers(self.observer.observe(requests, now), self.draft().quote, now)
-        seen = [item for item in observed if isinstance(item, Observation)]
-        encoded = self.observer.reader.encode(seen)
-        timer.done("observe")
+        # 1: events, profile and history become features and encoder states; what cannot be priced leaves here.
+        # Where a law asks what a stranger would pay, that is a counterfactual quote of its own.
+        self.observer.observe(flow, self.counterfactual().quote)
+        flow.timer.done("observe")
 
-        # 2 retrieve: similar products, and what alike shoppers did at which prices
-        retrieved = self.retriever.retrieve(seen, encoded)
-        situations = self.scorer.join(seen, encoded, retrieved.evidence)
-        timer.done("retrieve")
+        # 2: similar products, and past outcomes of similar shoppers with the prices they were offered
+        self.retriever.retrieve(flow)
+        flow.timer.done("retrieve")
 
-        # 3 propose: the language model's strategies beside retrieved, numeric and reference ones
-        proposed = self.proposer.propose(seen, encoded, retrieved, situations)
-        timer.done("propose")
+        # 3: candidates of the language model beside retrieved, numeric and reference ones
+        self.proposer.propose(flow)
+        flow.timer.done("propose")
 
-        # 4 score: purchase probability, profit and satisfaction of every candidate, with intervals
-        scored = self.scorer.score(seen, situations, [one.proposals for one in proposed])
-        timer.done("score")
+        # 4: purchase probability, profit and satisfaction of every candidate, with intervals
+        self.scorer.score(flow)
+        flow.timer.done("score")
 
-        # 5 select: the merchant's weights, abstention, exploration with its exact propensity
-        selected = self.selector.select(seen, scored)
-        timer.done("select")
+        # 5: the merchant's weights, abstention, exploration with its exact propensity
+        self.selector.select(flow)
+        flow.timer.done("select")
 
-        # 6 guard: the gateway, last, always
-        guarded = self.guard.apply(seen, selected)
-        timer.done("guard")
+        # 6: the merchant's limits, last, always
+        self.guard.guard(flow)
+        flow.timer.done("guard")
 
-        # 7 record: signed, with what its outcome will teach, and durable before the answer leaves
-        lessons = self.scorer.lessons(seen, situations, [one.price_minor for one in guarded])
-        outcomes = [
-            Outcome(observation, row, encoded, retrieved, proposed[row], selected[row], guarded[row], lessons[row])
-            for row, observation in enumerate(seen)
-        ]
-        decisions = iter(self.recorder.record(outcomes, timer))
-        timer.done("record")
-        return [item if isinstance(item, Refusal) else next(decisions) for item in observed]
+        # 7: signed, with the inputs of the learning that follows its outcome, durable before the answer leaves
+        self.recorder.record(flow)
+        flow.timer.done("record")
+        return flow.answers()
+
+    def counterfactual(self) -> "Pipeline":
+        """This pipeline for prices as they would be: nothing is recorded or counted, nothing left to chance."""
+        return replace(
+            self,
+            observer=self.observer.counterfactual(),
+            proposer=self.proposer.counterfactual(),
+            selector=self.selector.greedy(),
+            recorder=self.recorder.counterfactual(),
+        )

@@ -1,60 +1,49 @@
 """Step 3: candidates from all four sources, as far down the deadline ladder as time allows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.domain.decision import PastOutcome, Rung
+from agent.domain.decision import HeldReason, PastOutcome, Rung
 from agent.pricing.candidates import (
     PriceResponse,
-    Proposal,
     distinct,
     explored_proposals,
     facts_of,
-    live_proposals,
     model_proposals,
     numeric_proposals,
     reference_proposal,
     retrieved_proposals,
+    standing_proposals,
 )
-from agent.pricing.grid_search import TRIED_MOVES, Search, grid
+from agent.pricing.flow import Flow, Observation, Proposal, Proposed
+from agent.pricing.grid_search import TRIED_MOVES, GridSearch, grid
 from agent.pricing.model_proposer import ModelProposals, ModelProposer, model_time_ms
-from agent.pricing.observation import Encoded, Observation
-from agent.pricing.retrieve import Retrieved
 from agent.state.arrival_rates import Arrivals
-from models.evaluator.evaluator import Evaluator, Situations
+from models.evaluator.evaluator import Evaluator, Expected
 from models.evaluator.monotone import N_DRAWS
-from models.strategist.facts import RESPONSE_MOVES
+from models.strategist.facts import RESPONSE_MOVES, StrategistFacts
 from models.strategist.strategy import SEARCHED_MOVES
 
 _NUMERIC_MS: Final = 4.0
 
 
-@dataclass(frozen=True, slots=True)
-class Proposed:
-    """Candidates of one observation, the reference first, and the rung they came from."""
-
-    proposals: tuple[Proposal, ...]
-    rung: Rung
-
-
 class Proposer:
-    """Joins the sources."""
+    """Joins the sources of candidates."""
 
-    def __init__(self, evaluator: Evaluator, model: ModelProposer, search: Search, arrivals: Arrivals) -> None:
-        """`arrivals` hears of every request; where the merchant explores the draws' favourites are proposed too."""
+    def __init__(self, evaluator: Evaluator, model: ModelProposer, search: GridSearch, arrivals: Arrivals) -> None:
+        """Every request counts in `arrivals`; where the merchant explores, favourites of the draws are added."""
         self._evaluator = evaluator
         self._model = model
         self._search = search
         self._arrivals = arrivals
         self._counts = True
 
-    def uncounted(self) -> "Proposer":
-        """The same proposer for requests that nobody makes: arrivals do not hear of them."""
+    def counterfactual(self) -> "Proposer":
+        """For counterfactual requests; not counted in arrival rates."""
         other = Proposer(self._evaluator, self._model, self._search, self._arrivals)
         other._counts = False
         return other
@@ -64,70 +53,85 @@ class Proposer:
         """`ok`, `off`, or why the language model does not propose at present."""
         return self._model.state
 
-    def propose(
-        self,
-        observations: Sequence[Observation],
-        encoded: Encoded,
-        retrieved: Retrieved,
-        situations: Situations,
-    ) -> list[Proposed]:
-        """Candidates for each observation; those that hold the reference, or have no time left, get that alone."""
-        if not observations:
-            return []
-        open_rows = [row for row, o in enumerate(observations) if o.holds_reference is None]
+    def propose(self, flow: Flow) -> None:
+        """Add `proposed`; requests that hold the reference, or have no time left, get the reference alone."""
+        observations = flow.observations
+        proposed = [_reference_alone(o) for o in observations]
+        open_rows = [row for row, o in enumerate(observations) if o.held is None]
         timely = [row for row in open_rows if observations[row].left_ms() > _NUMERIC_MS]
-        answers = [self._held(o) for o in observations]
-        if not timely:
-            return answers
-        expected = self._evaluator.expect(situations, grid(SEARCHED_MOVES, len(observations)))
+        if timely:
+            expected = self._evaluator.expect(flow.inputs, grid(SEARCHED_MOVES, len(observations)))
+            self._count(observations, expected)
+            facts = _facts(flow, timely, expected)
+            written = self._written([observations[row] for row in timely], facts)
+            numeric = self._numeric(flow, timely, expected, facts)
+            for row, model, found in zip(timely, written, numeric, strict=True):
+                proposed[row] = _joined(observations[row], flow.retrieved.past[row], model, found)
+        flow.proposed = proposed
+
+    def _count(self, observations: Sequence[Observation], expected: Expected) -> None:
+        if not self._counts:
+            return
         for row, o in enumerate(observations):
-            if o.product_id is not None and self._counts:
+            if o.product_id is not None:
                 self._arrivals.saw(o.product_id, o.behaviour_s, expected.purchase[row])
-        facts = [
-            facts_of(
-                observations[row],
-                retrieved.similar[row],
-                retrieved.past[row],
-                float(encoded.interest[row]),
-                PriceResponse(_lifts(expected.purchase[row]), observations[row].may_rise),
-            )
-            for row in timely
-        ]
-        # answered together, they wait for each other: none may take the time that another lacks
-        together = [observations[row] for row in timely]
-        end_s = perf_counter() + min(model_time_ms(o.deadline_ms, o.left_ms(), o.waited_ms) for o in together) / 1e3
-        written = self._model.propose(facts, lambda: (end_s - perf_counter()) * 1e3)
+
+    def _written(self, timely: Sequence[Observation], facts: Sequence[StrategistFacts]) -> list[ModelProposals]:
+        """The language model's strategies for a batch.
+
+        Requests answered together wait for each other: none may take the time that another lacks.
+        """
+        least_ms = min(model_time_ms(o.deadline_ms, o.left_ms(), o.waited_ms) for o in timely)
+        end_s = perf_counter() + least_ms / 1e3
+        return self._model.propose(facts, lambda: (end_s - perf_counter()) * 1e3)
+
+    def _numeric(
+        self, flow: Flow, timely: Sequence[int], expected: Expected, facts: Sequence[StrategistFacts]
+    ) -> list[list[Proposal]]:
+        """The search's best moves, and those worth trying out where the merchant explores."""
+        observations = flow.observations
         explores = any(observations[row].explores for row in timely)
-        drawn = self._evaluator.respond(situations, grid(TRIED_MOVES, len(observations))) if explores else None
-        for row, known, model in zip(timely, facts, written, strict=True):
+        drawn = self._evaluator.respond(flow.inputs, grid(TRIED_MOVES, len(observations))) if explores else None
+        found = []
+        for row, known in zip(timely, facts, strict=True):
             observation = observations[row]
             best = self._search.best_moves(observation, expected.purchase[row], expected.satisfaction[row])
-            found = numeric_proposals(observation, best, known)
+            own = numeric_proposals(observation, best, known)
             if drawn is not None and observation.explores:
-                wins = self._search.wins(observation, drawn, row)
-                found += explored_proposals(observation, wins, N_DRAWS, known)
-            answers[row] = self._joined(observation, retrieved.past[row], model, found)
-        return answers
+                own += explored_proposals(observation, self._search.wins(observation, drawn, row), N_DRAWS, known)
+            found.append(own)
+        return found
 
-    def _held(self, observation: Observation) -> Proposed:
-        why = observation.holds_reference or "no time was left for more"
-        return Proposed((reference_proposal(observation, why), *live_proposals(observation)), Rung.REFERENCE)
 
-    def _joined(
-        self,
-        observation: Observation,
-        past: Sequence[PastOutcome],
-        model: ModelProposals,
-        numeric: Sequence[Proposal],
-    ) -> Proposed:
-        proposals = [
-            reference_proposal(observation, "no other candidate is expected to be worth more"),
-            *model_proposals(observation, model.written),
-            *retrieved_proposals(observation, past),
-            *numeric,
-            *live_proposals(observation),
-        ]
-        return Proposed(tuple(distinct(proposals)), model.rung)
+def _facts(flow: Flow, timely: Sequence[int], expected: Expected) -> list[StrategistFacts]:
+    return [
+        facts_of(
+            flow.observations[row],
+            flow.retrieved.similar[row],
+            flow.retrieved.past[row],
+            float(flow.encoded.interest[row]),
+            PriceResponse(_lifts(expected.purchase[row]), flow.observations[row].may_rise),
+        )
+        for row in timely
+    ]
+
+
+def _reference_alone(observation: Observation) -> Proposed:
+    why = observation.held or HeldReason.NO_TIME
+    return Proposed((reference_proposal(observation, why), *standing_proposals(observation)), Rung.REFERENCE)
+
+
+def _joined(
+    observation: Observation, past: Sequence[PastOutcome], model: ModelProposals, numeric: Sequence[Proposal]
+) -> Proposed:
+    proposals = [
+        reference_proposal(observation, HeldReason.NOTHING_BETTER),
+        *model_proposals(observation, model.written),
+        *retrieved_proposals(observation, past),
+        *numeric,
+        *standing_proposals(observation),
+    ]
+    return Proposed(tuple(distinct(proposals)), model.rung)
 
 
 def _lifts(purchase: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Which products to recommend: a pool from habit, similarity and popularity, ordered by the ranking head."""
+"""Recommendations: a pool of products from habit, similarity and popularity, ordered by the ranking head."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from agent.domain.request import QuotedProduct, QuoteRequest, RecommendationRequest
-from agent.pricing.situation_reader import Sighting, SituationReader
+from agent.pricing.flow import ReadRequest
+from agent.pricing.situation_reader import SituationReader
 from agent.state.catalogue import Catalogue
 from models.shopper.ranking import RankingHead
 from models.shopper.weeks import week_of
@@ -17,11 +18,12 @@ from retrieval import ProductFilter
 _HABIT: Final = 60
 _SIMILAR: Final = 60
 _POPULAR: Final = 30
+_DEADLINE_MS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Ranker:
-    """A pool, read and encoded as for a quote, ordered by the ranking head."""
+    """Reads and encodes a pool as for quotes, and orders it by the ranking head."""
 
     reader: SituationReader
     head: RankingHead
@@ -30,7 +32,7 @@ class Ranker:
     def rank(self, request: RecommendationRequest, now: datetime) -> list[QuoteRequest]:
         """Quote requests for the best `request.limit` products, best first."""
         pool = self._pool(request, now)
-        seen = [item.situation for item in self.reader.read(pool, now) if isinstance(item, Sighting)]
+        seen = [item.situation for item in self.reader.read(pool, now) if isinstance(item, ReadRequest)]
         if not seen:
             return []
         encoded = self.reader.encode(seen)
@@ -39,7 +41,7 @@ class Ranker:
         return [_quote(request, seen[row].product_id or "") for row in order]
 
     def _pool(self, request: RecommendationRequest, now: datetime) -> list[QuoteRequest]:
-        shopper = self.reader.recall(request, now)
+        shopper = self.reader.read_shopper(request, now)
         behaviour_s = self.reader.behaviour_s(request.context.at or now)
         habit = sorted(shopper.history.products.items(), key=lambda item: -item[1].at(behaviour_s)[1])
         state = self.reader.encode_texts([shopper.past.text])
@@ -72,6 +74,3 @@ def _quote(request: RecommendationRequest, product_id: str) -> QuoteRequest:
         context=request.context,
         deadline_ms=_DEADLINE_MS,
     )
-
-
-_DEADLINE_MS: Final = 2_000

@@ -1,4 +1,4 @@
-"""Step 7: the decision as a whole, signed, durable before the answer leaves."""
+"""Step 7: decisions made of what the steps found, signed, durable before the answer leaves."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,14 +8,21 @@ from typing import Final
 from pydantic import JsonValue
 from uuid_utils import uuid7
 
-from agent.domain.decision import Candidate, Decision, Disclosure, QuoteClaims, Rung, Versions
+from agent.domain.decision import (
+    Candidate,
+    Decision,
+    Disclosure,
+    HeldReason,
+    PastOutcome,
+    QuoteClaims,
+    Rung,
+    SimilarProduct,
+    Source,
+    Versions,
+)
 from agent.domain.records import AppliedPrice
 from agent.pricing.candidates import HOLD
-from agent.pricing.observation import Encoded, Observation
-from agent.pricing.propose import Proposed
-from agent.pricing.retrieve import Retrieved
-from agent.pricing.select import Selected
-from agent.pricing.step_timer import StepTimer
+from agent.pricing.flow import Flow, Observation, Proposed, Selected
 from agent.rules.disclosure import LAST_PRICE, disclose, is_personal
 from agent.rules.gateway import Guarded
 from agent.rules.packs import law_of
@@ -23,7 +30,7 @@ from agent.rules.prior_price import LOOK_BACK, reduction
 from agent.store import Claim
 from models.evaluator.online import Lesson
 
-TRIED_REFERENCE: Final = "the reference price, shown by chance so that other prices can be compared with it"
+_CONTROL: Final = "the reference price, shown by chance so that other prices can be compared with it"
 
 Keep = Callable[[Sequence[Decision], Sequence[Mapping[str, JsonValue]], Sequence[Claim]], frozenset[str]]
 Sign = Callable[[QuoteClaims], str]
@@ -31,74 +38,175 @@ AppliedTo = Callable[[Iterable[str], datetime], Mapping[str, Sequence[AppliedPri
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """Everything that steps 1-6 found for one observation."""
+class PricedObservation:
+    """One row of the flow, ready to be recorded.
+
+    Attributes:
+        interest: In the product's category, 0-1.
+        lesson: Inputs of the online update after its outcome.
+    """
 
     observation: Observation
-    row: int
-    encoded: Encoded
-    retrieved: Retrieved
+    similar: tuple[SimilarProduct, ...]
+    evidence: tuple[PastOutcome, ...]
+    interest: float
     proposed: Proposed
     selected: Selected
     guarded: Guarded
     lesson: Lesson
 
+    @classmethod
+    def rows(cls, flow: Flow, lessons: Sequence[Lesson]) -> list["PricedObservation"]:
+        """All rows of a flow."""
+        columns = (
+            flow.observations,
+            flow.retrieved.similar,
+            flow.retrieved.past,
+            flow.encoded.interest.tolist(),
+            flow.proposed,
+            flow.selected,
+            flow.guarded,
+            lessons,
+        )
+        return [cls(*row) for row in zip(*columns, strict=True)]
+
+    @property
+    def held(self) -> HeldReason | None:
+        """Why the reference price is shown, None where it is another price or another reason."""
+        standing = self.selected.standing
+        if standing is not None:
+            return standing.held
+        if self.observation.held is not None:
+            return self.observation.held
+        if self.proposed.rung is Rung.REFERENCE:
+            return HeldReason.NO_TIME
+        if self.selected.explored:
+            at_reference = self.guarded.price_minor == self.observation.reference_minor
+            return HeldReason.CONTROL if at_reference else None
+        if self.selected.abstained:
+            return HeldReason.NOT_SURE
+        return HeldReason.NOTHING_BETTER if self.selected.chosen.source is Source.REFERENCE else None
+
+    @property
+    def rationale(self) -> str:
+        """The choice in words."""
+        chosen = self.selected.chosen
+        if self.held is HeldReason.CONTROL:
+            return _CONTROL
+        if self.selected.explored:
+            return f"tried out to learn how it sells: {chosen.rationale}"
+        if self.held is HeldReason.NOT_SURE:
+            return f"a move was proposed, but it is not sure enough to beat the reference price ({chosen.rationale})"
+        return chosen.rationale
+
+    @property
+    def inputs_used(self) -> tuple[str, ...]:
+        """Inputs that entered the price; of a standing price, those that entered when it was made."""
+        standing = self.selected.standing
+        return tuple(self._entered()) if standing is None else standing.disclosure.inputs_used
+
+    @property
+    def disclosure(self) -> Disclosure:
+        """The notice for the inputs that entered."""
+        used = self.inputs_used
+        return disclose(
+            personalised=any(is_personal(name) for name in used),
+            inputs_used=used,
+            inputs_ignored=self.observation.inputs_ignored,
+            jurisdiction=self.observation.market.jurisdiction,
+        )
+
+    @property
+    def claim(self) -> Claim:
+        """The hold on this price: none where nothing personal may set it; it replaces one that may not stand."""
+        observation, live = self.observation, self.observation.live
+        holds = observation.held is None and not self.guarded.held
+        gone = live is not None and self.selected.standing is None
+        return Claim(holds, live.id if gone and live is not None else None)
+
+    def _entered(self) -> Iterable[str]:
+        """Inputs that could have changed the price.
+
+        None could when the reference was held from the start. When no time was left for anything but the reference,
+        the last price alone could, by limiting the change; no other personal one when the limits leave one price.
+        """
+        observation, guarded = self.observation, self.guarded
+        if guarded.held:
+            return ()
+        by_last_price = [LAST_PRICE] if guarded.by_last_price else []
+        if observation.held is not None or self.proposed.rung is Rung.REFERENCE:
+            return by_last_price
+        if guarded.forced:
+            return [name for name in observation.inputs_used if not is_personal(name)] + by_last_price
+        earlier = [LAST_PRICE] if observation.shown is not None else by_last_price
+        return [*observation.inputs_used, *earlier]
+
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class DecisionStore:
     """The store as the recorder needs it: `keep` makes decisions durable, `applied` reads the applied-price log."""
 
     keep: Keep
     applied: AppliedTo
 
 
+@dataclass(frozen=True, slots=True)
+class QuoteTerms:
+    """How quotes are issued: `sign` makes a token, a price is valid for `ttl`; with `holds` it stands so long."""
+
+    sign: Sign
+    ttl: timedelta
+    holds: bool
+
+
 class Recorder:
-    """Makes decisions of what the steps found, and keeps them."""
+    """Makes decisions and keeps them."""
 
     def __init__(
-        self, books: Books, sign: Sign, versions: Callable[[], Versions], ttl: timedelta, *, holds: bool
+        self,
+        store: DecisionStore,
+        terms: QuoteTerms,
+        versions: Callable[[], Versions],
+        lessons: Callable[[Flow, Sequence[int]], Sequence[Lesson]],
     ) -> None:
-        """`sign` makes a quote's token. Quotes are valid for `ttl`; with `holds` their prices stand so long."""
-        self._books = books
-        self._sign = sign
+        """`versions` names what is in use; `lessons` computes inputs of online updates at the prices shown."""
+        self._store = store
+        self._terms = terms
         self._versions = versions
-        self._ttl = ttl
-        self._holds = holds
+        self._lessons = lessons
 
-    def record(self, outcomes: Sequence[Outcome], timer: StepTimer) -> list[Decision | None]:
-        """Sign and store decisions in one transaction; their timings end with the gateway's.
-
-        None stands for a decision that came too late: another process quoted its shopper another price meanwhile.
-        """
-        versions = self._versions()
-        timings = dict(timer.steps_ms)
-        decisions = self._announced([self._decision(outcome, versions, timings) for outcome in outcomes])
+    def record(self, flow: Flow) -> None:
+        """Add `decisions`, stored in one transaction; their timings end with the guard's."""
+        versions, timings = self._versions(), dict(flow.timer.steps_ms)
+        priced = PricedObservation.rows(flow, self._lessons(flow, [one.price_minor for one in flow.guarded]))
+        decisions = self._announced([self._decision(one, versions, timings) for one in priced])
         if not decisions:
-            return []
-        claims = [_claim(outcome) for outcome in outcomes] if self._holds else []
-        late = self._books.keep(decisions, [_asked(outcome.observation) for outcome in outcomes], claims)
-        return [None if decision.id in late else decision for decision in decisions]
+            flow.decisions = []
+            return
+        claims = [one.claim for one in priced] if self._terms.holds else []
+        late = self._store.keep(decisions, [_asked(one.observation) for one in priced], claims)
+        flow.decisions = [None if decision.id in late else decision for decision in decisions]
 
-    def draft(self) -> "Recorder":
-        """A recorder that keeps nothing: for what might have been."""
-        books = replace(self._books, keep=lambda *_: frozenset())
-        return Recorder(books, self._sign, self._versions, self._ttl, holds=False)
+    def counterfactual(self) -> "Recorder":
+        """For counterfactuals: keeps nothing."""
+        store = replace(self._store, keep=lambda *_: frozenset())
+        return Recorder(store, replace(self._terms, holds=False), self._versions, self._lessons)
 
     def _announced(self, decisions: list[Decision]) -> list[Decision]:
-        """Decisions with the reduction that may be announced, where a law says what from."""
+        """Add the price reduction that may be announced, where a law fixes the price that it counts from."""
         days = [law_of(one.disclosure.jurisdiction).prior_price_days for one in decisions]
         asked = {one.product_id for one, wanted in zip(decisions, days, strict=True) if wanted and one.product_id}
         if not asked:
             return decisions
-        log = self._books.applied(sorted(asked), max(one.at for one in decisions) - LOOK_BACK)
+        log = self._store.applied(sorted(asked), max(one.at for one in decisions) - LOOK_BACK)
         return [_with_reduction(one, log, wanted) for one, wanted in zip(decisions, days, strict=True)]
 
-    def _decision(self, outcome: Outcome, versions: Versions, timings: Mapping[str, float]) -> Decision:
-        observation, guarded, chosen = outcome.observation, outcome.guarded, outcome.selected.chosen
-        held = outcome.selected.held
+    def _decision(self, priced: PricedObservation, versions: Versions, timings: Mapping[str, float]) -> Decision:
+        observation, guarded, selected = priced.observation, priced.guarded, priced.selected
+        standing, chosen, disclosure = selected.standing, selected.chosen, priced.disclosure
         quote_id = observation.request.quote_id or str(uuid7())
-        valid_until = held.valid_until if held is not None else (observation.at + self._ttl).replace(microsecond=0)
-        disclosure = disclosed(outcome)
+        fresh_until = (observation.at + self._terms.ttl).replace(microsecond=0)
+        valid_until = standing.valid_until if standing is not None else fresh_until
         costed = not guarded.held
         return Decision(
             id=quote_id,
@@ -114,67 +222,41 @@ class Recorder:
             list_minor=observation.product.list_minor,
             strategy=chosen.strategy if costed else HOLD,
             source=chosen.source,
-            rationale=_rationale(outcome),
+            rationale=priced.rationale,
             scores=chosen.scores if costed else None,
-            interest=float(outcome.encoded.interest[outcome.row]),
-            confidence=outcome.selected.confidence if observation.holds_reference is None else 1.0,
+            interest=priced.interest,
+            confidence=selected.confidence if observation.held is None else 1.0,
             personalised=any(is_personal(name) for name in disclosure.inputs_used),
-            rung=outcome.proposed.rung if held is None else held.rung,
+            rung=priced.proposed.rung if standing is None else standing.rung,
             trail=guarded.trail,
-            similar=outcome.retrieved.similar[outcome.row],
-            evidence=outcome.retrieved.past[outcome.row],
-            candidates=_ranked(outcome.selected.candidates) if costed else (),
+            similar=priced.similar,
+            evidence=priced.evidence,
+            candidates=_ranked(selected.candidates) if costed else (),
             disclosure=disclosure,
-            propensity=outcome.selected.propensity,
+            propensity=selected.propensity,
             versions=replace(versions, rules=f"rules/{observation.merchant.version}"),
             timing_ms=timings,
-            token=self._sign(self._claims(quote_id, observation, guarded.price_minor, valid_until)),
-            lesson=outcome.lesson,
-        )
-
-    def _claims(self, quote_id: str, observation: Observation, price_minor: int, valid_until: datetime) -> QuoteClaims:
-        return QuoteClaims(
-            quote_id=quote_id,
-            product_id=observation.product_id,
-            shopper_id=observation.shopper_id,
-            quantity=observation.quantity,
-            price_minor=price_minor,
-            currency=observation.currency,
-            fraction_digits=observation.fraction_digits,
-            issued_at=observation.at,
-            valid_until=valid_until,
+            token=self._terms.sign(_claims(quote_id, observation, guarded.price_minor, valid_until)),
+            lesson=priced.lesson,
+            held=priced.held,
+            guard=guarded.action,
+            explored=selected.explored,
+            cost_minor=observation.product.cost_minor,
         )
 
 
-def disclosed(outcome: Outcome) -> Disclosure:
-    """What the answer says of its inputs: those that entered, when the price was made if one made before stands."""
-    observation, held = outcome.observation, outcome.selected.held
-    used = tuple(_entered(observation, outcome.proposed.rung, outcome.guarded))
-    if held is not None:
-        used = held.disclosure.inputs_used
-    return disclose(
-        personalised=any(is_personal(name) for name in used),
-        inputs_used=used,
-        inputs_ignored=observation.inputs_ignored,
-        jurisdiction=observation.market.jurisdiction,
+def _claims(quote_id: str, observation: Observation, price_minor: int, valid_until: datetime) -> QuoteClaims:
+    return QuoteClaims(
+        quote_id=quote_id,
+        product_id=observation.product_id,
+        shopper_id=observation.shopper_id,
+        quantity=observation.quantity,
+        price_minor=price_minor,
+        currency=observation.currency,
+        fraction_digits=observation.fraction_digits,
+        issued_at=observation.at,
+        valid_until=valid_until,
     )
-
-
-def _entered(observation: Observation, rung: Rung, guarded: Guarded) -> Iterable[str]:
-    """The inputs that could have made the price another.
-
-    None could when the reference was held from the start. When no time was left for anything but the reference, the
-    last price alone could, by limiting the change; and no other personal one when the limits leave a single price.
-    """
-    if guarded.held:
-        return ()
-    by_last_price = [LAST_PRICE] if guarded.by_last_price else []
-    if observation.holds_reference is not None or rung is Rung.REFERENCE:
-        return by_last_price
-    if guarded.forced:
-        return [name for name in observation.inputs_used if not is_personal(name)] + by_last_price
-    earlier = [LAST_PRICE] if observation.shown is not None else by_last_price
-    return [*observation.inputs_used, *earlier]
 
 
 def _with_reduction(decision: Decision, log: Mapping[str, Sequence[AppliedPrice]], days: int | None) -> Decision:
@@ -185,29 +267,11 @@ def _with_reduction(decision: Decision, log: Mapping[str, Sequence[AppliedPrice]
     return replace(decision, disclosure=replace(decision.disclosure, reduction=found))
 
 
-def _claim(outcome: Outcome) -> Claim:
-    """A price stands unless nothing personal may set it; it takes the place of one that may not stand any more."""
-    observation, held = outcome.observation, outcome.selected.held
-    holds = observation.holds_reference is None and not outcome.guarded.held
-    gone = observation.live is not None and held is None
-    return Claim(holds, observation.live.id if gone and observation.live is not None else None)
-
-
 def _asked(observation: Observation) -> Mapping[str, JsonValue]:
     asked: dict[str, JsonValue] = observation.request.model_dump(mode="json", exclude_defaults=True)
     return asked
 
 
-def _rationale(outcome: Outcome) -> str:
-    chosen = outcome.selected.chosen
-    if outcome.selected.tried:
-        held = outcome.guarded.price_minor == outcome.observation.reference_minor
-        return TRIED_REFERENCE if held else f"tried out to learn how it sells: {chosen.rationale}"
-    if outcome.observation.holds_reference is None and outcome.selected.abstained:
-        return f"a move was proposed, but it is not sure enough to beat the reference price ({chosen.rationale})"
-    return chosen.rationale
-
-
 def _ranked(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """The chosen candidate first, then by expected profit."""
+    """Order candidates: the chosen one first, then by expected profit."""
     return tuple(sorted(candidates, key=lambda candidate: (not candidate.chosen, -candidate.scores.profit.value)))

@@ -1,17 +1,16 @@
-"""Step 2: similar products, and what became of alike offers to alike shoppers, strictly before the decision."""
+"""Step 2: similar products and outcomes of similar offers, strictly before the decision; the evaluator's inputs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.domain.decision import PastOutcome, SimilarProduct
-from agent.pricing.observation import Encoded, Situation
+from agent.domain.decision import SimilarProduct
+from agent.pricing.evaluator_inputs import EvaluatorReader
+from agent.pricing.flow import Encoded, Evidence, Flow, Retrieved, Situation
 from agent.state.catalogue import Catalogue
 from agent.state.outcome_index import OutcomeIndex
-from models.evaluator.evaluator import Neighbours
 from models.shopper.history import RecentItems
 from retrieval import ProductFilter
 
@@ -20,52 +19,32 @@ PAST: Final = 32
 _FAMILIAR_LOW, _FAMILIAR_SPAN = 0.3, 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Retrieved:
-    """Evidence of a batch, in the order of its situations.
-
-    Attributes:
-        familiarity: `(n,)`, 1 for products with sales history, else by similarity to the nearest known one.
-    """
-
-    similar: tuple[tuple[SimilarProduct, ...], ...]
-    past: tuple[tuple[PastOutcome, ...], ...]
-    familiarity: NDArray[np.float32]
-
-    @property
-    def evidence(self) -> "Evidence":
-        """The part that the evaluator reads."""
-        rows = [[(o.bought, o.weight, o.similarity, o.price_ratio) for o in row] for row in self.past]
-        return Evidence(Neighbours.of(rows), self.familiarity)
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What the evaluator reads of a retrieval; `familiarity` as in `Retrieved`."""
-
-    outcomes: Neighbours
-    familiarity: NDArray[np.float32]
-
-
 class Retriever:
-    """Asks both indexes."""
+    """Searches the product index and the outcome index."""
 
-    def __init__(self, catalogue: Catalogue, outcomes: OutcomeIndex) -> None:
-        """Search `catalogue` and `outcomes`."""
+    def __init__(self, catalogue: Catalogue, outcomes: OutcomeIndex, reader: EvaluatorReader) -> None:
+        """`reader` joins evidence and situations into the evaluator's inputs."""
         self._catalogue = catalogue
         self._outcomes = outcomes
+        self.reader = reader
 
-    def retrieve(self, situations: Sequence[Situation], encoded: Encoded) -> Retrieved:
-        """Evidence for each situation."""
+    def reading_with(self, reader: EvaluatorReader) -> "Retriever":
+        """This retriever for another evaluator or learner."""
+        return Retriever(self._catalogue, self._outcomes, reader)
+
+    def retrieve(self, flow: Flow) -> None:
+        """Add `retrieved` and `inputs`."""
+        situations, encoded = flow.observations, flow.encoded
         similar = self._similar(situations, encoded.product)
         past = self._outcomes.neighbours(*self._asked(situations, encoded), PAST)
         familiarity = [
             1.0 if self._sells(o) else _familiarity(found) for o, found in zip(situations, similar, strict=True)
         ]
-        return Retrieved(tuple(similar), tuple(past), np.asarray(familiarity, np.float32))
+        flow.retrieved = Retrieved(tuple(similar), tuple(past), np.asarray(familiarity, np.float32))
+        flow.inputs = self.reader.join(situations, encoded, flow.retrieved.evidence)
 
     def evidence(self, situations: Sequence[Situation], encoded: Encoded) -> Evidence:
-        """The evidence of `retrieve` without the rest: what scores at given prices need."""
+        """The evaluator's part of a retrieval alone, for scores at given prices."""
         outcomes = self._outcomes.alike(*self._asked(situations, encoded), PAST)
         familiarity = np.ones(len(situations), np.float32)
         strange = [row for row, o in enumerate(situations) if not self._sells(o)]

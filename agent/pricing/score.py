@@ -1,105 +1,55 @@
-"""Step 4: every candidate, brought within the limits, to three scores with intervals.
+"""Step 4: purchase probability, profit and satisfaction of every candidate, with intervals.
 
-Candidates are scored at the price that would really be shown, after the gateway. The posterior draws are kept beside
+Candidates are scored at the price that would really be shown, after the guard. The posterior draws are kept beside
 the scores: selection compares candidates draw by draw, which intervals cannot do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from agent.domain.decision import Candidate, Interval, Scores
-from agent.pricing.candidates import Proposal
-from agent.pricing.observation import Encoded, Observation, Situation
-from agent.pricing.retrieve import Evidence
-from agent.state.online_learner import Learner
+from agent.pricing.flow import Flow, Proposal, Scored, Situation
 from models.arrays import Floats
-from models.evaluator.evaluator import Evaluator, Response, Situations, evidence_matrix
+from models.evaluator.evaluator import Evaluator, Response
 from models.evaluator.online import Lesson
-
-FinalPrices = Callable[[Observation, Sequence[int]], list[int]]
 
 _BOUNDS: Final = (5.0, 95.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Candidates of one observation and what selection needs of them.
-
-    Attributes:
-        reference: Index of the candidate that holds the reference price.
-        purchase, satisfaction: Means `(m,)`; `*_draws` are `(m, draws)`.
-    """
-
-    candidates: tuple[Candidate, ...]
-    reference: int
-    purchase: Floats
-    satisfaction: Floats
-    purchase_draws: Floats
-    satisfaction_draws: Floats
-
-    @property
-    def prices(self) -> tuple[int, ...]:
-        """Prices after the gateway."""
-        return tuple(candidate.price_minor for candidate in self.candidates)
-
-
 class Scorer:
-    """The evaluator over whole batches."""
+    """Runs the evaluator over whole batches."""
 
-    def __init__(self, evaluator: Evaluator, learner: Learner, final_prices: FinalPrices) -> None:
-        """`final_prices` tells what the gateway would make of proposed prices."""
+    def __init__(self, evaluator: Evaluator) -> None:
+        """Score with `evaluator`."""
         self._evaluator = evaluator
-        self._learner = learner
-        self._final_prices = final_prices
 
-    def join(self, seen: Sequence[Situation], encoded: Encoded, evidence: Evidence) -> Situations:
-        """Everything the evaluator reads, one row a situation."""
-        rivals = [np.log(o.market.rival_minor / o.reference_minor) if o.market.rival_minor else np.nan for o in seen]
-        return Situations(
-            features=encoded.features,
-            evidence=evidence_matrix(evidence.outcomes, self._evaluator.base_rate),
-            interest=encoded.interest_logit,
-            affinity=encoded.affinity,
-            shopper=encoded.shopper,
-            product=encoded.product,
-            familiarity=evidence.familiarity,
-            intent=np.asarray([o.intent for o in seen], np.float32),
-            trend=np.asarray([o.market.trend for o in seen], np.float32),
-            rival_log_ratio=np.asarray(rivals, np.float32),
-            shift=self._learner.shift([o.terms for o in seen]),
-            out_of_domain=not self._learner.in_domain,
-        )
-
-    def lessons(
-        self, observations: Sequence[Observation], situations: Situations, shown: Sequence[int]
-    ) -> list[Lesson]:
-        """What an outcome at the price shown will teach, one for each observation."""
-        if not observations:
-            return []
-        ratios = log_ratios(observations, [[price] for price in shown])[:, 0]
-        base = self._evaluator.base(situations, ratios)
-        columns = zip(base.level.tolist(), base.slope.tolist(), base.rest.tolist(), ratios.tolist(), strict=True)
-        return [Lesson(*numbers, o.terms) for numbers, o in zip(columns, observations, strict=True)]
-
-    def score(
-        self, observations: Sequence[Observation], situations: Situations, proposals: Sequence[Sequence[Proposal]]
-    ) -> list[Scored]:
-        """Score each observation's proposals."""
-        if not observations:
-            return []
+    def score(self, flow: Flow) -> None:
+        """Add `scored`, at the prices that the guard will make of the proposals."""
+        if not flow.observations:
+            flow.scored = []
+            return
         prices = [
-            self._final_prices(o, [proposal.raw_minor for proposal in own])
-            for o, own in zip(observations, proposals, strict=True)
+            o.price_limits.preview([proposal.raw_minor for proposal in own.proposals])
+            for o, own in zip(flow.observations, flow.proposed, strict=True)
         ]
-        response = self._evaluator.respond(situations, log_ratios(observations, prices))
+        response = self._evaluator.respond(flow.inputs, log_ratios(flow.observations, prices))
         bounds = interval_bounds(response)
-        return [
-            _scored(own, prices[row], price_scores(o, prices[row], response, bounds, row), row, response)
-            for row, (o, own) in enumerate(zip(observations, proposals, strict=True))
+        flow.scored = [
+            _scored(own.proposals, prices[row], price_scores(o, prices[row], response, bounds, row), row, response)
+            for row, (o, own) in enumerate(zip(flow.observations, flow.proposed, strict=True))
         ]
+
+    def lessons(self, flow: Flow, shown: Sequence[int]) -> list[Lesson]:
+        """Inputs of the online update after an outcome at the price shown (minor units), one for each observation."""
+        if not flow.observations:
+            return []
+        ratios = log_ratios(flow.observations, [[price] for price in shown])[:, 0]
+        base = self._evaluator.base(flow.inputs, ratios)
+        columns = zip(base.level.tolist(), base.slope.tolist(), base.rest.tolist(), ratios.tolist(), strict=True)
+        return [Lesson(*numbers, o.terms) for numbers, o in zip(columns, flow.observations, strict=True)]
 
 
 def log_ratios(seen: Sequence[Situation], prices: Sequence[Sequence[int]]) -> Floats:
@@ -150,7 +100,7 @@ def _scored(
 ) -> Scored:
     count = len(prices)
     candidates = tuple(
-        Candidate(p.strategy, p.source, p.rationale, p.raw_minor, price, own)
+        Candidate(p.strategy, p.source, p.rationale, p.raw_minor, price, own, origin=p.origin)
         for p, price, own in zip(proposals, prices, scores, strict=True)
     )
     return Scored(

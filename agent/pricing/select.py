@@ -1,47 +1,19 @@
 """Step 5: utilities of all candidates from the merchant's weights, then the choice."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from agent.domain.decision import Candidate, Decision
+from agent.domain.decision import Candidate, Decision, Origin
 from agent.pricing.bandit import Contest, Selection, select
-from agent.pricing.candidates import QUOTED
-from agent.pricing.observation import Observation
-from agent.pricing.score import Scored
+from agent.pricing.flow import Flow, Observation, Scored, Selected
 from agent.rules.exploration import Exploration
 from models.evaluator.value import Offers, utility
 
 
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """The chosen candidate, all candidates with their probabilities, and how sure the choice is.
-
-    `held` is the earlier decision whose price stands, None where the choice is a fresh one.
-    """
-
-    candidates: tuple[Candidate, ...]
-    index: int
-    propensity: float
-    confidence: float
-    abstained: bool
-    tried: bool = False
-    held: Decision | None = None
-
-    @property
-    def chosen(self) -> Candidate:
-        """The candidate whose price is shown."""
-        return self.candidates[self.index]
-
-    @property
-    def raw_minor(self) -> int:
-        """Its price before the gateway."""
-        return self.chosen.raw_minor
-
-
 class Selector:
-    """Weights, abstention and exploration as the merchant set them."""
+    """Applies weights, abstention and exploration as the merchant set them."""
 
     def __init__(self, rng: Callable[[], np.random.Generator], *, greedy: bool = False) -> None:
         """`rng` makes the generator that exploration draws from; with `greedy` nothing is left to chance."""
@@ -49,17 +21,17 @@ class Selector:
         self._greedy = greedy
 
     def greedy(self) -> "Selector":
-        """The same choice with nothing left to chance."""
+        """For counterfactuals: nothing is left to chance."""
         return Selector(self._rng, greedy=True)
 
     def drawing_from(self, rng: Callable[[], np.random.Generator]) -> "Selector":
-        """The same selector with other dice."""
+        """This selector with another random generator."""
         return Selector(rng, greedy=self._greedy)
 
-    def select(self, observations: Sequence[Observation], scored: Sequence[Scored]) -> list[Selected]:
-        """Choose for each observation."""
+    def select(self, flow: Flow) -> None:
+        """Add `selected`, one choice for each observation."""
         rng = self._rng()
-        return [self._one(o, one, rng) for o, one in zip(observations, scored, strict=True)]
+        flow.selected = [self._one(o, one, rng) for o, one in zip(flow.observations, flow.scored, strict=True)]
 
     def _one(self, observation: Observation, scored: Scored, rng: np.random.Generator) -> Selected:
         standing = _standing(observation, scored)
@@ -75,7 +47,7 @@ class Selector:
             propensity=choice.propensity,
             confidence=choice.confidence,
             abstained=choice.abstained,
-            tried=choice.tried,
+            explored=choice.tried,
         )
 
     def _contest(self, observation: Observation, scored: Scored) -> Contest:
@@ -109,8 +81,8 @@ def _marked(scored: Scored, choice: Selection) -> tuple[Candidate, ...]:
 
 def _standing(observation: Observation, scored: Scored) -> int | None:
     """The candidate that is the price quoted before; None where there is none, or the gateway would move it."""
-    price = observation.held_minor
-    found = (i for i, c in enumerate(scored.candidates) if c.rationale is QUOTED and c.price_minor == price)
+    price = observation.standing_minor
+    found = (i for i, c in enumerate(scored.candidates) if c.origin is Origin.STANDING and c.price_minor == price)
     return next(found, None)
 
 
@@ -120,4 +92,4 @@ def _stands(live: Decision, scored: Scored, index: int) -> Selected:
         replace(candidate, probability=float(at == index), chosen=at == index)
         for at, candidate in enumerate(scored.candidates)
     )
-    return Selected(candidates, index, live.propensity, live.confidence, abstained=False, held=live)
+    return Selected(candidates, index, live.propensity, live.confidence, abstained=False, standing=live)

@@ -1,7 +1,7 @@
-"""The shopper's part of step 1: who asks, what may be used of them, and what their past says at one moment.
+"""The shoppers' part of step 1: identity, screened profile, and history at one moment.
 
-A batch is recalled shopper by shopper in time order, so that each past is read and folded once however many moments
-of it are asked for.
+A batch is read shopper by shopper in time order, so that each history is read and folded once, however many moments of
+it are asked for.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from agent.domain.decision import IgnoredInput
 from agent.domain.fields import minor_of
 from agent.domain.records import EventRecord, ShopperRecord
 from agent.domain.request import Context, Personalisation, SessionEvent, Shopper
-from agent.pricing.observation import Past
+from agent.pricing.flow import Past, ShopperView
 from agent.rules.packs import Pack
 from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.state.shopper_histories import HistoryCursor, ShopperHistories
@@ -27,7 +27,7 @@ _STRANGER: Final = ShopperHistory()
 
 
 class Asking(Protocol):
-    """What quote and recommendation requests share."""
+    """The shopper, events and context of a quote or recommendation request."""
 
     @property
     def shopper(self) -> Shopper:
@@ -36,7 +36,7 @@ class Asking(Protocol):
 
     @property
     def events(self) -> Sequence[SessionEvent]:
-        """What they just did."""
+        """This session's behaviour."""
         ...
 
     @property
@@ -46,32 +46,11 @@ class Asking(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ShopperView:
-    """A shopper after screening.
-
-    Attributes:
-        history: The fold, session included; it holds until the next shopper or moment is recalled.
-        has_history: Whether anything was known before this session.
-        events: This session's, their texts screened.
-        event_ignored: What was left out of the session's texts.
-    """
-
-    shopper_id: str | None
-    opted_out: bool
-    screened: Screened
-    history: ShopperHistory
-    past: Past
-    has_history: bool = False
-    events: tuple[SessionEvent, ...] = ()
-    event_ignored: tuple[IgnoredInput, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class ShopperReader:
-    """Where shoppers are known from, and what reads their past.
+    """Reads shoppers from store, histories and request.
 
     Attributes:
-        personalises: Whether anybody's past and profile may be read; if not, everyone is as if they had opted out.
+        personalises: Whether profiles and histories may be read at all; if not, everyone counts as opted out.
     """
 
     store: Store
@@ -83,13 +62,13 @@ class ShopperReader:
     personalises: bool
 
     def begin(self, asked: Sequence[Asking]) -> "ShopperBatch":
-        """ShopperBatch the shoppers of one batch."""
+        """Start reading the shoppers of one batch."""
         ids = {one.shopper.id for one in asked if one.shopper.id is not None}
         return ShopperBatch(self, self.store.shoppers(sorted(ids)))
 
 
 class ShopperBatch:
-    """One batch; not to be shared between threads."""
+    """Shoppers of one batch of requests; not to be shared between threads."""
 
     def __init__(self, shoppers: ShopperReader, stored: Mapping[str, ShopperRecord]) -> None:
         """`stored` holds the known shoppers of the batch."""
@@ -98,17 +77,17 @@ class ShopperBatch:
         self._cursor = HistoryCursor(shoppers.shoppers)
         self._last: tuple[Shopper, str, float, ShopperView] | None = None
 
-    def recall(self, asked: Asking, behaviour_s: float, at: datetime) -> ShopperView:
+    def read(self, asked: Asking, behaviour_s: float, at: datetime) -> ShopperView:
         """The shopper of a request at a moment; `behaviour_s` is `at` on the behaviour clock."""
         shopper, place = asked.shopper, asked.context.jurisdiction
         last = self._last
         if last is not None and not asked.events and last[:3] == (shopper, place, behaviour_s):
             return last[3]
-        recalled = self._recall(asked, behaviour_s, at)
-        self._last = None if asked.events else (shopper, place, behaviour_s, recalled)
-        return recalled
+        view = self._read(asked, behaviour_s, at)
+        self._last = None if asked.events else (shopper, place, behaviour_s, view)
+        return view
 
-    def _recall(self, asked: Asking, behaviour_s: float, at: datetime) -> ShopperView:
+    def _read(self, asked: Asking, behaviour_s: float, at: datetime) -> ShopperView:
         shopper = asked.shopper
         stored = self._stored.get(shopper.id) if shopper.id is not None else None
         if not self._shoppers.personalises or _opted_out(shopper, stored):

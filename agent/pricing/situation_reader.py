@@ -1,4 +1,7 @@
-"""Requests as the models read them: joined with what the store knew before, protected attributes dropped and named."""
+"""Requests as the models read them: joined with what the store knew before, protected attributes dropped and named.
+
+The products' part of step 1; the shoppers' part is in `shopper_reader.py`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,9 +25,10 @@ from agent.pricing.effect_terms import (
     terms_of,
     word_traits,
 )
-from agent.pricing.observation import Encoded, Market, RequestLimits, Situation
-from agent.pricing.shopper_reader import Asking, ShopperBatch, ShopperReader, ShopperView
+from agent.pricing.flow import Encoded, Market, ReadRequest, ShopperView, Situation
+from agent.pricing.shopper_reader import Asking, ShopperBatch, ShopperReader
 from agent.rules.packs import Pack
+from agent.rules.price_limits import RequestLimits
 from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.state.arrival_rates import Arrivals, Remaining
 from agent.state.cached_encoder import CachedEncoder
@@ -46,22 +50,8 @@ _SEASONS: Final = ("winter", "spring", "summer", "autumn")
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """A situation and what of the request led to it.
-
-    Attributes:
-        who: The shopper, screened.
-        shared: Further words and numbers of the context, screened.
-    """
-
-    situation: Situation
-    who: ShopperView
-    shared: Screened
-
-
-@dataclass(frozen=True, slots=True)
 class Readers:
-    """What turns text into states."""
+    """Models that turn texts into states and states into interest."""
 
     encoder: CachedEncoder
     interest: InterestHead
@@ -69,19 +59,27 @@ class Readers:
 
 @dataclass(frozen=True, slots=True)
 class TrainingProvenance:
-    """What the evaluator was trained on, as far as it bears on effects learned online.
+    """Training data of the evaluator, as far as it sets the priors of effects learned online.
 
     Attributes:
         in_domain: Whether it was trained on this store's own data.
-        learned: Prior sds of effects that its training learned, None where it fitted none.
+        learned: Prior sds of level and slope by effect, as fitted by the training; None where it fitted none.
     """
 
     in_domain: bool
     learned: Mapping[str, tuple[float, float]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """The time of one request, on the wall clock and on the behaviour clock (Unix seconds)."""
+
+    at: datetime
+    behaviour_s: float
+
+
 class SituationReader:
-    """Reads requests against shoppers and catalogue."""
+    """Joins requests with shoppers and catalogue."""
 
     def __init__(
         self,
@@ -105,39 +103,39 @@ class SituationReader:
         """Whether prices may be made for shoppers at all."""
         return self._shoppers.personalises
 
-    def read(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Sighting | Refusal]:
-        """One sighting a request, or why it cannot be priced."""
+    def read(self, requests: Sequence[QuoteRequest], now: datetime) -> list[ReadRequest | Refusal]:
+        """One situation a request, or why it cannot be priced."""
         moments = [self.behaviour_s(request.context.at or now) for request in requests]
-        recall = self._shoppers.begin(requests)
-        found: dict[int, Sighting | Refusal] = {}
+        shoppers = self._shoppers.begin(requests)
+        found: dict[int, ReadRequest | Refusal] = {}
         for row in sorted(range(len(requests)), key=lambda row: (requests[row].shopper.id or "", moments[row])):
-            found[row] = self._one(requests[row], moments[row], recall, now)
+            found[row] = self._one(requests[row], _Moment(requests[row].context.at or now, moments[row]), shoppers)
         return [found[row] for row in range(len(requests))]
 
-    def recall(self, asked: Asking, now: datetime) -> ShopperView:
+    def read_shopper(self, asked: Asking, now: datetime) -> ShopperView:
         """The shopper of one request, whatever the product."""
         at = asked.context.at or now
-        return self._shoppers.begin([asked]).recall(asked, self.behaviour_s(at), at)
+        return self._shoppers.begin([asked]).read(asked, self.behaviour_s(at), at)
 
     def read_ahead(self, shopper_ids: Sequence[str], now: datetime) -> None:
-        """Read and encode what the latest `AHEAD` of these who were quoted lately did: a quote may follow at once."""
+        """Read and encode the latest `AHEAD` of these shoppers who were quoted lately, before their next quote."""
         latest = [one for one in dict.fromkeys(reversed(shopper_ids)) if self._shoppers.shoppers.holds(one)][:AHEAD]
         asked = [RecommendationRequest(shopper=Shopper(id=shopper_id)) for shopper_id in latest]
         if asked:
-            recall = self._shoppers.begin(asked)
-            self.encode_texts([recall.recall(one, self.behaviour_s(now), now).past.text for one in asked])
+            shoppers = self._shoppers.begin(asked)
+            self.encode_texts([shoppers.read(one, self.behaviour_s(now), now).past.text for one in asked])
 
     def behaviour_s(self, at: datetime) -> float:
         """A moment on the behaviour clock, Unix seconds."""
         return self._shoppers.clock.behaviour_time(at).timestamp()
 
     def forget_texts(self) -> None:
-        """Drop words, and encoder states of texts, that were seen: somebody is to be forgotten."""
+        """Drop cached words and encoder states of texts, for an erasure."""
         self._encoder.forget()
         forget_words()
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encoder states `(n, 384)`; texts that did not change are not encoded again."""
+        """Encoder states `(n, 384)`, cached by text."""
         return self._encoder.encode(texts)
 
     def encode(self, situations: Sequence[Situation]) -> Encoded:
@@ -152,20 +150,18 @@ class SituationReader:
         affinity = self._shoppers.taste.affinity([o.past.buyer for o in situations], products, product)
         return Encoded(shopper, product, interest, affinity, features)
 
-    def _one(
-        self, request: QuoteRequest, behaviour_s: float, recall: ShopperBatch, now: datetime
-    ) -> Sighting | Refusal:
+    def _one(self, request: QuoteRequest, moment: _Moment, shoppers: ShopperBatch) -> ReadRequest | Refusal:
         product = self._product(request)
         if isinstance(product, Refusal):
             return product
+        behaviour_s = moment.behaviour_s
         reference = self._reference(request.product, product, behaviour_s)
         if reference is None:
             return _refused("product.list_price", "the product has no known price", "a list_price")
-        at = request.context.at or now
-        who = recall.recall(request, behaviour_s, at)
+        who = shoppers.read(request, behaviour_s, moment.at)
         history = who.history
         last_paid = history.products.get(product.product_id)
-        market = self._market(request, product, reference, (_hours_left(request, at), behaviour_s))
+        market = self._market(request, product, reference, moment)
         subject = Subject(request.product.id or "", product.category, product.brand, float(reference))
         loyalty = history.loyalty(subject.category, behaviour_s)
         shared = _shared(request, self._shoppers.pack)
@@ -186,7 +182,7 @@ class SituationReader:
                 competitor_minor=market.rival_minor,
                 last_paid_minor=last_paid.last_price_minor or None if last_paid else None,
             ),
-            limits=_limits(request),
+            request_limits=_limits(request),
             market=market,
             past=who.past,
             features=feature_row(history, subject, self._catalogue.weeks, behaviour_s),
@@ -195,10 +191,10 @@ class SituationReader:
             terms=(*self._product_terms(request.product, product, reference), *self._terms(traits)),
             subject=subject,
         )
-        return Sighting(situation, who, shared)
+        return ReadRequest(situation, who, shared)
 
     def _product_terms(self, quoted: QuotedProduct, product: ProductRecord, reference: int) -> tuple[Term, ...]:
-        """Kept for products that a request says nothing more of, as long as the catalogue does not change them."""
+        """Effects of a product, cached where the request says nothing more of it, until the catalogue changes it."""
         kept = self._terms_of_products.get(product.product_id)
         if kept is not None and kept[0] is product and kept[1] == reference:
             return kept[2]
@@ -236,26 +232,22 @@ class SituationReader:
         reference = self._catalogue.reference_minor(product, behaviour_s)
         return round(reference) if reference >= 1 else None
 
-    def _market(
-        self, request: QuoteRequest, product: ProductRecord, reference: int, when: tuple[float | None, float]
-    ) -> Market:
-        context, (hours, behaviour_s) = request.context, when
+    def _market(self, request: QuoteRequest, product: ProductRecord, reference: int, moment: _Moment) -> Market:
+        context = request.context
         rivals = [price.amount_minor for price in context.competitor_prices]
         return Market(
             rival_minor=min(rivals, default=None),
             trend=_trend(context.market_trend),
-            season=context.season or _season(datetime.fromtimestamp(behaviour_s, UTC)),
+            season=context.season or _season(datetime.fromtimestamp(moment.behaviour_s, UTC)),
             jurisdiction=context.jurisdiction or None,
-            hours_left=hours,
-            stock=self._stock(request, product, reference, when),
+            hours_left=_hours_left(request, moment.at),
+            stock=self._stock(request, product, reference, moment),
         )
 
-    def _stock(
-        self, request: QuoteRequest, product: ProductRecord, reference: int, when: tuple[float | None, float]
-    ) -> Stock:
-        hours, behaviour_s = when
+    def _stock(self, request: QuoteRequest, product: ProductRecord, reference: int, moment: _Moment) -> Stock:
+        hours = _hours_left(request, moment.at)
         units = request.context.inventory if request.context.inventory is not None else product.inventory
-        weekly = self._catalogue.weekly_units(product.product_id, behaviour_s)
+        weekly = self._catalogue.weekly_units(product.product_id, moment.behaviour_s)
         stock = Stock(units, weekly, hours / 168 if hours is not None else None, self._shoppers.pack.sunk_cost)
         if units is None or hours is None or request.product.id is None:
             return stock
@@ -265,7 +257,7 @@ class SituationReader:
 
 
 def _inline(quoted: QuotedProduct, currency: str) -> ProductRecord:
-    """The request's own words on the product; without a title, brand and category stand for one."""
+    """The product as the request describes it; without a title, brand and category stand for one."""
     record = product_record(quoted, quoted.id or "", currency)
     return record if record.title else replace(record, title=" ".join(filter(None, (quoted.brand, quoted.category))))
 

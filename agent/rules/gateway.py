@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from agent.domain.decision import TrailStep
+from agent.domain.decision import GuardAction, TrailStep
 from models.strategist.strategy import Rounding, round_minor
 
 UNKNOWN_BOUNDS_RULE: Final = "cost_or_floor"
@@ -129,6 +129,17 @@ class Guarded:
     held: bool = False
     forced: bool = False
     by_last_price: bool = False
+
+    @property
+    def action(self) -> GuardAction:
+        """The first of `GuardAction` that applies."""
+        if self.held:
+            return GuardAction.HELD
+        if self.conflict:
+            return GuardAction.CONFLICT
+        if self.forced:
+            return GuardAction.FORCED
+        return GuardAction.MOVED if self.trail else GuardAction.PASSED
 
 
 @dataclass(frozen=True, slots=True)

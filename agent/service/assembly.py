@@ -12,7 +12,8 @@ from agent.explain.endpoint import Endpoint, EndpointWriter
 from agent.explain.explainer import Explainer
 from agent.explain.understanding import Classifier
 from agent.explain.writers import NarratorWriter, Writer
-from agent.pricing.grid_search import Search
+from agent.pricing.evaluator_inputs import EvaluatorReader
+from agent.pricing.grid_search import GridSearch
 from agent.pricing.guard import Guard
 from agent.pricing.model_proposer import ModelProposer
 from agent.pricing.observe import Defaults, Observer
@@ -20,7 +21,7 @@ from agent.pricing.past_quotes import PastQuotes
 from agent.pricing.pipeline import Pipeline
 from agent.pricing.propose import Proposer
 from agent.pricing.recommend import Ranker
-from agent.pricing.record import Books, Recorder
+from agent.pricing.record import DecisionStore, QuoteTerms, Recorder
 from agent.pricing.retrieve import Retriever
 from agent.pricing.score import Scorer
 from agent.pricing.score_at_prices import RowScorer
@@ -120,7 +121,6 @@ def build_parts(
     shopper_reader = ShopperReader(store, shoppers, store_clock, pack, taste, catalogue.title, personalises)
     defaults = Defaults(
         deadline_ms=settings.default_deadline_ms,
-        guard=guard,
         rules=rules.current,
         kill_switch=kill_switch,
         past=PastQuotes(store, settings.stable_prices),
@@ -129,8 +129,8 @@ def build_parts(
     arrivals = running.arrivals if running is not None else Arrivals()
     provenance = TrainingProvenance(learner.in_domain, learner.start.sd if learner.start is not None else None)
     observer = Observer(SituationReader(catalogue, shopper_reader, arrivals, readers, provenance), defaults)
-    retriever = Retriever(catalogue, outcomes)
-    scorer = Scorer(evaluator, learner, guard.prices)
+    retriever = Retriever(catalogue, outcomes, EvaluatorReader(evaluator, learner))
+    scorer = Scorer(evaluator)
     signer = TokenSigner.load_or_create(folder.signing_key)
     store.seal_with(signer.seal)
     prompt = load_prompt("strategist", settings.prompt_version)
@@ -158,7 +158,7 @@ def build_parts(
         kill_switch=kill_switch,
         pipeline=pipeline,
         ranker=Ranker(observer.reader, load_ranking(heads / "ranking.safetensors"), catalogue),
-        row_scorer=RowScorer(pipeline, evaluator),
+        row_scorer=RowScorer(pipeline),
         explainer=_explainer(registry, encoder, catalogue, _writer(registry, settings)),
     )
 
@@ -295,15 +295,14 @@ def _pipeline(
     return Pipeline(
         observer=observer,
         retriever=retriever,
-        proposer=Proposer(evaluator, model, Search(guard), arrivals),
+        proposer=Proposer(evaluator, model, GridSearch(), arrivals),
         scorer=scorer,
         selector=Selector(np.random.default_rng),
         guard=guard,
         recorder=Recorder(
-            Books(store.record_decisions, store.applied_prices),
-            signer.sign,
+            DecisionStore(store.record_decisions, store.applied_prices),
+            QuoteTerms(signer.sign, timedelta(seconds=settings.quote_ttl_s), settings.stable_prices),
             versions,
-            timedelta(seconds=settings.quote_ttl_s),
-            holds=settings.stable_prices,
+            scorer.lessons,
         ),
     )

@@ -44,7 +44,7 @@ def known_of(parts: Parts, shopper_id: str, now: datetime) -> KnownShopper | Non
     if record is None and not (events or decisions or outcomes):
         return None
     asked = RecommendationRequest(shopper=Shopper(id=shopper_id))
-    recalled = parts.pipeline.observer.reader.recall(asked, now)
+    recalled = parts.pipeline.observer.reader.read_shopper(asked, now)
     counts = {name: seen.times for name, seen in recalled.history.categories.items() if name}
     return KnownShopper(shopper_id, record, events, decisions, outcomes, recalled.past.text, counts)
 

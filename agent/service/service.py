@@ -81,7 +81,7 @@ class Service:
     def drafts(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
         """Prices as they would be now, with nothing recorded and nothing left to chance."""
         with self._quoting:
-            return self._parts.pipeline.draft().quote(requests, self._parts.clock.now())
+            return self._parts.pipeline.counterfactual().quote(requests, self._parts.clock.now())
 
     def score(self, rows: Sequence[PricedRow]) -> list[Scores | Refusal]:
         """Scores at given prices, or why there are none, in the order of the rows; nothing is recorded."""
@@ -212,7 +212,7 @@ class Service:
         """What the last day's quotes would be under a version of the rules, beside the rules in effect."""
         parts = self._parts
         now = parts.clock.now()
-        draft = parts.pipeline.draft()
+        draft = parts.pipeline.counterfactual()
 
         def under(rules: MerchantRules) -> Counterfactuals:
             ruled = replace(draft, observer=draft.observer.under(rules))
@@ -311,7 +311,7 @@ class Service:
 
     def _counterfactuals(self) -> Counterfactuals:
         parts = self._parts
-        return Counterfactuals(parts.pipeline.draft(), parts.row_scorer, parts.shoppers, self._quoting)
+        return Counterfactuals(parts.pipeline.counterfactual(), parts.row_scorer, parts.shoppers, self._quoting)
 
     def _keep(self, outcomes: Sequence[OutcomeRecord]) -> None:
         """Keep outcomes with the sales among them."""

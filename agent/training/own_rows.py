@@ -19,7 +19,7 @@ from pydantic import JsonValue
 
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.pricing.observation import Situation
+from agent.pricing.flow import Situation
 from agent.pricing.situation_reader import SituationReader
 from agent.store import Store
 from agent.store.outcomes import OfferSituation

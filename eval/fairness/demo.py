@@ -44,7 +44,7 @@ class DemoShop:
 
     def price(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
         """Prices as the service would make them now."""
-        return self.parts.pipeline.draft().quote(requests, self.now)
+        return self.parts.pipeline.counterfactual().quote(requests, self.now)
 
     def pairs(self) -> Iterator[Pair]:
         """All pairs of each shopper, each with a product of its own."""
@@ -75,7 +75,7 @@ class DemoShop:
         """The words that the encoder reads of each shopper, profile left out."""
         observer = self.parts.pipeline.observer
         asked = [RecommendationRequest(shopper=Shopper(id=s.shopper_id, profile={})) for s in self.shoppers]
-        return [observer.reader.recall(one, self.now).past.text for one in asked]
+        return [observer.reader.read_shopper(one, self.now).past.text for one in asked]
 
     def _surplus(self, asked: Sequence[QuoteRequest], decisions: Sequence[Decision]) -> Floats:
         rows = [

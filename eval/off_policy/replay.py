@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 
 from agent.domain.clock import SystemClock
-from agent.pricing.observation import Observation
+from agent.pricing.evaluator_inputs import EvaluatorReader
+from agent.pricing.flow import Flow, Observation
 from agent.pricing.pipeline import Pipeline
 from agent.pricing.score import Scorer
 from agent.service.assembly import build_parts
@@ -67,7 +68,7 @@ class _Row:
 
 @dataclass(slots=True)
 class _Replay:
-    """A draft pipeline with a learner of its own."""
+    """A counterfactual pipeline with a learner of its own."""
 
     pipeline: Pipeline
     learner: Learner
@@ -79,24 +80,25 @@ class _Replay:
         pairs = []
         for quote in quotes:
             request = quote.request.model_copy(update={"deadline_ms": _PATIENT_MS})
-            seen = pipeline.observer.observe([request], quote.decision.at)[0]
+            seen = pipeline.observer.read([request], quote.decision.at)[0]
             if isinstance(seen, Observation):
                 last = self.last_price.get((seen.shopper_id, seen.product_id))
-                pairs.append((quote, replace(seen, last_price_minor=last)))
+                pairs.append((quote, seen.with_last_price(last)))
                 self.last_price[(seen.shopper_id, seen.product_id)] = quote.decision.price_minor
         if not pairs:
             return
-        seen_all = [seen for _, seen in pairs]
-        encoded = pipeline.observer.reader.encode(seen_all)
-        retrieved = pipeline.retriever.retrieve(seen_all, encoded)
-        situations = pipeline.scorer.join(seen_all, encoded, retrieved.evidence)
-        proposed = pipeline.proposer.propose(seen_all, encoded, retrieved, situations)
-        scored = pipeline.scorer.score(seen_all, situations, [one.proposals for one in proposed])
-        guarded = pipeline.guard.apply(seen_all, pipeline.selector.select(seen_all, scored))
-        lessons = pipeline.scorer.lessons(seen_all, situations, [quote.decision.price_minor for quote, _ in pairs])
-        for (quote, seen), own, lesson in zip(pairs, guarded, lessons, strict=True):
-            fixed = tuple(pipeline.guard.prices(seen, [round(r * seen.reference_minor) for r in RATIOS]))
-            personalised = seen.holds_reference is None and own.price_minor != seen.reference_minor
+        flow = Flow([quote.request for quote, _ in pairs], pairs[0][0].decision.at)
+        flow.observations = [seen for _, seen in pairs]
+        flow.encoded = pipeline.observer.reader.encode(flow.observations)
+        pipeline.retriever.retrieve(flow)
+        pipeline.proposer.propose(flow)
+        pipeline.scorer.score(flow)
+        pipeline.selector.select(flow)
+        pipeline.guard.guard(flow)
+        lessons = pipeline.scorer.lessons(flow, [quote.decision.price_minor for quote, _ in pairs])
+        for (quote, seen), own, lesson in zip(pairs, flow.guarded, lessons, strict=True):
+            fixed = tuple(seen.price_limits.preview([round(r * seen.reference_minor) for r in RATIOS]))
+            personalised = seen.held is None and own.price_minor != seen.reference_minor
             yield _Row(quote, own.price_minor, fixed, seen.unit_cost, personalised, lesson)
 
 
@@ -148,10 +150,10 @@ def _candidate(settings: Settings, store: Store, versions: Mapping[ModelKind, st
         learner = Learner(
             root / "untaught", registry.active(ModelKind.EVALUATOR), in_domain=known.in_domain, start=known.start
         )
-        draft = parts.pipeline.draft()
-        guard = draft.guard
-        scorer = Scorer(load_active_evaluator(registry), learner, guard.prices)
-        yield _Replay(replace(draft, scorer=scorer), learner, {})
+        pipeline = parts.pipeline.counterfactual()
+        evaluator = load_active_evaluator(registry)
+        retriever = pipeline.retriever.reading_with(EvaluatorReader(evaluator, learner))
+        yield _Replay(replace(pipeline, retriever=retriever, scorer=Scorer(evaluator)), learner, {})
     finally:
         shutil.rmtree(root, ignore_errors=True)
 

@@ -85,7 +85,7 @@ def test_a_what_if_is_the_pipelines_own_price_and_records_nothing(service: Servi
     found = ask(service, base, f"What if a competitor charged {rival / 100:.2f}?")
 
     context = {"competitor_prices": [{"amount_minor": rival, "currency": base.currency}], "at": base.at}
-    really = service._parts.pipeline.draft().quote(
+    really = service._parts.pipeline.counterfactual().quote(
         [QuoteRequest.model_validate({**request, "context": context, "deadline_ms": 30_000})], base.at
     )[0]
     assert isinstance(really, Decision)

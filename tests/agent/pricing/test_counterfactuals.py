@@ -20,7 +20,7 @@ def test_a_kept_request_asked_again_at_its_time_gives_the_recorded_price(service
     assert "gender" not in str(kept)
     assert "religion" not in str(kept)
 
-    again = service._parts.pipeline.draft().quote([QuoteRequest.model_validate(kept)], decision.at)[0]
+    again = service._parts.pipeline.counterfactual().quote([QuoteRequest.model_validate(kept)], decision.at)[0]
 
     assert isinstance(again, Decision)
     assert (again.price_minor, again.scores, again.confidence) == (
@@ -50,6 +50,6 @@ def test_neither_a_quote_itself_nor_later_ones_limit_it_when_it_is_asked_again(s
     for one in decisions:
         kept = store.request_of(one.id)
         assert kept is not None
-        again = pipeline.draft().quote([QuoteRequest.model_validate(kept)], one.at)[0]
+        again = pipeline.counterfactual().quote([QuoteRequest.model_validate(kept)], one.at)[0]
         assert isinstance(again, Decision)
         assert again.price_minor == one.price_minor

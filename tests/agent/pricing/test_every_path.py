@@ -10,8 +10,8 @@ import pytest
 from agent.domain.decision import Decision, Rung
 from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.pricing.counterfactuals import Counterfactuals
+from agent.pricing.flow import Observation
 from agent.pricing.guard import Guard
-from agent.pricing.observation import Observation
 from agent.rules import RulesDocument
 from agent.rules.book import Change
 from agent.rules.gateway import Guarded
@@ -38,7 +38,9 @@ class Watched:
 
     def counterfactuals(self) -> list[Decision]:
         parts = self.service._parts
-        draft = Counterfactuals(parts.pipeline.draft(), parts.row_scorer, parts.shoppers, self.service._quoting)
+        draft = Counterfactuals(
+            parts.pipeline.counterfactual(), parts.row_scorer, parts.shoppers, self.service._quoting
+        )
         request = QuoteRequest.model_validate({"product": {"id": self.world.bought}})
         return self.decided(draft.quote([request], datetime.now(UTC)))
 

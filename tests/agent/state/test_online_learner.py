@@ -14,7 +14,7 @@ import pytest
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.domain.request import QuoteRequest
-from agent.pricing.observation import Observation
+from agent.pricing.flow import Observation
 from agent.service.outcome_reports import OutcomeReport
 from agent.service.service import Service
 from agent.state.online_learner import Learner, labels
@@ -186,7 +186,7 @@ def test_what_a_shopper_was_shown_is_known_where_the_merchant_caps_its_spread(ow
     asked = QuoteRequest.model_validate({"shopper": {"id": "shown here alone"}, "product": {"id": own.bought}})
     prices = [quote(service, asked).price_minor for _ in range(3)]
     other = QuoteRequest.model_validate({"shopper": {"id": "nobody yet"}, "product": {"id": own.bought}})
-    seen, stranger = service._parts.pipeline.observer.observe([asked, other], datetime.now(UTC))
+    seen, stranger = service._parts.pipeline.observer.read([asked, other], datetime.now(UTC))
     service.close()
     assert isinstance(seen, Observation)
     assert isinstance(stranger, Observation)

@@ -1,0 +1,36 @@
+"""The evaluator's inputs: situations, encoder states, evidence and what online learning added, joined into arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.pricing.flow import Encoded, Evidence, Situation
+from agent.state.online_learner import Learner
+from models.evaluator.evaluator import Evaluator, Situations, evidence_matrix
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorReader:
+    """Joins the inputs of one evaluator, shifted by what one learner learned from outcomes since its training."""
+
+    evaluator: Evaluator
+    learner: Learner
+
+    def join(self, seen: Sequence[Situation], encoded: Encoded, evidence: Evidence) -> Situations:
+        """Everything the evaluator reads, one row a situation."""
+        rivals = [np.log(o.market.rival_minor / o.reference_minor) if o.market.rival_minor else np.nan for o in seen]
+        return Situations(
+            features=encoded.features,
+            evidence=evidence_matrix(evidence.outcomes, self.evaluator.base_rate),
+            interest=encoded.interest_logit,
+            affinity=encoded.affinity,
+            shopper=encoded.shopper,
+            product=encoded.product,
+            familiarity=evidence.familiarity,
+            intent=np.asarray([o.intent for o in seen], np.float32),
+            trend=np.asarray([o.market.trend for o in seen], np.float32),
+            rival_log_ratio=np.asarray(rivals, np.float32),
+            shift=self.learner.shift([o.terms for o in seen]),
+            out_of_domain=not self.learner.in_domain,
+        )

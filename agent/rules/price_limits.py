@@ -1,0 +1,82 @@
+"""The limits of one request: merchant, product, request and law joined, and the amounts they are measured against."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from agent.domain.decision import TrailStep
+from agent.domain.records import ProductRecord
+from agent.rules.gateway import Bounds, GatewayFacts, GatewayRules, Guarded, bounds, guard, holds_reference, tightest
+from agent.rules.kill_switch import RULE
+from agent.rules.packs import binding
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """Limits that came with one request, in minor units and fractions; the tighter of these and the merchant's hold."""
+
+    min_minor: int | None = None
+    max_minor: int | None = None
+    min_margin_frac: float | None = None
+    max_discount_frac: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLimits:
+    """Everything that bounds the price of one request.
+
+    Only the guard, the last step, calls `apply`. Steps before it that must know what the guard will leave of a price
+    call `preview` or read `bounds`.
+
+    Attributes:
+        killed: The merchant's reason for holding all prices, None while the kill switch is off.
+    """
+
+    rules: GatewayRules
+    facts: GatewayFacts
+    killed: str | None = None
+
+    @property
+    def lack_cost_and_floor(self) -> bool:
+        """Whether nothing is known that keeps a price from being a loss."""
+        return holds_reference(self.rules, self.facts.cost_minor)
+
+    @property
+    def bounds(self) -> Bounds:
+        """Every price that may be answered, the kill switch apart."""
+        return bounds(self.rules, self.facts)
+
+    def preview(self, raw_minor: Sequence[int]) -> list[int]:
+        """Prices that the guard will make of proposed ones."""
+        return [self.apply(raw).price_minor for raw in raw_minor]
+
+    def apply(self, raw_minor: int) -> Guarded:
+        """A proposed price through the kill switch and the gateway, with the trail of what moved it."""
+        if self.killed is not None:
+            price = self.facts.reference_minor
+            return Guarded(price, (TrailStep(RULE, raw_minor, price, self.killed),), held=True)
+        return guard(raw_minor, self.rules, self.facts)
+
+    def with_last_price(self, price_minor: int | None) -> "PriceLimits":
+        """The same limits after another last price."""
+        return replace(self, facts=replace(self.facts, last_price_minor=price_minor))
+
+    def with_stranger(self, price_minor: int) -> "PriceLimits":
+        """The same limits where a law bounds the price by what an unknown shopper would pay."""
+        return replace(self, facts=replace(self.facts, stranger_minor=price_minor))
+
+
+def join_rules(
+    merchant: GatewayRules, product: ProductRecord, asked: RequestLimits, jurisdiction: str | None
+) -> GatewayRules:
+    """The tightest of merchant, product, request and the law of the place; rounding is the merchant's."""
+    own = GatewayRules(
+        floor_minor=product.floor_minor, ceiling_minor=product.ceiling_minor, map_minor=product.map_minor
+    )
+    requested = GatewayRules(
+        floor_minor=asked.min_minor,
+        ceiling_minor=asked.max_minor,
+        min_margin_frac=asked.min_margin_frac or 0.0,
+        max_discount_frac=asked.max_discount_frac,
+    )
+    law = binding(jurisdiction, product.category)
+    return tightest(merchant, own, requested, GatewayRules(discount_only=law.discount_only, parity=law.parity))
