@@ -1,4 +1,4 @@
-"""A question as it comes, and the answer to it."""
+"""Questions as received, and their answers."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ from agent.explain.questions import Audience, Language, QuestionKind
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question as it came; None leaves the choice to us."""
+    """A question as received; None leaves language or audience to be detected."""
 
     question: str | None = None
     language: Language | None = None
@@ -17,7 +17,7 @@ class Ask:
 
 
 class AnswerSource(StrEnum):
-    """Who wrote: a language model, our fixed texts, or first the one and, where it failed the check, the other."""
+    """Author of an answer: a language model, the fixed texts, or both where a model's sentence failed the check."""
 
     MODEL = "model"
     DETERMINISTIC = "deterministic"
@@ -26,7 +26,7 @@ class AnswerSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A sentence that passed the check, who wrote it, and in which language."""
+    """A sentence that passed the check, with its author and language."""
 
     text: str
     source: AnswerSource

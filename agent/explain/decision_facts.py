@@ -25,7 +25,7 @@ _INPUTS: Final = {
 
 
 def priced(decision: Decision) -> Iterator[Fact]:
-    """The product, its price, and where that stands against the reference price."""
+    """The product, its price, and the difference to the reference price."""
     yield Fact("product", decision.product_title or decision.product_id or "")
     yield Fact("price", decision.price_minor)
     yield Fact("reference_price", decision.reference_minor)
@@ -37,7 +37,7 @@ def priced(decision: Decision) -> Iterator[Fact]:
 
 
 def reasoned(decision: Decision) -> Iterator[Fact]:
-    """Why: the reason of the chosen strategy, or why the reference price was held."""
+    """The reason of the chosen strategy, or why the reference price was held."""
     held = held_because(decision)
     if held is not None:
         yield Fact("held", f"held.{held}")
@@ -50,7 +50,7 @@ def reasoned(decision: Decision) -> Iterator[Fact]:
 
 
 def held_because(decision: Decision) -> str | None:
-    """Why no personalised price was looked for at all, None when one was.
+    """Code of the reason why no personalised price was looked for, None when one was.
 
     Decisions recorded before reasons were say it through their trail, or not at all (`unrecorded`).
     """
@@ -63,7 +63,7 @@ def held_because(decision: Decision) -> str | None:
 
 
 def scored(decision: Decision) -> Iterator[Fact]:
-    """Chances, expected profit and satisfaction at the price, and at the reference price beside it."""
+    """Purchase probability, expected profit and satisfaction at the price, and at the reference price."""
     if decision.scores is None or held_because(decision) is not None:
         return
     yield from at_price(decision.scores)
@@ -90,7 +90,7 @@ def at_price(scores: Scores) -> Iterator[Fact]:
 
 
 def weighed(decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
-    """Cost, cheapest competitor and stock, where they entered the choice."""
+    """Cost, cheapest competitor price and stock, where they entered the choice."""
     if held_because(decision) is not None:
         return
     cost, rival, stock = cost_used(decision), cheapest_rival(request), stock_known(request)
@@ -118,7 +118,7 @@ def stock_known(request: QuoteRequest) -> int | None:
 
 
 def ruled(decision: Decision) -> Iterator[Fact]:
-    """The last limit that moved the price, rounding apart unless it alone did."""
+    """The last limit that moved the price; rounding only where nothing else did."""
     limits = [step for step in decision.trail if step.rule not in ("rounding", UNKNOWN_BOUNDS_RULE)]
     moved = limits or [step for step in decision.trail if step.rule != UNKNOWN_BOUNDS_RULE]
     if moved:
@@ -146,7 +146,7 @@ def alike(decision: Decision) -> Iterator[Fact]:
 
 
 def data_used(decision: Decision) -> Iterator[Fact]:
-    """Whether the price is personalised, on which inputs, and what did not enter."""
+    """Whether the price is personalised, its inputs, and inputs that were ignored."""
     disclosure = decision.disclosure
     yield Fact("personalised", "personalised.yes" if decision.personalised else "personalised.no")
     personal = tuple(_code(name) for name in disclosure.inputs_used if is_personal(name))
@@ -158,13 +158,13 @@ def data_used(decision: Decision) -> Iterator[Fact]:
 
 
 def _rule(name: str) -> str:
-    """The coded value of a rule; the law of every place goes by what it demands."""
+    """Coded value of a rule; laws are named by their demand, not by place."""
     source, _, demand = name.partition(".")
     return f"law_{demand.rpartition('.')[2]}" if source == "law" else name
 
 
 def _code(name: str) -> str:
-    """The coded value of an input; profile attributes go by their own name."""
+    """Coded value of an input; profile attributes keep their own names."""
     if name in _INPUTS:
         return _INPUTS[name]
     source, _, detail = name.partition(".")

@@ -31,7 +31,7 @@ _MAX_BYTES: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the model is: `url` ends before `/chat/completions`; `timeout_s` is for the whole answer."""
+    """Address of a model: `url` ends before `/chat/completions`; `timeout_s` covers the whole answer."""
 
     url: str
     model: str
@@ -47,7 +47,7 @@ class EndpointWriter:
     prompt: Prompt
 
     def write(self, table: FactTable, language: Language, accepts: Accepts) -> Iterator[str] | None:
-        """Any language and question, unless there is nothing to tell; nothing is asked twice."""
+        """Write an answer in any language, unless there is no fact to tell; failed requests are not repeated."""
         if table.kind is QuestionKind.NONE or table.get("missing") is not None:
             return None
         return self._sentences(table, language)

@@ -1,4 +1,4 @@
-"""A question to an answer: understood, computed, written, checked sentence by sentence."""
+"""Explainer: a question is classified, its facts computed, an answer written and checked sentence by sentence."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -39,12 +39,12 @@ class Explainer:
         return whole(self.tell_log(ask, facts, now))
 
     def tell_quote(self, ask: Ask, decision: Decision, facts: QuoteFacts) -> Telling:
-        """The same, sentence by sentence."""
+        """Stream the answer, sentence by sentence."""
         question = self._understood(ask, decision.currency, allowed=frozenset(QuestionKind) - LOG_KINDS)
         yield from self._told(question, facts.table(question, decision))
 
     def tell_log(self, ask: Ask, facts: LogFacts, now: datetime) -> Telling:
-        """The same, sentence by sentence."""
+        """Stream the answer, sentence by sentence."""
         question = self._understood(ask, "USD", allowed=LOG_KINDS)
         yield from self._told(question, facts.table(question, now))
 
@@ -59,7 +59,7 @@ class Explainer:
         return Question(text, kind, language, ask.audience, slots)
 
     def _told(self, question: Question, table: FactTable) -> Telling:
-        """The writer's sentences as long as they pass the check; what it leaves unsaid comes from the fixed texts."""
+        """The writer's sentences while they pass the check, then fixed sentences for the facts left."""
         seen = table.seen_by(question.audience)
         said: list[Said] = []
         rejected: list[str] = []
@@ -76,7 +76,7 @@ class Explainer:
         yield _explanation(question, seen, said, tuple(rejected))
 
     def _written(self, question: Question, seen: FactTable, rejected: list[str]) -> Iterator[Said]:
-        """The writer's sentences that pass, for merchants; why it was stopped is added to `rejected`."""
+        """The writer's sentences that pass, for merchants; appends the reason to `rejected` where one fails."""
         drafts = None
         if self.writer is not None and question.audience is Audience.MERCHANT:
             drafts = self.writer.write(seen, question.language, lambda text: not _problems(text, question, seen))
@@ -94,7 +94,7 @@ class Explainer:
 
 
 def _problems(text: str, question: Question, seen: FactTable) -> tuple[str, ...]:
-    """Why a writer's sentence may not go out; one that says no fact may not either."""
+    """Problems of a writer's sentence; one that states no fact is a problem too."""
     report = check(text, seen, question.language, question.audience)
     values = (shown(fact, question.language, seen.currency) for fact in seen.facts if fact.value != ())
     if report.passed and not (report.numbers or report.claims or any(value and value in text for value in values)):
@@ -103,14 +103,14 @@ def _problems(text: str, question: Question, seen: FactTable) -> tuple[str, ...]
 
 
 def whole(telling: Telling) -> Explanation:
-    """The whole at the end of a telling."""
+    """Run a stream of sentences to its end; returns the whole explanation."""
     *_, last = telling
     assert isinstance(last, Explanation)  # noqa: S101 - `_told` ends with it
     return last
 
 
 def _unsaid(fixed: Iterable[Sentence], said: Iterable[Said]) -> Iterator[Sentence]:
-    """Fixed sentences that hold a value which has not been said, or none at all."""
+    """Fixed sentences with a value that was not yet stated, or with none."""
     told = " ".join(one.text for one in said)
     return (one for one in fixed if not told or not one.values or not all(value in told for value in one.values))
 

@@ -1,4 +1,4 @@
-"""The typed fact table: everything that an answer may say, and nothing that was not computed."""
+"""Fact table: everything that an answer may state, computed and typed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ class Unit(StrEnum):
 
 
 class Definition(BaseModel):
-    """A fact's unit, who may see it, its name in each language."""
+    """Unit, audience and names of a fact."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,7 +77,7 @@ class FactTable:
 
     @classmethod
     def of(cls, kind: QuestionKind, currency: str, facts: Iterable[Fact]) -> "FactTable":
-        """A table of known, distinct facts; the first of each key stands.
+        """Build a table of distinct facts; the first of each key is kept.
 
         Raises:
             KeyError: A key is not defined.
@@ -98,7 +98,7 @@ class FactTable:
         return frozenset(fact.key for fact in self.facts)
 
     def seen_by(self, audience: Audience) -> "FactTable":
-        """What an audience may see: for shoppers neither cost, profit and limits nor the mention of them."""
+        """Facts that an audience may see: for shoppers no cost, profit or limits, nor mention of them."""
         if audience is Audience.MERCHANT:
             return self
         kept = []
@@ -113,6 +113,6 @@ class FactTable:
 
 @cache
 def definitions() -> Mapping[str, Definition]:
-    """Every fact that there can be, by key."""
+    """All fact definitions, by key."""
     raw = yaml.safe_load((DATA / "facts.yaml").read_text("utf-8"))
     return TypeAdapter(dict[str, Definition]).validate_python(raw)

@@ -1,4 +1,4 @@
-"""Numbers of Chinese questions: numerals as digits, and the ways to say a share (百分之十, 三分之一, 一成五, 九折).
+"""Chinese numerals and shares (百分之十, 三分之一, 一成五, 九折) in questions, as numbers.
 
 The checker reads numbers with code of its own (`agent.explain.check.numbers`).
 """
@@ -64,7 +64,7 @@ def without_shares(text: str) -> str:
 
 
 def _left(told: str | None) -> Decimal:
-    """What is left of the price, in percent: 九折 and 90折 are 90, 八五折 and 8.5折 are 85, 对折 and 半价 are 50."""
+    """Share of the price that a discount leaves, percent: 九折, 90折 are 90, 八五折, 8.5折 85, 对折, 半价 50."""
     if told is None or told == "对":
         return Decimal(50)
     value = read_number(told)

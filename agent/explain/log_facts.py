@@ -21,7 +21,7 @@ class LogFacts:
     store: Store
 
     def table(self, question: Question, now: datetime) -> FactTable:
-        """Everything that an answer to this question may say; amounts have no part in it."""
+        """The facts that an answer to this question may state, without amounts."""
         since = now - timedelta(days=question.slots.days)
         span = Span(since, now)
         facts = [] if question.elsewhere is None else [Fact("elsewhere", question.elsewhere)]

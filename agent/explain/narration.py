@@ -1,4 +1,4 @@
-"""The narrator's side of an explanation: facts to a prompt of references, its text back to one with values.
+"""Narration: facts to a prompt of references, and the narrator's text back to one with values.
 
 The prompt holds the kind of the question and the names of the facts, nothing that a shopper, a merchant or the web
 wrote: there is nothing in it that could instruct the model.
@@ -14,7 +14,7 @@ from typing import Final
 import yaml
 from pydantic import TypeAdapter
 
-from agent.explain.check import check
+from agent.explain.check.checker import check
 from agent.explain.facts import DATA, FactTable, definitions
 from agent.explain.questions import Audience, Language, QuestionKind
 from agent.explain.wording import shown
@@ -38,12 +38,12 @@ class Narratable:
 
 
 def reference_of(key: str) -> str:
-    """How the narrator calls a fact: `discount_pct` is `discount`."""
+    """The narrator's name of a fact: `discount_pct` is `discount`."""
     return key.removesuffix("_pct").replace("_", " ")
 
 
 def narratable(table: FactTable, prompt: Prompt) -> Narratable | None:
-    """What the narrator is asked, None where it was not taught to answer or the question lacks something.
+    """The narrator's prompt, None where it was not trained for the kind or a fact is missing.
 
     Facts stand in the order of `facts.yaml`, so that one set of facts has one prompt, whoever made the table.
     """
@@ -66,7 +66,7 @@ def narratable(table: FactTable, prompt: Prompt) -> Narratable | None:
 
 
 def lessons(table: FactTable, prompt: Prompt, rng: random.Random) -> Iterator[tuple[str, str]]:
-    """A prompt and a text to learn from, with references; only texts that the checker passes."""
+    """Training prompt and text, with references; None for texts that fail the check."""
     asked = narratable(table, prompt)
     if asked is not None:
         chosen = _chosen(narrations()[table.kind], asked.values)
@@ -82,7 +82,7 @@ def references(text: str) -> set[str]:
 
 @cache
 def narrations() -> Mapping[QuestionKind, Groups]:
-    """What the narrator learns, by kind."""
+    """Training texts of the narrator, by kind."""
     raw = yaml.safe_load((DATA / "narration.yaml").read_text("utf-8"))
     found = TypeAdapter(dict[QuestionKind, list[list[list[str]]]]).validate_python(raw)
     known = {reference_of(key) for key in definitions()}

@@ -1,4 +1,4 @@
-"""What can be asked, and a question once it is understood."""
+"""Kinds of questions, and a question once it is classified."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Final
 
 
 class QuestionKind(StrEnum):
-    """What a question asks for; `NONE` is everything that the record cannot answer."""
+    """Kind of a question; `NONE` is everything that the record cannot answer."""
 
     WHY_PRICE = "why_price"
     WHY_NOT = "why_not"
@@ -40,7 +40,7 @@ class Language(StrEnum):
 
 
 class Audience(StrEnum):
-    """Who reads the answer; shoppers never see cost, margin, profit or limits."""
+    """Reader of an answer; shoppers never see cost, margin, profit or limits."""
 
     MERCHANT = "merchant"
     SHOPPER = "shopper"
@@ -48,7 +48,7 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """What a question names. Money is in minor units of the quote's currency.
+    """Values named in a question. Money is in minor units of the quote's currency.
 
     Attributes:
         change_pct: A change in percent, signed: 10 % cheaper is -10.
@@ -70,7 +70,7 @@ class Slots:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question as it was asked and as it was understood; `elsewhere` says where another kind of it belongs."""
+    """A question, its kind and slots; `elsewhere` names the endpoint that answers this kind."""
 
     text: str
     kind: QuestionKind

@@ -40,14 +40,14 @@ _HOLDABLE: Final = (*_WHAT_IFS, QuestionKind.WHY_NOT, QuestionKind.DRIVER)
 
 @dataclass(frozen=True, slots=True)
 class QuoteFacts:
-    """Computes facts from the record, and from what-ifs where the question asks for one."""
+    """Computes facts from the record, and from counterfactuals where the question asks for one."""
 
     store: Store
     clock: StoreClock
     counterfactuals: Counterfactuals
 
     def table(self, question: Question, decision: Decision) -> FactTable:
-        """Everything that an answer to this question may say."""
+        """The facts that an answer to this question may state."""
         kept = self.store.request_of(decision.id)
         request = None if kept is None else QuoteRequest.model_validate(dict(kept))
         facts = [*self._facts(question, decision, request), *data_used(decision)]
@@ -87,13 +87,13 @@ class QuoteFacts:
             yield from alike(decision)
 
     def _held_still(self, question: Question, decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
-        """A what-if of a quote that held the reference price: what is lacking for one does not matter then."""
+        """A what-if of a held quote, without the facts that name what is missing."""
         if question.kind in _WHAT_IFS:
             told = counterfactual(question.kind, question.slots, decision, request, self.counterfactuals)
             yield from (fact for fact in told if fact.key != "missing")
 
     def _instead(self, question: Question, decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
-        """Another price: the one asked about, else the best of those that were not chosen."""
+        """Facts of another price: the one asked about, else the best candidate that was not chosen."""
         asked = _named(question.slots, decision.price_minor)
         if asked is None:
             best = _runner_up(decision, question.slots.lower)
@@ -115,7 +115,7 @@ class QuoteFacts:
         yield from _profit_gap(offered.scores.profit.value, decision.scores.profit.value)
 
     def _compared(self, question: Question, decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
-        """The same product at the same moment for another shopper."""
+        """Facts of the same product and moment for another shopper."""
         other = self._other(question.slots.other)
         if other is None:
             yield Fact("missing", "missing.other")
@@ -151,7 +151,7 @@ class QuoteFacts:
         return Shopper(id=named) if known else None
 
     def _history(self, decision: Decision) -> Iterator[Fact]:
-        """Weekly prices of the half year before the quote, by the history's calendar."""
+        """Facts of the weekly prices of the half year before the quote."""
         if decision.product_id is None:
             return
         until = self.clock.behaviour_time(decision.at)
@@ -177,19 +177,19 @@ class QuoteFacts:
             yield Fact("prior_price", prior)
 
     def _prior(self, decision: Decision) -> int | None:
-        """The lowest price that everybody could pay in the 30 days before, by the applied-price log."""
+        """The lowest price for everyone in the 30 days before, from the applied-price log."""
         product = decision.product_id or ""
         applied = self.store.applied_prices([product], decision.at - LOOK_BACK).get(product, ())
         return lowest_before([one for one in applied if one.currency == decision.currency], decision.at, _PRIOR.days)
 
 
 def _shelf(week: ProductWeek) -> int | None:
-    """What the product cost that week: the price paid where it is known, else the list price."""
+    """Price of a week: the price paid where known, else the list price."""
     return week.price_minor or week.list_minor
 
 
 def _named(slots: Slots, price_minor: int) -> int | None:
-    """The price that a question names, as an amount or as so much less or more than the quoted one."""
+    """The price named in a question, as an amount or relative to the quoted price."""
     if slots.amount_minor is not None or not slots.change_pct:
         return slots.amount_minor
     return max(1, round(price_minor * (1 + slots.change_pct / 100)))

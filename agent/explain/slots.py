@@ -1,4 +1,4 @@
-"""What a question names, found by rules: amounts, percents, counts, ids, a category, a span of days."""
+"""Slots of a question, found by rules: amounts, percents, counts, ids, a category, a span of days."""
 
 import re
 import unicodedata
@@ -42,7 +42,7 @@ _SPANS: Final = (
 
 
 def find_slots(text: str, currency: str, categories: Iterable[str] = ()) -> Slots:
-    """Read what a question names; amounts are taken to be in `currency`."""
+    """Find the slots of a question; amounts are taken to be in `currency`."""
     plain = unicodedata.normalize("NFKC", text)
     share = _share(plain)
     rest = in_digits(without_shares(_PERCENT.sub(" ", plain)))
@@ -68,7 +68,7 @@ def find_slots(text: str, currency: str, categories: Iterable[str] = ()) -> Slot
 
 
 def _share(text: str) -> Decimal | None:
-    """A share in percent, below zero where the words say that it comes off."""
+    """A share in percent, negative where the words say that it is taken off."""
     percent = _PERCENT.search(text)
     return read_share(text) if percent is None else _value(percent)
 
@@ -91,7 +91,7 @@ def _value(match: re.Match[str]) -> Decimal:
 
 
 def _category(text: str, categories: Iterable[str]) -> str | None:
-    """The longest known category that the question holds as whole words, its plural forgiven."""
+    """The longest known category in the question, as whole words, singular or plural."""
     lower = text.lower()
     found = [name for name in categories if name and _holds(lower, name.lower())]
     return max(found, key=len, default=None)

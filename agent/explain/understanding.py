@@ -1,4 +1,4 @@
-"""What a question asks for: the classifier's word where it is sure, else none of the kinds."""
+"""Classification of questions, with abstention below a threshold."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,14 +10,14 @@ from models.questions.classifier import QuestionHead
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A kind and how probable it is."""
+    """A kind and its probability."""
 
     kind: QuestionKind
     probability: float
 
 
 class Understanding(Protocol):
-    """Questions to kinds."""
+    """Classifies questions."""
 
     def read(self, text: str) -> Understood:
         """The kind of one question."""

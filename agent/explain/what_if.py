@@ -1,6 +1,6 @@
-"""Requests otherwise: one thing changed against what was recorded, and what the pipeline then makes of it."""
+"""What-ifs: the recorded request with one thing changed, priced again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import isclose
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest, Shopper
 from agent.explain.decision_facts import cheapest_rival, cost_used, stock_known
 from agent.explain.facts import Fact
+from agent.explain.leave_one_out import leave_out, without_each
 from agent.explain.questions import QuestionKind, Slots
 from agent.pricing.counterfactuals import Counterfactuals
 
@@ -20,7 +21,7 @@ _NOTICEABLE: Final = 0.02  # a score that changes by less, relatively, is not wo
 def counterfactual(
     kind: QuestionKind, slots: Slots, decision: Decision, request: QuoteRequest, counterfactuals: Counterfactuals
 ) -> Iterator[Fact]:
-    """Facts of the recorded request with stock, competitor, cost or history otherwise."""
+    """Facts of the recorded request with another stock, competitor price, cost or history."""
     changed = _CHANGES[kind](slots, decision, request)
     if isinstance(changed, str):
         yield Fact("missing", changed)
@@ -33,7 +34,7 @@ def counterfactual(
 
 
 def difference(decision: Decision, base: Decision, then: Decision) -> Iterator[Fact]:
-    """The price then against the price asked again as it was, and a note where that is not the recorded one."""
+    """The changed price against the unchanged one priced again, and a note where that is not the recorded one."""
     if base.price_minor != decision.price_minor:
         yield Fact("rerun_price", base.price_minor)
     yield Fact("whatif_price", then.price_minor)
@@ -49,36 +50,16 @@ def difference(decision: Decision, base: Decision, then: Decision) -> Iterator[F
             yield Fact(key, value)
 
 
-def without_each(request: QuoteRequest) -> Mapping[str, QuoteRequest]:
-    """The request less one input at a time, by the name of what is left out."""
-    shopper, context = request.shopper, request.context
-    found: dict[str, QuoteRequest] = {}
-    if shopper.id is not None:
-        found["purchase_history"] = _with(request, shopper=shopper.model_copy(update={"id": None}))
-    if shopper.profile:
-        found["profile"] = _with(request, shopper=shopper.model_copy(update={"profile": {}}))
-    if request.events:
-        found["session_events"] = _with(request, events=[])
-    for name, empty in (("competitor_prices", []), ("inventory", None), ("market_trend", None), ("deadline", None)):
-        if getattr(context, name) not in (None, []):
-            found[name] = _context(request, **{name: empty})
-    if request.quantity > 1:
-        found["quantity"] = _with(request, quantity=1)
-    return found
-
-
 def driver(decision: Decision, request: QuoteRequest, counterfactuals: Counterfactuals) -> Iterator[Fact]:
-    """The input whose absence changes the price most, each left out in turn."""
+    """The input whose absence changes the price most."""
     others = without_each(request)
-    answers = counterfactuals.quote([request, *others.values()], decision.at)
-    base, left_out = answers[0], answers[1:]
+    left = leave_out(request, others, counterfactuals.quote, decision.at)
     yield Fact("tried", len(others))
-    moved = {
-        name: then
-        for name, then in zip(others, left_out, strict=True)
-        if isinstance(base, Decision) and isinstance(then, Decision) and then.price_minor != base.price_minor
-    }
-    if not isinstance(base, Decision) or not moved:
+    if left is None:
+        return
+    base = left.base
+    moved = {name: then for name, then in left.without.items() if then.price_minor != base.price_minor}
+    if not moved:
         return
     most = max(moved, key=lambda name: abs(moved[name].price_minor - base.price_minor))
     yield Fact("driver", f"input.{most}")
@@ -86,7 +67,7 @@ def driver(decision: Decision, request: QuoteRequest, counterfactuals: Counterfa
 
 
 def for_shopper(request: QuoteRequest, shopper: Shopper) -> QuoteRequest:
-    """The same request by another shopper, without this session."""
+    """The request by another shopper, without this session."""
     return _with(request, shopper=shopper.model_dump(), events=[])
 
 

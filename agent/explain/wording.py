@@ -1,4 +1,4 @@
-"""Facts in words: how a value reads in each language, and the text written from sentences kept as data."""
+"""Wording: values in each language, and the fixed texts from sentences kept as data."""
 
 import math
 import re
@@ -21,7 +21,7 @@ Groups = Sequence[Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of the fixed texts, and the values that it says."""
+    """A sentence of the fixed texts, and the values that it states."""
 
     text: str
     values: tuple[str, ...]
@@ -34,7 +34,7 @@ _SEPARATOR: Final = {Language.EN: ", ", Language.ZH: "、"}
 
 
 def shown(fact: Fact, language: Language, currency: str) -> str:
-    """A fact's value as it stands in a text."""
+    """A fact's value as text."""
     value, unit = fact.value, fact.unit
     if isinstance(value, tuple):
         words = [_word(word, language) if unit is Unit.WORDS else _name(word) for word in value[:_LISTED]]
@@ -63,7 +63,7 @@ def sentences(table: FactTable, language: Language, audience: Audience) -> list[
 
 
 def sayable(kind: QuestionKind, language: Language, audience: Audience) -> frozenset[str]:
-    """Keys of the facts that the fixed texts of a kind can say."""
+    """Keys of the facts that the fixed texts of a kind can state."""
     return frozenset(name for group in _groups(kind, language, audience) for name in _all(group))
 
 
@@ -77,12 +77,12 @@ def join(parts: Sequence[str], language: Language) -> str:
 
 
 def gap(language: Language) -> str:
-    """What stands between two sentences."""
+    """Separator of two sentences."""
     return "" if language is Language.ZH else " "
 
 
 def say(group: Sequence[str], values: Mapping[str, str]) -> Sentence | None:
-    """The first sentence of a group whose facts are all known, filled in."""
+    """Fill in the first sentence of a group whose facts are all known."""
     for sentence in group:
         marks = _MARKS.match(sentence)
         asked = [mark.strip() for mark in marks.group(1).split(",")] if marks else []
@@ -95,7 +95,7 @@ def say(group: Sequence[str], values: Mapping[str, str]) -> Sentence | None:
 
 
 def variables(sentence: str) -> set[str]:
-    """Keys of the facts that a sentence says."""
+    """Keys of the facts that a sentence states."""
     return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
 
 

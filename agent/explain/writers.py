@@ -1,4 +1,4 @@
-"""Writers: what puts facts into sentences. Each sentence of theirs is checked before it goes out."""
+"""Writers put facts into sentences; each sentence is checked before it is sent."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -19,14 +19,14 @@ Accepts = Callable[[str], bool]
 
 
 class WriterError(RuntimeError):
-    """A writer that could not go on; the deterministic text takes over."""
+    """A writer failed; the deterministic text takes over."""
 
 
 class Writer(Protocol):
     """Puts facts into words."""
 
     def write(self, table: FactTable, language: Language, accepts: Accepts) -> Iterator[str] | None:
-        """Whole sentences with their values, each as soon as it is written; None where it leaves the answer to others.
+        """Stream whole sentences with their values; None where the writer does not answer this kind.
 
         `accepts` says whether a sentence may go out; a writer may write one again that may not.
 
@@ -38,14 +38,14 @@ class Writer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NarratorWriter:
-    """The narrator, loaded when first asked; `lock` keeps its calls one after the other."""
+    """Writes with the narrator, loaded on first use; `lock` serialises its calls."""
 
     load: Callable[[], Narrator]
     prompt: Prompt
     lock: Lock
 
     def write(self, table: FactTable, language: Language, accepts: Accepts) -> Iterator[str] | None:
-        """English alone; a sentence is written again that may not go out or was said before."""
+        """Write English; a sentence that fails the check or repeats one is generated again."""
         asked = narratable(table, self.prompt) if language is Language.EN else None
         return None if asked is None else self._sentences(asked, accepts)
 
@@ -62,7 +62,7 @@ class NarratorWriter:
 
 
 def whole_sentences(pieces: Iterable[str]) -> Iterator[str]:
-    """Sentences as they become whole; what is left at the end counts as one."""
+    """Split streamed pieces into sentences; the rest at the end counts as one."""
     text = ""
     for piece in pieces:
         text += piece

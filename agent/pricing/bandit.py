@@ -1,4 +1,4 @@
-"""Step 5: which candidate's price is shown, with what probability, and when to hold the reference instead.
+"""The choice of step 5: abstention, and exploration by Thompson sampling with exact propensities.
 
 Utilities come as means `(m,)` and as posterior draws `(m, draws)`, the same draws for every candidate. Without
 exploration the best mean wins, unless it does not beat the reference by `min_gain` or does so in too few draws
@@ -22,7 +22,7 @@ _THOMPSON_SHARE: Final = {Exploration.OFF: 0.0, Exploration.CAUTIOUS: 0.2, Explo
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """Candidates of one request.
+    """Candidates of one request, as the bandit compares them.
 
     Attributes:
         reference: Index of the one that holds the reference price.
@@ -84,7 +84,7 @@ def _chances(contest: Contest, greedy: int, rules: SelectionRules) -> Floats:
 
 
 def _greedy(contest: Contest, rules: SelectionRules) -> tuple[int, float, bool]:
-    """The best mean, or the reference when that is not sure to be beaten: (index, confidence, abstained)."""
+    """Index of the best mean, or of the reference where it is not surely beaten; confidence; whether it abstained."""
     reference = contest.reference
     best = _argbest(contest, contest.mean)
     if contest.prices[best] == contest.prices[reference]:
@@ -104,7 +104,7 @@ def _runner_up(contest: Contest) -> int | None:
 
 
 def _sure_to_hold(contest: Contest, rival: int | None, rules: SelectionRules) -> float:
-    """Share of draws in which a candidate does not beat the reference by the least gain."""
+    """Share of draws in which a candidate does not beat the reference by `min_gain`."""
     if rival is None:
         return 1.0
     return float((contest.draws[rival] <= contest.draws[contest.reference] + rules.min_gain).mean())
@@ -118,7 +118,7 @@ def _argbest(contest: Contest, utility: Floats) -> int:
 
 
 def _winners(contest: Contest, greedy: int, rules: SelectionRules) -> NDArray[np.intp]:
-    """The best candidate of each draw among those near enough; equal prices count for the first of them."""
+    """Index of the best allowed candidate of each draw, `(draws,)`; of equal prices, the first."""
     draws = contest.mean[:, None] + rules.boldness * (contest.draws - contest.mean[:, None])
     draws = np.where(_may_be_tried(contest, greedy, rules)[:, None], draws, -np.inf)
     enough = draws[greedy] >= draws.max(axis=0) - rules.good_enough
@@ -126,7 +126,7 @@ def _winners(contest: Contest, greedy: int, rules: SelectionRules) -> NDArray[np
 
 
 def _may_be_tried(contest: Contest, greedy: int, rules: SelectionRules) -> NDArray[np.bool_]:
-    """Candidates near enough to the one that would be shown otherwise and to what was shown before; that one always."""
+    """Candidates within `max_try_frac` of the greedy choice and the spread allowed; always the greedy choice."""
     prices = np.asarray(contest.prices, np.float64)
     allowed = np.ones(len(prices), bool)
     if rules.max_try_frac is not None:
@@ -139,7 +139,7 @@ def _may_be_tried(contest: Contest, greedy: int, rules: SelectionRules) -> NDArr
 
 
 def _spread_with(shown: Shown, prices: Floats) -> Floats:
-    """Standard deviation of what a shopper was shown once one of `prices` `(m,)` is shown too, `(m,)`."""
+    """Standard deviation of all prices shown to a shopper once each of `prices` `(m,)` is added, `(m,)`."""
     n = shown.count + 1
     mean = (shown.count * shown.mean + prices) / n
     square = (shown.count * shown.mean_square + prices**2) / n

@@ -31,7 +31,6 @@ from agent.domain.decision import (
 from agent.domain.records import ProductRecord, Shown
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, SessionEvent
-from agent.pricing.step_timer import StepTimer
 from agent.rules.exploration import Exploration
 from agent.rules.gateway import Guarded
 from agent.rules.price_limits import PriceLimits, RequestLimits
@@ -367,12 +366,13 @@ class Flow:
         scored: 4 score: candidates with scores, at the prices that the guard will make of them.
         selected: 5 select: the choice.
         guarded: 6 guard: the price that may be shown, and what moved it there.
+        timings_ms: Duration of each step that is done.
         decisions: 7 record: as recorded; None where another process quoted this shopper another price meanwhile.
     """
 
     requests: Sequence[QuoteRequest]
     now: datetime
-    timer: StepTimer = field(default_factory=StepTimer)
+    timings_ms: dict[str, float] = field(default_factory=dict)
     seen: Sequence[Observation | Refusal] = field(init=False)
     observations: Sequence[Observation] = field(init=False)
     encoded: Encoded = field(init=False)

@@ -1,4 +1,4 @@
-"""The strategist as the pipeline calls it: prompts rendered, answers cached, the deadline kept."""
+"""The language model's part of step 3: prompts rendered, answers cached, the deadline kept."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -29,11 +29,11 @@ TimeMs = Callable[[], float]
 
 
 def model_time_ms(deadline_ms: float, left_ms: float, waited_ms: float) -> float:
-    """Milliseconds that the language model may take for a request: half of what is left of its deadline at most.
+    """Milliseconds that the language model may take for a request: at most half of the time left.
 
-    The other half is for the steps that follow, and for those who arrived meanwhile. The longer a request waited for
-    its turn, the longer is the queue that every prompt makes longer still: that counts twice, all else that went by
-    once, against two fifths of its deadline, of a second where that is shorter.
+    The other half is for the steps that follow and for requests that arrived meanwhile. A long wait means a long queue,
+    which each prompt lengthens: time in the queue counts twice and other elapsed time once, against 2/5 of the deadline
+    (of one second where the deadline is shorter).
     """
     patience_ms = _PATIENCE * max(_SHORT_MS, deadline_ms)
     return min(_SHARE * left_ms, patience_ms - (deadline_ms - left_ms) - waited_ms)
@@ -41,21 +41,21 @@ def model_time_ms(deadline_ms: float, left_ms: float, waited_ms: float) -> float
 
 @dataclass(frozen=True, slots=True)
 class ModelProposals:
-    """What the strategist wrote for one request, and on which rung of the deadline ladder."""
+    """Strategies written for one request, and their rung of the deadline ladder."""
 
     written: tuple[Written, ...]
     rung: Rung
 
 
 class Pace:
-    """Expected milliseconds to answer a number of prompts together: what a call takes and what each prompt adds.
+    """Estimate of generation time: milliseconds a call plus milliseconds a prompt.
 
-    Learned by normalised least mean squares, in which one call counts for at most four times what was expected of it,
-    and shrunk whenever it was the reason not to call: a slow call keeps the model off for some quotes, never for good.
+    Fitted by normalised least mean squares (Widrow and Hoff 1960), each call capped at four times its expectation. A
+    skipped call decays the estimate, so that one slow call cannot disable the model.
     """
 
     def __init__(self) -> None:
-        """Start from what two cores take: most of the time for the first prompt is the call's."""
+        """Start from measurements on two cores: most of the first prompt's time is the call's."""
         self._ms = np.full(2, _FIRST_MS)
 
     def expected(self, n: int) -> float:
@@ -67,34 +67,34 @@ class Pace:
         return next((count for count in range(n, 0, -1) if self.expected(count) < left_ms), 0)
 
     def took(self, n: int, ms: float) -> None:
-        """Learn from a call with `n` prompts."""
+        """Update the estimate with a call of `n` prompts."""
         expected, parts = self.expected(n), _parts(n)
         surprise = min(ms, _SURPRISE * expected) - expected
         self._ms = np.maximum(self._ms + _LEARN * surprise * parts / (parts @ parts), 0.0)
 
     def held_off(self) -> None:
-        """Forget a little, as nothing was learned, but never so much that it takes many calls to learn it again."""
+        """Decay the estimate after a skipped call, down to `_LEAST_MS` at most."""
         self._ms = np.maximum(_FORGET * self._ms, np.minimum(self._ms, _LEAST_MS))
 
 
 def _parts(n: int) -> NDArray[np.float64]:
-    """What `n` prompts cost of a call's and of a prompt's own time, one prompt being 1 in all."""
+    """Weights of call time and prompt time for `n` prompts, `(2,)`; one prompt weighs 1 in all."""
     return np.array([1 - _EACH, _EACH * n])
 
 
 def prompt_text(prompt: Prompt, facts: StrategistFacts) -> str:
-    """The facts that a prompt names, as the strategist reads them."""
+    """The prompt's text, with the facts that it names."""
     known = facts.variables()
     return prompt.render(**{name: known[name] for name in prompt.variables if name in known}).text
 
 
 class ModelProposer:
-    """The strategist behind a cache of prompts; answers what it can within the time it is given."""
+    """The strategist behind a cache of prompts; answers as many as fit the time given."""
 
     def __init__(self, strategist: Strategist | None, prompt: Prompt, capacity: int = 20_000) -> None:
-        """Render with `prompt`, the one that the strategist was trained on; without a strategist nothing is written.
+        """Render with `prompt`, which the strategist was trained on; without a strategist nothing is generated.
 
-        The `capacity` prompts used last are kept.
+        Keep the `capacity` prompts used last.
         """
         self._strategist = strategist
         self.prompt = prompt
@@ -102,7 +102,7 @@ class ModelProposer:
         self._known: OrderedDict[ProposalRequest, tuple[Written, ...]] = OrderedDict()
         self._pace = Pace()
         self.trouble: str | None = None
-        """Why the last generation failed; None when it did not. Quotes go on without it meanwhile."""
+        """Why the last generation failed, None when it did not; quotes are made without it meanwhile."""
 
     @property
     def state(self) -> str:
@@ -114,7 +114,7 @@ class ModelProposer:
         return ProposalRequest(prompt_text(self.prompt, facts), facts.levers(), facts.anchors())
 
     def propose(self, facts: Sequence[StrategistFacts], time_ms: TimeMs) -> list[ModelProposals]:
-        """Model, else cached, else nothing (numeric rung), by the time that generation may take from now on."""
+        """Strategies generated now, else cached, else none (numeric rung); `time_ms` is the time left to generate."""
         requests = [self.request(one) for one in facts]
         answers = {request: self._known[request] for request in requests if request in self._known}
         for request in answers:
@@ -131,7 +131,7 @@ class ModelProposer:
     def _generate(
         self, strategist: Strategist, wanted: Sequence[ProposalRequest], time_ms: TimeMs
     ) -> dict[ProposalRequest, tuple[Written, ...]]:
-        """Generate in small batches, in the order of the requests, as long as the time is enough."""
+        """Generate in small batches, in the order of the requests, while time is left."""
         fresh: dict[ProposalRequest, tuple[Written, ...]] = {}
         while len(fresh) < len(wanted):
             chunk = wanted[len(fresh) : len(fresh) + _CHUNK]
@@ -143,7 +143,7 @@ class ModelProposer:
                 break
             try:
                 written = strategist.propose(chunk, K)
-            except RuntimeError as error:  # torch's, out of memory for one: no quote fails for want of a proposal
+            except RuntimeError as error:  # torch's, such as out of memory: a quote needs no proposal of the model
                 self.trouble = f"generation failed: {type(error).__name__}; quotes come from a lower rung"
                 break
             self.trouble = None

@@ -56,7 +56,7 @@ class _Batch:
 
 
 class Observer:
-    """Reads requests into situations, and adds their limits and what their records will say."""
+    """Reads requests into situations, and adds limits, deadlines and the inputs to disclose."""
 
     def __init__(self, reader: SituationReader, defaults: Defaults) -> None:
         """`defaults` fill in what a request leaves out."""
@@ -154,7 +154,7 @@ def _kept(request: QuoteRequest, who: ShopperView, shared: Screened, at: datetim
 
 
 def _used(request: QuoteRequest, product: ProductRecord, who: ShopperView, shared: Screened) -> Iterator[str]:
-    """Names of what enters the decision, in a fixed order."""
+    """Names of the inputs that enter, in a fixed order."""
     yield "product.list_price"
     if product.cost_minor is not None:
         yield "product.cost"

@@ -20,6 +20,7 @@ from agent.pricing.record import Recorder
 from agent.pricing.retrieve import Retriever
 from agent.pricing.score import Scorer
 from agent.pricing.select import Selector
+from agent.pricing.step_timer import StepTimer
 from agent.pricing.tracing import batch_span
 
 _TRIES: Final = 3
@@ -56,35 +57,36 @@ class Pipeline:
     def _steps(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Decision | Refusal | None]:
         """The seven steps, once; None where a decision came too late to be recorded."""
         flow = Flow(requests, now)
+        timer = StepTimer(flow.timings_ms)
 
         # 1: events, profile and history become features and encoder states; what cannot be priced leaves here.
         # Where a law asks what a stranger would pay, that is a counterfactual quote of its own.
         self.observer.observe(flow, self.counterfactual().quote)
-        flow.timer.done("observe")
+        timer.done("observe")
 
         # 2: similar products, and past outcomes of similar shoppers with the prices they were offered
         self.retriever.retrieve(flow)
-        flow.timer.done("retrieve")
+        timer.done("retrieve")
 
         # 3: candidates of the language model beside retrieved, numeric and reference ones
         self.proposer.propose(flow)
-        flow.timer.done("propose")
+        timer.done("propose")
 
         # 4: purchase probability, profit and satisfaction of every candidate, with intervals
         self.scorer.score(flow)
-        flow.timer.done("score")
+        timer.done("score")
 
         # 5: the merchant's weights, abstention, exploration with its exact propensity
         self.selector.select(flow)
-        flow.timer.done("select")
+        timer.done("select")
 
         # 6: the merchant's limits, last, always
         self.guard.guard(flow)
-        flow.timer.done("guard")
+        timer.done("guard")
 
         # 7: signed, with the inputs of the learning that follows its outcome, durable before the answer leaves
         self.recorder.record(flow)
-        flow.timer.done("record")
+        timer.done("record")
         return flow.answers()
 
     def counterfactual(self) -> "Pipeline":

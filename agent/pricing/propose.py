@@ -1,4 +1,4 @@
-"""Step 3: candidates from all four sources, as far down the deadline ladder as time allows."""
+"""Step 3: candidates from all four sources, as many as the deadline allows."""
 
 from collections.abc import Sequence
 from time import perf_counter
@@ -35,7 +35,7 @@ class Proposer:
     """Joins the sources of candidates."""
 
     def __init__(self, evaluator: Evaluator, model: ModelProposer, search: GridSearch, arrivals: Arrivals) -> None:
-        """Every request counts in `arrivals`; where the merchant explores, favourites of the draws are added."""
+        """`arrivals` counts every request; where the merchant explores, winners of posterior draws are added."""
         self._evaluator = evaluator
         self._model = model
         self._search = search
@@ -135,7 +135,7 @@ def _joined(
 
 
 def _lifts(purchase: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Purchase probability at `RESPONSE_MOVES` over that at the reference."""
+    """Purchase probability at `RESPONSE_MOVES` relative to that at the reference."""
     at = [SEARCHED_MOVES.index(move) for move in RESPONSE_MOVES]
     down, less, up = purchase[at] / purchase[SEARCHED_MOVES.index(0)]
     return float(down), float(less), float(up)

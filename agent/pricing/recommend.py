@@ -30,7 +30,7 @@ class Ranker:
     catalogue: Catalogue
 
     def rank(self, request: RecommendationRequest, now: datetime) -> list[QuoteRequest]:
-        """Quote requests for the best `request.limit` products, best first."""
+        """Rank products; returns quote requests for the best `request.limit`, best first."""
         pool = self._pool(request, now)
         seen = [item.situation for item in self.reader.read(pool, now) if isinstance(item, ReadRequest)]
         if not seen:

@@ -1,4 +1,4 @@
-"""Step 7: decisions made of what the steps found, signed, durable before the answer leaves."""
+"""Step 7: decisions, signed, durable before the answer leaves."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -118,7 +118,7 @@ class PricedObservation:
 
     @property
     def claim(self) -> Claim:
-        """The hold on this price: none where nothing personal may set it; it replaces one that may not stand."""
+        """The claim of this price to stand; none where nothing personal may set it. It replaces a live one that moved."""
         observation, live = self.observation, self.observation.live
         holds = observation.held is None and not self.guarded.held
         gone = live is not None and self.selected.standing is None
@@ -177,7 +177,7 @@ class Recorder:
 
     def record(self, flow: Flow) -> None:
         """Add `decisions`, stored in one transaction; their timings end with the guard's."""
-        versions, timings = self._versions(), dict(flow.timer.steps_ms)
+        versions, timings = self._versions(), dict(flow.timings_ms)
         priced = PricedObservation.rows(flow, self._lessons(flow, [one.price_minor for one in flow.guarded]))
         decisions = self._announced([self._decision(one, versions, timings) for one in priced])
         if not decisions:

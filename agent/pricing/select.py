@@ -80,14 +80,14 @@ def _marked(scored: Scored, choice: Selection) -> tuple[Candidate, ...]:
 
 
 def _standing(observation: Observation, scored: Scored) -> int | None:
-    """The candidate that is the price quoted before; None where there is none, or the gateway would move it."""
+    """Index of the standing price; None where there is none, or the guard would move it."""
     price = observation.standing_minor
     found = (i for i, c in enumerate(scored.candidates) if c.origin is Origin.STANDING and c.price_minor == price)
     return next(found, None)
 
 
 def _stands(live: Decision, scored: Scored, index: int) -> Selected:
-    """The price of a live quote, with the chance it was shown by when it was chosen."""
+    """The price of a live quote, with its original propensity."""
     candidates = tuple(
         replace(candidate, probability=float(at == index), chosen=at == index)
         for at, candidate in enumerate(scored.candidates)

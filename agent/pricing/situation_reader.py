@@ -1,4 +1,4 @@
-"""Requests as the models read them: joined with what the store knew before, protected attributes dropped and named.
+"""Situations: requests as the models read them, joined with catalogue and history, protected attributes dropped.
 
 The products' part of step 1; the shoppers' part is in `shopper_reader.py`.
 """
@@ -100,7 +100,7 @@ class SituationReader:
 
     @property
     def personalises(self) -> bool:
-        """Whether prices may be made for shoppers at all."""
+        """Whether personalised prices are allowed at all."""
         return self._shoppers.personalises
 
     def read(self, requests: Sequence[QuoteRequest], now: datetime) -> list[ReadRequest | Refusal]:
@@ -226,7 +226,7 @@ class SituationReader:
         return merge_inline(known, _inline(quoted, currency))
 
     def _reference(self, quoted: QuotedProduct, product: ProductRecord, behaviour_s: float) -> int | None:
-        """The request's own list price where it brings one, else what the catalogue knows."""
+        """The list price in the request, else the catalogue's reference price."""
         if quoted.list_price is not None:
             return quoted.list_price.amount_minor
         reference = self._catalogue.reference_minor(product, behaviour_s)

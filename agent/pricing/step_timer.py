@@ -1,4 +1,4 @@
-"""How long each step took, measured where it happens."""
+"""Durations of consecutive steps, as milliseconds and as trace spans."""
 
 from dataclasses import dataclass, field
 from time import perf_counter, time_ns
@@ -8,10 +8,10 @@ from agent.pricing.tracing import step_span
 
 @dataclass(slots=True)
 class StepTimer:
-    """Times consecutive steps of one batch, in milliseconds, each of them a span as well."""
+    """Writes the duration of each step into `steps_ms`, milliseconds by name, and emits a span for it."""
 
-    _last: float = field(default_factory=perf_counter)
     steps_ms: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=perf_counter)
 
     def done(self, step: str) -> None:
         """Close a step that began when the one before ended."""

@@ -23,7 +23,7 @@ _BESIDE: ContextVar[tuple[trace.Link, ...]] = ContextVar("pricesmith_beside", de
 
 
 class TracingError(RuntimeError):
-    """Traces cannot be exported as asked."""
+    """Traces cannot be exported to the endpoint set."""
 
 
 def export_to(endpoint: str) -> None:
@@ -56,7 +56,7 @@ def request_span(method: str, traceparent: str | None) -> Iterator[trace.Span]:
 
 
 def answered(span: trace.Span, method: str, route: str, status: int) -> None:
-    """What became of a request; `route` is a template, not a path."""
+    """Record the result of a request; `route` is a template, not a path."""
     span.update_name(f"{method} {route}")
     span.set_attribute("http.route", route)
     span.set_attribute("http.response.status_code", status)
@@ -65,7 +65,7 @@ def answered(span: trace.Span, method: str, route: str, status: int) -> None:
 
 
 def joined(contexts: Sequence[Context]) -> Context:
-    """A context for a batch: the first asker's, in which the spans of the others are known as links."""
+    """A context for a batch: the first request's, with links to the spans of the others."""
     spans = [context.run(trace.get_current_span).get_span_context() for context in contexts[1:]]
     first = contexts[0].copy()
     first.run(_BESIDE.set, tuple(trace.Link(span) for span in spans if span.is_valid))
@@ -73,7 +73,7 @@ def joined(contexts: Sequence[Context]) -> Context:
 
 
 def batch_span(work: Callable[P, T]) -> Callable[P, T]:
-    """Wrap a method whose first argument is a batch of requests in a span that links to all who wait for it."""
+    """Wrap a method on a batch of requests in a span linked to the requests' own."""
 
     @wraps(work)
     def traced(*arguments: P.args, **named: P.kwargs) -> T:
@@ -87,11 +87,11 @@ def batch_span(work: Callable[P, T]) -> Callable[P, T]:
 
 
 def step_span(step: str, began_ns: int, ended_ns: int) -> None:
-    """One step that is over; times in nanoseconds since 1970."""
+    """Emit the span of a finished step; times in nanoseconds since 1970."""
     TRACER.start_span(f"{STEP_PREFIX}{step}", start_time=began_ns).end(ended_ns)
 
 
 def trace_id() -> str | None:
-    """The present trace's id as 32 hexadecimal digits, None outside of any."""
+    """The current trace id as 32 hexadecimal digits, None outside a trace."""
     context = trace.get_current_span().get_span_context()
     return trace.format_trace_id(context.trace_id) if context.is_valid else None

@@ -1,4 +1,4 @@
-"""The checker: every number, direction, reason and name of a text against the facts, by code of its own."""
+"""The checker: every number, direction, reason and name of a text against the facts; shares no code with writers."""
 
 from agent.explain.check.checker import Report, check
 

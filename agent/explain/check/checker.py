@@ -1,4 +1,4 @@
-"""Checks a text against a fact table: nothing in it may be more, other or otherwise than the facts.
+"""Checks a text against a fact table: it may state nothing that the facts do not.
 
 1. Numbers: each must be a fact's value, exactly or correctly rounded, in the role that the words around it give it.
 2. Names: what stands in quotation marks, and every capitalised word, must be a name among the facts.
@@ -32,7 +32,7 @@ _TOLERANCE: Final = Decimal("1e-9")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was checked, and every problem found."""
+    """Counts of what was checked, and every problem found."""
 
     numbers: int
     claims: int
@@ -45,7 +45,7 @@ class Report:
 
 
 def check(text: str, table: FactTable, language: Language, audience: Audience) -> Report:
-    """Everything that a text says against the facts."""
+    """Check every number, claim, direction and name of a text."""
     problems: list[str] = []
     numbers = claims = 0
     for raw in _sentences(text.strip()):
@@ -60,7 +60,7 @@ def check(text: str, table: FactTable, language: Language, audience: Audience) -
 
 
 def _sentences(text: str) -> Iterator[str]:
-    """Sentences one by one; a name in quotation marks ends none, whatever stands in it."""
+    """Split a text into sentences; quoted names are never split."""
     start = 0
     for end in _SENTENCES.finditer(text):
         if text.count("“", start, end.start()) == text.count("”", start, end.start()):
@@ -188,14 +188,14 @@ def _numbers(
 
 @dataclass(frozen=True, slots=True)
 class _Role:
-    """What the words around a number say that it is, and where they stand."""
+    """The role that the words around a number give it, and their positions."""
 
     keys: frozenset[str]
     spans: tuple[tuple[int, int], ...]
 
 
 def _role(plain: str, at: int, carries: Carries, lexicon: tuple[tuple[Cue, ...], frozenset[str]]) -> _Role:
-    """The words right behind a number, and the nearest ones before it; where both fit, what both allow."""
+    """The role by the words right behind a number and the nearest before it; where both apply, their intersection."""
     cues, keys = lexicon
     fitting = [one for one in cues if one.carries is carries and (one.within is None or one.within.search(plain))]
     behind = [(one, match) for one in fitting if one.after and (match := one.pattern.match(plain, at + len(carries)))]

@@ -1,4 +1,4 @@
-"""The checker's Chinese."""
+"""Chinese patterns of the checker."""
 
 import re
 from typing import Final

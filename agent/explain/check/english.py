@@ -1,4 +1,4 @@
-"""The checker's English."""
+"""English patterns of the checker."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""What texts claim, as patterns: which words give a number its role, and which words need a fact behind them.
+"""Patterns of claims: words that give a number its role, and words that need a fact.
 
 Patterns read sentences whose numbers stand as placeholders (`numbers.Carries`). The lexicon knows facts by key and
 by coded value only; it shares no wording with the writers of texts.
@@ -12,7 +12,7 @@ from agent.explain.check.numbers import Carries
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Words that say what a number is. `after` cues stand right behind it; `within` must occur in the sentence."""
+    """Words that give a number its role. `after` cues follow it directly; `within` must occur in the sentence."""
 
     carries: Carries
     pattern: re.Pattern[str]
@@ -23,7 +23,7 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Words that are true only if one of `needs` is there (a key, or a coded value) and none of `bars` is."""
+    """Words that are true only if one of `needs` (a key or a coded value) is a fact and none of `bars` is."""
 
     name: str
     pattern: re.Pattern[str]

@@ -1,4 +1,4 @@
-"""Numbers as people write them: digits, words and Chinese numerals, with the unit that they carry."""
+"""Numbers in texts: digits, words and Chinese numerals, with their units."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Final
 
 
 class Carries(StrEnum):
-    """What a number is said to be; the value is its placeholder in a text with the numbers taken out."""
+    """Unit that a number carries; the value is its placeholder in a masked text."""
 
     MONEY = "⟦M⟧"
     PERCENT = "⟦P⟧"
