@@ -118,7 +118,7 @@ class PricedObservation:
 
     @property
     def claim(self) -> Claim:
-        """The claim of this price to stand; none where nothing personal may set it. It replaces a live one that moved."""
+        """The claim of this price to stand; none where nothing personal may set it. It replaces one that moved."""
         observation, live = self.observation, self.observation.live
         holds = observation.held is None and not self.guarded.held
         gone = live is not None and self.selected.standing is None
