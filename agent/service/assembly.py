@@ -31,7 +31,7 @@ from agent.rules import RuleBook, RuleLimits, RulesDocument, RuleWeights
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.packs import Pack, load_pack
 from agent.service.auth.quote_tokens import TokenSigner
-from agent.service.parts import Parts
+from agent.service.components import Components
 from agent.service.service import Service
 from agent.service.settings import Settings
 from agent.state.arrival_rates import Arrivals
@@ -81,13 +81,13 @@ def open_service(
         RegistryError: Models are not prepared, or a file is damaged; the message names the remedy.
     """
     clock = clock or SystemClock()
-    parts = build_parts(settings, store, clock, None, shared)
-    return Service(parts, lambda running: build_parts(settings, store, clock, running, shared))
+    parts = build_components(settings, store, clock, None, shared)
+    return Service(parts, lambda running: build_components(settings, store, clock, running, shared))
 
 
-def build_parts(
-    settings: Settings, store: Store, clock: Clock, running: Parts | None, shared: SharedModels | None = None
-) -> Parts:
+def build_components(
+    settings: Settings, store: Store, clock: Clock, running: Components | None, shared: SharedModels | None = None
+) -> Components:
     """Everything a service is made of, with the versions that are active now.
 
     What `running` parts hold and the change of versions does not touch is shared with them; large models are shared
@@ -142,7 +142,7 @@ def build_parts(
         model,
         (store, signer, catalogue, arrivals),
     )
-    return Parts(
+    return Components(
         folder=folder,
         in_use=in_use,
         store=store,
@@ -163,7 +163,7 @@ def build_parts(
     )
 
 
-def _catalogue(store: Store, encoder: CachedEncoder, folder: DataFolder, running: Parts | None) -> Catalogue:
+def _catalogue(store: Store, encoder: CachedEncoder, folder: DataFolder, running: Components | None) -> Catalogue:
     """Products and weekly facts, read from the store or shared with running parts; the index is the encoder's own."""
     beside = running.catalogue if running is not None else None
     catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version), beside)
@@ -172,7 +172,7 @@ def _catalogue(store: Store, encoder: CachedEncoder, folder: DataFolder, running
 
 
 def _learner(
-    registry: Registry, folder: DataFolder, given: tuple[StoreClock, Evaluator], running: Parts | None
+    registry: Registry, folder: DataFolder, given: tuple[StoreClock, Evaluator], running: Components | None
 ) -> Learner:
     """What outcomes taught the active evaluator; shared with running parts while that stays."""
     clock, evaluator = given

@@ -29,8 +29,8 @@ from agent.rules import MerchantRules, RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview
 from agent.service.auth.quote_tokens import TokenStatus, Verification
+from agent.service.components import Components
 from agent.service.outcome_reports import OutcomeReport, outcome_of, purchase_of
-from agent.service.parts import Parts
 from agent.service.privacy import KnownShopper, erase, known_of, purge
 from agent.store import StoreError
 from agent.store.codec import Offer
@@ -61,7 +61,7 @@ class Learned:
 class Service:
     """Synchronous and thread-safe; quotes are made one batch at a time, everything else beside them."""
 
-    def __init__(self, parts: Parts, rebuild: Callable[[Parts], Parts]) -> None:
+    def __init__(self, parts: Components, rebuild: Callable[[Components], Components]) -> None:
         """Take ownership of the parts; `close` ends them. `rebuild` makes parts with the versions active now."""
         self._parts = parts
         self._rebuild = rebuild
