@@ -16,7 +16,7 @@ _ALL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class KnownShopper:
+class ShopperData:
     """Everything that is kept of a shopper, and what is made of it.
 
     Attributes:
@@ -34,7 +34,7 @@ class KnownShopper:
     purchases_by_category: Mapping[str, int]
 
 
-def known_of(parts: Components, shopper_id: str, now: datetime) -> KnownShopper | None:
+def collect_shopper(parts: Components, shopper_id: str, now: datetime) -> ShopperData | None:
     """Everything kept of a shopper; None when that is nothing."""
     store = parts.store
     record = store.shopper(shopper_id)
@@ -46,7 +46,7 @@ def known_of(parts: Components, shopper_id: str, now: datetime) -> KnownShopper 
     asked = RecommendationRequest(shopper=Shopper(id=shopper_id))
     recalled = parts.pipeline.observer.reader.recall(asked, now)
     counts = {name: seen.times for name, seen in recalled.history.categories.items() if name}
-    return KnownShopper(shopper_id, record, events, decisions, outcomes, recalled.past.text, counts)
+    return ShopperData(shopper_id, record, events, decisions, outcomes, recalled.past.text, counts)
 
 
 def erase(parts: Components, shopper_id: str) -> Erased:
