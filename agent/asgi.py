@@ -8,7 +8,7 @@ from agent.domain.clock import SystemClock
 from agent.pricing.tracing import export_to
 from agent.service.assembly import open_service, open_store
 from agent.service.auth.api_keys import KeyRing
-from agent.service.gc_tuning import settle_for_requests
+from agent.service.gc_tuning import tune_for_requests
 from agent.service.merchants import MerchantError, Merchants, settings_of
 from agent.service.settings import Settings
 from agent.state.shared_models import SharedModels
@@ -30,7 +30,7 @@ def open_everything(settings: Settings) -> Opened:
     keys = KeyRing(store, clock, secret.get_secret_value() if secret is not None else None)
     shared, merchants = SharedModels(), Merchants(settings, store, clock)
     service = open_service(settings, store, clock, shared)
-    settle_for_requests()
+    tune_for_requests()
 
     def open_merchant(merchant: str) -> Opened:
         if not merchants.live(merchant):

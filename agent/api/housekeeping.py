@@ -12,7 +12,7 @@ from agent.api.context import AppContext
 from agent.api.logs import where
 from agent.api.tenants import Tenants
 from agent.domain.clock import SystemClock
-from agent.service.webhooks import Courier
+from agent.service.webhooks import WebhookDispatcher
 from agent.store import Store, StoreError
 from agent.store.data_folder import DataFolder
 from agent.store.webhook_messages import of_models
@@ -60,7 +60,7 @@ async def follow_models(tenants: Tenants, log: Any) -> None:
 async def deliver_webhooks(tenants: Tenants, log: Any) -> None:
     """Deliver what is due, again and again, until cancelled; failures are retried by the outbox's own clock."""
     waiter = CapacityLimiter(1)  # a receiver that answers slowly takes no thread from quotes
-    couriers: dict[Store, Courier] = {}
+    couriers: dict[Store, WebhookDispatcher] = {}
     try:
         while True:
             stores = {context.opened.store: context.settings for context in tenants.contexts()}
@@ -69,7 +69,7 @@ async def deliver_webhooks(tenants: Tenants, log: Any) -> None:
             delivered = 0
             for store, settings in stores.items():
                 if store not in couriers:
-                    couriers[store] = Courier(store, SystemClock(), private=settings.webhooks_private)
+                    couriers[store] = WebhookDispatcher(store, SystemClock(), private=settings.webhooks_private)
                 due = couriers[store].deliver_due
                 try:
                     delivered += await anyio.to_thread.run_sync(due, limiter=waiter, abandon_on_cancel=True)

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from agent.domain.decision import Decision
-from agent.service.service import Learned
+from agent.service.service import LearningProgress
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -40,7 +40,7 @@ class Metrics:
             "pricesmith_drift_alarms", "Times that outcomes left what was expected of them", registry=self.registry
         )
 
-    def learned(self, found: Learned) -> None:
+    def learned(self, found: LearningProgress) -> None:
         """How far learning came."""
         self._lessons.set(found.lessons)
         self._alarms.set(found.drift_alarms)

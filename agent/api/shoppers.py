@@ -17,7 +17,7 @@ from agent.domain.fields import Strict
 from agent.domain.records import Attribute, EventType, OutcomeType, ShopperRecord
 from agent.domain.request import Attributes, Personalisation
 from agent.service.auth.api_keys import Scope
-from agent.service.privacy import KnownShopper
+from agent.service.privacy import ShopperData
 from agent.store.erasure import Erased
 
 AnyRequest = Request[Any, Any, Any]
@@ -145,7 +145,7 @@ class ShopperController(Controller):
         return Response(erased_answer(erased).model_dump_json().encode(), media_type="application/json")
 
 
-def shopper_answer(known: KnownShopper) -> ShopperAnswer:
+def shopper_answer(known: ShopperData) -> ShopperAnswer:
     """What is kept, as it is exported."""
     own = known.record
     return ShopperAnswer(

@@ -10,7 +10,7 @@ from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, print_table, progress_bar
 from agent.domain.clock import SystemClock
 from agent.service.assembly import open_service, open_store
-from agent.service.ingest import ImportKind, ImportOptions, ImportReport, Sinks, expected_rows, run_import
+from agent.service.ingest import ImportKind, ImportOptions, ImportReport, ImportTargets, expected_rows, import_file
 from agent.service.ingest.demo_store import DemoSize
 from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prepare_models
 from agent.service.service import Service
@@ -94,11 +94,11 @@ def _import(kind: ImportKind, file: Path, data_dir: Path | None, options: Import
         service = open_service(settings, store)
         try:
             sinks, expected = _sinks(store, service), expected_rows(file)
-            report = run_import(
+            report = import_file(
                 kind, file, sinks, options, lambda rows: progress(_rows_read(rows), min(0.99, rows / expected))
             )
             progress("remember", 0.0)
-            service.remember()
+            service.replay_outcomes()
         finally:
             service.close()
         progress(f"import: {report.read} rows", 1.0)
@@ -112,8 +112,8 @@ def _rows_read(rows: int) -> str:
     return f"import: {rows - rows % 10_000 if rows >= 10_000 else rows} rows"
 
 
-def _sinks(store: Store, service: Service) -> Sinks:
-    return Sinks(
+def _sinks(store: Store, service: Service) -> ImportTargets:
+    return ImportTargets(
         products=service.upsert_products,
         events=service.add_events,
         shoppers=store.upsert_profiles,

@@ -11,7 +11,7 @@ import typer
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, print_table, progress_bar
 from agent.domain.clock import HISTORY_END_KEY, SystemClock
-from agent.service.assembly import build_parts, open_store
+from agent.service.assembly import build_components, open_store
 from agent.service.ingest.preparation import prepare_models
 from agent.store.data_folder import DataFolder
 from agent.training.promotion import Activation, Promotions
@@ -101,7 +101,7 @@ def _train_on_store(version: str | None, data_dir: Path | None, *, activate: boo
     settings = settings_for(data_dir)
     name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     with progress_bar(quiet=json) as progress, open_store(settings) as store:
-        parts = build_parts(settings, store, SystemClock(), None)
+        parts = build_components(settings, store, SystemClock(), None)
         source = OwnStore(parts.store, parts.catalogue, parts.pipeline.observer.reader, parts.folder.models)
         made = train_on_store(source, name, progress, activate=activate)
     if json:

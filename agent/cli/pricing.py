@@ -18,7 +18,7 @@ from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.pricing.score_at_prices import PricedRow
 from agent.service.assembly import open_service, open_store
-from agent.service.gc_tuning import settle_for_batches
+from agent.service.gc_tuning import tune_for_batches
 from agent.service.ingest import RawRow, read_rows
 from agent.service.service import Service
 from agent.store.rows import chunks
@@ -67,7 +67,7 @@ def score(
     """
     settings = settings_for(data_dir)
     service = open_service(settings, open_store(settings))
-    settle_for_batches()
+    tune_for_batches()
     started = perf_counter()
     total = sum(1 for _ in read_rows(file))
     rows = bad = 0

@@ -1,5 +1,19 @@
-"""Puts a service together from settings: store, models, indexes, pipeline."""
+"""Assembly: one running service out of settings and a store.
 
+Everything is built from the bottom up, each part from those above it in this list:
+
+1. models: the active versions in the data folder
+2. memory: catalogue, histories, outcomes and learned effects, read from the store or from snapshots and what came after
+3. control: the merchant's rules, the kill switch, the key that signs quotes
+4. pipeline: the seven steps of a quote
+5. answers beside quotes: recommendations, scores at given prices, explanations
+
+When other model versions are activated, all of it is built again beside the running service, which goes on meanwhile;
+parts that the changed versions do not touch are taken over from it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from threading import Lock
@@ -15,7 +29,6 @@ from agent.explain.writers import NarratorWriter, Writer
 from agent.pricing.evaluator_inputs import EvaluatorReader
 from agent.pricing.grid_search import GridSearch
 from agent.pricing.guard import Guard
-from agent.pricing.model_proposer import ModelProposer
 from agent.pricing.observe import Defaults, Observer
 from agent.pricing.past_quotes import PastQuotes
 from agent.pricing.pipeline import Pipeline
@@ -32,19 +45,13 @@ from agent.rules import RuleBook, RuleLimits, RulesDocument, RuleWeights
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.packs import Pack, load_pack
 from agent.service.auth.quote_tokens import TokenSigner
-from agent.service.parts import Parts
+from agent.service.components import Components
 from agent.service.service import Service
+from agent.service.serving_models import ServingModels, load_models
 from agent.service.settings import Settings
 from agent.state.arrival_rates import Arrivals
-from agent.state.cached_encoder import CachedEncoder
 from agent.state.catalogue import Catalogue
-from agent.state.loading import (
-    load_active_evaluator,
-    load_active_strategist,
-    load_encoder,
-    open_outcome_memory,
-    open_product_index,
-)
+from agent.state.loading import open_outcome_memory, open_product_index
 from agent.state.online_learner import Learner
 from agent.state.outcome_index import OutcomeIndex
 from agent.state.shared_models import SharedModels
@@ -52,18 +59,10 @@ from agent.state.shopper_histories import ShopperHistories
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.datasets.complete_journey import DEMO
-from models.encoder.encoder import Encoder
-from models.errors import RegistryError
-from models.evaluator.evaluator import Evaluator
 from models.language.narrator import Narrator, load_narrator
 from models.questions.classifier import load_question_head
 from models.registry.registry import ModelKind, Registry, read_meta
-from models.registry.versions import check_fit
-from models.shopper.interest import load_interest
-from models.shopper.item_affinity import load_taste
-from models.shopper.ranking import load_ranking
-from models.strategist.strategist import Strategist
-from prompts import Prompt, load_prompt
+from prompts import load_prompt
 
 
 def open_store(settings: Settings, clock: Clock | None = None) -> Store:
@@ -76,95 +75,104 @@ def open_store(settings: Settings, clock: Clock | None = None) -> Store:
 def open_service(
     settings: Settings, store: Store, clock: Clock | None = None, shared: SharedModels | None = None
 ) -> Service:
-    """Load models and indexes and join them; the service owns the store from here on.
+    """Build a service over a store, which it owns and closes from here on.
 
     Raises:
         RegistryError: Models are not prepared, or a file is damaged; the message names the remedy.
     """
     clock = clock or SystemClock()
-    parts = build_parts(settings, store, clock, None, shared)
-    return Service(parts, lambda running: build_parts(settings, store, clock, running, shared))
+    components = build_components(settings, store, clock, None, shared)
+    return Service(components, lambda running: build_components(settings, store, clock, running, shared))
 
 
-def build_parts(
-    settings: Settings, store: Store, clock: Clock, running: Parts | None, shared: SharedModels | None = None
-) -> Parts:
-    """Everything a service is made of, with the versions that are active now.
+def build_components(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    running: Components | None,
+    shared: SharedModels | None = None,
+) -> Components:
+    """Build everything that a service consists of, with the model versions that are active now.
 
-    What `running` parts hold and the change of versions does not touch is shared with them; large models are shared
-    with other merchants through `shared`.
+    Args:
+        settings: Of the merchant.
+        store: Of the merchant, its schema up to date.
+        clock: Dates quotes.
+        running: Components of the service that these will replace; None at its start.
+        shared: Large models that other merchants in this process have loaded.
+
+    Raises:
+        RegistryError: A model version is missing or damaged, or versions do not fit together.
     """
     folder = DataFolder(settings.data_dir)
     registry = Registry(folder.models)
-    in_use = registry.in_use()
-    check_fit(registry)
-    store_clock = StoreClock.from_meta(store.meta)
-    evaluator = load_active_evaluator(registry)
-    encoder = CachedEncoder(_encoder(registry, settings.threads, shared))
-    if running is not None and running.in_use.get(ModelKind.ENCODER) == encoder.version:
-        catalogue = running.catalogue
-    else:
-        catalogue = _catalogue(store, encoder, folder, running)
-    shoppers = running.shoppers if running is not None else ShopperHistories(store, catalogue.labels)
-    memory = open_outcome_memory(folder, evaluator.version)
-    outcomes = OutcomeIndex(memory, evaluator, catalogue, shoppers, store_clock)
-    outcomes.catch_up(store)
-    learner = _learner(registry, folder, (store_clock, evaluator), running)
-    learner.catch_up(store)
-    kill_switch = running.kill_switch if running is not None else KillSwitch(store)
-    pack = load_pack(settings.pack)
-    guard = Guard()
-    rules = running.rules if running is not None else RuleBook(store, settings_rules(settings, pack))
-    heads = registry.folder(ModelKind.ENCODER, encoder.version)
-    taste = load_taste(heads / "taste.safetensors")
-    personalises = pack.personalises if settings.personalises is None else settings.personalises
-    shopper_reader = ShopperReader(store, shoppers, store_clock, pack, taste, catalogue.title, personalises)
-    defaults = Defaults(
-        deadline_ms=settings.default_deadline_ms,
-        rules=rules.current,
-        kill_switch=kill_switch,
-        past=PastQuotes(store, settings.stable_prices),
-    )
-    readers = Readers(encoder, load_interest(heads / "interest.safetensors"))
-    arrivals = running.arrivals if running is not None else Arrivals()
-    provenance = TrainingProvenance(learner.in_domain, learner.start.sd if learner.start is not None else None)
-    observer = Observer(SituationReader(catalogue, shopper_reader, arrivals, readers, provenance), defaults)
-    retriever = Retriever(catalogue, outcomes, EvaluatorReader(evaluator, learner))
-    scorer = Scorer(evaluator)
-    signer = TokenSigner.load_or_create(folder.signing_key)
-    store.seal_with(signer.seal)
-    prompt = load_prompt("strategist", settings.prompt_version)
-    model = _language_model(settings, registry, prompt, shared, starting=running is None)
-    pipeline = _pipeline(
-        settings,
-        (observer, retriever, scorer, guard),
-        evaluator,
-        model,
-        (store, signer, catalogue, arrivals),
-    )
-    return Parts(
+    models = load_models(settings, registry, shared, starting=running is None)
+    memory = _memory(store, folder, registry, models, running)
+    control = _control(settings, store, folder, running)
+    pipeline = _pipeline(settings, store, models, memory, control)
+    return Components(
         folder=folder,
-        in_use=in_use,
+        in_use=models.in_use,
         store=store,
-        signer=signer,
+        signer=control.signer,
         clock=clock,
-        store_clock=store_clock,
-        catalogue=catalogue,
-        shoppers=shoppers,
-        outcomes=outcomes,
-        learner=learner,
-        arrivals=arrivals,
-        rules=rules,
-        kill_switch=kill_switch,
+        store_clock=memory.clock,
+        catalogue=memory.catalogue,
+        shoppers=memory.shoppers,
+        outcomes=memory.outcomes,
+        learner=memory.learner,
+        arrivals=memory.arrivals,
+        rules=control.rules,
+        kill_switch=control.kill_switch,
         pipeline=pipeline,
-        ranker=Ranker(observer.reader, load_ranking(heads / "ranking.safetensors"), catalogue),
+        ranker=Ranker(pipeline.observer.reader, models.ranking, memory.catalogue),
         row_scorer=RowScorer(pipeline),
-        explainer=_explainer(registry, encoder, catalogue, _writer(registry, settings)),
+        explainer=_explainer(settings, registry, models, memory.catalogue),
     )
 
 
-def _catalogue(store: Store, encoder: CachedEncoder, folder: DataFolder, running: Parts | None) -> Catalogue:
-    """Products and weekly facts, read from the store or shared with running parts; the index is the encoder's own."""
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """State that is rebuilt from the store.
+
+    Attributes:
+        clock: Maps the present to the calendar of a demo store, whose history ended years ago.
+        catalogue: Products with encoder states, weekly facts and the similarity index.
+        shoppers: Purchase and browsing histories.
+        outcomes: Past offers and what followed, to be retrieved by similarity.
+        learner: Online updates of the evaluator.
+        arrivals: Request rates by product.
+    """
+
+    clock: StoreClock
+    catalogue: Catalogue
+    shoppers: ShopperHistories
+    outcomes: OutcomeIndex
+    learner: Learner
+    arrivals: Arrivals
+
+
+def _memory(
+    store: Store, folder: DataFolder, registry: Registry, models: ServingModels, running: Components | None
+) -> _Memory:
+    """Open what the service remembers, up to the store's latest outcome."""
+    clock = StoreClock.from_meta(store.meta)
+    catalogue = _catalogue(store, folder, models, running)
+    shoppers = running.shoppers if running is not None else ShopperHistories(store, catalogue.labels)
+    index = open_outcome_memory(folder, models.evaluator.version)
+    outcomes = OutcomeIndex(index, models.evaluator, catalogue, shoppers, clock)
+    outcomes.catch_up(store)
+    learner = _learner(folder, registry, models, clock, running)
+    learner.catch_up(store)
+    arrivals = running.arrivals if running is not None else Arrivals()
+    return _Memory(clock, catalogue, shoppers, outcomes, learner, arrivals)
+
+
+def _catalogue(store: Store, folder: DataFolder, models: ServingModels, running: Components | None) -> Catalogue:
+    """The catalogue; a new encoder gets an index of its own over the same products."""
+    encoder = models.encoder
+    if running is not None and running.in_use.get(ModelKind.ENCODER) == encoder.version:
+        return running.catalogue
     beside = running.catalogue if running is not None else None
     catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version), beside)
     catalogue.index_missing()
@@ -172,27 +180,112 @@ def _catalogue(store: Store, encoder: CachedEncoder, folder: DataFolder, running
 
 
 def _learner(
-    registry: Registry, folder: DataFolder, given: tuple[StoreClock, Evaluator], running: Parts | None
+    folder: DataFolder, registry: Registry, models: ServingModels, clock: StoreClock, running: Components | None
 ) -> Learner:
-    """What outcomes taught the active evaluator; shared with running parts while that stays."""
-    clock, evaluator = given
-    version = registry.active(ModelKind.EVALUATOR)
+    """The online updates of the active evaluator; another evaluator starts with none."""
+    version = models.evaluator.version
     if running is not None and running.in_use.get(ModelKind.EVALUATOR) == version:
         return running.learner
     trained_on_demo = read_meta(registry.folder(ModelKind.EVALUATOR, version)).trained_on.startswith(DEMO)
     in_domain = trained_on_demo == (clock.history_end is not None)
-    return Learner(folder.learning, version, in_domain=in_domain, start=evaluator.weights.effects)
+    return Learner(folder.learning, version, in_domain=in_domain, start=models.evaluator.weights.effects)
 
 
-def _explainer(registry: Registry, encoder: CachedEncoder, catalogue: Catalogue, writer: Writer | None) -> Explainer:
+@dataclass(frozen=True, slots=True)
+class _Control:
+    """What the merchant decides of prices.
+
+    Attributes:
+        pack: Defaults of the trade: objective, levers, protected attributes, limits.
+        rules: Versioned limits, weights and exploration.
+        kill_switch: Holds the reference price for every quote while it is on.
+        signer: Signs quote tokens and the head of the audit log.
+    """
+
+    pack: Pack
+    rules: RuleBook
+    kill_switch: KillSwitch
+    signer: TokenSigner
+
+
+def _control(settings: Settings, store: Store, folder: DataFolder, running: Components | None) -> _Control:
+    pack = load_pack(settings.pack)
+    signer = TokenSigner.load_or_create(folder.signing_key)
+    store.seal_with(signer.seal)
+    if running is not None:
+        return _Control(pack, running.rules, running.kill_switch, signer)
+    return _Control(pack, RuleBook(store, settings_rules(settings, pack)), KillSwitch(store), signer)
+
+
+def _pipeline(settings: Settings, store: Store, models: ServingModels, memory: _Memory, control: _Control) -> Pipeline:
+    """The seven steps, in their order."""
+    scorer = Scorer(models.evaluator)
+    defaults = Defaults(
+        deadline_ms=settings.default_deadline_ms,
+        rules=control.rules.current,
+        kill_switch=control.kill_switch,
+        past=PastQuotes(store, settings.stable_prices),
+    )
+    return Pipeline(
+        observer=Observer(_situation_reader(settings, store, models, memory, control.pack), defaults),
+        retriever=Retriever(memory.catalogue, memory.outcomes, EvaluatorReader(models.evaluator, memory.learner)),
+        proposer=Proposer(models.evaluator, models.proposer, GridSearch(), memory.arrivals),
+        scorer=scorer,
+        selector=Selector(np.random.default_rng),
+        guard=Guard(),
+        recorder=Recorder(
+            DecisionStore(store.record_decisions, store.applied_prices),
+            QuoteTerms(control.signer.sign, timedelta(seconds=settings.quote_ttl_s), settings.stable_prices),
+            _versions(models, memory.catalogue),
+            scorer.lessons,
+        ),
+    )
+
+
+def _situation_reader(
+    settings: Settings, store: Store, models: ServingModels, memory: _Memory, pack: Pack
+) -> SituationReader:
+    """Reads requests for step 1: joins each with shopper, product and market as the models take them."""
+    shoppers = ShopperReader(
+        store=store,
+        shoppers=memory.shoppers,
+        clock=memory.clock,
+        pack=pack,
+        taste=models.item_affinity,
+        title_of=memory.catalogue.title,
+        personalises=pack.personalises if settings.personalises is None else settings.personalises,
+    )
+    learner = memory.learner
+    provenance = TrainingProvenance(learner.in_domain, learner.start.sd if learner.start is not None else None)
+    readers = Readers(models.encoder, models.interest)
+    return SituationReader(memory.catalogue, shoppers, memory.arrivals, readers, provenance)
+
+
+def _versions(models: ServingModels, catalogue: Catalogue) -> Callable[[], Versions]:
+    """Versions for the record of a decision, read at each: the index changes with every product."""
+
+    def versions() -> Versions:
+        return Versions(
+            encoder=f"encoder/{catalogue.index.made_with}",
+            strategist=f"strategist/{models.strategist}",
+            evaluator=f"evaluator/{models.evaluator.version}",
+            prompt=models.proposer.prompt.label,
+            index=catalogue.index.version,
+        )
+
+    return versions
+
+
+def _explainer(settings: Settings, registry: Registry, models: ServingModels, catalogue: Catalogue) -> Explainer:
+    """Answers questions; fixed texts where no writer is set."""
     head = registry.folder(ModelKind.UNDERSTANDING, registry.active(ModelKind.UNDERSTANDING))
     read_meta(head)
-    classifier = Classifier(encoder, load_question_head(head / "understanding.safetensors"))
-    return Explainer(classifier, catalogue.categories, writer)
+    classifier = Classifier(models.encoder, load_question_head(head / "understanding.safetensors"))
+    return Explainer(classifier, catalogue.categories, _writer(settings, registry))
 
 
-def _writer(registry: Registry, settings: Settings) -> Writer | None:
-    """The endpoint where one is set, else the narrator where it is wanted, loaded when the first answer needs it."""
+def _writer(settings: Settings, registry: Registry) -> Writer | None:
+    """The language model that words explanations: an endpoint, or the narrator, loaded by the first answer."""
     if settings.writer_url is not None:
         endpoint = Endpoint(
             str(settings.writer_url).rstrip("/"), settings.writer_model, settings.writer_key, settings.writer_timeout_s
@@ -209,41 +302,6 @@ def _writer(registry: Registry, settings: Settings) -> Writer | None:
         return load_narrator(folder, version)
 
     return NarratorWriter(narrator, load_prompt("explanation", 1), Lock())
-
-
-def _language_model(
-    settings: Settings, registry: Registry, prompt: Prompt, shared: SharedModels | None, *, starting: bool
-) -> ModelProposer:
-    """The proposing language model, or one that proposes nothing: by setting, or when a start finds it damaged.
-
-    Raises:
-        RegistryError: It was trained on another prompt, or what is to replace a running one is damaged.
-    """
-    if not settings.language_model:
-        return ModelProposer(None, prompt)
-    try:
-        read_meta(registry.folder(ModelKind.STRATEGIST, registry.active(ModelKind.STRATEGIST)))
-    except RegistryError as error:
-        if not starting:
-            raise
-        without = ModelProposer(None, prompt)
-        without.trouble = str(error)
-        return without
-    return ModelProposer(_strategist(registry, prompt, shared), prompt)
-
-
-def _encoder(registry: Registry, threads: int, shared: SharedModels | None) -> Encoder:
-    if shared is None:
-        return load_encoder(registry, threads)
-    folder = registry.folder(ModelKind.ENCODER, registry.active(ModelKind.ENCODER))
-    return shared.get(folder, lambda: load_encoder(registry, threads))
-
-
-def _strategist(registry: Registry, prompt: Prompt, shared: SharedModels | None) -> Strategist:
-    if shared is None:
-        return load_active_strategist(registry, prompt)
-    folder = registry.folder(ModelKind.STRATEGIST, registry.active(ModelKind.STRATEGIST))
-    return shared.get(folder, lambda: load_active_strategist(registry, prompt))
 
 
 def settings_rules(settings: Settings, pack: Pack) -> RulesDocument:
@@ -269,40 +327,4 @@ def settings_rules(settings: Settings, pack: Pack) -> RulesDocument:
         max_try=settings.max_try_frac,
         control=settings.control_frac,
         max_spread=settings.max_spread_frac,
-    )
-
-
-def _pipeline(
-    settings: Settings,
-    steps: tuple[Observer, Retriever, Scorer, Guard],
-    evaluator: Evaluator,
-    model: ModelProposer,
-    ends: tuple[Store, TokenSigner, Catalogue, Arrivals],
-) -> Pipeline:
-    observer, retriever, scorer, guard = steps
-    store, signer, catalogue, arrivals = ends
-    in_use = Registry(DataFolder(settings.data_dir).models).active(ModelKind.STRATEGIST)
-
-    def versions() -> Versions:
-        return Versions(
-            encoder=f"encoder/{catalogue.index.made_with}",
-            strategist=f"strategist/{in_use}",
-            evaluator=f"evaluator/{evaluator.version}",
-            prompt=model.prompt.label,
-            index=catalogue.index.version,
-        )
-
-    return Pipeline(
-        observer=observer,
-        retriever=retriever,
-        proposer=Proposer(evaluator, model, GridSearch(), arrivals),
-        scorer=scorer,
-        selector=Selector(np.random.default_rng),
-        guard=guard,
-        recorder=Recorder(
-            DecisionStore(store.record_decisions, store.applied_prices),
-            QuoteTerms(signer.sign, timedelta(seconds=settings.quote_ttl_s), settings.stable_prices),
-            versions,
-            scorer.lessons,
-        ),
     )

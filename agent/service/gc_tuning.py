@@ -11,7 +11,7 @@ _OLDEST: Final = 20
 _TURN_S: Final = 0.0005
 
 
-def settle_for_batches() -> None:
+def tune_for_batches() -> None:
     """Leave what is loaded out of every later collection of cyclic garbage, and collect the rest rarely.
 
     Requests and answers hold no cycles, so that reference counting frees them; looking through a batch of them again
@@ -20,7 +20,7 @@ def settle_for_batches() -> None:
     _settle(_IN_BATCHES)
 
 
-def settle_for_requests() -> None:
+def tune_for_requests() -> None:
     """The same in smaller portions, since whoever asks meanwhile waits; and threads take turns of half a millisecond.
 
     A quote gives the interpreter up some thirty times, at every statement and every product of matrices. Each time it

@@ -8,7 +8,7 @@ from uuid_utils import uuid7
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.store.codec import Offer
-from agent.store.events import content_id
+from agent.store.event_deduplication import content_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from pydantic import JsonValue
 from agent.domain.decision import Decision
 from agent.domain.records import EventRecord, OutcomeRecord, ShopperRecord
 from agent.domain.request import RecommendationRequest, Shopper
-from agent.service.parts import Parts
+from agent.service.components import Components
 from agent.store.erasure import Erased
 
 _ALL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class KnownShopper:
+class ShopperData:
     """Everything that is kept of a shopper, and what is made of it.
 
     Attributes:
@@ -34,7 +34,7 @@ class KnownShopper:
     purchases_by_category: Mapping[str, int]
 
 
-def known_of(parts: Parts, shopper_id: str, now: datetime) -> KnownShopper | None:
+def collect_shopper(parts: Components, shopper_id: str, now: datetime) -> ShopperData | None:
     """Everything kept of a shopper; None when that is nothing."""
     store = parts.store
     record = store.shopper(shopper_id)
@@ -46,10 +46,10 @@ def known_of(parts: Parts, shopper_id: str, now: datetime) -> KnownShopper | Non
     asked = RecommendationRequest(shopper=Shopper(id=shopper_id))
     recalled = parts.pipeline.observer.reader.read_shopper(asked, now)
     counts = {name: seen.times for name, seen in recalled.history.categories.items() if name}
-    return KnownShopper(shopper_id, record, events, decisions, outcomes, recalled.past.text, counts)
+    return ShopperData(shopper_id, record, events, decisions, outcomes, recalled.past.text, counts)
 
 
-def erase(parts: Parts, shopper_id: str) -> Erased:
+def erase(parts: Components, shopper_id: str) -> Erased:
     """Take a shopper away: when this returns, nothing on disk or in memory tells of them.
 
     Prices and sales stay, nobody's. What their outcomes taught is unlearned by learning the log again without them.
@@ -64,7 +64,7 @@ def erase(parts: Parts, shopper_id: str) -> Erased:
     return erased
 
 
-def purge(parts: Parts, before: datetime) -> Erased:
+def purge(parts: Components, before: datetime) -> Erased:
     """Take away what tells of any shopper and is older than a moment; profiles and consent stay.
 
     Outcomes of then are still remembered, as nobody's. What they taught is unlearned, since what is left of them no

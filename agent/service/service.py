@@ -29,9 +29,9 @@ from agent.rules import MerchantRules, RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview
 from agent.service.auth.quote_tokens import TokenStatus, Verification
+from agent.service.components import Components
 from agent.service.outcome_reports import OutcomeReport, outcome_of, purchase_of
-from agent.service.parts import Parts
-from agent.service.privacy import KnownShopper, erase, known_of, purge
+from agent.service.privacy import ShopperData, collect_shopper, erase, purge
 from agent.store import StoreError
 from agent.store.codec import Offer
 from agent.store.erasure import Erased
@@ -51,7 +51,7 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class LearningProgress:
     """What outcomes taught so far: how many, and how often they drifted away from what was expected."""
 
     lessons: int
@@ -61,7 +61,7 @@ class Learned:
 class Service:
     """Synchronous and thread-safe; quotes are made one batch at a time, everything else beside them."""
 
-    def __init__(self, parts: Parts, rebuild: Callable[[Parts], Parts]) -> None:
+    def __init__(self, parts: Components, rebuild: Callable[[Components], Components]) -> None:
         """Take ownership of the parts; `close` ends them. `rebuild` makes parts with the versions active now."""
         self._parts = parts
         self._rebuild = rebuild
@@ -122,7 +122,7 @@ class Service:
         known = self._parts.store.known_outcomes(list(fresh))
         if len(known) < len(fresh):
             self._keep([outcome for outcome_id, outcome in fresh.items() if outcome_id not in known])
-            self.remember(offers)
+            self.replay_outcomes(offers)
         return answers
 
     def add_events(self, events: Sequence[EventRecord]) -> None:
@@ -132,14 +132,14 @@ class Service:
     def import_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
         """Keep outcomes of offers that were made elsewhere; those that are new count as sales and are remembered."""
         self.keep_outcomes(outcomes)
-        self.remember()
+        self.replay_outcomes()
 
     def keep_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
-        """The same for one batch of many; `remember` follows the last."""
+        """The same for one batch of many; `replay_outcomes` follows the last."""
         known = self._parts.store.known_outcomes([outcome.outcome_id for outcome in outcomes])
         self._keep(list({o.outcome_id: o for o in outcomes if o.outcome_id not in known}.values()))
 
-    def remember(self, offers: Mapping[str, Offer] | None = None) -> None:
+    def replay_outcomes(self, offers: Mapping[str, Offer] | None = None) -> None:
         """Take what the store has and memory has not into memory; `offers` are those that were read already."""
         with self._remembering:
             self._parts.outcomes.catch_up(self._parts.store)
@@ -220,10 +220,10 @@ class Service:
 
         return preview(parts.store, under(parts.rules.current(now)), under(parts.rules.rules(version)), now)
 
-    def shopper(self, shopper_id: str) -> KnownShopper | None:
+    def shopper(self, shopper_id: str) -> ShopperData | None:
         """Everything that is kept of a shopper; None when that is nothing."""
         with self._quoting:
-            return known_of(self._parts, shopper_id, self._parts.clock.now())
+            return collect_shopper(self._parts, shopper_id, self._parts.clock.now())
 
     def set_shopper(self, record: ShopperRecord) -> None:
         """Keep a shopper's profile and consent; the next quote knows them."""
@@ -272,10 +272,10 @@ class Service:
                 self._parts, self._changed, self._refused = fresh, None, {}
             return fresh.in_use
 
-    def learned(self) -> Learned:
+    def learned(self) -> LearningProgress:
         """How far learning came, from the outcomes that this process knows of."""
         effects = self._parts.learner.effects
-        return Learned(effects.lessons, effects.drift.alarms)
+        return LearningProgress(effects.lessons, effects.drift.alarms)
 
     def readiness(self) -> Readiness:
         """Whether models, index and store are ready."""

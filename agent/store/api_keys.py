@@ -7,7 +7,8 @@ from typing import Final
 
 from sqlalchemy import insert, select, update
 
-from agent.store.rows import RecordTable, Repository
+from agent.store.repository import Repository
+from agent.store.rows import RecordTable
 from agent.store.tables import API_KEYS
 
 

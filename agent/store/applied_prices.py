@@ -12,7 +12,8 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, select
 
 from agent.domain.records import AppliedPrice
-from agent.store.rows import IN_LIMIT, RecordTable, Repository, chunks
+from agent.store.repository import Repository
+from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import APPLIED_PRICES
 
 _APPLIED: Final = RecordTable(AppliedPrice, APPLIED_PRICES)

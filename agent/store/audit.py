@@ -7,7 +7,8 @@ from typing import Final
 from sqlalchemy import Connection, func, insert, select, update
 
 from agent.store.chain import START, Entry, Head, Link, next_link
-from agent.store.rows import RecordTable, Repository
+from agent.store.repository import Repository
+from agent.store.rows import RecordTable
 from agent.store.tables import AUDIT, AUDIT_HEAD
 
 Seal = Callable[[bytes], str]

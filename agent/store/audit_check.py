@@ -8,6 +8,7 @@ from sqlalchemy import Integer, RowMapping, Text, cast, select, type_coerce
 
 from agent.domain.records import OutcomeRecord, RuleEvent
 from agent.store.audit import AuditLog
+from agent.store.audit_entries import decision_entry, outcome_entry, rule_entry
 from agent.store.chain import (
     START,
     AuditKind,
@@ -19,11 +20,8 @@ from agent.store.chain import (
     personal_hmac,
 )
 from agent.store.codec import EncodedDecision, decode_decision
-from agent.store.decisions import decision_entry
 from agent.store.errors import StoreError
-from agent.store.outcomes import outcome_entry
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
-from agent.store.rule_events import rule_entry
 from agent.store.tables import AUDIT, DECISIONS, OUTCOMES, RULE_EVENTS
 
 CheckSeal = Callable[[bytes, str], bool]

@@ -15,6 +15,9 @@ from agent.domain.decision import Decision
 from agent.store.errors import InvalidRecord, StoreError
 from models.evaluator.online import Lesson
 
+Request = Mapping[str, JsonValue]
+"""A request as the pipeline may use it, JSON."""
+
 # The configuration reaches into the dataclasses inside, which carry none of their own.
 _STRICT: Final = ConfigDict(
     frozen=True, strict=True, extra="forbid", allow_inf_nan=False, revalidate_instances="always"
@@ -99,7 +102,7 @@ class _OfferPersonal(BaseModel):
 _NOBODY: Final = _OfferPersonal(shopper_id=None)
 
 
-def encode_decision(decision: Decision, request: Mapping[str, JsonValue] | None = None) -> EncodedDecision:
+def encode_decision(decision: Decision, request: Request | None = None) -> EncodedDecision:
     """The texts to store; `request` is what the decision answers, as the pipeline may use it.
 
     Raises:
@@ -160,7 +163,7 @@ def decode_offer(encoded: EncodedDecision) -> Offer:
     )
 
 
-def decode_request(encoded: EncodedDecision) -> Mapping[str, JsonValue] | None:
+def decode_request(encoded: EncodedDecision) -> Request | None:
     """The request beside the decision, None when it was not kept or was erased.
 
     Raises:

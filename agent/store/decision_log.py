@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Float, Integer, and_, case, cast, func, or
 
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeType
-from agent.store.codec import EncodedDecision, decode_decision, decode_request
-from agent.store.decisions import Request
-from agent.store.rows import IN_LIMIT, Repository, chunks
+from agent.store.codec import EncodedDecision, Request, decode_decision, decode_request
+from agent.store.repository import Repository
+from agent.store.rows import IN_LIMIT, chunks
 from agent.store.tables import DECISIONS, OUTCOMES, PRODUCTS
 
 _BATCH: Final = 500

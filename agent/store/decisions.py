@@ -1,18 +1,25 @@
 """Decisions: append only, durable before anyone hears of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pydantic import JsonValue
 from sqlalchemy import Float, bindparam, cast, func, insert, select
 
 from agent.domain.decision import Decision
 from agent.domain.records import AppliedPrice, Shown
 from agent.store.applied_prices import AppliedPriceRepository, applied_price
 from agent.store.audit import AuditLog
-from agent.store.chain import AuditKind, Entry
-from agent.store.codec import EncodedDecision, Offer, decode_decision, decode_offer, decode_request, encode_decision
+from agent.store.audit_entries import decision_entry
+from agent.store.codec import (
+    EncodedDecision,
+    Offer,
+    Request,
+    decode_decision,
+    decode_offer,
+    decode_request,
+    encode_decision,
+)
 from agent.store.live_quotes import Claim, claim
 from agent.store.rows import IN_LIMIT, chunks
 from agent.store.tables import DECISIONS
@@ -21,9 +28,6 @@ from agent.store.webhooks import put_messages
 
 ShopperProduct = tuple[str | None, str]
 """A shopper (None: nobody known) and a product."""
-
-Request = Mapping[str, JsonValue]
-"""A request as the decision may use it, JSON."""
 
 _OFFERS: Final = select(DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal).where(
     DECISIONS.c.id.in_(bindparam("ids", expanding=True))
@@ -153,8 +157,3 @@ def _open_to_all(decision: Decision) -> AppliedPrice | None:
     own = decision.personalised or decision.quantity > 1
     price = decision.reference_minor if own else decision.price_minor
     return applied_price(decision.product_id, decision.currency, price, decision.at)
-
-
-def decision_entry(decision_id: str, body: str, personal: str | None) -> Entry:
-    """What the audit log keeps of a decision."""
-    return Entry(AuditKind.DECISION, decision_id, body.encode(), None if personal is None else personal.encode())

@@ -11,7 +11,7 @@ from uuid_utils import uuid7
 
 from agent.domain.clock import Clock
 from agent.store.engine import Database
-from agent.store.rows import Repository
+from agent.store.repository import Repository
 from agent.store.tables import IDEMPOTENCY
 
 DEFAULT_TAKEOVER_S: Final = 60.0

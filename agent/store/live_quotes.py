@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from agent.domain.decision import Decision
 from agent.store.codec import EncodedDecision, decode_decision
-from agent.store.rows import Repository
+from agent.store.repository import Repository
 from agent.store.tables import DECISIONS, LIVE_QUOTES
 
 _KEY: Final = ("shopper_id", "product_id", "quantity")

@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from agent.store.rows import Repository
+from agent.store.repository import Repository
 from agent.store.tables import META
 
 

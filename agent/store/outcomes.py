@@ -1,6 +1,5 @@
 """Outcomes: what followed an offer. Append only, idempotent."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +10,10 @@ from sqlalchemy import BigInteger, BindParameter, Connection, Row, Text, bindpar
 
 from agent.domain.records import Attribute, EventRecord, OutcomeRecord, OutcomeType
 from agent.store.audit import AuditLog
-from agent.store.chain import AuditKind, Entry
-from agent.store.column_types import micros
-from agent.store.events import WeekOf, insert_events
+from agent.store.audit_entries import outcome_entry
+from agent.store.event_deduplication import insert_new_events
 from agent.store.live_quotes import forget
+from agent.store.product_weeks import WeekOf, add_weeks, weeks_of
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import OUTCOMES
 
@@ -31,7 +30,6 @@ _OF_QUOTES_SINCE: Final = _SINCE.where(OUTCOMES.c.quote_id.is_not(None))
 _AMONG: Final[BindParameter[Sequence[str]]] = bindparam("ids", expanding=True)
 _KNOWN: Final = select(OUTCOMES.c.outcome_id).where(OUTCOMES.c.outcome_id.in_(_AMONG))
 _BY_QUOTE: Final = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id.in_(_AMONG)).order_by(OUTCOMES.c.seq)
-_NOT_LOGGED: Final = ("shopper_id", "profile", "context")  # the last two are in the decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,8 @@ class OutcomeRepository(AuditLog):
                 return []
             connection.execute(insert(OUTCOMES), _OUTCOME.parameters(fresh))
             sales = [] if sale_of is None else [sale for one in fresh if (sale := sale_of(one)) is not None]
-            sold = insert_events(self._db, connection, sales, week_of)
+            sold = insert_new_events(self._db, connection, sales)
+            add_weeks(self._db, connection, weeks_of(sold, week_of))
             ours = [record for record in fresh if record.quote_id is not None]
             self._log(connection, [outcome_entry(record) for record in ours])
             forget(connection, {pair for record in ours if (pair := _bought(record)) is not None})
@@ -153,16 +152,6 @@ class OutcomeRepository(AuditLog):
                     record = _OUTCOME.record(row)
                     found[record.quote_id or ""].append(record)
         return dict(found)
-
-
-def outcome_entry(record: OutcomeRecord) -> Entry:
-    """What the audit log keeps of an outcome."""
-    row = _OUTCOME.parameters([record])[0]
-    columns = {name: value for name, value in row.items() if name not in _NOT_LOGGED}
-    columns |= {"type": record.type.value, "at": micros(record.at)}
-    content = json.dumps(list(columns.values())).encode()
-    personal = None if record.shopper_id is None else record.shopper_id.encode()
-    return Entry(AuditKind.OUTCOME, record.outcome_id, content, personal)
 
 
 def _bought(record: OutcomeRecord) -> tuple[str, str] | None:

@@ -6,9 +6,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Row, Select, Table, literal, tuple_
-
-from agent.store.engine import Database
+from sqlalchemy import Column, Row, Table
 
 IN_LIMIT: Final = 1_000  # values in one IN list, far below each database's limit on parameters
 
@@ -19,31 +17,6 @@ class _Record(Protocol):
 
 R = TypeVar("R", bound=_Record)
 T = TypeVar("T")
-
-
-class Repository:
-    """What each part of the store stands on."""
-
-    def __init__(self, database: Database) -> None:
-        """Use `database`, whose schema is up to date."""
-        self._db = database
-
-    def _paged(
-        self, query: Select[Any], keys: Sequence[Column[Any]], batch: int, start: Sequence[object] = ()
-    ) -> Iterator[Row[Any]]:
-        """Rows by `keys`, those beyond `start` only. The keys are unique together and among the columns selected.
-
-        Each batch is its own short read: a slow or abandoned reader holds nothing.
-        """
-        ordered = query.order_by(*keys).limit(batch)
-        while True:
-            page = ordered.where(_beyond(keys, start)) if start else ordered
-            with self._db.read() as connection:
-                rows = connection.execute(page).all()
-            yield from rows
-            if len(rows) < batch:
-                return
-            start = [rows[-1]._mapping[key] for key in keys]
 
 
 class RecordTable(Generic[R]):
@@ -64,11 +37,6 @@ class RecordTable(Generic[R]):
     def record(self, row: Row[Any], start: int = 0) -> R:
         """The record whose fields begin at column `start` of the row."""
         return self._record_type(*row[start:])
-
-
-def _beyond(keys: Sequence[Column[Any]], start: Sequence[object]) -> ColumnElement[bool]:
-    bounds = [literal(value, key.type) for key, value in zip(keys, start, strict=True)]
-    return keys[0] > bounds[0] if len(keys) == 1 else tuple_(*keys) > tuple_(*bounds)
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -1,16 +1,12 @@
 """What was decided of the merchant's rules: append only, numbered without gaps, each event in the audit log."""
 
-import hashlib
-import json
-from dataclasses import asdict
 from typing import Final
 
 from sqlalchemy import Connection, func, insert, select
 
 from agent.domain.records import RuleEvent
 from agent.store.audit import AuditLog
-from agent.store.chain import AuditKind, Entry
-from agent.store.column_types import micros
+from agent.store.audit_entries import rule_entry
 from agent.store.rows import RecordTable
 from agent.store.tables import RULE_EVENTS
 
@@ -40,16 +36,6 @@ class RuleEventRepository(AuditLog):
             connection.execute(insert(RULE_EVENTS), _EVENT.parameters([event]))
             self._log(connection, [rule_entry(event)])
         return True
-
-
-def rule_entry(event: RuleEvent) -> Entry:
-    """What the audit log keeps of an event."""
-    told = asdict(event)
-    for name in ("at", "active_from", "active_until"):
-        told[name] = None if told[name] is None else micros(told[name])
-    if event.document is not None:
-        told["document"] = hashlib.sha256(event.document.encode()).hexdigest()
-    return Entry(AuditKind.RULE, str(event.seq), json.dumps(list(told.values())).encode())
 
 
 def _last(connection: Connection) -> int:

@@ -6,7 +6,8 @@ from typing import Final
 from sqlalchemy import select
 
 from agent.domain.records import ShopperRecord
-from agent.store.rows import IN_LIMIT, RecordTable, Repository, chunks
+from agent.store.repository import Repository
+from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import SHOPPERS
 
 _SHOPPER: Final = RecordTable(ShopperRecord, SHOPPERS)

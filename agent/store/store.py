@@ -19,7 +19,8 @@ from agent.store.merchants import MerchantRepository
 from agent.store.meta import MetaRepository
 from agent.store.migrate import upgrade
 from agent.store.outcomes import OutcomeRepository
-from agent.store.products import ProductRepository, ProductWeekRepository
+from agent.store.product_weeks import ProductWeekRepository
+from agent.store.products import ProductRepository
 from agent.store.rule_events import RuleEventRepository
 from agent.store.shoppers import ShopperRepository
 from agent.store.tables import META

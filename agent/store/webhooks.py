@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from uuid_utils import uuid7
 
 from agent.store.engine import Database
-from agent.store.rows import Repository
+from agent.store.repository import Repository
 from agent.store.tables import WEBHOOK_OUTBOX, WEBHOOKS
 from agent.store.webhook_messages import Message, WebhookEvent
 

@@ -11,7 +11,7 @@ import numpy as np
 from agent.domain.request import QuoteRequest
 from agent.pricing.score_at_prices import PricedRow
 from agent.service.assembly import open_service, open_store
-from agent.service.gc_tuning import settle_for_batches
+from agent.service.gc_tuning import tune_for_batches
 from agent.service.service import Service
 from agent.service.settings import Settings
 
@@ -36,7 +36,7 @@ def measure_scoring(data_dir: Path) -> Scoring:
     """Score the same rows twice in process."""
     settings = Settings(data_dir=data_dir)
     service = open_service(settings, open_store(settings))
-    settle_for_batches()
+    tune_for_batches()
     try:
         rows = _rows(settings)
         cold, warm = (_pass(service, rows) for _ in range(2))

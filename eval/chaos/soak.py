@@ -34,7 +34,7 @@ import psutil
 
 from agent.cli.output import progress_bar
 from agent.service.assembly import open_store
-from agent.service.gc_tuning import settle_for_requests
+from agent.service.gc_tuning import tune_for_requests
 from agent.service.settings import Settings
 from eval.chaos.report import print_report
 from eval.chaos.soak_report import Answer, Look, Run, judge, minute_of
@@ -179,7 +179,7 @@ def main() -> int:
             wait_ready(server, url)
             busy, measured, shots = (_Shots(url, key, pairs) for pairs in kinds)
             progress(f"busy for {_BUSY_S / 60:.0f} minutes", 0.0)
-            settle_for_requests()
+            tune_for_requests()
             measure_capacity(busy, _BUSY_S)
             watch, capacities = _Watch(server.pid, shots, options.minutes * 60, progress), []
             for stretch_s in _stretches(options.minutes * 60):

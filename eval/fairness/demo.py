@@ -20,7 +20,7 @@ from agent.domain.request import QuoteRequest, RecommendationRequest, Shopper
 from agent.pricing.score_at_prices import PricedRow
 from agent.rules.packs import Pack
 from agent.rules.screening import screen_profile
-from agent.service.parts import Parts
+from agent.service.components import Components
 from eval.fairness.groups import Quotes, surplus_under
 from eval.fairness.pairs import Pair, pairs_of, priced
 from models.arrays import Floats
@@ -36,7 +36,7 @@ _PATIENT_MS: Final = 60_000
 class DemoShop:
     """Shoppers and products that are asked about; `parts` price them, recording nothing."""
 
-    parts: Parts
+    parts: Components
     pack: Pack
     shoppers: Sequence[ShopperRecord]
     products: Sequence[ProductRecord]
@@ -99,7 +99,7 @@ class DemoShop:
         }
 
 
-def open_demo(parts: Parts, pack: Pack, shoppers: int, products: int) -> DemoShop:
+def open_demo(parts: Components, pack: Pack, shoppers: int, products: int) -> DemoShop:
     """Draw shoppers that have labels, by chance with a fixed seed, and take what they buy most.
 
     Raises:

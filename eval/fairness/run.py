@@ -7,7 +7,7 @@ import numpy as np
 
 from agent.domain.clock import SystemClock
 from agent.rules.packs import load_pack
-from agent.service.assembly import build_parts, open_store
+from agent.service.assembly import build_components, open_store
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from eval.fairness.demo import DEMO, DemoShop, group_labels, open_demo
@@ -45,7 +45,7 @@ def evaluate(settings: Settings, size: Size, progress: Progress) -> FairnessRepo
         learned.policy.close()
     pack = load_pack(settings.pack)
     with open_store(settings) as store:
-        parts = build_parts(settings, store, SystemClock(), None)
+        parts = build_components(settings, store, SystemClock(), None)
         few = open_demo(parts, pack, size.paired, size.products)
         progress("pairs", 0.0)
         pairs = compare(DEMO, list(few.pairs()), few.price) + pairs

@@ -19,7 +19,7 @@ from agent.pricing.evaluator_inputs import EvaluatorReader
 from agent.pricing.flow import Flow, Observation
 from agent.pricing.pipeline import Pipeline
 from agent.pricing.score import Scorer
-from agent.service.assembly import build_parts
+from agent.service.assembly import build_components
 from agent.service.settings import Settings
 from agent.state.loading import load_active_evaluator
 from agent.state.online_learner import Learner
@@ -145,7 +145,7 @@ def _candidate(settings: Settings, store: Store, versions: Mapping[ModelKind, st
         if home.product_index.parent.is_dir():
             shutil.copytree(home.product_index.parent, root / "indexes")
         own = settings.model_copy(update={"data_dir": root})
-        parts = build_parts(own, store, SystemClock(), None)
+        parts = build_components(own, store, SystemClock(), None)
         known = parts.learner
         learner = Learner(
             root / "untaught", registry.active(ModelKind.EVALUATOR), in_domain=known.in_domain, start=known.start

@@ -20,9 +20,9 @@ from agent.domain.decision import Decision
 from agent.domain.records import OutcomeType, ProductRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.service.assembly import build_parts, open_store
+from agent.service.assembly import build_components, open_store
+from agent.service.components import Components
 from agent.service.outcome_reports import OutcomeReport
-from agent.service.parts import Parts
 from agent.service.service import Service
 from agent.service.settings import Settings
 
@@ -88,8 +88,8 @@ class InProcess:
         store = open_store(settings)
         rng = np.random.default_rng((seed, 9))
 
-        def parts(running: Parts | None) -> Parts:
-            built = build_parts(settings, store, self._clock, running)
+        def parts(running: Components | None) -> Components:
+            built = build_components(settings, store, self._clock, running)
             selector = built.pipeline.selector.drawing_from(lambda: rng)
             return replace(built, pipeline=replace(built.pipeline, selector=selector))
 

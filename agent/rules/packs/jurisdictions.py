@@ -13,8 +13,8 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from agent.rules.packs.attributes import field_words, protected_attributes
+from agent.rules.packs.data_files import LAW, read_data
 from agent.rules.packs.errors import PackError
-from agent.rules.packs.source import LAW, read_data
 
 _OTHER: Final = "other"
 
@@ -64,7 +64,7 @@ class Jurisdiction(BaseModel):
         """Code and version, as decisions record them."""
         return f"{self.code}/{self.version}"
 
-    def only_down(self, category: str) -> bool:
+    def discounts_only(self, category: str) -> bool:
         """Whether personal prices of a category may only lie below the reference.
 
         Goods without a category are taken for those that the law means.
@@ -86,7 +86,7 @@ class Binding:
 def binding(place: str | None, category: str) -> Binding:
     """What the law of a place says of prices in a category."""
     law = law_of(place)
-    return Binding(law.code if law.only_down(category) else None, law.code if law.parity else None)
+    return Binding(law.code if law.discounts_only(category) else None, law.code if law.parity else None)
 
 
 def law_of(text: str | None) -> Jurisdiction:

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from agent.rules.gateway import MAX_CHANGE_FRAC, MAX_MARGIN_FRAC
 from agent.rules.packs.attributes import protected_attributes
+from agent.rules.packs.data_files import DATA, PROTECTED_FILE, read_data
 from agent.rules.packs.errors import PackError
 from agent.rules.packs.jurisdictions import Citation
-from agent.rules.packs.source import DATA, PROTECTED_FILE, read_data
 from models.strategist.strategy import Lever, Rounding
 
 

@@ -1,8 +1,15 @@
 """Files of products, events and outcomes into the store."""
 
 from agent.service.ingest.errors import CellError, ImportFormatError
+from agent.service.ingest.importer import (
+    ImportKind,
+    ImportOptions,
+    ImportReport,
+    ImportTargets,
+    RowProblem,
+    import_file,
+)
 from agent.service.ingest.rows import RawRow, expected_rows, read_rows
-from agent.service.ingest.run import ImportKind, ImportOptions, ImportReport, RowProblem, Sinks, run_import
 
 __all__ = [
     "CellError",
@@ -10,10 +17,10 @@ __all__ = [
     "ImportKind",
     "ImportOptions",
     "ImportReport",
+    "ImportTargets",
     "RawRow",
     "RowProblem",
-    "Sinks",
     "expected_rows",
+    "import_file",
     "read_rows",
-    "run_import",
 ]

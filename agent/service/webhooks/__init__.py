@@ -1,6 +1,6 @@
 """Delivery of webhooks by Standard Webhooks, to addresses that were checked."""
 
-from agent.service.webhooks.delivery import Courier
-from agent.service.webhooks.guard import RefusedAddressError, check_url
+from agent.service.webhooks.delivery import WebhookDispatcher
+from agent.service.webhooks.url_check import RefusedAddressError, check_url
 
-__all__ = ["Courier", "RefusedAddressError", "check_url"]
+__all__ = ["RefusedAddressError", "WebhookDispatcher", "check_url"]

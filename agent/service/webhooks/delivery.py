@@ -8,7 +8,7 @@ import httpx
 from standardwebhooks import Webhook
 
 from agent.domain.clock import Clock
-from agent.service.webhooks.guard import RefusedAddressError, Resolve, check_url, system_resolve
+from agent.service.webhooks.url_check import RefusedAddressError, Resolve, check_url, system_resolve
 from agent.store import Store
 from agent.store.webhook_messages import backoff_s
 from agent.store.webhooks import Due
@@ -19,7 +19,7 @@ _TIMEOUT_S: Final = 10.0
 _GONE: Final = 410
 
 
-class Courier:
+class WebhookDispatcher:
     """Delivers what is due; several processes may each have one.
 
     A message is leased while it is under way: should the process die, another attempt is made when the lease is over.

@@ -25,8 +25,8 @@ from agent.rules.preview import Preview
 from agent.service.auth.api_keys import KeyRing
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.outcome_reports import OutcomeReport
-from agent.service.privacy import KnownShopper
-from agent.service.service import Learned, Readiness, Service
+from agent.service.privacy import ShopperData
+from agent.service.service import LearningProgress, Readiness, Service
 from agent.service.settings import Settings
 from agent.store import Store
 from agent.store.erasure import Erased
@@ -94,7 +94,7 @@ class ScriptedService:
     ) -> list[Decision]:
         return [decision(id="q0")] * request.limit
 
-    def shopper(self, shopper_id: str) -> KnownShopper | None:
+    def shopper(self, shopper_id: str) -> ShopperData | None:
         return None
 
     def set_shopper(self, record: ShopperRecord) -> None:
@@ -132,8 +132,8 @@ class ScriptedService:
     def preview_rules(self, version: int) -> Preview:
         raise NotImplementedError
 
-    def learned(self) -> Learned:
-        return Learned(12, 1)
+    def learned(self) -> LearningProgress:
+        return LearningProgress(12, 1)
 
     def readiness(self) -> Readiness:
         return Readiness(self.ready, {"models": "ok" if self.ready else "loading"})

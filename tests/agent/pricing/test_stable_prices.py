@@ -13,7 +13,7 @@ from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.rules import RulesDocument
 from agent.rules.book import Change
-from agent.service.assembly import build_parts, open_store
+from agent.service.assembly import build_components, open_store
 from agent.service.auth.quote_tokens import TokenStatus
 from agent.service.outcome_reports import OutcomeReport
 from agent.service.service import Service
@@ -53,8 +53,8 @@ def opened(world: World, clock: FixedClock) -> Service:
         stable_prices=True, language_model=False, exploration="normal", control_frac=0.5, quote_ttl_s=900
     )
     store = open_store(settings, clock)
-    parts = build_parts(settings, store, clock, None)
-    return Service(parts, lambda running: build_parts(settings, store, clock, running))
+    parts = build_components(settings, store, clock, None)
+    return Service(parts, lambda running: build_components(settings, store, clock, running))
 
 
 @pytest.fixture(scope="module")

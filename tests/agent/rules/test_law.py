@@ -18,7 +18,7 @@ from agent.explain.leave_one_out import principal_reasons
 from agent.rules.disclosure import disclose
 from agent.rules.gateway import GatewayFacts, GatewayRules, guard
 from agent.rules.packs import binding, find_jurisdiction, jurisdictions, law_of, load_pack
-from agent.rules.packs.source import LAW
+from agent.rules.packs.data_files import LAW
 from agent.service.service import Service
 from tests.agent.asking import ask
 from tests.agent.store.builders import decision

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.service.gc_tuning import settle_for_requests
+from agent.service.gc_tuning import tune_for_requests
 
 ROUNDS = 60
 
@@ -44,12 +44,12 @@ def waited_s() -> float:
 
 def test_short_turns_keep_a_thread_from_waiting_for_another() -> None:
     usual = waited_s()
-    settle_for_requests()
+    tune_for_requests()
     assert waited_s() < usual / 2
 
 
 def test_a_pass_over_cyclic_garbage_is_short() -> None:
-    settle_for_requests()
+    tune_for_requests()
     pauses: list[float] = []
     began = 0.0
 

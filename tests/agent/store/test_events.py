@@ -7,7 +7,7 @@ import pytest
 
 from agent.domain.records import EventRecord, EventType
 from agent.store import Store
-from agent.store.events import content_id
+from agent.store.event_deduplication import content_id
 from tests.agent.store.builders import AT, event
 
 

@@ -71,7 +71,7 @@ def test_batches_upserted_in_opposite_orders_do_not_block_each_other(store: Stor
 
 
 def test_weeks_read_equal_those_put_by_product_then_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.store.products._WEEK_BATCH", 3)
+    monkeypatch.setattr("agent.store.product_weeks._WEEK_BATCH", 3)
     weeks = [ProductWeek(p, _WEEK + timedelta(weeks=n), n, 299, None) for p in ("a", "b") for n in range(5)]
     store.put_product_weeks(weeks[::-1])
 

@@ -14,7 +14,7 @@ from agent.domain.clock import SystemClock
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType, ProductRecord
 from agent.domain.request import QuoteRequest
-from agent.service.assembly import build_parts, open_store
+from agent.service.assembly import build_components, open_store
 from agent.service.service import Service
 from agent.service.settings import Settings
 from agent.training.own_outcomes import read_outcomes
@@ -84,8 +84,8 @@ def outcomes(elasticity: float, n: int = N) -> list[OutcomeRecord]:
 
 def filled(settings: Settings, rows: list[OutcomeRecord]) -> Service:
     service = Service(
-        build_parts(settings, open_store(settings), SystemClock(), None),
-        lambda running: build_parts(settings, running.store, SystemClock(), running),
+        build_components(settings, open_store(settings), SystemClock(), None),
+        lambda running: build_components(settings, running.store, SystemClock(), running),
     )
     service.upsert_products(products())
     service.import_outcomes(rows)

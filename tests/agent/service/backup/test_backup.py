@@ -29,7 +29,7 @@ def silent(_what: str, _share: float) -> None:
 @pytest.fixture(autouse=True)
 def _no_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests are about tables and keys; test_backup_of_a_service brings models."""
-    monkeypatch.setattr("agent.service.backup.restoring._activate", lambda *_: ())
+    monkeypatch.setattr("agent.service.backup.restoration._activate", lambda *_: ())
 
 
 @pytest.fixture

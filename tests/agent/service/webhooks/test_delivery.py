@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from agent.domain.clock import FixedClock
-from agent.service.webhooks import Courier
+from agent.service.webhooks import WebhookDispatcher
 from agent.store import Store
 from agent.store.webhook_messages import MAX_ATTEMPTS, WebhookEvent, backoff_s, of_models
 from tests.agent.store.builders import decision
@@ -81,8 +81,8 @@ def store(store_url: str, clock: FixedClock) -> Iterator[Store]:
 
 
 @contextmanager
-def courier(store: Store, clock: FixedClock, **options: object) -> Iterator[Courier]:
-    made = Courier(store, clock, **{"private": True, **options})  # type: ignore[arg-type]
+def courier(store: Store, clock: FixedClock, **options: object) -> Iterator[WebhookDispatcher]:
+    made = WebhookDispatcher(store, clock, **{"private": True, **options})  # type: ignore[arg-type]
     try:
         yield made
     finally:

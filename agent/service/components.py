@@ -22,7 +22,7 @@ from models.registry.registry import ModelKind
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """What the service is made of; `agent.service.assembly` makes it."""
 
     folder: DataFolder

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.service.webhooks.guard import RefusedAddressError, check_url, is_public
+from agent.service.webhooks.url_check import RefusedAddressError, check_url, is_public
 
 PUBLIC = "93.184.215.14"
 

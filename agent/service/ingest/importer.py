@@ -69,7 +69,7 @@ class ImportOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Sinks:
+class ImportTargets:
     """Where good rows go, and what outcomes need to know of products."""
 
     products: Callable[[Sequence[ProductRecord]], None]
@@ -111,8 +111,12 @@ class ImportReport:
             self.problems.append(problem)
 
 
-def run_import(
-    kind: ImportKind, path: Path, sinks: Sinks, options: ImportOptions, on_rows: Callable[[int], None] | None = None
+def import_file(
+    kind: ImportKind,
+    path: Path,
+    sinks: ImportTargets,
+    options: ImportOptions,
+    on_rows: Callable[[int], None] | None = None,
 ) -> ImportReport:
     """Import a file.
 
@@ -169,7 +173,7 @@ def _is_known(kind: ImportKind, column: str) -> bool:
 
 
 def _good(
-    kind: ImportKind, rows: Sequence[RawRow], given: tuple[Sinks, ImportOptions], report: ImportReport
+    kind: ImportKind, rows: Sequence[RawRow], given: tuple[ImportTargets, ImportOptions], report: ImportReport
 ) -> Iterator[Any]:
     sinks, options = given
     for row in rows:
@@ -188,7 +192,7 @@ def _good(
             report.refuse(RowProblem(row.line, error.column, error.value, error.reason))
 
 
-def _land(kind: ImportKind, good: Sequence[Any], sinks: Sinks) -> None:
+def _land(kind: ImportKind, good: Sequence[Any], sinks: ImportTargets) -> None:
     if not good:
         return
     if kind is ImportKind.PRODUCTS:
@@ -204,6 +208,6 @@ def _land(kind: ImportKind, good: Sequence[Any], sinks: Sinks) -> None:
         sinks.events([item.event for item in parsed])
 
 
-def _describe(shoppers: Mapping[str, ShopperRecord], sinks: Sinks) -> None:
+def _describe(shoppers: Mapping[str, ShopperRecord], sinks: ImportTargets) -> None:
     if shoppers:
         sinks.shoppers(list(shoppers.values()))

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
-from agent.service.ingest import ImportFormatError, ImportKind, ImportOptions, ImportReport, Sinks, run_import
+from agent.service.ingest import ImportFormatError, ImportKind, ImportOptions, ImportReport, ImportTargets, import_file
 
 USD = ImportOptions("USD")
 PRODUCTS, EVENTS, OUTCOMES = ImportKind.PRODUCTS, ImportKind.EVENTS, ImportKind.OUTCOMES
@@ -21,7 +21,7 @@ PRODUCTS, EVENTS, OUTCOMES = ImportKind.PRODUCTS, ImportKind.EVENTS, ImportKind.
 
 @dataclass(slots=True)
 class Kept:
-    """Sinks that keep what lands; the catalogue knows one product."""
+    """ImportTargets that keep what lands; the catalogue knows one product."""
 
     products: list[ProductRecord] = field(default_factory=list)
     events: list[EventRecord] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Kept:
     outcomes: list[OutcomeRecord] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
 
-    def sinks(self) -> Sinks:
+    def sinks(self) -> ImportTargets:
         def keep(kept: list[Any]) -> Callable[[Any], None]:
             def sink(rows: Any) -> None:
                 self.batches.append(len(rows))
@@ -37,7 +37,9 @@ class Kept:
 
             return sink
 
-        return Sinks(keep(self.products), keep(self.events), keep(self.shoppers), keep(self.outcomes), {"p1": 299}.get)
+        return ImportTargets(
+            keep(self.products), keep(self.events), keep(self.shoppers), keep(self.outcomes), {"p1": 299}.get
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def load(tmp_path: Path) -> Callable[..., Imported]:
         file = tmp_path / name
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
         kept = Kept()
-        return Imported(run_import(kind, file, kept.sinks(), options), kept)
+        return Imported(import_file(kind, file, kept.sinks(), options), kept)
 
     return loading
 
@@ -171,7 +173,7 @@ def test_a_file_that_cannot_be_imported_says_why(load: Load, name: str, content:
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ImportFormatError, match="there is no file"):
-        run_import(PRODUCTS, tmp_path / "none.csv", Kept().sinks(), USD)
+        import_file(PRODUCTS, tmp_path / "none.csv", Kept().sinks(), USD)
 
 
 def test_columns_are_renamed_and_wrong_names_are_refused(load: Load) -> None:

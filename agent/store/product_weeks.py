@@ -1,0 +1,82 @@
+"""Weekly facts of products: purchases and prices by product and week."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+
+from agent.domain.records import EventRecord, ProductWeek
+from agent.store.engine import Database
+from agent.store.repository import Repository
+from agent.store.rows import RecordTable
+from agent.store.tables import PRODUCT_WEEKS
+
+_WEEK: Final = RecordTable(ProductWeek, PRODUCT_WEEKS)
+_WEEK_KEY: Final = (PRODUCT_WEEKS.c.product_id, PRODUCT_WEEKS.c.week)
+_WEEK_BATCH: Final = 50_000
+
+WeekOf = Callable[[EventRecord], ProductWeek | None]
+"""Maps an event to what it adds to its product's weekly facts; None for any event but a purchase."""
+
+
+class ProductWeekRepository(Repository):
+    """Weekly purchases and prices of products."""
+
+    def put_product_weeks(self, records: Sequence[ProductWeek]) -> None:
+        """Insert or replace, all or none. Give at most about 50,000 at once."""
+        statement = self._db.insert(PRODUCT_WEEKS)
+        replaced = {name: statement.excluded[name] for name in ("purchases", "list_minor", "price_minor")}
+        statement = statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=replaced)
+        with self._db.write() as connection:
+            _write_weeks(connection, records, statement)
+
+    def product_weeks(self) -> Iterator[ProductWeek]:
+        """All weeks by product, then time."""
+        return map(_WEEK.record, self._paged(select(*_WEEK.columns), _WEEK_KEY, _WEEK_BATCH))
+
+    def weeks_of(self, product_id: str, since: datetime, until: datetime) -> list[ProductWeek]:
+        """A product's weeks that begin in a span, oldest first."""
+        week = PRODUCT_WEEKS.c.week
+        query = select(*_WEEK.columns).where(PRODUCT_WEEKS.c.product_id == product_id, week >= since, week < until)
+        with self._db.read() as connection:
+            return [_WEEK.record(row) for row in connection.execute(query.order_by(week))]
+
+
+def weeks_of(events: Sequence[EventRecord], week_of: WeekOf | None) -> list[ProductWeek]:
+    """Weekly facts that events add, those of purchases alone; empty without `week_of`."""
+    return [] if week_of is None else [week for event in events if (week := week_of(event)) is not None]
+
+
+def add_weeks(database: Database, connection: Connection, records: Sequence[ProductWeek]) -> None:
+    """Add each record's `purchases` to its week; its prices, where it has them, become the week's."""
+    if len(records) == 1:  # a sale as it happens: ON CONFLICT is compiled anew each time
+        more = {f"more_{name}": value for name, value in _WEEK.parameters(records)[0].items()}
+        if connection.execute(_ADD_ONE, more).rowcount:
+            return
+    statement = database.insert(PRODUCT_WEEKS)
+    added = _added(dict(statement.excluded.items()))
+    _write_weeks(connection, records, statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=added))
+
+
+def _added(new: Mapping[str, ColumnElement[Any]]) -> dict[str, ColumnElement[Any]]:
+    """What a week's facts become with new ones."""
+    old = PRODUCT_WEEKS.c
+    return {
+        "purchases": old.purchases + new["purchases"],
+        "list_minor": func.coalesce(new["list_minor"], old.list_minor),
+        "price_minor": func.coalesce(new["price_minor"], old.price_minor),
+    }
+
+
+_MORE: Final = {column.name: bindparam(f"more_{column.name}", type_=column.type) for column in PRODUCT_WEEKS.c}
+_ADD_ONE: Final = (
+    update(PRODUCT_WEEKS).where(*(column == _MORE[column.name] for column in _WEEK_KEY)).values(_added(_MORE))
+)
+
+
+def _write_weeks(connection: Connection, records: Sequence[ProductWeek], statement: Any) -> None:
+    # One order for all writers, or two batches could wait for each other's rows.
+    rows = _WEEK.parameters(sorted(records, key=lambda record: (record.product_id, record.week)))
+    if rows:
+        connection.execute(statement, rows)
