@@ -15,8 +15,8 @@ from agent.domain.request import QuoteRequest
 from agent.rules.exploration import Exploration
 from agent.rules.terms import Terms
 from models.evaluator.monotone import sigmoid
-from models.evaluator.online import Term
-from models.evaluator.value import Stock
+from models.evaluator.online_effects import Term
+from models.evaluator.utility import Stock
 from models.shopper.features import Subject
 from models.shopper.history import RecentItems
 from models.shopper.item_affinity import Buyer

@@ -11,7 +11,7 @@ from agent.pricing.candidates import QUOTED
 from agent.pricing.observation import Observation
 from agent.pricing.score import Scored
 from agent.rules.exploration import Exploration
-from models.evaluator.value import Offers, utility
+from models.evaluator.utility import Offers, utility
 
 
 @dataclass(frozen=True, slots=True)

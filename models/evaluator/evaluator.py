@@ -20,7 +20,7 @@ from models.encoder.encoder import DIM
 from models.errors import RegistryError
 from models.evaluator.binning import Binning
 from models.evaluator.monotone import MonotoneHead, sigmoid
-from models.evaluator.online import Shift
+from models.evaluator.online_effects import Shift
 from models.evaluator.trained_effects import TrainedEffects
 from models.shopper.features import FEATURES
 from models.shopper.history import RecentItems
@@ -87,7 +87,7 @@ class Situations:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The purchase logit before anything learned online, `(n,)` each; names as in `models.evaluator.online.Lesson`."""
+    """Parts of the purchase logit without online effects, `(n,)` each; fields as in `online_effects.Lesson`."""
 
     level: Floats
     slope: Floats

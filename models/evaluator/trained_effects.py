@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import Floats
-from models.evaluator.online import OnlineEffects
+from models.evaluator.online_effects import OnlineEffects
 
 _PREFIX: Final = "effects."
 _NAMES: Final = "names"

@@ -14,7 +14,7 @@ from models.errors import RegistryError
 from models.language.narrator_export import export_narrator
 from models.registry.registry import META, ModelKind, ModelMeta, Registry, file_digests, parse_meta, read_meta
 from models.strategist.export import export_strategist
-from models.strategist.numbers import NUMBERS_FILE
+from models.strategist.numeric_head import NUMBERS_FILE
 
 CARD: Final = "CARD.md"
 PROMPT: Final = "prompt"  # in a strategist's config: label of the prompt that it reads

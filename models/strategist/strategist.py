@@ -4,7 +4,7 @@ A strategy is four tokens of an added vocabulary of 79: lever, anchor, move, rou
 search in which each step may only write tokens that `models.strategist.strategy` allows, so every output is valid. The
 eight candidates are distinct: each allowed lever gives its best move first, and further moves of the likeliest
 levers, at least `MOVE_GAP_PCT` apart, fill the rest. The prompt's numbers are also read as values, and
-what they say joins what the language model says (`models.strategist.numbers`).
+what they say joins what the language model says (`models.strategist.numeric_head`).
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ from torch import Tensor
 from models.errors import RegistryError
 from models.language.llama import LlamaLayers, LlamaShape
 from models.language.matrix import NumberFormat
-from models.strategist.numbers import NumberReader, read_values
-from models.strategist.reader import StrategyReader
+from models.strategist.numeric_head import NumberReader, read_values
 from models.strategist.strategy import MOVES, Anchor, Lever, Rounding, Strategy
+from models.strategist.token_tree import MOVE_MASKS, StrategyTree
 from models.strategist.tokens import (
     ANCHOR_SLOT,
     ANCHORS,
@@ -36,7 +36,7 @@ from models.strategist.tokens import (
     ROUNDINGS,
     VOCABULARY,
 )
-from models.strategist.tree import MOVE_MASKS, StrategyTree
+from models.strategist.tree_decoder import StrategyReader
 
 MOVE_GAP_PCT: Final = 3
 SMOLLM2_SHAPE: Final = LlamaShape(

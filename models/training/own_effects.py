@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.arrays import Floats
+from models.evaluator.effect_posteriors import Joint, Single
 from models.evaluator.monotone import N_DRAWS
-from models.evaluator.online import OnlineEffects, Shift
-from models.evaluator.online_state import Joint, Single
+from models.evaluator.online_effects import OnlineEffects, Shift
 from models.evaluator.trained_effects import TrainedEffects
 from models.training.own_logit import PriceLogit
 from models.training.own_rows import EffectColumns

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.encoder.encoder import DIM, Vectors
 from models.questions.classifier import grams, load_question_head, plain, save_question_head
-from models.training.understanding import DATA, Paraphrase, QuestionTrainingConfig, read_paraphrases, train_questions
+from models.training.questions import DATA, Paraphrase, QuestionTrainingConfig, read_paraphrases, train_questions
 
 
 class FlatEncoder:

@@ -9,7 +9,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from models.language.llama import LlamaLayers, LlamaShape
-from models.strategist.numbers import NumberReader
+from models.strategist.numeric_head import NumberReader
 from models.strategist.strategist import ProposalRequest, Strategist
 from models.strategist.strategy import Anchor, Lever
 from models.strategist.tokens import VOCABULARY

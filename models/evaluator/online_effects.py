@@ -25,8 +25,8 @@ from typing import Final
 import numpy as np
 
 from models.arrays import Floats
+from models.evaluator.effect_posteriors import Drift, Joint, Single
 from models.evaluator.monotone import N_DRAWS, SLOPE_MIN, scalar_sigmoid
-from models.evaluator.online_state import Drift, Joint, Single
 
 _NEWTON_STEPS: Final = 25
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.evaluator.effect_posteriors import ALARM_WIDENS, CAPACITY, Drift
 from models.evaluator.monotone import N_DRAWS, SLOPE_MIN
-from models.evaluator.online import Lesson, OnlineEffects, Term
-from models.evaluator.online_state import ALARM_WIDENS, CAPACITY, Drift
+from models.evaluator.online_effects import Lesson, OnlineEffects, Term
 
 ALL = Term("all", 1.0, 2.0, 1.0)
 RED, BLUE = Term("colour=red", 1.0, 0.8, 0.5), Term("colour=blue", 1.0, 0.8, 0.5)

@@ -15,8 +15,8 @@ from torch.nn.functional import one_hot
 
 from models.language.llama import KeyValues, LlamaLayers, Places
 from models.language.prefix_cache import PrefixCache
+from models.strategist.token_tree import StrategyTree
 from models.strategist.tokens import ANCHOR_AT, LEVER_AT, MOVE_AT
-from models.strategist.tree import StrategyTree
 
 MAX_PROMPT_TOKENS: Final = 160
 

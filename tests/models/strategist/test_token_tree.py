@@ -2,8 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.strategist.strategy import ALLOWED_ANCHORS, Anchor, Lever
+from models.strategist.token_tree import StrategyTree
 from models.strategist.tokens import ANCHORS, LEVERS
-from models.strategist.tree import StrategyTree
 
 possible = st.lists(
     st.tuples(st.frozensets(st.sampled_from(Lever)), st.frozensets(st.sampled_from(Anchor))), min_size=1, max_size=4

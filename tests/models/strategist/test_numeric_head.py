@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from agent.pricing.model_proposer import prompt_text
 from models.errors import RegistryError
 from models.strategist.facts import StrategistFacts
-from models.strategist.numbers import FIELDS, N_VALUES, NUMBERS_FILE, NumberReader, read_values
+from models.strategist.numeric_head import FIELDS, N_VALUES, NUMBERS_FILE, NumberReader, read_values
 from models.strategist.strategy import Lever
 from prompts import load_prompt
 

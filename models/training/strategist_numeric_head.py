@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.language.precision import fast_autocast, training_device
-from models.strategist.numbers import NumberReader, read_values
+from models.strategist.numeric_head import NumberReader, read_values
 from models.strategist.tokens import ANCHOR_SLOT, LEVER_SLOT, MOVE_SLOT
-from models.training.lessons import worth
 from models.training.situations import Situation
+from models.training.soft_targets import worth
 from models.training.strategist import OnStep, Said, choice_loss, open_ways, pad, said_along, way_tokens
 from models.training.strategist_config import StrategistTrainingConfig
 from models.training.strategist_net import StrategistNet
