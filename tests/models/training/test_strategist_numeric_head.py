@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.models.training.test_lessons import situation
 from transformers import LlamaConfig, LlamaModel
 
 from agent.pricing.model_proposer import prompt_text
@@ -13,6 +12,7 @@ from models.training.strategist_net import StrategistNet, llama_config
 from models.training.strategist_numeric_head import Told, fit_numbers, listen, numbers_of
 from prompts import load_prompt
 from tests.models.strategist.test_strategist import SHAPE, WORDS, tiny, tiny_tokenizer, tiny_weights
+from tests.models.training.test_soft_targets import situation
 
 PROMPT = load_prompt("strategist", 2)
 CONFIG = replace(StrategistTrainingConfig(), number_steps=150, joint_steps=50, number_batch=16)
