@@ -7,7 +7,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from models.encoder.export import quiet
+from models.encoder.export import silence_libraries
 from models.errors import ModelError
 from models.language.gguf_weights import read_layers, write_tokenizer
 from models.language.lora import merge_lora
@@ -20,7 +20,7 @@ def export_strategist(delta: Path, folder: Path) -> None:
     Raises:
         ModelError: The delta names a matrix that the base does not have, or changes nothing.
     """
-    with quiet():
+    with silence_libraries():
         _export(delta, folder)
 
 

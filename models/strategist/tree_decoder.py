@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from models.language.llama import KeyValues, LlamaLayers, Places
+from models.language.llama import KeyValueCache, LlamaLayers, TokenLayout
 from models.language.prefix_cache import PrefixCache
 from models.strategist.token_tree import StrategyTree
 from models.strategist.tokens import ANCHOR_AT, LEVER_AT, MOVE_AT
@@ -30,7 +30,7 @@ class Branches:
         levers: After each branch's lever, `(n, levers, width)`.
         pairs: After each pair's anchor, `(n, pairs, width)`.
         tree: The branches.
-        memory: What was read, pads included: first the prompts, then the tree.
+        cache: What was read, pads included: first the prompts, then the tree.
         seen: Which of it are prompt, `(n, prompt)`.
         lengths: Tokens of each prompt, `(n, 1)`.
     """
@@ -39,7 +39,7 @@ class Branches:
     levers: Tensor
     pairs: Tensor
     tree: StrategyTree
-    memory: KeyValues
+    cache: KeyValueCache
     seen: Tensor
     lengths: Tensor
 
@@ -57,26 +57,26 @@ class StrategyReader:
     def branches(self, prompts: Sequence[str], tree: StrategyTree, k: int) -> Branches:
         """Read prompts and their trees; room is left for `k` moves each."""
         ids = [encoding.ids[-MAX_PROMPT_TOKENS:] for encoding in self._tokenizer.encode_batch(list(prompts))]
-        known = [self._prefixes.known(one) for one in ids]
+        known = [self._prefixes.match_length(one) for one in ids]
         before, rest = max(known), max(len(one) - has for one, has in zip(ids, known, strict=True))
         n_levers, n_pairs = tree.lever.shape[1], tree.anchor.shape[1]
-        memory = self._layers.empty(len(ids), before + rest + n_levers + n_pairs + k)
+        cache = self._layers.new_cache(len(ids), before + rest + n_levers + n_pairs + k)
         unread = torch.zeros(len(ids), rest, dtype=torch.long)
         for row, (one, has) in enumerate(zip(ids, known, strict=True)):
-            self._prefixes.fill(memory, row, one[:has])
+            self._prefixes.restore(cache, row, one[:has])
             unread[row, : len(one) - has] = torch.tensor(one[has:])
-        memory.filled = before
+        cache.filled = before
         begun, lengths = torch.tensor(known)[:, None], torch.tensor([len(one) for one in ids])[:, None]
         old, new = torch.arange(before) < begun, torch.arange(rest) < lengths - begun
         inputs = [self._layers.embed(unread), self._embed(LEVER_AT, tree.lever), self._embed(ANCHOR_AT, tree.anchor)]
         positions = [begun + torch.arange(rest), lengths.expand(-1, n_levers), (lengths + 1).expand(-1, n_pairs)]
         ends = [lengths - begun - 1, torch.arange(rest, rest + n_levers + n_pairs).expand(len(ids), -1)]
-        places = Places(torch.cat(positions, 1), _sight(old, new, tree), torch.cat(ends, 1))
-        states = self._layers.read(torch.cat(inputs, 1), places, memory)
+        layout = TokenLayout(torch.cat(positions, 1), _sight(old, new, tree), torch.cat(ends, 1))
+        states = self._layers.forward(torch.cat(inputs, 1), layout, cache)
         for row, (one, has) in enumerate(zip(ids, known, strict=True)):
-            self._prefixes.keep(memory, row, one, has, before)
+            self._prefixes.store(cache, row, one, has, before)
         prompt, levers, pairs = states.split([1, n_levers, n_pairs], 1)
-        return Branches(prompt[:, 0], levers, pairs, tree, memory, torch.cat([old, new], 1), lengths)
+        return Branches(prompt[:, 0], levers, pairs, tree, cache, torch.cat([old, new], 1), lengths)
 
     def moves(self, read: Branches, branch: Tensor, pair: Tensor, move: Tensor) -> Tensor:
         """States `(n, k, width)` after moves, each `(n, k)` behind a branch and a pair of it."""
@@ -88,8 +88,8 @@ class StrategyReader:
             torch.eye(k, dtype=torch.bool).expand(n, -1, -1),
         ]
         everyone = torch.arange(k).expand(n, -1)
-        places = Places((read.lengths + 2).expand(-1, k), torch.cat(allowed, 2), everyone)
-        return self._layers.read(self._embed(MOVE_AT, move), places, read.memory)
+        layout = TokenLayout((read.lengths + 2).expand(-1, k), torch.cat(allowed, 2), everyone)
+        return self._layers.forward(self._embed(MOVE_AT, move), layout, read.cache)
 
     def _embed(self, first: int, words: Tensor) -> Tensor:
         return self._embedding[first + words]
@@ -99,7 +99,7 @@ def _sight(old: Tensor, new: Tensor, tree: StrategyTree) -> Tensor:
     """What the rest of each prompt and its tree see, `(n, rest + tree, before + rest + tree)`.
 
     Args:
-        old: Which of the places of known beginnings hold a token, `(n, before)`.
+        old: Which of the positions of known beginnings hold a token, `(n, before)`.
         new: The same of the rest, `(n, rest)`.
         tree: The branches; a pair sees its lever.
     """
