@@ -32,7 +32,7 @@ from models.shopper.interest import InterestHead, load_interest, save_interest
 from models.shopper.item_affinity import save_taste
 from models.shopper.ranking import save_ranking
 from models.strategist.export import export_strategist
-from models.strategist.numeric_head import NumberReader
+from models.strategist.numeric_head import NumericHead
 from models.strategist.strategist import load_strategist
 from models.training.cards import card
 from models.training.demo_inputs import DemoInputs, InputMakers, NewMemory, join_inputs
@@ -155,14 +155,14 @@ class DemoTraining:
         total = config.steps + config.policy_steps
         metrics: dict[str, float] = {}
 
-        def measure(stage: str, net: StrategistNet, numbers: NumberReader) -> None:
+        def measure(stage: str, net: StrategistNet, numbers: NumericHead) -> None:
             save_delta(net, config, work / "delta.safetensors")
             numbers.save(work)
             export_strategist(work / "delta.safetensors", work)
             found = strategist_metrics(measure_regret(load_strategist(work, version), unseen, reading.render))
             metrics.update({f"{stage}_{name}": value for name, value in found.items()})
 
-        silent = NumberReader()
+        silent = NumericHead()
         net = train_strategist(
             lessons,
             reading.render,
