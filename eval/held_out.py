@@ -9,12 +9,12 @@ import numpy as np
 from eval.demand.protocol import PANEL, Demand, Ints
 from models.datasets.complete_journey import read_journey
 from models.evaluator.evaluator import Evaluator
-from models.evaluator.value import Weights
+from models.evaluator.utility import Weights
 from models.shopper.features import FEATURES
 from models.training.demo_panel import item_products
+from models.training.item_affinity import TasteTrainingConfig
 from models.training.panel import panel_products
 from models.training.situations import Conditions, RowFacts, Situation, draw, held_out, row_facts, situate
-from models.training.taste import TasteTrainingConfig
 
 SITUATIONS: Final = 1500
 _INTEREST: Final = -2  # column of `EvaluatorData.numeric`

@@ -1,1 +1,1 @@
-"""Encoder, interest head, strategist and evaluator; their training and registry."""
+"""Encoder, interest head, strategist, evaluator and language models, with their training and registry."""

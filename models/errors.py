@@ -2,16 +2,16 @@
 
 
 class ModelError(RuntimeError):
-    """Root of everything that models raise on purpose."""
+    """Root of the errors of this package."""
 
 
 class BaseWeightsError(ModelError):
-    """Base weights or demo data are missing or are not the expected file."""
+    """Base weights or demo data are missing, or their SHA-256 differs from the expected one."""
 
 
 class RegistryError(ModelError):
-    """A model version is missing, truncated, tampered with or does not fit."""
+    """A model version is missing, truncated, altered or incompatible with this code or the other active versions."""
 
 
 class TrainingDataError(ModelError):
-    """The data cannot carry what is to be learned from it; the message says why and what would help."""
+    """The data does not identify the model to be trained; the message names the reason and a remedy."""

@@ -1,6 +1,6 @@
-"""The callback through which long work reports how far it is."""
+"""Progress callback of long-running work."""
 
 from collections.abc import Callable
 
 Progress = Callable[[str, float], None]
-"""Called with what is being done and the share of it that is done, 0-1."""
+"""Called with the name of the current stage and its completed share, 0-1."""

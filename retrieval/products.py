@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from retrieval.errors import RetrievalError
-from retrieval.graph import Mask, Vectors
+from retrieval.hnsw import Mask, Vectors
 from retrieval.rows import read_rows, write_rows
 from retrieval.snapshot import Manifest, open_snapshot, save_snapshot
 from retrieval.vectors import Columns, VectorIndex

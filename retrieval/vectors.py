@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.dynamic_array import Growing
 from retrieval.errors import SnapshotError
-from retrieval.graph import Graph, Mask, Rows, Vectors, checked, checked_units, read_graph
-from retrieval.growing import Growing
+from retrieval.hnsw import Graph, Mask, Rows, Vectors, checked, checked_units, read_graph
 from retrieval.locks import ReadWriteLock
 
 Column = NDArray[np.int64]

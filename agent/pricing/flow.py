@@ -39,8 +39,8 @@ from agent.rules.terms import Terms
 from models.arrays import Floats
 from models.evaluator.evaluator import Neighbours, Situations
 from models.evaluator.monotone import sigmoid
-from models.evaluator.online import Term
-from models.evaluator.value import Stock
+from models.evaluator.online_effects import Term
+from models.evaluator.utility import Stock
 from models.shopper.features import Subject
 from models.shopper.history import RecentItems, ShopperHistory
 from models.shopper.item_affinity import Buyer

@@ -9,7 +9,7 @@ import numpy as np
 from agent.pricing.flow import Observation
 from models.arrays import Floats
 from models.evaluator.evaluator import Response
-from models.evaluator.value import Offers, utility
+from models.evaluator.utility import Offers, utility
 from models.strategist.strategy import SEARCHED_MOVES
 
 TRIED_MOVES: Final = SEARCHED_MOVES[::4]

@@ -9,7 +9,7 @@ from agent.domain.decision import Candidate, Decision, Origin
 from agent.pricing.bandit import Contest, Selection, select
 from agent.pricing.flow import Flow, Observation, Scored, Selected
 from agent.rules.exploration import Exploration
-from models.evaluator.value import Offers, utility
+from models.evaluator.utility import Offers, utility
 
 
 class Selector:

@@ -8,7 +8,7 @@ from agent.domain.records import ProductRecord
 from agent.rules.document import RuleLimits, RulesDocument, fold
 from agent.rules.exploration import Exploration, SelectionRules
 from agent.rules.gateway import GatewayRules
-from models.evaluator.value import Weights
+from models.evaluator.utility import Weights
 from models.strategist.strategy import Rounding
 
 _UNBOUNDED_FRAC = 100.0

@@ -16,10 +16,10 @@ from models.training.demo import DemoTraining
 from models.training.demo_panel import DemoPanel, read_panel
 from models.training.encoder import EncoderTrainingConfig
 from models.training.evaluator import EvaluatorTrainingConfig
+from models.training.item_affinity import TasteTrainingConfig
 from models.training.panel import PanelConfig
 from models.training.strategist import Reading
 from models.training.strategist_config import StrategistTrainingConfig
-from models.training.taste import TasteTrainingConfig
 from prompts import Prompt
 from retrieval import MemoryRow, OutcomeMemory
 

@@ -24,7 +24,7 @@ from models.registry.versions import CARD, install_deltas
 from models.training.cards import OWN_TEXTS, card
 from models.training.demo import revision
 from models.training.narrator import NarratorExample, NarratorTrainingConfig, save_narrator_delta, train_narrator
-from models.training.understanding import (
+from models.training.questions import (
     DATA,
     QuestionTrainingConfig,
     measure_questions,

@@ -27,7 +27,7 @@ from agent.training.demo import MemoryNeighbours
 from agent.training.own_outcomes import OwnOutcomes
 from models.errors import TrainingDataError
 from models.evaluator.evaluator import EVIDENCE, KEY_DIM, NUMERIC, Situations, item_states, memory_keys
-from models.evaluator.online import Shift
+from models.evaluator.online_effects import Shift
 from models.progress import Progress
 from models.shopper.features import FEATURES
 from models.shopper.history import RecentItems, ShopperHistory

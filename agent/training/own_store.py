@@ -20,8 +20,8 @@ from models.progress import Progress
 from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.registry.versions import CARD, install_deltas
 from models.training.cards import card
-from models.training.own import Trained, own_projection, train_own
 from models.training.own_checks import check_offers, propensity_note
+from models.training.own_evaluator import Trained, own_projection, train_own
 from models.training.own_report import OwnReport, report
 from models.training.own_rows import OwnRows, Split
 

@@ -21,8 +21,8 @@ from models.shopper.features import FEATURES
 from models.training.demo import DemoTraining, evaluator_data
 from models.training.demo_panel import read_panel
 from models.training.evaluator import EvaluatorData
+from models.training.item_affinity import TasteTrainingConfig
 from models.training.panel import PanelConfig
-from models.training.taste import TasteTrainingConfig
 
 Ints = NDArray[np.int64]
 SPLITS: Final = {"train": (9, 40), "validation": (41, 44), "test": (45, 52)}

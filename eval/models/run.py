@@ -18,7 +18,7 @@ from eval.next_basket.protocol import RankingScores
 from eval.strategist.protocol import StrategistReport, strategist_regressions
 from models.arrays import Floats
 from models.evaluator.evaluator import EVIDENCE, NUMERIC, Evaluator, load_evaluator
-from models.evaluator.online import OnlineEffects, Shift
+from models.evaluator.online_effects import OnlineEffects, Shift
 from models.progress import Progress
 from models.registry.registry import ModelKind, Registry
 from models.shopper.features import FEATURES, SHARES, SHOPPER, SHOPPER_CATEGORY, SHOPPER_PRODUCT

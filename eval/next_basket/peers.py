@@ -13,7 +13,7 @@ from models.shopper.features import Subject, feature_matrix, feature_row
 from models.shopper.item_affinity import Taste
 from models.shopper.ranking import RankingHead
 from models.shopper.texts import behaviour_text, product_text
-from models.training.taste import item_weights
+from models.training.item_affinity import item_weights
 
 HALF_LIFE_WEEKS: Final = 12.0
 EASE_RIDGE: Final = 200.0

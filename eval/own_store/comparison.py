@@ -18,8 +18,8 @@ from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, Situations
 from models.evaluator.monotone import sigmoid
 from models.progress import Progress
-from models.training.own import train_own
 from models.training.own_effects import shift_of
+from models.training.own_evaluator import train_own
 from models.training.own_peers import boosted, price_logit
 from models.training.own_report import STEP, elasticity, losses, predict
 from models.training.own_rows import Rows, Split

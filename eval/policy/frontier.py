@@ -14,7 +14,7 @@ from eval.policy.pricesmith import Pricesmith
 from eval.policy.runs import Run, run
 from eval.policy.suites import FIRST_SEED, SINGLE, WORLDS
 from eval.simulators import World
-from models.evaluator.value import Weights
+from models.evaluator.utility import Weights
 from models.progress import Progress
 
 WORLD: Final = "courses"

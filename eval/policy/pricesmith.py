@@ -14,7 +14,7 @@ from agent.domain.request import QuoteRequest
 from agent.service.settings import Settings
 from eval.policy.desks import Desk, InProcess, Over, OverHttp, Quoted
 from eval.simulators import Visit, World
-from models.evaluator.value import Weights
+from models.evaluator.utility import Weights
 
 PROFIT_ALONE: Final = Weights(1.0, 0.0, 0.0)
 

@@ -1,1 +1,1 @@
-"""Readers of public data sets."""
+"""Public data sets, read from their packages."""

@@ -1,8 +1,8 @@
-"""The demo data: Complete Journey grocery transactions, read from its package and cleaned.
+"""Demo data: Complete Journey grocery transactions, read from their package and cleaned.
 
-The package's README calls the data simulated and for education only; no figure from it says anything of real
-shoppers. Prices per unit follow the data's own columns (q = quantity): regular = (sales_value + retail_disc +
-coupon_match_disc) / q, loyalty = (sales_value + coupon_match_disc) / q, paid = (sales_value - coupon_disc) / q.
+The package's README calls the data simulated and for education only; no figure computed from it describes real
+shoppers. Unit prices (q = quantity): regular = (sales_value + retail_disc + coupon_match_disc) / q,
+loyalty = (sales_value + coupon_match_disc) / q, paid = (sales_value - coupon_disc) / q.
 """
 
 from dataclasses import dataclass
@@ -47,10 +47,10 @@ class Journey:
     """Cleaned tables.
 
     Attributes:
-        receipts: One row a receipt line, in time order: household_id, store_id, product_id, quantity, week,
+        receipts: One row per receipt line, in time order: household_id, store_id, product_id, quantity, week,
             at_s (Unix seconds), regular, loyalty, paid (dollars per unit).
-        products: product_id, title, category, brand, department, package_size; one row a product on a receipt.
-        demographics: household_id, age, income, home_ownership, and the family columns that are never used.
+        products: One row per product on a receipt: product_id, title, category, brand, department, package_size.
+        demographics: household_id, age, income, home_ownership, and family columns, which are never used.
     """
 
     receipts: pd.DataFrame
@@ -62,7 +62,7 @@ def read_journey() -> Journey:
     """Read and clean the demo data.
 
     Raises:
-        BaseWeightsError: The package is missing or its files are not the expected ones.
+        BaseWeightsError: The package is missing, or a file's SHA-256 differs from the expected one.
     """
     products = pd.read_parquet(JOURNEY_PRODUCTS.verified())
     receipts = pd.read_parquet(JOURNEY_TRANSACTIONS.verified())

@@ -1,4 +1,4 @@
-"""Weekly sales and modal prices of the demo data, the way a shop would report them."""
+"""Weekly sales and modal prices of the demo data, in the form a shop would report them."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from models.shopper.weeks import WEEK_S
 
 @dataclass(frozen=True, slots=True)
 class WeekColumns:
-    """Columns of product weeks, row by row: product id, week number, purchases, list and offered price (minor)."""
+    """Columns of product weeks, one row each: product id, week number, purchases, list and offered price (minor)."""
 
     products: list[str]
     weeks: "np.ndarray[tuple[int], np.dtype[np.int64]]"
@@ -21,7 +21,7 @@ class WeekColumns:
 
 
 def week_columns(receipts: pd.DataFrame) -> WeekColumns:
-    """Aggregate receipts to product weeks; prices are the chain's modes, the list price being the regular one."""
+    """Aggregate receipts to product weeks; list and offered price are the modes of regular and loyalty price."""
     frame = pd.DataFrame(
         {
             "product": receipts["product_id"],
@@ -44,7 +44,7 @@ def week_columns(receipts: pd.DataFrame) -> WeekColumns:
 
 
 def modes(frame: pd.DataFrame, keys: list[str], value: str) -> "pd.Series[int]":
-    """The most frequent value in each group, ties to the larger value."""
+    """Return the most frequent value of each group, the largest on ties."""
     counted = frame.groupby([*keys, value], sort=False).size().rename("count").reset_index()
     counted = counted.sort_values([*keys, "count", value])
     return counted.groupby(keys, sort=True)[value].last()

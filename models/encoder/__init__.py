@@ -1,1 +1,1 @@
-"""The sentence encoder of behaviour and products, and its export to the fast runtime."""
+"""Sentence encoder of behaviour and product texts, and its export to OpenVINO."""

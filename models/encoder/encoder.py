@@ -1,7 +1,7 @@
-"""The text encoder: texts in, unit vectors `(n, 384)` out, behind one small interface.
+"""Text encoder: texts to unit vectors `(n, 384)`.
 
-`TorchEncoder` is the reference and runs on a GPU when there is one; `OpenVinoEncoder` is the fast CPU runtime and
-must agree with it. Both read the folder that `export_encoder` writes: merged weights, tokenizer, graph.
+`TorchEncoder` is the reference implementation and runs on any torch device; `OpenVinoEncoder` is the fast CPU runtime,
+checked against it at export. Both read the folder that `export_encoder` writes: merged weights, tokenizer, graph.
 """
 
 from abc import ABC, abstractmethod
@@ -25,11 +25,11 @@ _BATCH: Final = 32
 
 
 class Encoder(Protocol):
-    """Texts to unit vectors."""
+    """Maps texts to unit vectors."""
 
     @property
     def version(self) -> str:
-        """Name of the weights, as recorded in every decision."""
+        """Version of the weights, recorded in every decision."""
         ...
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -38,7 +38,7 @@ class Encoder(Protocol):
 
 
 class TextTokenizer:
-    """Texts to padded id and mask arrays `(n, length)`."""
+    """Maps texts to padded id and mask arrays `(n, length)`."""
 
     def __init__(self, folder: Path) -> None:
         """Read `tokenizer.json` of an encoder folder."""
@@ -47,23 +47,23 @@ class TextTokenizer:
         self._tokenizer.enable_padding(pad_id=0, pad_token="[PAD]")  # noqa: S106 - a token of the vocabulary
 
     def __call__(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Tokenise one batch, padded to its longest text."""
+        """Tokenise one batch, padded to its longest text and truncated to `MAX_TOKENS`."""
         rows = self._tokenizer.encode_batch(list(texts))
         ids = np.asarray([row.ids for row in rows], np.int64)
         return ids, np.asarray([row.attention_mask for row in rows], np.int64)
 
 
 class _Batched(ABC):
-    """Sorting by length, batching and order keeping, shared by the runtimes."""
+    """Batches texts of similar length and restores their order; base class of the runtimes."""
 
     def __init__(self, folder: Path, version: str) -> None:
         self._tokenizer = TextTokenizer(folder)
         self._version = version
-        self._turn = Lock()  # merchants share what is loaded; a compiled graph serves one thread at a time
+        self._forward_lock = Lock()  # merchants share one encoder, and a compiled graph serves one thread at a time
 
     @property
     def version(self) -> str:
-        """Name of the weights."""
+        """Version of the weights."""
         return self._version
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -73,22 +73,22 @@ class _Batched(ABC):
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
             tokens = self._tokenizer([texts[row] for row in rows])
-            with self._turn:
+            with self._forward_lock:
                 vectors[rows] = self._forward(*tokens)
         return vectors
 
     @abstractmethod
     def _forward(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
-        """Vectors of one padded batch."""
+        """Compute the vectors of one padded batch."""
 
 
 class OpenVinoEncoder(_Batched):
-    """The exported graph on the CPU, in bf16 where the processor has it: cosine to f32 above 0.9999."""
+    """Runs the exported graph on the CPU, in bf16 where the processor supports it (cosine to f32 above 0.9999)."""
 
     def __init__(self, folder: Path, version: str, threads: int) -> None:
-        """Compile the graph; `threads` bounds the cores one call may use."""
+        """Compile the graph; `threads` is the most cores that one call may use."""
         super().__init__(folder, version)
-        import openvino as ov  # heavy, and only this runtime needs it
+        import openvino as ov  # slow to import, and only this runtime needs it
 
         core = ov.Core()
         precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
@@ -102,10 +102,10 @@ class OpenVinoEncoder(_Batched):
 
 
 class TorchEncoder(_Batched):
-    """The reference runtime; takes any module that maps ids and mask to unit vectors."""
+    """Runs any torch module that maps ids and mask to unit vectors; the reference implementation."""
 
     def __init__(self, folder: Path, version: str, module: "torch.nn.Module", device: str = "cpu") -> None:
-        """Wrap a module on a device."""
+        """Move `module` to `device`."""
         super().__init__(folder, version)
         self._module = module.eval().to(device)
         self._device = device

@@ -1,4 +1,4 @@
-"""From base weights and a LoRA delta to the encoder's runtime folder: merged, converted, checked."""
+"""Export of the encoder: base weights merged with a LoRA delta, converted to OpenVINO and checked."""
 
 import logging
 import shutil
@@ -23,7 +23,7 @@ _PROBE: Final = ("often buys yogurt, cheese; pays mostly on offer", "cottage che
 
 
 class PooledEncoder(nn.Module):
-    """BERT, mean pooling over the mask, unit length: ids and mask `(n, length)` to `(n, 384)`."""
+    """BERT with mean pooling over the mask and normalisation: ids and mask `(n, length)` to unit vectors `(n, 384)`."""
 
     def __init__(self, bert: BertModel) -> None:
         """Wrap a BERT model."""
@@ -39,11 +39,11 @@ class PooledEncoder(nn.Module):
 
 
 def merged_encoder(adapter: Path | None) -> PooledEncoder:
-    """MiniLM with a LoRA delta merged in (none: the base model).
+    """Build MiniLM, with a LoRA delta merged in if `adapter` is given.
 
     Raises:
         BaseWeightsError: The base weights are missing or altered.
-        ModelError: The delta names a matrix that the model does not have, or changes nothing.
+        ModelError: The delta names a matrix that the model does not have, or changes no output.
     """
     folder = MINILM.verified().parent
     bert = BertModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="eager", dtype=torch.float32)
@@ -53,13 +53,13 @@ def merged_encoder(adapter: Path | None) -> PooledEncoder:
         before = _probe(module)
         merge_lora(dict(bert.named_parameters()), adapter)
         if np.allclose(before, _probe(module), atol=1e-4):
-            raise ModelError(f"{adapter}: merging the delta changed no output; remedy: train the encoder again")
+            raise ModelError(f"{adapter}: merging the LoRA delta changed no output; remedy: train the encoder again")
     return module
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Conversion without the libraries' progress bars, load reports and deprecation warnings of their own code."""
+def silence_libraries() -> Iterator[None]:
+    """Suppress the conversion libraries' progress bars, load reports and deprecation warnings."""
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity(logging.ERROR)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -78,12 +78,12 @@ def export_encoder(adapter: Path | None, folder: Path) -> None:
     Raises:
         ModelError: The converted graph does not agree with the torch module to 1e-3.
     """
-    with quiet():
+    with silence_libraries():
         _export(adapter, folder)
 
 
 def _export(adapter: Path | None, folder: Path) -> None:
-    import openvino as ov  # heavy, and only exporting and its runtime need it
+    import openvino as ov  # slow to import, and only the export and its runtime need it
 
     module = merged_encoder(adapter)
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,10 @@ def _export(adapter: Path | None, folder: Path) -> None:
     converted = next(iter(compiled({"input_ids": ids, "attention_mask": mask}).values()))
     expected = TorchEncoder(folder, "torch", module).encode(_PROBE)
     if not np.allclose(converted, expected, atol=1e-3):
-        raise ModelError("the converted encoder disagrees with torch; remedy: check the openvino version in the lock")
+        raise ModelError(
+            f"the converted encoder differs from torch by {float(np.abs(converted - expected).max()):.2g}; allowed: "
+            "0.001; remedy: install the openvino version of requirements.lock"
+        )
 
 
 def _probe(module: PooledEncoder) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Purchase probability, profit and satisfaction at a price, with intervals; what a price is worth."""
+"""Purchase probability and satisfaction at a price with intervals, and the merchant's utility of a price."""

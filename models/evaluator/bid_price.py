@@ -1,12 +1,12 @@
-"""What a unit of limited stock is worth to the shoppers still to come.
+"""Bid price: the expected revenue that one more unit of limited stock earns from later shoppers.
 
-Dynamic programming over remaining units and time (Gallego and van Ryzin 1994, in discrete time): with an arrival in
-a step with chance a, demand P(r) at price ratio r and cost c,
+Dynamic programming over remaining units and time (Gallego and van Ryzin 1994, in discrete time). With arrival
+probability a per step, purchase probability P(r) at price ratio r, and unit cost c,
 
     V[t, n] = V[t-1, n] + a * max_r P(r) * (r - c - (V[t-1, n] - V[t-1, n-1]))
 
-and the bid price is V[T, n] - V[T, n-1]. Where units and arrivals are many, their fluid limit: the least bid at which
-the expected sales of the time left do not exceed the stock. All amounts are relative to the reference price.
+and the bid price is V[T, n] - V[T, n-1]. Above `EXACT_UNITS` or `EXACT_ARRIVALS` the fluid limit is used instead: the
+lowest bid at which expected sales do not exceed the stock. All amounts are relative to the reference price.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _BISECTIONS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Mean purchase probability of one arrival at price ratios, `(m,)` each, and how many arrivals are expected."""
+    """Mean purchase probability per arrival at price ratios, `(m,)` each, and the expected number of arrivals."""
 
     ratio: Floats
     purchase: Floats
@@ -32,10 +32,10 @@ class Demand:
 
 
 def bid_price(demand: Demand, cost: float, units: int) -> float:
-    """The worth of the last of `units`, 0 or more; `cost` is what selling one spends."""
+    """Marginal value of the last of `units`, at least 0; `cost` is the cost that a sale causes."""
     if units <= 0 or demand.arrivals <= 0:
         return 0.0
-    if units >= demand.arrivals:  # everyone who comes can be served
+    if units >= demand.arrivals:  # stock covers every expected arrival
         return 0.0
     if units <= EXACT_UNITS and demand.arrivals <= EXACT_ARRIVALS:
         return _exact(demand, cost, units)
@@ -68,5 +68,5 @@ def _fluid(demand: Demand, cost: float, units: int) -> float:
 
 
 def _sold(demand: Demand, cost: float, bid: float) -> float:
-    """Chance of a sale at the best price when a unit is worth `bid`."""
+    """Purchase probability at the profit-maximising price when a unit has opportunity cost `bid`."""
     return float(demand.purchase[(demand.purchase * (demand.ratio - cost - bid)).argmax()])

@@ -1,7 +1,7 @@
-"""Numeric inputs as piecewise-linear ramps (Gorishniy et al. 2022), so that a network sees thresholds.
+"""Piecewise-linear encoding of numeric inputs (Gorishniy et al. 2022), which lets a network learn thresholds.
 
-Each input becomes itself, one ramp a bin (0 below the bin, 1 above it, linear within), and whether it is exactly zero,
-which in history features means that something never happened. Bin edges are training quantiles of the non-zero values.
+Each input becomes the value itself, one ramp per bin (0 below the bin, 1 above, linear within) and a flag for exactly
+zero, which in history features means "never happened". Bin edges are quantiles of the non-zero training values.
 """
 
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-LIMIT: Final = 4.0  # standard deviations beyond which an input says no more
-_LEAST_SCALE: Final = 0.05
+LIMIT: Final = 4.0  # standard deviations at which encoded inputs are clipped
+_MIN_SCALE: Final = 0.05
 _ZERO: Final = 1e-9
-_ENOUGH: Final = 0.01  # share of non-zero values above which they alone set the edges
+_MIN_NON_ZERO_SHARE: Final = 0.01  # above it, bin edges come from the non-zero values only
 
 Matrix = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Binning:
-    """Edges and scales; `encode` turns `(n, d)` into `(n, width)`.
+    """Bin edges and standardisation constants; `encode` maps `(n, d)` to `(n, width)`.
 
     Attributes:
         low, steep: Lower edge of each bin and the inverse of its width, `(d, n_bins)`; unused bins have `steep` 0.
-        mean, scale: Of the encoded columns, `(width,)`.
+        mean, scale: Mean and standard deviation of the encoded columns, `(width,)`.
     """
 
     low: Matrix
@@ -38,28 +38,27 @@ class Binning:
         return len(self.mean)
 
     def encode(self, numeric: Matrix) -> Matrix:
-        """Standardised columns `(n, width)`, clipped to `LIMIT` standard deviations."""
+        """Encode to standardised columns `(n, width)`, clipped to `LIMIT` standard deviations."""
         found = (_columns(numeric, self.low, self.steep) - self.mean) / self.scale
         return np.clip(found, -LIMIT, LIMIT, out=found)
 
     @classmethod
     def fit(cls, numeric: Matrix, n_bins: int) -> "Binning":
-        """From training rows `(n, d)`."""
+        """Fit edges and constants to training rows `(n, d)`."""
         low = np.zeros((numeric.shape[1], n_bins), np.float32)
         steep = np.zeros_like(low)
         for column in range(numeric.shape[1]):
             values = numeric[:, column]
-            moved = values[np.abs(values) > _ZERO]
-            edges = np.unique(
-                np.quantile(moved if len(moved) > _ENOUGH * len(values) else values, np.linspace(0, 1, n_bins + 1))
-            )
+            non_zero = values[np.abs(values) > _ZERO]
+            sample = non_zero if len(non_zero) > _MIN_NON_ZERO_SHARE * len(values) else values
+            edges = np.unique(np.quantile(sample, np.linspace(0, 1, n_bins + 1)))
             widths = np.diff(edges)
             keep = widths > 1e-6
             low[column, : keep.sum()] = edges[:-1][keep]
             steep[column, : keep.sum()] = 1 / widths[keep]
         sample = numeric[:: max(1, len(numeric) // 200_000)]
         columns = _columns(sample, low, steep)
-        return cls(low, steep, columns.mean(0), np.maximum(columns.std(0), _LEAST_SCALE))
+        return cls(low, steep, columns.mean(0), np.maximum(columns.std(0), _MIN_SCALE))
 
 
 def _columns(numeric: Matrix, low: Matrix, steep: Matrix) -> Matrix:

@@ -1,9 +1,9 @@
-"""The evaluator: three scores for a strategy's price, `E(s) = g(W2.h_s + b2)` with g the sigmoid.
+"""The evaluator: purchase probability and satisfaction at a price, `E(s) = g(W2.h_s + b2)` with g the sigmoid.
 
-`h_s` joins encoder states of shopper and product, numeric features, retrieved outcomes, interest and affinity; price
-enters through the monotone heads alone (`monotone.py`). A linear term beside the hidden layers is the parametric
-model that few outcomes can carry; the layers add what more of them show. Inference is plain numpy, so a score does not
-depend on a batch.
+`h_s` concatenates encoder states of shopper and product, numeric features, retrieved outcomes, interest and affinity;
+price enters only through the monotone heads (`monotone.py`). A linear term beside the hidden layers is the model that
+few outcomes support; the layers add nonlinearity as data grow. Inference uses numpy in float64, so that a score does
+not depend on the batch it is computed in.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from models.encoder.encoder import DIM
 from models.errors import RegistryError
 from models.evaluator.binning import Binning
 from models.evaluator.monotone import MonotoneHead, sigmoid
-from models.evaluator.online import Shift
+from models.evaluator.online_effects import Shift
 from models.evaluator.trained_effects import TrainedEffects
 from models.shopper.features import FEATURES
 from models.shopper.history import RecentItems
@@ -36,12 +36,12 @@ NUMERIC: Final = len(FEATURES) + len(EVIDENCE) + 2
 
 @dataclass(frozen=True, slots=True)
 class ContextPriors:
-    """What the training data cannot teach (it has neither sessions nor rivals), stated as priors on the logit.
+    """Prior coefficients on the logit for inputs that the training data lack (sessions, competitors, market trend).
 
     Attributes:
-        intent: Added for each unit of session intent (`ShopperHistory.intent`, 0-4).
-        rival: Taken away for each log unit that the price lies above the cheapest competitor.
-        trend: Added for each unit of market trend (-1 falling .. 1 rising).
+        intent: Added per unit of session intent (`ShopperHistory.intent`, 0-4).
+        rival: Subtracted per log unit that the price lies above the cheapest competitor.
+        trend: Added per unit of market trend (-1 falling .. 1 rising).
     """
 
     intent: float = 0.9
@@ -58,12 +58,12 @@ class Situations:
         evidence: `(n, len(EVIDENCE))`.
         interest: `(n,)` interest logits. `affinity` `(n,)` log affinities (`models.shopper.item_affinity`).
         shopper, product: `(n, 384)` unit encoder states.
-        familiarity: `(n,)` 0-1, similarity to what the evaluator was trained on; below 1 widens the intervals.
-        intent, trend: `(n,)` for the context priors.
+        familiarity: `(n,)` 0-1, similarity to the training products; below 1 widens the intervals.
+        intent, trend: `(n,)`, inputs of the context priors.
         rival_log_ratio: `(n,)` log(competitor / reference), nan when no competitor price is known.
-        shift: What outcomes taught since the training, None when nothing did.
-        out_of_domain: The evaluator was trained in other shops: it then reads a stranger, an unknown product and a
-            logit in log price; the rest is left to online learning.
+        shift: Online effects learned since training, None when there are none.
+        out_of_domain: The evaluator was trained on other shops: shopper and product then count as unknown and the
+            logit is linear in log price; online learning supplies the rest.
     """
 
     features: NDArray[np.float32]
@@ -81,13 +81,13 @@ class Situations:
 
     @property
     def basis_size(self) -> int | None:
-        """How many price functions count: out_of_domain the pull of a deal is not known either."""
+        """Number of price basis functions used, None for all; out of domain only the first, -log(price ratio)."""
         return 1 if self.out_of_domain else None
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The purchase logit before anything learned online, `(n,)` each; names as in `models.evaluator.online.Lesson`."""
+    """Parts of the purchase logit without online effects, `(n,)` each; fields as in `online_effects.Lesson`."""
 
     level: Floats
     slope: Floats
@@ -96,7 +96,7 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Mean probabilities at prices, `(n, m)` each."""
+    """Posterior mean probabilities at prices, `(n, m)` each."""
 
     purchase: Floats
     satisfaction: Floats
@@ -114,7 +114,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatorWeights:
-    """Everything the evaluator learned; shapes as in `models.training.evaluator`."""
+    """Trained parameters of the evaluator; `in` is the binning's width + 2 * RANK + 1."""
 
     binning: Binning
     shopper_projection: Floats  # (384, RANK)
@@ -125,15 +125,15 @@ class EvaluatorWeights:
     satisfaction: MonotoneHead
     key_projection: Floats  # (384, KEY_DIM)
     base_rate: float
-    rival: float | None = None  # what each log unit above the cheapest competitor takes away; None: the prior's
-    effects: TrainedEffects | None = None  # that online learning starts from
+    rival: float | None = None  # replaces `ContextPriors.rival` when trained on competitor prices
+    effects: TrainedEffects | None = None  # starting point of online learning
 
 
 class Evaluator:
-    """Scores situations at prices."""
+    """Predicts purchase and satisfaction of situations at prices."""
 
     def __init__(self, weights: EvaluatorWeights, version: str, priors: ContextPriors | None = None) -> None:
-        """Hold the weights."""
+        """Use `weights`; a trained competitor coefficient replaces the prior's."""
         self._weights = weights
         priors = priors or ContextPriors()
         self._priors = priors if weights.rival is None else replace(priors, rival=weights.rival)
@@ -141,20 +141,20 @@ class Evaluator:
 
     @property
     def weights(self) -> EvaluatorWeights:
-        """What it learned."""
+        """Trained parameters."""
         return self._weights
 
     @property
     def base_rate(self) -> float:
-        """Purchase rate of the training rows, the prior of the outcome memory."""
+        """Purchase rate of the training rows; the prior rate of retrieved outcomes."""
         return self._weights.base_rate
 
     def memory_keys(self, items: NDArray[np.float32], product: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Keys of outcomes from item states and product states `(n, 384)`, see `memory_keys`."""
+        """Compute keys of the outcome memory from item and product states `(n, 384)`, see `memory_keys`."""
         return memory_keys(items, product, self._weights.key_projection)
 
     def represent(self, situations: Situations) -> Floats:
-        """Body output `phi` `(n, d)`: last hidden layer, linear term, and a trailing 1 for the bias."""
+        """Compute the body output `phi` `(n, d)`: last hidden layer, linear term, and a trailing 1 for the bias."""
         weights = self._weights
         if situations.out_of_domain:
             situations = _unknown(len(situations.features))
@@ -178,7 +178,7 @@ class Evaluator:
         return np.concatenate([hidden, linear, np.ones((len(hidden), 1))], axis=1)
 
     def expect(self, situations: Situations, log_ratio: Floats) -> Expected:
-        """Mean probabilities at prices `log_ratio` `(n, m)`, for searches over many prices."""
+        """Compute mean probabilities at prices `log_ratio` `(n, m)`; cheaper than `respond`, for price searches."""
         phi = self.represent(situations)
         shift = self._shift(situations, log_ratio)
         learned = situations.shift
@@ -189,7 +189,7 @@ class Evaluator:
         )
 
     def respond(self, situations: Situations, log_ratio: Floats) -> Response:
-        """Mean and draws of both probabilities at prices `log_ratio` `(n, m)` = log(price / reference)."""
+        """Compute mean and draws of both probabilities at prices `log_ratio` `(n, m)` = log(price / reference)."""
         phi = self.represent(situations)
         purchase, satisfaction = self._weights.purchase, self._weights.satisfaction
         shift = self._shift(situations, log_ratio)
@@ -208,7 +208,7 @@ class Evaluator:
         )
 
     def base(self, situations: Situations, log_ratio: Floats) -> Base:
-        """What a lesson needs of each situation at one price, `log_ratio` `(n,)`."""
+        """Compute the parts of the logit that online learning takes as given, at one price each, `log_ratio` `(n,)`."""
         phi = self.represent(situations)
         head = self._weights.purchase
         terms = head.terms(phi)
@@ -224,7 +224,7 @@ class Evaluator:
 
 
 def _unknown(n: int) -> Situations:
-    """A shopper and a product of whom nothing is known, `n` times."""
+    """Situations of an unknown shopper and an unknown product, `n` rows."""
     zeros, states = np.zeros(n, np.float32), np.zeros((n, DIM), np.float32)
     return Situations(
         features=np.zeros((n, len(FEATURES)), np.float32),
@@ -241,7 +241,7 @@ def _unknown(n: int) -> Situations:
 
 
 def numeric_inputs(situations: Situations) -> NDArray[np.float32]:
-    """Features, evidence, interest and affinity, `(n, NUMERIC)`."""
+    """Concatenate features, evidence, interest and affinity to `(n, NUMERIC)`."""
     ends = np.stack([situations.interest, situations.affinity], axis=1)
     return np.concatenate([situations.features, situations.evidence, ends], axis=1, dtype=np.float32)
 
@@ -249,9 +249,9 @@ def numeric_inputs(situations: Situations) -> NDArray[np.float32]:
 def item_states(
     recents: Sequence[RecentItems], states_of: Callable[[Sequence[str]], NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Recency-weighted sums of the states of shoppers' latest items, unit length `(n, 384)`; zeros when none.
+    """Average the states of shoppers' latest items by recency, scaled to unit length `(n, 384)`; zeros when none.
 
-    `states_of` gives the states of products `(n, 384)`, zeros for unknown ones.
+    `states_of` returns the states of products `(n, 384)`, zeros for unknown ones.
     """
     distinct = {id(recent): recent for recent in recents}
     names = {product: row for row, product in enumerate({p: None for r in distinct.values() for p in r.products})}
@@ -265,7 +265,7 @@ def item_states(
 
 
 def memory_keys(items: NDArray[np.float32], product: NDArray[np.float32], projection: Floats) -> NDArray[np.float32]:
-    """Unit keys `(n, 2 * KEY_DIM)` of outcomes: the product, and at 0.7 what the shopper buys."""
+    """Compute unit keys `(n, 2 * KEY_DIM)` of outcomes: product state, and item state weighted by `SHOPPER_SHARE`."""
     left = _unit(product @ projection)
     right = SHOPPER_SHARE * _unit(items @ projection)
     return np.asarray(_unit(np.concatenate([left, right], axis=1)), np.float32)
@@ -273,11 +273,11 @@ def memory_keys(items: NDArray[np.float32], product: NDArray[np.float32], projec
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Outcomes retrieved for a batch, `(n, k)` each; where fewer were found, their weight and similarity are 0.
+    """Outcomes retrieved for a batch, `(n, k)` each; missing ones have weight and similarity 0.
 
     Attributes:
         weight: Inverse sampling rate of each outcome.
-        count: `(n,)`, how many were found.
+        count: Number of outcomes found, `(n,)`.
     """
 
     bought: Floats
@@ -288,7 +288,7 @@ class Neighbours:
 
     @classmethod
     def of(cls, found: Sequence[Sequence[tuple[float, float, float, float]]]) -> "Neighbours":
-        """From (bought, weight, similarity, price ratio) of each outcome, one list a row."""
+        """Build from one list of (bought, weight, similarity, price ratio) per row."""
         count = np.asarray([len(outcomes) for outcomes in found], np.int64)
         columns = np.zeros((4, len(found), max(1, int(count.max(initial=0)))))
         columns[3] = 1.0
@@ -299,10 +299,10 @@ class Neighbours:
 
 
 def evidence_matrix(found: Neighbours, base_rate: float) -> NDArray[np.float32]:
-    """Retrieved outcomes as features `(n, len(EVIDENCE))`.
+    """Summarise retrieved outcomes as features `(n, len(EVIDENCE))`, zeros where nothing was found.
 
-    Shrunk log odds of purchase over the base rate's, mass, mean similarity, log price ratio that sold; zeros where
-    nothing was found.
+    The features are the shrunk log odds of purchase less those of the base rate, log(1 + total weight), mean
+    similarity, and the mean log price ratio of purchases. Weights are multiplied by similarity to the fourth power.
     """
     mass = found.weight * np.maximum(found.similarity, 0.0) ** 4
     sold = mass * found.bought
@@ -331,7 +331,7 @@ _BINNING: Final = ("low", "steep", "mean", "scale")
 
 
 def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], path: Path) -> None:
-    """Write means and covariances (purchase, satisfaction); draws are made again at load."""
+    """Write means and covariances (purchase, satisfaction); draws are sampled again on loading."""
     tensors: dict[str, NDArray[np.float32]] = {
         name: np.ascontiguousarray(getattr(weights, name), np.float32) for name in _VECTORS
     }
@@ -356,16 +356,16 @@ def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], pat
 
 
 def load_evaluator(path: Path, version: str) -> Evaluator:
-    """Load strictly.
+    """Load and validate weights.
 
     Raises:
-        RegistryError: A tensor is missing, unknown, of another shape than the code expects, or not finite.
+        RegistryError: A tensor is missing, not finite, or has another shape than this code expects.
     """
     tensors = {name: np.asarray(value, np.float64) for name, value in load_file(str(path)).items()}
     layers = sorted({int(name.split(".")[1]) for name in tensors if name.startswith("hidden.")})
     try:
         if any(not np.isfinite(value).all() for value in tensors.values()):
-            raise RegistryError(f"{path}: a tensor holds nan or infinity; remedy: train or activate another version")
+            raise RegistryError(f"{path}: a tensor contains NaN or infinity; remedy: train or activate another version")
         weights = EvaluatorWeights(
             **{name: tensors[name] for name in _VECTORS},
             binning=Binning(*(tensors[f"binning.{name}"].astype(np.float32) for name in _BINNING)),
@@ -385,7 +385,7 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
     width = weights.binning.width + 2 * RANK + 1
     if len(weights.binning.low) != NUMERIC or weights.hidden[0][0].shape[0] != width or len(weights.linear) != width:
         raise RegistryError(
-            f"{path}: trained for {len(weights.binning.low)} numeric inputs, this code makes {NUMERIC}; "
+            f"{path}: trained with {len(weights.binning.low)} numeric inputs; this code has {NUMERIC}; "
             "remedy: train the evaluator again"
         )
     return Evaluator(weights, version)

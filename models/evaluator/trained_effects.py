@@ -1,4 +1,4 @@
-"""Effects that training fitted, from which online learning goes on: their posterior, and the priors they were given."""
+"""Effects fitted by training, as the starting point of online learning: their posterior and their prior scales."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import Floats
-from models.evaluator.online import OnlineEffects
+from models.evaluator.online_effects import OnlineEffects
 
 _PREFIX: Final = "effects."
 _NAMES: Final = "names"
@@ -18,18 +18,18 @@ _SD: Final = "sd"
 
 @dataclass(frozen=True, slots=True)
 class TrainedEffects:
-    """What to start learning from.
+    """Starting point of online learning.
 
     Attributes:
         state: The posterior after training, in units of the prior sd.
-        sd: Prior sd of level and slope by group (`Term.group`), as training learned them; other groups have the usual.
+        sd: Prior sd of level and slope by group (`Term.group`), estimated in training; other groups use the default.
     """
 
     state: OnlineEffects
     sd: Mapping[str, tuple[float, float]]
 
     def to_tensors(self) -> dict[str, NDArray[np.float32]]:
-        """For the evaluator's file; names as bytes."""
+        """Tensors for the evaluator's file; names are stored as bytes."""
         tensors = {name: np.asarray(value, np.float32) for name, value in self.state.to_arrays().items()}
         tensors[_NAMES] = _bytes(self.state.names)
         tensors[_GROUPS] = _bytes(list(self.sd))
@@ -38,10 +38,10 @@ class TrainedEffects:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Floats]) -> "TrainedEffects | None":
-        """From the evaluator's file, None where it holds none.
+        """Read tensors of the evaluator's file; None when it holds no effects.
 
         Raises:
-            KeyError: Some of it is missing.
+            KeyError: A tensor is missing.
         """
         own = {n.removeprefix(_PREFIX): value for n, value in tensors.items() if n.startswith(_PREFIX)}
         if not own:

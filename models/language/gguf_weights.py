@@ -1,7 +1,7 @@
-"""The first layers of SmolLM2 straight from its GGUF file, without building the whole model.
+"""Weights of SmolLM2's first layers, read from its GGUF file without building the whole model.
 
-llama.cpp stores query and key projections with the halves of each rotary pair interleaved; `_unpermute` puts them
-back into transformers' order.
+llama.cpp stores query and key projections with the halves of each rotary pair interleaved; `_unpermute` restores the
+order that transformers uses.
 """
 
 from pathlib import Path
@@ -31,10 +31,10 @@ _NAMES: Final = {
 
 
 def read_layers(shape: LlamaShape) -> dict[str, Tensor]:
-    """Embedding, the first `shape.n_layers` layers and the final norm, in f32, named as in transformers.
+    """Read embedding, the first `shape.n_layers` layers and the final norm, in f32, named as in transformers.
 
     Raises:
-        BaseWeightsError: The GGUF file is missing or is not the expected one.
+        BaseWeightsError: The GGUF file is missing, or its SHA-256 differs from the expected one.
     """
     reader = GGUFReader(str(SMOLLM2.verified()))
     tensors: dict[str, Tensor] = {}
@@ -44,7 +44,7 @@ def read_layers(shape: LlamaShape) -> dict[str, Tensor]:
             values = np.asarray(dequantize(tensor.data, tensor.tensor_type), np.float32)
             if ".q_proj" in name or ".k_proj" in name:
                 values = _unpermute(values, shape.n_heads if ".q_proj" in name else shape.n_kv_heads)
-            tensors[name] = torch.from_numpy(np.array(values))  # a copy: the file's pages are read-only
+            tensors[name] = torch.from_numpy(np.array(values))  # copied, as the file's pages are read-only
     return tensors
 
 
@@ -66,7 +66,7 @@ def _unpermute(values: np.ndarray[Any, np.dtype[np.float32]], n_heads: int) -> n
 
 def write_tokenizer(path: Path) -> None:
     """Write `tokenizer.json` from the vocabulary and merges inside the GGUF file."""
-    from transformers import AutoTokenizer  # heavy, and needed at preparation only
+    from transformers import AutoTokenizer  # slow to import, and needed at preparation only
 
     gguf = SMOLLM2.verified()
     tokenizer: Tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).backend_tokenizer

@@ -1,9 +1,8 @@
-"""The first layers of a Llama-style language model, for short prompts and very short answers.
+"""First layers of a Llama-style language model, for short prompts and very short answers.
 
-A plain-torch forward pass over tokens that attend to what was read before and to each other as a mask says, so that a
-prompt, the next token of a text, and all branches of a tree of continuations at once are read by the same code (tree
-attention: Miao et al. 2023, SpecInfer). Weights are read once from safetensors; tests hold the outputs against
-transformers' `LlamaModel`.
+A plain-torch forward pass with a key-value cache and an explicit attention mask, so that the same code serves a prompt,
+the next token of a text, and all branches of a tree of continuations in one pass (tree attention: Miao et al. 2023,
+SpecInfer). Tests compare the outputs with transformers' `LlamaModel`.
 """
 
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ _EXACT: Final = NumberFormat(torch.float32)
 
 @dataclass(frozen=True, slots=True)
 class LlamaShape:
-    """Sizes of the model (SmolLM2-135M: 576 wide, 9 query heads, 3 key-value heads)."""
+    """Dimensions of the model (SmolLM2-135M: width 576, 9 query heads, 3 key-value heads)."""
 
     width: int
     n_layers: int
@@ -37,92 +36,95 @@ class LlamaShape:
         return self.width // self.n_heads
 
 
-class KeyValues:
-    """Keys and values of the tokens read so far, in place: `n` rows of up to `capacity` tokens each.
+class KeyValueCache:
+    """Key-value cache of `n` rows with up to `capacity` tokens each, updated in place.
 
     Attributes:
-        tensor: `(n_layers, 2, n, n_kv_heads, capacity, head_dim)`, keys first; zeros where nothing was read.
-        filled: Tokens read in every row, pads included; a lower number forgets those behind it.
+        tensor: `(n_layers, 2, n, n_kv_heads, capacity, head_dim)`, keys first; zeros beyond `filled`.
+        filled: Tokens cached in every row, padding included; lowering it discards the tokens behind.
     """
 
     def __init__(self, shape: LlamaShape, n: int, capacity: int, dtype: torch.dtype) -> None:
-        """Nothing read yet."""
+        """Allocate an empty cache."""
         self.tensor = torch.zeros(shape.n_layers, 2, n, shape.n_kv_heads, capacity, shape.head_dim, dtype=dtype)
         self.filled = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where tokens to be read stand.
+class TokenLayout:
+    """Positions, attention and outputs of a batch of `t` new tokens per row.
 
     Attributes:
-        positions: Place of each in its text, `(n, t)`.
-        allowed: Which of what was read before, and of these, each token sees, `(n, t, filled + t)`; each sees itself.
-        wanted: Which of these a state is asked of, `(n, wanted)`.
+        positions: Rotary position of each token, `(n, t)`.
+        mask: Cached and new tokens that each new token attends to, `(n, t, filled + t)`; each attends to itself.
+        outputs: Indices of the tokens whose states are returned, `(n, n_outputs)`.
     """
 
     positions: Tensor
-    allowed: Tensor
-    wanted: Tensor
+    mask: Tensor
+    outputs: Tensor
 
 
 class LlamaLayers:
-    """Forward passes over the first layers."""
+    """Forward pass over the first layers."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], shape: LlamaShape, form: NumberFormat = _EXACT) -> None:
-        """Take tensors named as in transformers (`layers.0.self_attn.q_proj.weight`, ..., `norm.weight`)."""
+    def __init__(self, tensors: Mapping[str, Tensor], shape: LlamaShape, number_format: NumberFormat = _EXACT) -> None:
+        """Convert tensors named as in transformers (`layers.0.self_attn.q_proj.weight`, ..., `norm.weight`)."""
         self.shape = shape
-        self.form = form
+        self.number_format = number_format
         self._embedding = tensors["embed_tokens.weight"]
-        self._norm = tensors["norm.weight"].to(form.dtype)
-        self._layers = [_Layer.read(tensors, f"layers.{index}.", shape, form) for index in range(shape.n_layers)]
+        self._norm = tensors["norm.weight"].to(number_format.dtype)
+        self._layers = [
+            _Layer.load(tensors, f"layers.{index}.", shape, number_format) for index in range(shape.n_layers)
+        ]
         exponents = torch.arange(0, shape.head_dim, 2, dtype=torch.float32) / shape.head_dim
         self._frequencies = shape.rope_theta**-exponents
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type of states."""
-        return self.form.dtype
+        """Type of the hidden states."""
+        return self.number_format.dtype
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Inputs `(..., width)` of tokens `(...)`."""
+        """Embed token ids `(...)` as inputs `(..., width)`."""
         return self._embedding[ids].to(self.dtype)
 
-    def empty(self, n: int, capacity: int) -> KeyValues:
-        """Room for `capacity` tokens in each of `n` rows."""
-        return KeyValues(self.shape, n, capacity, self.dtype)
+    def new_cache(self, n: int, capacity: int) -> KeyValueCache:
+        """Allocate a cache of `n` rows with `capacity` tokens each."""
+        return KeyValueCache(self.shape, n, capacity, self.dtype)
 
-    def read(self, inputs: Tensor, places: Places, memory: KeyValues) -> Tensor:
-        """Read `t` more tokens `(n, t, width)` in each row and remember them; returns states `(n, wanted, width)`."""
+    def forward(self, inputs: Tensor, layout: TokenLayout, cache: KeyValueCache) -> Tensor:
+        """Process `t` new tokens per row, `(n, t, width)`, and cache them; returns states `(n, n_outputs, width)`."""
         rows = torch.arange(len(inputs))[:, None]
-        shape, start, end = self.shape, memory.filled, memory.filled + inputs.shape[1]
-        cos, sin = self._rotation(places.positions)
-        state, allowed = inputs, places.allowed
-        for layer, (keys, values) in zip(self._layers, memory.tensor, strict=True):
+        shape, start, end = self.shape, cache.filled, cache.filled + inputs.shape[1]
+        cos, sin = self._rotation(layout.positions)
+        state, mask = inputs, layout.mask
+        for layer, (keys, values) in zip(self._layers, cache.tensor, strict=True):
             query, key, values[:, :, start:end] = layer.project(state, shape)
             query, keys[:, :, start:end] = _rotate(query, cos, sin), _rotate(key, cos, sin)
-            if layer is self._layers[-1]:  # the others have said what they have to say
-                query, state = query[rows, :, places.wanted].transpose(1, 2), state[rows, places.wanted]
-                allowed = allowed[rows, places.wanted]
-            state = layer.finish(state, _attend(query, keys[:, :, :end], values[:, :, :end], allowed))
-        memory.filled = end
+            if layer is self._layers[-1]:  # only the outputs are needed after the last layer's keys and values
+                query, state = query[rows, :, layout.outputs].transpose(1, 2), state[rows, layout.outputs]
+                mask = mask[rows, layout.outputs]
+            state = layer.finish(state, _attend(query, keys[:, :, :end], values[:, :, :end], mask))
+        cache.filled = end
         return rms_norm(state, (shape.width,), self._norm, shape.norm_eps)
 
     def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         angles = positions.float()[..., None] * self._frequencies  # (n, t, head_dim / 2)
-        angles = torch.cat([angles, angles], -1)[:, None]  # over heads
+        angles = torch.cat([angles, angles], -1)[:, None]  # (n, 1, t, head_dim)
         return angles.cos().to(self.dtype), angles.sin().to(self.dtype)
 
 
-def _attend(query: Tensor, keys: Tensor, values: Tensor, allowed: Tensor) -> Tensor:
-    """What each token takes from those that it sees, heads joined, `(n, t, width)`.
+def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Grouped-query attention, heads concatenated, `(n, t, width)`.
 
-    Queries that share a key stand beside each other as if they were further tokens, so that no key is copied.
+    Query heads that share a key head are laid out as further tokens, so that no key is copied.
     """
     n, heads, t, head_dim = query.shape
     groups = heads // keys.shape[1]
-    mask = allowed.repeat(1, groups, 1)[:, None]  # (n, 1, groups * t, filled)
-    mixed = scaled_dot_product_attention(query.reshape(n, -1, groups * t, head_dim), keys, values, attn_mask=mask)
+    grouped_mask = mask.repeat(1, groups, 1)[:, None]  # (n, 1, groups * t, filled)
+    grouped_query = query.reshape(n, -1, groups * t, head_dim)
+    mixed = scaled_dot_product_attention(grouped_query, keys, values, attn_mask=grouped_mask)
     return mixed.view(n, heads, t, head_dim).transpose(1, 2).reshape(n, t, -1)
 
 
@@ -134,7 +136,7 @@ def _rotate(vectors: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 @dataclass(slots=True)
 class _Layer:
-    """Weights of one decoder layer; projections are fused where they read the same input."""
+    """Weights of one decoder layer; projections with the same input are fused."""
 
     qkv: Matrix
     out: Matrix
@@ -145,12 +147,14 @@ class _Layer:
     eps: float
 
     @classmethod
-    def read(cls, tensors: Mapping[str, Tensor], prefix: str, shape: LlamaShape, form: NumberFormat) -> "_Layer":
+    def load(
+        cls, tensors: Mapping[str, Tensor], prefix: str, shape: LlamaShape, number_format: NumberFormat
+    ) -> "_Layer":
         def matrix(*names: str) -> Matrix:
-            return Matrix(torch.cat([tensors[f"{prefix}{name}.weight"] for name in names]), form)
+            return Matrix(torch.cat([tensors[f"{prefix}{name}.weight"] for name in names]), number_format)
 
         def norm(name: str) -> Tensor:
-            return tensors[f"{prefix}{name}.weight"].to(form.dtype)
+            return tensors[f"{prefix}{name}.weight"].to(number_format.dtype)
 
         return cls(
             qkv=matrix("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -163,7 +167,7 @@ class _Layer:
         )
 
     def project(self, state: Tensor, shape: LlamaShape) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys, values `(n, heads, t, head_dim)`."""
+        """Compute queries, keys and values, `(n, heads, t, head_dim)` each."""
         normed = rms_norm(state, (shape.width,), self.norm_in, self.eps)
         narrow = shape.n_kv_heads * shape.head_dim
         query, key, value = torch.split(self.qkv(normed), [shape.width, narrow, narrow], -1)
@@ -172,7 +176,7 @@ class _Layer:
         return query, key, value
 
     def finish(self, state: Tensor, mixed: Tensor) -> Tensor:
-        """Output projection and the feed-forward block, both residual."""
+        """Apply the output projection and the feed-forward block, both with residual connections."""
         state = state + self.out(mixed)
         normed = rms_norm(state, (state.shape[-1],), self.norm_mid, self.eps)
         gate, up = self.gate_up(normed).chunk(2, -1)

@@ -1,4 +1,4 @@
-"""Merging of LoRA deltas (Hu et al. 2021) into the matrices they were trained beside."""
+"""LoRA deltas (Hu et al. 2021): merging into base weights, and their storage format."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ _PREFIX: Final = "base_model.model."
 
 
 def merge_lora(tensors: dict[str, Tensor], adapter: Path) -> None:
-    """Add `scale * B @ A` in place to each matrix that the delta names; the scale travels in its metadata.
+    """Add `scale * B @ A` in place to each matrix that the delta names; the scale is in the file's metadata.
 
     Raises:
         ModelError: The delta names a matrix that is not among `tensors`.
@@ -26,12 +26,14 @@ def merge_lora(tensors: dict[str, Tensor], adapter: Path) -> None:
                 continue
             target = name.removeprefix(_PREFIX).replace("lora_A.weight", "weight")
             if target not in tensors:
-                raise ModelError(f"{adapter}: {target} is not in the model; remedy: train against these base weights")
+                raise ModelError(
+                    f"{adapter}: matrix {target!r} is not in the base model; remedy: train again on these base weights"
+                )
             down = delta.get_tensor(name).float()
             up = delta.get_tensor(name.replace("lora_A", "lora_B")).float()
             tensors[target] += scale * up @ down
 
 
-def stored(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What a delta file holds: half precision, contiguous, on the processor."""
+def half_precision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convert tensors to contiguous float16 on the CPU, the format of delta files."""
     return {name: tensor.detach().half().cpu().contiguous() for name, tensor in tensors.items()}

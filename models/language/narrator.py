@@ -1,9 +1,8 @@
-"""The narrator: SmolLM2-135M, whole, with a delta, writing a few sentences under a grammar that has no digits.
+"""The narrator: SmolLM2-135M with a LoRA delta, generating a few sentences under a grammar without digits.
 
-Numbers and names stand in its text as references in brackets, `[reference price]`, and the grammar knows only the
-references that the caller allows: whatever it writes, a number can only be one of the caller's facts. Decoding is
-greedy, so that one prompt has one text; a sentence that the caller refuses is written again from where it began, drawn
-from the model by a fixed seed.
+Numbers and names appear in its text as references in brackets, `[reference price]`, and the grammar allows only the
+caller's references; a number in the final text is therefore always one of the caller's facts. Decoding is greedy and
+thus deterministic. A sentence that the caller rejects is generated again from its start by sampling with a fixed seed.
 """
 
 import re
@@ -19,7 +18,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from models.errors import ModelError
-from models.language.llama import KeyValues, LlamaLayers, Places
+from models.language.llama import KeyValueCache, LlamaLayers, TokenLayout
 from models.language.matrix import Matrix, NumberFormat
 from models.strategist.strategist import SMOLLM2_SHAPE
 
@@ -35,14 +34,18 @@ _PLAIN: Final = re.compile(r"[A-Za-z ,.;:'()“”-]*")
 
 
 class Grammar:
-    """Which tokens may follow, as masks over the vocabulary; made once for a tokenizer."""
+    """Allowed next tokens as masks over the vocabulary; built once per tokenizer."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        """Sort the vocabulary into plain tokens and those that open a reference."""
+        """Classify the vocabulary.
+
+        Raises:
+            ModelError: The tokenizer has no end token.
+        """
         size = tokenizer.get_vocab_size()
         end = tokenizer.token_to_id(END)
         if end is None:
-            raise ModelError(f"the tokenizer lacks {END}; remedy: pricesmith prepare")
+            raise ModelError(f"the tokenizer has no token {END!r}; remedy: pricesmith prepare")
         self.end: int = end
         self.texts = tokenizer.decode_batch([[index] for index in range(size)], skip_special_tokens=False)
         self.texts[self.end] = ""
@@ -54,19 +57,19 @@ class Grammar:
         self._inside = lru_cache(maxsize=4_096)(self._continuing)
 
     def allowed(self, written: str, references: Sequence[str]) -> Tensor:
-        """Mask `(vocabulary,)` of tokens that keep the text within the grammar."""
+        """Mask `(vocabulary,)` of the tokens that may follow `written`."""
         start = written.rfind(OPEN)
         if start <= written.rfind(CLOSE):
             return self._outside
-        begun = written[start + 1 :]
+        prefix = written[start + 1 :]
         mask = torch.zeros_like(self._outside)
         for reference in references:
-            if reference.startswith(begun):
-                mask |= self._inside(reference[len(begun) :] + CLOSE)
+            if reference.startswith(prefix):
+                mask |= self._inside(reference[len(prefix) :] + CLOSE)
         return mask
 
     def _continuing(self, rest: str) -> Tensor:
-        """Tokens that write a part of `rest`, or all of it and then plain text."""
+        """Mask of tokens that are a prefix of `rest`, or `rest` followed by plain text."""
         mask = torch.zeros_like(self._outside)
         for index, text in enumerate(self.texts):
             if text and (rest.startswith(text) or (text.startswith(rest) and _PLAIN.fullmatch(text[len(rest) :]))):
@@ -75,23 +78,23 @@ class Grammar:
 
 
 @dataclass(frozen=True, slots=True)
-class _Point:
-    """How far a text is: what is written, the state that says what comes next `(width,)`, tokens read and left."""
+class _DecodingState:
+    """Text generated so far, hidden state of its last token `(width,)`, tokens in the cache, tokens left."""
 
     written: str
-    state: Tensor
+    hidden: Tensor
     read: int
     left: int
     ended: bool = False
 
 
 class Narrator:
-    """Writes texts; one instance serves one thread at a time."""
+    """Generates texts; not safe for concurrent use."""
 
     def __init__(self, layers: LlamaLayers, head: Tensor, tokenizer: Tokenizer, version: str) -> None:
-        """Take the language model and its head `(vocabulary, width)`."""
+        """Use the language model and its head `(vocabulary, width)`."""
         self._layers = layers
-        self._head = Matrix(head, layers.form)
+        self._head = Matrix(head, layers.number_format)
         self._tokenizer = tokenizer
         self._grammar = Grammar(tokenizer)
         self.version = version
@@ -99,54 +102,55 @@ class Narrator:
     def sentences(
         self, prompt: str, references: Sequence[str], accepts: Callable[[str], bool], limit: int = MAX_TOKENS
     ) -> Iterator[str]:
-        """Whole sentences, each as soon as it is written; `limit` tokens of them at most.
+        """Yield complete sentences as they are generated, at most `limit` tokens in all.
 
-        One that `accepts` refuses is written again up to `RETRIES` times; the last try comes whatever it is, so that
-        the caller sees what the model could not mend. An unfinished sentence never comes.
+        A sentence that `accepts` rejects is generated again up to `RETRIES` times; the last attempt is yielded even if
+        rejected, so that the caller sees the failure. An unfinished sentence is dropped.
         """
         generator = torch.Generator().manual_seed(_SEED)
         with torch.inference_mode():
             ids = self._tokenizer.encode(prompt).ids
-            memory = self._layers.empty(1, len(ids) + limit)
-            point = _Point("", self._read(ids, memory), len(ids), limit)
-        while not point.ended:
+            cache = self._layers.new_cache(1, len(ids) + limit)
+            state = _DecodingState("", self._forward(ids, cache), len(ids), limit)
+        while not state.ended:
             for attempt in range(1 + RETRIES):
                 with torch.inference_mode():
-                    after = self._sentence(point, memory, references, generator if attempt else None)
-                sentence = after.written[len(point.written) :].strip()
+                    after = self._sentence(state, cache, references, generator if attempt else None)
+                sentence = after.written[len(state.written) :].strip()
                 if not sentence.endswith(STOP) or accepts(sentence):
                     break
             if not sentence.endswith(STOP):
                 return
             yield sentence
-            point = after
+            state = after
 
     def _sentence(
-        self, point: _Point, memory: KeyValues, references: Sequence[str], generator: torch.Generator | None
-    ) -> _Point:
-        """From a point to the end of the sentence there, of the text, or of the tokens that are left."""
-        written, state = point.written, point.state
-        memory.filled = point.read  # what was read behind it belongs to a sentence that was refused
-        for left in range(point.left - 1, -1, -1):
-            token = self._next(state, written, references, generator)
+        self, start: _DecodingState, cache: KeyValueCache, references: Sequence[str], generator: torch.Generator | None
+    ) -> _DecodingState:
+        """Decode to the end of the sentence, the end of the text, or the token limit."""
+        written, hidden = start.written, start.hidden
+        cache.filled = start.read  # discard the tokens of a rejected attempt
+        for left in range(start.left - 1, -1, -1):
+            token = self._next(hidden, written, references, generator)
             if token == self._grammar.end:
-                return _Point(written, state, memory.filled, left, ended=True)
-            state = self._read([token], memory)
+                return _DecodingState(written, hidden, cache.filled, left, ended=True)
+            hidden = self._forward([token], cache)
             piece = self._grammar.texts[token]
             written += piece
-            if piece.rstrip().endswith(STOP):  # the grammar has no digits: a point ends a sentence
-                return _Point(written, state, memory.filled, left, ended=left == 0)
-        return _Point(written, state, memory.filled, 0, ended=True)
+            if piece.rstrip().endswith(STOP):  # never a decimal point, as the grammar has no digits
+                return _DecodingState(written, hidden, cache.filled, left, ended=left == 0)
+        return _DecodingState(written, hidden, cache.filled, 0, ended=True)
 
-    def _read(self, ids: Sequence[int], memory: KeyValues) -> Tensor:
-        """The state after further tokens, `(width,)`."""
-        positions = memory.filled + torch.arange(len(ids))
-        allowed = torch.arange(memory.filled + len(ids)) <= positions[:, None]
-        places = Places(positions[None], allowed[None], torch.tensor([[len(ids) - 1]]))
-        return self._layers.read(self._layers.embed(torch.tensor([ids])), places, memory)[0, 0]
+    def _forward(self, ids: Sequence[int], cache: KeyValueCache) -> Tensor:
+        """Process further tokens; returns the hidden state of the last, `(width,)`."""
+        positions = cache.filled + torch.arange(len(ids))
+        mask = torch.arange(cache.filled + len(ids)) <= positions[:, None]
+        layout = TokenLayout(positions[None], mask[None], torch.tensor([[len(ids) - 1]]))
+        return self._layers.forward(self._layers.embed(torch.tensor([ids])), layout, cache)[0, 0]
 
-    def _next(self, state: Tensor, written: str, references: Sequence[str], generator: torch.Generator | None) -> int:
-        logits = self._head(state).float()
+    def _next(self, hidden: Tensor, written: str, references: Sequence[str], generator: torch.Generator | None) -> int:
+        """Choose the next token: the likeliest allowed one, or a sample if `generator` is given."""
+        logits = self._head(hidden).float()
         logits = logits.masked_fill(~self._grammar.allowed(written, references), float("-inf"))
         if generator is None:
             return int(logits.argmax())

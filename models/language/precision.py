@@ -1,6 +1,6 @@
-"""Which device trains, and which number format it multiplies matrices in fast.
+"""Training device, and its fastest floating-point format.
 
-A processor without bfloat16 instructions emulates them: on AVX2 alone a product of 80 x 576 by 576 x 3072 takes five
+A processor without bfloat16 instructions emulates them: with AVX2 only, a product of 80 x 576 by 576 x 3072 takes five
 times as long as in float32, and a training step twenty times.
 """
 
@@ -13,7 +13,7 @@ _BFLOAT16: Final = ("avx512_bf16", "amx_bf16", "bf16")  # x86, x86 with tiles, A
 
 
 def fast_dtype(device: torch.device = _PROCESSOR) -> torch.dtype:
-    """bfloat16 on a GPU and where the processor has instructions for it, float32 elsewhere."""
+    """Return bfloat16 on a GPU or a processor with instructions for it, else float32."""
     if device.type == "cuda":
         return torch.bfloat16
     capabilities = torch.cpu.get_capabilities()
@@ -21,10 +21,10 @@ def fast_dtype(device: torch.device = _PROCESSOR) -> torch.dtype:
 
 
 def training_device() -> torch.device:
-    """The first NVIDIA GPU where there is one, else the processor."""
+    """Return the first NVIDIA GPU if there is one, else the processor."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def fast_autocast(device: torch.device) -> torch.autocast:
-    """Mixed precision in `fast_dtype`; does nothing where that is float32."""
+    """Mixed-precision context in `fast_dtype`, without effect where that is float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=fast_dtype(device) is torch.bfloat16)

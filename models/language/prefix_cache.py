@@ -1,8 +1,8 @@
-"""What the beginnings of prompts come to, so that prompts which begin alike are read from where they differ.
+"""Prefix cache: keys and values of prompt beginnings, shared by prompts that start with the same tokens.
 
-Prompts of one template name the shop's few states first and their own numbers last: most of a prompt was read before.
-Keys and values are kept in blocks of tokens, each under all tokens up to its end (Kwon et al. 2023, PagedAttention;
-Zheng et al. 2024, SGLang), the least recently used going first.
+The prompt template puts fields with few values first and numbers last, so most of a prompt is usually cached. Keys and
+values are stored in blocks of tokens, each under all tokens up to its end (Kwon et al. 2023, PagedAttention; Zheng et
+al. 2024, SGLang), with least-recently-used eviction.
 """
 
 from collections import OrderedDict
@@ -11,38 +11,38 @@ from typing import Final
 
 from torch import Tensor
 
-from models.language.llama import KeyValues
+from models.language.llama import KeyValueCache
 
 BLOCK: Final = 4
 CAPACITY: Final = 1_024  # blocks: 25 MiB of the strategist's in float32
 
 
 class PrefixCache:
-    """Keys and values of the beginnings of prompts."""
+    """LRU cache of prompt prefixes."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        """Keep up to `capacity` blocks of `BLOCK` tokens."""
+        """Start empty, for up to `capacity` blocks of `BLOCK` tokens."""
         self._capacity = capacity
         self._blocks: OrderedDict[tuple[int, ...], Tensor] = OrderedDict()
 
-    def known(self, ids: Sequence[int]) -> int:
-        """How many tokens at the beginning are known, at least one at the end being left to read."""
+    def match_length(self, ids: Sequence[int]) -> int:
+        """Length of the longest cached prefix; shorter than `ids`, since the last token's state is needed."""
         length = BLOCK
         while length < len(ids) and tuple(ids[:length]) in self._blocks:
             length += BLOCK
         return length - BLOCK
 
-    def fill(self, memory: KeyValues, row: int, ids: Sequence[int]) -> None:
-        """Put tokens that are known, `ids` whole, at the start of a row."""
-        for end in range(len(ids), 0, -BLOCK):  # the beginning last: it outlives what follows it
+    def restore(self, cache: KeyValueCache, row: int, ids: Sequence[int]) -> None:
+        """Copy a cached prefix, all of `ids`, to the start of a row of `cache`."""
+        for end in range(len(ids), 0, -BLOCK):  # first block last, so that it is evicted after those that need it
             key = tuple(ids[:end])
             self._blocks.move_to_end(key)
-            memory.tensor[:, :, row, :, end - BLOCK : end] = self._blocks[key]
+            cache.tensor[:, :, row, :, end - BLOCK : end] = self._blocks[key]
 
-    def keep(self, memory: KeyValues, row: int, ids: Sequence[int], known: int, start: int) -> None:
-        """Remember a prompt, `ids` whole, of which a row holds the tokens from number `known` on at place `start`."""
+    def store(self, cache: KeyValueCache, row: int, ids: Sequence[int], known: int, start: int) -> None:
+        """Store the blocks of prompt `ids` from token `known` on, found in a row of `cache` from column `start` on."""
         for end in range(len(ids) // BLOCK * BLOCK, known, -BLOCK):
-            place = start + end - known
-            self._blocks[tuple(ids[:end])] = memory.tensor[:, :, row, :, place - BLOCK : place].clone()
+            column = start + end - known
+            self._blocks[tuple(ids[:end])] = cache.tensor[:, :, row, :, column - BLOCK : column].clone()
         while len(self._blocks) > self._capacity:
             self._blocks.popitem(last=False)

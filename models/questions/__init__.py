@@ -1,1 +1,1 @@
-"""The classifier of questions about prices."""
+"""Classifier of merchants' questions about prices."""

@@ -1,6 +1,7 @@
-"""The question head: the encoder's state, hashed character n-grams and concepts, one softmax over kinds of questions.
+"""Question classifier: softmax regression over kinds of questions, p = softmax(W x + b).
 
-MiniLM knows little Chinese; n-grams and `models.questions.concepts` carry what it does not. p = softmax(W x + b).
+The features x are the encoder's state, hashed character n-grams and mentioned concepts. MiniLM covers little Chinese;
+n-grams and `models.questions.concepts` make up for that.
 """
 
 import re
@@ -18,28 +19,28 @@ from safetensors.numpy import save_file
 
 from models.encoder.encoder import DIM
 from models.errors import RegistryError
-from models.questions.concepts import CONCEPTS, concepts
+from models.questions.concepts import CONCEPTS, concept_features
 
 BUCKETS: Final = 4_096
 GRAMS: Final = (1, 2, 3)
 WIDTH: Final = DIM + BUCKETS + len(CONCEPTS)
-_CONCEPT_WEIGHT: Final = 2.0  # by cross-validation on the training paraphrases
+_CONCEPT_WEIGHT: Final = 2.0  # chosen by cross-validation on the training paraphrases
 _NUMBER: Final = re.compile(r"\d[\d.,]*")
 _CHARS: Final = 400
 
 Floats32 = NDArray[np.float32]
 
 
-def plain(text: str) -> str:
-    """A question as the n-grams read it: one case, one width, every number the same."""
+def normalised(text: str) -> str:
+    """Normalise a question for n-grams: lower case, NFKC, single spaces, every number as 0."""
     return _NUMBER.sub("0", " ".join(unicodedata.normalize("NFKC", text[:_CHARS]).lower().split()))
 
 
-def grams(texts: Sequence[str]) -> Floats32:
-    """Hashed n-gram counts `(n, BUCKETS)`, square-rooted, each row of length one."""
+def ngram_features(texts: Sequence[str]) -> Floats32:
+    """Compute square roots of hashed character n-gram counts `(n, BUCKETS)`, each row scaled to unit length."""
     found = np.zeros((len(texts), BUCKETS), np.float32)
     for row, text in enumerate(texts):
-        padded = f" {plain(text)} "
+        padded = f" {normalised(text)} "
         for size in GRAMS:
             for start in range(len(padded) - size + 1):
                 gram = padded[start : start + size].encode()
@@ -49,14 +50,19 @@ def grams(texts: Sequence[str]) -> Floats32:
 
 
 def question_features(texts: Sequence[str], states: Floats32) -> Floats32:
-    """`x` `(n, WIDTH)` from texts and their encoder states `(n, DIM)`."""
-    told = concepts([plain(text) for text in texts])
-    return np.concatenate([states, grams(texts), _CONCEPT_WEIGHT * told], axis=1)
+    """Compute the features x `(n, WIDTH)` from texts and their encoder states `(n, DIM)`."""
+    mentioned = concept_features([normalised(text) for text in texts])
+    return np.concatenate([states, ngram_features(texts), _CONCEPT_WEIGHT * mentioned], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionHead:
-    """`W` `(n_kinds, WIDTH)`, `b`; a question whose best kind is below `threshold` is none of them."""
+    """Classifier head.
+
+    Attributes:
+        weights, bias: `(n_kinds, WIDTH)` and `(n_kinds,)`.
+        threshold: Least probability of the best kind; below it the head abstains.
+    """
 
     weights: Floats32
     bias: Floats32
@@ -64,10 +70,10 @@ class QuestionHead:
     threshold: float
 
     def probabilities(self, texts: Sequence[str], states: Floats32) -> Floats32:
-        """Probabilities `(n, n_kinds)`."""
+        """Compute probabilities of the kinds, `(n, n_kinds)`, from texts and their encoder states `(n, DIM)`."""
         logits = question_features(texts, states) @ self.weights.T + self.bias
-        grown = np.exp(logits - logits.max(1, keepdims=True))
-        return np.asarray(grown / grown.sum(1, keepdims=True), np.float32)
+        exponentials = np.exp(logits - logits.max(1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(1, keepdims=True), np.float32)
 
 
 def save_question_head(head: QuestionHead, path: Path) -> None:
@@ -78,17 +84,20 @@ def save_question_head(head: QuestionHead, path: Path) -> None:
 
 
 def load_question_head(path: Path) -> QuestionHead:
-    """Load strictly.
+    """Load and validate a head.
 
     Raises:
-        RegistryError: Another size than the code expects, or a value that is not finite.
+        RegistryError: A shape differs from what this code expects, or a value is not finite.
     """
     with safe_open(str(path), "np") as opened:
         metadata = opened.metadata() or {}
         weights, bias = opened.get_tensor("W").astype(np.float32), opened.get_tensor("b")
     kinds = tuple(metadata.get("kinds", "").split(","))
     if weights.shape != (len(kinds), WIDTH) or bias.shape != (len(kinds),):
-        raise RegistryError(f"{path}: W is {weights.shape}, b {bias.shape}; expected ({len(kinds)}, {WIDTH}) and one b")
+        raise RegistryError(
+            f"{path}: W has shape {weights.shape} and b {bias.shape}; expected: ({len(kinds)}, {WIDTH}) and "
+            f"({len(kinds)},); remedy: train the question classifier again or activate another version"
+        )
     if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
-        raise RegistryError(f"{path}: a weight is nan or infinite; remedy: train or activate another version")
+        raise RegistryError(f"{path}: a weight is NaN or infinite; remedy: train or activate another version")
     return QuestionHead(weights, bias, kinds, float(metadata["threshold"]))

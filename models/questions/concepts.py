@@ -1,4 +1,4 @@
-"""What questions about prices speak of, in two languages: words that mean the same count as the same."""
+"""Concepts mentioned in questions about prices, as English and Chinese keyword patterns."""
 
 import re
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ _WORDS: Final = {
 CONCEPTS: Final = {name: re.compile(words, re.IGNORECASE) for name, words in _WORDS.items()}
 
 
-def concepts(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Which concepts each text mentions, `(n, len(CONCEPTS))` of 0 and 1."""
+def concept_features(texts: Sequence[str]) -> NDArray[np.float32]:
+    """Flag the concepts that each text mentions, `(n, len(CONCEPTS))` of 0 and 1."""
     found = [[float(pattern.search(text) is not None) for pattern in CONCEPTS.values()] for text in texts]
     return np.asarray(found, np.float32).reshape(len(texts), len(CONCEPTS))

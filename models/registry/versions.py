@@ -1,7 +1,7 @@
-"""From shipped deltas to runnable versions and back.
+"""Installation of shipped versions into the registry, and export of trained versions for shipping.
 
-A shipped version is a folder of small safetensors with `meta.json` and a model card; an installed one (in the
-registry) holds the same deltas and the runtime files made from them.
+A shipped version is a folder of small safetensors (deltas) with `meta.json` and a model card. An installed version
+also has the runtime files that are built from its deltas.
 """
 
 import shutil
@@ -14,10 +14,10 @@ from models.errors import RegistryError
 from models.language.narrator_export import export_narrator
 from models.registry.registry import META, ModelKind, ModelMeta, Registry, file_digests, parse_meta, read_meta
 from models.strategist.export import export_strategist
-from models.strategist.numbers import NUMBERS_FILE
+from models.strategist.numeric_head import NUMBERS_FILE
 
 CARD: Final = "CARD.md"
-PROMPT: Final = "prompt"  # in a strategist's config: label of the prompt that it reads
+PROMPT: Final = "prompt"  # setting of a strategist: label of the prompt it was trained on
 DELTAS: Final = {
     ModelKind.ENCODER: ("adapter.safetensors", "interest.safetensors", "taste.safetensors", "ranking.safetensors"),
     ModelKind.EVALUATOR: ("evaluator.safetensors",),
@@ -35,7 +35,7 @@ RUNTIME: Final = {
 
 
 def install_deltas(registry: Registry, meta: ModelMeta, deltas: Path) -> Path:
-    """Copy a version's deltas into the registry, and its runtime files, which are made unless they lie there too."""
+    """Install a version from folder `deltas`; runtime files are copied if present there, else built."""
 
     def write(folder: Path) -> None:
         for name in (*DELTAS[meta.kind], CARD, *RUNTIME[meta.kind]):
@@ -54,10 +54,10 @@ def install_deltas(registry: Registry, meta: ModelMeta, deltas: Path) -> Path:
 
 
 def install_shipped(registry: Registry, kind: ModelKind) -> bool:
-    """Install the shipped version of a kind unless it is there; activate it when none that this code can use is.
+    """Install the shipped version of a kind if needed; activate it if no usable version is active.
 
     Returns:
-        Whether anything had to be made.
+        Whether the version was installed now.
 
     Raises:
         RegistryError: The shipped files are damaged.
@@ -73,7 +73,7 @@ def install_shipped(registry: Registry, kind: ModelKind) -> bool:
 
 
 def shipped_meta(kind: ModelKind) -> ModelMeta:
-    """What is known of the version that is shipped.
+    """Read and verify the metadata of the shipped version.
 
     Raises:
         RegistryError: The shipped files are damaged.
@@ -83,51 +83,51 @@ def shipped_meta(kind: ModelKind) -> ModelMeta:
 
 
 def check_complete(folder: Path, kind: ModelKind) -> None:
-    """See that a version holds every file that this code reads.
+    """Check that a version has every delta that this code reads.
 
     Raises:
-        RegistryError: It lacks one, having been made by an earlier release.
+        RegistryError: A file is missing because an earlier release made the version.
     """
     missing = [name for name in DELTAS[kind] if not (folder / name).is_file()]
     if missing:
         raise RegistryError(
-            f"{folder} lacks {', '.join(missing)}: an earlier release made it; remedy: pricesmith prepare, "
+            f"{folder} lacks {', '.join(missing)}: it was made by an earlier release; remedy: pricesmith prepare, "
             f"or train the {kind} again"
         )
 
 
 def check_fit(registry: Registry) -> None:
-    """See that the active versions were trained with one another.
+    """Check that the active versions were trained with one another.
 
     Raises:
-        RegistryError: One needs a version that is not active.
+        RegistryError: A version requires another that is not active.
     """
     in_use = registry.in_use()
     for kind, version in in_use.items():
         for needed, expected in parse_meta(registry.folder(kind, version)).requires.items():
             if in_use.get(needed) != expected:
                 raise RegistryError(
-                    f"{kind} {version} was trained with {needed} {expected}, active is {in_use.get(needed)}; remedy: "
-                    f"pricesmith models activate {needed} {expected}, or activate a {kind} that fits"
+                    f"{kind} {version} was trained with {needed} {expected}; active: {in_use.get(needed)}; remedy: "
+                    f"pricesmith models activate {needed} {expected}, or activate a {kind} trained with the active one"
                 )
 
 
 def check_prompt(meta: ModelMeta, prompt: str) -> None:
-    """See that a strategist reads the prompt it was trained on.
+    """Check that a strategist was trained on prompt `prompt`.
 
     Raises:
-        RegistryError: It was trained on another.
+        RegistryError: It was trained on another prompt.
     """
     trained = meta.config.get(PROMPT)
     if trained != prompt:
         raise RegistryError(
-            f"strategist {meta.version} was trained on prompt {trained or 'of an earlier release'}, the settings name "
+            f"strategist {meta.version} was trained on prompt {trained or 'of an earlier release'}; the settings name: "
             f"{prompt}; remedy: pricesmith prepare, or set PRICESMITH_PROMPT_VERSION to the version it was trained on"
         )
 
 
 def _outdated(registry: Registry, shipped: ModelMeta) -> bool:
-    """Whether the active version is gone, lacks files, or was trained with versions or a prompt now gone."""
+    """Whether the active version is missing, lacks files, or was trained with other versions or another prompt."""
     kind = shipped.kind
     active = registry.active(kind)
     if not registry.has(kind, active):
@@ -140,7 +140,7 @@ def _outdated(registry: Registry, shipped: ModelMeta) -> bool:
 
 
 def ship(registry: Registry, kind: ModelKind, target: Path) -> None:
-    """Write the active version's deltas, card and meta as the shipped version of a kind."""
+    """Copy deltas, card and metadata of the active version to `target` as the shipped version of a kind."""
     source = registry.folder(kind, registry.active(kind))
     meta = read_meta(source)
     folder = target / kind.value

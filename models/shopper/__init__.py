@@ -1,1 +1,1 @@
-"""Shopper and product features: histories, weekly facts, behaviour text, affinity, interest, ranking."""
+"""Shopper and product features: histories, weekly facts, behaviour texts, affinity, interest and ranking."""

@@ -1,6 +1,6 @@
-"""The numeric features of one shopper, one product, one moment: what the evaluator reads beside encoder states.
+"""Numeric features of a shopper and a product at a moment, inputs of the evaluator beside encoder states.
 
-No feature holds the price on offer: price enters the evaluator through its monotone path alone.
+No feature depends on the price offered: price enters the evaluator only through its monotone heads.
 """
 
 import math
@@ -34,7 +34,7 @@ _EMPTY: Final = Tally()
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The product a feature row is about; `reference_minor` stands in when no price history is known."""
+    """The product of a feature row; `reference_minor` is used where it has no price history."""
 
     product: str
     category: str
@@ -43,7 +43,7 @@ class Subject:
 
 
 def feature_row(history: ShopperHistory, subject: Subject, weeks: ProductWeeks, at_s: float) -> list[float]:
-    """Features of one moment, in the order of `FEATURES`; uses what was known before `at_s` only."""
+    """Compute features in the order of `FEATURES`, from what was known before `at_s` only."""
     product = history.products.get(subject.product, _EMPTY) if subject.product else _EMPTY
     category = history.categories.get(subject.category, _EMPTY) if subject.category else _EMPTY
     brand = history.brands.get(subject.brand, _EMPTY) if subject.brand else _EMPTY
@@ -57,7 +57,7 @@ def feature_row(history: ShopperHistory, subject: Subject, weeks: ProductWeeks, 
 
 
 def pair_features(tally: Tally | None, at_s: float) -> tuple[float, ...]:
-    """`PAIR_FEATURES` of a shopper and one thing (product or category); zeros when it was never bought."""
+    """Compute `PAIR_FEATURES` of a shopper and a product or category; zeros when it was never bought."""
     if tally is None or tally.times == 0:
         return (0.0,) * len(PAIR_FEATURES)
     fast, slow = tally.at(at_s)
@@ -116,5 +116,5 @@ def _product(facts: WeekFacts, row: int, subject: Subject) -> tuple[float, ...]:
 
 
 def feature_matrix(rows: list[list[float]]) -> NDArray[np.float32]:
-    """Rows as an array `(n, len(FEATURES))`."""
+    """Stack rows as an array `(n, len(FEATURES))`."""
     return np.asarray(rows, dtype=np.float32).reshape(len(rows), len(FEATURES))

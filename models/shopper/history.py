@@ -1,7 +1,7 @@
-"""What is known of one shopper: a fold over that shopper's events, in time order.
+"""State of one shopper: a fold over the shopper's events in time order.
 
-The same class serves training and quotes, so that a feature can only be made from events that came before the
-moment it is asked for. Counts decay exponentially; `DECAYS_S` are the time constants.
+Training and quotes use the same class, so features depend only on events before the moment they are computed for.
+Counts decay exponentially with the time constants `DECAYS_S`.
 """
 
 import dataclasses
@@ -32,7 +32,12 @@ _ITEM_HALF_LIFE_S: Final = 8 * WEEK_S
 
 @dataclass(slots=True)
 class Tally:
-    """Decayed counts of purchases of one thing (product, category, brand, or everything)."""
+    """Decayed purchase counts of one product, category or brand, or of all.
+
+    Attributes:
+        fast, slow: Counts as of `last_s`, decayed with the two time constants of `DECAYS_S`.
+        times: Number of purchases.
+    """
 
     fast: float = 0.0
     slow: float = 0.0
@@ -43,7 +48,7 @@ class Tally:
     last_price_minor: int | None = None
 
     def add(self, at_s: float, log_ratio: float, weight: float = 1.0) -> None:
-        """Count one purchase at a time not before the last."""
+        """Count one purchase, not earlier than the last one counted."""
         self.fast, self.slow = self.at(at_s)
         self.fast += weight
         self.slow += weight
@@ -54,14 +59,14 @@ class Tally:
         self.last_log_ratio = log_ratio
 
     def at(self, at_s: float) -> tuple[float, float]:
-        """The decayed counts (fast, slow) at a later time."""
+        """Decayed counts (fast, slow) at a later time."""
         if self.times == 0:
             return 0.0, 0.0
         gap = max(0.0, at_s - self.last_s)
         return self.fast * math.exp(-gap / DECAYS_S[0]), self.slow * math.exp(-gap / DECAYS_S[1])
 
     def due(self, at_s: float) -> float:
-        """Time since the last purchase in units of the usual interval, 0-3; 0 when no interval is known."""
+        """Time since the last purchase over the mean interval, 0-3; 0 when no interval is known."""
         if self.times < 2 or self.last_s <= self.first_s:
             return 0.0
         interval = (self.last_s - self.first_s) / (self.times - 1)
@@ -70,10 +75,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One event as the fold reads it.
-
-    `price_ratio` is the price paid over the product's reference at that time (1 when unknown).
-    """
+    """One event of a shopper; `price_ratio` is the price paid over the reference at that time, 1 when unknown."""
 
     type: str
     at_s: float
@@ -87,7 +89,12 @@ class Act:
 
 @dataclass(slots=True)
 class ShopperHistory:
-    """The fold. `observe` must be called in time order; every reader takes the time it reads at."""
+    """State of one shopper; `observe` must be called in time order, and readers take the time they read at.
+
+    Attributes:
+        ratio_sum: Sum of the log price ratios of all purchases.
+        recent: Latest purchases. `session`: latest other events.
+    """
 
     products: dict[str, Tally] = field(default_factory=dict)
     categories: dict[str, Tally] = field(default_factory=dict)
@@ -101,11 +108,11 @@ class ShopperHistory:
 
     @property
     def known(self) -> bool:
-        """Whether anything was ever observed."""
+        """Whether any event was observed."""
         return bool(self.recent or self.session)
 
     def followed_by(self, acts: Sequence[Act]) -> "ShopperHistory":
-        """This history and later events. It is left as it is; what the events do not touch is shared by both."""
+        """Return a new history with later events added; unchanged parts are shared with this one."""
         later = dataclasses.replace(self, session=self.session.copy())
         bought = [act for act in acts if act.type == "purchase"]
         if bought:
@@ -124,7 +131,7 @@ class ShopperHistory:
         return later
 
     def observe(self, act: Act) -> None:
-        """Fold one event in."""
+        """Add one event."""
         if act.type != "purchase":
             self.session.append(act)
             return
@@ -146,7 +153,7 @@ class ShopperHistory:
         self.recent.append(act)
 
     def intent(self, product: str, category: str, at_s: float) -> float:
-        """Interest shown in this session in a product (whole) or its category (a quarter), 0-4."""
+        """Sum of `INTENT` over this session's events on a product, and a quarter of it on its category; 0-4."""
         total = 0.0
         for act in self.session:
             if 0 <= at_s - act.at_s <= SESSION_S:
@@ -157,7 +164,7 @@ class ShopperHistory:
         return min(4.0, max(0.0, total))
 
     def loyalty(self, category: str, at_s: float) -> str:
-        """`new`, `occasional`, `regular` or `lapsed` in a category."""
+        """Loyalty to a category: `new`, `occasional`, `regular` or `lapsed`."""
         tally = self.categories.get(category)
         if tally is None:
             return "new"
@@ -172,14 +179,14 @@ def _unshared(tallies: dict[str, Tally], changing: set[str]) -> dict[str, Tally]
 
 @dataclass(frozen=True, slots=True)
 class RecentItems:
-    """A shopper's latest products and their recency weights, newest first."""
+    """Latest products of a shopper with recency weights, newest first."""
 
     products: tuple[str, ...]
     weights: tuple[float, ...]
 
 
 def recent_items(history: ShopperHistory, at_s: float) -> RecentItems:
-    """The last purchases, and what this session looked at, weighted by a half-life of eight weeks."""
+    """Return the latest purchases and this session's products, weighted by age with a half-life of eight weeks."""
     acts = [act for act in history.recent if act.product and act.at_s < at_s]
     acts += [act for act in history.session if act.product and 0 <= at_s - act.at_s <= SESSION_S]
     acts.sort(key=lambda act: -act.at_s)

@@ -1,7 +1,7 @@
 """Interest of a shopper in a category: `I_u(c) = f(W1.h_u(c) + b1)`, f the sigmoid.
 
-`h_u(c)` is the shopper's state seen through the category: the elementwise product of both encoder states `(384,)`,
-followed by the history features of that shopper and category (`features.PAIR_FEATURES`).
+`h_u(c)` is the elementwise product of the encoder states of shopper and category `(384,)`, followed by the history
+features of that shopper and category (`features.PAIR_FEATURES`).
 """
 
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from models.shopper.features import PAIR_FEATURES
 def conditional_state(
     shopper: NDArray[np.float32], category: NDArray[np.float32], pair: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """`h_u(c)` `(n, 384 + len(PAIR_FEATURES))` from states `(n, 384)` and pair features."""
+    """Compute `h_u(c)` `(n, 384 + len(PAIR_FEATURES))` from states `(n, 384)` and pair features."""
     return np.concatenate([shopper * category * np.sqrt(DIM), pair], axis=1, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class InterestHead:
-    """`W1` `(384 + len(PAIR_FEATURES),)` and `b1`."""
+    """Interest head: `W1` `(384 + len(PAIR_FEATURES),)` and `b1`."""
 
     weights: Floats
     bias: float
 
     def logits(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`W1.h_u(c) + b1` for states `(n, d)`."""
+        """Compute `W1.h_u(c) + b1` `(n,)` for states `(n, d)`."""
         return np.asarray(state.astype(np.float64) @ self.weights + self.bias, np.float32)
 
 
@@ -43,15 +43,18 @@ def save_interest(head: InterestHead, path: Path) -> None:
 
 
 def load_interest(path: Path) -> InterestHead:
-    """Load strictly.
+    """Load and validate a head.
 
     Raises:
-        RegistryError: `W1` has another size than the code expects, or a value is not finite.
+        RegistryError: `W1` has another size than this code expects, or a value is not finite.
     """
     tensors = load_file(str(path))
     if set(tensors) != {"W1", "b1"} or tensors["W1"].shape != (DIM + len(PAIR_FEATURES),):
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
-        raise RegistryError(f"{path}: holds {shapes}, expected W1 ({DIM + len(PAIR_FEATURES)},) and b1 (1,)")
+        raise RegistryError(
+            f"{path}: tensors have shapes {shapes}; expected: W1 ({DIM + len(PAIR_FEATURES)},) and b1 (1,); "
+            "remedy: train the encoder again or activate another version"
+        )
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
-        raise RegistryError(f"{path}: a weight is nan or infinite; remedy: train or activate another version")
+        raise RegistryError(f"{path}: a weight is NaN or infinite; remedy: train or activate another version")
     return InterestHead(tensors["W1"].astype(np.float64), float(tensors["b1"][0]))

@@ -1,4 +1,4 @@
-"""What is known of products, week by week: sales and prices of the weeks before, never of the week itself."""
+"""Weekly product facts: sales and prices of earlier weeks, never of the week itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,13 +19,13 @@ class WeekFacts:
     """Facts of all products as known at the start of one week; every array is `(n_products,)`.
 
     Attributes:
-        share: Decayed share of all purchases of the last eight weeks.
-        category_share: The same within the product's category.
-        trend: log of the last four weeks' sales over the eight weeks' mean, 0 when nothing was sold.
-        deal_frequency: Share of the observed weeks whose price was over 5 % below list.
-        reference: Median list price of the last eight weeks in minor units, else the last known; nan when none.
-        price_level: log reference price over the category's median, 0 when unknown.
-        weekly_units: Mean purchases a week over the last eight weeks.
+        share: Share of all purchases of the last eight weeks, recent weeks weighted more.
+        category_share: Share of the purchases in the product's category, weighted likewise.
+        trend: log(mean sales of the last four weeks / mean of the last eight), 0 when nothing was sold.
+        deal_frequency: Share of the observed weeks with a price over 5 % below list.
+        reference: Median list price of the last eight weeks in minor units, else the last known, else nan.
+        price_level: log(reference price / median of the category), 0 when unknown.
+        weekly_units: Mean purchases per week over the last eight weeks.
     """
 
     share: Floats
@@ -39,7 +39,7 @@ class WeekFacts:
 
 @dataclass(slots=True)
 class ProductWeeks:
-    """Weekly sales and prices as dense matrices `(n_products, n_weeks)`, growing in both directions."""
+    """Weekly sales and prices as dense matrices `(n_products, n_weeks)`, extended as products and weeks are added."""
 
     first_week: int
     categories: list[str]
@@ -55,7 +55,7 @@ class ProductWeeks:
         products: Mapping[str, str],
         columns: tuple[Sequence[str], NDArray[np.int64], Floats, Floats, Floats],
     ) -> "ProductWeeks":
-        """Build from product -> category and the columns (product, week, purchases, list_minor, price_minor)."""
+        """Build from a map of product to category, and columns (product, week, purchases, list_minor, price_minor)."""
         ids, weeks, purchases, list_minor, price_minor = columns
         rows = {product: row for row, product in enumerate(products)}
         first = int(weeks.min()) if len(weeks) else 0
@@ -73,7 +73,7 @@ class ProductWeeks:
         return cls(first, list(products.values()), matrix, lists, prices, rows)
 
     def add_product(self, product: str, category: str) -> None:
-        """Make room for a new product; a known one keeps its history and takes the category."""
+        """Add a product, or change the category of a known one, whose history stays."""
         row = self.rows.get(product)
         if row is not None:
             if self.categories[row] != category:
@@ -89,7 +89,7 @@ class ProductWeeks:
         self._facts.clear()
 
     def record(self, product: str, week: int, purchases: int, list_minor: int | None) -> None:
-        """Count purchases in a week; facts of later weeks are computed anew."""
+        """Add purchases to a week and drop the cached facts of later weeks."""
         row = self.rows[product]
         missing = week - self.first_week - self.purchases.shape[1] + 1
         if missing > 0:
@@ -99,7 +99,7 @@ class ProductWeeks:
             self.price_minor = np.pad(self.price_minor, pad, constant_values=np.nan)
         column = week - self.first_week
         if column < 0:
-            return  # older than everything known: the store keeps it, no window reaches it
+            return  # before the first week kept here, and no window reaches back that far
         self.purchases[row, column] += purchases
         if list_minor is not None and np.isnan(self.list_minor[row, column]):
             self.list_minor[row, column] = list_minor
@@ -107,7 +107,7 @@ class ProductWeeks:
             del self._facts[known]
 
     def facts(self, week: int) -> WeekFacts:
-        """Facts as known at the start of `week`: weeks before it only. Cached."""
+        """Facts known at the start of `week`, from earlier weeks only; cached."""
         known = self._facts.get(week)
         if known is None or len(known.share) != len(self.categories):
             known = self._facts[week] = self._compute(week)
@@ -138,7 +138,7 @@ class ProductWeeks:
 
 
 def _reference(lists: Floats, width: int) -> Floats:
-    """Median of the last `width` columns, else the last known price, else nan."""
+    """Median of the last `width` columns of each row, else its last known price, else nan; `(n_products,)`."""
     recent = lists[:, lists.shape[1] - width :]
     counts = (~np.isnan(recent)).sum(axis=1)
     ordered = np.sort(recent, axis=1)  # nan sorts last

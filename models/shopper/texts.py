@@ -1,4 +1,4 @@
-"""The texts that the encoder reads: a product's description and a shopper's behaviour."""
+"""Input texts of the encoder: product descriptions and shopper behaviour."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -21,21 +21,24 @@ _VERBS: Final = {
 
 
 def product_text(title: str, category: str = "", brand: str = "", description: str = "") -> str:
-    """One line a product: title, category, brand, then the description as far as it fits."""
+    """Describe a product: title, category and brand, then the description, cut to 700 characters."""
     parts = [title.strip(), category.strip(), brand.strip(), description.strip()]
     kept = [part for index, part in enumerate(parts) if part and part not in parts[:index]]
     return ". ".join(kept)[:_MAX_CHARS] or "unnamed product"
 
 
 def category_text(category: str) -> str:
-    """The text whose state stands for a category."""
+    """Return the text that represents a category."""
     return category.strip() or "uncategorised"
 
 
 def behaviour_text(
     history: ShopperHistory, title_of: TitleOf, at_s: float, profile: Mapping[str, object] | str = ""
 ) -> str:
-    """What a shopper does, in words, newest intent first; `profile` must already be free of protected attributes."""
+    """Describe a shopper's behaviour, newest session events first.
+
+    `profile` must already be free of protected attributes.
+    """
     parts = [*_session(history, title_of, at_s), *_habits(history, title_of, at_s)]
     described = profile if isinstance(profile, str) else ", ".join(f"{k} {v}" for k, v in sorted(profile.items()))
     if described:

@@ -1,4 +1,4 @@
-"""Weeks: the grain at which product facts become known (Monday 00:00 UTC, counted from 1970-01-05)."""
+"""Week numbers: weeks start on Monday 00:00 UTC and are counted from 1970-01-05."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -10,10 +10,10 @@ _FIRST_MONDAY_S: Final = 4 * DAY_S  # 1970-01-05
 
 
 def week_of(at_s: float) -> int:
-    """Number of the week that holds a time in Unix seconds."""
+    """Return the number of the week that contains a time in Unix seconds."""
     return int((at_s - _FIRST_MONDAY_S) // WEEK_S)
 
 
 def week_start(week: int) -> datetime:
-    """The Monday that a week number begins with."""
+    """Return the start of a week: its Monday, 00:00 UTC."""
     return datetime.fromtimestamp(_FIRST_MONDAY_S + week * WEEK_S, tz=UTC)

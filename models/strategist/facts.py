@@ -1,4 +1,4 @@
-"""What the strategist is told, in ratios and words, and which levers a situation makes possible."""
+"""Facts in the strategist's prompt, as ratios and words, and the levers and anchors that they make possible."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,22 +9,23 @@ from models.strategist.strategy import Anchor, Lever
 
 Word = TypeVar("Word", Lever, Anchor)
 
-RESPONSE_MOVES: Final = (-20, -10, 10)  # percent moves at which the price response is told
+RESPONSE_MOVES: Final = (-20, -10, 10)  # moves in percent at which the prompt states the price response
 SALES_STEP: Final = 3  # percent
 _LOYAL: Final = ("regular", "occasional")
 
 
 @dataclass(frozen=True, slots=True)
 class StrategistFacts:
-    """One situation as the prompt holds it. Ratios are over the reference price; None when unknown.
+    """Facts of one situation. Ratios are relative to the reference price; None when unknown.
 
     Attributes:
         interest: 0-1.
         lifts: Purchase probability at `RESPONSE_MOVES` over the probability at the reference price.
         may_rise: Whether prices above the reference are allowed.
-        past_bought, past_total: Outcomes retrieved; `past_ratio` is the mean price ratio of those that sold.
+        past_bought, past_total: Purchases among, and number of, retrieved outcomes; `past_ratio` is the mean price
+            ratio of the purchases.
         loyalty: `new`, `occasional`, `regular` or `lapsed`. `stock`: `unknown`, `scarce`, `normal` or `deep`.
-        trend: -1 falling .. 1 rising. `hours_left` until the deadline.
+        trend: -1 falling .. 1 rising. `hours_left`: hours until the deadline.
     """
 
     category: str
@@ -48,25 +49,25 @@ class StrategistFacts:
 
     @property
     def sales_pct(self) -> tuple[int, ...]:
-        """The lifts in percent above or below the reference, as they are told: in steps of `SALES_STEP`.
+        """Lifts in percent above or below the reference, rounded to `SALES_STEP` as in the prompt.
 
-        Proposals of finer ones were measured no better, and make three times as many texts that were never read before.
+        Finer steps gave no better proposals and three times as many distinct prompts, which the caches miss.
         """
         return tuple(max(-99, SALES_STEP * round(100 * (lift - 1) / SALES_STEP)) for lift in self.lifts)
 
     @property
     def elasticity(self) -> float:
-        """-dlogP/dlogp between the deepest of `RESPONSE_MOVES` and the reference, of the lifts as they are told."""
+        """-dlogP/dlogp between the first of `RESPONSE_MOVES` and the reference, from the rounded lifts."""
         return log(1 + self.sales_pct[0] / 100) / -log(1 + RESPONSE_MOVES[0] / 100)
 
     def variables(self) -> dict[str, str]:
-        """Everything that a published prompt may name, in words."""
+        """Values of all variables that a strategist prompt may use."""
         return {
             "category": self.category or "unknown",
             "interest": _level(self.interest),
             "elasticity": _elasticity(self.elasticity),
             "sales": ", ".join(
-                f"{told:+d} at {move:+d}" for told, move in zip(self.sales_pct, RESPONSE_MOVES, strict=True)
+                f"{sales:+d} at {move:+d}" for sales, move in zip(self.sales_pct, RESPONSE_MOVES, strict=True)
             ),
             "rise": "yes" if self.may_rise else "no",
             "cost_pct": "unknown" if self.cost_ratio is None else f"{100 * self.cost_ratio:.0f} percent",
@@ -86,11 +87,11 @@ class StrategistFacts:
     def _past(self) -> str:
         if not self.past_total:
             return "none"
-        mostly = "" if self.past_ratio is None or not self.past_bought else f" at {_offset(self.past_ratio, 'same')}"
-        return f"{self.past_bought} of {self.past_total}{mostly}"
+        price = "" if self.past_ratio is None or not self.past_bought else f" at {_offset(self.past_ratio, 'same')}"
+        return f"{self.past_bought} of {self.past_total}{price}"
 
     def anchors(self) -> frozenset[Anchor]:
-        """Anchors that this situation has a price for."""
+        """Anchors with a known price."""
         known = {Anchor.REFERENCE}
         if self.list_ratio is not None and abs(self.list_ratio - 1) > 0.005:
             known.add(Anchor.LIST)
@@ -101,7 +102,7 @@ class StrategistFacts:
         return _shared(frozenset(known))
 
     def levers(self) -> frozenset[Lever]:
-        """Levers whose reason is present; a premium only where prices above the reference are allowed."""
+        """Levers whose reason applies; a premium only where prices above the reference are allowed."""
         possible = {Lever.HOLD, Lever.DISCOUNT}
         if self.may_rise:
             possible.add(Lever.PREMIUM)
@@ -122,12 +123,12 @@ class StrategistFacts:
 
 @cache
 def _shared(words: frozenset[Word]) -> frozenset[Word]:
-    """The first of equal sets: what is kept of many situations holds few of them."""
+    """Return one shared instance per distinct set, which saves memory where many situations are cached."""
     return words
 
 
 def fitting_lever(facts: StrategistFacts, move_pct: int) -> Lever | None:
-    """The lever whose reason best explains a move from the reference, None when no special reason is present."""
+    """Return the lever whose reason best explains a move from the reference; None when no special reason applies."""
     if facts.hours_left is not None and facts.hours_left <= 24 * 3:
         return Lever.LAST_MINUTE
     if move_pct < 0:

@@ -1,10 +1,9 @@
-"""The strategist: a small causal language model that writes candidate strategies under a grammar.
+"""The strategist: a small causal language model that generates candidate strategies under a grammar.
 
 A strategy is four tokens of an added vocabulary of 79: lever, anchor, move, rounding. Decoding is a deterministic
-search in which each step may only write tokens that `models.strategist.strategy` allows, so every output is valid. The
-eight candidates are distinct: each allowed lever gives its best move first, and further moves of the likeliest
-levers, at least `MOVE_GAP_PCT` apart, fill the rest. The prompt's numbers are also read as values, and
-what they say joins what the language model says (`models.strategist.numbers`).
+search over the tokens that `models.strategist.strategy` allows, so every output is valid. The candidates are distinct:
+first the best move of each allowed lever, then further moves of the likeliest levers, at least `MOVE_GAP_PCT` apart.
+A numeric head (`models.strategist.numeric_head`) reads the prompt's numbers as values and adds its own logits.
 """
 
 from collections.abc import Sequence
@@ -23,9 +22,9 @@ from torch import Tensor
 from models.errors import RegistryError
 from models.language.llama import LlamaLayers, LlamaShape
 from models.language.matrix import NumberFormat
-from models.strategist.numbers import NumberReader, read_values
-from models.strategist.reader import StrategyReader
+from models.strategist.numeric_head import NumericHead, numeric_features
 from models.strategist.strategy import MOVES, Anchor, Lever, Rounding, Strategy
+from models.strategist.token_tree import MOVE_MASKS, TokenTree
 from models.strategist.tokens import (
     ANCHOR_SLOT,
     ANCHORS,
@@ -36,7 +35,7 @@ from models.strategist.tokens import (
     ROUNDINGS,
     VOCABULARY,
 )
-from models.strategist.tree import MOVE_MASKS, StrategyTree
+from models.strategist.tree_decoder import TreeDecoder
 
 MOVE_GAP_PCT: Final = 3
 SMOLLM2_SHAPE: Final = LlamaShape(
@@ -46,7 +45,7 @@ SMOLLM2_SHAPE: Final = LlamaShape(
 
 @dataclass(frozen=True, slots=True)
 class ProposalRequest:
-    """A rendered prompt, and what this request makes possible: levers whose data exist, anchors that are known."""
+    """A rendered prompt, the levers whose data exist for this request, and the anchors with a known price."""
 
     prompt: str
     levers: frozenset[Lever]
@@ -55,11 +54,12 @@ class ProposalRequest:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A strategy and how the model ranks it.
+    """A strategy and its score.
 
-    The score is the lever's log-probability less what the move falls short of the lever's likeliest. Trained on
-    softmax(worth / 1 %), a difference of 1 is an expected difference of one percent in worth; a plain log-probability
-    would favour levers with few moves, whose single move takes all of the mass.
+    The score is the lever's log-probability minus the gap between the move's log-probability and that of the lever's
+    likeliest move. As the targets in training are softmax(utility / 1 %), a difference of 1 means an expected
+    difference of one percent in utility. A plain log-probability would favour levers with few moves, each of which has
+    a large share of the probability.
     """
 
     strategy: Strategy
@@ -67,53 +67,54 @@ class Written:
 
 
 class Strategist:
-    """Generates strategies; threads take turns."""
+    """Generates strategies; safe for concurrent use, one batch at a time."""
 
     def __init__(
-        self, layers: LlamaLayers, heads: dict[str, Tensor], numbers: NumberReader, tokenizer: Tokenizer, version: str
+        self, layers: LlamaLayers, heads: dict[str, Tensor], numbers: NumericHead, tokenizer: Tokenizer, version: str
     ) -> None:
-        """Take the language model, `embedding` and `head` `(VOCABULARY, width)` of the strategy tokens, a tokenizer."""
-        self._reader = StrategyReader(layers, heads["embedding"], tokenizer)
+        """Use the given parts; `heads` are `embedding` and `head` `(VOCABULARY, width)` of the strategy tokens."""
+        self._decoder = TreeDecoder(layers, heads["embedding"], tokenizer)
         self._head = heads["head"].float()
         self._numbers = numbers
         self.version = version
-        self._turn = Lock()
+        self._lock = Lock()
 
     def propose(self, requests: Sequence[ProposalRequest], k: int = 8) -> list[list[Written]]:
-        """Up to `k` distinct strategies a request, best first; fewer only when the grammar allows fewer."""
-        with self._turn, torch.inference_mode():
+        """Propose up to `k` distinct strategies per request, best first; fewer only if the grammar allows fewer."""
+        with self._lock, torch.inference_mode():
             return self._propose(requests, k)
 
     def _propose(self, requests: Sequence[ProposalRequest], k: int) -> list[list[Written]]:
         prompts = [request.prompt for request in requests]
-        values, rows = read_values(prompts), torch.arange(len(requests))[:, None]
-        tree = StrategyTree.of([(request.levers, request.anchors) for request in requests])
-        read = self._reader.branches(prompts, tree, k)
-        nothing = torch.full((len(requests), 1), -1)
-        numbers = self._numbers(values, nothing, nothing)[:, 0]
-        lever_scores = self._shares(read.prompt, numbers, LEVER_SLOT, tree.lever_mask)  # (n, LEVERS); barred: -inf
+        values, rows = numeric_features(prompts), torch.arange(len(requests))[:, None]
+        tree = TokenTree.of([(request.levers, request.anchors) for request in requests])
+        states = self._decoder.decode_tree(prompts, tree, k)
+        none = torch.full((len(requests), 1), -1)
+        numbers = self._numbers(values, none, none)[:, 0]
+        lever_scores = self._log_probabilities(states.prompt, numbers, LEVER_SLOT, tree.lever_mask)  # (n, LEVERS)
         numbers = self._numbers(values, tree.lever, torch.full_like(tree.lever, -1))
-        anchor = self._shares(read.levers, numbers, ANCHOR_SLOT, tree.anchor_mask).argmax(-1)  # (n, levers)
+        anchor = self._log_probabilities(states.levers, numbers, ANCHOR_SLOT, tree.anchor_mask).argmax(-1)
         pair = tree.pairs(anchor)
         numbers = self._numbers(values, tree.lever, anchor)
-        move_scores = self._shares(read.pairs[rows, pair], numbers, MOVE_SLOT, MOVE_MASKS[tree.lever])
+        move_scores = self._log_probabilities(states.pairs[rows, pair], numbers, MOVE_SLOT, MOVE_MASKS[tree.lever])
         joint = lever_scores.gather(1, tree.lever)[..., None] + move_scores - move_scores.amax(-1, keepdim=True)
         branch, move, score = _choose(joint, k)  # (n, k) each
-        rounding = self._said(self._reader.moves(read, branch, pair[rows, branch], move), ROUNDING_SLOT).argmax(-1)
-        return _read(tree.lever[rows, branch], anchor[rows, branch], move, rounding, score)
+        after_move = self._decoder.decode_moves(states, branch, pair[rows, branch], move)
+        rounding = self._token_logits(after_move, ROUNDING_SLOT).argmax(-1)
+        return _strategies(tree.lever[rows, branch], anchor[rows, branch], move, rounding, score)
 
-    def _said(self, states: Tensor, slot: slice) -> Tensor:
-        """The language model's logits of one slot's tokens."""
+    def _token_logits(self, states: Tensor, slot: slice) -> Tensor:
+        """Compute the language model's logits of one slot's tokens."""
         return states.float() @ self._head[slot].T
 
-    def _shares(self, states: Tensor, numbers: Tensor, slot: slice, mask: Tensor) -> Tensor:
-        """Log-probabilities of one slot's tokens, the numbers' say joined, barred ones at -inf."""
-        logits = self._numbers.join(self._said(states, slot), numbers, slot)
+    def _log_probabilities(self, states: Tensor, numbers: Tensor, slot: slice, mask: Tensor) -> Tensor:
+        """Compute log-probabilities of one slot's tokens with the numeric head's logits added; -inf where masked."""
+        logits = self._numbers.combine(self._token_logits(states, slot), numbers, slot)
         return torch.log_softmax(logits.masked_fill(~mask, float("-inf")), -1)
 
 
 def _choose(joint: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Distinct (branch, move) pairs `(n, k)`: every branch's best first, then further moves, well apart."""
+    """Choose distinct (branch, move) pairs `(n, k)`: each branch's best, then further moves `MOVE_GAP_PCT` apart."""
     scores = joint.numpy()
     n, _, n_moves = scores.shape
     branches = np.zeros((n, k), np.int64)
@@ -135,7 +136,8 @@ def _choose(joint: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
     return torch.from_numpy(branches), torch.from_numpy(moves), torch.from_numpy(chosen)
 
 
-def _read(lever: Tensor, anchor: Tensor, move: Tensor, rounding: Tensor, score: Tensor) -> list[list[Written]]:
+def _strategies(lever: Tensor, anchor: Tensor, move: Tensor, rounding: Tensor, score: Tensor) -> list[list[Written]]:
+    """Build strategies, best first, from token indices `(n, k)`; those with an infinite score are dropped."""
     written: list[list[Written]] = []
     for row in range(len(lever)):
         found: list[Written] = []
@@ -154,24 +156,24 @@ def _read(lever: Tensor, anchor: Tensor, move: Tensor, rounding: Tensor, score: 
     return written
 
 
-_strategy = cache(Strategy)  # some thousands are valid: what is kept of many prompts shares them
+_strategy = cache(Strategy)  # a few thousand are valid, and cached proposals of many prompts share them
 
 
 def load_strategist(folder: Path, version: str) -> Strategist:
     """Load the runtime folder that `models.strategist.export` writes.
 
     Raises:
-        RegistryError: A tensor is missing or has another size than the grammar needs.
+        RegistryError: A tensor is missing, or its size does not match the grammar.
     """
     tensors = load_file(str(folder / "strategist.safetensors"))
     heads = {name: tensors.pop(f"strategy.{name}", torch.empty(0)) for name in ("embedding", "head")}
     if any(head.shape != (VOCABULARY, SMOLLM2_SHAPE.width) for head in heads.values()):
         raise RegistryError(
-            f"{folder}: strategy tokens have shape {tuple(heads['head'].shape)}, the grammar needs "
+            f"{folder}: strategy tokens have shape {tuple(heads['head'].shape)}; expected: "
             f"({VOCABULARY}, {SMOLLM2_SHAPE.width}); remedy: train the strategist again"
         )
     n_layers = 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("layers."))
     shape = replace(SMOLLM2_SHAPE, n_layers=n_layers)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    numbers = NumberReader.load(folder)
+    numbers = NumericHead.load(folder)
     return Strategist(LlamaLayers(tensors, shape, NumberFormat.fast()), heads, numbers, tokenizer, version)

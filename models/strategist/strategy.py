@@ -1,8 +1,8 @@
-"""A pricing strategy: the four words that the strategist writes, and the price they mean.
+"""Pricing strategies: their grammar, and the price that a strategy implies.
 
-A strategy is a lever (why), an anchor (from which price), a move in whole percent of the anchor, and a rounding.
-The grammar below is the only definition of what is valid; the strategist decodes under it and nothing else may
-construct an invalid strategy.
+A strategy is a lever (the reason), an anchor (the price to start from), a move in whole percent of the anchor, and a
+rounding. `ALLOWED_MOVES` and `ALLOWED_ANCHORS` are the only definition of validity; the strategist decodes under them,
+and `Strategy` checks them.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from typing import Final
 
 
 class StrategyError(ValueError):
-    """A strategy that the grammar does not allow."""
+    """The grammar does not allow a strategy."""
 
 
 class Lever(StrEnum):
-    """Why a price moves."""
+    """Reason for a price change."""
 
     HOLD = "hold"
     DISCOUNT = "discount"
@@ -30,7 +30,7 @@ class Lever(StrEnum):
 
 
 class Anchor(StrEnum):
-    """The price a move starts from."""
+    """Price that a move is relative to."""
 
     REFERENCE = "reference"
     LIST = "list"
@@ -39,7 +39,7 @@ class Anchor(StrEnum):
 
 
 class Rounding(StrEnum):
-    """How the moved price is made presentable."""
+    """Rounding of the resulting price for display."""
 
     EXACT = "exact"
     CHARM = "charm"
@@ -48,9 +48,9 @@ class Rounding(StrEnum):
 
 
 MOVE_LIMIT_PCT: Final = 30
-MOVES: Final = tuple(range(-MOVE_LIMIT_PCT, MOVE_LIMIT_PCT + 1))  # what the strategist may write: 61 moves
+MOVES: Final = tuple(range(-MOVE_LIMIT_PCT, MOVE_LIMIT_PCT + 1))  # moves that the strategist may propose: 61
 DEEPEST_PCT, HIGHEST_PCT = -60, 100
-SEARCHED_MOVES: Final = tuple(range(DEEPEST_PCT, HIGHEST_PCT + 1))  # what a numeric search looks at
+SEARCHED_MOVES: Final = tuple(range(DEEPEST_PCT, HIGHEST_PCT + 1))  # moves that numeric search evaluates
 
 _DOWN: Final = range(-MOVE_LIMIT_PCT, 0)
 ALLOWED_MOVES: Final[dict[Lever, range]] = {
@@ -76,7 +76,7 @@ ALLOWED_ANCHORS: Final[dict[Lever, tuple[Anchor, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class AnchorPrices:
-    """The prices that strategies may start from, per unit in minor units of one currency."""
+    """Prices of the anchors, per unit in minor units of one currency."""
 
     reference_minor: int
     list_minor: int
@@ -84,7 +84,7 @@ class AnchorPrices:
     last_paid_minor: int | None = None
 
     def price_minor(self, anchor: Anchor) -> int | None:
-        """The anchor's price, or None when this request does not have it."""
+        """Price of an anchor, None when unknown."""
         return {
             Anchor.REFERENCE: self.reference_minor,
             Anchor.LIST: self.list_minor,
@@ -95,7 +95,11 @@ class AnchorPrices:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """One candidate strategy. Raises StrategyError when the grammar does not allow it."""
+    """One candidate strategy.
+
+    Raises:
+        StrategyError: The grammar does not allow it.
+    """
 
     lever: Lever
     anchor: Anchor
@@ -107,23 +111,24 @@ class Strategy:
         if self.move_pct not in ALLOWED_MOVES[self.lever]:
             allowed = ALLOWED_MOVES[self.lever]
             raise StrategyError(
-                f"{self.lever} does not allow a move of {self.move_pct} %; allowed: {allowed.start}..{allowed.stop - 1}"
+                f"lever {self.lever} does not allow a move of {self.move_pct} %; allowed: {allowed.start} to "
+                f"{allowed.stop - 1} %"
             )
         if self.anchor not in ALLOWED_ANCHORS[self.lever]:
             allowed_names = ", ".join(ALLOWED_ANCHORS[self.lever])
-            raise StrategyError(f"{self.lever} cannot start from {self.anchor}; allowed: {allowed_names}")
+            raise StrategyError(f"lever {self.lever} does not allow anchor {self.anchor}; allowed: {allowed_names}")
 
     @property
     def name(self) -> str:
-        """For example `clear_stock: reference -12 %, charm`."""
+        """Display name, for example `clear_stock: reference -12 %, charm`."""
         return f"{self.lever}: {self.anchor} {self.move_pct:+d} %, {self.rounding}"
 
 
 def round_minor(price_minor: float, rounding: Rounding, fraction_digits: int) -> int:
-    """Round a price for presentation, never by more than 2.5 % of it.
+    """Round a price for display, by at most 2.5 % of it.
 
-    CHARM ends on 9 in the last shown place of the major unit's tenth (2.79, 1,299); FIVE on 0 or 5 minor units;
-    WHOLE on whole major units. Where the grid is too coarse for the price, the nearest finer one is used.
+    CHARM ends in 9 (2.79, 1,299), FIVE in 0 or 5 minor units, WHOLE on a whole major unit. Where a grid is too coarse
+    for the price, the next finer one is used; without one, the price is rounded to the minor unit.
     """
     exact = max(0, round(price_minor))
     major = 10**fraction_digits
@@ -143,7 +148,7 @@ def round_minor(price_minor: float, rounding: Rounding, fraction_digits: int) ->
 
 
 def realise(strategy: Strategy, anchors: AnchorPrices, fraction_digits: int) -> int | None:
-    """The price in minor units that a strategy means, or None when its anchor is unknown here."""
+    """Compute the price of a strategy in minor units; None when the price of its anchor is unknown."""
     start = anchors.price_minor(strategy.anchor)
     if start is None:
         return None

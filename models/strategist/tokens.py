@@ -1,4 +1,4 @@
-"""The strategist's added vocabulary: one token a word of `models.strategist.strategy`, in four slots."""
+"""Added vocabulary of the strategist: one token per lever, anchor, move and rounding, in four slots."""
 
 from typing import Final
 

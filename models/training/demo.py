@@ -22,7 +22,7 @@ from models.datasets.complete_journey import DEMO
 from models.encoder.encoder import OpenVinoEncoder
 from models.encoder.export import export_encoder
 from models.evaluator.evaluator import Evaluator, load_evaluator, save_evaluator
-from models.evaluator.value import Weights
+from models.evaluator.utility import Weights
 from models.language.gguf_weights import write_tokenizer
 from models.progress import Progress
 from models.registry.base_weights import JOURNEY_TRANSACTIONS, MINILM, SMOLLM2
@@ -32,7 +32,7 @@ from models.shopper.interest import InterestHead, load_interest, save_interest
 from models.shopper.item_affinity import save_taste
 from models.shopper.ranking import save_ranking
 from models.strategist.export import export_strategist
-from models.strategist.numbers import NumberReader
+from models.strategist.numeric_head import NumericHead
 from models.strategist.strategist import load_strategist
 from models.training.cards import card
 from models.training.demo_inputs import DemoInputs, InputMakers, NewMemory, join_inputs
@@ -47,6 +47,7 @@ from models.training.evaluator import (
 )
 from models.training.evaluator_posterior import posterior
 from models.training.interest import InterestData, train_interest
+from models.training.item_affinity import TasteTrainingConfig, fit_taste
 from models.training.metrics import evaluator_metrics, interest_metrics
 from models.training.panel import Panel, PanelConfig
 from models.training.ranking import RankingTrainingConfig, train_ranking
@@ -56,8 +57,7 @@ from models.training.situations import Situation, draw, held_out, row_facts, sit
 from models.training.strategist import Reading, Watch, train_strategist
 from models.training.strategist_config import StrategistTrainingConfig
 from models.training.strategist_net import StrategistNet, save_delta
-from models.training.strategist_numbers import fit_numbers, listen, numbers_of
-from models.training.taste import TasteTrainingConfig, fit_taste
+from models.training.strategist_numeric_head import fit_numbers, listen, numbers_of
 
 TRAIN_END: Final = 40
 HELD_OUT_SITUATIONS: Final = 1500
@@ -155,14 +155,14 @@ class DemoTraining:
         total = config.steps + config.policy_steps
         metrics: dict[str, float] = {}
 
-        def measure(stage: str, net: StrategistNet, numbers: NumberReader) -> None:
+        def measure(stage: str, net: StrategistNet, numbers: NumericHead) -> None:
             save_delta(net, config, work / "delta.safetensors")
             numbers.save(work)
             export_strategist(work / "delta.safetensors", work)
             found = strategist_metrics(measure_regret(load_strategist(work, version), unseen, reading.render))
             metrics.update({f"{stage}_{name}": value for name, value in found.items()})
 
-        silent = NumberReader()
+        silent = NumericHead()
         net = train_strategist(
             lessons,
             reading.render,

@@ -12,7 +12,7 @@ from models.progress import Progress
 from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT
 from models.shopper.interest import InterestHead, conditional_state
 from models.training.demo_panel import DemoPanel, States
-from models.training.taste import TasteTrainingConfig, walk_forward
+from models.training.item_affinity import TasteTrainingConfig, walk_forward
 
 Matrix = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -13,8 +13,8 @@ from models.shopper.history import ShopperHistory
 from models.shopper.product_weeks import ProductWeeks
 from models.shopper.texts import behaviour_text, category_text, product_text
 from models.training.interest import InterestRows
+from models.training.item_affinity import Purchases, TasteTrainingConfig, vocabulary
 from models.training.panel import Panel, PanelBuilder, PanelConfig
-from models.training.taste import Purchases, TasteTrainingConfig, vocabulary
 
 
 @dataclass(frozen=True, slots=True)

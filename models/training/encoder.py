@@ -18,7 +18,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from sentence_transformers.sentence_transformer.training_args import BatchSamplers
 
 from models.encoder.encoder import MAX_TOKENS
-from models.language.lora import stored
+from models.language.lora import half_precision
 from models.language.precision import fast_dtype, training_device
 from models.training.panel import Panel
 
@@ -95,7 +95,7 @@ def _arguments(config: EncoderTrainingConfig, out: Path) -> SentenceTransformerT
 
 def save_adapter(module: Any, path: Path, config: EncoderTrainingConfig) -> None:
     """Write the LoRA matrices in half precision; the scale travels in the metadata."""
-    state = stored(get_peft_model_state_dict(module))
+    state = half_precision(get_peft_model_state_dict(module))
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(
         state,

@@ -16,7 +16,7 @@ from transformers import LlamaModel
 
 from models.language.gguf_weights import read_layers
 from models.language.llama import LlamaShape
-from models.language.lora import stored
+from models.language.lora import half_precision
 from models.language.narrator import NARRATOR_SHAPE, Grammar
 from models.language.precision import fast_autocast, training_device
 from models.training.strategist import pad
@@ -106,7 +106,7 @@ def _batches(lessons: Sequence[Encoded], size: int, rng: np.random.Generator) ->
 
 def save_narrator_delta(net: PeftModel, config: NarratorTrainingConfig, path: Path) -> None:
     """Write the LoRA matrices in half precision."""
-    state = stored(get_peft_model_state_dict(net))
+    state = half_precision(get_peft_model_state_dict(net))
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"scale": str(config.alpha / config.rank)} | {key: str(value) for key, value in asdict(config).items()}
     save_file(state, str(path), metadata=metadata)

@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.arrays import Floats
+from models.evaluator.effect_posteriors import IndependentPosterior, JointPosterior
 from models.evaluator.monotone import N_DRAWS
-from models.evaluator.online import OnlineEffects, Shift
-from models.evaluator.online_state import Joint, Single
+from models.evaluator.online_effects import OnlineEffects, Shift
 from models.evaluator.trained_effects import TrainedEffects
 from models.training.own_logit import PriceLogit
 from models.training.own_rows import EffectColumns
@@ -30,18 +30,18 @@ def trained_effects(model: PriceLogit, columns: EffectColumns) -> TrainedEffects
     noise = np.concatenate([half, -half]) @ root.T  # (draws, 2 count)
     draws = mean[:, :, None] + noise.T.reshape(count, 2, N_DRAWS)
     rows = {columns.names[column]: place for place, column in enumerate(joint.tolist())}
-    singles = {}
+    independent = {}
     for place, column in enumerate(model.alone.tolist()):
         a, b = sd[column]
         level_var, cov, slope_var = model.alone_covariance[place]
-        singles[columns.names[column]] = Single(
+        independent[columns.names[column]] = IndependentPosterior(
             float(model.level[column] / a),
             float(model.slope[column] / b),
             float(min(1.0, level_var / a**2)),
             float(cov / (a * b)),
             float(min(1.0, slope_var / b**2)),
         )
-    state = OnlineEffects(Joint(rows, mean, covariance, draws), singles)
+    state = OnlineEffects(JointPosterior(rows, mean, covariance, draws), independent)
     return TrainedEffects(state, {g: (float(a), float(b)) for g, (a, b) in zip(columns.groups, model.sd, strict=True)})
 
 
@@ -67,9 +67,9 @@ def shift_of(effects: TrainedEffects, columns: EffectColumns, rows: NDArray[np.i
             level[column], slope[column] = joint.mean[place]
             draws[:, column] = joint.draws[place]
         else:
-            single = effects.state.singles.get(name, Single())
-            level[column], slope[column] = single.level, single.slope
-            drawn = single.drawn(name)
+            posterior = effects.state.independent.get(name, IndependentPosterior())
+            level[column], slope[column] = posterior.level, posterior.slope
+            drawn = posterior.draws(name)
             draws[0, column], draws[1, column] = drawn
     values: sparse.csr_matrix = columns.values[rows]
     return Shift(

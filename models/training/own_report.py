@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, Situations
-from models.evaluator.online import Shift
+from models.evaluator.online_effects import Shift
 from models.training.metrics import auc, log_loss
-from models.training.own import Trained
 from models.training.own_effects import shift_of
+from models.training.own_evaluator import Trained
 from models.training.own_peers import boosted, price_logit
 from models.training.own_rows import OwnRows, Rows, Split
 

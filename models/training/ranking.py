@@ -20,7 +20,7 @@ from models.shopper.item_affinity import log_affinity
 from models.shopper.ranking import RankingHead
 from models.shopper.weeks import week_of
 from models.training.demo_panel import DemoPanel
-from models.training.taste import TasteTrainingConfig, compress, item_weights
+from models.training.item_affinity import TasteTrainingConfig, compress, item_weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from models.arrays import Floats
 from models.strategist.strategist import ProposalRequest, Strategist, Written
 from models.strategist.strategy import MOVES, Lever, Strategy
-from models.training.lessons import attainable
 from models.training.situations import Situation
+from models.training.soft_targets import attainable
 
 K: Final = 8
 HEURISTIC_MOVES: Final = (0, -5, -10, -15, -20, -25, 5, 10)

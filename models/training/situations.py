@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, Situations
-from models.evaluator.value import HORIZON_WEEKS, Offers, Stock, Weights, utility
+from models.evaluator.utility import HORIZON_WEEKS, Offers, Stock, Weights, utility
 from models.shopper.features import FEATURES
 from models.strategist.facts import RESPONSE_MOVES, StrategistFacts
 from models.strategist.strategy import MOVES, Anchor

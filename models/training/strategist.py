@@ -1,10 +1,10 @@
 """Training of the strategist's language model in two stages, both against what the evaluator expects on training weeks.
 
-Stage one is supervised: the loss is the Kullback-Leibler divergence from soft targets (`training.lessons`). Stage two
+Stage one is supervised: the loss is the Kullback-Leibler divergence from soft targets (`soft_targets`). Stage two
 optimises the policy itself: expected worth under the model's own choice of lever, anchor and move. It is group-relative
 policy optimisation (Shao et al. 2024) with every strategy that the grammar allows in the group, so that the
 expectation is exact and nothing is sampled; the soft targets stay in the loss to hold it near stage one. A third stage
-follows in `strategist_numbers`.
+follows in `strategist_numeric_head`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +20,8 @@ from torch import Tensor
 from models.language.precision import fast_autocast, training_device
 from models.strategist.strategy import MOVES
 from models.strategist.tokens import ANCHOR_AT, ANCHOR_SLOT, LEVER_AT, LEVER_SLOT, MOVE_AT, MOVE_SLOT, ROUNDING_SLOT
-from models.training.lessons import TEMPERATURE, StrategyExample, lesson, rounding_target, worth
 from models.training.situations import Situation
+from models.training.soft_targets import TEMPERATURE, StrategyExample, lesson, rounding_target, worth
 from models.training.strategist_config import StrategistTrainingConfig
 from models.training.strategist_net import Read, StrategistNet
 

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaModel
 
-from models.encoder.export import quiet
+from models.encoder.export import silence_libraries
 from models.language.gguf_weights import read_layers
 from models.language.llama import LlamaShape
-from models.language.lora import stored
+from models.language.lora import half_precision
 from models.strategist.tokens import VOCABULARY
 from models.training.strategist_config import StrategistTrainingConfig
 
@@ -41,7 +41,7 @@ class StrategistNet(nn.Module):
         model.set_attn_implementation("eager")  # a sixth faster than sdpa on prompts this short
         width = model.config.hidden_size
         lora = LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules=_ADAPTED)
-        with quiet():
+        with silence_libraries():
             self.layers = get_peft_model(model, lora)
         self.embedding = nn.Parameter(torch.randn(VOCABULARY, width) * 0.1)
         self.head = nn.Parameter(torch.randn(VOCABULARY, width) * 0.02)
@@ -107,7 +107,7 @@ def llama_config(shape: LlamaShape) -> LlamaConfig:
 def save_delta(net: StrategistNet, config: StrategistTrainingConfig, path: Path) -> None:
     """Write LoRA matrices and strategy tokens in half precision."""
     tokens = {"strategy.embedding": net.embedding, "strategy.head": net.head}
-    state = stored(get_peft_model_state_dict(net.layers) | tokens)
+    state = half_precision(get_peft_model_state_dict(net.layers) | tokens)
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"scale": str(config.alpha / config.rank)} | {key: str(value) for key, value in asdict(config).items()}
     save_file(state, str(path), metadata=metadata)

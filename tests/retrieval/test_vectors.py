@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from retrieval import RetrievalError, SnapshotError, VectorIndex
 from retrieval import vectors as module
-from retrieval.graph import Graph, Vectors
+from retrieval.hnsw import Graph, Vectors
 from tests.retrieval.builders import DIM, units
 
 POOL = units(40, seed=3)

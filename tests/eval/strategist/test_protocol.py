@@ -17,7 +17,7 @@ from models.strategist.strategist import ProposalRequest, Strategist, Written
 from models.strategist.strategy import ALLOWED_MOVES, MOVES, Anchor, Lever, Strategy
 from models.training.regret import Measured, measure
 from models.training.situations import Situation
-from tests.models.training.test_lessons import situation
+from tests.models.training.test_soft_targets import situation
 
 SITUATIONS = [situation(elasticity, 0.5) for elasticity in (1.2, 2.0, 2.4, 3.0, 4.0, 5.0)]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.evaluator.bid_price import EXACT_UNITS, Demand, bid_price
-from models.evaluator.value import Stock
+from models.evaluator.utility import Stock
 
 RATIO = np.linspace(0.4, 2.0, 33)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models
 
-from models.language.llama import KeyValues, LlamaShape, Places
+from models.language.llama import KeyValueCache, LlamaShape, TokenLayout
 from models.language.matrix import NumberFormat
 from models.language.narrator import END, MAX_TOKENS, RETRIES, STOP, Grammar, Narrator
 
@@ -71,22 +71,22 @@ def test_a_reference_can_only_be_one_that_was_given(grammar: Grammar) -> None:
 
 
 class RandomLayers:
-    """States drawn at random: a language model that knows nothing."""
+    """Language model with random hidden states."""
 
-    def __init__(self, form: NumberFormat) -> None:
+    def __init__(self, number_format: NumberFormat) -> None:
         self.generator = torch.Generator().manual_seed(3)
-        self.form = form
+        self.number_format = number_format
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         return torch.zeros(*ids.shape, 8)
 
-    def empty(self, n: int, capacity: int) -> KeyValues:
-        return KeyValues(SHAPE, n, capacity, torch.float32)
+    def new_cache(self, n: int, capacity: int) -> KeyValueCache:
+        return KeyValueCache(SHAPE, n, capacity, torch.float32)
 
-    def read(self, inputs: torch.Tensor, places: Places, memory: KeyValues) -> torch.Tensor:
-        memory.filled += inputs.shape[1]
-        assert memory.filled <= memory.tensor.shape[4]
-        return torch.randn(*places.wanted.shape, 8, generator=self.generator).to(self.form.dtype)
+    def forward(self, inputs: torch.Tensor, layout: TokenLayout, cache: KeyValueCache) -> torch.Tensor:
+        cache.filled += inputs.shape[1]
+        assert cache.filled <= cache.tensor.shape[4]
+        return torch.randn(*layout.outputs.shape, 8, generator=self.generator).to(self.number_format.dtype)
 
 
 @pytest.fixture(params=[NumberFormat(torch.float32), NumberFormat.fast()], ids=["exact", "fast"])
@@ -96,18 +96,18 @@ def narrator(request: pytest.FixtureRequest) -> Narrator:
     return Narrator(RandomLayers(request.param), embedding, words, "random")  # type: ignore[arg-type]
 
 
-def test_whatever_the_model_wants_no_digit_and_no_unknown_reference_is_written(narrator: Narrator) -> None:
-    told = 0
+def test_no_digit_and_no_unknown_reference_is_generated_by_any_model(narrator: Narrator) -> None:
+    sentences = 0
     for _ in range(60):
         for sentence in narrator.sentences("The", ("price", "reference price"), lambda _: True, MAX_TOKENS):
-            told += 1
+            sentences += 1
             assert sentence.endswith(STOP)
             assert not re.search(r"\d", sentence)
             assert set(re.findall(r"\[([^\]]*)\]", sentence)) <= {"price", "reference price"}
-    assert told > 20
+    assert sentences > 20
 
 
-def test_a_sentence_that_is_refused_is_written_again_from_where_it_began(narrator: Narrator) -> None:
+def test_a_rejected_sentence_is_generated_again_from_its_start(narrator: Narrator) -> None:
     for _ in range(30):
         tried: list[str] = []
 
@@ -121,7 +121,7 @@ def test_a_sentence_that_is_refused_is_written_again_from_where_it_began(narrato
             assert first == tried[-1]
 
 
-def test_what_is_accepted_at_once_is_not_written_again(narrator: Narrator) -> None:
+def test_an_accepted_sentence_is_generated_once(narrator: Narrator) -> None:
     tried: list[str] = []
 
     def accepts(sentence: str) -> bool:

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from models.encoder.encoder import DIM, Vectors
-from models.questions.classifier import grams, load_question_head, plain, save_question_head
-from models.training.understanding import DATA, Paraphrase, QuestionTrainingConfig, read_paraphrases, train_questions
+from models.questions.classifier import load_question_head, ngram_features, normalised, save_question_head
+from models.training.questions import DATA, Paraphrase, QuestionTrainingConfig, read_paraphrases, train_questions
 
 
 class FlatEncoder:
-    """Knows nothing of any text."""
+    """Encodes every text as zeros."""
 
     version = "flat"
 
@@ -19,19 +19,19 @@ class FlatEncoder:
 
 
 def test_held_out_questions_are_none_of_the_training_ones() -> None:
-    trained = {plain(one.text) for one in read_paraphrases(DATA / "questions.jsonl")}
+    trained = {normalised(one.text) for one in read_paraphrases(DATA / "questions.jsonl")}
     held_out = read_paraphrases(DATA / "questions_held_out.jsonl")
     assert len(held_out) > 70
-    assert not {plain(one.text) for one in held_out} & trained
+    assert not {normalised(one.text) for one in held_out} & trained
     assert {one.kind for one in held_out} == {one.kind for one in read_paraphrases(DATA / "questions.jsonl")}
 
 
-def test_numbers_and_width_do_not_change_what_is_read() -> None:
-    one, other = grams(["Why not 2.50？", "why  not 1,199?"])
+def test_numbers_and_character_width_do_not_change_the_features() -> None:
+    one, other = ngram_features(["Why not 2.50？", "why  not 1,199?"])
     assert np.array_equal(one, other)
 
 
-def test_a_head_survives_saving(tmp_path: Path) -> None:
+def test_a_saved_head_loads_with_equal_probabilities(tmp_path: Path) -> None:
     paraphrases = [Paraphrase(text=text, kind=text[0], language="en") for text in ("a b", "b c", "a d", "b e")]
     head = train_questions(paraphrases, FlatEncoder(), QuestionTrainingConfig(epochs=20))
     save_question_head(head, tmp_path / "head.safetensors")

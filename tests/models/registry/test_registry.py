@@ -46,7 +46,7 @@ def test_rollback_returns_to_the_version_before(registry: Registry) -> None:
     assert registry.active(ModelKind.EVALUATOR) == "v1"
 
 
-def test_nothing_to_roll_back_to_is_said(registry: Registry) -> None:
+def test_rollback_without_an_earlier_version_is_refused(registry: Registry) -> None:
     with pytest.raises(RegistryError, match="no earlier"):
         registry.rollback(ModelKind.EVALUATOR)
 
@@ -80,7 +80,7 @@ def test_meta_that_names_a_path_or_a_pickle_is_refused(registry: Registry, name:
 
 @pytest.mark.parametrize("version", ["", "..", "a/b", "x" * 65])
 def test_a_version_is_one_plain_folder_name(registry: Registry, version: str) -> None:
-    with pytest.raises(RegistryError, match="no version name"):
+    with pytest.raises(RegistryError, match="not a valid version name"):
         registry.folder(ModelKind.EVALUATOR, version)
 
 
@@ -103,9 +103,7 @@ def test_an_interrupted_install_leaves_no_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["extra.safetensors", "extra.BIN", "hook.pkl", "link.json"])
-def test_what_lies_beside_a_version_unnamed_and_could_be_loaded_is_refused(
-    registry: Registry, tmp_path: Path, name: str
-) -> None:
+def test_loadable_files_that_meta_does_not_list_are_refused(registry: Registry, tmp_path: Path, name: str) -> None:
     planted = registry.folder(ModelKind.EVALUATOR, "v2") / name
     if name.startswith("link"):
         planted.symlink_to(tmp_path / "elsewhere")

@@ -14,7 +14,7 @@ def changed(meta: ModelMeta, **metrics: float) -> ModelMeta:
 
 
 @pytest.mark.parametrize("kind", ORDER)
-def test_what_is_shipped_reproduces_itself(kind: ModelKind) -> None:
+def test_a_shipped_version_is_within_tolerance_of_itself(kind: ModelKind) -> None:
     found = compare(SHIPPED[kind], SHIPPED[kind])
     assert [one.metric for one in found] == list(TOLERANCE[kind])
     assert all(one.within for one in found)
@@ -36,7 +36,7 @@ def test_a_metric_that_was_not_measured_is_not_within() -> None:
     assert not any(one.within for one in compare(bare, SHIPPED[ModelKind.EVALUATOR]))
 
 
-def test_another_setting_is_named_but_not_the_name_of_the_evaluator_taught_by() -> None:
+def test_differing_settings_are_listed_without_the_name_of_the_training_evaluator() -> None:
     shipped = SHIPPED[ModelKind.STRATEGIST]
     other = shipped.model_copy(update={"config": dict(shipped.config) | {"layers": 8, "evaluator": "mine"}})
     assert trained_otherwise(other, shipped) == ["strategist: layers is 8, shipped 4"]

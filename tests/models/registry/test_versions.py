@@ -11,7 +11,7 @@ from prompts import load_prompt
 
 
 def older(kind: ModelKind, requires: dict[ModelKind, str] | None = None) -> ModelMeta:
-    """A version of an earlier release: fewer files, none of today's."""
+    """Metadata of a version made by an earlier release, which lacks today's files."""
     return ModelMeta(
         kind=kind,
         version="v0",
@@ -42,7 +42,7 @@ def test_a_version_of_an_earlier_release_is_refused_with_what_it_lacks(tmp_path:
         check_complete(registry.folder(ModelKind.ENCODER, "v0"), ModelKind.ENCODER)
 
 
-def test_preparing_puts_the_shipped_evaluator_in_place_of_one_made_for_another_encoder(tmp_path: Path) -> None:
+def test_preparing_replaces_an_evaluator_trained_with_another_encoder_by_the_shipped_one(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     install(registry, older(ModelKind.ENCODER))
     install(registry, older(ModelKind.EVALUATOR, {ModelKind.ENCODER: "v0"}))
@@ -67,7 +67,7 @@ def test_a_strategist_of_another_prompt_is_refused_with_both_and_a_remedy() -> N
         check_prompt(older(ModelKind.STRATEGIST), "strategist/v002@ab")
 
 
-def test_preparing_puts_the_shipped_strategist_in_place_of_one_that_reads_an_older_prompt(tmp_path: Path) -> None:
+def test_preparing_replaces_a_strategist_of_an_older_prompt_by_the_shipped_one(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
 
     def write(folder: Path) -> None:
@@ -83,7 +83,7 @@ def test_preparing_puts_the_shipped_strategist_in_place_of_one_that_reads_an_old
     )
 
 
-def test_runtime_files_that_lie_beside_the_deltas_are_taken_as_they_are(tmp_path: Path) -> None:
+def test_runtime_files_beside_the_deltas_are_copied_unchanged(tmp_path: Path) -> None:
     made = tmp_path / "made"
     made.mkdir()
     for name in ("delta.safetensors", "strategist.safetensors", "tokenizer.json"):

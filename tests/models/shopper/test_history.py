@@ -71,7 +71,7 @@ acts = st.builds(
 
 
 @given(st.lists(acts, max_size=40), st.integers(0, 40))
-def test_a_history_followed_by_events_is_the_fold_of_all_and_leaves_the_first_as_it_was(
+def test_followed_by_equals_observing_all_events_and_leaves_the_first_history_unchanged(
     events: list[Act], cut: int
 ) -> None:
     events.sort(key=lambda act: act.at_s)

@@ -26,7 +26,7 @@ def text(n: int) -> np.ndarray:
     return np.random.default_rng(5).standard_normal((n, DIM)).astype(np.float32) / 20
 
 
-def test_affinity_is_the_sum_of_what_each_owned_product_says() -> None:
+def test_affinity_is_the_sum_over_products_bought() -> None:
     made = taste()
     buyer = made.buyer(["p1", "p4", "unheard of"])
     found = np.exp(made.affinity([buyer] * 6, list(made.rows), text(6))) - FLOOR
@@ -43,7 +43,7 @@ def test_a_stranger_has_no_affinity_to_anything() -> None:
     assert np.exp(made.affinity([made.buyer([])] * 2, ["p1", "new"], text(2))) == pytest.approx([FLOOR, FLOOR])
 
 
-def test_a_product_that_training_never_saw_is_wanted_for_its_text() -> None:
+def test_the_affinity_to_a_product_unseen_in_training_comes_from_its_text() -> None:
     made, states = taste(), text(2)
     buyer = made.buyer(["p2"])
     found = np.exp(made.affinity([buyer, buyer], ["p3", "new"], states)) - FLOOR
@@ -76,5 +76,5 @@ def test_damaged_item_states_are_refused_with_the_reason(tmp_path: Path, fault: 
     else:
         tensors["near"][0, 0] = 99
     save_file(tensors, str(path))
-    with pytest.raises(RegistryError, match=r"expected|do not fit|nan or infinite"):
+    with pytest.raises(RegistryError, match=r"expected|inconsistent|NaN or infinite"):
         load_taste(path)

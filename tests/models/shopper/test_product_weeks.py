@@ -21,7 +21,7 @@ def same(left: WeekFacts, right: WeekFacts) -> bool:
 
 
 @given(st.integers(10, 18), st.floats(1, 1000), st.floats(1, 1000))
-def test_what_happens_in_a_week_or_later_changes_no_fact_of_that_week(week: int, sales: float, price: float) -> None:
+def test_facts_of_a_week_do_not_depend_on_that_week_or_later(week: int, sales: float, price: float) -> None:
     past = [("a", w, 5.0, 200.0, 150.0) for w in range(5, 10)] + [("b", 8, 1.0, 300.0, 300.0)]
     future = [("a", w, sales, price, price) for w in range(10, 20)]
     assert same(build(past + future).facts(10), build([*past, ("a", 19, 1.0, 9.0, 9.0)]).facts(10))

@@ -9,7 +9,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from models.language.llama import LlamaLayers, LlamaShape
-from models.strategist.numbers import NumberReader
+from models.strategist.numeric_head import NumericHead
 from models.strategist.strategist import ProposalRequest, Strategist
 from models.strategist.strategy import Anchor, Lever
 from models.strategist.tokens import VOCABULARY
@@ -21,7 +21,7 @@ WORDS = ["[UNK]", "cost", "stock", "deep", "none", "percent", "53", "+9", "rival
 def tiny(seed: int) -> Strategist:
     """A strategist of the real architecture with random weights."""
     tensors, heads = tiny_weights(seed)
-    numbers = NumberReader(16)
+    numbers = NumericHead(16)
     generator = torch.Generator().manual_seed(seed)
     for parameter in numbers.parameters():
         parameter.data = 0.2 * torch.randn(*parameter.shape, generator=generator)
@@ -29,7 +29,7 @@ def tiny(seed: int) -> Strategist:
 
 
 def tiny_tokenizer() -> Tokenizer:
-    """Knows a few words."""
+    """Tokenizer of a dozen words."""
     tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))  # noqa: S106
     tokenizer.pre_tokenizer = Whitespace()
     return tokenizer
@@ -70,9 +70,7 @@ _requests = st.builds(
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 5), st.lists(_requests, min_size=1, max_size=4))
-def test_whatever_the_weights_every_strategy_is_valid_possible_and_distinct(
-    seed: int, requests: list[ProposalRequest]
-) -> None:
+def test_strategies_are_valid_possible_and_distinct_for_any_weights(seed: int, requests: list[ProposalRequest]) -> None:
     for request, written in zip(requests, tiny(seed).propose(requests), strict=True):
         assert 1 <= len(written) <= 8
         assert len({item.strategy for item in written}) == len(written)
@@ -91,7 +89,7 @@ def test_a_request_gets_the_same_strategies_alone_and_in_a_batch(requests: list[
         assert [item.strategy for item in alone] == [item.strategy for item in batched]
 
 
-def test_eight_come_back_when_the_grammar_has_room() -> None:
+def test_eight_strategies_are_returned_when_the_grammar_allows_as_many() -> None:
     request = ProposalRequest("cost 53 percent", frozenset(Lever), frozenset(Anchor))
     assert len(tiny(2).propose([request])[0]) == 8
 
@@ -102,10 +100,10 @@ def test_hold_is_always_possible(levers: frozenset[Lever]) -> None:
     assert [item.strategy.lever for item in tiny(3).propose([request])[0]] == [Lever.HOLD]
 
 
-def test_a_lever_with_one_move_gets_no_head_start_over_a_likelier_one_with_many() -> None:
+def test_a_lever_with_one_move_scores_no_higher_than_an_equally_likely_one_with_many() -> None:
     model = tiny(4)
     logits = torch.zeros(VOCABULARY, SHAPE.width)
-    model._head, model._numbers = logits, NumberReader(16)  # every lever and every move is equally likely
+    model._head, model._numbers = logits, NumericHead(16)  # every lever and every move is equally likely
     written = model.propose([ProposalRequest("stock deep", frozenset({Lever.DISCOUNT}), frozenset(Anchor))])[0]
     assert [item.score for item in written] == pytest.approx([written[0].score] * len(written))
 
@@ -118,7 +116,7 @@ def test_the_best_comes_first() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(_requests, min_size=1, max_size=6))
-def test_what_was_read_before_changes_no_strategy(requests: list[ProposalRequest]) -> None:
+def test_the_prefix_cache_changes_no_strategy(requests: list[ProposalRequest]) -> None:
     model = tiny(2)
     for request in requests:
         model.propose([request])

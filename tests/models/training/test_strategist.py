@@ -8,11 +8,11 @@ from transformers import LlamaModel
 from models.language.llama import LlamaShape
 from models.strategist.strategy import MOVES, Anchor, Lever
 from models.strategist.tokens import ANCHOR_AT, LEVER_AT, MOVE_AT, VOCABULARY
-from models.training.lessons import lesson, worth
+from models.training.soft_targets import lesson, worth
 from models.training.strategist import open_ways, pad, policy_loss, target_loss, way_tokens, written_tokens
 from models.training.strategist_config import StrategistTrainingConfig
 from models.training.strategist_net import Read, StrategistNet, llama_config
-from tests.models.training.test_lessons import situation
+from tests.models.training.test_soft_targets import situation
 
 SHAPE = LlamaShape(width=24, n_layers=2, n_heads=4, n_kv_heads=2, intermediate=48, rope_theta=10_000.0, norm_eps=1e-5)
 ASKED = [

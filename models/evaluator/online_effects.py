@@ -1,20 +1,20 @@
-"""What outcomes teach on the spot: effects on the evaluator's last layer, with a posterior of their own.
+"""Online Bayesian updates of the evaluator's last layer.
 
 Level and price slope of the purchase logit are shifted by sums of effects,
 
     logit(x) = level + sum_j v_j a_j + (SLOPE_MIN + softplus(slope + sum_j v_j b_j)) * (-x) + rest
 
-where x = log(price / reference) and j runs over what a situation has in common with others (its product, its category,
-a profile field, ...) and `v_j` is 1 or a number. The logit still falls in price for any effects. The (a_j, b_j) are
-Gaussian; an outcome moves them by one step of assumed-density filtering: the one-dimensional maximum a posteriori along
-the gradient, then a rank-one cut of the covariance (Laplace; Opper 1998). The draws that exploration and intervals use
-follow by perturbed observations (Matheron's rule), hence stay draws of the posterior without a decomposition.
+where x = log(price / reference), j runs over attributes that situations share (product, category, profile fields, ...)
+and `v_j` is 1 or a number. The logit decreases in price for any effects. The (a_j, b_j) have a Gaussian posterior. Each
+outcome updates it by one step of assumed-density filtering: the one-dimensional maximum a posteriori along the
+gradient, then a rank-one update of the covariance (Laplace; Opper 1998). Posterior draws, which exploration and
+intervals use, are updated by perturbed observations (Matheron's rule), which needs no matrix decomposition.
 
-Effects of things that come in thousands (products) are kept apart, each independent of all others, as in adPredictor
-(Graepel et al. 2010); the rest has one joint covariance, or terms that always come together would each learn alone
-what they know together.
+Effects of high-cardinality attributes (products) have independent posteriors, as in adPredictor (Graepel et al. 2010).
+All others share one covariance: independent posteriors would count evidence twice for effects that always occur
+together.
 
-The state is a function of the outcomes in their order and of nothing else: a replay gives the same numbers.
+The state depends only on the outcomes and their order, so a replay reproduces it to the last bit.
 """
 
 import math
@@ -25,8 +25,9 @@ from typing import Final
 import numpy as np
 
 from models.arrays import Floats
+from models.evaluator.cusum import Cusum
+from models.evaluator.effect_posteriors import IndependentPosterior, JointPosterior
 from models.evaluator.monotone import N_DRAWS, SLOPE_MIN, scalar_sigmoid
-from models.evaluator.online_state import Drift, Joint, Single
 
 _NEWTON_STEPS: Final = 25
 
@@ -36,9 +37,10 @@ class Term:
     """One effect in a situation.
 
     Attributes:
-        value: How strongly it enters.
+        name: `field=word`, `field@width:node` for a basis function of a number, or a plain name.
+        value: Regressor value, 1 for words.
         level_sd, slope_sd: Prior standard deviations, in logits and in units of the slope before softplus.
-        alone: Kept apart from the joint covariance.
+        alone: Has an independent posterior, outside the joint covariance.
     """
 
     name: str
@@ -49,17 +51,17 @@ class Term:
 
     @property
     def group(self) -> str:
-        """What has the same prior: the words of one field, the tents of one number and width."""
+        """Name of the effects that share a prior: words of one field, or basis functions of one number and width."""
         return self.name.partition("=")[0] if "=" in self.name else self.name.rpartition(":")[0] or self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """An outcome as the effects read it.
+    """Training input recorded with a decision, from which an outcome can be learned later.
 
     Attributes:
-        level, slope: Of the evaluator without effects: the logit at the reference price, the slope before softplus.
-        rest: What else moves the logit at the price shown.
+        level, slope: Logit at the reference price and slope before softplus, of the evaluator without effects.
+        rest: All other parts of the logit at the price shown.
         log_ratio: log(price / reference).
         terms: The situation's effects.
     """
@@ -73,7 +75,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """What effects add to level and slope: means `(n,)`, draws `(n, N_DRAWS)`."""
+    """Sums of effects to add to level and slope: means `(n,)`, draws `(n, N_DRAWS)`."""
 
     level: Floats
     slope: Floats
@@ -83,58 +85,68 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class _Design:
-    """The logit's gradient in the effects that a lesson touches, in units of their prior sd; the logit itself."""
+    """The logit of a lesson and its gradient with respect to the lesson's effects, in units of their prior sd."""
 
     logit: float
     rows: list[int]
     joint: Floats  # (2 * rows,)
-    singles: list[tuple[str, float, float]]
+    independent: list[tuple[str, float, float]]
 
 
 @dataclass(slots=True)
 class OnlineEffects:
-    """All effects learned so far. One writer at a time."""
+    """Posterior of all effects; not safe for concurrent writers.
 
-    joint: Joint = field(default_factory=Joint)
-    singles: dict[str, Single] = field(default_factory=dict)
-    drift: Drift = field(default_factory=Drift)
+    Attributes:
+        joint: Effects with one covariance.
+        independent: Effects with posteriors of their own, by name.
+        drift: Change detector on the standardised residuals.
+        lessons: Number of outcomes learned.
+    """
+
+    joint: JointPosterior = field(default_factory=JointPosterior)
+    independent: dict[str, IndependentPosterior] = field(default_factory=dict)
+    drift: Cusum = field(default_factory=Cusum)
     lessons: int = 0
 
     def learn(self, lesson: Lesson, bought: bool) -> None:
-        """Take one outcome in."""
+        """Update the posterior with one outcome."""
         design = self._design(lesson)
         gain = self.joint.gain(design.rows, design.joint)  # (2 * n_terms,), covariance times gradient
-        spread = float(design.joint @ gain[columns(design.rows)]) + sum(
-            self.singles[name].quadratic(a, b) for name, a, b in design.singles
+        spread = float(design.joint @ gain[_positions(design.rows)]) + sum(
+            self.independent[name].variance(a, b) for name, a, b in design.independent
         )
         residual = float(bought) - scalar_sigmoid(design.logit + _map_shift(design.logit, spread, bought))
         at = scalar_sigmoid(design.logit + spread * residual)
         curvature = max(1e-9, at * (1.0 - at))
         cut = curvature / (1.0 + curvature * spread)
-        self.joint.step(gain, residual, cut)
-        self.joint.follow(design.rows, design.joint, gain, (spread, residual, curvature, self.lessons))
-        for name, a, b in design.singles:
-            self.singles[name] = self.singles[name].moved(a, b, residual, cut)
+        self.joint.update(gain, residual, cut)
+        self.joint.update_draws(design.rows, design.joint, gain, (spread, residual, curvature, self.lessons))
+        for name, a, b in design.independent:
+            self.independent[name] = self.independent[name].updated(a, b, residual, cut)
         before = scalar_sigmoid(design.logit)
         drift = self.drift.after((float(bought) - before) / math.sqrt(max(1e-6, before * (1.0 - before))))
         if drift.alarms > self.drift.alarms:
             self.joint.widen(drift.alarms)
-            self.singles = {name: single.widened() for name, single in self.singles.items()}
+            self.independent = {name: posterior.widened() for name, posterior in self.independent.items()}
         self.drift = drift
         self.lessons += 1
 
     def relabel(self, lesson: Lesson, bought: bool) -> None:
-        """A label learned before was wrong (a purchase returned); a logistic's curvature does not depend on it."""
+        """Correct the label of an outcome already learned, for example after a return.
+
+        Only means move: the curvature of the logistic loss does not depend on the label.
+        """
         design = self._design(lesson)
         sign = 1.0 if bought else -1.0
-        self.joint.move(self.joint.gain(design.rows, design.joint), sign)
-        for name, a, b in design.singles:
-            self.singles[name] = self.singles[name].moved(a, b, sign, 0.0)
+        self.joint.shift_mean(self.joint.gain(design.rows, design.joint), sign)
+        for name, a, b in design.independent:
+            self.independent[name] = self.independent[name].updated(a, b, sign, 0.0)
 
     def shift(self, situations: Sequence[Sequence[Term]], *, unseen: bool) -> Shift:
-        """What the effects add in each situation.
+        """Sum the effects of each situation.
 
-        Effects never learned enter the draws by their prior: those kept alone always, the others with `unseen`.
+        Effects without outcomes enter the draws by their prior: independent ones always, others only with `unseen`.
         """
         n = len(situations)
         level, slope = np.zeros(n), np.zeros(n)
@@ -142,7 +154,7 @@ class OnlineEffects:
         for row, terms in enumerate(situations):
             known = [(self.joint.rows[term.name], term) for term in terms if term.name in self.joint.rows]
             if known:
-                rows = [place for place, _ in known]
+                rows = [joint_row for joint_row, _ in known]
                 a = np.asarray([term.value * term.level_sd for _, term in known])
                 b = np.asarray([term.value * term.slope_sd for _, term in known])
                 level[row], slope[row] = a @ self.joint.mean[rows, 0], b @ self.joint.mean[rows, 1]
@@ -151,77 +163,78 @@ class OnlineEffects:
             for term in terms:
                 if term.name in self.joint.rows:
                     continue
-                single = self.singles.get(term.name, _NEW if unseen or term.alone else None)
-                if single is None:
+                posterior = self.independent.get(term.name, _PRIOR if unseen or term.alone else None)
+                if posterior is None:
                     continue
                 a_, b_ = term.value * term.level_sd, term.value * term.slope_sd
-                level[row] += a_ * single.level
-                slope[row] += b_ * single.slope
-                drawn = single.drawn(term.name)
+                level[row] += a_ * posterior.level
+                slope[row] += b_ * posterior.slope
+                drawn = posterior.draws(term.name)
                 level_draws[row] += a_ * drawn[0]
                 slope_draws[row] += b_ * drawn[1]
         return Shift(level, slope, level_draws, slope_draws)
 
     def copy(self) -> "OnlineEffects":
-        """The same state, to learn on from."""
+        """Copy the state; learning on the copy leaves this one unchanged."""
         return OnlineEffects.from_arrays(self.names, self.to_arrays())
 
     @property
     def names(self) -> list[str]:
-        """All effects: the joint ones in their order, then the others."""
-        return [*self.joint.rows, *self.singles]
+        """Names of all effects: joint ones in row order, then independent ones."""
+        return [*self.joint.rows, *self.independent]
 
     def to_arrays(self) -> Mapping[str, Floats]:
-        """The whole state but for `names`."""
+        """Export the state without `names`."""
         counters = [self.drift.up, self.drift.down, self.drift.alarms, self.lessons, len(self.joint.rows)]
-        singles = np.asarray([single.numbers for single in self.singles.values()], np.float64).reshape(-1, 5)
+        singles = np.asarray([one.numbers for one in self.independent.values()], np.float64).reshape(-1, 5)
         return {**self.joint.to_arrays(), "singles": singles, "counters": np.asarray(counters, np.float64)}
 
     @classmethod
     def from_arrays(cls, names: Sequence[str], arrays: Mapping[str, Floats]) -> "OnlineEffects":
-        """What `to_arrays` and `names` gave."""
+        """Restore a state from `names` and `to_arrays`."""
         up, down, alarms, lessons, n_joint = arrays["counters"].tolist()
-        joint = Joint.from_arrays(names[: int(n_joint)], arrays)
+        joint = JointPosterior.from_arrays(names[: int(n_joint)], arrays)
         rows = zip(names[int(n_joint) :], arrays["singles"].tolist(), strict=True)
-        return cls(joint, {name: Single(*row) for name, row in rows}, Drift(up, down, int(alarms)), int(lessons))
+        independent = {name: IndependentPosterior(*row) for name, row in rows}
+        return cls(joint, independent, Cusum(up, down, int(alarms)), int(lessons))
 
     def _design(self, lesson: Lesson) -> _Design:
-        """Make room for new effects and linearise at the mean."""
-        joint, singles = [], []
+        """Linearise the logit at the posterior mean, adding effects that are new."""
+        joint, independent = [], []
         for term in lesson.terms:
             row = None if term.alone else self.joint.row(term.name)
             if row is None:
-                singles.append(term)
-                self.singles.setdefault(term.name, _NEW)
+                independent.append(term)
+                self.independent.setdefault(term.name, _PRIOR)
             else:
                 joint.append((row, term))
         level, slope = lesson.level, lesson.slope
         for row, term in joint:
             level += term.value * term.level_sd * float(self.joint.mean[row, 0])
             slope += term.value * term.slope_sd * float(self.joint.mean[row, 1])
-        for term in singles:
-            level += term.value * term.level_sd * self.singles[term.name].level
-            slope += term.value * term.slope_sd * self.singles[term.name].slope
-        steep = -scalar_sigmoid(slope) * lesson.log_ratio
+        for term in independent:
+            level += term.value * term.level_sd * self.independent[term.name].level
+            slope += term.value * term.slope_sd * self.independent[term.name].slope
+        steep = -scalar_sigmoid(slope) * lesson.log_ratio  # derivative of the logit with respect to `slope`
         gradient = [(term.value * term.level_sd, term.value * term.slope_sd * steep) for _, term in joint]
         return _Design(
             logit=level - (SLOPE_MIN + _softplus(slope)) * lesson.log_ratio + lesson.rest,
             rows=[row for row, _ in joint],
             joint=np.asarray(gradient, np.float64).reshape(-1),
-            singles=[(t.name, t.value * t.level_sd, t.value * t.slope_sd * steep) for t in singles],
+            independent=[(t.name, t.value * t.level_sd, t.value * t.slope_sd * steep) for t in independent],
         )
 
 
-_NEW: Final = Single()
+_PRIOR: Final = IndependentPosterior()
 
 
-def columns(rows: Sequence[int]) -> list[int]:
-    """Where levels and slopes of rows stand in the joint covariance."""
-    return [place for row in rows for place in (2 * row, 2 * row + 1)]
+def _positions(rows: Sequence[int]) -> list[int]:
+    """Positions of the levels and slopes of `rows` in the joint covariance."""
+    return [position for row in rows for position in (2 * row, 2 * row + 1)]
 
 
 def _map_shift(eta: float, spread: float, bought: bool) -> float:
-    """The d that maximises log p(label | eta + d) - d^2 / (2 spread): d = spread * (label - sigmoid(eta + d))."""
+    """Solve d = spread * (label - sigmoid(eta + d)), the maximiser of log p(label | eta + d) - d^2 / (2 spread)."""
     low, high = (0.0, spread) if bought else (-spread, 0.0)
     shift = 0.0
     for _ in range(_NEWTON_STEPS):

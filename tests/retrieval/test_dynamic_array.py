@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.growing import Growing
+from retrieval.dynamic_array import Growing
 
 BATCHES = st.lists(st.lists(st.integers(-9, 9), max_size=40), max_size=20)
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.language.precision import fast_autocast, training_device
-from models.strategist.numbers import NumberReader, read_values
+from models.strategist.numeric_head import NumericHead, numeric_features
 from models.strategist.tokens import ANCHOR_SLOT, LEVER_SLOT, MOVE_SLOT
-from models.training.lessons import worth
 from models.training.situations import Situation
+from models.training.soft_targets import worth
 from models.training.strategist import OnStep, Said, choice_loss, open_ways, pad, said_along, way_tokens
 from models.training.strategist_config import StrategistTrainingConfig
 from models.training.strategist_net import StrategistNet
@@ -37,7 +37,7 @@ class Told:
     """Situations as numbers and, once they were read, as the language model's logits.
 
     Attributes:
-        values: Fields of the prompts `(n, N_VALUES)`.
+        values: Fields of the prompts `(n, N_FEATURES)`.
         ways: Open levers and anchors `(n, most, 2)`, then -1; `worth` `(n, levers, anchors, moves)` over the best.
         said: Logits of levers, and of anchors and moves behind each way; None before the language model was asked.
     """
@@ -69,7 +69,7 @@ class Told:
 def numbers_of(situations: Sequence[Situation], prompts: Sequence[str]) -> Told:
     """What the numbers of the situations' prompts say."""
     value = torch.stack([_relative(worth(one)) for one in situations])
-    return Told(read_values(prompts), open_ways(value), value)
+    return Told(numeric_features(prompts), open_ways(value), value)
 
 
 def listen(net: StrategistNet, told: Told, ids: Sequence[Sequence[int]], on_share: Callable[[float], None]) -> Told:
@@ -85,12 +85,12 @@ def listen(net: StrategistNet, told: Told, ids: Sequence[Sequence[int]], on_shar
     return replace(told, said=Said(*(torch.cat(parts) for parts in zip(*heard, strict=True))))
 
 
-def fit_numbers(alone: Told, beside: Told, config: StrategistTrainingConfig, on_step: OnStep) -> NumberReader:
+def fit_numbers(alone: Told, beside: Told, config: StrategistTrainingConfig, on_step: OnStep) -> NumericHead:
     """A reader trained on numbers `alone`, then on those `beside` which the language model was heard."""
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     device = training_device()
-    reader = NumberReader().to(device)
+    reader = NumericHead().to(device)
     targets = round(_TARGETS_FIRST * config.number_steps)
     weights = [_TARGET_WEIGHTS[step >= targets] for step in range(config.number_steps)]
     _fit(reader, alone.to(device), (config.number_rate, config.number_batch), weights, rng, on_step)
@@ -109,7 +109,7 @@ def fit_numbers(alone: Told, beside: Told, config: StrategistTrainingConfig, on_
 
 
 def _fit(
-    reader: NumberReader,
+    reader: NumericHead,
     told: Told,
     rate_and_batch: tuple[float, int],
     target_weights: Sequence[float],
@@ -130,7 +130,7 @@ def _fit(
         on_step(step, float(loss.detach()))
 
 
-def told_loss(reader: NumberReader, batch: Told, target_weight: float) -> Tensor:
+def told_loss(reader: NumericHead, batch: Told, target_weight: float) -> Tensor:
     """`choice_loss` of numbers and, where it was heard, the language model together."""
     lever, anchor = batch.ways.unbind(-1)
     none = torch.full_like(lever, -1)
@@ -143,7 +143,7 @@ def told_loss(reader: NumberReader, batch: Told, target_weight: float) -> Tensor
         said = Said(*(one[..., slot] for one, slot in zip(numbers, _SLOTS, strict=True)))
     else:
         model = (part.float() for part in batch.said)
-        said = Said(*(reader.join(*each) for each in zip(model, numbers, _SLOTS, strict=True)))
+        said = Said(*(reader.combine(*each) for each in zip(model, numbers, _SLOTS, strict=True)))
     return choice_loss(said, batch.worth, batch.ways, target_weight)
 
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from agent.pricing.model_proposer import prompt_text
 from models.errors import RegistryError
 from models.strategist.facts import StrategistFacts
-from models.strategist.numbers import FIELDS, N_VALUES, NUMBERS_FILE, NumberReader, read_values
+from models.strategist.numeric_head import FIELDS, N_FEATURES, NUMBERS_FILE, NumericHead, numeric_features
 from models.strategist.strategy import Lever
 from prompts import load_prompt
 
@@ -19,7 +19,7 @@ LIST, LAST_PAID, RIVAL, COST, ELASTICITY, _, LESS, _, DEADLINE, QUANTITY, STOCK,
 
 
 def values(facts: StrategistFacts) -> list[float]:
-    found: list[float] = read_values([prompt_text(PROMPT, facts)])[0].tolist()
+    found: list[float] = numeric_features([prompt_text(PROMPT, facts)])[0].tolist()
     return found
 
 
@@ -39,7 +39,7 @@ KNOWN = StrategistFacts(
 )
 
 
-def test_every_field_of_the_served_prompt_is_read() -> None:
+def test_every_field_of_the_served_prompt_is_parsed() -> None:
     found = values(KNOWN)
     assert [found[start] for start in (LIST, LAST_PAID, RIVAL, COST, ELASTICITY, LESS, DEADLINE, QUANTITY)] == [1.0] * 8
     assert found[LAST_PAID + 1] == pytest.approx(-0.5)
@@ -51,7 +51,7 @@ def test_every_field_of_the_served_prompt_is_read() -> None:
     assert found[RISE : RISE + 2] == [1, 0]
 
 
-def test_what_is_not_known_is_all_zeros_and_the_rest_is_still_read() -> None:
+def test_unknown_fields_are_zeros_and_the_others_are_parsed() -> None:
     found = values(StrategistFacts(category="", interest=0.0, lifts=(1.2, 1.1, 0.9), may_rise=False))
     for start, field in zip(
         (LAST_PAID, RIVAL, COST, DEADLINE), (FIELDS[1], FIELDS[2], FIELDS[3], FIELDS[8]), strict=True
@@ -62,7 +62,7 @@ def test_what_is_not_known_is_all_zeros_and_the_rest_is_still_read() -> None:
 
 
 @given(st.floats(0.0, 3.0))
-def test_a_number_lies_between_its_two_knots_whose_weights_add_up_to_one(rival: float) -> None:
+def test_hat_functions_of_a_number_add_up_to_one_and_at_most_two_are_positive(rival: float) -> None:
     field = FIELDS[2]
     text = prompt_text(PROMPT, StrategistFacts("tea", 0.3, (1.6, 1.25, 0.8), may_rise=True, rival_ratio=rival))
     known, value, *hats = field.values(text)
@@ -73,24 +73,26 @@ def test_a_number_lies_between_its_two_knots_whose_weights_add_up_to_one(rival: 
 
 
 @given(st.text(max_size=200))
-def test_any_text_has_values(text: str) -> None:
-    found = read_values([text])
-    assert found.shape == (1, N_VALUES)
+def test_any_text_has_finite_features(text: str) -> None:
+    found = numeric_features([text])
+    assert found.shape == (1, N_FEATURES)
     assert bool(found.isfinite().all())
 
 
-def test_a_new_reader_says_nothing_and_a_kept_one_says_the_same_again(tmp_path: Path) -> None:
+def test_a_new_head_changes_no_logits_and_a_saved_one_loads_unchanged(tmp_path: Path) -> None:
     torch.manual_seed(2)
-    reader = NumberReader(16)
-    read, place = read_values([prompt_text(PROMPT, KNOWN)]), torch.tensor([[2, -1]])
-    said, levers = torch.randn(1, 2, len(Lever)), slice(0, len(Lever))
-    torch.testing.assert_close(reader.join(said, reader(read, place, place), levers), said)
-    for parameter in reader.parameters():
+    head = NumericHead(16)
+    features, position = numeric_features([prompt_text(PROMPT, KNOWN)]), torch.tensor([[2, -1]])
+    logits, levers = torch.randn(1, 2, len(Lever)), slice(0, len(Lever))
+    torch.testing.assert_close(head.combine(logits, head(features, position, position), levers), logits)
+    for parameter in head.parameters():
         parameter.data.normal_()
-    reader.save(tmp_path)
-    again = NumberReader.load(tmp_path)
-    torch.testing.assert_close(again(read, place, place), reader(read, place, place), atol=0.05, rtol=0.01)
+    head.save(tmp_path)
+    again = NumericHead.load(tmp_path)
+    torch.testing.assert_close(
+        again(features, position, position), head(features, position, position), atol=0.05, rtol=0.01
+    )
     state = load_file(str(tmp_path / NUMBERS_FILE))
     save_file({name: tensor for name, tensor in state.items() if name != "out.bias"}, str(tmp_path / NUMBERS_FILE))
     with pytest.raises(RegistryError, match="train the strategist again"):
-        NumberReader.load(tmp_path)
+        NumericHead.load(tmp_path)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.evaluator.value import Offers, Stock, Weights, utility
+from models.evaluator.utility import Offers, Stock, Weights, utility
 
 
 def worth(price_ratio: float, cost_ratio: float, elasticity: float, weights: Weights) -> float:

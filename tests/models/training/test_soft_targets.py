@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.evaluator.value import Offers, Weights, utility
+from models.evaluator.utility import Offers, Weights, utility
 from models.strategist.facts import StrategistFacts
 from models.strategist.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, MOVES, Anchor, Lever
-from models.training.lessons import lesson, soft, worth
 from models.training.situations import GRID, Situation, held_out
+from models.training.soft_targets import lesson, soft, worth
 
 
 def situation(elasticity: float = 2.0, cost: float = 0.5, **facts: object) -> Situation:

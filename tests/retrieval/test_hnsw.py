@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from retrieval import RetrievalError
-from retrieval.graph import EXACT_ROWS, EXACT_SHARE_ROWS, Graph, checked_units, read_graph
+from retrieval.hnsw import EXACT_ROWS, EXACT_SHARE_ROWS, Graph, checked_units, read_graph
 from tests.retrieval.builders import DIM, units
 
 N = EXACT_ROWS + 4_000

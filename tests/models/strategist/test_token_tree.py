@@ -2,8 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.strategist.strategy import ALLOWED_ANCHORS, Anchor, Lever
+from models.strategist.token_tree import TokenTree
 from models.strategist.tokens import ANCHORS, LEVERS
-from models.strategist.tree import StrategyTree
 
 possible = st.lists(
     st.tuples(st.frozensets(st.sampled_from(Lever)), st.frozensets(st.sampled_from(Anchor))), min_size=1, max_size=4
@@ -14,7 +14,7 @@ possible = st.lists(
 def test_the_branches_are_the_possible_levers_and_their_known_anchors(
     requests: list[tuple[frozenset[Lever], frozenset[Anchor]]],
 ) -> None:
-    tree = StrategyTree.of(requests)
+    tree = TokenTree.of(requests)
     for row, (levers, anchors) in enumerate(requests):
         expected = {
             lever: {a for a in ALLOWED_ANCHORS[lever] if a in anchors}
@@ -37,7 +37,7 @@ def test_the_branches_are_the_possible_levers_and_their_known_anchors(
 def test_a_pair_is_found_by_its_branch_and_anchor(
     requests: list[tuple[frozenset[Lever], frozenset[Anchor]]],
 ) -> None:
-    tree = StrategyTree.of(requests)
+    tree = TokenTree.of(requests)
     last = tree.anchor_mask.int().cumsum(-1).argmax(-1)  # each branch's last anchor
     found = tree.pairs(last)
     for row in range(len(requests)):

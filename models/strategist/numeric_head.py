@@ -1,8 +1,8 @@
-"""The numbers of a strategist's prompt as values: four layers of a language model read digits badly.
+"""Numeric head of the strategist: reads the prompt's numbers as values, which four transformer layers do poorly.
 
-A prompt's fields are taken from its text, each as a value on a piecewise-linear scale or as one of a few words. A small
-network turns them, with the lever and anchor written so far, into logits that join the language model's. Numbers beside
-a language model as values: Golkar et al. 2023, xVal; joined logits: Hinton 2002, products of experts.
+Fields are parsed from the prompt's text: numbers in a piecewise-linear (hat) basis, words one-hot. A small network maps
+them, with the lever and anchor decoded so far, to logits that are added to the language model's. Numbers as values
+beside a language model: Golkar et al. 2023, xVal; added logits: products of experts, Hinton 2002.
 """
 
 import re
@@ -28,7 +28,7 @@ _MANY: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class NumberField:
-    """A field whose text holds a number; `knots` points between `low` and `high` carry its bends."""
+    """A numeric field, encoded by `knots` hat functions between `low` and `high`."""
 
     pattern: re.Pattern[str]
     low: float
@@ -37,41 +37,41 @@ class NumberField:
 
     @property
     def size(self) -> int:
-        """Known or not, the value itself, its weights on the knots."""
+        """Number of features: known flag, scaled value, hat functions."""
         return 2 + self.knots
 
     def values(self, text: str) -> list[float]:
-        """All zeros where the text does not hold the field."""
+        """Parse and encode the field; all zeros when the text lacks it."""
         found = self.pattern.search(text)
         if found is None:
             return [0.0] * self.size
         value = min(self.high, max(self.low, _value(found[1], text[found.end(1) :])))
         step = (self.high - self.low) / (self.knots - 1)
-        place = (value - self.low) / step
-        hats = [max(0.0, 1 - abs(place - knot)) for knot in range(self.knots)]
+        position = (value - self.low) / step
+        hats = [max(0.0, 1 - abs(position - knot)) for knot in range(self.knots)]
         return [1.0, 2 * (value - self.low) / (self.high - self.low) - 1, *hats]
 
 
 @dataclass(frozen=True, slots=True)
 class WordField:
-    """A field whose text is one of a few words."""
+    """A categorical field, encoded one-hot over `words`."""
 
     pattern: re.Pattern[str]
     words: tuple[str, ...]
 
     @property
     def size(self) -> int:
-        """One a word."""
+        """Number of features."""
         return len(self.words)
 
     def values(self, text: str) -> list[float]:
-        """All zeros where the text does not hold one of the words."""
+        """Parse and encode the field; all zeros when the text lacks it or has another word."""
         found = self.pattern.search(text)
         return [float(found is not None and found[1] == word) for word in self.words]
 
 
 def _value(number: str, behind: str) -> float:
-    """Sales `+32 at -20` as the log of their ratio, `4 days` as the log of hours, everything else as it stands."""
+    """Convert sales (`+32 at -20`) to the log of their ratio, `4 days` to log(1 + hours); others stay unchanged."""
     if number == "many":
         return _MANY
     if number == "same":
@@ -106,44 +106,48 @@ FIELDS: Final[tuple[NumberField | WordField, ...]] = (
     WordField(re.compile(r"\bshopper (\w+)"), ("new", "occasional", "regular", "lapsed")),
     WordField(re.compile(r"\brise (\w+)"), ("yes", "no")),
 )
-N_VALUES: Final = sum(field.size for field in FIELDS)
+N_FEATURES: Final = sum(field.size for field in FIELDS)
 
 
-def read_values(prompts: Sequence[str]) -> Tensor:
-    """The fields of each prompt, `(n, N_VALUES)` in float32."""
+def numeric_features(prompts: Sequence[str]) -> Tensor:
+    """Encode the fields of each prompt, `(n, N_FEATURES)` in float32."""
     rows = [[value for field in FIELDS for value in field.values(prompt)] for prompt in prompts]
-    return torch.tensor(rows, dtype=torch.float32).reshape(-1, N_VALUES)
+    return torch.tensor(rows, dtype=torch.float32).reshape(-1, N_FEATURES)
 
 
-class NumberReader(nn.Module):
-    """What the fields say of the next token; a new one says nothing and trusts the language model."""
+class NumericHead(nn.Module):
+    """Network from prompt fields to logits of the next token; before training it leaves the language model's unchanged.
+
+    Attributes:
+        trust: Weight of the language model's logit, by token.
+    """
 
     def __init__(self, hidden: int = HIDDEN) -> None:
         """`hidden` is the network's width."""
         super().__init__()
-        self.fields = nn.Linear(N_VALUES, hidden)
+        self.fields = nn.Linear(N_FEATURES, hidden)
         self.lever = nn.Embedding(1 + len(Lever), hidden)  # row 0: none written yet
         self.anchor = nn.Embedding(1 + len(Anchor), hidden)
         self.mixed = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, N_TOKENS)
-        self.trust = nn.Parameter(torch.ones(N_TOKENS))  # how much of the language model's logits counts
+        self.trust = nn.Parameter(torch.ones(N_TOKENS))
         for start in (self.lever.weight, self.anchor.weight, self.out.weight, self.out.bias):
             nn.init.zeros_(start)
 
     def forward(self, values: Tensor, lever: Tensor, anchor: Tensor) -> Tensor:
-        """Logits `(n, branches, N_TOKENS)` of levers, anchors and moves.
+        """Compute logits `(n, branches, N_TOKENS)` of levers, anchors and moves.
 
         Args:
-            values: `(n, N_VALUES)`.
-            lever: Positions in `Lever` written before, `(n, branches)`; -1: none yet.
-            anchor: Positions in `Anchor`, likewise.
+            values: Features `(n, N_FEATURES)`.
+            lever: Index in `Lever` decoded so far, `(n, branches)`; -1 for none yet.
+            anchor: Index in `Anchor`, likewise.
         """
         hidden = torch.relu(self.fields(values)[:, None] + self.lever(lever + 1) + self.anchor(anchor + 1))
         return torch.Tensor(self.out(hidden + torch.relu(self.mixed(hidden))))
 
-    def join(self, said: Tensor, numbers: Tensor, slot: slice) -> Tensor:
-        """The language model's logits of a slot, joined by those that `forward` returned for the place."""
-        return self.trust[slot] * said + numbers[..., slot]
+    def combine(self, language: Tensor, numbers: Tensor, slot: slice) -> Tensor:
+        """Add logits from `forward` to the weighted logits of the language model for one slot."""
+        return self.trust[slot] * language + numbers[..., slot]
 
     def save(self, folder: Path) -> None:
         """Write the weights in half precision."""
@@ -151,8 +155,8 @@ class NumberReader(nn.Module):
         save_file(state, str(folder / NUMBERS_FILE))
 
     @classmethod
-    def load(cls, folder: Path) -> "NumberReader":
-        """Read what `save` wrote.
+    def load(cls, folder: Path) -> "NumericHead":
+        """Load weights that `save` wrote.
 
         Raises:
             RegistryError: The weights are for other fields.
@@ -163,6 +167,6 @@ class NumberReader(nn.Module):
             reader.load_state_dict(state)
         except RuntimeError as error:
             raise RegistryError(
-                f"{folder / NUMBERS_FILE} is for other fields; remedy: train the strategist again"
+                f"{folder / NUMBERS_FILE} was trained for other prompt fields; remedy: train the strategist again"
             ) from error
         return reader.eval().requires_grad_(requires_grad=False)

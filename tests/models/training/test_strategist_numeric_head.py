@@ -9,10 +9,10 @@ from models.training.regret import measure
 from models.training.situations import Situation
 from models.training.strategist_config import StrategistTrainingConfig
 from models.training.strategist_net import StrategistNet, llama_config
-from models.training.strategist_numbers import Told, fit_numbers, listen, numbers_of
+from models.training.strategist_numeric_head import Told, fit_numbers, listen, numbers_of
 from prompts import load_prompt
 from tests.models.strategist.test_strategist import SHAPE, WORDS, tiny, tiny_tokenizer, tiny_weights
-from tests.models.training.test_lessons import situation
+from tests.models.training.test_soft_targets import situation
 
 PROMPT = load_prompt("strategist", 2)
 CONFIG = replace(StrategistTrainingConfig(), number_steps=150, joint_steps=50, number_batch=16)

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.evaluator.cusum import Cusum
+from models.evaluator.effect_posteriors import ALARM_VARIANCE, CAPACITY
 from models.evaluator.monotone import N_DRAWS, SLOPE_MIN
-from models.evaluator.online import Lesson, OnlineEffects, Term
-from models.evaluator.online_state import ALARM_WIDENS, CAPACITY, Drift
+from models.evaluator.online_effects import Lesson, OnlineEffects, Term
 
 ALL = Term("all", 1.0, 2.0, 1.0)
 RED, BLUE = Term("colour=red", 1.0, 0.8, 0.5), Term("colour=blue", 1.0, 0.8, 0.5)
@@ -22,8 +23,8 @@ def bought(rng: np.random.Generator, level: float, slope: float, x: float) -> bo
     return bool(rng.random() < 1 / (1 + math.exp(-(level - slope * x))))
 
 
-def taught(n: int, seed: int = 0, effects: OnlineEffects | None = None, level: float = 0.5) -> OnlineEffects:
-    """Outcomes of a world where reds are one logit likelier and the slope is 3."""
+def learned(n: int, seed: int = 0, effects: OnlineEffects | None = None, level: float = 0.5) -> OnlineEffects:
+    """Learn `n` simulated outcomes; red adds one logit, the price slope is 3."""
     effects = effects or OnlineEffects()
     rng = np.random.default_rng(seed)
     for _ in range(n):
@@ -37,8 +38,8 @@ def slope_of(effects: OnlineEffects, *terms: Term) -> float:
     return SLOPE_MIN + math.log1p(math.exp(1.0 + float(effects.shift([terms], unseen=True).slope[0])))
 
 
-def test_level_slope_and_difference_of_a_known_world_are_found() -> None:
-    effects = taught(6_000)
+def test_level_slope_and_effects_of_a_simulated_shop_are_recovered() -> None:
+    effects = learned(6_000)
     shift = effects.shift([(ALL, RED, ITEM), (ALL, BLUE, ITEM)], unseen=True)
     assert -2.0 + shift.level == pytest.approx([1.5, 0.5], abs=0.2)
     assert slope_of(effects, ALL, RED, ITEM) == pytest.approx(3.0, abs=0.5)
@@ -55,7 +56,7 @@ def test_one_outcome_moves_to_the_maximum_of_its_posterior() -> None:
 
 
 def test_draws_stay_draws_of_the_posterior() -> None:
-    effects = taught(800)
+    effects = learned(800)
     joint = effects.joint
     assert joint.draws.mean(axis=2) == pytest.approx(joint.mean, abs=1e-9)
     spread = joint.draws.reshape(-1, N_DRAWS).std(axis=1)
@@ -68,20 +69,20 @@ def test_draws_stay_draws_of_the_posterior() -> None:
 
 
 def test_the_same_outcomes_give_the_same_state_to_the_last_bit_and_a_snapshot_goes_on_from_there() -> None:
-    whole = taught(300, seed=4)
-    again = taught(300, seed=4)
+    whole = learned(300, seed=4)
+    again = learned(300, seed=4)
     for name, array in whole.to_arrays().items():
         assert array.tobytes() == again.to_arrays()[name].tobytes(), name
     resumed = OnlineEffects.from_arrays(whole.names, whole.to_arrays())
-    taught(50, seed=5, effects=resumed)
-    taught(50, seed=5, effects=whole)
+    learned(50, seed=5, effects=resumed)
+    learned(50, seed=5, effects=whole)
     assert resumed.names == whole.names
     for name, array in whole.to_arrays().items():
         assert array.tobytes() == resumed.to_arrays()[name].tobytes(), name
 
 
-def test_a_return_takes_back_what_the_purchase_taught() -> None:
-    effects = taught(500)
+def test_a_return_reverses_the_update_of_its_purchase() -> None:
+    effects = learned(500)
     before = effects.shift([(ALL, RED)], unseen=True).level[0]
     effects.learn(lesson(ALL, RED), True)
     after = effects.shift([(ALL, RED)], unseen=True).level[0]
@@ -90,43 +91,43 @@ def test_a_return_takes_back_what_the_purchase_taught() -> None:
     assert returned < before < after
 
 
-def test_a_change_of_the_world_raises_the_alarm_and_is_followed() -> None:
-    effects = taught(4_000)
+def test_a_change_in_demand_raises_the_alarm_and_is_tracked() -> None:
+    effects = learned(4_000)
     assert effects.drift.alarms == 0
     certain = np.diag(effects.joint.covariance).copy()
-    taught(400, seed=9, effects=effects, level=-2.5)
+    learned(400, seed=9, effects=effects, level=-2.5)
     assert effects.drift.alarms >= 1
     assert (np.diag(effects.joint.covariance) >= certain).any()
-    taught(1_500, seed=10, effects=effects, level=-2.5)
+    learned(1_500, seed=10, effects=effects, level=-2.5)
     level = float(effects.shift([(ALL, BLUE, ITEM)], unseen=True).level[0]) - 2.0
     assert level == pytest.approx(-2.5, abs=0.35)
 
 
 def test_an_alarm_needs_a_lasting_residual() -> None:
     rng = np.random.default_rng(0)
-    calm = Drift()
+    calm = Cusum()
     for _ in range(20_000):
         calm = calm.after(float(rng.standard_normal()))
     assert calm.alarms == 0
-    rising = Drift()
+    rising = Cusum()
     for _ in range(400):
         rising = rising.after(0.5 + float(rng.standard_normal()))
     assert rising.alarms >= 1
-    assert ALARM_WIDENS > 0
+    assert ALARM_VARIANCE > 0
 
 
-def test_effects_beyond_the_joint_capacity_learn_by_themselves() -> None:
+def test_effects_beyond_the_joint_capacity_are_independent() -> None:
     effects = OnlineEffects()
     for number in range(CAPACITY + 5):
         effects.learn(lesson(Term(f"thing={number}", 1.0, 1.0, 0.5)), True)
     assert len(effects.joint.rows) == CAPACITY
-    assert len(effects.singles) == 5
+    assert len(effects.independent) == 5
     last = Term(f"thing={CAPACITY + 4}", 1.0, 1.0, 0.5)
     assert effects.shift([(last,)], unseen=True).level[0] > 0
 
 
-def test_what_was_never_seen_is_uncertain_only_when_asked_for() -> None:
-    effects = taught(50)
+def test_unseen_effects_widen_the_draws_only_on_request() -> None:
+    effects = learned(50)
     new = Term("colour=green", 1.0, 0.8, 0.5)
     assert effects.shift([(new,)], unseen=True).level_draws.std() == pytest.approx(0.8, rel=0.4)
     assert not effects.shift([(new,)], unseen=False).level_draws.any()

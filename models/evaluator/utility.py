@@ -1,4 +1,4 @@
-"""What a price is worth to the merchant: weights over three scores, and what giving up a unit costs."""
+"""The merchant's utility of a price: a weighted sum of three scores, with the opportunity cost of a unit."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ _MARGIN_MIN_FRAC = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What the merchant cares for; relative sizes count."""
+    """Weights of the three scores in the merchant's utility; only their ratios matter."""
 
     profit: float = 0.8
     purchase: float = 0.1
@@ -23,14 +23,14 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """Stock against demand.
+    """Stock on hand relative to demand.
 
     Attributes:
         inventory: Units left, None when unknown.
-        weekly_units: Usual sales a week, None when unknown.
-        weeks_left: Time until the stock loses its value, None when it keeps.
-        sunk: Whether the cost was spent when the stock was bought (fresh food), not when it is sold (a hotel night).
-        bid: Value of a unit to later shoppers, as a share of the reference price (`bid_price.py`); None: not known.
+        weekly_units: Usual sales per week, None when unknown.
+        weeks_left: Weeks until the stock loses its value, None when it does not perish.
+        sunk: Whether the cost was spent when the stock was bought (fresh food) and not when it is sold (a hotel night).
+        bid: Bid price of a unit as a share of the reference price (`bid_price.py`), None when unknown.
     """
 
     inventory: int | None = None
@@ -41,28 +41,28 @@ class Stock:
 
     @property
     def pressure(self) -> float | None:
-        """Stock over what usually sells in the time left; 1 sells out just in time, None when unknown."""
+        """Stock divided by usual sales in the time left; at 1 it sells out just in time. None when unknown."""
         if self.inventory is None or self.weekly_units is None or self.weekly_units <= 0:
             return None
         return self.inventory / (self.weekly_units * max(1 / 7, min(self.weeks_left or HORIZON_WEEKS, HORIZON_WEEKS)))
 
     @property
     def word(self) -> str:
-        """`unknown`, `scarce`, `normal` or `deep`."""
+        """Stock level in words: `unknown`, `scarce`, `normal` or `deep`."""
         pressure = self.pressure
         if pressure is None:
             return "unknown"
         return "deep" if pressure > 2 else "scarce" if pressure < 0.5 else "normal"
 
     def kept_cost(self, cost: float) -> float:
-        """What is saved when a unit perishes unsold: all of a cost that selling causes, the salvage of a sunk one."""
+        """Value kept when a unit perishes unsold: salvage value if the cost is sunk, else the whole (avoided) cost."""
         return SALVAGE_PERISHED * cost if self.sunk else cost
 
     def opportunity_cost(self, cost: float, reference: float) -> float:
-        """What selling one unit gives up, in the unit of `cost` and `reference`.
+        """Opportunity cost of selling one unit, in the unit of `cost` and `reference`.
 
-        With a bid price: that, and the cost that a sale causes. Else replacement cost when stock is normal; less when
-        the unit would be left over (then its salvage value); more when it would have sold to a later shopper anyway.
+        With a bid price: the bid plus the value kept if unsold. Otherwise the replacement cost when stock is normal,
+        less when the unit would be left over (salvage value), more when it would sell to a later shopper anyway.
         """
         if self.bid is not None:
             return self.kept_cost(cost) + self.bid * reference
@@ -80,13 +80,13 @@ class Stock:
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """Prices under comparison; the last axis but for draws is the price. All relative to the reference price.
+    """Candidate prices and their predicted responses; arrays broadcast against each other.
 
     Attributes:
         price_ratio: price / reference.
         cost_ratio: opportunity cost / reference.
-        purchase, satisfaction: probabilities at each price, any leading or trailing shape that broadcasts.
-        purchase_at_reference, satisfaction_at_reference: the same at the reference price.
+        purchase, satisfaction: Probabilities at each price.
+        purchase_at_reference, satisfaction_at_reference: Probabilities at the reference price.
     """
 
     price_ratio: Floats
@@ -98,10 +98,10 @@ class Offers:
 
 
 def utility(offers: Offers, weights: Weights) -> Floats:
-    """Weighted sum of profit, purchases and satisfaction, each relative to its value at the reference price.
+    """Weighted mean of profit, purchases and satisfaction, each relative to its value at the reference price.
 
-    Profit is scaled by the reference price's profit, its margin taken as at least 2 % of the price. Adding a
-    constant to every offer changes nothing; 0.01 is about one percent of what the reference price is worth.
+    The reference price itself has utility 1 (its margin is taken as at least 2 % of the price), so a difference of
+    0.01 is about one percent of its value.
     """
     margin_at_reference = np.maximum(1.0 - offers.cost_ratio, _MARGIN_MIN_FRAC)
     lift = offers.purchase / np.maximum(1e-12, offers.purchase_at_reference)

@@ -2,7 +2,7 @@
 
 1. A logit in log price with shrunk effects of what rows have in common (`own_logit`), shrinkage learned from the same
    rows; its level is steady or drifts.
-2. Kinks between prices (`own_ramps`).
+2. Kinks between prices (`own_kinks`).
 3. A network that begins as that model and decays towards it; it counts with a share from 0 to 1.
 4. The logit is fitted again on all that is known.
 
@@ -34,8 +34,8 @@ from models.training.evaluator import (
 )
 from models.training.evaluator_posterior import posterior
 from models.training.own_effects import trained_effects
+from models.training.own_kinks import NONE, Ramps, fit_ramps
 from models.training.own_logit import SLOPE, STEPS, LogitRows, PriceLogit, fit_logit
-from models.training.own_ramps import NONE, Ramps, fit_ramps
 from models.training.own_rows import OwnRows, Rows, Split
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -1,6 +1,7 @@
-"""The branches that the grammar leaves to a batch of requests: levers, and the anchors that each may start from.
+"""Token tree of a batch of requests: the levers that the grammar allows, and the anchors of each.
 
-There are few of them, and which they are is known before anything is read, so all are read at once with the prompt.
+The tree is small and known before decoding, so all its branches are evaluated in one pass with the prompt (Miao et al.
+2023, SpecInfer).
 """
 
 from collections.abc import Sequence
@@ -15,14 +16,14 @@ from models.strategist.tokens import ANCHORS, LEVERS
 
 
 @dataclass(frozen=True, slots=True)
-class StrategyTree:
-    """Branches of `n` requests, as many in each as the request with the most has; those beyond its own mean nothing.
+class TokenTree:
+    """Trees of `n` requests, padded to the size of the largest.
 
     Attributes:
-        lever_mask: Levers that are possible, `(n, LEVERS)`.
-        lever: Lever of each branch, `(n, levers)`: the possible ones first.
-        anchor_mask: Anchors that each branch may start from, `(n, levers, ANCHORS)`.
-        branch: Branch that each pair of lever and anchor belongs to, `(n, pairs)`.
+        lever_mask: Allowed levers, `(n, LEVERS)`.
+        lever: Lever of each branch, `(n, levers)`: allowed ones first, then padding.
+        anchor_mask: Allowed anchors of each branch, `(n, levers, ANCHORS)`.
+        branch: Branch of each pair of lever and anchor, `(n, pairs)`.
         anchor: Anchor of each pair, `(n, pairs)`.
     """
 
@@ -33,8 +34,8 @@ class StrategyTree:
     anchor: Tensor
 
     @classmethod
-    def of(cls, possible: Sequence[tuple[frozenset[Lever], frozenset[Anchor]]]) -> "StrategyTree":
-        """From each request's levers whose data exist and anchors that are known; to hold is always possible."""
+    def of(cls, possible: Sequence[tuple[frozenset[Lever], frozenset[Anchor]]]) -> "TokenTree":
+        """Build from each request's levers and anchors; `Lever.HOLD` at the reference is always allowed."""
         known = torch.tensor([[anchor in anchors for anchor in ANCHORS] for _, anchors in possible])
         by_lever = _ANCHOR_MASKS & known[:, None]  # (n, LEVERS, ANCHORS)
         wanted = torch.tensor([[lever in levers for lever in LEVERS] for levers, _ in possible])
@@ -44,11 +45,11 @@ class StrategyTree:
         lever = _first(lever_mask)
         anchor_mask = by_lever[torch.arange(len(possible))[:, None], lever]
         pair = _first((anchor_mask & lever_mask.gather(1, lever)[..., None]).flatten(1))
-        anchor_mask |= ~anchor_mask.any(-1, keepdim=True)  # of barred levers: keep their softmax defined
+        anchor_mask |= ~anchor_mask.any(-1, keepdim=True)  # padding branches: keep their softmax defined
         return cls(lever_mask, lever, anchor_mask, pair // len(ANCHORS), pair % len(ANCHORS))
 
     def pairs(self, anchor: Tensor) -> Tensor:
-        """Which pair each branch is with the anchor chosen for it, `(n, levers)`; any one for those that are barred."""
+        """Index of the pair of each branch with its `anchor` `(n, levers)`; arbitrary for padding branches."""
         same = (self.branch[:, None] == torch.arange(self.lever.shape[1])[None, :, None]) & (
             self.anchor[:, None] == anchor[..., None]
         )  # (n, levers, pairs)
@@ -56,7 +57,7 @@ class StrategyTree:
 
 
 def _first(mask: Tensor) -> Tensor:
-    """Positions that are set, in order, `(n, most of a row)`; others follow where a row has fewer."""
+    """Indices of the set positions of each row, in order, padded with others to the longest row."""
     return torch.argsort(mask.int(), dim=1, descending=True, stable=True)[:, : int(mask.sum(1).max())]
 
 

@@ -3,7 +3,14 @@ import pytest
 
 from models.encoder.encoder import DIM
 from models.shopper.item_affinity import FLOOR
-from models.training.taste import Purchases, TasteTrainingConfig, compress, fit_taste, item_weights, walk_forward
+from models.training.item_affinity import (
+    Purchases,
+    TasteTrainingConfig,
+    compress,
+    fit_taste,
+    item_weights,
+    walk_forward,
+)
 
 CONFIG = TasteTrainingConfig(items=12, rank=6, near=4, ridge=5.0, refit_weeks=4, first_week=4, last_week=12)
 
