@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from models.evaluator.online import Lesson
+from models.evaluator.lesson import Lesson
 from models.strategist.strategy import Strategy
 
 

@@ -17,7 +17,7 @@ from agent.domain.records import Attribute, ProductRecord
 from agent.domain.request import QuotedProduct
 from agent.pricing.observation import Market
 from agent.pricing.shopper_reader import ShopperView
-from models.evaluator.online import Term
+from models.evaluator.lesson import Term
 
 MAX_WORD: Final = 40
 IN_DOMAIN_SCALE: Final = 0.35

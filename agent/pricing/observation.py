@@ -14,8 +14,8 @@ from agent.domain.records import ProductRecord, Shown
 from agent.domain.request import QuoteRequest
 from agent.rules.exploration import Exploration
 from agent.rules.terms import Terms
+from models.evaluator.lesson import Term
 from models.evaluator.monotone import sigmoid
-from models.evaluator.online import Term
 from models.evaluator.value import Stock
 from models.shopper.features import Subject
 from models.shopper.history import RecentItems

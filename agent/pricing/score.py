@@ -17,7 +17,7 @@ from agent.pricing.retrieve import Evidence
 from agent.state.online_learner import Learner
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, Response, Situations, evidence_matrix
-from models.evaluator.online import Lesson
+from models.evaluator.lesson import Lesson
 
 FinalPrices = Callable[[Observation, Sequence[int]], list[int]]
 

@@ -27,13 +27,14 @@ from agent.pricing.score_at_prices import RowScorer
 from agent.pricing.select import Selector
 from agent.pricing.shopper_reader import ShopperReader
 from agent.pricing.situation_reader import Readers, SituationReader, TrainingProvenance
-from agent.rules import RuleBook, RuleLimits, RulesDocument, RuleWeights
+from agent.rules.book import RuleBook
 from agent.rules.kill_switch import KillSwitch
-from agent.rules.packs import Pack, load_pack
+from agent.rules.packs import load_pack
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.service.parts import Parts
 from agent.service.service import Service
 from agent.service.settings import Settings
+from agent.service.settings_rules import settings_rules
 from agent.state.arrival_rates import Arrivals
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.catalogue import Catalogue
@@ -63,13 +64,6 @@ from models.shopper.item_affinity import load_taste
 from models.shopper.ranking import load_ranking
 from models.strategist.strategist import Strategist
 from prompts import Prompt, load_prompt
-
-
-def open_store(settings: Settings, clock: Clock | None = None) -> Store:
-    """The store that the settings name."""
-    folder = DataFolder(settings.data_dir)
-    folder.root.mkdir(parents=True, exist_ok=True)
-    return Store.open(settings.database_url or folder.database_url, clock)
 
 
 def open_service(
@@ -244,32 +238,6 @@ def _strategist(registry: Registry, prompt: Prompt, shared: SharedModels | None)
         return load_active_strategist(registry, prompt)
     folder = registry.folder(ModelKind.STRATEGIST, registry.active(ModelKind.STRATEGIST))
     return shared.get(folder, lambda: load_active_strategist(registry, prompt))
-
-
-def settings_rules(settings: Settings, pack: Pack) -> RulesDocument:
-    """What holds where the merchant's rules say nothing: the settings, else the pack."""
-
-    def chosen(own: float | None, default: float) -> float:
-        return default if own is None else own
-
-    return RulesDocument(
-        limits=RuleLimits(
-            min_margin=chosen(settings.min_margin_frac, pack.limits.min_margin_frac),
-            max_discount=chosen(settings.max_discount_frac, pack.limits.max_discount_frac),
-            max_change=chosen(settings.max_change_frac, pack.limits.max_change_frac),
-            never_above_reference=settings.never_above_reference,
-            rounding=pack.limits.rounding,
-        ),
-        weights=RuleWeights(
-            profit=settings.weight_profit,
-            purchase=settings.weight_purchase,
-            satisfaction=settings.weight_satisfaction,
-        ),
-        exploration=settings.exploration,
-        max_try=settings.max_try_frac,
-        control=settings.control_frac,
-        max_spread=settings.max_spread_frac,
-    )
 
 
 def _pipeline(

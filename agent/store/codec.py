@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from agent.domain.decision import Decision
 from agent.store.errors import InvalidRecord, StoreError
-from models.evaluator.online import Lesson
+from models.evaluator.lesson import Lesson
 
 # The configuration reaches into the dataclasses inside, which carry none of their own.
 _STRICT: Final = ConfigDict(

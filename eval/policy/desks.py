@@ -20,7 +20,8 @@ from agent.domain.decision import Decision
 from agent.domain.records import OutcomeType, ProductRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.service.assembly import build_parts, open_store
+from agent.service.assembly import build_parts
+from agent.service.opening import open_store
 from agent.service.outcome_reports import OutcomeReport
 from agent.service.parts import Parts
 from agent.service.service import Service

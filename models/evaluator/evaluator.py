@@ -87,7 +87,7 @@ class Situations:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The purchase logit before anything learned online, `(n,)` each; names as in `models.evaluator.online.Lesson`."""
+    """The purchase logit before anything learned online, `(n,)` each; names as in `models.evaluator.lesson.Lesson`."""
 
     level: Floats
     slope: Floats

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.arrays import Floats
-from models.evaluator.online import Term
+from models.evaluator.lesson import Term
 from models.training.evaluator import EvaluatorData
 
 Rows = NDArray[np.int64]
@@ -44,7 +44,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class EffectColumns:
-    """Which effects (`models.evaluator.online.Term`) each row touches, and how strongly.
+    """Which effects (`models.evaluator.lesson.Term`) each row touches, and how strongly.
 
     Attributes:
         names: Of the columns. `group` `(k,)` numbers into `groups`: what shares a prior. `alone` `(k,)` as in `Term`.

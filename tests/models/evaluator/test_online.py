@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.evaluator.lesson import Lesson, Term
 from models.evaluator.monotone import N_DRAWS, SLOPE_MIN
-from models.evaluator.online import Lesson, OnlineEffects, Term
+from models.evaluator.online import OnlineEffects
 from models.evaluator.online_state import ALARM_WIDENS, CAPACITY, Drift
 
 ALL = Term("all", 1.0, 2.0, 1.0)
