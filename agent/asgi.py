@@ -6,10 +6,11 @@ from agent.api.app import create_app
 from agent.api.context import Opened
 from agent.domain.clock import SystemClock
 from agent.pricing.tracing import export_to
-from agent.service.assembly import open_service, open_store
+from agent.service.assembly import open_service
 from agent.service.auth.api_keys import KeyRing
 from agent.service.gc_tuning import tune_for_requests
 from agent.service.merchants import MerchantError, Merchants, settings_of
+from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.state.shared_models import SharedModels
 

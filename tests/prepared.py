@@ -15,9 +15,10 @@ import pytest
 from filelock import FileLock
 
 from agent.domain.clock import SystemClock
-from agent.service.assembly import open_service, open_store
+from agent.service.assembly import open_service
 from agent.service.ingest.demo_store import DemoSize
 from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prepare_models
+from agent.service.opening import open_store
 from agent.service.service import Service
 from agent.service.settings import Settings
 from agent.store import Store

@@ -16,8 +16,9 @@ from agent.api.exchange import answer, authorise
 from agent.api.problems import Problem
 from agent.domain.fields import Short, Strict, Time
 from agent.domain.refusal import FieldProblem
-from agent.rules import RuleError, RulesDocument, RuleVersion, Window
-from agent.rules.book import Change, NeedsApproval, RuleBook, UnknownVersion
+from agent.rules.book import Change, NeedsApproval, RuleBook, RuleError, UnknownVersion
+from agent.rules.document import RulesDocument
+from agent.rules.history import RuleVersion, Window
 from agent.rules.preview import Preview
 from agent.service.auth.api_keys import Scope
 

@@ -7,8 +7,8 @@ import typer
 
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, progress_bar
-from agent.service.assembly import open_store
 from agent.service.auth.quote_tokens import TokenSigner
+from agent.service.opening import open_store
 from agent.store.chain import Head
 from agent.store.data_folder import DataFolder
 

@@ -7,11 +7,11 @@ import typer
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, progress_bar
 from agent.domain.clock import SystemClock
-from agent.service.assembly import open_store
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.service.backup import restore as bring_back
 from agent.service.backup import save_backup
 from agent.service.ingest.preparation import prepare_indexes
+from agent.service.opening import open_store
 from agent.store.data_folder import DataFolder
 from models.registry.registry import Registry
 

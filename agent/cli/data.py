@@ -9,10 +9,11 @@ import typer
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, print_table, progress_bar
 from agent.domain.clock import SystemClock
-from agent.service.assembly import open_service, open_store
+from agent.service.assembly import open_service
 from agent.service.ingest import ImportKind, ImportOptions, ImportReport, ImportTargets, expected_rows, import_file
 from agent.service.ingest.demo_store import DemoSize
 from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prepare_models
+from agent.service.opening import open_store
 from agent.service.service import Service
 from agent.store import Store
 from agent.store.data_folder import DataFolder

@@ -3,7 +3,7 @@
 from pydantic import ValidationError
 
 from agent.domain.money import MoneyError
-from agent.rules import RuleError
+from agent.rules.book import RuleError
 from agent.rules.packs import PackError
 from agent.service.auth.api_keys import ApiKeyError
 from agent.service.auth.quote_tokens import TokenKeyError

@@ -9,7 +9,8 @@ from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json
 from agent.explain.answers import Ask, Explanation
 from agent.explain.questions import Audience, Language
-from agent.service.assembly import open_service, open_store
+from agent.service.assembly import open_service
+from agent.service.opening import open_store
 
 Lang = Annotated[Language | None, typer.Option(help="Language of the answer; the question's when left out.")]
 

@@ -8,10 +8,10 @@ import typer
 from agent.cli.options import DataDir, Json, home_settings, settings_for
 from agent.cli.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
-from agent.service.assembly import open_store
 from agent.service.auth.api_keys import KeyRing, Scope
 from agent.service.auth.signing_keys import rotate as rotate_keys
 from agent.service.merchants import MerchantError, Merchants
+from agent.service.opening import open_store
 from agent.service.settings import DEFAULT_MERCHANT, Settings
 from agent.store import Store
 from agent.store.data_folder import DataFolder

@@ -7,9 +7,9 @@ import typer
 from agent.cli.options import DataDir, Json, home_settings
 from agent.cli.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
-from agent.service.assembly import open_store
 from agent.service.auth.api_keys import KeyRing
 from agent.service.merchants import Merchants, settings_of
+from agent.service.opening import open_store
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and remove merchants beside the default one.")
 

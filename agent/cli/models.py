@@ -11,8 +11,9 @@ import typer
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, print_table, progress_bar
 from agent.domain.clock import HISTORY_END_KEY, SystemClock
-from agent.service.assembly import build_components, open_store
+from agent.service.assembly import build_components
 from agent.service.ingest.preparation import prepare_models
+from agent.service.opening import open_store
 from agent.store.data_folder import DataFolder
 from agent.training.promotion import Activation, Promotions
 from models.registry.registry import ORDER, ModelKind, ModelMeta, Registry, read_meta

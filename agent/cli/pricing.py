@@ -17,9 +17,10 @@ from agent.domain.money import show, to_minor
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.pricing.score_at_prices import PricedRow
-from agent.service.assembly import open_service, open_store
+from agent.service.assembly import open_service
 from agent.service.gc_tuning import tune_for_batches
 from agent.service.ingest import RawRow, read_rows
+from agent.service.opening import open_store
 from agent.service.service import Service
 from agent.store.rows import chunks
 

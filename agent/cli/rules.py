@@ -16,13 +16,15 @@ from agent.api.rule_versions import preview_answer, rules_answer, version_answer
 from agent.cli.options import DataDir, Json, home_settings, settings_for
 from agent.cli.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
-from agent.rules import RuleBook, RulesDocument
-from agent.rules.book import Change
+from agent.rules.book import Change, RuleBook
+from agent.rules.document import RulesDocument
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.packs import load_pack
-from agent.service.assembly import open_service, open_store, settings_rules
+from agent.service.assembly import open_service
 from agent.service.auth.api_keys import KeyRing, Scope
 from agent.service.auth.quote_tokens import TokenSigner
+from agent.service.opening import open_store
+from agent.service.settings_rules import settings_rules
 from agent.store.data_folder import DataFolder
 
 BY = "command line"

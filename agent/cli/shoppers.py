@@ -11,7 +11,8 @@ from agent.api.shoppers import shopper_answer
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json
 from agent.domain.clock import SystemClock
-from agent.service.assembly import open_service, open_store
+from agent.service.assembly import open_service
+from agent.service.opening import open_store
 
 app = typer.Typer(no_args_is_help=True, help="Export, erase and purge what is kept of shoppers.")
 

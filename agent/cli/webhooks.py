@@ -7,7 +7,7 @@ import typer
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
-from agent.service.assembly import open_store
+from agent.service.opening import open_store
 from agent.service.webhooks import check_url
 from agent.store.webhook_messages import WebhookEvent
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from models.evaluator.online_effects import Lesson
+from models.evaluator.lesson import Lesson
 from models.strategist.strategy import Strategy
 
 

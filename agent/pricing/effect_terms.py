@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from agent.domain.records import Attribute, ProductRecord
 from agent.domain.request import QuotedProduct
 from agent.pricing.flow import Market, ShopperView
-from models.evaluator.online_effects import Term
+from models.evaluator.lesson import Term
 
 MAX_WORD: Final = 40
 IN_DOMAIN_SCALE: Final = 0.35

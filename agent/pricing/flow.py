@@ -38,8 +38,8 @@ from agent.rules.screening import Screened
 from agent.rules.terms import Terms
 from models.arrays import Floats
 from models.evaluator.evaluator import Neighbours, Situations
+from models.evaluator.lesson import Term
 from models.evaluator.monotone import sigmoid
-from models.evaluator.online_effects import Term
 from models.evaluator.utility import Stock
 from models.shopper.features import Subject
 from models.shopper.history import RecentItems, ShopperHistory

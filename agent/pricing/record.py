@@ -28,7 +28,7 @@ from agent.rules.gateway import Guarded
 from agent.rules.packs import law_of
 from agent.rules.prior_price import LOOK_BACK, reduction
 from agent.store import Claim
-from models.evaluator.online_effects import Lesson
+from models.evaluator.lesson import Lesson
 
 _CONTROL: Final = "the reference price, shown by chance so that other prices can be compared with it"
 

@@ -14,7 +14,7 @@ from agent.domain.decision import Candidate, Interval, Scores
 from agent.pricing.flow import Flow, Proposal, Scored, Situation
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, Response
-from models.evaluator.online_effects import Lesson
+from models.evaluator.lesson import Lesson
 
 _BOUNDS: Final = (5.0, 95.0)
 

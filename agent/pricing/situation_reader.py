@@ -33,7 +33,7 @@ from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.state.arrival_rates import Arrivals, Remaining
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.catalogue import Catalogue, merge_inline
-from models.evaluator.online_effects import Term
+from models.evaluator.lesson import Term
 from models.evaluator.utility import Stock
 from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix, feature_row
 from models.shopper.interest import InterestHead, conditional_state

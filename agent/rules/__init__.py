@@ -1,19 +1,1 @@
 """The merchant's rules: versioned documents, scheduled, approved, rolled back, and what holds for one product."""
-
-from agent.rules.book import RuleBook, RuleError
-from agent.rules.document import RuleLimits, RulesDocument, RuleWeights
-from agent.rules.history import RulesState, RuleVersion, Window
-from agent.rules.terms import MerchantRules, Terms
-
-__all__ = [
-    "MerchantRules",
-    "RuleBook",
-    "RuleError",
-    "RuleLimits",
-    "RuleVersion",
-    "RuleWeights",
-    "RulesDocument",
-    "RulesState",
-    "Terms",
-    "Window",
-]

@@ -41,7 +41,7 @@ from agent.pricing.score_at_prices import RowScorer
 from agent.pricing.select import Selector
 from agent.pricing.shopper_reader import ShopperReader
 from agent.pricing.situation_reader import Readers, SituationReader, TrainingProvenance
-from agent.rules import RuleBook, RuleLimits, RulesDocument, RuleWeights
+from agent.rules.book import RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.packs import Pack, load_pack
 from agent.service.auth.quote_tokens import TokenSigner
@@ -49,6 +49,7 @@ from agent.service.components import Components
 from agent.service.service import Service
 from agent.service.serving_models import ServingModels, load_models
 from agent.service.settings import Settings
+from agent.service.settings_rules import settings_rules
 from agent.state.arrival_rates import Arrivals
 from agent.state.catalogue import Catalogue
 from agent.state.loading import open_outcome_memory, open_product_index
@@ -63,13 +64,6 @@ from models.language.narrator import Narrator, load_narrator
 from models.questions.classifier import load_question_head
 from models.registry.registry import ModelKind, Registry, read_meta
 from prompts import load_prompt
-
-
-def open_store(settings: Settings, clock: Clock | None = None) -> Store:
-    """The store that the settings name."""
-    folder = DataFolder(settings.data_dir)
-    folder.root.mkdir(parents=True, exist_ok=True)
-    return Store.open(settings.database_url or folder.database_url, clock)
 
 
 def open_service(
@@ -302,29 +296,3 @@ def _writer(settings: Settings, registry: Registry) -> Writer | None:
         return load_narrator(folder, version)
 
     return NarratorWriter(narrator, load_prompt("explanation", 1), Lock())
-
-
-def settings_rules(settings: Settings, pack: Pack) -> RulesDocument:
-    """What holds where the merchant's rules say nothing: the settings, else the pack."""
-
-    def chosen(own: float | None, default: float) -> float:
-        return default if own is None else own
-
-    return RulesDocument(
-        limits=RuleLimits(
-            min_margin=chosen(settings.min_margin_frac, pack.limits.min_margin_frac),
-            max_discount=chosen(settings.max_discount_frac, pack.limits.max_discount_frac),
-            max_change=chosen(settings.max_change_frac, pack.limits.max_change_frac),
-            never_above_reference=settings.never_above_reference,
-            rounding=pack.limits.rounding,
-        ),
-        weights=RuleWeights(
-            profit=settings.weight_profit,
-            purchase=settings.weight_purchase,
-            satisfaction=settings.weight_satisfaction,
-        ),
-        exploration=settings.exploration,
-        max_try=settings.max_try_frac,
-        control=settings.control_frac,
-        max_spread=settings.max_spread_frac,
-    )

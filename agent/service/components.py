@@ -8,7 +8,7 @@ from agent.explain.explainer import Explainer
 from agent.pricing.pipeline import Pipeline
 from agent.pricing.recommend import Ranker
 from agent.pricing.score_at_prices import RowScorer
-from agent.rules import RuleBook
+from agent.rules.book import RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.state.arrival_rates import Arrivals

@@ -25,9 +25,10 @@ from agent.explain.log_facts import LogFacts
 from agent.explain.quote_facts import QuoteFacts
 from agent.pricing.counterfactuals import Counterfactuals
 from agent.pricing.score_at_prices import PricedRow
-from agent.rules import MerchantRules, RuleBook
+from agent.rules.book import RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview
+from agent.rules.terms import MerchantRules
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
 from agent.service.outcome_reports import OutcomeReport, outcome_of, purchase_of

@@ -18,7 +18,8 @@ from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.store import Store
 from agent.store.codec import Offer
 from agent.store.rows import chunks
-from models.evaluator.online_effects import OnlineEffects, Shift, Term
+from models.evaluator.lesson import Term
+from models.evaluator.online_effects import OnlineEffects, Shift
 from models.evaluator.trained_effects import TrainedEffects
 from retrieval import Manifest, SnapshotError
 from retrieval.snapshot import open_snapshot, save_snapshot

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from agent.domain.decision import Decision
 from agent.store.errors import InvalidRecord, StoreError
-from models.evaluator.online_effects import Lesson
+from models.evaluator.lesson import Lesson
 
 Request = Mapping[str, JsonValue]
 """A request as the pipeline may use it, JSON."""

@@ -1,20 +1,7 @@
-"""Brings a database to the newest schema. The revisions are packaged beside this module; there is no alembic.ini."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Final
-
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+"""Brings a database to the newest schema."""
 
 from agent.store.engine import Database, open_database
-from agent.store.errors import StoreError
-
-_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+from agent.store.schema_version import found_version, newest_version
 
 
 def migrate(url: str) -> None:
@@ -40,32 +27,18 @@ def upgrade(database: Database, revision: str = "head") -> None:
     """
     if revision == "head" and _is_newest(database):
         return
-    with _locked_config(database) as config:
-        command.upgrade(config, revision)
+    from agent.store.revisions import run_upgrade  # alembic loads slowly, and most starts have nothing to upgrade
+
+    run_upgrade(database, revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
     """Go back to `revision`; "base" is the empty database. Data of the dropped tables is lost."""
-    with _locked_config(database) as config:
-        command.downgrade(config, revision)
+    from agent.store.revisions import run_downgrade  # alembic loads slowly
+
+    run_downgrade(database, revision)
 
 
 def _is_newest(database: Database) -> bool:
     with database.read() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
-    return revision == ScriptDirectory(str(_MIGRATIONS)).get_current_head()
-
-
-@contextmanager
-def _locked_config(database: Database) -> Iterator[Config]:
-    try:
-        with database.write() as connection:
-            database.serialise(connection, "migrate")
-            config = Config()
-            config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-            config.attributes["connection"] = connection
-            yield config
-    except CommandError as error:
-        raise StoreError(
-            f"the schema cannot be migrated: {error}; remedy: run the Pricesmith version that wrote it, or a newer one"
-        ) from error
+        return found_version(connection) == newest_version()

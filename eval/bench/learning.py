@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from agent.domain.records import OutcomeRecord, OutcomeType
-from agent.service.assembly import open_store
+from agent.service.opening import open_store
 from agent.state.online_learner import Learner
 from eval.policy.pricesmith import Pricesmith
 from eval.simulators import Courses

@@ -23,7 +23,7 @@ import httpx
 import numpy as np
 import psutil
 
-from agent.service.assembly import open_store
+from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from eval.bench.learning import Learning, measure_learning

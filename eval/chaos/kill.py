@@ -27,8 +27,8 @@ from typing import Final
 import httpx
 
 from agent.cli.output import progress_bar
-from agent.service.assembly import open_store
 from agent.service.auth.quote_tokens import TokenSigner
+from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from eval.chaos.checks import Findings, check_learner, check_log, check_store, check_tokens

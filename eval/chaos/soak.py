@@ -33,8 +33,8 @@ import numpy as np
 import psutil
 
 from agent.cli.output import progress_bar
-from agent.service.assembly import open_store
 from agent.service.gc_tuning import tune_for_requests
+from agent.service.opening import open_store
 from agent.service.settings import Settings
 from eval.chaos.report import print_report
 from eval.chaos.soak_report import Answer, Look, Run, judge, minute_of

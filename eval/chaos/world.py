@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from agent.domain.clock import SystemClock
-from agent.service.assembly import open_store
 from agent.service.ingest.demo_store import DemoSize
 from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prepare_models
+from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from models.progress import Progress

@@ -7,7 +7,8 @@ import numpy as np
 
 from agent.domain.clock import SystemClock
 from agent.rules.packs import load_pack
-from agent.service.assembly import build_components, open_store
+from agent.service.assembly import build_components
+from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from eval.fairness.demo import DEMO, DemoShop, group_labels, open_demo

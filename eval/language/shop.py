@@ -24,7 +24,8 @@ from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest
 from agent.explain.answers import Ask
 from agent.explain.questions import Audience, Language
-from agent.service.assembly import open_service, open_store
+from agent.service.assembly import open_service
+from agent.service.opening import open_store
 from agent.service.settings import Settings
 
 NOW: Final = datetime(2017, 12, 31, tzinfo=UTC)

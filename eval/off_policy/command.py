@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.cli.output import print_json
-from agent.service.assembly import open_store
+from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store import Store
 from agent.store.data_folder import DataFolder

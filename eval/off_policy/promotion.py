@@ -20,7 +20,7 @@ from eval.off_policy.replay import RATIOS, Replayed
 from eval.off_policy.sample import Integers, Sample, Target
 from eval.off_policy.weights import BANDWIDTHS, kernel_weights
 from models.arrays import Floats
-from models.evaluator.online_effects import Lesson
+from models.evaluator.lesson import Lesson
 
 LEAST_DECISIONS: Final = 200
 LEAST_EFFECTIVE: Final = 100.0

@@ -27,7 +27,7 @@ from agent.store import Store
 from agent.store.data_folder import DataFolder
 from eval.off_policy.log import Log, LoggedQuote
 from models.arrays import Floats
-from models.evaluator.online_effects import Lesson
+from models.evaluator.lesson import Lesson
 from models.progress import Progress
 from models.registry.registry import ModelKind, Registry
 

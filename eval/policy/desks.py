@@ -20,8 +20,9 @@ from agent.domain.decision import Decision
 from agent.domain.records import OutcomeType, ProductRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.service.assembly import build_components, open_store
+from agent.service.assembly import build_components
 from agent.service.components import Components
+from agent.service.opening import open_store
 from agent.service.outcome_reports import OutcomeReport
 from agent.service.service import Service
 from agent.service.settings import Settings

@@ -27,50 +27,10 @@ import numpy as np
 from models.arrays import Floats
 from models.evaluator.cusum import Cusum
 from models.evaluator.effect_posteriors import IndependentPosterior, JointPosterior
+from models.evaluator.lesson import Lesson, Term
 from models.evaluator.monotone import N_DRAWS, SLOPE_MIN, scalar_sigmoid
 
 _NEWTON_STEPS: Final = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One effect in a situation.
-
-    Attributes:
-        name: `field=word`, `field@width:node` for a basis function of a number, or a plain name.
-        value: Regressor value, 1 for words.
-        level_sd, slope_sd: Prior standard deviations, in logits and in units of the slope before softplus.
-        alone: Has an independent posterior, outside the joint covariance.
-    """
-
-    name: str
-    value: float
-    level_sd: float
-    slope_sd: float
-    alone: bool = False
-
-    @property
-    def group(self) -> str:
-        """Name of the effects that share a prior: words of one field, or basis functions of one number and width."""
-        return self.name.partition("=")[0] if "=" in self.name else self.name.rpartition(":")[0] or self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """Training input recorded with a decision, from which an outcome can be learned later.
-
-    Attributes:
-        level, slope: Logit at the reference price and slope before softplus, of the evaluator without effects.
-        rest: All other parts of the logit at the price shown.
-        log_ratio: log(price / reference).
-        terms: The situation's effects.
-    """
-
-    level: float
-    slope: float
-    rest: float
-    log_ratio: float
-    terms: tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.arrays import Floats
-from models.evaluator.online_effects import Term
+from models.evaluator.lesson import Term
 from models.training.evaluator import EvaluatorData
 
 Rows = NDArray[np.int64]

@@ -10,7 +10,8 @@ import agent.state.online_learner
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeType
 from agent.domain.request import QuoteRequest
-from agent.service.assembly import open_service, open_store
+from agent.service.assembly import open_service
+from agent.service.opening import open_store
 from agent.service.outcome_reports import OutcomeReport
 from agent.service.settings import Settings
 

@@ -19,7 +19,7 @@ from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, Shop
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.explain.answers import Ask, Explanation, Said
-from agent.rules import RuleBook
+from agent.rules.book import RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview
 from agent.service.auth.api_keys import KeyRing

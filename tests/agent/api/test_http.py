@@ -15,8 +15,8 @@ from agent.api.housekeeping import KEPT_FOR
 from agent.asgi import open_everything
 from agent.domain.clock import SystemClock
 from agent.domain.request import QuoteRequest
-from agent.service.assembly import open_store
 from agent.service.auth.api_keys import KeyRing, Scope
+from agent.service.opening import open_store
 from tests.prepared import World
 
 ADMIN = "bootstrap-key-for-tests"

@@ -12,8 +12,8 @@ from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.pricing.counterfactuals import Counterfactuals
 from agent.pricing.flow import Observation
 from agent.pricing.guard import Guard
-from agent.rules import RulesDocument
 from agent.rules.book import Change
+from agent.rules.document import RulesDocument
 from agent.rules.gateway import Guarded
 from agent.service.service import Service
 from tests.prepared import World

@@ -11,10 +11,11 @@ from agent.domain.clock import FixedClock
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.domain.request import QuoteRequest, RecommendationRequest
-from agent.rules import RulesDocument
 from agent.rules.book import Change
-from agent.service.assembly import build_components, open_store
+from agent.rules.document import RulesDocument
+from agent.service.assembly import build_components
 from agent.service.auth.quote_tokens import TokenStatus
+from agent.service.opening import open_store
 from agent.service.outcome_reports import OutcomeReport
 from agent.service.service import Service
 from tests.prepared import World

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.domain.records import ProductRecord
-from agent.rules import MerchantRules, RuleLimits, RulesDocument
+from agent.rules.document import RuleLimits, RulesDocument
 from agent.rules.exploration import Exploration
 from agent.rules.gateway import GatewayFacts, guard
 from agent.rules.relaxation import loosened
+from agent.rules.terms import MerchantRules
 
 SETTINGS = RulesDocument.model_validate(
     {"limits": {"min_margin": 0.05, "max_discount": 0.4, "never_above_reference": True, "rounding": "exact"}}

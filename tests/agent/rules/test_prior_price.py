@@ -83,7 +83,8 @@ class Later(Clock):
 
 @pytest.fixture
 def later(own: World) -> Iterator[tuple[Service, Later]]:
-    from agent.service.assembly import open_service, open_store
+    from agent.service.assembly import open_service
+    from agent.service.opening import open_store
 
     chosen, clock = own.settings(language_model=False), Later()
     service = open_service(chosen, open_store(chosen), clock)

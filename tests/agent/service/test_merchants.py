@@ -18,9 +18,9 @@ from agent.api.app import create_app
 from agent.asgi import open_everything
 from agent.cli.main import app as commands
 from agent.domain.clock import FixedClock, SystemClock
-from agent.service.assembly import open_store
 from agent.service.auth.api_keys import CACHE_TTL_S, KeyRing, Scope
 from agent.service.merchants import MerchantError, Merchants, settings_of
+from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store import Store
 from tests.prepared import World

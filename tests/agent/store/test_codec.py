@@ -8,7 +8,7 @@ from hypothesis import given
 from agent.domain.decision import Decision, Interval
 from agent.store.codec import decode_decision, decode_request, encode_decision
 from agent.store.errors import InvalidRecord, StoreError
-from models.evaluator.online_effects import Lesson, Term
+from models.evaluator.lesson import Lesson, Term
 from tests.agent.store.builders import decision, decisions
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import inspect, update
 from sqlalchemy import table as sql_table
@@ -15,7 +16,8 @@ from sqlalchemy.sql import column
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.store import IdempotencyState, Store, StoreError, migrate
 from agent.store.engine import open_database
-from agent.store.migrate import _MIGRATIONS, downgrade, upgrade
+from agent.store.migrate import downgrade, upgrade
+from agent.store.schema_version import MIGRATIONS, found_version, newest_version
 from agent.store.tables import METADATA
 from agent.store.webhook_messages import WebhookEvent
 from tests.agent.store.builders import AT, decision, outcome, product
@@ -39,6 +41,22 @@ def test_migrations_go_down_to_nothing_and_up_again(store_url: str) -> None:
         upgrade(database)
         with database.read() as connection:
             assert set(METADATA.tables) < set(inspect(connection).get_table_names())
+
+
+def test_the_schema_tells_its_version(store_url: str) -> None:
+    with closing(open_database(store_url)) as database:
+        with database.read() as connection:
+            assert found_version(connection) is None
+        upgrade(database)
+        with database.read() as connection:
+            assert found_version(connection) == newest_version()
+        downgrade(database, "0007")
+        with database.read() as connection:
+            assert found_version(connection) == "0007"
+
+
+def test_the_newest_version_is_the_last_revision() -> None:
+    assert newest_version() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def test_opening_again_keeps_the_data(store_url: str) -> None:
@@ -131,7 +149,7 @@ def test_an_abandoned_key_keeps_its_quotes_id_on_the_way_down_and_up(store_url: 
         assert store.idempotency_begin("k", "begun", "sha").state is IdempotencyState.IN_FLIGHT
 
 
-REVISIONS = sorted(path.stem.split("_")[1] for path in (_MIGRATIONS / "versions").glob("rev_*.py"))
+REVISIONS = sorted(path.stem.split("_")[1] for path in (MIGRATIONS / "versions").glob("rev_*.py"))
 
 
 @pytest.mark.parametrize("revision", REVISIONS)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from agent.domain.records import RuleEvent, RuleEventKind
-from agent.rules import RuleBook, RuleError, RulesDocument
 from agent.rules import book as book_module
-from agent.rules.book import Change, NeedsApproval, UnknownVersion
+from agent.rules.book import Change, NeedsApproval, RuleBook, RuleError, UnknownVersion
+from agent.rules.document import RulesDocument
 from agent.rules.history import fold
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.store import Store

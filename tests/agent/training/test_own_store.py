@@ -14,7 +14,8 @@ from agent.domain.clock import SystemClock
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType, ProductRecord
 from agent.domain.request import QuoteRequest
-from agent.service.assembly import build_components, open_store
+from agent.service.assembly import build_components
+from agent.service.opening import open_store
 from agent.service.service import Service
 from agent.service.settings import Settings
 from agent.training.own_outcomes import read_outcomes

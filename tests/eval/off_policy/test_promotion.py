@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from agent.cli.main import app as commands
 from agent.domain.records import OutcomeRecord, OutcomeType
-from agent.service.assembly import open_store
+from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from agent.training.promotion import MAX_AGE, NotProven, Promotions, Proof

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from models.evaluator.cusum import Cusum
 from models.evaluator.effect_posteriors import ALARM_VARIANCE, CAPACITY
+from models.evaluator.lesson import Lesson, Term
 from models.evaluator.monotone import N_DRAWS, SLOPE_MIN
-from models.evaluator.online_effects import Lesson, OnlineEffects, Term
+from models.evaluator.online_effects import OnlineEffects
 
 ALL = Term("all", 1.0, 2.0, 1.0)
 RED, BLUE = Term("colour=red", 1.0, 0.8, 0.5), Term("colour=blue", 1.0, 0.8, 0.5)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from models.evaluator.lesson import Term
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
-from models.evaluator.online_effects import Term
 from models.training.own_effects import shift_of, trained_effects
 from models.training.own_kinks import fit_ramps
 from models.training.own_logit import SLOPE, STEPS, LogitRows, fit_logit
