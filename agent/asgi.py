@@ -23,13 +23,13 @@ def create() -> Litestar:
     return create_app(settings, open_everything)
 
 
-def open_everything(settings: Settings) -> Opened:
-    """Store, keys and service."""
+def open_everything(settings: Settings, shared: SharedModels | None = None) -> Opened:
+    """Store, keys and service; `shared` holds large models that this process has in memory already."""
     clock = SystemClock()
     store = open_store(settings, clock)
     secret = settings.bootstrap_key
     keys = KeyRing(store, clock, secret.get_secret_value() if secret is not None else None)
-    shared, merchants = SharedModels(), Merchants(settings, store, clock)
+    shared, merchants = shared or SharedModels(), Merchants(settings, store, clock)
     service = open_service(settings, store, clock, shared)
     tune_for_requests()
 

@@ -2,6 +2,7 @@
 empty databases."""
 
 import gc
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.databases import postgres_socket, postgres_url, second_postgres_url, sqlite_url, store_url
-from tests.prepared import World, service, world
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PRICESMITH_THREADS"):
+    os.environ.setdefault(_threads, "1")  # before numpy and torch: two workers on two cores would wait for each other
+
+from tests.databases import postgres_socket, postgres_url, second_postgres_url, sqlite_url, store_url  # noqa: E402
+from tests.prepared import World, service, world  # noqa: E402
 
 __all__ = [
     "postgres_socket",

@@ -1,19 +1,21 @@
-"""A small prepared world: shipped models, the busiest demo households, both indexes."""
+"""A small prepared world: shipped models, the busiest demo households, both indexes; services over copies of it."""
 
 import hashlib
 import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import pytest
 from filelock import FileLock
 
+from agent.api.context import Opened
+from agent.asgi import open_everything
 from agent.domain.clock import SystemClock
 from agent.service.assembly import open_service
 from agent.service.ingest.demo_store import DemoSize
@@ -21,9 +23,13 @@ from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prep
 from agent.service.opening import open_store
 from agent.service.service import Service
 from agent.service.settings import Settings
+from agent.state.shared_models import SharedModels
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 
+T = TypeVar("T")
+
+_HOUSEHOLDS: Final = 8
 _ROOT: Final = Path(__file__).parent.parent
 _MADE_OF: Final = (
     "models/shipped/**/*.*",
@@ -61,13 +67,34 @@ class World:
 
         Prices do not hold unless a test says so: most vary one request of one shopper.
         """
-        base = {"data_dir": self.folder, "default_deadline_ms": 30_000, "stable_prices": False}
+        base = {"data_dir": self.folder, "default_deadline_ms": 30_000, "stable_prices": False, "threads": 1}
         return Settings.model_validate(base | changes)
 
     def service(self, **changes: object) -> Service:
         """A running service; the caller closes it."""
         settings = self.settings(**changes)
-        return open_service(settings, open_store(settings))
+        return open_service(settings, open_store(settings), shared=_LOADED)
+
+
+class _Loaded(SharedModels):
+    """Large models of all services that one process opens: none is let go, and each is checked and loaded once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: dict[int, object] = {}
+
+    def get(self, folder: Path, load: Callable[[], T]) -> T:
+        found = super().get(folder, load)
+        self._kept[id(found)] = found
+        return found
+
+
+_LOADED: Final = _Loaded()
+
+
+def open_all(settings: Settings) -> Opened:
+    """Store, keys and service for an app, with the large models that this process has in memory."""
+    return open_everything(settings, _LOADED)
 
 
 @pytest.fixture(scope="session")
@@ -85,8 +112,9 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             made = _prepared(kept / "data")
             done.write_text(json.dumps([made.shopper, made.bought, made.never_bought]))
         found = World(kept / "data", *json.loads(done.read_text())).copy(tmp_path_factory.mktemp("world") / "data")
-    before = found.decisions()
+    before, models = found.decisions(), _written_at(kept / "data" / "models")
     yield found
+    assert _written_at(kept / "data" / "models") == models, "a test wrote into model files that all copies share"
     assert found.decisions() == before, "a test wrote into the world that others copy: give it world.copy(...)"
 
 
@@ -104,7 +132,7 @@ def _prepared(root: Path) -> World:
     folder = DataFolder(root)
     registry = prepare_models(folder, _silent)
     with Store.open(folder.database_url) as store:
-        prepare_demo(store, SystemClock(), DemoSize.small(30), _silent)
+        prepare_demo(store, SystemClock(), DemoSize.small(_HOUSEHOLDS), _silent)
         prepare_indexes(folder, store, registry, _silent)
         shopper = next(iter(store.shopper_ids()))
         mine = {event.product_id for event in store.shopper_events(shopper)}
@@ -123,11 +151,16 @@ def service(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def _copied(source: str, target: str) -> None:
-    """The narrator's 270 MB are shared: no test changes them."""
-    if "narrator" in Path(source).parts:
+    """Copies share the models' 440 MB; a test that changes a file of them puts another in its place."""
+    if Path(source).suffix in (".safetensors", ".bin", ".xml"):
         os.link(source, target)
     else:
         shutil.copy2(source, target)
+
+
+def _written_at(folder: Path) -> dict[Path, int]:
+    """When each file was last written, ns."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
 def _silent(_what: str, _share: float) -> None:

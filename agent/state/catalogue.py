@@ -141,7 +141,8 @@ class Catalogue:
 
     def index_missing(self, on_share: Callable[[float], None] | None = None) -> int:
         """Embed and index products that the store has and the index lacks; returns how many."""
-        missing = [product for product in self._products.values() if self.index.vector(product.product_id) is None]
+        vectors = self.index.vectors(list(self._products))
+        missing = [one for one, vector in zip(self._products.values(), vectors, strict=True) if vector is None]
         done = 0
         for products in chunks(missing, _BATCH):
             self.index.upsert([entry_of(product) for product in products], self._embed(products))

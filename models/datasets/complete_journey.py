@@ -95,8 +95,8 @@ def read_journey() -> Journey:
 
 
 def _describe(products: pd.DataFrame) -> pd.DataFrame:
-    category = products["product_category"].fillna(products["department"]).map(_readable)
-    kind = products["product_type"].fillna(products["product_category"]).fillna(products["department"]).map(_readable)
+    category = _all_readable(products["product_category"].fillna(products["department"]))
+    kind = _all_readable(products["product_type"].fillna(products["product_category"]).fillna(products["department"]))
     size = products["package_size"].fillna("").str.strip()
     title = kind.str.cat(size, sep=" ").str.strip()
     return pd.DataFrame(
@@ -105,10 +105,15 @@ def _describe(products: pd.DataFrame) -> pd.DataFrame:
             "title": title,
             "category": category,
             "brand": np.where(products["brand"] == "Private", "store brand", "national brand"),
-            "department": products["department"].map(_readable),
+            "department": _all_readable(products["department"]),
             "package_size": size,
         }
     ).reset_index(drop=True)
+
+
+def _all_readable(labels: pd.Series) -> pd.Series:
+    """`_readable` of a column: many products share few labels, so that each is rewritten once."""
+    return labels.map({label: _readable(label) for label in labels.unique()})
 
 
 def _readable(label: str) -> str:

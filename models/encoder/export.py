@@ -6,18 +6,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import BertModel
-from transformers.utils import logging as transformers_logging
 
 from models.encoder.encoder import MAX_TOKENS, TextTokenizer, TorchEncoder
 from models.errors import ModelError
 from models.language.lora import merge_lora
 from models.registry.base_weights import MINILM
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 _PROBE: Final = ("often buys yogurt, cheese; pays mostly on offer", "cottage cheese 16 OZ. milk products")
 
@@ -25,7 +26,7 @@ _PROBE: Final = ("often buys yogurt, cheese; pays mostly on offer", "cottage che
 class PooledEncoder(nn.Module):
     """BERT with mean pooling over the mask and normalisation: ids and mask `(n, length)` to unit vectors `(n, 384)`."""
 
-    def __init__(self, bert: BertModel) -> None:
+    def __init__(self, bert: "BertModel") -> None:
         """Wrap a BERT model."""
         super().__init__()
         self.bert = bert
@@ -45,6 +46,8 @@ def merged_encoder(adapter: Path | None) -> PooledEncoder:
         BaseWeightsError: The base weights are missing or altered.
         ModelError: The delta names a matrix that the model does not have, or changes no output.
     """
+    from transformers import BertModel  # takes seconds to import, and serving does not need it
+
     folder = MINILM.verified().parent
     bert = BertModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="eager", dtype=torch.float32)
     bert.train(False)
@@ -60,6 +63,8 @@ def merged_encoder(adapter: Path | None) -> PooledEncoder:
 @contextmanager
 def silence_libraries() -> Iterator[None]:
     """Suppress the conversion libraries' progress bars, load reports and deprecation warnings."""
+    from transformers.utils import logging as transformers_logging  # takes seconds to import
+
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity(logging.ERROR)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ llama.cpp stores query and key projections with the halves of each rotary pair i
 order that transformers uses.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,8 +67,14 @@ def _unpermute(values: np.ndarray[Any, np.dtype[np.float32]], n_heads: int) -> n
 
 def write_tokenizer(path: Path) -> None:
     """Write `tokenizer.json` from the vocabulary and merges inside the GGUF file."""
-    from transformers import AutoTokenizer  # slow to import, and needed at preparation only
+    path.write_text(_tokenizer(), "utf-8")
+
+
+@cache
+def _tokenizer() -> str:
+    """The tokenizer as JSON; reading it takes seconds, and strategist and narrator have the same one."""
+    from transformers import AutoTokenizer  # heavy, and needed at preparation only
 
     gguf = SMOLLM2.verified()
     tokenizer: Tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).backend_tokenizer
-    tokenizer.save(str(path))
+    return str(tokenizer.to_str(pretty=True))

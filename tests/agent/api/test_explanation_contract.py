@@ -7,9 +7,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from agent.api.app import create_app
-from agent.asgi import open_everything
 from tests.agent.api.scripted import ADMIN
-from tests.prepared import World
+from tests.prepared import World, open_all
 
 HEADERS = {"Authorization": f"Bearer {ADMIN}"}
 
@@ -17,7 +16,7 @@ HEADERS = {"Authorization": f"Bearer {ADMIN}"}
 @pytest.fixture(scope="module")
 def client(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Litestar]]:
     own = world.copy(tmp_path_factory.mktemp("explanations") / "data")
-    with TestClient(create_app(own.settings(bootstrap_key=ADMIN), open_everything)) as running:
+    with TestClient(create_app(own.settings(bootstrap_key=ADMIN), open_all)) as running:
         yield running
 
 

@@ -7,8 +7,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from agent.api.app import create_app
-from agent.asgi import open_everything
-from tests.prepared import World
+from tests.prepared import World, open_all
 
 KEY = "bootstrap-key-for-tests"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
@@ -17,7 +16,7 @@ HEADERS = {"Authorization": f"Bearer {KEY}"}
 @pytest.fixture(scope="module")
 def client(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Litestar]]:
     own = world.copy(tmp_path_factory.mktemp("explain") / "data")
-    with TestClient(create_app(own.settings(bootstrap_key=KEY), open_everything)) as running:
+    with TestClient(create_app(own.settings(bootstrap_key=KEY), open_all)) as running:
         yield running
 
 

@@ -8,7 +8,7 @@ import resource
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from agent.api.app import create_app
+from agent.api.context import Opened
 from agent.asgi import open_everything
 from agent.domain.clock import SystemClock
 from agent.domain.decision import Decision
@@ -25,20 +26,21 @@ from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.service.backup import restore, save_backup
 from agent.service.service import Service
+from agent.service.settings import Settings
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.errors import RegistryError
 from models.registry.registry import ModelKind, Registry
 from models.strategist.strategist import ProposalRequest, Strategist, Written, load_strategist
-from tests.prepared import World
+from tests.prepared import World, open_all
 
 ADMIN = "bootstrap-key-for-tests"
 Client = TestClient[Litestar]
 
 
 @contextmanager
-def serving(world: World, **changes: object) -> Iterator[Client]:
-    app = create_app(world.settings(bootstrap_key=ADMIN, **changes), open_everything)
+def serving(world: World, opening: Callable[[Settings], Opened] = open_all, **changes: object) -> Iterator[Client]:
+    app = create_app(world.settings(bootstrap_key=ADMIN, **changes), opening)
     with TestClient(app) as client:
         client.headers["Authorization"] = f"Bearer {ADMIN}"
         yield client
@@ -143,8 +145,8 @@ def test_a_model_that_fails_drops_a_rung_says_so_and_comes_back(own: World, monk
         strategist.__class__ = _Failing
         return strategist
 
-    monkeypatch.setattr("agent.service.assembly.load_strategist", failing)
-    with serving(own) as client:
+    monkeypatch.setattr("agent.state.loading.load_strategist", failing)
+    with serving(own, open_everything) as client:  # a strategist of its own, as it is made to fail
         assert rung(client, own, context={"inventory": 3}) == "model"
         monkeypatch.setattr(_Failing, "broken", True)
         assert rung(client, own, context={"inventory": 44}) in ("numeric", "cached")
@@ -185,6 +187,7 @@ def test_the_time_that_a_request_waits_is_taken_from_its_deadline(
 def damage(path: Path) -> None:
     whole = bytearray(path.read_bytes())
     whole[len(whole) // 2] ^= 0xFF
+    path.unlink()  # models share their files with other worlds
     path.write_bytes(whole)
 
 
@@ -216,7 +219,7 @@ def test_without_a_whole_encoder_or_evaluator_there_is_no_start_and_the_remedy_i
     folder = model_files(own, kind)
     damage(next(path for path in sorted(folder.iterdir()) if path.suffix == ".safetensors"))
     with pytest.raises(RegistryError, match=r"truncated or tampered with; remedy"):
-        own.service()
+        open_everything(own.settings())
 
 
 @pytest.mark.slow  # every product is read again

@@ -12,12 +12,11 @@ from litestar.testing import TestClient
 from agent.api.app import create_app
 from agent.api.context import CONTEXT
 from agent.api.housekeeping import KEPT_FOR
-from agent.asgi import open_everything
 from agent.domain.clock import SystemClock
 from agent.domain.request import QuoteRequest
 from agent.service.auth.api_keys import KeyRing, Scope
 from agent.service.opening import open_store
-from tests.prepared import World
+from tests.prepared import World, open_all
 
 ADMIN = "bootstrap-key-for-tests"
 SAMSUNG: dict[str, Any] = {
@@ -39,7 +38,7 @@ def own(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="module")
 def client(own: World) -> Iterator[TestClient[Litestar]]:
-    app = create_app(own.settings(bootstrap_key=ADMIN), open_everything)
+    app = create_app(own.settings(bootstrap_key=ADMIN), open_all)
     with TestClient(app) as running:
         yield running
 

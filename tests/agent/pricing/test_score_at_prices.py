@@ -10,13 +10,12 @@ from litestar.testing import TestClient
 from typer.testing import CliRunner
 
 from agent.api.app import create_app
-from agent.asgi import open_everything
 from agent.cli.main import app as commands
 from agent.domain.decision import Decision, Scores
 from agent.domain.request import QuoteRequest
 from agent.pricing.score_at_prices import PricedRow
 from agent.service.service import Service
-from tests.prepared import World
+from tests.prepared import World, open_all
 
 KEY = "bootstrap-key-for-tests"
 MOMENTS = ("2017-05-02T09:00:00Z", "2017-09-20T18:00:00Z", "2017-12-01T12:00:00Z")
@@ -64,7 +63,7 @@ def test_a_batch_of_shoppers_and_moments_in_any_order_scores_as_each_alone(runni
 
 
 def test_the_command_gives_the_numbers_of_http(own: World, tmp_path: Path) -> None:
-    with TestClient(create_app(own.settings(bootstrap_key=KEY), open_everything)) as client:
+    with TestClient(create_app(own.settings(bootstrap_key=KEY), open_all)) as client:
         body = request(own.shopper, own.bought, MOMENTS[1])
         answer = client.post(
             "/v1/quotes?include=candidates", json=body, headers={"Authorization": f"Bearer {KEY}"}

@@ -12,14 +12,13 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from agent.api.app import create_app
-from agent.asgi import open_everything
 from agent.cli.main import app as commands
 from agent.domain.decision import Decision, Rung
 from agent.domain.request import QuoteRequest
 from agent.rules.gateway import GatewayFacts, GatewayRules, guard
 from agent.rules.kill_switch import FRESH_S
 from agent.rules.packs import binding
-from tests.prepared import World
+from tests.prepared import World, open_all
 
 KEY = "test-key-of-enough-letters"
 USD_1000 = {"amount_minor": 1_000, "currency": "USD"}
@@ -34,7 +33,7 @@ def own(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture
 def client(own: World) -> Iterator[TestClient[Litestar]]:
     settings = own.settings(bootstrap_key=SecretStr(KEY), language_model=False)
-    with TestClient(create_app(settings, open_everything)) as one:
+    with TestClient(create_app(settings, open_all)) as one:
         one.headers["Authorization"] = f"Bearer {KEY}"
         yield one
 

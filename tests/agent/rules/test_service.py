@@ -13,10 +13,9 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from agent.api.app import create_app
-from agent.asgi import open_everything
 from agent.cli.main import app as commands
 from agent.rules.book import FRESH_S
-from tests.prepared import World
+from tests.prepared import World, open_all
 
 KEY = "test-key-of-enough-letters"
 
@@ -29,7 +28,7 @@ def own(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture
 def client(own: World) -> Iterator[TestClient[Litestar]]:
     settings = own.settings(bootstrap_key=SecretStr(KEY), language_model=False)
-    with TestClient(create_app(settings, open_everything)) as one:
+    with TestClient(create_app(settings, open_all)) as one:
         one.headers["Authorization"] = f"Bearer {KEY}"
         yield one
 

@@ -15,7 +15,6 @@ from litestar.testing import TestClient
 from typer.testing import CliRunner
 
 from agent.api.app import create_app
-from agent.asgi import open_everything
 from agent.cli.main import app as commands
 from agent.domain.clock import FixedClock, SystemClock
 from agent.service.auth.api_keys import CACHE_TTL_S, KeyRing, Scope
@@ -23,7 +22,7 @@ from agent.service.merchants import MerchantError, Merchants, settings_of
 from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store import Store
-from tests.prepared import World
+from tests.prepared import World, open_all
 
 MARK = "mark-of-the-default-merchant"
 OPEN_ROUTES = {"/livez", "/readyz", "/metrics", "/.well-known/jwks.json"}
@@ -72,7 +71,7 @@ def mall(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mal
         ring = KeyRing(home, clock)
         mine = ring.create("mine", [Scope.ADMIN]).text
         theirs = ring.create("theirs", [Scope.ADMIN], merchant="shop2").text
-        with TestClient(create_app(settings, open_everything)) as client:
+        with TestClient(create_app(settings, open_all)) as client:
             mall = Mall(client, settings, ring, mine, theirs)
             for key, title, price in ((mine, MARK, 1_000), (theirs, "Their oats", 2_000)):
                 product = {"id": "p1", "title": title, "category": title, "list_price": usd(price), "cost": usd(300)}

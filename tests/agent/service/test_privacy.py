@@ -17,10 +17,9 @@ from sqlalchemy import func, select
 
 from agent.api.app import create_app
 from agent.api.context import CONTEXT
-from agent.asgi import open_everything
 from agent.pricing.effect_terms import _scaled
 from agent.store.tables import DECISIONS
-from tests.prepared import World
+from tests.prepared import World, open_all
 
 KEY = "test-key-of-enough-letters"
 MARK = "zzqxjkw"  # begins every planted word, and is too long to stand in an index by chance
@@ -41,7 +40,7 @@ class Planted:
 @contextmanager
 def serving(world: World, **changes: object) -> Iterator[TestClient[Litestar]]:
     settings = world.settings(bootstrap_key=SecretStr(KEY), language_model=False, **changes)
-    with TestClient(create_app(settings, open_everything)) as client:
+    with TestClient(create_app(settings, open_all)) as client:
         client.headers["Authorization"] = f"Bearer {KEY}"
         yield client
 
