@@ -91,6 +91,8 @@ class PricedObservation:
     def rationale(self) -> str:
         """The choice in words."""
         chosen = self.selected.chosen
+        if self.selected.standing is not None:
+            return chosen.rationale
         if self.held is HeldReason.CONTROL:
             return _CONTROL
         if self.selected.explored:
