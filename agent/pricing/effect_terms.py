@@ -69,7 +69,7 @@ def _scaled(trait: Trait, scale: float) -> tuple[Term, ...]:
 
 def _term(named: tuple[str, float, _Sd], scale: float) -> Term:
     name, value, sd = named
-    return Term(name, value, scale * sd.level, scale * sd.slope, alone=name.startswith("product="))
+    return Term(name, value, scale * sd.level, scale * sd.slope, independent=name.startswith("product="))
 
 
 def forget_words() -> None:

@@ -1,6 +1,9 @@
 """Training inputs of online effects, light enough for decisions to carry."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AliasChoices, Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,14 +14,14 @@ class Term:
         name: `field=word`, `field@width:node` for a basis function of a number, or a plain name.
         value: Regressor value, 1 for words.
         level_sd, slope_sd: Prior standard deviations, in logits and in units of the slope before softplus.
-        alone: Has an independent posterior, outside the joint covariance.
+        independent: Has a posterior of its own, outside the joint covariance; read as `alone` in older records.
     """
 
     name: str
     value: float
     level_sd: float
     slope_sd: float
-    alone: bool = False
+    independent: Annotated[bool, Field(validation_alias=AliasChoices("independent", "alone"))] = False
 
     @property
     def group(self) -> str:

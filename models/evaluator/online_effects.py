@@ -123,7 +123,7 @@ class OnlineEffects:
             for term in terms:
                 if term.name in self.joint.rows:
                     continue
-                posterior = self.independent.get(term.name, _PRIOR if unseen or term.alone else None)
+                posterior = self.independent.get(term.name, _PRIOR if unseen or term.independent else None)
                 if posterior is None:
                     continue
                 a_, b_ = term.value * term.level_sd, term.value * term.slope_sd
@@ -162,7 +162,7 @@ class OnlineEffects:
         """Linearise the logit at the posterior mean, adding effects that are new."""
         joint, independent = [], []
         for term in lesson.terms:
-            row = None if term.alone else self.joint.row(term.name)
+            row = None if term.independent else self.joint.row(term.name)
             if row is None:
                 independent.append(term)
                 self.independent.setdefault(term.name, _PRIOR)

@@ -106,7 +106,7 @@ class EffectBuilder:
             if group == len(self._sd):
                 self._sd.append((term.level_sd, term.slope_sd))
             self._group.append(group)
-            self._alone.append(term.alone)
+            self._alone.append(term.independent)
         return column
 
 

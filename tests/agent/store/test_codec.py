@@ -21,6 +21,14 @@ def test_a_decision_read_equals_the_one_written(original: Decision) -> None:
     assert read.at.utcoffset() == original.at.utcoffset()
 
 
+def test_a_lesson_in_its_older_spelling_is_read() -> None:
+    written = encode_decision(decision(lesson=Lesson(0.1, 0.2, 0.3, 0.4, (Term("product=p1", 1.0, 0.8, 0.5, True),))))
+    assert written.personal is not None
+    older = replace(written, personal=written.personal.replace('"independent":', '"alone":'))
+    assert older != written
+    assert decode_decision(older) == decode_decision(written)
+
+
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("depth", ["confidence", "scores", "timing_ms"])
 def test_numbers_that_are_not_finite_are_refused(number: float, depth: str) -> None:

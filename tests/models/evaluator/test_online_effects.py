@@ -13,7 +13,7 @@ from models.evaluator.online_effects import OnlineEffects
 
 ALL = Term("all", 1.0, 2.0, 1.0)
 RED, BLUE = Term("colour=red", 1.0, 0.8, 0.5), Term("colour=blue", 1.0, 0.8, 0.5)
-ITEM = Term("product=7", 1.0, 0.8, 0.5, alone=True)
+ITEM = Term("product=7", 1.0, 0.8, 0.5, independent=True)
 
 
 def lesson(*terms: Term, log_ratio: float = 0.0, level: float = -2.0) -> Lesson:

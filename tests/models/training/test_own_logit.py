@@ -27,7 +27,7 @@ def terms(row: int) -> list[Term]:
         Term("all", 1.0, 2.5, 1.5),
         Term(f"profile.segment={SEGMENT[row]}", 1.0, 0.7, 0.5),
         Term(f"profile.noise={NOISE[row]}", 1.0, 0.7, 0.5),
-        Term(f"product={PRODUCT[row]}", 1.0, 0.8, 0.5, alone=True),
+        Term(f"product={PRODUCT[row]}", 1.0, 0.8, 0.5, independent=True),
     ]
 
 
