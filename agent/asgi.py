@@ -3,7 +3,7 @@
 from litestar import Litestar
 
 from agent.api.app import create_app
-from agent.api.context import Opened
+from agent.api.context import Resources
 from agent.domain.clock import SystemClock
 from agent.pricing.tracing import export_to
 from agent.service.assembly import open_service, open_store
@@ -22,7 +22,7 @@ def create() -> Litestar:
     return create_app(settings, open_everything)
 
 
-def open_everything(settings: Settings) -> Opened:
+def open_everything(settings: Settings) -> Resources:
     """Store, keys and service."""
     clock = SystemClock()
     store = open_store(settings, clock)
@@ -32,11 +32,11 @@ def open_everything(settings: Settings) -> Opened:
     service = open_service(settings, store, clock, shared)
     tune_for_requests()
 
-    def open_merchant(merchant: str) -> Opened:
+    def open_merchant(merchant: str) -> Resources:
         if not merchants.live(merchant):
             raise MerchantError(f"there is no merchant {merchant!r}")
         own = settings_of(settings, merchant)
         theirs = open_store(own, clock)
-        return Opened(service=open_service(own, theirs, clock, shared), store=theirs, keys=keys)
+        return Resources(service=open_service(own, theirs, clock, shared), store=theirs, keys=keys)
 
-    return Opened(service=service, store=store, keys=keys, open_merchant=open_merchant)
+    return Resources(service=service, store=store, keys=keys, open_merchant=open_merchant)

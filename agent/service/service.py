@@ -164,16 +164,16 @@ class Service:
             now = self._parts.clock.now()
             quotes = self._parts.ranker.rank(request, now)
             if id_of is not None:
-                quotes = [quote.marked(id_of(place)) for place, quote in enumerate(quotes)]
+                quotes = [quote.tagged(id_of(place)) for place, quote in enumerate(quotes)]
             answers = self._parts.pipeline.quote(quotes, now) if quotes else []
         return [answer for answer in answers if isinstance(answer, Decision)]
 
     def explain(self, quote_id: str, ask: Ask) -> Explanation | None:
         """An answer about one recorded quote; None when there is no such quote."""
-        telling = self.tell(quote_id, ask)
+        telling = self.stream_explanation(quote_id, ask)
         return None if telling is None else whole(telling)
 
-    def tell(self, quote_id: str, ask: Ask) -> Telling | None:
+    def stream_explanation(self, quote_id: str, ask: Ask) -> Telling | None:
         """The same, sentence by sentence as each is ready."""
         parts = self._parts
         decision = parts.store.decision(quote_id)
@@ -192,9 +192,9 @@ class Service:
 
     def question(self, ask: Ask) -> Explanation:
         """An answer about many quotes."""
-        return whole(self.tell_many(ask))
+        return whole(self.stream_answer(ask))
 
-    def tell_many(self, ask: Ask) -> Telling:
+    def stream_answer(self, ask: Ask) -> Telling:
         """The same, sentence by sentence as each is ready."""
         return self._parts.explainer.tell_log(ask, LogFacts(self._parts.store), self._parts.clock.now())
 

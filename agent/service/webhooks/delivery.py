@@ -11,7 +11,7 @@ from agent.domain.clock import Clock
 from agent.service.webhooks.url_check import RefusedAddressError, Resolve, check_url, system_resolve
 from agent.store import Store
 from agent.store.webhook_messages import backoff_s
-from agent.store.webhooks import Due
+from agent.store.webhooks import DueMessage
 
 LEASE_S: Final = 60.0
 _BATCH: Final = 20
@@ -54,7 +54,7 @@ class WebhookDispatcher:
         """Close connections."""
         self._http.close()
 
-    def _post(self, due: Due) -> str | None:
+    def _post(self, due: DueMessage) -> str | None:
         """What went wrong, None when the receiver took it."""
         try:
             target = check_url(due.url, private=self._private, resolve=self._resolve)
@@ -80,13 +80,13 @@ class WebhookDispatcher:
             self._store.remove_webhook(due.webhook_id)
         return None if answer.is_success or answer.status_code == _GONE else f"answered {answer.status_code}"
 
-    def _retry(self, due: Due, trouble: str) -> None:
+    def _retry(self, due: DueMessage, trouble: str) -> None:
         wait_s = backoff_s(due.attempts + 1)
         later = None if wait_s is None else self._clock.now() + timedelta(seconds=wait_s)
         self._store.webhook_failed(due.seq, trouble[:200], later)
 
 
-def signed(due: Due, now: datetime) -> dict[str, str]:
+def signed(due: DueMessage, now: datetime) -> dict[str, str]:
     """The three headers of Standard Webhooks."""
     stamp = now.replace(microsecond=0)
     return {

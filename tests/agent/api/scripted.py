@@ -12,7 +12,7 @@ from typing import cast
 from litestar import Litestar
 
 from agent.api.app import create_app
-from agent.api.context import Opened
+from agent.api.context import Resources
 from agent.domain.clock import SystemClock
 from agent.domain.decision import CheckoutClaim, Decision, Reason
 from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
@@ -112,13 +112,13 @@ class ScriptedService:
     def explain(self, quote_id: str, ask: Ask) -> Explanation | None:
         return None
 
-    def tell(self, quote_id: str, ask: Ask) -> None:
+    def stream_explanation(self, quote_id: str, ask: Ask) -> None:
         return None
 
     def question(self, ask: Ask) -> Explanation:
         raise NotImplementedError
 
-    def tell_many(self, ask: Ask) -> Generator[Said | Explanation]:
+    def stream_answer(self, ask: Ask) -> Generator[Said | Explanation]:
         raise NotImplementedError
 
     @property
@@ -153,9 +153,9 @@ def as_service(service: ScriptedService) -> Service:
 def scripted_app(service: ScriptedService, folder: Path, **changes: object) -> Litestar:
     """The app over `service`, with a store of its own in `folder`."""
 
-    def open_all(_settings: Settings) -> Opened:
+    def open_all(_settings: Settings) -> Resources:
         store = Store.open(f"sqlite:///{folder}/store.db")
-        return Opened(service=as_service(service), store=store, keys=KeyRing(store, SystemClock(), ADMIN))
+        return Resources(service=as_service(service), store=store, keys=KeyRing(store, SystemClock(), ADMIN))
 
     return create_app(Settings.model_validate({"data_dir": folder, **changes}), open_all)
 
