@@ -1,4 +1,4 @@
-"""The app factory that servers call (granian, or any ASGI server with a factory option)."""
+"""App factory for ASGI servers (granian, or any other with a factory option)."""
 
 from litestar import Litestar
 
@@ -15,7 +15,7 @@ from agent.state.shared_models import SharedModels
 
 
 def create() -> Litestar:
-    """An app for the settings in the environment; models load when it starts."""
+    """Build an app from the settings in the environment; models load when it starts."""
     settings = Settings()
     if settings.otlp_endpoint is not None:
         export_to(settings.otlp_endpoint)
@@ -23,7 +23,7 @@ def create() -> Litestar:
 
 
 def open_everything(settings: Settings) -> Resources:
-    """Store, keys and service."""
+    """Open store, keys and service of the default merchant, and what opens those of the others."""
     clock = SystemClock()
     store = open_store(settings, clock)
     secret = settings.bootstrap_key
@@ -34,7 +34,7 @@ def open_everything(settings: Settings) -> Resources:
 
     def open_merchant(merchant: str) -> Resources:
         if not merchants.live(merchant):
-            raise MerchantError(f"there is no merchant {merchant!r}")
+            raise MerchantError(f"no merchant has the id {merchant!r}, or it was removed")
         own = settings_of(settings, merchant)
         theirs = open_store(own, clock)
         return Resources(service=open_service(own, theirs, clock, shared), store=theirs, keys=keys)

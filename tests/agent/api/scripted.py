@@ -26,7 +26,8 @@ from agent.service.auth.api_keys import KeyRing
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.outcome_reports import OutcomeReport
 from agent.service.privacy import ShopperData
-from agent.service.service import LearningProgress, Readiness, Service
+from agent.service.readiness import Readiness
+from agent.service.service import LearningProgress, Service
 from agent.service.settings import Settings
 from agent.store import Store
 from agent.store.erasure import Erased
@@ -73,7 +74,7 @@ class ScriptedService:
     def outcomes_of(self, quote_id: str) -> list[OutcomeRecord]:
         return []
 
-    def verify(self, token: str, told: CheckoutClaim | None = None) -> Verification:
+    def verify(self, token: str, claim: CheckoutClaim | None = None) -> Verification:
         return Verification(TokenStatus.TAMPERED, None)
 
     def public_keys(self) -> list[dict[str, str]]:

@@ -143,7 +143,7 @@ def test_a_model_that_fails_drops_a_rung_says_so_and_comes_back(own: World, monk
         strategist.__class__ = _Failing
         return strategist
 
-    monkeypatch.setattr("agent.service.assembly.load_strategist", failing)
+    monkeypatch.setattr("agent.state.loading.load_strategist", failing)
     with serving(own) as client:
         assert rung(client, own, context={"inventory": 3}) == "model"
         monkeypatch.setattr(_Failing, "broken", True)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from agent.rules.packs import PackError, find_jurisdiction, load_pack, pack_names, protected_attributes
-from agent.rules.packs import source as pack_source
+from agent.rules.packs import data_files as pack_source
 from agent.rules.packs.pack import ContextKind
 from models.strategist.strategy import Lever
 

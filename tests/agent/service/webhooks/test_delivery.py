@@ -209,7 +209,7 @@ def test_a_name_that_leads_to_this_machine_by_the_time_of_delivery_is_not_connec
     with courier(store, clock, private=False, resolve=rebound) as one:
         assert one.deliver_due() == 0
     assert receiver.seen == []
-    assert "leads to 127.0.0.1" in (store.webhook_backlog(hook.webhook_id).trouble or "")
+    assert "resolves to 127.0.0.1" in (store.webhook_backlog(hook.webhook_id).trouble or "")
 
 
 def test_the_connection_goes_to_the_address_that_was_checked(
