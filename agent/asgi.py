@@ -1,9 +1,9 @@
-"""The app factory that servers call (granian, or any ASGI server with a factory option)."""
+"""App factory for ASGI servers (granian, or any other with a factory option)."""
 
 from litestar import Litestar
 
 from agent.api.app import create_app
-from agent.api.context import Opened
+from agent.api.context import Resources
 from agent.domain.clock import SystemClock
 from agent.pricing.tracing import export_to
 from agent.service.assembly import open_service
@@ -16,15 +16,18 @@ from agent.state.shared_models import SharedModels
 
 
 def create() -> Litestar:
-    """An app for the settings in the environment; models load when it starts."""
+    """Build an app from the settings in the environment; models load when it starts."""
     settings = Settings()
     if settings.otlp_endpoint is not None:
         export_to(settings.otlp_endpoint)
     return create_app(settings, open_everything)
 
 
-def open_everything(settings: Settings, shared: SharedModels | None = None) -> Opened:
-    """Store, keys and service; `shared` holds large models that this process has in memory already."""
+def open_everything(settings: Settings, shared: SharedModels | None = None) -> Resources:
+    """Open store, keys and service of the default merchant, and what opens those of the others.
+
+    `shared` holds large models that this process has loaded already.
+    """
     clock = SystemClock()
     store = open_store(settings, clock)
     secret = settings.bootstrap_key
@@ -33,11 +36,11 @@ def open_everything(settings: Settings, shared: SharedModels | None = None) -> O
     service = open_service(settings, store, clock, shared)
     tune_for_requests()
 
-    def open_merchant(merchant: str) -> Opened:
+    def open_merchant(merchant: str) -> Resources:
         if not merchants.live(merchant):
-            raise MerchantError(f"there is no merchant {merchant!r}")
+            raise MerchantError(f"no merchant has the id {merchant!r}, or it was removed")
         own = settings_of(settings, merchant)
         theirs = open_store(own, clock)
-        return Opened(service=open_service(own, theirs, clock, shared), store=theirs, keys=keys)
+        return Resources(service=open_service(own, theirs, clock, shared), store=theirs, keys=keys)
 
-    return Opened(service=service, store=store, keys=keys, open_merchant=open_merchant)
+    return Resources(service=service, store=store, keys=keys, open_merchant=open_merchant)

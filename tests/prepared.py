@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import pytest
 from filelock import FileLock
 
-from agent.api.context import Opened
+from agent.api.context import Resources
 from agent.asgi import open_everything
 from agent.domain.clock import SystemClock
 from agent.service.assembly import open_service
@@ -92,7 +92,7 @@ class _Loaded(SharedModels):
 _LOADED: Final = _Loaded()
 
 
-def open_all(settings: Settings) -> Opened:
+def open_all(settings: Settings) -> Resources:
     """Store, keys and service for an app, with the large models that this process has in memory."""
     return open_everything(settings, _LOADED)
 

@@ -1,1 +1,1 @@
-"""HTTP: handlers, request bodies, answers, batching, problem details."""
+"""HTTP: handlers, request and response schemas, batching, errors as problem details."""

@@ -1,4 +1,4 @@
-"""Batches: rows read one by one, so that a bad row fails alone."""
+"""Batches of quote requests: each row is validated on its own, so that a bad row fails alone."""
 
 from typing import Annotated, Any, Final
 
@@ -27,30 +27,28 @@ BatchRequest = _Quotes | _Items
 
 
 def batch_rows(value: Any) -> list[QuoteRequest | Problem]:
-    """Each row's request, or what is wrong with it.
+    """Parse a batch; returns one request or problem a row.
 
     Raises:
-        Problem: 422, when the batch itself is not right: neither `quotes` nor `items`, too many, bad shared fields.
+        Problem: 422, when the batch as a whole is invalid: neither `quotes` nor `items`, too many rows, bad shared
+            fields.
     """
     if not isinstance(value, dict) or ("quotes" in value) == ("items" in value):
         problem = FieldProblem(
-            "body", "must hold either quotes or items", "", "{quotes: [...]} or {items: [...], shopper, ...}"
+            "body", "needs either quotes or items", "", "{quotes: [...]} or {items: [...], shopper, ...}"
         )
-        raise Problem(422, "a batch holds either quotes or items", [problem])
+        raise Problem(422, "a batch needs either quotes or items, not both", [problem])
     name = "quotes" if "quotes" in value else "items"
     rows = value[name]
     shared = {key: part for key, part in value.items() if key != name}
     if name == "quotes" and shared:
         unknown = next(iter(shared))
-        problem = FieldProblem(
-            unknown, "Extra inputs are not permitted", "", "quotes alone; shared fields go with items"
-        )
-        raise Problem(422, f"unknown field {unknown[:80]}", [problem])
+        problem = FieldProblem(unknown, "Extra inputs are not permitted", "", "quotes alone; shared fields need items")
+        raise Problem(422, f"unknown field {unknown[:80]}; fields shared by all rows need items, not quotes", [problem])
     if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_BATCH:
         received = str(len(rows)) if isinstance(rows, list) else type(rows).__name__
-        raise Problem(
-            422, f"{name} must be a list", [FieldProblem(name, "wrong size", received, f"1 to {MAX_BATCH} rows")]
-        )
+        problem = FieldProblem(name, "wrong number of rows", received, f"1 to {MAX_BATCH} rows")
+        raise Problem(422, f"{name} must be a list of 1 to {MAX_BATCH} rows", [problem])
     if shared:
         validate(_SHARED, shared)
     return [_row(row, shared, f"{name}.{index}") for index, row in enumerate(rows)]
@@ -62,9 +60,8 @@ def _row(row: Any, shared: dict[str, Any], prefix: str) -> QuoteRequest | Proble
         return Problem(422, "a row must be an object", [FieldProblem(prefix, "not an object", received, "an object")])
     clash = next((key for key in row if key in shared), None)
     if clash is not None:
-        return Problem(
-            422, f"{clash} stands in the row and beside it", [FieldProblem(f"{prefix}.{clash}", "given twice")]
-        )
+        problem = FieldProblem(f"{prefix}.{clash}", "given twice", "", "in the row or for all rows")
+        return Problem(422, f"{clash} is given in the row and for all rows; allowed: one of them", [problem])
     try:
         return validate(_QUOTE, {**shared, **row}, prefix)
     except Problem as problem:

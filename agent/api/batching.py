@@ -1,6 +1,6 @@
-"""One batcher for quotes: whatever waits when the models are free goes through them together.
+"""Dynamic batching of quotes: all that wait when the models become free are priced in one batch.
 
-Nothing waits for company: a lone quote starts at once, and the quotes that arrive while it runs form the next batch.
+There is no batching window: a lone quote starts at once, and those that arrive while it runs form the next batch.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ MAX_BATCH: Final = 16
 
 
 class QueueFullError(RuntimeError):
-    """Too many requests wait; the sender should come back in a moment."""
+    """The queue is full; the sender should retry after a moment."""
 
 
 class BatcherClosedError(RuntimeError):
@@ -27,8 +27,8 @@ class BatcherClosedError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Place(Generic[Request, Answer]):
-    """One who waits: what was asked, where the answer goes, and the trace that it belongs to."""
+class _Waiting(Generic[Request, Answer]):
+    """A queued request, the future of its answer, and the trace context that it belongs to."""
 
     request: Request
     future: asyncio.Future[Answer]
@@ -36,44 +36,44 @@ class _Place(Generic[Request, Answer]):
 
 
 class MicroBatcher(Generic[Request, Answer]):
-    """Feeds a synchronous batch function from many coroutines, one batch at a time, off the event loop."""
+    """Calls a synchronous batch function for requests of many coroutines, one batch at a time, off the event loop."""
 
     def __init__(
         self, work: Callable[[Sequence[Request]], Sequence[Answer]], *, limit: int, max_batch: int = MAX_BATCH
     ) -> None:
-        """`work` answers a batch in order; up to `limit` requests may wait."""
+        """`work` returns one answer a request, in order; at most `limit` requests may wait."""
         self._work = work
         self._limit = limit
         self._max_batch = max_batch
-        self._waiting: list[_Place[Request, Answer]] = []
+        self._queue: list[_Waiting[Request, Answer]] = []
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="quotes")
         self._running: asyncio.Task[None] | None = None
         self._closed = False
 
     async def ask(self, request: Request) -> Answer:
-        """One answer; an exception of the batch reaches every request in it.
+        """Wait for one answer; an exception of the batch is raised for every request in it.
 
         Raises:
             QueueFullError: `limit` requests already wait.
             BatcherClosedError: The batcher is closed.
         """
         if self._closed:
-            raise BatcherClosedError("the service is stopping")
-        if len(self._waiting) >= self._limit:
-            raise QueueFullError(f"{self._limit} requests already wait")
+            raise BatcherClosedError("the service is stopping; try again in a moment")
+        if len(self._queue) >= self._limit:
+            raise QueueFullError(f"{self._limit} requests are waiting, the most allowed; try again in a moment")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        place = _Place(request, future, copy_context())
-        self._waiting.append(place)
+        waiting = _Waiting(request, future, copy_context())
+        self._queue.append(waiting)
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._drain())
         try:
             return await future
         finally:
-            if future.cancelled() and place in self._waiting:  # gone before its turn: others may wait in its place
-                self._waiting.remove(place)
+            if future.cancelled() and waiting in self._queue:  # cancelled while waiting: frees its place
+                self._queue.remove(waiting)
 
     async def close(self) -> None:
-        """Refuse new requests, answer those that wait, stop the worker."""
+        """Refuse new requests, answer those waiting, stop the worker."""
         self._closed = True
         if self._running is not None:
             await asyncio.shield(self._running)
@@ -81,20 +81,20 @@ class MicroBatcher(Generic[Request, Answer]):
 
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._waiting:
-            batch = self._waiting[: self._max_batch]
-            del self._waiting[: self._max_batch]
+        while self._queue:
+            batch = self._queue[: self._max_batch]
+            del self._queue[: self._max_batch]
             try:
-                context = joined([place.context for place in batch])
-                asked = [place.request for place in batch]
+                context = joined([waiting.context for waiting in batch])
+                asked = [waiting.request for waiting in batch]
                 answers = await loop.run_in_executor(self._worker, context.run, self._work, asked)
                 if len(answers) != len(batch):
                     raise RuntimeError(f"{len(answers)} answers to {len(batch)} requests")
-            except Exception as error:  # the batch's failure is each waiter's to tell
-                for place in batch:
-                    if not place.future.done():
-                        place.future.set_exception(error)
+            except Exception as error:  # a failed batch fails each of its requests
+                for waiting in batch:
+                    if not waiting.future.done():
+                        waiting.future.set_exception(error)
                 continue
-            for place, answer in zip(batch, answers, strict=True):
-                if not place.future.done():
-                    place.future.set_result(answer)
+            for waiting, answer in zip(batch, answers, strict=True):
+                if not waiting.future.done():
+                    waiting.future.set_result(answer)

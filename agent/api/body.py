@@ -1,4 +1,4 @@
-"""Bytes of a body to a checked schema: strict JSON first, then the schema, every problem with its field."""
+"""Request bodies: strict JSON, then validation against a schema, with every bad field named."""
 
 import json
 from collections.abc import Sequence
@@ -19,17 +19,17 @@ _MAX_DEPTH: Final = 32
 
 
 def parse_json(raw: bytes) -> Any:
-    """Strict JSON: no duplicate names, no NaN or Infinity, no nesting beyond 32, UTF-8 only.
+    """Parse strict JSON: UTF-8, no duplicate names, no NaN or Infinity, at most 32 levels.
 
     Raises:
-        Problem: 400, with the position where there is one.
+        Problem: 400, with the position where it is known.
     """
     if not raw.strip():
         raise Problem(400, "the body is empty; allowed: a JSON document")
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
-        raise Problem(400, f"the body is not UTF-8: byte {error.start} cannot be read") from None
+        raise Problem(400, f"the body is not UTF-8: byte {error.start} cannot be decoded") from None
     except json.JSONDecodeError as error:
         raise Problem(400, f"malformed JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
@@ -39,15 +39,15 @@ def parse_json(raw: bytes) -> Any:
     if _depth(value) > _MAX_DEPTH:
         raise Problem(400, f"the JSON is nested too deeply; allowed: {_MAX_DEPTH} levels")
     if b"\\u" in raw and not _is_unicode(value):
-        raise Problem(400, "the JSON holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
+        raise Problem(400, "the JSON contains half of a surrogate pair (\\ud800 to \\udfff); allowed: whole characters")
     return value
 
 
 def validate(adapter: TypeAdapter[T], value: Any, prefix: str = "") -> T:
-    """A parsed document, or a part of one, against its schema.
+    """Validate a parsed document, or a part of one; `prefix` precedes the names of bad fields.
 
     Raises:
-        Problem: 422, one error a bad field.
+        Problem: 422, with one error a bad field, at most 50.
     """
     try:
         return adapter.validate_json(json.dumps(value), strict=True)
@@ -59,19 +59,18 @@ def validate(adapter: TypeAdapter[T], value: Any, prefix: str = "") -> T:
 
 
 def rows_of(value: Any, name: str, most: int) -> list[Any]:
-    """The rows of `{name: [...]}`, of a bare list, or of one bare object.
+    """Rows of `{name: [...]}`, of a bare list, or of one bare object.
 
     Raises:
-        Problem: 422, when there are none, or too many.
+        Problem: 422, for no rows or more than `most`.
     """
     if isinstance(value, dict) and set(value) == {name}:
         value = value[name]
     rows = value if isinstance(value, list) else [value]
     if not 1 <= len(rows) <= most:
         allowed = f"1 to {most:,} rows"
-        raise Problem(
-            422, f"{name} has {len(rows):,} rows", [FieldProblem(name, "wrong number of rows", str(len(rows)), allowed)]
-        )
+        problem = FieldProblem(name, "wrong number of rows", str(len(rows)), allowed)
+        raise Problem(422, f"{name} has {len(rows):,} rows; allowed: {allowed}", [problem])
     return rows
 
 
@@ -80,7 +79,7 @@ def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {twice[:_NAME_SHOWN]!r} stands twice in one object")
+        raise ValueError(f"the name {twice[:_NAME_SHOWN]!r} appears twice in one object")
     return found
 
 

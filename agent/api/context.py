@@ -1,4 +1,4 @@
-"""What handlers share: the opened service, its batcher, a few threads for other blocking calls, and metrics."""
+"""Shared state of the handlers: service, store, keys, quote batcher, worker threads, metrics, limits."""
 
 import hashlib
 from collections.abc import Callable
@@ -23,49 +23,63 @@ from agent.service.settings import Settings
 from agent.store import Store
 
 T = TypeVar("T")
+AnyRequest = Request[Any, Any, Any]
 
 CONTEXT = "context"
 
-_DRAWN: Final = (0xFFF << 64) | ((1 << 62) - 1)  # the bits of a UUID 7 that are drawn (RFC 9562)
+_RANDOM_BITS: Final = (0xFFF << 64) | ((1 << 62) - 1)  # of a UUID 7 (RFC 9562)
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """What the app opens when it starts and closes when it stops; `open_merchant` opens the others' by id."""
+class Resources:
+    """Resources of one merchant, opened when first needed and closed with the app.
+
+    Attributes:
+        open_merchant: Opens the resources of another merchant by id; the default merchant's alone have it.
+    """
 
     service: Service
     store: Store
     keys: KeyRing
-    open_merchant: "Callable[[str], Opened] | None" = None
+    open_merchant: "Callable[[str], Resources] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A request under an idempotency key: its quotes have the same ids whenever it is tried again.
+    """One attempt of a request with an idempotency key; its quotes get the same ids in every attempt.
 
     Attributes:
-        again: It was begun before, so that its quotes may be recorded already.
+        quote_id: Id of the request's first quote.
+        repeated: An earlier attempt got no answer, so that its quotes may be recorded already.
     """
 
     quote_id: str
-    again: bool
+    repeated: bool
 
-    def id_of(self, place: int) -> str:
-        """The id of the quote at a place among the request's quotes: its moment is the first one's."""
-        if not place:
+    def id_of(self, position: int) -> str:
+        """Id of the quote at a position among the request's quotes: a UUID 7 with the first one's timestamp."""
+        if not position:
             return self.quote_id
         first = UUID(self.quote_id)
-        drawn = int.from_bytes(hashlib.sha256(first.bytes + place.to_bytes(4)).digest()[:10])
-        kept = first.int & ~_DRAWN  # the moment, the version and the variant of a UUID 7
-        return str(UUID(int=kept | (drawn & _DRAWN)))
+        random = int.from_bytes(hashlib.sha256(first.bytes + position.to_bytes(4)).digest()[:10])
+        kept = first.int & ~_RANDOM_BITS  # timestamp, version and variant
+        return str(UUID(int=kept | (random & _RANDOM_BITS)))
 
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """One app's parts; `key` is the caller's, once it was checked, whose request arrived at `arrived_s`."""
+    """Everything that a handler needs.
+
+    Attributes:
+        batcher: Prices single quotes together, off the event loop.
+        limiter: Worker threads for all other blocking calls.
+        key: The caller's key, once checked.
+        attempt: Set when the request brings an idempotency key.
+        arrived_s: Arrival of the request, by `time.perf_counter`.
+    """
 
     settings: Settings
-    opened: Opened
+    resources: Resources
     batcher: MicroBatcher[QuoteRequest, Decision | Refusal]
     limiter: CapacityLimiter
     metrics: Metrics
@@ -75,32 +89,42 @@ class AppContext:
     arrived_s: float | None = None
 
     @property
+    def service(self) -> Service:
+        """The merchant's service."""
+        return self.resources.service
+
+    @property
+    def store(self) -> Store:
+        """The merchant's store."""
+        return self.resources.store
+
+    @property
     def caller(self) -> str:
-        """The id of the caller's key."""
+        """Id of the caller's key."""
         return self.key.key_id if self.key is not None else ""
 
-    def id_of(self, place: int) -> str | None:
-        """The id that the quote at a place of this request shall have, None where that is the service's to choose."""
-        return self.attempt.id_of(place) if self.attempt is not None else None
+    def id_of(self, position: int) -> str | None:
+        """Id for the quote at a position of this request; None lets the service choose one."""
+        return self.attempt.id_of(position) if self.attempt is not None else None
 
-    def marked(self, quote: QuoteRequest, place: int) -> QuoteRequest:
-        """A quote of this request as the service takes it: with its id, and with the moment when it arrived."""
-        return quote.marked(self.id_of(place), self.arrived_s)
+    def tagged(self, quote: QuoteRequest, position: int) -> QuoteRequest:
+        """The quote request with its id, and with its time of arrival, from which its deadline counts."""
+        return quote.tagged(self.id_of(position), self.arrived_s)
 
-    async def made_before(self, places: int) -> dict[int, Decision]:
-        """Decisions that an earlier try of this request recorded before it was cut off, by place."""
-        if self.attempt is None or not self.attempt.again:
+    async def recorded_earlier(self, quotes: int) -> dict[int, Decision]:
+        """Decisions that an earlier attempt of this request recorded before it was cut off, by position."""
+        if self.attempt is None or not self.attempt.repeated:
             return {}
-        ids = [self.attempt.id_of(place) for place in range(places)]
-        found = await self.run(lambda: [self.opened.service.decision(quote_id) for quote_id in ids])
-        return {place: one for place, one in enumerate(found) if one is not None}
+        ids = [self.attempt.id_of(position) for position in range(quotes)]
+        found = await self.run(lambda: [self.service.decision(quote_id) for quote_id in ids])
+        return {position: one for position, one in enumerate(found) if one is not None}
 
     async def run(self, call: Callable[..., T], *arguments: object, **named: object) -> T:
-        """A blocking call in a worker thread."""
+        """Make a blocking call in a worker thread."""
         return await anyio.to_thread.run_sync(partial(call, *arguments, **named), limiter=self.limiter)
 
 
-def context_of(request: Request[Any, Any, Any]) -> AppContext:
-    """The app's own parts, the default merchant's; what a key may see is `exchange.authorise`'s to say."""
+def context_of(request: AnyRequest) -> AppContext:
+    """The app's own context, which is the default merchant's; `authorise` returns that of a key's merchant."""
     context: AppContext = request.app.state[CONTEXT]
     return context

@@ -1,52 +1,44 @@
-"""Handlers: parse, call the service, answer. Everything else is in `exchange`, `body` and the service."""
+"""HTTP handlers for quotes, outcomes, events, products and recommendations.
+
+Handlers that read a body share one shape. `answer` checks the API key for a scope, parses the body as JSON and passes
+it to the handler's `work`; under an Idempotency-Key, `work` runs once and later attempts get the same answer. `work`
+validates the body against a schema, calls the service in a worker thread (`context.run`) or, for a single quote,
+through the batcher, and returns a response model. Handlers without a body call `authorise` and answer by themselves.
+
+Whatever the sender can repair is raised as a `Problem` and answered as problem details (RFC 9457). The service returns
+a `Refusal` where it cannot price or record a row; it becomes a problem of the request, or of its row in a list.
+"""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from litestar import Controller, Request, Response, get, post, put
+from litestar import Controller, Response, get, post, put
 from litestar.params import PathParameter, QueryParameter
 from pydantic import TypeAdapter
 
+from agent.api.authorisation import authorise
 from agent.api.batch import BatchRequest, batch_rows
 from agent.api.body import rows_of, validate
-from agent.api.context import AppContext, context_of
+from agent.api.context import AnyRequest, AppContext
 from agent.api.convert import to_event, to_product, to_report
-from agent.api.documented import documented, documented_text
-from agent.api.exchange import answer, authorise
-from agent.api.problems import Problem, details, of_refusal
-from agent.api.responses.others import (
-    AcceptedAnswer,
-    BatchAnswer,
-    KeysAnswer,
-    OutcomeRow,
-    OutcomesAnswer,
-    ReadyAnswer,
-    ReasonAnswer,
-    ReasonsAnswer,
-    RecommendationAnswer,
-    RecommendationsAnswer,
-    RecommendedProduct,
-    RowAnswer,
-    VerifyAnswer,
-    verify_answer,
-)
-from agent.api.responses.quotes import (
-    OutcomeAnswer,
-    QuoteAnswer,
-    RecordedQuote,
-    money,
-    outcome_answer,
-    quote_answer,
-    recorded_quote,
-)
+from agent.api.idempotency import answer
+from agent.api.openapi import SECURITY, operation
+from agent.api.problems import Problem, raise_refusal
+from agent.api.responses.lists import AcceptedAnswer, BatchAnswer, OutcomesAnswer, outcome_row, quote_row
+from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
+from agent.api.responses.quotes import QuoteAnswer, RecordedQuote, quote_answer, recorded_quote
+from agent.api.responses.reasons import ReasonsAnswer, reasons_answer
+from agent.api.responses.recommendations import RecommendationsAnswer, recommendations_answer
+from agent.api.responses.rendering import json_response
+from agent.api.responses.verification import VerifyAnswer, verify_answer
 from agent.api.schemas import Event, OutcomeIn, Product, VerifyRequest
 from agent.domain.decision import CheckoutClaim, Decision
-from agent.domain.records import OutcomeRecord
+from agent.domain.records import ProductRecord
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.domain.request import MAX_ROWS, QuoteRequest, RecommendationRequest
 from agent.service.auth.api_keys import Scope
+from agent.service.outcome_reports import OutcomeReport
 
-AnyRequest = Request[Any, Any, Any]
 Include = Annotated[str | None, QueryParameter(description="`candidates` adds every candidate that was scored.")]
 QuoteId = Annotated[str, PathParameter(description="Id of a quote.")]
 
@@ -57,150 +49,131 @@ _EVENT: Final = TypeAdapter(Event)
 _OUTCOME: Final = TypeAdapter(OutcomeIn)
 _PRODUCT: Final = TypeAdapter(Product)
 _CANDIDATES: Final = "candidates"
-_EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus's text format
-_SECURITY: Final[tuple[dict[str, list[str]], ...]] = ({"apiKey": []},)
 
 
 class QuoteController(Controller):
-    """Quotes: asked for, read again, verified."""
+    """Quotes: make, read, verify."""
 
     path = "/v1/quotes"
     tags = ("quotes",)
-    security = _SECURITY
+    security = SECURITY
 
-    @post("/", status_code=200, operation_class=documented(QuoteRequest, QuoteAnswer), summary="Price one product")
+    @post("/", status_code=200, operation_class=operation(QuoteRequest, QuoteAnswer), summary="Price one product")
     async def quote(self, request: AnyRequest, include: Include = None) -> Response[bytes]:
         """Price one product for one shopper; `?include=candidates` adds every candidate that was scored."""
-        wanted = _included(include)
+        candidates = _included(include)
 
         async def work(value: Any, context: AppContext) -> QuoteAnswer:
             asked = validate(_QUOTE, value)
-            before = await context.made_before(1)
-            priced = before[0] if before else await context.batcher.ask(context.marked(asked, 0))
-            if isinstance(priced, Refusal):
-                raise Problem(priced.status, priced.detail, priced.errors)
-            context.metrics.quoted(priced)
-            return quote_answer(priced, candidates=wanted)
+            recorded = await context.recorded_earlier(1)
+            priced = recorded[0] if recorded else await context.batcher.ask(context.tagged(asked, 0))
+            decision = raise_refusal(priced)
+            context.metrics.quoted(decision)
+            return quote_answer(decision, candidates=candidates)
 
         return await answer(request, Scope.QUOTES, work)
 
     @post(
-        "/batch", status_code=200, operation_class=documented(BatchRequest, BatchAnswer), summary="Price many products"
+        "/batch", status_code=200, operation_class=operation(BatchRequest, BatchAnswer), summary="Price many products"
     )
     async def batch(self, request: AnyRequest, include: Include = None) -> Response[bytes]:
         """Up to 500 quotes: `quotes` of any kind, or `items` for one shopper. A bad row fails alone."""
-        wanted = _included(include)
+        candidates = _included(include)
 
         async def work(value: Any, context: AppContext) -> BatchAnswer:
-            rows = batch_rows(value)
-            before = await context.made_before(len(rows))
-            asked = {
-                place: context.marked(row, place)
-                for place, row in enumerate(rows)
-                if isinstance(row, QuoteRequest) and place not in before
-            }
-            priced = await context.run(context.opened.service.quote, list(asked.values())) if asked else []
-            done = {**before, **dict(zip(asked, priced, strict=True))}
-            found = [done[place] if isinstance(row, QuoteRequest) else row for place, row in enumerate(rows)]
-            return BatchAnswer(results=[_row(one, context, candidates=wanted) for one in found])
+            priced = await _price_rows(batch_rows(value), context)
+            for decision in priced:
+                if isinstance(decision, Decision):
+                    context.metrics.quoted(decision)
+            return BatchAnswer(results=[quote_row(one, candidates=candidates) for one in priced])
 
         return await answer(request, Scope.QUOTES, work)
 
-    @post("/verify", status_code=200, operation_class=documented(VerifyRequest, VerifyAnswer), summary="Check a token")
+    @post("/verify", status_code=200, operation_class=operation(VerifyRequest, VerifyAnswer), summary="Check a token")
     async def verify(self, request: AnyRequest) -> Response[bytes]:
-        """Whether a token is valid, expired, tampered with, for something else or used, and the price that it holds."""
+        """Whether a token is valid, expired, tampered with, mismatched or used, and the price that it promises."""
 
         async def work(value: Any, context: AppContext) -> VerifyAnswer:
             asked = validate(_VERIFY, value)
-            told = CheckoutClaim(asked.quantity, asked.product_id, asked.shopper_id)
-            return verify_answer(await context.run(context.opened.service.verify, asked.token, told))
+            claim = CheckoutClaim(asked.quantity, asked.product_id, asked.shopper_id)
+            return verify_answer(await context.run(context.service.verify, asked.token, claim))
 
         return await answer(request, Scope.QUOTES, work)
 
-    @get("/{quote_id:str}", operation_class=documented(None, RecordedQuote), summary="Read a decision")
+    @get("/{quote_id:str}", operation_class=operation(None, RecordedQuote), summary="Read a decision")
     async def recorded(self, request: AnyRequest, quote_id: QuoteId) -> Response[bytes]:
-        """The decision as recorded, with candidates, trail and what became of it."""
+        """The decision as recorded, with its candidates, trail and outcomes."""
         context = await authorise(request, Scope.MERCHANT)
-        decision = await context.run(context.opened.service.decision, quote_id)
+        decision = await context.run(context.service.decision, quote_id)
         if decision is None:
-            raise Problem(404, f"there is no quote {quote_id[:80]!r}")
-        outcomes = await context.run(context.opened.service.outcomes_of, quote_id)
-        body = recorded_quote(decision, outcomes).model_dump_json(by_alias=True).encode()
-        return Response(body, media_type="application/json")
+            raise Problem(404, f"no quote has the id {quote_id[:80]!r}")
+        outcomes = await context.run(context.service.outcomes_of, quote_id)
+        return json_response(recorded_quote(decision, outcomes))
 
-    @get("/{quote_id:str}/reasons", operation_class=documented(None, ReasonsAnswer), summary="Why no lower price")
+    @get("/{quote_id:str}/reasons", operation_class=operation(None, ReasonsAnswer), summary="Why no lower price")
     async def reasons(self, request: AnyRequest, quote_id: QuoteId) -> Response[bytes]:
-        """The personal inputs that raised the price most, at most four, found by leaving each out in turn."""
+        """The personal inputs that raised the price most, at most four, found by leaving out one at a time."""
         context = await authorise(request, Scope.MERCHANT)
-        found = await context.run(context.opened.service.reasons, quote_id)
+        found = await context.run(context.service.reasons, quote_id)
         if found is None:
-            raise Problem(404, f"there is no quote {quote_id[:80]!r}, or what it answered was erased")
-        decision = await context.run(context.opened.service.decision, quote_id)
-        currency = decision.currency if decision is not None else ""
-        body = ReasonsAnswer(
-            reasons=[ReasonAnswer(input=one.input, raised=money(one.raised_minor, currency)) for one in found]
-        )
-        return Response(body.model_dump_json().encode(), media_type="application/json")
+            raise Problem(404, f"no quote has the id {quote_id[:80]!r}, or its request was erased")
+        decision = await context.run(context.service.decision, quote_id)
+        return json_response(reasons_answer(found, decision.currency if decision is not None else ""))
 
 
-class FeedbackController(Controller):
-    """What happened, and what there is to sell."""
+class ShopController(Controller):
+    """Outcomes, events and products from the shop, and recommendations for it."""
 
     path = "/v1"
-    security = _SECURITY
+    security = SECURITY
 
     @post(
         "/outcomes",
         status_code=200,
-        operation_class=documented(OutcomeIn | list[OutcomeIn], OutcomesAnswer),
+        operation_class=operation(OutcomeIn | list[OutcomeIn], OutcomesAnswer),
         tags=["outcomes"],
     )
     async def outcomes(self, request: AnyRequest) -> Response[bytes]:
-        """What became of quotes: one outcome, or a list of which bad rows fail alone. The next quote knows."""
+        """Outcomes of quotes: one, or a list in which bad rows fail alone. The next quote takes them into account."""
 
         async def work(value: Any, context: AppContext) -> OutcomeAnswer | OutcomesAnswer:
             now = datetime.now(UTC)
             if isinstance(value, dict) and "outcomes" not in value:
-                reports = [to_report(validate(_OUTCOME, value), now)]
-                found = (await context.run(context.opened.service.add_outcomes, reports))[0]
-                if isinstance(found, Refusal):
-                    raise Problem(found.status, found.detail, found.errors)
-                return outcome_answer(found)
-            return await _outcome_rows(rows_of(value, "outcomes", MAX_ROWS), context, now)
+                report = to_report(validate(_OUTCOME, value), now)
+                recorded = await context.run(context.service.add_outcomes, [report])
+                return outcome_answer(raise_refusal(recorded[0]))
+            return await _record_rows(rows_of(value, "outcomes", MAX_ROWS), context, now)
 
         return await answer(request, Scope.OUTCOMES, work)
 
-    @post("/events", status_code=200, operation_class=documented(Event | list[Event], AcceptedAnswer), tags=["events"])
+    @post("/events", status_code=200, operation_class=operation(Event | list[Event], AcceptedAnswer), tags=["events"])
     async def events(self, request: AnyRequest) -> Response[bytes]:
-        """Behaviour: one event or a list, all or none. The next quote knows."""
+        """Behaviour events: one, or a list taken as a whole or not at all. The next quote takes them into account."""
 
         async def work(value: Any, context: AppContext) -> AcceptedAnswer:
             now = datetime.now(UTC)
             rows = rows_of(value, "events", MAX_ROWS)
             events = [to_event(validate(_EVENT, row, f"events.{index}"), now) for index, row in enumerate(rows)]
-            await context.run(context.opened.service.add_events, events)
+            await context.run(context.service.add_events, events)
             return AcceptedAnswer(accepted=len(events))
 
         return await answer(request, Scope.OUTCOMES, work)
 
-    @put("/products", operation_class=documented(list[Product], AcceptedAnswer), tags=["products"])
+    @put("/products", operation_class=operation(list[Product], AcceptedAnswer), tags=["products"])
     async def products(self, request: AnyRequest) -> Response[bytes]:
-        """Add or replace up to 1,000 products, all or none; they are searchable when this answers."""
+        """Add or replace up to 1,000 products, all or none; they are searchable when the answer arrives."""
 
         async def work(value: Any, context: AppContext) -> AcceptedAnswer:
-            rows = rows_of(value, "products", MAX_ROWS)
-            parsed = [validate(_PRODUCT, row, f"products.{index}") for index, row in enumerate(rows)]
-            for index, product in enumerate(parsed):
-                _one_currency(product, index)
-            await context.run(context.opened.service.upsert_products, [to_product(product) for product in parsed])
-            return AcceptedAnswer(accepted=len(parsed))
+            records = _products(rows_of(value, "products", MAX_ROWS))
+            await context.run(context.service.upsert_products, records)
+            return AcceptedAnswer(accepted=len(records))
 
         return await answer(request, Scope.MERCHANT, work)
 
     @post(
         "/recommendations",
         status_code=200,
-        operation_class=documented(RecommendationRequest, RecommendationsAnswer),
+        operation_class=operation(RecommendationRequest, RecommendationsAnswer),
         tags=["recommendations"],
     )
     async def recommendations(self, request: AnyRequest) -> Response[bytes]:
@@ -208,123 +181,62 @@ class FeedbackController(Controller):
 
         async def work(value: Any, context: AppContext) -> RecommendationsAnswer:
             asked = validate(_RECOMMEND, value)
-            before = await context.made_before(asked.limit)
-            decisions = list(before.values()) or await context.run(
-                context.opened.service.recommend, asked, context.id_of
-            )
+            recorded = await context.recorded_earlier(asked.limit)
+            decisions = list(recorded.values()) or await context.run(context.service.recommend, asked, context.id_of)
             for decision in decisions:
                 context.metrics.quoted(decision)
-            return RecommendationsAnswer(items=[_recommended(decision) for decision in decisions])
+            return recommendations_answer(decisions)
 
         return await answer(request, Scope.QUOTES, work)
 
 
-@get("/livez", sync_to_thread=False, tags=["operations"])
-def livez() -> dict[str, str]:
-    """The process is alive."""
-    return {"status": "alive"}
+async def _price_rows(rows: list[QuoteRequest | Problem], context: AppContext) -> list[Decision | Refusal | Problem]:
+    """Price the valid rows of a batch together, but for those that an earlier attempt recorded."""
+    recorded = await context.recorded_earlier(len(rows))
+    requests = {
+        position: context.tagged(row, position)
+        for position, row in enumerate(rows)
+        if isinstance(row, QuoteRequest) and position not in recorded
+    }
+    priced = await context.run(context.service.quote, list(requests.values())) if requests else []
+    decisions = {**recorded, **dict(zip(requests, priced, strict=True))}
+    return [decisions[position] if isinstance(row, QuoteRequest) else row for position, row in enumerate(rows)]
 
 
-@get("/.well-known/jwks.json", operation_class=documented(None, KeysAnswer, (), also=(503,)), tags=["operations"])
-async def public_keys(request: AnyRequest) -> Response[bytes]:
-    """The public keys for checking tokens offline; read them again when a token names one that is not among them."""
-    context = context_of(request)
-    keys = await context.run(context.opened.service.public_keys)
-    body = KeysAnswer.model_validate({"keys": keys}).model_dump_json().encode()
-    return Response(body, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})
-
-
-@get("/readyz", operation_class=documented(None, ReadyAnswer, (), also=(503,)), tags=["operations"])
-async def readyz(request: AnyRequest) -> Response[bytes]:
-    """Models, index and store are ready; 503 with the reason when not."""
-    context = context_of(request)
-    found = await context.run(context.opened.service.readiness)
-    body = ReadyAnswer(ready=found.ready, checks=dict(found.checks)).model_dump_json().encode()
-    status, headers = (200, {}) if found.ready else (503, {"Retry-After": "1"})
-    return Response(body, status_code=status, media_type="application/json", headers=headers)
-
-
-@get("/metrics", operation_class=documented_text(_EXPOSITION, (401, 403, 429)), tags=["operations"])
-async def metrics(request: AnyRequest) -> Response[bytes]:
-    """Prometheus metrics."""
-    context = context_of(request)
-    if not context.settings.metrics_public:
-        caller = await authorise(request, Scope.ADMIN)
-        if caller.metrics is not context.metrics:
-            raise Problem(403, "these are the default merchant's metrics; allowed: /v1/metrics")
-    context.metrics.learned(context.opened.service.learned())
-    return Response(context.metrics.exposition(), media_type=_EXPOSITION)
-
-
-@get(
-    "/v1/metrics",
-    operation_class=documented_text(_EXPOSITION, (401, 403, 429)),
-    tags=["operations"],
-    security=_SECURITY,
-)
-async def own_metrics(request: AnyRequest) -> Response[bytes]:
-    """The merchant's own Prometheus metrics; `/metrics` are the default merchant's."""
-    context = await authorise(request, Scope.MERCHANT)
-    context.metrics.learned(context.opened.service.learned())
-    return Response(context.metrics.exposition(), media_type=_EXPOSITION)
-
-
-@get("/v1/keys", operation_class=documented(None, KeysAnswer), tags=["operations"], security=_SECURITY)
-async def own_public_keys(request: AnyRequest) -> Response[bytes]:
-    """The public keys of the key's merchant; `/.well-known/jwks.json` are the default merchant's."""
-    context = await authorise(request, Scope.QUOTES)
-    keys = await context.run(context.opened.service.public_keys)
-    body = KeysAnswer.model_validate({"keys": keys}).model_dump_json().encode()
-    return Response(body, media_type="application/json")
-
-
-async def _outcome_rows(rows: list[Any], context: AppContext, now: datetime) -> OutcomesAnswer:
-    results: list[OutcomeRow | None] = []
-    reports = []
+async def _record_rows(rows: list[Any], context: AppContext, now: datetime) -> OutcomesAnswer:
+    """Record the valid rows of a list of outcomes together."""
+    parsed: list[OutcomeReport | Problem] = []
     for index, row in enumerate(rows):
         try:
-            reports.append(to_report(validate(_OUTCOME, row, f"outcomes.{index}"), now))
-            results.append(None)
+            parsed.append(to_report(validate(_OUTCOME, row, f"outcomes.{index}"), now))
         except Problem as problem:
-            document = details(problem.status, problem.detail, problem.errors)
-            results.append(OutcomeRow(status=problem.status, problem=document))
-    answers = iter(await context.run(context.opened.service.add_outcomes, reports)) if reports else iter(())
-    return OutcomesAnswer(results=[known if known is not None else _outcome_row(next(answers)) for known in results])
+            parsed.append(problem)
+    reports = [one for one in parsed if isinstance(one, OutcomeReport)]
+    recorded = iter(await context.run(context.service.add_outcomes, reports) if reports else [])
+    return OutcomesAnswer(results=[outcome_row(one if isinstance(one, Problem) else next(recorded)) for one in parsed])
 
 
-def _outcome_row(found: OutcomeRecord | Refusal) -> OutcomeRow:
-    if isinstance(found, Refusal):
-        return OutcomeRow(status=found.status, problem=of_refusal(found))
-    return OutcomeRow(status=200, outcome=outcome_answer(found))
+def _products(rows: list[Any]) -> list[ProductRecord]:
+    """Validate all rows of a product list, then their currencies."""
+    parsed = [validate(_PRODUCT, row, f"products.{index}") for index, row in enumerate(rows)]
+    for index, product in enumerate(parsed):
+        _check_currency(product, index)
+    return [to_product(product) for product in parsed]
 
 
-def _row(found: Decision | Refusal | Problem, context: AppContext, *, candidates: bool) -> RowAnswer:
-    if isinstance(found, Problem):
-        return RowAnswer(status=found.status, problem=details(found.status, found.detail, found.errors))
-    if isinstance(found, Refusal):
-        return RowAnswer(status=found.status, problem=of_refusal(found))
-    context.metrics.quoted(found)
-    return RowAnswer(status=200, quote=quote_answer(found, candidates=candidates))
-
-
-def _recommended(decision: Decision) -> RecommendationAnswer:
-    product = RecommendedProduct(id=decision.product_id or "", title=decision.product_title)
-    return RecommendationAnswer(product=product, quote=quote_answer(decision, candidates=False))
-
-
-def _included(include: str | None) -> bool:
-    if include not in (None, _CANDIDATES):
-        problem = FieldProblem("include", "unknown", include[:80], _CANDIDATES)
-        raise Problem(422, "include names something that cannot be included", [problem])
-    return include == _CANDIDATES
-
-
-def _one_currency(product: Product, index: int) -> None:
+def _check_currency(product: Product, index: int) -> None:
     currency = product.list_price.currency
     for name in ("cost", "min_price", "max_price", "map_price"):
         money = getattr(product, name)
         if money is not None and money.currency != currency:
-            problem = FieldProblem(
-                f"products.{index}.{name}", "another currency than list_price", money.currency, currency
-            )
-            raise Problem(422, "all money of one product must be in one currency", [problem])
+            field = f"products.{index}.{name}"
+            problem = FieldProblem(field, "another currency than list_price", money.currency, currency)
+            raise Problem(422, f"{field} is in {money.currency}, its list_price in {currency}; allowed: one", [problem])
+
+
+def _included(include: str | None) -> bool:
+    """Whether `?include` asks for the candidates."""
+    if include not in (None, _CANDIDATES):
+        problem = FieldProblem("include", "unknown value", include[:80], _CANDIDATES)
+        raise Problem(422, f"include is {include[:80]!r}; allowed: {_CANDIDATES}", [problem])
+    return include == _CANDIDATES

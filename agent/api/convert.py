@@ -1,4 +1,4 @@
-"""Request schemas to records."""
+"""Request schemas to domain records."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +11,7 @@ from agent.service.outcome_reports import OutcomeReport
 
 
 def to_event(event: Event, now: datetime) -> EventRecord:
-    """An event to keep; without a time it happened now."""
+    """An event; without a time it happened at `now`."""
     return EventRecord(
         shopper_id=event.shopper_id,
         type=event.type,
@@ -25,7 +25,7 @@ def to_event(event: Event, now: datetime) -> EventRecord:
 
 
 def to_product(product: Product) -> ProductRecord:
-    """A product to keep."""
+    """A product with its own limits."""
     return replace(
         product_record(product, product.id, product.list_price.currency),
         floor_minor=minor_of(product.min_price),
@@ -35,5 +35,5 @@ def to_product(product: Product) -> ProductRecord:
 
 
 def to_report(outcome: OutcomeIn, now: datetime) -> OutcomeReport:
-    """What a shop says became of a quote."""
+    """A report of an outcome; without a time it happened at `now`."""
     return OutcomeReport(outcome.quote_id, outcome.type, outcome.quantity, outcome.at or now)

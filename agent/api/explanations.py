@@ -1,19 +1,20 @@
-"""Questions over HTTP: about one quote, and about many; as JSON, or as server-sent events."""
+"""HTTP handlers for questions about one quote or about many, answered as JSON or as server-sent events."""
 
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Final
 
 import anyio
-from litestar import Controller, Request, Response, post
+from litestar import Controller, Response, post
 from litestar.params import PathParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from pydantic import BaseModel, Field, TypeAdapter
 
+from agent.api.authorisation import authorise
 from agent.api.body import parse_json, validate
-from agent.api.context import AppContext
-from agent.api.documented import documented
-from agent.api.exchange import answer, authorise
+from agent.api.context import AnyRequest, AppContext
+from agent.api.idempotency import answer
+from agent.api.openapi import SECURITY, operation
 from agent.api.problems import Problem
 from agent.domain.fields import ProfileText, Strict
 from agent.explain.answers import AnswerSource, Ask, Explanation, Said
@@ -23,13 +24,9 @@ from agent.explain.wording import gap
 from agent.service.auth.api_keys import Scope
 from agent.service.service import Service
 
-AnyRequest = Request[Any, Any, Any]
-
-_SECURITY: Final[tuple[dict[str, list[str]], ...]] = ({"apiKey": []},)
-
 
 class QuestionIn(Strict):
-    """A question; without one: why this price. The language is the question's unless it is named."""
+    """A question, by default why this price; the language is detected from it unless given."""
 
     question: Annotated[ProfileText, Field(min_length=1, max_length=1_000)] | None = None
     language: Language | None = None
@@ -37,12 +34,12 @@ class QuestionIn(Strict):
     stream: bool = False
 
     def ask(self) -> Ask:
-        """The question as the service takes it."""
+        """The question for the service."""
         return Ask(self.question, self.language, self.audience)
 
 
 class EvidenceAnswer(BaseModel):
-    """A fact behind the answer, as it is shown."""
+    """A fact that the answer rests on, as shown to readers."""
 
     fact: str
     label: str
@@ -50,7 +47,7 @@ class EvidenceAnswer(BaseModel):
 
 
 class ChecksAnswer(BaseModel):
-    """What was checked in the text; `rejected` says why a model's text did not go out."""
+    """Checks of the answer's text; `rejected` says why a text of the language model was not used."""
 
     passed: bool
     numbers: int
@@ -60,7 +57,7 @@ class ChecksAnswer(BaseModel):
 
 
 class ExplanationAnswer(BaseModel):
-    """An answer, every number of which is a fact; `source` says whether a model, our fixed texts or both wrote it."""
+    """An answer whose every number is a recorded fact; `source` says whether a model, fixed texts or both wrote it."""
 
     answer: str
     kind: QuestionKind
@@ -74,16 +71,16 @@ _QUESTION: Final = TypeAdapter(QuestionIn)
 
 
 class ExplanationController(Controller):
-    """Why a price is what it is, and how prices do."""
+    """Questions about a quote and about the log of quotes."""
 
     path = "/v1"
     tags = ("explanations",)
-    security = _SECURITY
+    security = SECURITY
 
     @post(
         "/quotes/{quote_id:str}/explanations",
         status_code=200,
-        operation_class=documented(QuestionIn, ExplanationAnswer, streams=True),
+        operation_class=operation(QuestionIn, ExplanationAnswer, streams=True),
         summary="Ask about a quote",
     )
     async def about_quote(
@@ -92,9 +89,9 @@ class ExplanationController(Controller):
         """Answer a question about one quote, in its language; `stream` gives server-sent events."""
 
         def tell(service: Service, ask: Ask) -> Telling:
-            telling = service.tell(quote_id, ask)
+            telling = service.stream_explanation(quote_id, ask)
             if telling is None:
-                raise Problem(404, f"there is no quote {quote_id[:80]!r}")
+                raise Problem(404, f"no quote has the id {quote_id[:80]!r}")
             return telling
 
         return await _answered(request, tell)
@@ -102,22 +99,24 @@ class ExplanationController(Controller):
     @post(
         "/questions",
         status_code=200,
-        operation_class=documented(QuestionIn, ExplanationAnswer, streams=True),
+        operation_class=operation(QuestionIn, ExplanationAnswer, streams=True),
         summary="Ask about many quotes",
     )
     async def about_log(self, request: AnyRequest) -> Response[Any]:
-        """How discounts did, which products hit the floor, who pays above the reference price."""
+        """Answer a question about many quotes: discounts, products at their floor, prices above the reference."""
 
         def tell(service: Service, ask: Ask) -> Telling:
             if ask.audience is Audience.SHOPPER:
-                raise Problem(422, "questions about many quotes are for merchants")
-            return service.tell_many(ask)
+                raise Problem(
+                    422, "questions about many quotes are answered for merchants alone; allowed: audience merchant"
+                )
+            return service.stream_answer(ask)
 
         return await _answered(request, tell)
 
 
 def explanation_answer(found: Explanation) -> ExplanationAnswer:
-    """An explanation as the contract has it."""
+    """The response model of an explanation."""
     report = found.report
     return ExplanationAnswer(
         answer=found.answer,
@@ -136,24 +135,24 @@ def explanation_answer(found: Explanation) -> ExplanationAnswer:
 
 
 async def _answered(request: AnyRequest, tell: Callable[[Service, Ask], Telling]) -> Response[Any]:
-    """The whole answer as JSON, or sentence by sentence as it is made when the request asks for a stream."""
+    """Answer as JSON, or as a stream of sentences when the request asks for one."""
     raw = await request.body()
     if raw.strip() and isinstance(value := parse_json(raw), dict) and value.get("stream") is True:
         context = await authorise(request, Scope.MERCHANT)
         asked = validate(_QUESTION, value)
-        return ServerSentEvent(_events(context, await context.run(tell, context.opened.service, asked.ask())))
+        return ServerSentEvent(_events(context, await context.run(tell, context.service, asked.ask())))
 
     async def work(value: Any, context: AppContext) -> ExplanationAnswer:
         ask = validate(_QUESTION, value).ask()
-        return explanation_answer(await context.run(lambda: whole(tell(context.opened.service, ask))))
+        return explanation_answer(await context.run(lambda: whole(tell(context.service, ask))))
 
     return await answer(request, Scope.MERCHANT, work)
 
 
 async def _events(context: AppContext, telling: Telling) -> AsyncIterator[ServerSentEventMessage]:
-    """Each checked sentence as a `text` event as soon as it is ready, then everything as `done`.
+    """Yield each checked sentence as a `text` event once it is ready, and the whole answer as `done`.
 
-    A `replaced` event stands where the fixed texts take over from a model that failed the check.
+    A `replaced` event says that fixed texts take over from a model whose text failed the check.
     """
     before: Said | None = None
     try:

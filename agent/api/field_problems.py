@@ -1,4 +1,4 @@
-"""Pydantic's validation errors as problems with fields that the sender wrote, each once."""
+"""Pydantic validation errors as one problem for each field that the sender wrote."""
 
 import json
 from collections import defaultdict
@@ -28,23 +28,23 @@ _ALLOWED: Final = {
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
     "list_type": "a list",
-    "missing": "this field must be given",
+    "missing": "a value; the field is required",
     "model_type": "an object",
-    "string_pattern_mismatch": "a text of the form {pattern}",
+    "string_pattern_mismatch": "text matching {pattern}",
     "string_too_long": "up to {max_length} characters",
     "string_too_short": "at least {min_length} characters",
-    "string_type": "a text",
+    "string_type": "text",
     "timezone_aware": _TIME,
-    "too_long": "up to {max_length} of them",
-    "too_short": "at least {min_length}",
+    "too_long": "at most {max_length} entries",
+    "too_short": "at least {min_length} entries",
 }
 
 
 def field_problems(errors: Sequence[ErrorDetails], document: Any, prefix: str = "") -> list[FieldProblem]:
-    """One problem a field, in the order of the document's schema.
+    """One problem a field, in the order of the schema.
 
-    Where a field may be of several kinds, pydantic reports every kind that did not fit. Complaints about the kind
-    give way to those of the kind that fitted: a profile text that is too long is not also "not an object".
+    For a field of several allowed types pydantic reports errors of every type. Type errors are dropped where another
+    type fitted: a profile text that is too long is not reported as "not an object" too.
     """
     by_field: dict[tuple[str, ...], list[ErrorDetails]] = defaultdict(list)
     for error in errors:
@@ -59,11 +59,11 @@ def field_problems(errors: Sequence[ErrorDetails], document: Any, prefix: str = 
 
 
 def _path(error: ErrorDetails, document: Any) -> tuple[str, ...]:
-    """The part of an error's location that lies in the document; the rest names pydantic's own branches."""
+    """Part of an error's location that lies in the document; the rest names branches of pydantic unions."""
     parts: list[str] = []
     value = document
     for part in error["loc"]:
-        if _holds(value, part):
+        if _contains(value, part):
             value = value[part]
             parts.append(str(part))
     if error["type"] == "missing":
@@ -71,7 +71,7 @@ def _path(error: ErrorDetails, document: Any) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _holds(value: Any, part: int | str) -> bool:
+def _contains(value: Any, part: int | str) -> bool:
     if isinstance(value, list):
         return isinstance(part, int) and part < len(value)
     return isinstance(value, dict) and part in value
@@ -81,7 +81,7 @@ def _problem(path: tuple[str, ...], errors: Sequence[ErrorDetails], prefix: str)
     messages = dict.fromkeys(error["msg"].removeprefix("Value error, ") for error in errors)
     allowed = dict.fromkeys(_allowed(error) for error in errors)
     field = ".".join(part for part in (prefix, *path) if part)
-    received = "" if errors[0]["type"] == "missing" else _shown(errors[0]["input"])
+    received = "" if errors[0]["type"] == "missing" else _excerpt(errors[0]["input"])
     return FieldProblem(field or "body", "; ".join(messages), received, " or ".join(allowed))
 
 
@@ -93,7 +93,7 @@ def _allowed(error: ErrorDetails) -> str:
     return template.format(**{name: f"{v:,}" if isinstance(v, int) else v for name, v in limits.items()})
 
 
-def _shown(value: Any) -> str:
+def _excerpt(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=True, default=str) if not isinstance(value, str) else value
     printable = "".join(char if char.isprintable() else " " for char in text[: _SHOWN + 1])
     return printable if len(text) <= _SHOWN else printable[:_SHOWN] + "…"

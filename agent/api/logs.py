@@ -1,4 +1,4 @@
-"""The service's log: one JSON object a line, without bodies, headers, keys or anything of a shopper."""
+"""The service's log: one JSON object a line, without bodies, headers, API keys or personal data."""
 
 import sys
 import traceback
@@ -12,10 +12,10 @@ from agent.pricing.tracing import trace_id
 
 
 class _StandardOutput:
-    """Writes to what standard output is by now; a reader that went away does not stop the service."""
+    """Writes to the current standard output; a closed pipe does not stop the service."""
 
     def msg(self, line: str) -> None:
-        """One line; lines of several threads do not mix."""
+        """Write one line whole, whichever threads log at once."""
         with suppress(OSError, ValueError):
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
@@ -24,7 +24,7 @@ class _StandardOutput:
 
 
 def service_log() -> Any:
-    """A logger to standard output that leaves the process's own logging configuration alone."""
+    """A structured logger to standard output, independent of the process's logging configuration."""
     return structlog.wrap_logger(
         _StandardOutput(),
         processors=[
@@ -44,9 +44,9 @@ def _with_trace(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
 
 
 def where(error: BaseException) -> list[dict[str, Any]]:
-    """An error and its causes by type and place, outermost first.
+    """An error and its causes, outermost first, each with its type and its place in the code.
 
-    Messages and local variables stay out: they may hold keys, profiles or prices of shoppers.
+    Messages and local variables are left out: they may contain API keys or personal data.
     """
     return [
         {

@@ -1,4 +1,4 @@
-"""Prometheus metrics, without shopper or product labels."""
+"""Prometheus metrics, without labels for shoppers or products."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
@@ -9,10 +9,10 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 
 
 
 class Metrics:
-    """One registry an app, so that several apps can live in one process."""
+    """Metrics of one merchant, in a registry of their own: one process may serve several."""
 
     def __init__(self) -> None:
-        """Make all metrics."""
+        """Register all metrics."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._requests = Counter(
@@ -35,13 +35,15 @@ class Metrics:
             "pricesmith_step_seconds", "Time of each pipeline step", ("step",), buckets=_SECONDS, registry=self.registry
         )
 
-        self._lessons = Gauge("pricesmith_lessons", "Outcomes that taught the evaluator", registry=self.registry)
+        self._lessons = Gauge(
+            "pricesmith_lessons", "Outcomes that the evaluator learned from online", registry=self.registry
+        )
         self._alarms = Gauge(
-            "pricesmith_drift_alarms", "Times that outcomes left what was expected of them", registry=self.registry
+            "pricesmith_drift_alarms", "Times that outcomes drifted away from their predictions", registry=self.registry
         )
 
     def learned(self, found: LearningProgress) -> None:
-        """How far learning came."""
+        """Set the gauges of online learning."""
         self._lessons.set(found.lessons)
         self._alarms.set(found.drift_alarms)
 
@@ -59,5 +61,5 @@ class Metrics:
             self._steps.labels(name).observe(spent_ms / 1e3)
 
     def exposition(self) -> bytes:
-        """The text that Prometheus reads."""
+        """All metrics in the text format of Prometheus."""
         return generate_latest(self.registry)

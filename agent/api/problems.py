@@ -1,12 +1,14 @@
-"""Errors as RFC 9457 problem details: one exception, one rendering."""
+"""Problem details (RFC 9457): the body of every error answer."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from litestar import Response
 from pydantic import BaseModel
 
 from agent.domain.refusal import FieldProblem, Refusal
+
+T = TypeVar("T")
 
 PROBLEM_JSON: Final = "application/problem+json"
 TITLES: Final = {
@@ -26,7 +28,7 @@ TITLES: Final = {
 
 
 class FieldError(BaseModel):
-    """One bad field: where, what is wrong, what came, what is allowed."""
+    """One bad field: its path, what is wrong, the value received, what is allowed."""
 
     field: str
     message: str
@@ -35,7 +37,7 @@ class FieldError(BaseModel):
 
 
 class ProblemDetails(BaseModel):
-    """What every error answer holds."""
+    """Body of an error answer."""
 
     type: str = "about:blank"
     title: str
@@ -45,7 +47,7 @@ class ProblemDetails(BaseModel):
 
 
 class Problem(Exception):
-    """An error that its sender can act on."""
+    """An error that the sender can act on."""
 
     def __init__(
         self,
@@ -54,7 +56,7 @@ class Problem(Exception):
         errors: Sequence[FieldProblem] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """`headers` go with the answer, Retry-After for one."""
+        """`headers` are added to the answer, such as Retry-After."""
         super().__init__(detail)
         self.status = status
         self.detail = detail
@@ -63,17 +65,28 @@ class Problem(Exception):
 
 
 def details(status: int, detail: str, errors: Sequence[FieldProblem] = (), title: str = "") -> ProblemDetails:
-    """The document of one problem."""
+    """Problem details; the title is the status's unless given."""
     fields = [FieldError(field=e.field, message=e.message, received=e.received, allowed=e.allowed) for e in errors]
     return ProblemDetails(title=title or TITLES.get(status, "Error"), status=status, detail=detail, errors=fields)
 
 
 def of_refusal(refusal: Refusal) -> ProblemDetails:
-    """A refusal of the service as a document."""
+    """A refusal of the service as problem details."""
     return details(refusal.status, refusal.detail, refusal.errors, refusal.title)
 
 
+def raise_refusal(found: T | Refusal) -> T:
+    """Return what the service found.
+
+    Raises:
+        Problem: The service refused.
+    """
+    if isinstance(found, Refusal):
+        raise Problem(found.status, found.detail, found.errors)
+    return found
+
+
 def to_response(problem: Problem) -> Response[bytes]:
-    """An error answer."""
+    """An error answer with the problem's headers."""
     body = details(problem.status, problem.detail, problem.errors).model_dump_json(exclude_defaults=False)
     return Response(body.encode(), status_code=problem.status, media_type=PROBLEM_JSON, headers=problem.headers)

@@ -1,32 +1,40 @@
-"""The merchant's rules over HTTP: proposed, previewed, approved, activated, rolled back."""
+"""HTTP handlers for the merchant's rules: propose, preview, approve, activate, roll back."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
 
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import PathParameter
 from pydantic import BaseModel, Field, TypeAdapter
 
+from agent.api.authorisation import authorise
 from agent.api.body import validate
-from agent.api.context import AppContext
-from agent.api.documented import documented
-from agent.api.exchange import answer, authorise
+from agent.api.context import AnyRequest, AppContext
+from agent.api.idempotency import answer
+from agent.api.openapi import SECURITY, operation
 from agent.api.problems import Problem
+from agent.api.responses.rendering import json_response
+from agent.api.responses.rule_versions import (
+    PreviewAnswer,
+    RulesAnswer,
+    VersionAnswer,
+    VersionsAnswer,
+    WindowAnswer,
+    preview_answer,
+    rules_answer,
+    version_answer,
+    versions_answer,
+    window_answer,
+)
 from agent.domain.fields import Short, Strict, Time
 from agent.domain.refusal import FieldProblem
 from agent.rules.book import Change, NeedsApproval, RuleBook, RuleError, UnknownVersion
 from agent.rules.document import RulesDocument
-from agent.rules.history import RuleVersion, Window
-from agent.rules.preview import Preview
 from agent.service.auth.api_keys import Scope
 
 T = TypeVar("T")
-AnyRequest = Request[Any, Any, Any]
 Number = Annotated[int, PathParameter(description="Number of a version.", ge=1, le=10**9)]
-
-_SECURITY: Final[tuple[dict[str, list[str]], ...]] = ({"apiKey": []},)
 
 
 class RulesIn(Strict):
@@ -37,99 +45,22 @@ class RulesIn(Strict):
 
 
 class NoteIn(Strict):
-    """What the deciding key says of it."""
+    """A note for the record of the decision."""
 
     note: Short = ""
 
 
 class ActivationIn(NoteIn):
-    """When a version is in effect: from now and for good unless the times say otherwise."""
+    """Times between which a version is in effect; by default from now and without an end."""
 
     active_from: Time | None = None
     active_until: Time | None = None
 
 
 class RollbackIn(NoteIn):
-    """What to take back: the activation in effect, or the latest one of a version that is not over."""
+    """The activation to end: the one in effect, or the latest unfinished one of a version."""
 
     version: Annotated[int, Field(ge=1, le=10**9, strict=True)] | None = None
-
-
-class WindowAnswer(BaseModel):
-    """One activation; `ended` is when it was rolled back."""
-
-    version: int
-    active_from: datetime
-    active_until: datetime | None
-    by: str
-    ended: datetime | None
-
-
-class VersionAnswer(BaseModel):
-    """One version; `loosens` are the limits that it loosens against the rules in effect now."""
-
-    version: int
-    at: datetime
-    by: str
-    note: str
-    approved_by: list[str]
-    loosens: list[str]
-    document: RulesDocument
-
-
-class RulesAnswer(BaseModel):
-    """What holds now, complete with what the settings say; `version` is 0 when no version is in effect."""
-
-    version: int
-    rules: RulesDocument
-    in_effect: WindowAnswer | None
-    scheduled: list[WindowAnswer]
-    versions: int
-
-
-class VersionsAnswer(BaseModel):
-    """All versions, oldest first, and every activation."""
-
-    versions: list[VersionAnswer]
-    activations: list[WindowAnswer]
-
-
-class ChangeAnswer(BaseModel):
-    """A quote whose price would be another; minor units."""
-
-    quote_id: str
-    product_id: str | None
-    before_minor: int
-    after_minor: int
-    reference_minor: int
-    currency: str
-
-
-class ProfitAnswer(BaseModel):
-    """Expected profit of the quotes in one currency, minor units; `low`, `high` bound the mean difference, 95 %."""
-
-    currency: str
-    quotes: int
-    before: float
-    after: float
-    mean_difference: float
-    low: float
-    high: float
-
-
-class PreviewAnswer(BaseModel):
-    """What the last day's quotes would be under a version; shares are of the reference price."""
-
-    since: datetime
-    until: datetime
-    quotes: int
-    compared: int
-    changed: int
-    raised: int
-    lowered: int
-    mean_change_frac: float
-    largest: list[ChangeAnswer]
-    profit: list[ProfitAnswer]
 
 
 _RULES: Final = TypeAdapter(RulesIn)
@@ -139,30 +70,30 @@ _ROLLBACK: Final = TypeAdapter(RollbackIn)
 
 
 class RuleVersionsController(Controller):
-    """The rules' versions and their life."""
+    """Versions of the rules and their activations."""
 
     path = "/v1/rules"
     tags = ("rules",)
-    security = _SECURITY
+    security = SECURITY
 
-    @get("/", operation_class=documented(None, RulesAnswer), summary="The rules in effect")
+    @get("/", operation_class=operation(None, RulesAnswer), summary="The rules in effect")
     async def in_effect(self, request: AnyRequest) -> Response[bytes]:
-        """What holds now and what is scheduled."""
+        """The rules in effect and the scheduled activations."""
         return await _read(request, lambda book: rules_answer(book, datetime.now(UTC)))
 
-    @get("/versions", operation_class=documented(None, VersionsAnswer), summary="All versions")
+    @get("/versions", operation_class=operation(None, VersionsAnswer), summary="All versions")
     async def versions(self, request: AnyRequest) -> Response[bytes]:
         """Every version with its approvals, and every activation."""
         return await _read(request, lambda book: versions_answer(book, datetime.now(UTC)))
 
-    @post("/versions", status_code=200, operation_class=documented(RulesIn, VersionAnswer), summary="Propose rules")
+    @post("/versions", status_code=200, operation_class=operation(RulesIn, VersionAnswer), summary="Propose rules")
     async def propose(self, request: AnyRequest) -> Response[bytes]:
-        """Keep a new version; it is not in effect until it is activated."""
+        """Store a new version; it is not in effect until it is activated."""
 
         async def work(value: Any, context: AppContext) -> VersionAnswer:
-            told = validate(_RULES, value)
-            book, change = context.opened.service.rules, _change(context, told.note)
-            made = await context.run(_told, book.propose, told.document, change)
+            asked = validate(_RULES, value)
+            book, change = context.service.rules, _change(context, asked.note)
+            made = await context.run(_translated, book.propose, asked.document, change)
             return await context.run(version_answer, book, made, change.at)
 
         return await answer(request, Scope.MERCHANT, work)
@@ -170,30 +101,30 @@ class RuleVersionsController(Controller):
     @post(
         "/versions/{version:int}/preview",
         status_code=200,
-        operation_class=documented(NoteIn, PreviewAnswer),
+        operation_class=operation(NoteIn, PreviewAnswer),
         summary="Try rules on yesterday's quotes",
     )
     async def preview(self, request: AnyRequest, version: Number) -> Response[bytes]:
-        """The quotes of the last 24 hours made again under a version; nothing is recorded."""
+        """Price the quotes of the last 24 hours again under a version; nothing is recorded."""
 
         async def work(value: Any, context: AppContext) -> PreviewAnswer:
             validate(_NOTE, value)
-            return preview_answer(await context.run(_told, context.opened.service.preview_rules, version))
+            return preview_answer(await context.run(_translated, context.service.preview_rules, version))
 
         return await answer(request, Scope.MERCHANT, work)
 
     @post(
         "/versions/{version:int}/approve",
         status_code=200,
-        operation_class=documented(NoteIn, VersionAnswer),
+        operation_class=operation(NoteIn, VersionAnswer),
         summary="Approve rules",
     )
     async def approve(self, request: AnyRequest, version: Number) -> Response[bytes]:
-        """Say yes to a version that another key proposed; one that loosens limits needs it."""
+        """Approve a version that another key proposed; a version that loosens limits needs this before activation."""
 
         async def work(value: Any, context: AppContext) -> VersionAnswer:
-            book, change = context.opened.service.rules, _change(context, validate(_NOTE, value).note)
-            made = await context.run(_told, book.approve, version, change)
+            book, change = context.service.rules, _change(context, validate(_NOTE, value).note)
+            made = await context.run(_translated, book.approve, version, change)
             return await context.run(version_answer, book, made, change.at)
 
         return await answer(request, Scope.MERCHANT, work)
@@ -201,101 +132,56 @@ class RuleVersionsController(Controller):
     @post(
         "/versions/{version:int}/activate",
         status_code=200,
-        operation_class=documented(ActivationIn, WindowAnswer),
+        operation_class=operation(ActivationIn, WindowAnswer),
         summary="Put rules in effect",
     )
     async def activate(self, request: AnyRequest, version: Number) -> Response[bytes]:
-        """In effect from now or a later time, for good or until a time; every process follows within a second."""
+        """Put a version in effect from now or later, with or without an end; all processes follow within a second."""
 
         async def work(value: Any, context: AppContext) -> WindowAnswer:
-            told = validate(_ACTIVATION, value)
-            book, change = context.opened.service.rules, _change(context, told.note)
+            asked = validate(_ACTIVATION, value)
+            book, change = context.service.rules, _change(context, asked.note)
             made = await context.run(
-                _told, book.activate, version, change, start=told.active_from, end=told.active_until
+                _translated, book.activate, version, change, start=asked.active_from, end=asked.active_until
             )
             return window_answer(made)
 
         return await answer(request, Scope.MERCHANT, work)
 
-    @post("/rollback", status_code=200, operation_class=documented(RollbackIn, RulesAnswer), summary="Roll rules back")
+    @post("/rollback", status_code=200, operation_class=operation(RollbackIn, RulesAnswer), summary="Roll rules back")
     async def rollback(self, request: AnyRequest) -> Response[bytes]:
-        """Take back the activation in effect, or that of a version; what was in effect before is again."""
+        """End the activation in effect, or that of a version; the one before it takes effect again."""
 
         async def work(value: Any, context: AppContext) -> RulesAnswer:
-            told = validate(_ROLLBACK, value)
-            book, change = context.opened.service.rules, _change(context, told.note)
-            await context.run(_told, book.rollback, change, told.version)
+            asked = validate(_ROLLBACK, value)
+            book, change = context.service.rules, _change(context, asked.note)
+            await context.run(_translated, book.rollback, change, asked.version)
             return await context.run(rules_answer, book, change.at)
 
         return await answer(request, Scope.MERCHANT, work)
-
-
-def rules_answer(book: RuleBook, now: datetime) -> RulesAnswer:
-    """What holds now."""
-    state = book.state()
-    window, rules = state.in_effect(now), book.current(now)
-    return RulesAnswer(
-        version=rules.version,
-        rules=rules.document,
-        in_effect=None if window is None else window_answer(window),
-        scheduled=[window_answer(one) for one in state.scheduled(now)],
-        versions=len(state.versions),
-    )
-
-
-def versions_answer(book: RuleBook, now: datetime) -> VersionsAnswer:
-    """All versions and activations."""
-    state = book.state()
-    return VersionsAnswer(
-        versions=[version_answer(book, version, now) for version in state.versions.values()],
-        activations=[window_answer(window) for window in state.windows],
-    )
-
-
-def version_answer(book: RuleBook, version: RuleVersion, now: datetime) -> VersionAnswer:
-    """One version."""
-    return VersionAnswer(
-        version=version.number,
-        at=version.at,
-        by=version.by,
-        note=version.note,
-        approved_by=list(version.approved_by),
-        loosens=book.loosens(version.number, now),
-        document=version.document,
-    )
-
-
-def window_answer(window: Window) -> WindowAnswer:
-    """One activation."""
-    return WindowAnswer(
-        version=window.version, active_from=window.start, active_until=window.end, by=window.by, ended=window.ended
-    )
-
-
-def preview_answer(found: Preview) -> PreviewAnswer:
-    """A preview."""
-    return PreviewAnswer.model_validate(asdict(found))
 
 
 def _change(context: AppContext, note: str) -> Change:
     return Change(context.caller, datetime.now(UTC), note)
 
 
-def _told(call: Callable[..., T], *arguments: object, **named: object) -> T:
-    """A call whose refusals are the sender's to mend."""
+def _translated(call: Callable[..., T], *arguments: object, **named: object) -> T:
+    """Call, with errors of the rules as problems."""
     try:
         return call(*arguments, **named)
     except UnknownVersion as error:
         raise Problem(404, str(error)) from None
     except NeedsApproval as error:
         raise Problem(
-            403, str(error), [FieldProblem("document", "loosens a limit", why) for why in error.loosens]
+            403,
+            str(error),
+            [FieldProblem("document", "loosens a limit", why, "an approval by another key") for why in error.loosens],
         ) from None
     except RuleError as error:
         raise Problem(422, str(error)) from None
 
 
-async def _read(request: AnyRequest, of: Callable[[RuleBook], BaseModel]) -> Response[bytes]:
+async def _read(request: AnyRequest, view: Callable[[RuleBook], BaseModel]) -> Response[bytes]:
     context = await authorise(request, Scope.MERCHANT)
-    found = await context.run(of, context.opened.service.rules)
-    return Response(found.model_dump_json().encode(), media_type="application/json")
+    found = await context.run(view, context.service.rules)
+    return json_response(found)

@@ -1,4 +1,4 @@
-"""Request bodies that only HTTP knows, version 1; quote requests are in `agent.domain.request`."""
+"""Request schemas of HTTP version 1, but for quotes and recommendations: these are in `agent.domain.request`."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ from agent.domain.request import MAX_EVENTS, Context, Limits, ProductFields, Quo
 
 
 class Product(ProductFields):
-    """A product to keep; replaces what was kept under its id."""
+    """A product for the catalogue; replaces the one with its id."""
 
     id: Id
     title: Annotated[Title, Field(min_length=1)]
@@ -29,13 +29,13 @@ class Product(ProductFields):
 
 
 class Event(SessionEvent):
-    """An event to keep."""
+    """A behaviour event of a shopper."""
 
     shopper_id: Id
 
 
 class OutcomeIn(Strict):
-    """What became of a quote; `quantity` defaults to the quoted one, `at` to now."""
+    """An outcome of a quote; `quantity` defaults to the quoted one, `at` to now."""
 
     quote_id: Id
     type: OutcomeType
@@ -44,7 +44,7 @@ class OutcomeIn(Strict):
 
 
 class VerifyRequest(Strict):
-    """A quote's token, and what is about to be sold with it, as far as the cart says so."""
+    """A quote's token, and what the cart is about to sell with it, to be compared where given."""
 
     token: Annotated[str, Field(min_length=1, max_length=8_192)]
     quantity: Quantity | None = None
@@ -60,7 +60,7 @@ class BatchItem(Strict):
 
 
 class SharedBatch(Strict):
-    """What the rows of a product list share."""
+    """Fields that all rows of a product list share."""
 
     shopper: Shopper = Shopper()
     events: Annotated[list[SessionEvent], Field(max_length=MAX_EVENTS)] = Field(default_factory=list)

@@ -1,18 +1,20 @@
-"""A shopper's own data over HTTP: set, exported, erased."""
+"""HTTP handlers for the data of one shopper: set, export, erase."""
 
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from litestar import Controller, Request, Response, delete, get, put
+from litestar import Controller, Response, delete, get, put
 from litestar.params import PathParameter
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
+from agent.api.authorisation import authorise
 from agent.api.body import validate
-from agent.api.context import AppContext
-from agent.api.documented import documented
-from agent.api.exchange import answer, authorise
+from agent.api.context import AnyRequest, AppContext
+from agent.api.idempotency import answer
+from agent.api.openapi import SECURITY, operation
 from agent.api.problems import Problem
 from agent.api.responses.quotes import RecordedQuote, recorded_quote
+from agent.api.responses.rendering import JSON, json_response
 from agent.domain.fields import Strict
 from agent.domain.records import Attribute, EventType, OutcomeType, ShopperRecord
 from agent.domain.request import Attributes, Personalisation
@@ -20,21 +22,18 @@ from agent.service.auth.api_keys import Scope
 from agent.service.privacy import ShopperData
 from agent.store.erasure import Erased
 
-AnyRequest = Request[Any, Any, Any]
 ShopperId = Annotated[str, PathParameter(description="Id of a shopper.")]
-
-_SECURITY: Final[tuple[dict[str, list[str]], ...]] = ({"apiKey": []},)
 
 
 class ShopperIn(Strict):
-    """A shopper's profile, and whether prices may be made for them; what is left out is emptied."""
+    """A shopper's profile and consent to personalisation; a field left out is reset."""
 
     profile: Attributes | None = None
     personalisation: Personalisation = Personalisation.ON
 
 
 class EventOut(BaseModel):
-    """One event as kept; prices in minor units."""
+    """A stored event; prices in minor units."""
 
     type: EventType
     at: datetime
@@ -46,7 +45,7 @@ class EventOut(BaseModel):
 
 
 class OutcomeOut(BaseModel):
-    """One outcome as kept; prices in minor units."""
+    """A stored outcome; prices in minor units."""
 
     id: str
     quote_id: str | None
@@ -59,21 +58,21 @@ class OutcomeOut(BaseModel):
 
 
 class DecisionOut(BaseModel):
-    """A quote, and the request that it answered as far as it entered."""
+    """A quote and its request, as far as the pipeline used it."""
 
     quote: RecordedQuote
     request: dict[str, JsonValue] | None
 
 
 class InferredOut(BaseModel):
-    """What is made of the past: the words that the model reads, purchases counted by category."""
+    """Features derived from the shopper's past: the text that the encoder reads, purchases by category."""
 
     behaviour: str
     purchases_by_category: dict[str, int]
 
 
 class ShopperAnswer(BaseModel):
-    """Everything that is kept of a shopper."""
+    """All stored data of a shopper."""
 
     id: str
     profile: dict[str, Attribute]
@@ -85,7 +84,7 @@ class ShopperAnswer(BaseModel):
 
 
 class ErasedAnswer(BaseModel):
-    """How many rows told of the shopper and do no longer; all 0 when none did."""
+    """Number of rows erased or anonymised; all 0 when nothing was stored."""
 
     profile: int
     events: int
@@ -95,7 +94,7 @@ class ErasedAnswer(BaseModel):
 
 
 class StoredShopper(BaseModel):
-    """What was set."""
+    """The consent as set."""
 
     id: str
     personalisation: Personalisation
@@ -105,48 +104,49 @@ _SHOPPER: Final = TypeAdapter(ShopperIn)
 
 
 class ShopperController(Controller):
-    """What is kept of one shopper."""
+    """Data of one shopper."""
 
     path = "/v1/shoppers"
     tags = ("shoppers",)
-    security = _SECURITY
+    security = SECURITY
 
-    @get("/{shopper_id:str}", operation_class=documented(None, ShopperAnswer), summary="Export a shopper's data")
+    @get("/{shopper_id:str}", operation_class=operation(None, ShopperAnswer), summary="Export a shopper's data")
     async def export(self, request: AnyRequest, shopper_id: ShopperId) -> Response[bytes]:
-        """Everything that is kept of a shopper, and what is made of it."""
+        """Export all stored data of a shopper and the features derived from it."""
         context = await authorise(request, Scope.MERCHANT)
-        known = await context.run(context.opened.service.shopper, shopper_id)
+        known = await context.run(context.service.shopper, shopper_id)
         if known is None:
-            raise Problem(404, "nothing is kept of this shopper")
-        return Response(shopper_answer(known).model_dump_json().encode(), media_type="application/json")
+            raise Problem(404, f"nothing is stored about the shopper {shopper_id[:80]!r}")
+        body = shopper_answer(known).model_dump_json()  # by field name: a trail's start is `from_` in exports
+        return Response(body.encode(), media_type=JSON)
 
-    @put("/{shopper_id:str}", operation_class=documented(ShopperIn, StoredShopper), summary="Set profile and consent")
+    @put("/{shopper_id:str}", operation_class=operation(ShopperIn, StoredShopper), summary="Set profile and consent")
     async def set(self, request: AnyRequest, shopper_id: ShopperId) -> Response[bytes]:
-        """Profile and consent, from the next quote on; a quote's own profile and consent go before them."""
+        """Set profile and consent from the next quote on; those in a quote request take precedence."""
 
         async def work(value: Any, context: AppContext) -> StoredShopper:
-            told = validate(_SHOPPER, value)
-            record = ShopperRecord(shopper_id, told.profile or {}, told.personalisation is Personalisation.ON)
-            await context.run(context.opened.service.set_shopper, record)
-            return StoredShopper(id=shopper_id, personalisation=told.personalisation)
+            asked = validate(_SHOPPER, value)
+            record = ShopperRecord(shopper_id, asked.profile or {}, asked.personalisation is Personalisation.ON)
+            await context.run(context.service.set_shopper, record)
+            return StoredShopper(id=shopper_id, personalisation=asked.personalisation)
 
         return await answer(request, Scope.MERCHANT, work)
 
     @delete(
         "/{shopper_id:str}",
         status_code=200,
-        operation_class=documented(None, ErasedAnswer),
+        operation_class=operation(None, ErasedAnswer),
         summary="Erase a shopper's data",
     )
     async def erase(self, request: AnyRequest, shopper_id: ShopperId) -> Response[bytes]:
-        """Take away everything that tells of a shopper; prices and sales stay, nobody's. Safe to repeat."""
+        """Erase a shopper's data; prices and sales stay, without the shopper. Safe to repeat."""
         context = await authorise(request, Scope.MERCHANT)
-        erased = await context.run(context.opened.service.erase_shopper, shopper_id)
-        return Response(erased_answer(erased).model_dump_json().encode(), media_type="application/json")
+        erased = await context.run(context.service.erase_shopper, shopper_id)
+        return json_response(erased_answer(erased))
 
 
 def shopper_answer(known: ShopperData) -> ShopperAnswer:
-    """What is kept, as it is exported."""
+    """A shopper's data as the contract has it."""
     own = known.record
     return ShopperAnswer(
         id=known.shopper_id,
@@ -174,5 +174,5 @@ def shopper_answer(known: ShopperData) -> ShopperAnswer:
 
 
 def erased_answer(erased: Erased) -> ErasedAnswer:
-    """What was taken away."""
+    """Counts of an erasure as the contract has them."""
     return ErasedAnswer.model_validate(erased, from_attributes=True)

@@ -1,38 +1,34 @@
-"""The merchants whose services are open: opened by the first request of their keys, the least used closed again."""
+"""Tenants: merchants with an open service, opened by the first request of their keys, closed by least recent use."""
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from anyio import to_thread
-from litestar import Request
 
 from agent.api.batching import MicroBatcher
-from agent.api.context import AppContext, Opened
+from agent.api.context import AnyRequest, AppContext
 from agent.api.metrics import Metrics
 from agent.service.settings import DEFAULT_MERCHANT
 
 TENANTS: Final = "tenants"
 _LEASES: Final = "pricesmith.leases"
 
-OpenMerchant = Callable[[str], Opened]
-
 
 @dataclass(slots=True)
 class Tenant:
-    """One open merchant; `busy` requests are using it."""
+    """An open merchant; `busy` counts the requests that use it."""
 
     context: AppContext
     busy: int = 0
 
 
 class Tenants:
-    """Lives on the event loop; services open and close in threads."""
+    """The open merchants. Used from the event loop alone; services open and close in worker threads."""
 
     def __init__(self, home: AppContext, limit: int) -> None:
-        """`home` is the default merchant, open for good; up to `limit` others are open beside it while idle."""
+        """`home` is the default merchant, always open; at most `limit` others stay open while idle."""
         self._home = Tenant(home)
         self._limit = limit
         self._open: OrderedDict[str, Tenant] = OrderedDict()
@@ -40,17 +36,17 @@ class Tenants:
         self._closing: set[asyncio.Task[None]] = set()
 
     def contexts(self) -> list[AppContext]:
-        """Everything open."""
+        """Contexts of all open merchants, the default one first."""
         return [self._home.context, *(tenant.context for tenant in self._open.values())]
 
-    async def lease(self, request: Request[Any, Any, Any], merchant: str) -> AppContext:
-        """A merchant's parts for the time of a request; `give_back` ends it.
+    async def lease(self, request: AnyRequest, merchant: str) -> AppContext:
+        """Lease a merchant's context to a request, until `release_leases`; opens the merchant first if need be.
 
         Raises:
-            MerchantError: There is no such merchant.
+            MerchantError: The merchant is unknown or was removed.
         """
         tenant = self._home if merchant == DEFAULT_MERCHANT else await self._opened(merchant)
-        tenant.busy += 1  # nothing is awaited in between: nobody can close it
+        tenant.busy += 1  # no await since it was looked up, so that nothing closed it
         request.scope.setdefault(_LEASES, []).append(tenant)  # type: ignore[typeddict-item]
         return tenant.context
 
@@ -73,34 +69,34 @@ class Tenants:
 
     async def _open_now(self, merchant: str) -> Tenant:
         home = self._home.context
-        if home.opened.open_merchant is None:
-            raise RuntimeError("this app knows the default merchant alone")
-        opened = await to_thread.run_sync(home.opened.open_merchant, merchant)
-        batcher = MicroBatcher(opened.service.quote, limit=home.settings.queue_limit)
-        return Tenant(replace(home, opened=opened, batcher=batcher, metrics=Metrics()))
+        if home.resources.open_merchant is None:
+            raise RuntimeError("this app serves the default merchant alone")
+        resources = await to_thread.run_sync(home.resources.open_merchant, merchant)
+        batcher = MicroBatcher(resources.service.quote, limit=home.settings.queue_limit)
+        return Tenant(replace(home, resources=resources, batcher=batcher, metrics=Metrics()))
 
     async def _close_least_used(self, keep: str) -> None:
         idle = [name for name, tenant in self._open.items() if not tenant.busy and name != keep]
         for merchant in idle[: max(0, len(self._open) - self._limit)]:
-            async with self._turns[merchant]:  # who asks for it meanwhile waits until it is closed
+            async with self._turns[merchant]:  # requests for it wait until it is closed
                 if not self._open[merchant].busy:
                     await _shut(self._open.pop(merchant))
 
 
-def give_back(scope: Any) -> Metrics | None:
-    """End a request's leases; the metrics of the merchant whose request it was, None when it was nobody's."""
+def release_leases(scope: Any) -> Metrics | None:
+    """End a request's leases; returns the metrics of its merchant, None without a valid key."""
     leases: list[Tenant] = scope.pop(_LEASES, [])
     for tenant in leases:
         tenant.busy -= 1
     return leases[0].context.metrics if leases else None
 
 
-def tenants_of(request: Request[Any, Any, Any]) -> Tenants:
-    """The app's merchants, from any request."""
+def tenants_of(request: AnyRequest) -> Tenants:
+    """The tenants of the app that received a request."""
     found: Tenants = request.app.state[TENANTS]
     return found
 
 
 async def _shut(tenant: Tenant) -> None:
     await tenant.context.batcher.close()
-    await to_thread.run_sync(tenant.context.opened.service.close)
+    await to_thread.run_sync(tenant.context.service.close)

@@ -1,17 +1,19 @@
-"""Webhooks over HTTP: registered, listed, removed."""
+"""HTTP handlers for webhooks: register, list, remove."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from litestar import Controller, Request, Response, delete, get, post
+from litestar import Controller, Response, delete, get, post
 from litestar.params import PathParameter
 from pydantic import BaseModel, Field, TypeAdapter
 
+from agent.api.authorisation import authorise
 from agent.api.body import validate
-from agent.api.context import AppContext
-from agent.api.documented import documented
-from agent.api.exchange import answer, authorise
+from agent.api.context import AnyRequest, AppContext
+from agent.api.idempotency import answer
+from agent.api.openapi import SECURITY, operation
 from agent.api.problems import Problem
+from agent.api.responses.rendering import json_response
 from agent.domain.fields import Strict
 from agent.domain.refusal import FieldProblem
 from agent.service.auth.api_keys import Scope
@@ -20,21 +22,18 @@ from agent.store import Store
 from agent.store.webhook_messages import WebhookEvent
 from agent.store.webhooks import WebhookRecord
 
-AnyRequest = Request[Any, Any, Any]
-
 MAX_WEBHOOKS: Final = 20
-_SECURITY: Final[tuple[dict[str, list[str]], ...]] = ({"apiKey": []},)
 
 
 class WebhookIn(Strict):
-    """Where to tell, by https, and what."""
+    """An https address and the events to send to it."""
 
     url: Annotated[str, Field(min_length=1, max_length=2_000)]
     events: Annotated[list[WebhookEvent], Field(min_length=1, max_length=10)]
 
 
 class WebhookAnswer(BaseModel):
-    """A webhook, and how its delivery does."""
+    """A webhook and the state of its deliveries; `trouble` is the last error."""
 
     id: str
     url: str
@@ -46,7 +45,7 @@ class WebhookAnswer(BaseModel):
 
 
 class NewWebhookAnswer(WebhookAnswer):
-    """A new webhook with its secret, which is shown once."""
+    """A new webhook with its signing secret, which is shown once."""
 
     secret: str
 
@@ -58,7 +57,7 @@ class WebhooksAnswer(BaseModel):
 
 
 class RemovedAnswer(BaseModel):
-    """Whether there was one."""
+    """Whether the webhook existed."""
 
     removed: bool
 
@@ -67,50 +66,50 @@ _WEBHOOK: Final = TypeAdapter(WebhookIn)
 
 
 class WebhookController(Controller):
-    """Who is told of quotes, bound rules and activated models."""
+    """Receivers of events: quotes, rules that moved a price, activated models."""
 
     path = "/v1/webhooks"
     tags = ("webhooks",)
-    security = _SECURITY
+    security = SECURITY
 
-    @post("/", status_code=200, operation_class=documented(WebhookIn, NewWebhookAnswer), summary="Register a webhook")
+    @post("/", status_code=200, operation_class=operation(WebhookIn, NewWebhookAnswer), summary="Register a webhook")
     async def register(self, request: AnyRequest) -> Response[bytes]:
-        """Register; messages are signed by Standard Webhooks with the secret in the answer, which is shown once."""
+        """Register a webhook; its messages are signed (Standard Webhooks) with the secret in this answer."""
 
         async def work(value: Any, context: AppContext) -> NewWebhookAnswer:
-            told = validate(_WEBHOOK, value)
+            asked = validate(_WEBHOOK, value)
             try:
-                await context.run(check_url, told.url, private=context.settings.webhooks_private)
+                await context.run(check_url, asked.url, private=context.settings.webhooks_private)
             except RefusedAddressError as error:
-                problem = FieldProblem("url", str(error), told.url[:80], "an https address on the public internet")
-                raise Problem(422, "this address cannot be told", [problem]) from None
-            if len(await context.run(context.opened.store.webhooks)) >= MAX_WEBHOOKS:
-                raise Problem(422, f"there are {MAX_WEBHOOKS} webhooks already; remove one first")
-            made = await context.run(context.opened.store.add_webhook, told.url, told.events, datetime.now(UTC))
+                problem = FieldProblem("url", str(error), asked.url[:80], "an https address on the public internet")
+                raise Problem(422, f"the webhook address is not allowed: {error}", [problem]) from None
+            if len(await context.run(context.store.webhooks)) >= MAX_WEBHOOKS:
+                raise Problem(422, f"there are {MAX_WEBHOOKS} webhooks, the most allowed; remove one first")
+            made = await context.run(context.store.add_webhook, asked.url, asked.events, datetime.now(UTC))
             return NewWebhookAnswer(**_shown(made), secret=made.secret)
 
         return await answer(request, Scope.ADMIN, work)
 
-    @get("/", operation_class=documented(None, WebhooksAnswer), summary="List webhooks")
+    @get("/", operation_class=operation(None, WebhooksAnswer), summary="List webhooks")
     async def all(self, request: AnyRequest) -> Response[bytes]:
-        """All webhooks with what waits to be delivered, and what went wrong last."""
+        """All webhooks with their waiting and given-up messages and the last delivery error."""
         context = await authorise(request, Scope.ADMIN)
-        found = await context.run(_with_backlogs, context.opened.store)
-        return Response(WebhooksAnswer(webhooks=found).model_dump_json().encode(), media_type="application/json")
+        found = await context.run(_with_backlogs, context.store)
+        return json_response(WebhooksAnswer(webhooks=found))
 
     @delete(
         "/{webhook_id:str}",
         status_code=200,
-        operation_class=documented(None, RemovedAnswer),
+        operation_class=operation(None, RemovedAnswer),
         summary="Remove a webhook",
     )
     async def remove(
         self, request: AnyRequest, webhook_id: Annotated[str, PathParameter(description="Id of a webhook.")]
     ) -> Response[bytes]:
-        """Forget a webhook and what it was still to be told. Safe to repeat."""
+        """Remove a webhook and its waiting messages. Safe to repeat."""
         context = await authorise(request, Scope.ADMIN)
-        removed = await context.run(context.opened.store.remove_webhook, webhook_id)
-        return Response(RemovedAnswer(removed=removed).model_dump_json().encode(), media_type="application/json")
+        removed = await context.run(context.store.remove_webhook, webhook_id)
+        return json_response(RemovedAnswer(removed=removed))
 
 
 def _with_backlogs(store: Store) -> list[WebhookAnswer]:

@@ -179,7 +179,7 @@ class QuoteRequest(Strict):
         """When it arrived, by `time.perf_counter`; its deadline counts from then, from its batch's start without it."""
         return self._arrived_s
 
-    def marked(self, quote_id: str | None, arrived_s: float | None = None) -> "QuoteRequest":
+    def tagged(self, quote_id: str | None, arrived_s: float | None = None) -> "QuoteRequest":
         """The same request, with the id that its quote shall have and the moment when it arrived."""
         found = self.model_copy()
         found._quote_id, found._arrived_s = quote_id, arrived_s

@@ -1,1 +1,1 @@
-"""One running Pricesmith: assembly, settings, keys, ingestion, backup, webhooks."""
+"""A running Pricesmith: assembly, settings, keys, data import, backup, webhooks."""

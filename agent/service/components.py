@@ -1,4 +1,4 @@
-"""The parts of one running service, as `agent.service.assembly` puts them together."""
+"""Components of a running service; `agent.service.assembly` builds them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,19 @@ from models.registry.registry import ModelKind
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """What the service is made of; `agent.service.assembly` makes it."""
+    """Everything that a service consists of.
+
+    Attributes:
+        folder: Models, indexes, keys and the embedded database.
+        in_use: Model versions by kind.
+        signer: Signs quote tokens and the head of the audit log.
+        clock: Dates quotes; `store_clock` maps its times to the calendar of a demo store.
+        catalogue, shoppers, outcomes, learner, arrivals: Memory, rebuilt from the store.
+        rules, kill_switch: Decisions of the merchant about prices.
+        ranker: Chooses products for recommendations.
+        row_scorer: Scores at given prices.
+        explainer: Answers questions.
+    """
 
     folder: DataFolder
     in_use: Mapping[ModelKind, str]

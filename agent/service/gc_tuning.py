@@ -1,37 +1,37 @@
-"""How Python itself is set in a process that has loaded its models and index."""
+"""Tuning of Python's garbage collector and thread switching, once models and indexes are loaded."""
 
 import gc
 import sys
 from typing import Final
 
-_SERVED: Final = 10_000
-_IN_BATCHES: Final = 50_000
+_YOUNG_REQUESTS: Final = 10_000
+_YOUNG_BATCHES: Final = 50_000
 _OLD: Final = 1_000_000
 _OLDEST: Final = 20
-_TURN_S: Final = 0.0005
+_SWITCH_S: Final = 0.0005
 
 
 def tune_for_batches() -> None:
-    """Leave what is loaded out of every later collection of cyclic garbage, and collect the rest rarely.
+    """Exclude loaded objects from garbage collection and collect the rest rarely.
 
-    Requests and answers hold no cycles, so that reference counting frees them; looking through a batch of them again
-    and again would cost a third of scoring's time.
+    Requests and answers contain no reference cycles, so that reference counting frees them; traversing a batch of them
+    again and again would take a third of the time of scoring.
     """
-    _settle(_IN_BATCHES)
+    _tune(_YOUNG_BATCHES)
 
 
 def tune_for_requests() -> None:
-    """The same in smaller portions, since whoever asks meanwhile waits; and threads take turns of half a millisecond.
+    """Exclude loaded objects from garbage collection, collect in small steps, and switch threads every 0.5 ms.
 
-    A quote gives the interpreter up some thirty times, at every statement and every product of matrices. Each time it
-    waits for its turn while another thread counts an outcome or an event, with Python's default of five milliseconds
-    up to a tenth of a second in all.
+    A quote releases the interpreter lock some thirty times, at each SQL statement and matrix product, and each time may
+    wait a whole switch interval for a thread that records an outcome or an event. With Python's default of 5 ms that
+    adds up to a tenth of a second.
     """
-    _settle(_SERVED)
-    sys.setswitchinterval(_TURN_S)
+    _tune(_YOUNG_REQUESTS)
+    sys.setswitchinterval(_SWITCH_S)
 
 
-def _settle(young: int) -> None:
+def _tune(young: int) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(young, _OLD // young, _OLDEST)

@@ -1,8 +1,8 @@
-"""Merchants: each with a data folder, a store, models, indexes and a signing key of their own.
+"""Merchants (tenants): each has its own data folder, store, models, indexes and signing key.
 
-Nothing of one merchant is in a table or file of another, so that no query can forget whose rows it wants. The default
-merchant is what a single-merchant install has: the data folder itself. The others lie in `merchants/<id>` under it, on
-PostgreSQL in a schema of their own. Who exists, and all API keys, are in the default merchant's store.
+No table or file has data of two merchants, so that no query needs a filter by merchant. The default merchant, the only
+one of a simple installation, uses the data folder itself; the others use `merchants/<id>` under it and, on PostgreSQL,
+a schema of their own. The list of merchants and all API keys are in the default merchant's store.
 """
 
 import os
@@ -23,25 +23,25 @@ _ID: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 class MerchantError(ValueError):
-    """A merchant cannot be made, found or removed as asked."""
+    """A merchant cannot be created, found or removed as asked."""
 
 
 def checked_id(merchant: str) -> str:
-    """The id of a merchant other than the default one, which names a folder and a schema.
+    """Check the id of a merchant other than the default one; it names a folder and a schema.
 
     Raises:
-        MerchantError: It could not be either.
+        MerchantError: It is not usable for these.
     """
     if merchant == DEFAULT_MERCHANT or not _ID.fullmatch(merchant):
         raise MerchantError(
-            f"{merchant[:60]!r} is no id for a merchant; allowed: a lower-case letter, then letters, digits and _, at "
-            f"most 40, and not {DEFAULT_MERCHANT!r}"
+            f"{merchant[:60]!r} is not a merchant id; allowed: up to 40 lower-case letters, digits and _, the first a "
+            f"letter, and not {DEFAULT_MERCHANT!r}"
         )
     return merchant
 
 
 def settings_of(settings: Settings, merchant: str) -> Settings:
-    """The settings under which one merchant's service runs."""
+    """Settings of one merchant's service."""
     if merchant == DEFAULT_MERCHANT:
         return settings.model_copy(update={"merchant": DEFAULT_MERCHANT})
     folder = merchant_folder(settings, merchant)
@@ -52,27 +52,27 @@ def settings_of(settings: Settings, merchant: str) -> Settings:
 
 
 def merchant_folder(settings: Settings, merchant: str) -> Path:
-    """Where a merchant's own files lie."""
+    """Data folder of a merchant."""
     return settings.data_dir / "merchants" / checked_id(merchant)
 
 
 class Merchants:
-    """Makes, lists and removes merchants over the default merchant's settings and store."""
+    """Creates, lists and removes merchants."""
 
     def __init__(self, settings: Settings, home: Store, clock: Clock) -> None:
-        """`settings` and `home` are the default merchant's."""
+        """`settings` and the store `home` are the default merchant's."""
         self._settings = settings
         self._home = home
         self._clock = clock
 
     def create(self, merchant: str, name: str) -> MerchantRecord:
-        """A merchant with an empty store and the models that the default merchant has; their files are shared.
+        """Create a merchant with an empty store and the default merchant's models, whose files are shared.
 
         Raises:
-            MerchantError: The id is not usable, or was used before.
+            MerchantError: The id is malformed or was used before.
         """
         if self._home.merchant(checked_id(merchant)) is not None:
-            raise MerchantError(f"there is, or was, a merchant {merchant!r}; allowed: an id that was never used")
+            raise MerchantError(f"the merchant id {merchant!r} is or was in use; allowed: an id that was never used")
         folder = merchant_folder(self._settings, merchant)
         folder.mkdir(parents=True, exist_ok=True)
         _share_models(DataFolder(self._settings.data_dir).models, DataFolder(folder).models)
@@ -89,21 +89,21 @@ class Merchants:
         return self._home.merchants()
 
     def live(self, merchant: str) -> bool:
-        """Whether a merchant is there and was not removed."""
+        """Whether a merchant exists and was not removed."""
         if merchant == DEFAULT_MERCHANT:
             return True
         record = self._home.merchant(merchant)
         return record is not None and record.removed_at is None
 
     def remove(self, merchant: str, keys: KeyRing, *, purge: bool = False) -> MerchantRecord:
-        """Revoke a merchant's keys; with `purge` delete what is theirs too, for ever.
+        """Revoke a merchant's keys; `purge` deletes its data too, for ever.
 
         Raises:
-            MerchantError: There is no such merchant.
+            MerchantError: The merchant is unknown.
         """
         record = self._home.merchant(checked_id(merchant))
         if record is None:
-            raise MerchantError(f"there is no merchant {merchant!r}; remedy: pricesmith merchants list")
+            raise MerchantError(f"no merchant has the id {merchant!r}; remedy: pricesmith merchants list shows all")
         for key in keys.list_keys():
             if key.merchant == merchant:
                 keys.revoke(key.key_id)
@@ -121,12 +121,12 @@ def _schema(merchant: str) -> str:
 
 
 def _share_models(source: Path, target: Path) -> None:
-    """The same versions and activations; version files never change, so that links do."""
+    """Copy all versions and activations; files of versions never change, so that hard links are enough."""
     if source.is_dir():
-        shutil.copytree(source, target, copy_function=_linked, dirs_exist_ok=True)
+        shutil.copytree(source, target, copy_function=_link_or_copy, dirs_exist_ok=True)
 
 
-def _linked(source: str, target: str) -> None:
+def _link_or_copy(source: str, target: str) -> None:
     if Path(source).parent.parent.parent.name == "models":  # models/<kind>/<version>/<file>
         Path(target).unlink(missing_ok=True)
         os.link(source, target)

@@ -1,4 +1,4 @@
-"""What a shop's report of an outcome comes to: the outcome of its quote, and the sale in it."""
+"""Reports of outcomes by shops, as outcome records, and the sale that a purchase implies."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from agent.store.event_deduplication import content_id
 
 @dataclass(frozen=True, slots=True)
 class OutcomeReport:
-    """What a shop says became of a quote; `at` is when it happened."""
+    """A shop's report of an outcome; `at` is when it happened."""
 
     quote_id: str
     type: OutcomeType
@@ -22,14 +22,18 @@ class OutcomeReport:
 
 
 def outcome_of(report: OutcomeReport, offer: Offer | None) -> OutcomeRecord | Refusal:
-    """The outcome that a report tells of, `offer` being what its quote offered, or why there is none."""
+    """The outcome record of a report, or a refusal; `offer` is what its quote offered, None when unknown."""
     if offer is None:
-        problem = FieldProblem("quote_id", "no quote has this id", report.quote_id[:80], "the id of a quote answer")
-        return Refusal(404, "Unknown quote", f"there is no quote {report.quote_id[:80]!r}", (problem,))
+        problem = FieldProblem(
+            "quote_id", "no quote has this id", report.quote_id[:80], "the id in the answer to a quote"
+        )
+        return Refusal(404, "Unknown quote", f"no quote has the id {report.quote_id[:80]!r}", (problem,))
     if report.at < offer.at:
         allowed = f"{offer.at.isoformat()} or later"
-        problem = FieldProblem("at", "lies before the quote", report.at.isoformat(), allowed)
-        return Refusal(422, "Outcome before its quote", "an outcome follows its quote", (problem,))
+        problem = FieldProblem("at", "is before the quote", report.at.isoformat(), allowed)
+        return Refusal(
+            422, "Outcome before its quote", f"the outcome is dated before its quote; allowed: {allowed}", (problem,)
+        )
     return OutcomeRecord(
         outcome_id=f"{report.quote_id}:{report.type}",
         shopper_id=offer.shopper_id,
@@ -46,7 +50,7 @@ def outcome_of(report: OutcomeReport, offer: Offer | None) -> OutcomeRecord | Re
 
 
 def purchase_of(outcome: OutcomeRecord) -> EventRecord:
-    """The sale that an outcome tells of; a shop that also reports it as an event is understood (`content_id`)."""
+    """The purchase event of an outcome; its id keeps a sale that is also reported as an event from counting twice."""
     sale = EventRecord(
         shopper_id=outcome.shopper_id or f"anonymous:{uuid7()}",
         type=EventType.PURCHASE,

@@ -1,4 +1,4 @@
-"""What is known of one shopper, told or taken away everywhere: store, caches, outcome memory, learned effects."""
+"""Personal data: collected and erased in the store, caches, the outcome index and learned effects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ _ALL = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ShopperData:
-    """Everything that is kept of a shopper, and what is made of it.
+    """All stored data of a shopper, and the features derived from it.
 
     Attributes:
-        decisions: Each with the request that it answers, as far as it entered.
-        behaviour_text: The words that the encoder reads of the past.
-        purchases_by_category: What a new quote would count.
+        decisions: Each with its request, as far as the pipeline used it; None where erased.
+        behaviour_text: Text of the past that the encoder reads.
+        purchases_by_category: Counts that a new quote would use.
     """
 
     shopper_id: str
@@ -35,7 +35,7 @@ class ShopperData:
 
 
 def collect_shopper(parts: Components, shopper_id: str, now: datetime) -> ShopperData | None:
-    """Everything kept of a shopper; None when that is nothing."""
+    """Collect a shopper's data; None when there is none."""
     store = parts.store
     record = store.shopper(shopper_id)
     events = store.shopper_events(shopper_id, limit=_ALL)
@@ -50,9 +50,9 @@ def collect_shopper(parts: Components, shopper_id: str, now: datetime) -> Shoppe
 
 
 def erase(parts: Components, shopper_id: str) -> Erased:
-    """Take a shopper away: when this returns, nothing on disk or in memory tells of them.
+    """Erase a shopper: when this returns, neither disk nor memory holds their data.
 
-    Prices and sales stay, nobody's. What their outcomes taught is unlearned by learning the log again without them.
+    Prices and sales stay, without the shopper. If they had outcomes, the learner replays the whole log without them.
     """
     erased = parts.store.erase_shopper(shopper_id)
     parts.shoppers.forget({shopper_id})
@@ -65,10 +65,10 @@ def erase(parts: Components, shopper_id: str) -> Erased:
 
 
 def purge(parts: Components, before: datetime) -> Erased:
-    """Take away what tells of any shopper and is older than a moment; profiles and consent stay.
+    """Erase personal data from before a moment, of all shoppers; profiles and consent stay.
 
-    Outcomes of then are still remembered, as nobody's. What they taught is unlearned, since what is left of them no
-    longer says of whom it was learned.
+    Outcomes stay in the index, without their shoppers. The learner replays the log, as its effects by shopper rest on
+    erased data.
     """
     behaved = parts.store_clock.shifted(before)
     erased = parts.store.erase_before(before, parts.store_clock)

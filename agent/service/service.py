@@ -1,21 +1,12 @@
-"""One running Pricesmith: pipeline, catalogue, indexes and store behind one thread-safe object."""
+"""Service: one merchant's pipeline, memory and store behind one thread-safe object."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
-from typing import Final
 
 from agent.domain.decision import CheckoutClaim, Decision, Reason, Scores
-from agent.domain.records import (
-    EventRecord,
-    EventType,
-    OutcomeRecord,
-    OutcomeType,
-    ProductRecord,
-    ProductWeek,
-    ShopperRecord,
-)
+from agent.domain.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.explain.answers import Ask, Explanation
@@ -31,89 +22,81 @@ from agent.rules.preview import Preview, preview
 from agent.rules.terms import MerchantRules
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
-from agent.service.outcome_reports import OutcomeReport, outcome_of, purchase_of
+from agent.service.feedback import record_events, record_outcomes, update_memory
+from agent.service.outcome_reports import OutcomeReport, outcome_of
 from agent.service.privacy import ShopperData, collect_shopper, erase, purge
-from agent.store import StoreError
+from agent.service.readiness import Readiness, check_readiness
 from agent.store.codec import Offer
 from agent.store.erasure import Erased
 from models.registry.registry import ModelKind, Registry
-from models.shopper.weeks import week_of, week_start
-
-_SPARED: Final = ("index", "language_model")
-"""Parts without which quotes are made all the same, from a lower rung or for products told in the request."""
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether quotes can be made; `checks` says `ok` or what is wrong, by part."""
-
-    ready: bool
-    checks: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class LearningProgress:
-    """What outcomes taught so far: how many, and how often they drifted away from what was expected."""
+    """Progress of online learning: number of updates, and how often outcomes drifted away from predictions."""
 
     lessons: int
     drift_alarms: int
 
 
 class Service:
-    """Synchronous and thread-safe; quotes are made one batch at a time, everything else beside them."""
+    """Everything that one merchant's Pricesmith does. Synchronous and thread-safe.
+
+    Quotes are made one batch at a time; all other calls run beside them.
+    """
 
     def __init__(self, parts: Components, rebuild: Callable[[Components], Components]) -> None:
-        """Take ownership of the parts; `close` ends them. `rebuild` makes parts with the versions active now."""
+        """Own the parts until `close`; `rebuild` makes new ones, with the model versions that are active then."""
         self._parts = parts
         self._rebuild = rebuild
         self._quoting = Lock()
         self._remembering = Lock()
         self._reloading = Lock()
         self._refused: Mapping[ModelKind, str] = {}
-        self._changed: set[str] | None = None  # products that change while other parts are being built
+        self._changed: set[str] | None = None  # products upserted while new parts are built
         self._closed = False
         self._saved: tuple[object, object] = (parts.outcomes.memory.watermark, parts.catalogue.index.version)
 
     def quote(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
-        """Price requests, one decision or refusal each, in their order."""
+        """Price requests; one decision or refusal each, in order."""
         with self._quoting:
             return self._parts.pipeline.quote(requests, self._parts.clock.now())
 
     def drafts(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
-        """Prices as they would be now, with nothing recorded and nothing left to chance."""
+        """Price requests without recording anything or drawing at random."""
         with self._quoting:
             return self._parts.pipeline.counterfactual().quote(requests, self._parts.clock.now())
 
     def score(self, rows: Sequence[PricedRow]) -> list[Scores | Refusal]:
-        """Scores at given prices, or why there are none, in the order of the rows; nothing is recorded."""
+        """Score rows at their prices; one result or refusal each, in order. Nothing is recorded."""
         with self._quoting:
             return self._parts.row_scorer.score(rows, self._parts.clock.now())
 
     def decision(self, quote_id: str) -> Decision | None:
-        """A recorded decision."""
+        """A recorded decision; None when the id is unknown."""
         return self._parts.store.decision(quote_id)
 
     def outcomes_of(self, quote_id: str) -> list[OutcomeRecord]:
-        """What is known to have become of a quote."""
+        """Outcomes of a quote, in order of arrival."""
         return self._parts.store.outcomes_of(quote_id)
 
-    def verify(self, token: str, told: CheckoutClaim | None = None) -> Verification:
-        """Check a quote's token against what is about to be sold, and whether its quote was bought already."""
+    def verify(self, token: str, claim: CheckoutClaim | None = None) -> Verification:
+        """Check a quote token: signature, time, the cart's claim, and whether its quote was bought already."""
         found = self._parts.signer.verify(token, self._parts.clock.now())
         if found.claims is None or found.status is not TokenStatus.VALID:
             return found
-        mismatches = told.mismatches(found.claims) if told is not None else ()
+        mismatches = claim.mismatches(found.claims) if claim is not None else ()
         bought = [o for o in self.outcomes_of(found.claims.quote_id) if o.type is OutcomeType.PURCHASED]
         used_at = min((outcome.at for outcome in bought), default=None)
         status = TokenStatus.MISMATCHED if mismatches else TokenStatus.USED if bought else TokenStatus.VALID
         return Verification(status, found.claims, mismatches, used_at)
 
     def public_keys(self) -> list[dict[str, str]]:
-        """The keys that check tokens, as JSON Web Keys."""
+        """Public keys for checking tokens, as JSON Web Keys."""
         return self._parts.signer.published(self._parts.clock.now())
 
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
-        """Record outcomes; a repeated report of one type for one quote changes nothing."""
+        """Record outcomes; one outcome or refusal each, in order. Reporting one again changes nothing."""
         offers = self._parts.store.offers(report.quote_id for report in reports)
         answers = [outcome_of(report, offers.get(report.quote_id)) for report in reports]
         fresh: dict[str, OutcomeRecord] = {}
@@ -122,32 +105,32 @@ class Service:
                 fresh.setdefault(answer.outcome_id, answer)
         known = self._parts.store.known_outcomes(list(fresh))
         if len(known) < len(fresh):
-            self._keep([outcome for outcome_id, outcome in fresh.items() if outcome_id not in known])
+            self._record([outcome for outcome_id, outcome in fresh.items() if outcome_id not in known])
             self.replay_outcomes(offers)
         return answers
 
     def add_events(self, events: Sequence[EventRecord]) -> None:
-        """Record behaviour; purchases count as sales of their product."""
-        self._count(self._parts.store.append_events([self._on_behaviour_clock(event) for event in events], self._week))
+        """Record behaviour events; purchases count as sales of their product."""
+        self._update_memory(record_events(self._parts, events))
 
     def import_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
-        """Keep outcomes of offers that were made elsewhere; those that are new count as sales and are remembered."""
+        """Record outcomes of offers made elsewhere, with their sales, and replay them."""
         self.keep_outcomes(outcomes)
         self.replay_outcomes()
 
     def keep_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
-        """The same for one batch of many; `replay_outcomes` follows the last."""
+        """Record one batch of an import; call `replay_outcomes` after the last."""
         known = self._parts.store.known_outcomes([outcome.outcome_id for outcome in outcomes])
-        self._keep(list({o.outcome_id: o for o in outcomes if o.outcome_id not in known}.values()))
+        self._record(list({o.outcome_id: o for o in outcomes if o.outcome_id not in known}.values()))
 
     def replay_outcomes(self, offers: Mapping[str, Offer] | None = None) -> None:
-        """Take what the store has and memory has not into memory; `offers` are those that were read already."""
+        """Replay outcomes after the watermark into the index and the learner; `offers` saves reading them again."""
         with self._remembering:
             self._parts.outcomes.catch_up(self._parts.store)
             self._parts.learner.catch_up(self._parts.store, offers)
 
     def list_price(self, product_id: str) -> int | None:
-        """A product's list price in minor units, None when it is unknown."""
+        """A product's list price in minor units; None when unknown."""
         product = self._parts.catalogue.product(product_id)
         return product.list_minor if product is not None else None
 
@@ -160,22 +143,22 @@ class Service:
     def recommend(
         self, request: RecommendationRequest, id_of: Callable[[int], str | None] | None = None
     ) -> list[Decision]:
-        """Products for a shopper, best first, each priced; `id_of` says which id the quote at a place shall have."""
+        """Priced products for a shopper, best first; `id_of` gives the id for the quote at a position."""
         with self._quoting:
             now = self._parts.clock.now()
             quotes = self._parts.ranker.rank(request, now)
             if id_of is not None:
-                quotes = [quote.marked(id_of(place)) for place, quote in enumerate(quotes)]
+                quotes = [quote.tagged(id_of(position)) for position, quote in enumerate(quotes)]
             answers = self._parts.pipeline.quote(quotes, now) if quotes else []
         return [answer for answer in answers if isinstance(answer, Decision)]
 
     def explain(self, quote_id: str, ask: Ask) -> Explanation | None:
-        """An answer about one recorded quote; None when there is no such quote."""
-        telling = self.tell(quote_id, ask)
+        """Answer a question about a recorded quote; None when the id is unknown."""
+        telling = self.stream_explanation(quote_id, ask)
         return None if telling is None else whole(telling)
 
-    def tell(self, quote_id: str, ask: Ask) -> Telling | None:
-        """The same, sentence by sentence as each is ready."""
+    def stream_explanation(self, quote_id: str, ask: Ask) -> Telling | None:
+        """Answer like `explain`, one checked sentence at a time."""
         parts = self._parts
         decision = parts.store.decision(quote_id)
         if decision is None:
@@ -185,18 +168,18 @@ class Service:
         )
 
     def reasons(self, quote_id: str) -> Sequence[Reason] | None:
-        """The personal inputs that raised a price most; None without such a quote, or where its request was erased."""
+        """Personal inputs that raised a price most; None when the id is unknown or its request was erased."""
         decision, asked = self._parts.store.decision(quote_id), self._parts.store.request_of(quote_id)
         if decision is None or asked is None:
             return None
         return principal_reasons(decision, QuoteRequest.model_validate(dict(asked)), self._counterfactuals().quote)
 
     def question(self, ask: Ask) -> Explanation:
-        """An answer about many quotes."""
-        return whole(self.tell_many(ask))
+        """Answer a question about many quotes."""
+        return whole(self.stream_answer(ask))
 
-    def tell_many(self, ask: Ask) -> Telling:
-        """The same, sentence by sentence as each is ready."""
+    def stream_answer(self, ask: Ask) -> Telling:
+        """Answer like `question`, one checked sentence at a time."""
         return self._parts.explainer.tell_log(ask, LogFacts(self._parts.store), self._parts.clock.now())
 
     @property
@@ -206,11 +189,11 @@ class Service:
 
     @property
     def kill_switch(self) -> KillSwitch:
-        """Holds all prices."""
+        """The switch that holds the reference price for every quote."""
         return self._parts.kill_switch
 
     def preview_rules(self, version: int) -> Preview:
-        """What the last day's quotes would be under a version of the rules, beside the rules in effect."""
+        """Price the last day's quotes again, under the rules in effect and under a version of them."""
         parts = self._parts
         now = parts.clock.now()
         draft = parts.pipeline.counterfactual()
@@ -222,32 +205,32 @@ class Service:
         return preview(parts.store, under(parts.rules.current(now)), under(parts.rules.rules(version)), now)
 
     def shopper(self, shopper_id: str) -> ShopperData | None:
-        """Everything that is kept of a shopper; None when that is nothing."""
+        """All stored data of a shopper; None when there is none."""
         with self._quoting:
             return collect_shopper(self._parts, shopper_id, self._parts.clock.now())
 
     def set_shopper(self, record: ShopperRecord) -> None:
-        """Keep a shopper's profile and consent; the next quote knows them."""
+        """Set a shopper's profile and consent, from the next quote on."""
         self._parts.store.upsert_shoppers([record])
 
     def erase_shopper(self, shopper_id: str) -> Erased:
-        """Take away everything that tells of a shopper, on disk and in memory."""
+        """Erase a shopper's data on disk and in memory; prices and sales stay, without the shopper."""
         with self._reloading, self._remembering:
             return erase(self._parts, shopper_id)
 
     def purge(self, before: datetime) -> Erased:
-        """Take away what tells of any shopper and is older than a moment, on disk and in memory."""
+        """Erase personal data from before a moment, on disk and in memory."""
         with self._reloading, self._remembering:
             return purge(self._parts, before)
 
     def reload(self) -> Mapping[ModelKind, str] | None:
-        """Bring versions that were activated since into use; returns them, None when nothing changed.
+        """Switch to the model versions that are active now; returns them, None when nothing changed.
 
-        Quotes go on with the old versions until the new parts are ready. A version that cannot be loaded leaves the
-        old ones in use, and is not tried again until something else is activated.
+        Quotes go on with the old versions until the new parts are ready. Versions that fail to load leave the old ones
+        in use, and are not tried again until something else is activated.
 
         Raises:
-            RegistryError: The newly active versions are damaged or do not fit together.
+            RegistryError: The active versions are damaged or do not fit together.
         """
         with self._reloading:
             old = self._parts
@@ -263,41 +246,31 @@ class Service:
             with self._quoting, self._remembering:
                 if self._closed:
                     return None
-                if fresh.catalogue is not old.catalogue:
-                    fresh.catalogue.reindex(self._changed)
-                    self._saved = (self._saved[0], None)
-                if fresh.in_use.get(ModelKind.EVALUATOR) != old.in_use.get(ModelKind.EVALUATOR):
-                    self._saved = (None, self._saved[1])
-                fresh.outcomes.catch_up(fresh.store)
-                fresh.learner.catch_up(fresh.store)
-                self._parts, self._changed, self._refused = fresh, None, {}
+                self._replace(old, fresh, self._changed)
             return fresh.in_use
 
+    def _replace(self, old: Components, fresh: Components, changed: Set[str]) -> None:
+        """Put new parts in use, brought up to what happened while they were built."""
+        if fresh.catalogue is not old.catalogue:
+            fresh.catalogue.reindex(changed)
+            self._saved = (self._saved[0], None)
+        if fresh.in_use.get(ModelKind.EVALUATOR) != old.in_use.get(ModelKind.EVALUATOR):
+            self._saved = (None, self._saved[1])
+        fresh.outcomes.catch_up(fresh.store)
+        fresh.learner.catch_up(fresh.store)
+        self._parts, self._changed, self._refused = fresh, None, {}
+
     def learned(self) -> LearningProgress:
-        """How far learning came, from the outcomes that this process knows of."""
+        """Progress of online learning in this process."""
         effects = self._parts.learner.effects
         return LearningProgress(effects.lessons, effects.drift.alarms)
 
     def readiness(self) -> Readiness:
-        """Whether models, index and store are ready."""
-        checks = {
-            "models": "ok",
-            "language_model": self._parts.pipeline.proposer.language_model,
-            "index": "ok",
-            "store": "ok",
-        }
-        if self._closed:
-            checks["models"] = "closing"
-        if not len(self._parts.catalogue):
-            checks["index"] = "empty: no products; remedy: pricesmith prepare, or PUT /v1/products"
-        try:
-            self._parts.store.ping()
-        except StoreError as error:
-            checks["store"] = str(error)
-        return Readiness(all(check == "ok" for name, check in checks.items() if name not in _SPARED), checks)
+        """Check whether quotes can be made."""
+        return check_readiness(self._parts, closing=self._closed)
 
     def close(self) -> None:
-        """Write snapshots of what changed, and close the store."""
+        """Save snapshots of what changed and close the store."""
         if self._closed:
             return
         self._closed = True
@@ -314,35 +287,13 @@ class Service:
         parts = self._parts
         return Counterfactuals(parts.pipeline.counterfactual(), parts.row_scorer, parts.shoppers, self._quoting)
 
-    def _keep(self, outcomes: Sequence[OutcomeRecord]) -> None:
-        """Keep outcomes with the sales among them."""
-        self._count(self._parts.store.record_outcomes(outcomes, self._sale, self._week))
+    def _record(self, outcomes: Sequence[OutcomeRecord]) -> None:
+        self._update_memory(record_outcomes(self._parts, outcomes))
 
-    def _sale(self, outcome: OutcomeRecord) -> EventRecord | None:
-        if outcome.type is not OutcomeType.PURCHASED or outcome.product_id is None:
-            return None
-        return self._on_behaviour_clock(purchase_of(outcome))
-
-    def _week(self, event: EventRecord) -> ProductWeek | None:
-        """The week that a purchase of a known product counts in."""
-        product_id = event.product_id
-        if (
-            event.type is not EventType.PURCHASE
-            or product_id is None
-            or self._parts.catalogue.product(product_id) is None
-        ):
-            return None
-        start = week_start(week_of(event.at.timestamp()))
-        return ProductWeek(product_id, start, 1, event.list_minor, event.price_minor)
-
-    def _count(self, kept: Sequence[EventRecord]) -> None:
-        """Let the next quote know what the store does, and not wait for it."""
-        if not kept:
+    def _update_memory(self, events: Sequence[EventRecord]) -> None:
+        """Bring stored events into memory, and read their shoppers ahead so that the next quote need not."""
+        if not events:
             return
-        self._parts.shoppers.refresh({event.shopper_id for event in kept})
-        self._parts.catalogue.count([week for event in kept if (week := self._week(event)) is not None])
-        with self._remembering:  # erasure takes it too: nothing is read that is being forgotten
-            self._parts.pipeline.observer.reader.read_ahead([e.shopper_id for e in kept], self._parts.clock.now())
-
-    def _on_behaviour_clock(self, event: EventRecord) -> EventRecord:
-        return replace(event, at=self._parts.store_clock.behaviour_time(event.at))
+        update_memory(self._parts, events)
+        with self._remembering:  # erasure takes it too: nothing is read that is being erased
+            self._parts.pipeline.observer.reader.read_ahead([e.shopper_id for e in events], self._parts.clock.now())

@@ -12,7 +12,7 @@ DEFAULT_MERCHANT: Final = "default"
 
 
 class Settings(BaseSettings):
-    """How one Pricesmith runs."""
+    """Settings of one Pricesmith; each is read from `PRICESMITH_` and its name in capitals."""
 
     model_config = SettingsConfigDict(env_prefix="PRICESMITH_", frozen=True, extra="ignore")
 
@@ -20,19 +20,19 @@ class Settings(BaseSettings):
     """Models, indexes, keys and, unless `database_url` says otherwise, the database."""
 
     database_url: str | None = None
-    """`postgresql://...` for PostgreSQL; none keeps SQLite in the data folder."""
+    """`postgresql://USER:PASSWORD@HOST/NAME`; without it SQLite in the data folder."""
 
     merchant: str = DEFAULT_MERCHANT
-    """Whose data commands act on; the HTTP service serves all merchants, each by its own keys."""
+    """Merchant that commands act on; the HTTP service serves all merchants, each by its own API keys."""
 
     open_merchants: int = Field(default=8, ge=1)
-    """How many merchants besides the default one stay open while nobody asks for them."""
+    """Merchants beside the default one that stay open while they get no requests."""
 
     rate_limit_per_minute: int | None = Field(default=None, ge=1)
-    """Requests a minute that a key without a limit of its own may make of one process; none: any number."""
+    """Requests a minute for API keys without a limit of their own, in one process; without it no limit."""
 
     bootstrap_key: SecretStr | None = None
-    """An API key that works from the start, with every scope; at least 16 characters."""
+    """A first API key, with every scope; at least 16 characters."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""
@@ -47,46 +47,46 @@ class Settings(BaseSettings):
     """How long a quote is valid, seconds."""
 
     stable_prices: bool = True
-    """Whether a shopper who asks again for a product and quantity gets the same price while the first quote lives."""
+    """Whether a shopper gets the same price again for a product and quantity while a quote is valid."""
 
     default_deadline_ms: int = Field(default=1_000, ge=1, le=60_000)
-    """Deadline of a quote that brings none, counted from its arrival."""
+    """Deadline of quotes without one of their own, milliseconds from arrival."""
 
     body_limit_bytes: int = Field(default=2 * 1024 * 1024, ge=1_024)
-    """Largest request body."""
+    """Largest request body, bytes."""
 
     queue_limit: int = Field(default=256, ge=1)
-    """Quotes that may wait before further ones are refused with 503."""
+    """Quotes that may wait; further ones are refused with 503."""
 
     metrics_public: bool = True
-    """Whether /metrics needs no key."""
+    """Whether /metrics can be read without an API key."""
 
     otlp_endpoint: str | None = None
-    """Where traces go, OTLP over HTTP: `http://collector:4318/v1/traces`; needs the extra `tracing`."""
+    """Endpoint for traces, OTLP over HTTP, such as `http://collector:4318/v1/traces`; needs the extra `tracing`."""
 
     webhooks_private: bool = False
-    """Whether webhooks may go over plain http and to private, loopback and link-local addresses: for tests and labs."""
+    """Whether webhooks may use plain http and private, loopback and link-local addresses: for tests alone."""
 
     pack: str = "ecommerce"
-    """Vertical pack: levers, context fields, attributes never used, default limits."""
+    """Vertical pack: levers, context fields, protected attributes, default limits."""
 
     personalises: bool | None = None
-    """Whether prices are made for shoppers; none takes the pack's: not in credit and insurance, elsewhere yes."""
+    """Whether prices are personalised; without it as the pack says: not in credit and insurance, else yes."""
 
     prompt_version: int = Field(default=2, ge=1)
-    """Version of the strategist's prompt; must be the one that the active strategist was trained on."""
+    """Version of the strategist's prompt, the one that the active strategist was trained on."""
 
     language_model: bool = True
-    """Whether the strategist proposes candidates; without it quotes are numeric, and faster."""
+    """Whether the strategist proposes candidates; without it candidates are numeric and quotes faster."""
 
     retention_days: int | None = Field(default=None, ge=1)
-    """Events and personal parts of decisions are taken away after so many days; none keeps them until somebody asks."""
+    """Days after which events and the personal parts of decisions are erased; without it they are kept."""
 
     narrator: bool = False
-    """Whether the language model words English explanations; off: the shipped one learned older wordings."""
+    """Whether the narrator words English explanations; off by default, as the shipped one learned older wordings."""
 
     writer_url: HttpUrl | None = None
-    """Base of an OpenAI-compatible endpoint (`https://host/v1`) whose model words explanations, under the check."""
+    """Base URL of an OpenAI-compatible endpoint (`https://host/v1`) whose model words explanations."""
 
     writer_model: str = "default"
     """Name of the endpoint's model."""
@@ -95,38 +95,38 @@ class Settings(BaseSettings):
     """The endpoint's API key."""
 
     writer_timeout_s: float = Field(default=10.0, gt=0, le=120)
-    """How long the endpoint may take for one answer, seconds."""
+    """Timeout of the endpoint for one answer, seconds."""
 
     never_above_reference: bool = True
-    """No shopper pays more than the reference price."""
+    """Whether no price may exceed the reference price."""
 
     min_margin_frac: float | None = Field(default=None, ge=0, lt=0.99)
-    """Least margin over cost; none takes the pack's."""
+    """Minimum margin, (price - cost) / price; without it the pack's."""
 
     max_discount_frac: float | None = Field(default=None, ge=0, le=1)
-    """Deepest discount off the reference price; none takes the pack's."""
+    """Largest discount, a fraction of the reference price; without it the pack's."""
 
     max_change_frac: float | None = Field(default=None, ge=0, le=100)
-    """Largest change against the last price this shopper was quoted; none takes the pack's."""
+    """Largest change from the last price quoted to the shopper, a fraction; without it the pack's."""
 
     weight_profit: float = Field(default=0.8, ge=0)
     """Weight of profit in the choice."""
 
     weight_purchase: float = Field(default=0.1, ge=0)
-    """Weight of winning the purchase."""
+    """Weight of the purchase probability in the choice."""
 
     weight_satisfaction: float = Field(default=0.1, ge=0)
-    """Weight of the shopper's satisfaction."""
+    """Weight of the shopper's satisfaction in the choice."""
 
     exploration: Exploration = Exploration.OFF
     """Whether prices are varied to learn: off, cautious (every fifth quote) or normal (Thompson sampling)."""
 
     max_try_frac: float | None = Field(default=None, ge=0, le=10)
-    """How far a price that is tried out may lie from the best known one; none leaves it to the other limits."""
+    """Largest distance of an explored price from the best known one, a fraction; without it only limits apply."""
 
     max_spread_frac: float | None = Field(default=None, ge=0, le=10)
-    """Nothing is tried out that takes the standard deviation of the prices one shopper was shown for one product in 30
-    days beyond this share of the reference price; none: no such cap."""
+    """Largest standard deviation of one shopper's prices for one product in 30 days that exploration may cause, a
+    fraction of the reference price; without it no cap."""
 
     control_frac: float = Field(default=0.0, ge=0, le=0.5)
-    """Share of quotes that hold the reference price, by chance: what `eval policy --log` compares with."""
+    """Fraction of quotes that show the reference price at random, as the control group of `eval policy --log`."""

@@ -24,7 +24,7 @@ from agent.store.live_quotes import Claim, claim
 from agent.store.rows import IN_LIMIT, chunks
 from agent.store.tables import DECISIONS
 from agent.store.webhook_messages import of_decision
-from agent.store.webhooks import put_messages
+from agent.store.webhooks import enqueue_messages
 
 ShopperProduct = tuple[str | None, str]
 """A shopper (None: nobody known) and a product."""
@@ -84,7 +84,7 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
                 connection.execute(insert(DECISIONS), rows)
                 stored = [decision for decision in decisions if decision.id not in late]
                 self._apply_few(connection, filter(None, map(_open_to_all, stored)))
-                put_messages(self._db, connection, [m for d in stored for m in of_decision(d)], stored[0].at)
+                enqueue_messages(self._db, connection, [m for d in stored for m in of_decision(d)], stored[0].at)
                 self._log(connection, [decision_entry(row["id"], row["body"], row["personal"]) for row in rows])
         return late
 

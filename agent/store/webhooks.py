@@ -31,7 +31,7 @@ class WebhookRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueMessage:
     """A message to deliver now; `attempts` were made before."""
 
     seq: int
@@ -75,12 +75,12 @@ class WebhookRepository(Repository):
             connection.execute(delete(WEBHOOK_OUTBOX).where(WEBHOOK_OUTBOX.c.webhook_id == webhook_id))
             return connection.execute(delete(WEBHOOKS).where(WEBHOOKS.c.webhook_id == webhook_id)).rowcount > 0
 
-    def tell(self, messages: Sequence[Message], now: datetime) -> None:
+    def enqueue(self, messages: Sequence[Message], now: datetime) -> None:
         """Put messages into the outbox; those that are there already are left as they are."""
         with self._db.write() as connection:
-            put_messages(self._db, connection, messages, now)
+            enqueue_messages(self._db, connection, messages, now)
 
-    def webhooks_due(self, now: datetime, lease: timedelta, most: int) -> list[Due]:
+    def webhooks_due(self, now: datetime, lease: timedelta, most: int) -> list[DueMessage]:
         """Messages whose time has come, leased: nobody else is given them before the lease is over."""
         box = WEBHOOK_OUTBOX.c
         query = select(WEBHOOK_OUTBOX, WEBHOOKS.c.url, WEBHOOKS.c.secret).join(
@@ -95,7 +95,8 @@ class WebhookRepository(Repository):
             taken = update(WEBHOOK_OUTBOX).where(box.seq.in_([row.seq for row in rows]))
             connection.execute(taken.values(due_at=now + lease))
         return [
-            Due(row.seq, row.webhook_id, row.url, row.secret, row.message_id, row.body, row.attempts) for row in rows
+            DueMessage(row.seq, row.webhook_id, row.url, row.secret, row.message_id, row.body, row.attempts)
+            for row in rows
         ]
 
     def webhook_delivered(self, seq: int) -> None:
@@ -119,7 +120,7 @@ class WebhookRepository(Repository):
         trouble = next((row.trouble for row in reversed(rows) if row.trouble is not None), None)
         return Backlog(waiting, len(rows) - waiting, trouble)
 
-    def forget_given_up(self, before: datetime) -> int:
+    def purge_given_up(self, before: datetime) -> int:
         """Take out messages from before a time that are not tried any more; returns how many."""
         box = WEBHOOK_OUTBOX.c
         gone = delete(WEBHOOK_OUTBOX).where(box.due_at.is_(None), box.created_at < before)
@@ -127,7 +128,7 @@ class WebhookRepository(Repository):
             return connection.execute(gone).rowcount
 
 
-def put_messages(database: Database, connection: Connection, messages: Iterable[Message], now: datetime) -> None:
+def enqueue_messages(database: Database, connection: Connection, messages: Iterable[Message], now: datetime) -> None:
     """One row for each webhook that wants a message's event, in a transaction that may hold more."""
     wanted = [_record(row) for row in connection.execute(select(WEBHOOKS))]
     if not wanted:

@@ -1,1 +1,1 @@
-"""Answers of the HTTP contract."""
+"""Response models of the HTTP contract, version 1."""

@@ -1,4 +1,4 @@
-"""A quote, and what became of it, as the API answers."""
+"""Response models of quotes."""
 
 import math
 from datetime import datetime
@@ -6,20 +6,25 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
-from agent.domain.decision import Candidate, Decision, Interval, Reduction, Rung, Scores, Source
-from agent.domain.money import fraction_digits
-from agent.domain.records import OutcomeRecord, OutcomeType
+from agent.api.responses.money import MoneyAnswer, money
+from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
+from agent.domain.decision import (
+    Candidate,
+    Decision,
+    Disclosure,
+    Interval,
+    PastOutcome,
+    Reduction,
+    Rung,
+    Scores,
+    SimilarProduct,
+    Source,
+    TrailStep,
+)
+from agent.domain.records import OutcomeRecord
 from models.strategist.strategy import Lever
 
-_NEAREST: Final = 8  # of the past outcomes that were retrieved
-
-
-class MoneyAnswer(BaseModel):
-    """Money with the digits behind the point that its currency has."""
-
-    amount_minor: int
-    currency: str
-    fraction_digits: int
+_NEAREST: Final = 8  # past outcomes shown
 
 
 class ScoreAnswer(BaseModel):
@@ -39,7 +44,7 @@ class ScoresAnswer(BaseModel):
 
 
 class StrategyAnswer(BaseModel):
-    """The strategy behind the price, who proposed it, and why."""
+    """The pricing strategy, its source, and the reason in words."""
 
     name: str
     lever: Lever
@@ -66,7 +71,7 @@ class SimilarAnswer(BaseModel):
 
 
 class EvidenceAnswer(BaseModel):
-    """What became of an alike offer; `price_ratio` is the offered price over its reference. Whose is not told."""
+    """A retrieved past outcome, without its shopper; `price_ratio` is the offered price over its reference."""
 
     product_id: str
     price_ratio: float
@@ -75,7 +80,7 @@ class EvidenceAnswer(BaseModel):
 
 
 class CandidateAnswer(BaseModel):
-    """A candidate, the chosen one marked; `probability` is the chance of being chosen."""
+    """A candidate price; `probability` is the chance with which it was chosen, `chosen` marks the one shown."""
 
     strategy: StrategyAnswer
     price: MoneyAnswer
@@ -85,14 +90,14 @@ class CandidateAnswer(BaseModel):
 
 
 class IgnoredAnswer(BaseModel):
-    """An input that did not enter, and why."""
+    """An input that was not used, and why."""
 
     input: str
     reason: str
 
 
 class ReductionAnswer(BaseModel):
-    """A price reduction as it may be announced, from the lowest price that everyone could pay in `days` before it."""
+    """A price reduction as it may be announced; `prior_price` is the lowest public price of the `days` before it."""
 
     prior_price: MoneyAnswer
     began: datetime
@@ -101,9 +106,9 @@ class ReductionAnswer(BaseModel):
 
 
 class DisclosureAnswer(BaseModel):
-    """What the shopper must or may be told, by which version of which rules; `option` tells of the price for everyone.
+    """Notice to the shopper, with the version of the law applied; `option` mentions the price for everyone.
 
-    Without a `reduction` no reduction may be announced where a law asks for the prior price.
+    Where a law requires the prior price and `reduction` is null, no reduction may be announced.
     """
 
     required: bool
@@ -117,7 +122,7 @@ class DisclosureAnswer(BaseModel):
 
 
 class QuoteAnswer(BaseModel):
-    """A priced quote. Prices are per unit."""
+    """A priced quote; prices are per unit."""
 
     id: str
     at: datetime
@@ -145,53 +150,26 @@ class QuoteAnswer(BaseModel):
     timing_ms: dict[str, float]
 
 
-class OutcomeAnswer(BaseModel):
-    """An outcome as recorded."""
-
-    id: str
-    quote_id: str
-    type: OutcomeType
-    quantity: int
-    at: datetime
-
-
 class RecordedQuote(QuoteAnswer):
-    """A quote as recorded, with what became of it."""
+    """A quote as recorded, with its outcomes."""
 
     outcomes: list[OutcomeAnswer]
 
 
-def money(amount_minor: int, currency: str) -> MoneyAnswer:
-    """Money with its currency's digits."""
-    return MoneyAnswer(amount_minor=amount_minor, currency=currency, fraction_digits=fraction_digits(currency))
-
-
 def quote_answer(decision: Decision, *, candidates: bool) -> QuoteAnswer:
-    """A decision as the contract has it."""
+    """The response model of a decision."""
     return QuoteAnswer.model_validate(_fields(decision, candidates=candidates))
 
 
 def recorded_quote(decision: Decision, outcomes: list[OutcomeRecord]) -> RecordedQuote:
-    """A decision with its candidates and what became of it."""
+    """The response model of a decision with its candidates and outcomes."""
     known = [outcome_answer(outcome) for outcome in outcomes]
     return RecordedQuote.model_validate({**_fields(decision, candidates=True), "outcomes": known})
-
-
-def outcome_answer(outcome: OutcomeRecord) -> OutcomeAnswer:
-    """An outcome as recorded."""
-    return OutcomeAnswer(
-        id=outcome.outcome_id,
-        quote_id=outcome.quote_id or "",
-        type=outcome.type,
-        quantity=outcome.quantity,
-        at=outcome.at,
-    )
 
 
 def _fields(decision: Decision, *, candidates: bool) -> dict[str, Any]:
     currency = decision.currency
     listed = decision.list_minor
-    disclosure = decision.disclosure
     return {
         "id": decision.id,
         "at": decision.at,
@@ -201,58 +179,65 @@ def _fields(decision: Decision, *, candidates: bool) -> dict[str, Any]:
         "price": money(decision.price_minor, currency),
         "reference_price": money(decision.reference_minor, currency),
         "list_price": None if listed is None else money(listed, currency),
-        "strategy": StrategyAnswer(
-            name=decision.strategy.name,
-            lever=decision.strategy.lever,
-            source=decision.source,
-            rationale=decision.rationale,
-        ),
+        "strategy": _strategy(decision),
         "scores": None if decision.scores is None else _scores(decision.scores),
         "interest": None if decision.interest is None else rounded(decision.interest),
         "confidence": rounded(decision.confidence),
         "personalised": decision.personalised,
         "rung": decision.rung,
-        "trail": [
-            TrailAnswer(
-                rule=s.rule, from_=money(s.from_minor, currency), to=money(s.to_minor, currency), detail=s.detail
-            )
-            for s in decision.trail
-        ],
-        "similar": [
-            SimilarAnswer(
-                id=s.product_id,
-                title=s.title,
-                price=None if s.price_minor is None else money(s.price_minor, s.currency),
-                similarity=rounded(s.similarity),
-            )
-            for s in decision.similar
-        ],
-        "evidence": [
-            EvidenceAnswer(
-                product_id=e.product_id,
-                price_ratio=rounded(e.price_ratio),
-                bought=e.bought,
-                similarity=rounded(e.similarity),
-            )
-            for e in decision.evidence[:_NEAREST]
-        ],
+        "trail": [_trail(step, currency) for step in decision.trail],
+        "similar": [_similar(product) for product in decision.similar],
+        "evidence": [_evidence(outcome) for outcome in decision.evidence[:_NEAREST]],
         "candidates": [_candidate(c, currency) for c in decision.candidates] if candidates else None,
-        "disclosure": DisclosureAnswer(
-            required=disclosure.required,
-            text=disclosure.text,
-            jurisdiction=disclosure.jurisdiction,
-            inputs_used=list(disclosure.inputs_used),
-            inputs_ignored=[IgnoredAnswer(input=i.input, reason=i.reason) for i in disclosure.inputs_ignored],
-            law=disclosure.law,
-            option=disclosure.option,
-            reduction=None if disclosure.reduction is None else _reduction(disclosure.reduction, currency),
-        ),
+        "disclosure": _disclosure(decision.disclosure, currency),
         "propensity": rounded(decision.propensity),
         "valid_until": decision.valid_until,
         "token": decision.token,
         "versions": {name: getattr(decision.versions, name) for name in decision.versions.__slots__},
         "timing_ms": dict(decision.timing_ms),
     }
+
+
+def _strategy(chosen: Decision | Candidate) -> StrategyAnswer:
+    return StrategyAnswer(
+        name=chosen.strategy.name, lever=chosen.strategy.lever, source=chosen.source, rationale=chosen.rationale
+    )
+
+
+def _trail(step: TrailStep, currency: str) -> TrailAnswer:
+    start, end = money(step.from_minor, currency), money(step.to_minor, currency)
+    return TrailAnswer(rule=step.rule, from_=start, to=end, detail=step.detail)
+
+
+def _similar(product: SimilarProduct) -> SimilarAnswer:
+    return SimilarAnswer(
+        id=product.product_id,
+        title=product.title,
+        price=None if product.price_minor is None else money(product.price_minor, product.currency),
+        similarity=rounded(product.similarity),
+    )
+
+
+def _evidence(outcome: PastOutcome) -> EvidenceAnswer:
+    return EvidenceAnswer(
+        product_id=outcome.product_id,
+        price_ratio=rounded(outcome.price_ratio),
+        bought=outcome.bought,
+        similarity=rounded(outcome.similarity),
+    )
+
+
+def _disclosure(disclosure: Disclosure, currency: str) -> DisclosureAnswer:
+    return DisclosureAnswer(
+        required=disclosure.required,
+        text=disclosure.text,
+        jurisdiction=disclosure.jurisdiction,
+        inputs_used=list(disclosure.inputs_used),
+        inputs_ignored=[IgnoredAnswer(input=i.input, reason=i.reason) for i in disclosure.inputs_ignored],
+        law=disclosure.law,
+        option=disclosure.option,
+        reduction=None if disclosure.reduction is None else _reduction(disclosure.reduction, currency),
+    )
 
 
 def _reduction(reduction: Reduction, currency: str) -> ReductionAnswer:
@@ -266,12 +251,7 @@ def _reduction(reduction: Reduction, currency: str) -> ReductionAnswer:
 
 def _candidate(candidate: Candidate, currency: str) -> CandidateAnswer:
     return CandidateAnswer(
-        strategy=StrategyAnswer(
-            name=candidate.strategy.name,
-            lever=candidate.strategy.lever,
-            source=candidate.source,
-            rationale=candidate.rationale,
-        ),
+        strategy=_strategy(candidate),
         price=money(candidate.price_minor, currency),
         scores=_scores(candidate.scores),
         probability=rounded(candidate.probability),
@@ -292,7 +272,7 @@ def _score(interval: Interval) -> ScoreAnswer:
 
 
 def rounded(value: float) -> float:
-    """Six significant digits: what a score can carry."""
+    """Round to six significant digits; 0 for numbers that JSON lacks."""
     if value == 0 or not math.isfinite(value):
         return 0.0
     return round(value, 5 - math.floor(math.log10(abs(value))))

@@ -1,8 +1,7 @@
-"""API keys: `ps_<id>_<secret>`, of which only a digest is kept.
+"""API keys: `ps_<id>_<secret>`, stored as a SHA-256 digest.
 
-The secret is 32 bytes from the system's random source. A slow password hash defends secrets that people choose and
-that a dictionary finds; 256 random bits cannot be searched however fast the hash, so that SHA-256 is enough and a
-request does not pay 100 ms for it.
+The secret is 32 random bytes. A slow password hash protects secrets that people choose and a dictionary finds; 256
+random bits cannot be searched however fast the hash, so that SHA-256 is enough and saves each request 100 ms.
 """
 
 import hashlib
@@ -30,25 +29,25 @@ _TOUCH_EVERY: Final = timedelta(minutes=1)
 
 
 class ApiKeyError(ValueError):
-    """A key cannot be made as asked."""
+    """An API key cannot be created or rotated as asked."""
 
 
 class Scope(StrEnum):
-    """What a key may do."""
+    """Permissions of a key."""
 
     QUOTES = "quotes"
     """Ask for prices and recommendations, verify tokens."""
     OUTCOMES = "outcomes"
     """Report outcomes and events."""
     MERCHANT = "merchant"
-    """Products, imports, reading decisions."""
+    """Manage products, rules and shoppers' data, read decisions, ask questions."""
     ADMIN = "admin"
-    """Everything, keys included."""
+    """Everything, webhooks included."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as its owner may see it: without the secret. `per_minute` None leaves the limit to the settings."""
+    """A key without its secret; `per_minute` None takes the rate limit of the settings."""
 
     key_id: str
     name: str
@@ -71,7 +70,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class CreatedKey:
-    """A new key. `text` is shown once and kept nowhere."""
+    """A new key; `text` is the whole key, shown once and never stored."""
 
     key: ApiKey
     text: str
@@ -86,14 +85,14 @@ class _Cached:
 class KeyRing:
     """Creates, verifies, lists and revokes keys. Safe for several threads.
 
-    A verified key is trusted for `cache_ttl_s` without asking the store, so that a quote costs no further query and
-    a revocation takes effect everywhere within that time (at once in the process that revoked).
+    A verified key is cached for `cache_ttl_s`, which saves each quote a query; a revocation takes effect in other
+    processes within that time, at once in the process that revoked.
     """
 
     def __init__(
         self, store: Store, clock: Clock, bootstrap_key: str | None = None, cache_ttl_s: float = CACHE_TTL_S
     ) -> None:
-        """`bootstrap_key` is an admin key from the settings; its digest stays in memory and nothing is stored.
+        """`bootstrap_key` is an admin key from the settings, never stored.
 
         Raises:
             ApiKeyError: The bootstrap key is too short.
@@ -117,14 +116,14 @@ class KeyRing:
         merchant: str = DEFAULT_MERCHANT,
         per_minute: int | None = None,
     ) -> CreatedKey:
-        """Make and store a key.
+        """Create a key.
 
         Raises:
-            ApiKeyError: No scope, or an expiry that has passed.
+            ApiKeyError: No scope is given, or the expiry has passed.
         """
         now = self._clock.now()
         if not scopes:
-            raise ApiKeyError(f"a key needs a scope; allowed: {', '.join(Scope)}")
+            raise ApiKeyError(f"a key needs at least one scope; allowed: {', '.join(Scope)}")
         if expires_at is not None and expires_at <= now:
             raise ApiKeyError(f"expiry {expires_at.isoformat()} has passed; allowed: a time after {now.isoformat()}")
         key_id = secrets.token_hex(8)
@@ -143,15 +142,15 @@ class KeyRing:
         return CreatedKey(_api_key(record), text)
 
     def rotate(self, key_id: str, old_until: datetime) -> CreatedKey:
-        """Make a key of the same name, scopes and expiry; the old one lives on until `old_until` at the latest.
+        """Create a key with the name, scopes and expiry of another, which ends at `old_until` at the latest.
 
         Raises:
-            ApiKeyError: There is no such key, or it is not live.
+            ApiKeyError: The key is unknown, revoked or expired.
         """
         now = self._clock.now()
         record = self._store.key(key_id)
         if record is None or not (old := _api_key(record)).is_live(now):
-            raise ApiKeyError(f"no live key has the id {key_id[:40]!r}; remedy: pricesmith keys list")
+            raise ApiKeyError(f"no valid key has the id {key_id[:40]!r}; remedy: pricesmith keys list shows all")
         made = self.create(old.name, old.scopes, old.expires_at, merchant=old.merchant, per_minute=old.per_minute)
         self._store.expire_key(key_id, old_until if old.expires_at is None else min(old_until, old.expires_at))
         with self._lock:
@@ -159,12 +158,12 @@ class KeyRing:
         return made
 
     def verify(self, text: str) -> ApiKey | None:
-        """The live key that `text` is, or None: unknown, wrong, revoked and expired look the same from outside."""
+        """Look a key up; None when it is unknown, wrong, revoked or expired, which senders cannot tell apart."""
         digest = _digest(text)
         if self._bootstrap_digest is not None and hmac.compare_digest(digest, self._bootstrap_digest):
             return self._bootstrap
         now = self._clock.now()
-        # Looking a digest up leaks nothing through timing: nobody can aim at one without knowing the key.
+        # A lookup by digest leaks nothing through timing: nobody can choose a digest without knowing the key.
         cached = self._cache.get(digest)
         if cached is None or not timedelta(0) <= now - cached.at < self._ttl:
             key = self._load(text, digest)
@@ -179,7 +178,7 @@ class KeyRing:
         return [_api_key(record) for record in self._store.list_keys()]
 
     def revoke(self, key_id: str) -> bool:
-        """Revoke for ever; False when there is no such key or it was revoked before."""
+        """Revoke a key for ever; False when it is unknown or was revoked before."""
         revoked = self._store.revoke_key(key_id, self._clock.now())
         with self._lock:
             self._cache.clear()
@@ -196,7 +195,7 @@ class KeyRing:
         return _api_key(record)
 
     def _touch(self, key: ApiKey, now: datetime) -> None:
-        """Note the use now and then only: a write for each request would cost more than the quote's own."""
+        """Record the use once a minute: a write for each request would cost more than a quote's own."""
         if key.is_live(now) and (key.last_used_at is None or now - key.last_used_at >= _TOUCH_EVERY):
             self._store.touch_key(key.key_id, now)
 

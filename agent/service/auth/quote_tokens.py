@@ -1,6 +1,6 @@
-"""Quote tokens: a price that a cart can verify at checkout, offline, with the public key alone.
+"""Quote tokens: a signed price that a cart can verify offline with the public key.
 
-A token is a JSON Web Token signed with Ed25519 (RFC 8037). It names the shopper, when there is one: whoever holds it
+A token is a JSON Web Token signed with Ed25519 (RFC 8037). It names the shopper, if there is one; everybody who has it
 can read it, nobody can change it.
 """
 
@@ -24,30 +24,30 @@ from agent.service.auth.signing_keys import KeySet, TokenKeyError, load_keys, st
 
 __all__ = ["TokenKeyError", "TokenSigner", "TokenStatus", "Verification"]
 
-FOLLOW_S: Final = 1.0  # a process signs with a new key this late at most; it checks with one at once
+FOLLOW_S: Final = 1.0  # delay until a process signs with a rotated key; it verifies with one at once
 _ALGORITHM: Final = "EdDSA"
-_TYPE: Final = "pricesmith-quote+jwt"  # other tokens signed with this key, should there ever be any, are not quotes
+_TYPE: Final = "pricesmith-quote+jwt"  # tells quotes from any other token signed with this key
 _MAX_CHARS: Final = 8_192
-_JWS: Final = jwt.PyJWS(algorithms=[_ALGORITHM])  # the signature alone: time and content are checked here
+_JWS: Final = jwt.PyJWS(algorithms=[_ALGORITHM])  # checks the signature alone; time and content are checked here
 
 
 class TokenStatus(StrEnum):
-    """What a token is worth."""
+    """Result of a verification."""
 
     VALID = "valid"
     EXPIRED = "expired"
     TAMPERED = "tampered"
     MISMATCHED = "mismatched"
-    """Genuine and in time, and for another quantity, product or shopper than was told."""
+    """Genuine and in time, but for another quantity, product or shopper than the cart's."""
     USED = "used"
-    """Genuine and in time, and its quote was bought already."""
+    """Genuine and in time, but its quote was bought already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """A token's status and what it holds; a tampered token holds nothing.
+    """Status and claims of a token; a tampered token has none.
 
-    `mismatches` names what was told and is not in the token; `used_at` is when its quote was bought first.
+    `mismatches` names the fields in which the cart differs; `used_at` is the first purchase of the quote.
     """
 
     status: TokenStatus
@@ -57,7 +57,7 @@ class Verification:
 
 
 class _Payload(BaseModel):
-    """The token's body. Names outside JWT's own are spelt out, for a cart in any language to read."""
+    """Claims of the token; those that JWT does not define have names that carts can read."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -74,10 +74,10 @@ class _Payload(BaseModel):
 
 
 class TokenSigner:
-    """Signs with one Ed25519 key, verifies with those before it too. Safe for several threads."""
+    """Signs with one Ed25519 key, verifies with it and with retired ones. Safe for several threads."""
 
     def __init__(self, private_key: Ed25519PrivateKey) -> None:
-        """Use `private_key` alone; most callers want `load_or_create`."""
+        """Sign with `private_key`; use `load_or_create` for keys on disk."""
         self._keys = KeySet(private_key)
         self._path: Path | None = None
         self._stamp: tuple[int, ...] = ()
@@ -86,10 +86,10 @@ class TokenSigner:
 
     @classmethod
     def load_or_create(cls, path: Path) -> "TokenSigner":
-        """The keys at `path`, made first where there are none; rotations by other processes are followed.
+        """Load the keys at `path`, created if missing; later rotations by other processes are followed.
 
         Raises:
-            TokenKeyError: The file is no Ed25519 key, or cannot be read or written.
+            TokenKeyError: The file is not an Ed25519 key, or cannot be read or written.
         """
         before, keys = stamp(path), load_keys(path)
         signer = cls(keys.private)
@@ -98,20 +98,20 @@ class TokenSigner:
 
     @property
     def key_id(self) -> str:
-        """Of the key that signs now."""
+        """Id of the signing key."""
         return self._current().key_id
 
     def public_pem(self) -> str:
-        """The public key for carts that verify by themselves."""
+        """The public key, PEM, for carts that verify tokens themselves."""
         public = self._current().private.public_key()
         return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
     def published(self, now: datetime) -> list[dict[str, str]]:
-        """The public keys whose tokens may still be valid, as JSON Web Keys."""
+        """Public keys whose tokens may still be valid, as JSON Web Keys."""
         return self._current(at_once=True).published(now)
 
     def sign(self, claims: QuoteClaims) -> str:
-        """The token. Absent product or shopper are left out."""
+        """Sign claims; an absent product or shopper is left out."""
         payload = _Payload(
             sub=claims.quote_id,
             product=claims.product_id,
@@ -128,11 +128,11 @@ class TokenSigner:
         return jwt.encode(payload.model_dump(exclude_none=True), keys.private, _ALGORITHM, headers)
 
     def seal(self, message: bytes) -> str:
-        """A signature over something that is no token."""
+        """Sign a message that is not a token."""
         return base64url_encode(self._current().private.sign(message)).decode()
 
     def is_sealed(self, message: bytes, seal: str) -> bool:
-        """Whether this key, or one before it, signed a message."""
+        """Whether the signing key or a retired one signed a message."""
         for public in self._current(at_once=True).for_seals():
             try:
                 public.verify(base64url_decode(seal), message)
@@ -142,7 +142,7 @@ class TokenSigner:
         return False
 
     def verify(self, token: str, now: datetime) -> Verification:
-        """Check signature, then time. An expired token still shows its price, a tampered one shows nothing."""
+        """Check signature and time; an expired token keeps its claims, a tampered one has none."""
         claims = self._signed_claims(token)
         if claims is None:
             return Verification(TokenStatus.TAMPERED, None)
@@ -163,9 +163,9 @@ class TokenSigner:
             return None
 
     def _current(self, *, at_once: bool = False) -> KeySet:
-        """The keys, read again when their files changed; `at_once` looks now, else every `FOLLOW_S`.
+        """The keys, read again when their files changed; checked every `FOLLOW_S`, or now with `at_once`.
 
-        Files that cannot be read now leave the keys that are known in use.
+        Files that cannot be read leave the known keys in use.
         """
         if self._path is None or not (at_once or monotonic() - self._looked_at > FOLLOW_S):
             return self._keys
@@ -195,7 +195,7 @@ def _claims(payload: _Payload) -> QuoteClaims:
 
 
 def _is_canonical(token: str) -> bool:
-    """Whether each part is the one spelling of its bytes: decoders ignore the last character's spare bits."""
+    """Whether each part is the canonical base64url of its bytes: decoders ignore spare bits of the last character."""
     if not token.isascii():
         return False
     try:

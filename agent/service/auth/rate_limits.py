@@ -1,8 +1,7 @@
-"""How often a key may be used: a token bucket for each, in the memory of one process.
+"""Rate limits of API keys: one token bucket a key, in the memory of one process.
 
-The limit holds for each process by itself. One that holds across processes would cost every request a write to the
-store, more than a quote's own reads; `pricesmith serve` runs one process on a machine, and whoever runs several divides
-the limit by their number.
+The limit applies to each process by itself: a shared one would cost every request a write to the store, more than a
+quote's own reads. `pricesmith serve` runs one process; with several, divide the limit by their number.
 """
 
 from collections import OrderedDict
@@ -12,7 +11,7 @@ from threading import Lock
 from time import monotonic
 from typing import Final
 
-BURST_S: Final = 10.0  # what a key did not use in this time it may use at once
+BURST_S: Final = 10.0  # unused requests of this time may be made at once
 _KEYS: Final = 10_000
 
 
@@ -23,17 +22,17 @@ class _Bucket:
 
 
 class RateLimiter:
-    """Buckets by key. Safe for several threads."""
+    """Token buckets by key. Safe for several threads."""
 
     def __init__(self, default_per_minute: int | None, clock: Callable[[], float] = monotonic) -> None:
-        """`default_per_minute` holds for keys without a limit of their own; None: those have none."""
+        """`default_per_minute` applies to keys without a limit of their own; None leaves these unlimited."""
         self._default = default_per_minute
         self._clock = clock
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._lock = Lock()
 
     def wait_s(self, key_id: str, per_minute: int | None) -> float:
-        """Take one use; 0 when there was one, else the seconds until there is."""
+        """Take one request from the key's bucket; returns 0, or the seconds to wait when it is empty."""
         limit = self._default if per_minute is None else per_minute
         if limit is None:
             return 0.0

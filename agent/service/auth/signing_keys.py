@@ -1,7 +1,7 @@
-"""The keys that sign tokens: one that signs now, and the public halves of those that signed before.
+"""Signing keys: the private key in use, and the public keys of retired ones.
 
-The private key is a PEM file; beside it `retired.json` keeps what is needed to check older signatures, by key id. A
-rotation writes the list first, so that no moment knows neither key.
+The private key is a PEM file; `retired.json` beside it has the public keys for checking older signatures, by key id. A
+rotation writes that list first, so that every signature can be checked at any moment.
 """
 
 import fcntl
@@ -27,17 +27,17 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.utils import base64url_decode, base64url_encode
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-LONGEST_QUOTE: Final = timedelta(days=1)  # the longest life that the settings allow
+LONGEST_QUOTE: Final = timedelta(days=1)  # the longest validity that the settings allow
 _NONE: Final[Mapping[str, "RetiredKey"]] = MappingProxyType({})
 
 
 class TokenKeyError(RuntimeError):
-    """The signing key cannot be read or made."""
+    """The signing key cannot be read or created."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetiredKey:
-    """The public half of a key that signs no longer; of a distrusted one only seals of the audit log still count."""
+    """The public key of a retired key; a distrusted one still checks seals of the audit log, but no tokens."""
 
     public: Ed25519PublicKey
     retired_at: datetime
@@ -46,29 +46,29 @@ class RetiredKey:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """All keys of one merchant at one moment."""
+    """The signing key and the retired keys of one merchant."""
 
     private: Ed25519PrivateKey
     retired: Mapping[str, RetiredKey] = field(default_factory=lambda: _NONE)
 
     @property
     def key_id(self) -> str:
-        """Of the key that signs now."""
+        """Id of the signing key."""
         return key_id_of(self.private.public_key())
 
     def for_tokens(self, key_id: object) -> Ed25519PublicKey | None:
-        """The key that checks tokens which name `key_id`."""
+        """Public key for tokens that name `key_id`; None when it is unknown or distrusted."""
         if key_id == self.key_id:
             return self.private.public_key()
         known = self.retired.get(key_id) if isinstance(key_id, str) else None
         return None if known is None or known.distrusted else known.public
 
     def for_seals(self) -> list[Ed25519PublicKey]:
-        """Every key that ever sealed."""
+        """Public keys for seals: all of them."""
         return [self.private.public_key(), *(key.public for key in self.retired.values())]
 
     def published(self, now: datetime) -> list[dict[str, str]]:
-        """The JSON Web Keys (RFC 8037) whose tokens may still be valid, the one that signs now first."""
+        """JSON Web Keys (RFC 8037) whose tokens may still be valid, the signing key first."""
         trusted = [key for key in self.retired.values() if not key.distrusted]
         live = [key.public for key in trusted if now < key.retired_at + LONGEST_QUOTE]
         return [_jwk(public) for public in (self.private.public_key(), *live)]
@@ -87,18 +87,17 @@ _ENTRIES: Final = TypeAdapter(tuple[_Entry, ...])
 
 
 def key_id_of(public: Ed25519PublicKey) -> str:
-    """A key's id: the start of its digest."""
+    """Id of a key: the first 12 bytes of its SHA-256, base64url."""
     return base64url_encode(hashlib.sha256(_raw(public)).digest()[:12]).decode()
 
 
 def load_keys(path: Path) -> KeySet:
-    """The keys at `path`, the private one made first (mode 0600) where there is none.
+    """Load the keys at `path`; the private key is created (mode 0600) if missing.
 
-    Processes that start together all end up with the same key: the file appears whole or not at all, and the first one
-    stands.
+    Processes that start together get the same key: the file is created atomically, by the first of them.
 
     Raises:
-        TokenKeyError: The file is no Ed25519 key, or cannot be read or written.
+        TokenKeyError: A file is not what it should be, or cannot be read or written.
     """
     try:
         if not path.exists():
@@ -107,13 +106,17 @@ def load_keys(path: Path) -> KeySet:
         listed = retired_path(path)
         text = listed.read_bytes() if listed.exists() else b"[]"
     except OSError as error:
-        raise TokenKeyError(f"signing key {path} cannot be used: {error}; remedy: a writable folder") from error
+        raise TokenKeyError(
+            f"the signing key {path} cannot be read or written: {error}; remedy: make the folder writable"
+        ) from error
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as error:
         raise TokenKeyError(f"{path} is not a PEM private key; remedy: restore it from a backup") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise TokenKeyError(f"{path} holds a {type(key).__name__}; allowed: Ed25519; remedy: restore the key")
+        raise TokenKeyError(
+            f"{path} is a {type(key).__name__}; allowed: an Ed25519 key; remedy: restore it from a backup"
+        )
     try:
         entries = _ENTRIES.validate_json(text)
         retired = {
@@ -123,15 +126,15 @@ def load_keys(path: Path) -> KeySet:
             for one in entries
         }
     except (ValidationError, ValueError) as error:
-        raise TokenKeyError(f"{retired_path(path)} cannot be read; remedy: restore it from a backup") from error
+        raise TokenKeyError(f"{retired_path(path)} is damaged; remedy: restore it from a backup") from error
     own = key_id_of(key.public_key())
     return KeySet(key, MappingProxyType({kid: one for kid, one in retired.items() if kid != own}))
 
 
 def rotate(path: Path, now: datetime, *, distrust: bool = False) -> KeySet:
-    """Sign with a new key from now on; returns all keys.
+    """Replace the signing key with a new one; returns all keys.
 
-    Tokens of the old key verify until they end; with `distrust`, when it was stolen, none does from now on.
+    Tokens of the old key stay valid until they expire; with `distrust`, for a stolen key, they become invalid at once.
     """
     load_keys(path)
     with _locked(path):
@@ -152,20 +155,20 @@ def rotate(path: Path, now: datetime, *, distrust: bool = False) -> KeySet:
 
 
 def retired_path(path: Path) -> Path:
-    """Where the keys lie that signed before the one at `path`."""
+    """Path of the retired keys beside the signing key at `path`."""
     return path.with_name("retired.json")
 
 
 def stamp(path: Path) -> tuple[int, ...]:
-    """Changes whenever the files do."""
+    """A value that changes whenever one of the key files does."""
     found: list[int] = []
     for one in (path, retired_path(path)):
         try:
-            told = one.stat()
+            status = one.stat()
         except OSError:
             found.append(0)
         else:
-            found += [told.st_ino, told.st_mtime_ns]
+            found += [status.st_ino, status.st_mtime_ns]
     return tuple(found)
 
 
@@ -193,7 +196,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _write_new(path: Path, content: bytes, *, replace: bool) -> None:
-    """Write a file whole (mode 0600); without `replace` one that another process made meanwhile stands."""
+    """Write a file atomically (mode 0600); without `replace` a file that another process created first is kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     try:

@@ -1,4 +1,4 @@
-"""Backups: one file that holds one state of the store, the keys and what was trained here, and the way back."""
+"""Backup and restore: one archive with a consistent copy of the store, the keys and locally trained models."""
 
 from agent.service.backup.archive import BackupError, Manifest, read_manifest
 from agent.service.backup.creation import save_backup

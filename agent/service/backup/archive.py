@@ -1,6 +1,6 @@
-"""The archive: a tar of plain files, a manifest with the SHA-256 of each behind them, believed only as a whole.
+"""Backup archives: a tar of plain files and, last, a manifest with their SHA-256 digests.
 
-Tables are Parquet, whatever the database, so that what SQLite held can be restored into PostgreSQL and the other way.
+Tables are Parquet whatever the database, so that a backup of SQLite can be restored into PostgreSQL and vice versa.
 """
 
 import hashlib
@@ -22,18 +22,20 @@ _LARGEST_MANIFEST: Final = 2**20
 
 
 class BackupError(RuntimeError):
-    """A backup cannot be made or restored; the message says why and what to do."""
+    """A backup cannot be created or restored; the message gives reason and remedy."""
 
 
 class Manifest(BaseModel):
-    """What an archive holds.
+    """Contents of an archive.
 
     Attributes:
-        revision: Of the schema.
-        rows: By table. `counters` are the last numbers given by tables that number their rows.
-        audit_seq, audit_sha256: The last row of the audit log.
-        models: Active versions by kind; `included` are those whose files are in the archive.
-        files: SHA-256 by name.
+        revision: Revision of the database schema.
+        rows: Number of rows by table.
+        counters: Last row number given by each table that numbers its rows.
+        audit_seq, audit_sha256: Number and hash of the last row of the audit log.
+        models: Active model versions by kind.
+        included: Kinds whose model files are in the archive.
+        files: SHA-256 by file name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,15 +61,17 @@ class ArchiveWriter:
         self.digests: dict[str, str] = {}
 
     def add(self, name: str, path: Path) -> None:
-        """A file under a name of the archive's own."""
+        """Add a file under a name in the archive."""
         if not _NAME.fullmatch(name):
-            raise BackupError(f"{name!r} cannot be a name in a backup; remedy: move {path} away")
+            raise BackupError(
+                f"the file {path} has a name that a backup does not allow; remedy: move it out of the data folder"
+            )
         self._tar.add(path, arcname=name, recursive=False)
         with path.open("rb") as handle:
             self.digests[name] = hashlib.file_digest(handle, "sha256").hexdigest()
 
     def finish(self, manifest: Manifest) -> None:
-        """The manifest, last."""
+        """Add the manifest, the last file."""
         text = manifest.model_dump_json(indent=1).encode()
         info = tarfile.TarInfo(MANIFEST)
         info.size, info.mode = len(text), 0o600
@@ -76,23 +80,23 @@ class ArchiveWriter:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tarfile.TarFile]:
-    """The tar, for reading.
+    """Open an archive for reading.
 
     Raises:
-        BackupError: It is no tar, or ends in the middle.
+        BackupError: The file is not a tar archive, or is truncated.
     """
     try:
         with tarfile.open(path, "r:") as tar:
             yield tar
     except (tarfile.TarError, EOFError) as error:
-        raise BackupError(f"{path} is damaged: {error}; remedy: another copy of the backup") from error
+        raise BackupError(f"{path} is damaged or not a backup: {error}; remedy: use another copy") from error
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest, once every file that it names, and no other, is what it says.
+    """Read the manifest and check every file of the archive against it.
 
     Raises:
-        BackupError: The archive is truncated, altered, of a newer format, or holds names that it must not.
+        BackupError: The archive is truncated, altered, of a newer format, or has a file that the manifest lacks.
     """
     with opened(path) as tar:
         members = {member.name: member for member in tar.getmembers()}
@@ -100,37 +104,43 @@ def read_manifest(path: Path) -> Manifest:
         strange = sorted(set(members) - set(manifest.files) - {MANIFEST})
         for name in (*strange, *manifest.files):
             if name in strange or not _NAME.fullmatch(name):
-                raise BackupError(f"{path} holds {name[:80]!r}, which a backup does not; it is altered or none of ours")
+                raise BackupError(
+                    f"{path} contains {name[:80]!r}, which no backup does: it was altered, or is not a backup; "
+                    "remedy: use another copy"
+                )
         for name, expected in manifest.files.items():
             member = members.get(name)
             if member is None or not member.isfile():
-                raise BackupError(f"{path} is damaged: {name} is missing; remedy: another copy of the backup")
+                raise BackupError(f"{path} is damaged: {name} is missing; remedy: use another copy")
             found = _digest(tar, member)
             if found != expected:
                 raise BackupError(
                     f"{path} is damaged: {name} has sha256 {found[:12]}, its manifest says {expected[:12]}; "
-                    "remedy: another copy of the backup"
+                    "remedy: use another copy"
                 )
         return manifest
 
 
 def member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
-    """A file of the archive, for reading."""
+    """Open a file of the archive for reading."""
     handle = tar.extractfile(name)
     if handle is None:
-        raise BackupError(f"{name} is no file in this backup")
+        raise BackupError(f"{name} is not a file of this backup; remedy: use another copy")
     return handle
 
 
 def _manifest(path: Path, tar: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo]) -> Manifest:
     info = members.get(MANIFEST)
     if info is None or not info.isfile() or info.size > _LARGEST_MANIFEST:
-        raise BackupError(f"{path} is damaged: its manifest, the last file, is missing; remedy: another copy")
+        raise BackupError(f"{path} is damaged: its manifest, the last file, is missing; remedy: use another copy")
     try:
         return Manifest.model_validate_json(member(tar, MANIFEST).read())
     except ValidationError as error:
         problem = error.errors()[0]
-        raise BackupError(f"{path}: its manifest cannot be read: {problem['loc']} {problem['msg']}") from None
+        raise BackupError(
+            f"the manifest of {path} is invalid: {problem['loc']} {problem['msg']}; remedy: use the release "
+            "that made the backup, or another copy"
+        ) from None
 
 
 def _digest(tar: tarfile.TarFile, info: tarfile.TarInfo) -> str:

@@ -1,4 +1,4 @@
-"""Making a backup while the service goes on: one snapshot of the store, then keys and models."""
+"""Creation of a backup while the service runs: a snapshot of the store, then keys and models."""
 
 import os
 import tarfile
@@ -17,17 +17,17 @@ from models.registry.versions import shipped_meta
 
 
 def save_backup(store: Store, folder: DataFolder, target: Path, now: datetime, progress: Progress) -> Manifest:
-    """Write everything that cannot be made again into one file: tables, keys, models that were trained here.
+    """Write everything that cannot be rebuilt into one file: tables, keys, locally trained models.
 
-    The file holds the key that signs quotes and everything known of shoppers: it is readable by its owner alone, and
-    should lie where only they are. Indexes and the learner's state follow from the rest and are left out.
+    The file contains the signing key and all personal data: it is readable by its owner alone (mode 0600); store it
+    accordingly. Indexes and the learner's snapshots are left out, as they can be rebuilt.
 
     Raises:
-        BackupError: The target exists already.
+        BackupError: The target exists.
         StoreUnavailable: The database did not answer.
     """
     if target.exists():
-        raise BackupError(f"{target} exists already; remedy: another name")
+        raise BackupError(f"{target} exists; remedy: choose another name")
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # mode 0600
     part = Path(name)
@@ -37,9 +37,9 @@ def save_backup(store: Store, folder: DataFolder, target: Path, now: datetime, p
                 manifest = _fill(ArchiveWriter(tar), store, folder, now, progress)
             handle.flush()
             os.fsync(handle.fileno())
-        os.link(part, target)  # unlike a rename this never replaces what appeared meanwhile
+        os.link(part, target)  # unlike a rename, never replaces a file created meanwhile
     except FileExistsError:
-        raise BackupError(f"{target} exists already; remedy: another name") from None
+        raise BackupError(f"{target} exists; remedy: choose another name") from None
     finally:
         part.unlink(missing_ok=True)
     return manifest

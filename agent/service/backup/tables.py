@@ -1,7 +1,7 @@
-"""Every table of a database as Parquet, in one consistent state, and back into an empty one.
+"""Database tables to Parquet files and back.
 
-Tables are read as the database declares them, not as this version does: a backup is of its own schema revision, is
-restored into that, and migrated then.
+Tables are read as the database declares them, not as this release does: a backup has its own schema revision, is
+restored at that, and then migrated.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,19 +19,19 @@ _VERSION: Final = "alembic_version"
 
 
 def tables_of(connection: Connection) -> dict[str, Table]:
-    """All tables but alembic's own, by name."""
+    """All tables by name, but alembic's."""
     metadata = MetaData()
     metadata.reflect(connection)
     return {name: table for name, table in sorted(metadata.tables.items()) if name != _VERSION}
 
 
 def revision_of(connection: Connection) -> str:
-    """The schema's revision, empty where there is no schema."""
+    """Revision of the schema; empty without a schema."""
     return MigrationContext.configure(connection).get_current_revision() or ""
 
 
 def write_table(connection: Connection, table: Table, path: Path) -> int:
-    """All rows of a table into a Parquet file; returns how many."""
+    """Write all rows of a table to a Parquet file; returns their number."""
     schema = pa.schema([pa.field(column.name, _arrow(column)) for column in table.columns])
     found = connection.execution_options(yield_per=_BATCH).execute(select(table))
     rows = 0
@@ -45,13 +45,13 @@ def write_table(connection: Connection, table: Table, path: Path) -> int:
 
 
 def read_table(connection: Connection, table: Table, handle: IO[bytes]) -> int:
-    """All rows of a Parquet file into an empty table; returns how many."""
+    """Insert all rows of a Parquet file into an empty table; returns their number."""
     names = [column.name for column in table.columns]
     postgresql = connection.dialect.name == "postgresql"
     given = " OVERRIDING SYSTEM VALUE" if postgresql and any(c.identity is not None for c in table.columns) else ""
     quote = connection.dialect.identifier_preparer.quote
     into = ", ".join(quote(name) for name in names)
-    statement = text(  # names are the database's own
+    statement = text(  # names come from the database
         f"INSERT INTO {quote(table.name)} ({into}){given} VALUES ({', '.join(f':p{n}' for n in range(len(names)))})"  # noqa: S608
     )
     rows = 0
@@ -65,7 +65,7 @@ def read_table(connection: Connection, table: Table, handle: IO[bytes]) -> int:
 
 
 def counters_of(connection: Connection, tables: Mapping[str, Table]) -> dict[str, int]:
-    """The last number that each table gave to a row, rows that are gone included."""
+    """Last row number given by each table that numbers its rows, deleted rows included."""
     if connection.dialect.name == "sqlite":
         known = connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence").all()
         return {name: int(seq) for name, seq in known if name in tables}
@@ -77,7 +77,7 @@ def counters_of(connection: Connection, tables: Mapping[str, Table]) -> dict[str
 
 
 def set_counters(connection: Connection, tables: Mapping[str, Table], counters: Mapping[str, int]) -> None:
-    """Number on behind the last numbers given."""
+    """Continue row numbers after the given ones."""
     if connection.dialect.name == "sqlite":
         for name, last in counters.items():
             connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": name})
@@ -88,12 +88,12 @@ def set_counters(connection: Connection, tables: Mapping[str, Table], counters: 
             connection.execute(text("SELECT setval(:sequence, :last)"), {"sequence": sequence, "last": last})
 
 
-def is_empty(connection: Connection, tables: Mapping[str, Table], on_table: Callable[[str], bool]) -> bool:
-    """Whether no table for which `on_table` says yes holds a row."""
+def is_empty(connection: Connection, tables: Mapping[str, Table], counts: Callable[[str], bool]) -> bool:
+    """Whether all tables are empty; those that `counts` rejects are not looked at."""
     return not any(
         connection.execute(select(func.count()).select_from(table)).scalar_one()
         for name, table in tables.items()
-        if on_table(name)
+        if counts(name)
     )
 
 

@@ -1,4 +1,4 @@
-"""Files of products, events and outcomes into the store."""
+"""Import of products, events and outcomes from files, and the demo store."""
 
 from agent.service.ingest.errors import CellError, ImportFormatError
 from agent.service.ingest.importer import (

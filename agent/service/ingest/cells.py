@@ -1,4 +1,4 @@
-"""Cells to values: text, numbers, money, times; every problem names its column."""
+"""Cells of a row as text, numbers, money and times; every error names its column."""
 
 import math
 import re
@@ -24,22 +24,22 @@ _MAX_COUNT: Final = 10**9
 
 
 class Cells:
-    """The cells of one row, read by column."""
+    """Cells of one row by column; empty ones count as absent. Every method raises CellError for a bad cell."""
 
     def __init__(self, cells: Mapping[str, Any], currency: str | None) -> None:
-        """`currency` holds where the row names none."""
+        """`currency` applies to a row that names none."""
         self._cells = {name: value for name, value in cells.items() if not _empty(value)}
         self._currency = currency
 
     def text(self, column: str, *, needed: bool = False, limit: int = 0) -> str:
-        """A text without control characters, empty when absent."""
+        """Text without control characters; empty when absent."""
         value = self._cells.get(column)
         if value is None:
             if needed:
                 raise CellError(column, "", "is missing")
             return ""
         if isinstance(value, dict | list):
-            raise CellError(column, value, "is not a single text or number")
+            raise CellError(column, value, "is a list or object; allowed: one text or number")
         text = _plain(value)
         limit = limit or _LIMITS.get(column, _SHORT)
         if len(text) > limit:
@@ -53,10 +53,10 @@ class Cells:
         return cleaned
 
     def currency(self) -> str:
-        """The row's currency, else the import's."""
+        """Currency of the row, else of the import."""
         code = self.text("currency") or self._currency
         if not code:
-            raise CellError("currency", "", "is missing; give a currency column or --currency")
+            raise CellError("currency", "", "is missing; remedy: a currency column, or --currency")
         try:
             fraction_digits(code)
         except MoneyError as error:
@@ -64,22 +64,24 @@ class Cells:
         return code
 
     def minor(self, column: str, *, least: int = 0) -> int | None:
-        """A price in major units as minor units, None when absent."""
+        """A price in major units, returned in minor units; None when absent."""
         value = self._cells.get(column)
         if value is None:
             return None
         if isinstance(value, bool | dict | list):
-            raise CellError(column, value, "is not a price")
+            raise CellError(column, value, "is not a price; allowed: a number such as 12.99")
         try:
             minor = _minor(_plain(value), self.currency())
         except MoneyError as error:
             raise CellError(column, value, str(error)) from None
         if minor < least:
-            raise CellError(column, value, f"is below {least} minor units")
+            raise CellError(
+                column, value, f"is too low; allowed: at least {least} minor unit{'s' if least != 1 else ''}"
+            )
         return minor
 
     def count(self, column: str, *, least: int = 0) -> int | None:
-        """A whole number, None when absent."""
+        """A whole number; None when absent."""
         value = self._cells.get(column)
         if value is None:
             return None
@@ -89,7 +91,7 @@ class Cells:
         return int(number)
 
     def number(self, column: str, low: float = -1e15, high: float = 1e15) -> float | None:
-        """A finite number within bounds, None when absent."""
+        """A finite number within bounds; None when absent."""
         value = self._cells.get(column)
         if value is None:
             return None
@@ -98,14 +100,14 @@ class Cells:
             raise CellError(column, value, "is not a number")
         number = float(text)
         if not low <= number <= high:
-            raise CellError(column, value, f"is not within {low:g} to {high:g}")
+            raise CellError(column, value, f"is out of range; allowed: {low:g} to {high:g}")
         return number
 
     def time(self, column: str) -> datetime:
-        """A time with its zone.
+        """A time with time zone.
 
         Raises:
-            CellError: It is missing, has no zone, or lies outside 1990-2100.
+            CellError: It is absent, has no time zone, or is outside 1990-2100.
         """
         value = self._cells.get(column)
         if value is None:
@@ -113,20 +115,20 @@ class Cells:
         try:
             at = value if isinstance(value, datetime) else datetime.fromisoformat(_plain(value))
         except ValueError:
-            raise CellError(column, value, "is not an RFC 3339 time such as 2026-01-31T12:00:00Z") from None
+            raise CellError(column, value, "is not a time; allowed: RFC 3339 such as 2026-01-31T12:00:00Z") from None
         if at.tzinfo is None:
-            raise CellError(column, value, "has no zone; write 2026-01-31T12:00:00Z")
+            raise CellError(column, value, "has no time zone; allowed: a time such as 2026-01-31T12:00:00Z")
         if not EARLIEST <= at <= LATEST:
-            raise CellError(column, value, f"lies outside {EARLIEST:%Y}-{LATEST:%Y}")
+            raise CellError(column, value, f"is out of range; allowed: {EARLIEST:%Y} to {LATEST:%Y}")
         return at
 
     def prefixed(self, prefix: str) -> dict[str, Attribute]:
-        """Columns named `prefix.X`, by X."""
+        """Columns named `prefix.X` by X, as attributes."""
         start = f"{prefix}."
         return {n[len(start) :]: self.attribute(n) for n in self._cells if n.startswith(start) and n != start}
 
     def others(self, known: frozenset[str]) -> dict[str, Attribute]:
-        """All further columns as attributes, but for those of shoppers and situations."""
+        """Columns outside `known` as attributes, but for `profile.X` and `context.X`."""
         others = [name for name in self._cells if name not in known and not name.startswith(PREFIXES)]
         if len(others) > MAX_ATTRIBUTES:
             raise CellError(
@@ -135,9 +137,13 @@ class Cells:
         return {name: self.attribute(name) for name in others}
 
     def attribute(self, column: str) -> Attribute:
-        """A number where the cell is one and not a code such as 007, else a text."""
+        """A cell as a number where it is one (codes such as 007 are not), else as text."""
         if len(column) > MAX_NAME or not column.isprintable():
-            raise CellError(column[:MAX_NAME], "", f"is no name for an attribute; allowed: {MAX_NAME} characters")
+            raise CellError(
+                column[:MAX_NAME],
+                "",
+                f"is not usable as an attribute name; allowed: up to {MAX_NAME} printable characters",
+            )
         value = self._cells[column]
         if isinstance(value, bool):
             return value

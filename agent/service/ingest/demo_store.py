@@ -1,7 +1,7 @@
-"""The demo store: Complete Journey as products, shoppers, events, weekly facts and past outcomes.
+"""Demo store: the Complete Journey data as products, shoppers, events, weekly facts and past outcomes.
 
-The data is simulated and for education only. It has no costs: cost is taken as 70 % of the regular price, and each
-product says so in its attributes. Times stay as in the data (2017); `StoreClock` maps the present to its end.
+The data is simulated and for education only. It has no costs: they are assumed to be 70 % of the regular price, which
+each product notes in its attributes. Times stay as in the data (2017); `StoreClock` maps the present to its end.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +41,13 @@ _BATCH: Final = 50_000
 
 @dataclass(frozen=True, slots=True)
 class DemoSize:
-    """How much of the demo data to load; None takes all."""
+    """Amount of demo data to load.
+
+    Attributes:
+        households: The busiest ones; None for all.
+        first_outcome_week: Week of the data from which on past outcomes are made.
+        rate_a, rate_b: Sampling rates of past outcomes, as in `models.training.panel`.
+    """
 
     households: int | None = None
     first_outcome_week: int = 42
@@ -50,15 +56,15 @@ class DemoSize:
 
     @classmethod
     def small(cls, households: int) -> "DemoSize":
-        """The busiest households and all that they bought often enough; for tests and quick looks."""
+        """The busiest households and the products that they bought often enough; for tests and quick trials."""
         return cls(households=households, rate_a=0.1, rate_b=0.01)
 
 
 def load_demo(store: Store, read: Callable[[], Journey], clock: Clock, size: DemoSize, progress: Progress) -> None:
-    """Fill an empty store, or go on with an interrupted load; does nothing when the demo was loaded before."""
+    """Fill an empty store, or resume an interrupted load; does nothing when the demo is loaded."""
     if store.meta(LOADED_KEY) is not None:
         return
-    progress("reading the data", 0.0)
+    progress("read the data", 0.0)
     journey = read()
     receipts = _chosen(journey.receipts, size)
     counts = receipts["product_id"].value_counts()
@@ -72,7 +78,7 @@ def load_demo(store: Store, read: Callable[[], Journey], clock: Clock, size: Dem
     for batch in chunks(product_weeks(columns), _BATCH):
         store.put_product_weeks(batch)
     progress("events", 0.15)
-    done = store.event_count()  # an interrupted load goes on where it stopped: the order is always the same
+    done = store.event_count()  # an interrupted load resumes here: the order is always the same
     for events in chunks(islice(purchases(receipts), done, None), _BATCH):
         store.append_events(events)
         done += len(events)
@@ -87,7 +93,7 @@ def load_demo(store: Store, read: Callable[[], Journey], clock: Clock, size: Dem
 
 
 def products(table: pd.DataFrame, columns: WeekColumns) -> list[ProductRecord]:
-    """Products at their reference price as of the data's end."""
+    """Products with their reference price at the end of the data."""
     weeks = ProductWeeks.build(
         {str(row.product_id): str(row.category) for row in table.itertuples()},
         (columns.products, columns.weeks, columns.purchases, columns.list_minor, columns.price_minor),
@@ -112,7 +118,7 @@ def products(table: pd.DataFrame, columns: WeekColumns) -> list[ProductRecord]:
 
 
 def shoppers(demographics: pd.DataFrame, households: set[int]) -> list[ShopperRecord]:
-    """Households with what the data says of them; family and marital columns are stored, and never used."""
+    """Households with their demographics; family and marital columns are stored but never used."""
     described: dict[int, dict[str, Any]] = {
         int(row.pop("household_id")): {key: value for key, value in row.items() if isinstance(value, str)}
         for row in demographics.to_dict("records")
@@ -160,7 +166,7 @@ def purchases(receipts: pd.DataFrame) -> Iterator[EventRecord]:
 
 
 def past_outcomes(journey: Journey, size: DemoSize, progress: Progress) -> Iterator[OutcomeRecord]:
-    """Offers that households saw and what followed, sampled as in `models.training.panel`."""
+    """Past offers to households and whether they bought, sampled as in `models.training.panel`."""
     config = PanelConfig(
         first_week=size.first_outcome_week, last_week=52, rate_a=size.rate_a, rate_b=size.rate_b, with_features=False
     )

@@ -1,15 +1,15 @@
-"""Errors of the import."""
+"""Errors of file imports."""
 
 
 class ImportFormatError(ValueError):
-    """A file that cannot be imported at all, as opposed to rows of it."""
+    """The file as a whole cannot be imported; bad rows are reported one by one instead."""
 
 
 class CellError(ValueError):
-    """One bad cell: its column, what it held, what is wrong."""
+    """A bad cell: its column, its value, what is wrong and what is allowed."""
 
     def __init__(self, column: str, value: object, reason: str) -> None:
-        """`value` is shown shortened."""
+        """`value` is shortened to 80 characters."""
         super().__init__(f"{column}: {reason}")
         self.column = column
         self.value = str(value)[:80]

@@ -1,4 +1,4 @@
-"""An import from file to sinks: good rows land in batches, bad ones are listed."""
+"""Import of a file: valid rows are stored in batches, bad ones are listed in a report."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from agent.service.ingest.records import (
     parse_outcome,
     parse_product,
 )
-from agent.service.ingest.rows import LOOSE, RawRow, read_rows
+from agent.service.ingest.rows import FREE_COLUMNS, RawRow, read_rows
 from agent.store.rows import chunks
 
 _SHOWN: Final = 1_000
@@ -28,7 +28,7 @@ _BATCH: Final = 2_000
 
 
 class ImportKind(StrEnum):
-    """What a file holds."""
+    """Kind of records in a file."""
 
     PRODUCTS = "products"
     EVENTS = "events"
@@ -44,11 +44,11 @@ COLUMNS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How a file is read.
+    """Options for reading a file.
 
     Attributes:
         currency: Of rows that name none.
-        mapping: Their column to ours.
+        mapping: Column names of the file to ours.
     """
 
     currency: str | None = None
@@ -56,21 +56,21 @@ class ImportOptions:
 
     @classmethod
     def parse(cls, currency: str | None, columns: Sequence[str]) -> "ImportOptions":
-        """From `theirs=ours` words.
+        """Parse `theirs=ours` options.
 
         Raises:
-            ImportFormatError: A word is not of that form.
+            ImportFormatError: An option is not of that form.
         """
         pairs = [column.partition("=") for column in columns]
         bad = next((column for column, pair in zip(columns, pairs, strict=True) if not all(pair)), None)
         if bad is not None:
-            raise ImportFormatError(f"--column {bad!r} is not of the form theirs=ours, such as sku=product_id")
+            raise ImportFormatError(f"--column is {bad!r}; allowed: theirs=ours, such as sku=product_id")
         return cls(currency, {theirs: ours for theirs, _, ours in pairs})
 
 
 @dataclass(frozen=True, slots=True)
 class ImportTargets:
-    """Where good rows go, and what outcomes need to know of products."""
+    """Functions that store valid rows; `reference_of` returns a product's list price in minor units."""
 
     products: Callable[[Sequence[ProductRecord]], None]
     events: Callable[[Sequence[EventRecord]], None]
@@ -81,7 +81,7 @@ class ImportTargets:
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """A bad row: its line, its bad column, what stood there, and why it is bad."""
+    """A bad row: its line, the bad column and value, and the reason."""
 
     line: int
     column: str
@@ -91,10 +91,10 @@ class RowProblem:
 
 @dataclass(slots=True)
 class ImportReport:
-    """What became of a file; the first thousand problems are kept, all are counted.
+    """Result of an import; all bad rows are counted, the first thousand listed.
 
     Attributes:
-        ignored_columns: Columns of the first row that mean nothing here, a misspelt one perhaps.
+        ignored_columns: Columns of the first row without a meaning here, perhaps misspelt ones.
     """
 
     kind: ImportKind
@@ -105,7 +105,7 @@ class ImportReport:
     problems: list[RowProblem] = field(default_factory=list)
 
     def refuse(self, problem: RowProblem) -> None:
-        """Count a bad row."""
+        """Count a bad row, and list it among the first thousand."""
         self.bad += 1
         if len(self.problems) < _SHOWN:
             self.problems.append(problem)
@@ -114,21 +114,21 @@ class ImportReport:
 def import_file(
     kind: ImportKind,
     path: Path,
-    sinks: ImportTargets,
+    targets: ImportTargets,
     options: ImportOptions,
     on_rows: Callable[[int], None] | None = None,
 ) -> ImportReport:
-    """Import a file.
+    """Import a file; `on_rows` is called with the number of rows read after each batch.
 
     Raises:
-        ImportFormatError: The file cannot be read, or a needed column is missing.
-        StoreError: The store failed; what was counted as imported has landed.
+        ImportFormatError: The file cannot be read, or a required column is missing.
+        StoreError: The store failed; batches before that are stored.
     """
     report = ImportReport(kind)
     _check_mapping(kind, options)
     for batch in chunks(_checked(path, options, report), _BATCH):
-        good = list(_good(kind, batch, (sinks, options), report))
-        _land(kind, good, sinks)
+        good = list(_parsed(batch, options, targets.reference_of, report))
+        _store(kind, good, targets)
         report.imported += len(good)
         if on_rows is not None:
             on_rows(report.read)
@@ -136,17 +136,16 @@ def import_file(
 
 
 def _check_mapping(kind: ImportKind, options: ImportOptions) -> None:
-    """Products take any column, as an attribute."""
+    """Check that columns are mapped to known ones; products take any, as attributes."""
     unknown = [ours for ours in options.mapping.values() if not _is_known(kind, ours)]
     if unknown:
         raise ImportFormatError(
-            f"--column maps to {', '.join(unknown)}, which {kind} do not have; "
-            f"allowed: {', '.join(sorted(COLUMNS[kind]))}, profile.X, context.X"
+            f"--column maps to {', '.join(unknown)}; allowed: {', '.join(sorted(COLUMNS[kind]))}, profile.X, context.X"
         )
 
 
 def _checked(path: Path, options: ImportOptions, report: ImportReport) -> Iterator[RawRow]:
-    """Rows, after the first that could be read was seen to have the columns that are needed."""
+    """Rows, once the first readable one has the required columns."""
     first = True
     for row in read_rows(path, options.mapping):
         if first and not row.problem:
@@ -156,14 +155,15 @@ def _checked(path: Path, options: ImportOptions, report: ImportReport) -> Iterat
 
 
 def _check_columns(path: Path, row: RawRow, report: ImportReport) -> None:
-    """Rows of NDJSON may each have fields of their own, so that nothing is concluded from one."""
-    if path.suffix.lower() in LOOSE:
+    """Check for the required columns; NDJSON is exempt, as each of its rows may have other fields."""
+    if path.suffix.lower() in FREE_COLUMNS:
         return
     missing = [column for column in NEEDED[report.kind] if column not in row.cells]
     if missing:
+        known = ", ".join(sorted(COLUMNS[report.kind]))
         raise ImportFormatError(
-            f"{path.name} has no column {', '.join(missing)}; allowed: {', '.join(sorted(COLUMNS[report.kind]))}; "
-            "remedy: rename columns with --column theirs=ours"
+            f"{path.name} has no column {', '.join(missing)}; allowed: {known}; "
+            "remedy: add it, or rename one with --column theirs=ours"
         )
     report.ignored_columns = tuple(column for column in row.cells if not _is_known(report.kind, column))
 
@@ -172,42 +172,42 @@ def _is_known(kind: ImportKind, column: str) -> bool:
     return kind is ImportKind.PRODUCTS or column in COLUMNS[kind] or column.startswith(PREFIXES)
 
 
-def _good(
-    kind: ImportKind, rows: Sequence[RawRow], given: tuple[ImportTargets, ImportOptions], report: ImportReport
+def _parsed(
+    rows: Sequence[RawRow], options: ImportOptions, reference_of: ReferenceOf, report: ImportReport
 ) -> Iterator[Any]:
-    sinks, options = given
+    """Yield the records of valid rows and report the others."""
     for row in rows:
         report.read += 1
         if row.problem:
             report.refuse(RowProblem(row.line, "", "", row.problem))
             continue
         try:
-            if kind is ImportKind.PRODUCTS:
+            if report.kind is ImportKind.PRODUCTS:
                 yield parse_product(row, options.currency)
-            elif kind is ImportKind.EVENTS:
+            elif report.kind is ImportKind.EVENTS:
                 yield parse_event(row, options.currency)
             else:
-                yield parse_outcome(row, options.currency, sinks.reference_of)
+                yield parse_outcome(row, options.currency, reference_of)
         except CellError as error:
             report.refuse(RowProblem(row.line, error.column, error.value, error.reason))
 
 
-def _land(kind: ImportKind, good: Sequence[Any], sinks: ImportTargets) -> None:
+def _store(kind: ImportKind, good: Sequence[Any], targets: ImportTargets) -> None:
     if not good:
         return
     if kind is ImportKind.PRODUCTS:
-        sinks.products(good)
+        targets.products(good)
     elif kind is ImportKind.OUTCOMES:
         outcomes: Sequence[OutcomeRecord] = good
-        told = [(o.shopper_id, o.profile) for o in outcomes if o.shopper_id is not None and o.profile]
-        _describe({shopper_id: ShopperRecord(shopper_id, profile) for shopper_id, profile in told}, sinks)
-        sinks.outcomes(outcomes)
+        described = [(o.shopper_id, o.profile) for o in outcomes if o.shopper_id is not None and o.profile]
+        _store_shoppers({shopper_id: ShopperRecord(shopper_id, profile) for shopper_id, profile in described}, targets)
+        targets.outcomes(outcomes)
     else:
         parsed: Sequence[ParsedEvent] = good
-        _describe({item.shopper.shopper_id: item.shopper for item in parsed if item.shopper is not None}, sinks)
-        sinks.events([item.event for item in parsed])
+        _store_shoppers({item.shopper.shopper_id: item.shopper for item in parsed if item.shopper is not None}, targets)
+        targets.events([item.event for item in parsed])
 
 
-def _describe(shoppers: Mapping[str, ShopperRecord], sinks: ImportTargets) -> None:
+def _store_shoppers(shoppers: Mapping[str, ShopperRecord], targets: ImportTargets) -> None:
     if shoppers:
-        sinks.shoppers(list(shoppers.values()))
+        targets.shoppers(list(shoppers.values()))

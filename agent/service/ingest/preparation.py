@@ -1,4 +1,4 @@
-"""`pricesmith prepare`: models in runtime form, demo store, indexes. Idempotent; goes on where it was stopped."""
+"""Preparation of a data folder: models, demo store, indexes. Idempotent; an interrupted run is resumed."""
 
 from agent.domain.clock import Clock, StoreClock
 from agent.service.ingest.demo_store import DemoSize, load_demo
@@ -16,10 +16,10 @@ from models.registry.versions import install_shipped
 
 
 def prepare_models(folder: DataFolder, progress: Progress) -> Registry:
-    """Install the shipped versions; activates them where nothing is active.
+    """Install the shipped model versions and activate those of kinds that have no active one.
 
     Raises:
-        RegistryError, BaseWeightsError, ModelError: A file is missing or altered; the message says which.
+        RegistryError, BaseWeightsError, ModelError: A file is missing or altered; the message names it.
     """
     registry = Registry(folder.models)
     for number, kind in enumerate(ORDER):
@@ -30,12 +30,12 @@ def prepare_models(folder: DataFolder, progress: Progress) -> Registry:
 
 
 def prepare_demo(store: Store, clock: Clock, size: DemoSize, progress: Progress) -> None:
-    """Fill the store with the demo data, once."""
+    """Fill the store with the demo data unless it was done before."""
     load_demo(store, read_journey, clock, size, progress)
 
 
 def prepare_indexes(folder: DataFolder, store: Store, registry: Registry, progress: Progress, threads: int = 2) -> None:
-    """Bring both indexes up to the store and save them; whatever a snapshot already holds is not made again."""
+    """Update product and outcome index from their snapshots to the state of the store, and save them."""
     encoder = CachedEncoder(load_encoder(registry, threads))
     evaluator = load_active_evaluator(registry)
     catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version))
@@ -43,7 +43,7 @@ def prepare_indexes(folder: DataFolder, store: Store, registry: Registry, progre
         catalogue.index.save(folder.product_index)
     memory = open_outcome_memory(folder, evaluator.version)
     shoppers = ShopperHistories(store, catalogue.labels)
-    book = OutcomeIndex(memory, evaluator, catalogue, shoppers, StoreClock.from_meta(store.meta))
-    if book.catch_up(store, lambda count: progress(f"indexes: {count} past outcomes", 0.5)):
+    outcomes = OutcomeIndex(memory, evaluator, catalogue, shoppers, StoreClock.from_meta(store.meta))
+    if outcomes.catch_up(store, lambda count: progress(f"indexes: {count} past outcomes", 0.5)):
         memory.save(folder.outcome_memory)
     progress("indexes", 1.0)

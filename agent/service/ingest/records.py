@@ -1,4 +1,4 @@
-"""Rows to records: the columns of products, events and outcomes."""
+"""Import rows as records: the columns of products, events and outcomes."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ NEEDED: Final = {
     "outcomes": ("product_id", "price", "bought", "at"),
 }
 _CONTEXT_TEXTS: Final = ("season", "location", "jurisdiction", "channel")
-_SMALLEST: Final = 1e-12  # of a propensity or a weight: an offer that could not be made was not made
+_SMALLEST: Final = 1e-12  # of a propensity or a weight: an observed offer had a positive probability
 _BOUGHT: Final = {"1": True, "0": False, "true": True, "false": False, "1.0": True, "0.0": False}
 
 ReferenceOf = Callable[[str], int | None]
@@ -44,17 +44,17 @@ ReferenceOf = Callable[[str], int | None]
 
 @dataclass(frozen=True, slots=True)
 class ParsedEvent:
-    """An event, and what its row says of the shopper."""
+    """An event, and the shopper's profile where the row has one."""
 
     event: EventRecord
     shopper: ShopperRecord | None
 
 
 def parse_product(row: RawRow, currency: str | None) -> ProductRecord:
-    """A product; columns that are not known become attributes.
+    """Parse a product; unknown columns become attributes.
 
     Raises:
-        CellError: A cell is not right.
+        CellError: A cell is invalid.
     """
     cells = Cells(row.cells, currency)
     return ProductRecord(
@@ -76,17 +76,17 @@ def parse_product(row: RawRow, currency: str | None) -> ProductRecord:
 
 
 def parse_event(row: RawRow, currency: str | None) -> ParsedEvent:
-    """An event; `profile.X` columns describe its shopper, `context.X` columns mean nothing here.
+    """Parse an event; `profile.X` columns describe its shopper, `context.X` columns are ignored.
 
-    Without an `event_id` its content is its identity.
+    Without an `event_id` the id is a digest of the content.
 
     Raises:
-        CellError: A cell is not right.
+        CellError: A cell is invalid.
     """
     cells = Cells(row.cells, currency)
     kind = cells.text("type", needed=True).lower()
     if kind not in set(EventType):
-        raise CellError("type", kind, f"is not one of {', '.join(EventType)}")
+        raise CellError("type", kind, f"is not an event type; allowed: {', '.join(EventType)}")
     price = cells.minor("price")
     event = EventRecord(
         shopper_id=cells.text("shopper_id", needed=True),
@@ -100,27 +100,29 @@ def parse_event(row: RawRow, currency: str | None) -> ParsedEvent:
         text=cells.text("text"),
     )
     if event.product_id is None and not event.text:
-        raise CellError("product_id", "", "is missing; an event needs a product_id or a text")
+        raise CellError("product_id", "", "is missing; remedy: give a product_id or a text")
     profile = cells.prefixed("profile")
     event = replace(event, event_id=cells.text("event_id") or content_id(event))
     return ParsedEvent(event, ShopperRecord(event.shopper_id, profile) if profile else None)
 
 
 def parse_outcome(row: RawRow, currency: str | None, reference_of: ReferenceOf) -> OutcomeRecord:
-    """An offer and whether it was taken; without a `reference_price` the product's own is taken.
+    """Parse an offer and whether it was accepted; `reference_of` gives a missing `reference_price` by product.
 
     Raises:
-        CellError: A cell is not right.
+        CellError: A cell is invalid.
     """
     cells = Cells(row.cells, currency)
     bought = _BOUGHT.get(cells.text("bought", needed=True).lower())
     if bought is None:
-        raise CellError("bought", row.cells.get("bought"), "is not 0 or 1")
+        raise CellError("bought", row.cells.get("bought"), "is not a truth value; allowed: 0, 1, true, false")
     product_id = cells.text("product_id", needed=True)
     reference = cells.minor("reference_price", least=1) or reference_of(product_id)
     if reference is None:
         raise CellError(
-            "product_id", product_id, "is unknown and the row has no reference_price; import products first"
+            "product_id",
+            product_id,
+            "is unknown and the row has no reference_price; remedy: import products first, or add that column",
         )
     return OutcomeRecord(
         outcome_id=cells.text("outcome_id") or _content_id(row),
@@ -140,7 +142,7 @@ def parse_outcome(row: RawRow, currency: str | None, reference_of: ReferenceOf) 
 
 
 def _context(cells: Cells) -> dict[str, Attribute]:
-    """`context.X` columns by X, those that a quote's context gives a meaning checked for it."""
+    """`context.X` columns by X; those that a quote request also has are checked like there."""
     context = cells.prefixed("context")
     context.pop("at", None)
     for name in ("competitor_prices", "competitor_price"):
@@ -161,6 +163,6 @@ def _given(value: int | None, column: str) -> int:
 
 
 def _content_id(row: RawRow) -> str:
-    """The same row of the same file gets the same id, so that importing twice does not double."""
+    """Id from the row's line and content, so that importing a file twice adds nothing."""
     content = json.dumps([row.line, sorted((name, str(value)) for name, value in row.cells.items())])
     return "import-" + hashlib.sha256(content.encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Rows of CSV, Parquet and NDJSON files, one at a time, with the line each came from."""
+"""Rows of CSV, Parquet and NDJSON files, read one at a time with their line numbers."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ from pyarrow import ArrowException
 from agent.service.ingest.errors import ImportFormatError
 
 SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".ndjson", ".jsonl")
-LOOSE: Final = (".ndjson", ".jsonl")  # each row names its own columns
+FREE_COLUMNS: Final = (".ndjson", ".jsonl")  # each row names its own columns
 _BATCH: Final = 2_000
 _SNIFFED: Final = 64 * 1024
 _MAX_CELL: Final = 1_000_000
@@ -23,7 +23,7 @@ _MAX_LINE: Final = 8_000_000
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """One row: where it stood (1 is the first line of the file, or the first row of a Parquet file) and its cells."""
+    """One row; `line` counts lines of the file from 1, rows of a Parquet file. `problem` says why it is unreadable."""
 
     line: int
     cells: Mapping[str, Any]
@@ -31,13 +31,13 @@ class RawRow:
 
 
 def read_rows(path: Path, mapping: Mapping[str, str] | None = None) -> Iterator[RawRow]:
-    """Rows with their columns renamed by `mapping` (theirs to ours); a row that cannot be read carries its problem.
+    """Read rows, with columns renamed by `mapping` (theirs to ours); an unreadable row has a `problem`.
 
     Raises:
-        ImportFormatError: The file cannot be read as what its name says.
+        ImportFormatError: The file is missing, or not in the format of its suffix.
     """
     if not path.is_file():
-        raise ImportFormatError(f"there is no file {path}")
+        raise ImportFormatError(f"no such file: {path}; remedy: check the path")
     reader = {
         ".csv": _csv,
         ".tsv": _csv,
@@ -46,19 +46,19 @@ def read_rows(path: Path, mapping: Mapping[str, str] | None = None) -> Iterator[
         ".jsonl": _ndjson,
     }.get(path.suffix.lower())
     if reader is None:
-        raise ImportFormatError(f"{path.name} ends in {path.suffix!r}; allowed: {', '.join(SUFFIXES)}")
+        raise ImportFormatError(f"the suffix of {path.name} is {path.suffix!r}; allowed: {', '.join(SUFFIXES)}")
     renamed = dict(mapping or {})
     for row in reader(path):
         clash = next((ours for theirs, ours in renamed.items() if theirs in row.cells and ours in row.cells), None)
         if clash is not None:
-            raise ImportFormatError(f"{path.name} has a column {clash} already; remedy: rename another column to it")
+            raise ImportFormatError(f"{path.name} has a column {clash} already; remedy: map no other column to it")
         yield RawRow(row.line, {renamed.get(name, name): cell for name, cell in row.cells.items()}, row.problem)
 
 
 def expected_rows(path: Path) -> int:
-    """About how many rows a file has, for a progress bar: as Parquet says, else by the length of its first lines.
+    """Estimate the number of rows for a progress bar, from Parquet metadata or the length of the first lines.
 
-    1 where it cannot be told; `read_rows` says why.
+    Returns 1 for an unreadable file, on which `read_rows` raises.
     """
     try:
         if path.suffix.lower() == ".parquet":
@@ -72,7 +72,9 @@ def expected_rows(path: Path) -> int:
 
 def _csv(path: Path) -> Iterator[RawRow]:
     csv.field_size_limit(_MAX_CELL)
-    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as handle:  # bad bytes spoil a row only
+    with path.open(
+        newline="", encoding="utf-8-sig", errors="surrogateescape"
+    ) as handle:  # invalid bytes make one row bad, not the file
         sample = handle.read(_SNIFFED)
         handle.seek(0)
         reader = csv.reader(handle, delimiter=_delimiter(sample), strict=True)
@@ -82,7 +84,7 @@ def _csv(path: Path) -> Iterator[RawRow]:
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                yield RawRow(line, {}, f"is no CSV row: {error}")
+                yield RawRow(line, {}, f"is not a CSV row: {error}")
                 continue
             if cells is None:
                 return
@@ -92,8 +94,12 @@ def _csv(path: Path) -> Iterator[RawRow]:
 
 def _csv_problem(cells: list[str], header: list[str]) -> str:
     if len(cells) != len(header):
-        return f"{len(cells)} cells, the header has {len(header)}"
-    return "" if "".join(cells).isascii() or all(map(_is_unicode, cells)) else "is not UTF-8"
+        return f"has {len(cells)} cells; allowed: {len(header)}, as in the header"
+    return (
+        ""
+        if "".join(cells).isascii() or all(map(_is_unicode, cells))
+        else "is not UTF-8; remedy: save the file as UTF-8"
+    )
 
 
 def _is_unicode(text: str) -> bool:
@@ -101,7 +107,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _delimiter(sample: str) -> str:
-    """The separator that the header has most of."""
+    """The most frequent separator in the header."""
     header = sample.partition("\n")[0]
     return max(",;\t", key=header.count)
 
@@ -110,14 +116,18 @@ def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
     try:
         header = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
-        raise ImportFormatError(f"{path.name}: its first line must name the columns, but {error}") from None
+        raise ImportFormatError(
+            f"the first line of {path.name} must name the columns, but it cannot be read: {error}"
+        ) from None
     if not any(header):
-        raise ImportFormatError(f"{path.name} is empty; its first line must name the columns")
+        raise ImportFormatError(f"{path.name} has no header; remedy: name the columns in its first line")
     if not all(map(_is_unicode, header)):
         raise ImportFormatError(f"{path.name} is not UTF-8; remedy: save it as UTF-8")
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise ImportFormatError(f"{path.name} names columns twice: {', '.join(twice)}")
+        raise ImportFormatError(
+            f"{path.name} has several columns named {', '.join(twice)}; remedy: rename or drop all but one of each"
+        )
     return header
 
 
@@ -139,13 +149,13 @@ def _ndjson(path: Path) -> Iterator[RawRow]:
             if not raw.strip():
                 continue
             if len(raw) == _MAX_LINE:
-                raise ImportFormatError(f"{path.name}: line {line} is longer than {_MAX_LINE:,} bytes")
+                raise ImportFormatError(f"line {line} of {path.name} is too long; allowed: {_MAX_LINE:,} bytes")
             try:
                 value = json.loads(raw.decode("utf-8-sig"))
             except (UnicodeDecodeError, ValueError, RecursionError) as error:
-                yield RawRow(line, {}, f"not JSON: {str(error)[:120]}")
+                yield RawRow(line, {}, f"is not JSON: {str(error)[:120]}")
                 continue
             if isinstance(value, dict):
                 yield RawRow(line, value)
             else:
-                yield RawRow(line, {}, "not a JSON object")
+                yield RawRow(line, {}, "is not a JSON object")

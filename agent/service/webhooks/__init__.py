@@ -1,4 +1,4 @@
-"""Delivery of webhooks by Standard Webhooks, to addresses that were checked."""
+"""Delivery of signed webhooks (Standard Webhooks) to checked addresses."""
 
 from agent.service.webhooks.delivery import WebhookDispatcher
 from agent.service.webhooks.url_check import RefusedAddressError, check_url

@@ -1,4 +1,4 @@
-"""Delivery: due messages of the outbox, signed, posted to the checked address, retried with growing pauses."""
+"""Delivery of webhook messages: signed, posted to a checked address, retried with exponential backoff."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,23 +11,23 @@ from agent.domain.clock import Clock
 from agent.service.webhooks.url_check import RefusedAddressError, Resolve, check_url, system_resolve
 from agent.store import Store
 from agent.store.webhook_messages import backoff_s
-from agent.store.webhooks import Due
+from agent.store.webhooks import DueMessage
 
 LEASE_S: Final = 60.0
 _BATCH: Final = 20
 _TIMEOUT_S: Final = 10.0
-_GONE: Final = 410
+_STATUS_GONE: Final = 410
 
 
 class WebhookDispatcher:
-    """Delivers what is due; several processes may each have one.
+    """Delivers due messages; several processes may each run one.
 
-    A message is leased while it is under way: should the process die, another attempt is made when the lease is over.
-    Receivers may therefore see a message twice, with the same `webhook-id`.
+    A message is leased during its delivery; if the process dies, it is tried again after the lease. Receivers may
+    therefore see a message twice, with the same `webhook-id`.
     """
 
     def __init__(self, store: Store, clock: Clock, *, private: bool, resolve: Resolve = system_resolve) -> None:
-        """`private` allows plain http and addresses that are not public."""
+        """`private` allows plain http and non-public addresses."""
         self._store = store
         self._clock = clock
         self._private = private
@@ -35,7 +35,7 @@ class WebhookDispatcher:
         self._http = httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False)
 
     def deliver_due(self) -> int:
-        """Try every message that is due, at most a batch of them; returns how many were delivered.
+        """Try one batch of due messages; returns how many were delivered.
 
         Raises:
             StoreUnavailable: The database did not answer.
@@ -54,8 +54,8 @@ class WebhookDispatcher:
         """Close connections."""
         self._http.close()
 
-    def _post(self, due: Due) -> str | None:
-        """What went wrong, None when the receiver took it."""
+    def _post(self, due: DueMessage) -> str | None:
+        """Post a message; returns the error, None when the receiver accepted it."""
         try:
             target = check_url(due.url, private=self._private, resolve=self._resolve)
         except RefusedAddressError as error:
@@ -72,22 +72,22 @@ class WebhookDispatcher:
             extensions={"sni_hostname": target.host},
         )
         try:
-            answer = self._http.send(request, stream=True)  # the answer's body is never read
+            answer = self._http.send(request, stream=True)  # the response body is never read
             answer.close()
         except httpx.HTTPError as error:
             return type(error).__name__
-        if answer.status_code == _GONE:
+        if answer.status_code == _STATUS_GONE:
             self._store.remove_webhook(due.webhook_id)
-        return None if answer.is_success or answer.status_code == _GONE else f"answered {answer.status_code}"
+        return None if answer.is_success or answer.status_code == _STATUS_GONE else f"answered {answer.status_code}"
 
-    def _retry(self, due: Due, trouble: str) -> None:
+    def _retry(self, due: DueMessage, trouble: str) -> None:
         wait_s = backoff_s(due.attempts + 1)
         later = None if wait_s is None else self._clock.now() + timedelta(seconds=wait_s)
         self._store.webhook_failed(due.seq, trouble[:200], later)
 
 
-def signed(due: Due, now: datetime) -> dict[str, str]:
-    """The three headers of Standard Webhooks."""
+def signed(due: DueMessage, now: datetime) -> dict[str, str]:
+    """Headers of a signed message (Standard Webhooks)."""
     stamp = now.replace(microsecond=0)
     return {
         "webhook-id": due.message_id,

@@ -12,7 +12,7 @@ from typing import cast
 from litestar import Litestar
 
 from agent.api.app import create_app
-from agent.api.context import Opened
+from agent.api.context import Resources
 from agent.domain.clock import SystemClock
 from agent.domain.decision import CheckoutClaim, Decision, Reason
 from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
@@ -26,7 +26,8 @@ from agent.service.auth.api_keys import KeyRing
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.outcome_reports import OutcomeReport
 from agent.service.privacy import ShopperData
-from agent.service.service import LearningProgress, Readiness, Service
+from agent.service.readiness import Readiness
+from agent.service.service import LearningProgress, Service
 from agent.service.settings import Settings
 from agent.store import Store
 from agent.store.erasure import Erased
@@ -73,7 +74,7 @@ class ScriptedService:
     def outcomes_of(self, quote_id: str) -> list[OutcomeRecord]:
         return []
 
-    def verify(self, token: str, told: CheckoutClaim | None = None) -> Verification:
+    def verify(self, token: str, claim: CheckoutClaim | None = None) -> Verification:
         return Verification(TokenStatus.TAMPERED, None)
 
     def public_keys(self) -> list[dict[str, str]]:
@@ -112,13 +113,13 @@ class ScriptedService:
     def explain(self, quote_id: str, ask: Ask) -> Explanation | None:
         return None
 
-    def tell(self, quote_id: str, ask: Ask) -> None:
+    def stream_explanation(self, quote_id: str, ask: Ask) -> None:
         return None
 
     def question(self, ask: Ask) -> Explanation:
         raise NotImplementedError
 
-    def tell_many(self, ask: Ask) -> Generator[Said | Explanation]:
+    def stream_answer(self, ask: Ask) -> Generator[Said | Explanation]:
         raise NotImplementedError
 
     @property
@@ -153,9 +154,9 @@ def as_service(service: ScriptedService) -> Service:
 def scripted_app(service: ScriptedService, folder: Path, **changes: object) -> Litestar:
     """The app over `service`, with a store of its own in `folder`."""
 
-    def open_all(_settings: Settings) -> Opened:
+    def open_all(_settings: Settings) -> Resources:
         store = Store.open(f"sqlite:///{folder}/store.db")
-        return Opened(service=as_service(service), store=store, keys=KeyRing(store, SystemClock(), ADMIN))
+        return Resources(service=as_service(service), store=store, keys=KeyRing(store, SystemClock(), ADMIN))
 
     return create_app(Settings.model_validate({"data_dir": folder, **changes}), open_all)
 

@@ -16,7 +16,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from agent.api.housekeeping import KEPT_FOR
+from agent.api.background import KEPT_FOR
 from agent.domain.clock import FixedClock
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.store import IdempotencyState, Store, StoreUnavailable
@@ -258,14 +258,14 @@ def test_a_time_is_taken_with_any_zone_and_defaults_to_now(
 FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "profile text too long": ({"shopper": {"profile": "x" * 5_000}}, "shopper.profile", "up to 4,000 characters"),
     "profile nested": ({"shopper": {"profile": {"a": {"b": 1}}}}, "shopper.profile.a", "a number"),
-    "profile a list": ({"shopper": {"profile": [1]}}, "shopper.profile", "an object or a text"),
+    "profile a list": ({"shopper": {"profile": [1]}}, "shopper.profile", "an object or text"),
     "trend neither number nor text": (
         {"context": {"market_trend": True}},
         "context.market_trend",
-        "a number or a text",
+        "a number or text",
     ),
     "further field infinite": ({"context": {"wind": 1e308 * 10}}, "context.wind", "a finite number"),
-    "further field nested": ({"context": {"wind": [1]}}, "context.wind", "a text"),
+    "further field nested": ({"context": {"wind": [1]}}, "context.wind", "text"),
     "further field's name": ({"context": {"a\x07": 1}}, "context", "control character"),
     "too many further fields": ({"context": {f"x{i}": 1 for i in range(200)}}, "context", "100"),
     "blank id": ({"product": {"id": " \u200b "}}, "product.id", "visible"),
@@ -274,7 +274,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "time as a number in a text": ({"context": {"at": "1700000000"}}, "context.at", "RFC 3339"),
     "date alone": ({"context": {"at": "2026-01-31"}}, "context.at", "RFC 3339"),
     "thirteenth month": ({"context": {"at": "2026-13-31T00:00:00Z"}}, "context.at", "month"),
-    "too many events": ({"events": [{"type": "view", "text": "a"}] * 501}, "events", "up to 500"),
+    "too many events": ({"events": [{"type": "view", "text": "a"}] * 501}, "events", "at most 500 entries"),
 }
 
 

@@ -93,7 +93,7 @@ def test_a_wrong_number_of_answers_fails_the_batch_instead_of_leaving_it_waiting
     asyncio.run(scenario())
 
 
-def test_a_full_lane_refuses_until_a_place_is_free() -> None:
+def test_a_full_queue_refuses_until_a_place_is_free() -> None:
     work = Gated(open_gate=False)
 
     async def scenario() -> None:
@@ -102,7 +102,7 @@ def test_a_full_lane_refuses_until_a_place_is_free() -> None:
         await until(work=work, batches=1)
         waiting = [asyncio.create_task(batcher.ask(number)) for number in (2, 3)]
         await asyncio.sleep(0)
-        with pytest.raises(QueueFullError, match="2 requests already wait"):
+        with pytest.raises(QueueFullError, match="2 requests are waiting"):
             await batcher.ask(4)
         waiting[0].cancel()
         await asyncio.gather(waiting[0], return_exceptions=True)

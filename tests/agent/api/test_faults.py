@@ -18,7 +18,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from agent.api.app import create_app
-from agent.api.context import Opened
+from agent.api.context import Resources
 from agent.asgi import open_everything
 from agent.domain.clock import SystemClock
 from agent.domain.decision import Decision
@@ -39,7 +39,7 @@ Client = TestClient[Litestar]
 
 
 @contextmanager
-def serving(world: World, opening: Callable[[Settings], Opened] = open_all, **changes: object) -> Iterator[Client]:
+def serving(world: World, opening: Callable[[Settings], Resources] = open_all, **changes: object) -> Iterator[Client]:
     app = create_app(world.settings(bootstrap_key=ADMIN, **changes), opening)
     with TestClient(app) as client:
         client.headers["Authorization"] = f"Bearer {ADMIN}"

@@ -10,8 +10,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from agent.api.app import create_app
+from agent.api.background import KEPT_FOR
 from agent.api.context import CONTEXT
-from agent.api.housekeeping import KEPT_FOR
 from agent.domain.clock import SystemClock
 from agent.domain.request import QuoteRequest
 from agent.service.auth.api_keys import KeyRing, Scope
@@ -304,7 +304,7 @@ def test_a_request_cut_off_between_record_and_answer_is_carried_out_once(
     client: TestClient[Litestar], own: World, monkeypatch: pytest.MonkeyPatch, path: str, body: Any
 ) -> None:
     key, before = {"Idempotency-Key": f"cut-off-{path}"}, own.decisions()
-    store = client.app.state[CONTEXT].opened.store
+    store = client.app.state[CONTEXT].resources.store
     with monkeypatch.context() as cut:
 
         def lost(*_: object) -> None:
@@ -315,7 +315,7 @@ def test_a_request_cut_off_between_record_and_answer_is_carried_out_once(
     made = own.decisions() - before
     assert made > 0
     problem(post(client, path, body, **key), 409)  # for all that the service knows the first is still at work
-    store.idempotency_abandon(client.app.state[CONTEXT].opened.keys.verify(ADMIN).key_id, key["Idempotency-Key"])
+    store.idempotency_abandon(client.app.state[CONTEXT].resources.keys.verify(ADMIN).key_id, key["Idempotency-Key"])
     store.purge_idempotency(datetime.now(UTC) - KEPT_FOR)  # as every start does
     first, second = (post(client, path, body, **key) for _ in range(2))
     assert first.json() == second.json()

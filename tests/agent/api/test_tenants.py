@@ -10,9 +10,9 @@ import pytest
 from anyio import CapacityLimiter
 
 from agent.api.batching import MicroBatcher
-from agent.api.context import AppContext, Opened
+from agent.api.context import AppContext, Resources
 from agent.api.metrics import Metrics
-from agent.api.tenants import Tenants, give_back
+from agent.api.tenants import Tenants, release_leases
 from agent.domain.clock import SystemClock
 from agent.service.auth.api_keys import KeyRing
 from agent.service.auth.rate_limits import RateLimiter
@@ -29,14 +29,14 @@ class Opener:
     opened: list[str] = field(default_factory=list)
     services: dict[str, ScriptedService] = field(default_factory=dict)
 
-    def __call__(self, merchant: str) -> Opened:
+    def __call__(self, merchant: str) -> Resources:
         self.opened.append(merchant)
         self.services[merchant] = ScriptedService()
-        return Opened(as_service(self.services[merchant]), self.store, KeyRing(self.store, SystemClock()))
+        return Resources(as_service(self.services[merchant]), self.store, KeyRing(self.store, SystemClock()))
 
 
 def made(store: Store, opener: Opener, limit: int) -> Tenants:
-    home = Opened(as_service(ScriptedService()), store, KeyRing(store, SystemClock()), opener)
+    home = Resources(as_service(ScriptedService()), store, KeyRing(store, SystemClock()), opener)
     batcher: MicroBatcher[Any, Any] = MicroBatcher(home.service.quote, limit=1)
     context = AppContext(Settings(), home, batcher, CapacityLimiter(1), Metrics(), RateLimiter(None))
     return Tenants(context, limit)
@@ -70,7 +70,7 @@ def test_the_least_used_idle_one_is_closed_and_opened_again_when_asked(opener: O
         for merchant in ("a", "b", "a", "c", "b"):
             asked = request()
             await tenants.lease(asked, merchant)
-            give_back(asked.scope)
+            release_leases(asked.scope)
             await asyncio.sleep(0.1)
             counts.append(len(tenants.contexts()) - 1)
         await tenants.close()
@@ -89,7 +89,7 @@ def test_one_that_is_being_asked_stays_open(opener: Opener) -> None:
         await tenants.lease(other, "b")
         await asyncio.sleep(0.1)
         assert not opener.services["a"].closed
-        give_back(asked.scope)
+        release_leases(asked.scope)
         await tenants.lease(request(), "c")
         await asyncio.sleep(0.1)
         assert opener.services["a"].closed
@@ -102,14 +102,14 @@ def test_a_merchant_that_cannot_be_opened_is_tried_again(opener: Opener) -> None
     async def run() -> None:
         failing = iter([RuntimeError("disk"), None])
 
-        def once(merchant: str) -> Opened:
+        def once(merchant: str) -> Resources:
             error = next(failing)
             if error is not None:
                 raise error
             return opener(merchant)
 
         tenants = made(opener.store, opener, 1)
-        object.__setattr__(tenants._home.context.opened, "open_merchant", once)
+        object.__setattr__(tenants._home.context.resources, "open_merchant", once)
         with pytest.raises(RuntimeError, match="disk"):
             await tenants.lease(request(), "a")
         await tenants.lease(request(), "a")

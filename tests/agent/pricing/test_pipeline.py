@@ -158,7 +158,7 @@ def test_a_deadline_counts_from_the_arrival(service: Service, world: World) -> N
     now = time.perf_counter()
     rungs = [
         decision.rung
-        for marked in (request, request.marked(None, now), request.marked(None, now - 20))
+        for marked in (request, request.tagged(None, now), request.tagged(None, now - 20))
         for decision in service.quote([marked])
         if isinstance(decision, Decision)
     ]

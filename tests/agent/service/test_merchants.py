@@ -243,7 +243,7 @@ def test_a_removed_merchants_keys_end_and_its_id_is_not_used_again(mall: Mall) -
 
 @pytest.mark.parametrize("merchant", ["default", "", "A", "a-b", "../x", "a" * 41, "1a", 'a"b'])
 def test_an_id_that_is_no_folder_and_schema_is_refused(tmp_path: Path, merchant: str) -> None:
-    with Store.open(f"sqlite:///{tmp_path}/home.db") as home, pytest.raises(MerchantError, match="no id"):
+    with Store.open(f"sqlite:///{tmp_path}/home.db") as home, pytest.raises(MerchantError, match="not a merchant id"):
         Merchants(Settings(data_dir=tmp_path), home, SystemClock()).create(merchant, "")
 
 

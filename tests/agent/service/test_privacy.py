@@ -122,7 +122,7 @@ def test_what_an_erased_outcome_taught_is_unlearned(world: World, tmp_path: Path
         stranger = {"id": "other-shopper"}
         first = quote(client, own.bought, **stranger)
         client.post("/v1/outcomes", json={"quote_id": first["id"], "type": "declined"})
-        service = client.app.state[CONTEXT].opened.service
+        service = client.app.state[CONTEXT].resources.service
         learned = service._parts.learner
         names = set(learned.effects.names)
         made = quote(client, own.never_bought, id=SHOPPER, profile=PROFILE)
@@ -161,7 +161,7 @@ def test_every_path_that_was_told_of_a_shopper_forgets_them(planted: Planted) ->
     assert len(traces(planted.folder)) > 0
     client.delete(f"/v1/shoppers/{SHOPPER}")
     assert traces(planted.folder) == []
-    service = client.app.state[CONTEXT].opened.service
+    service = client.app.state[CONTEXT].resources.service
     assert _scaled.cache_info().currsize == 0
     assert service._parts.pipeline.observer.reader._encoder._known == {}
     assert SHOPPER not in service._parts.shoppers._known
@@ -181,11 +181,11 @@ def test_the_answers_of_others_outlive_an_erasure(planted: Planted, world: World
 
 
 def test_what_is_past_its_retention_goes_and_the_rest_stays(planted: Planted) -> None:
-    service = planted.client.app.state[CONTEXT].opened.service
+    service = planted.client.app.state[CONTEXT].resources.service
     old = service.purge(datetime.now(UTC) - timedelta(days=1))
     assert old.decisions == 0
     assert len(planted.client.get(f"/v1/shoppers/{SHOPPER}").json()["outcomes"]) == 1
-    with planted.client.app.state[CONTEXT].opened.store._db.read() as connection:
+    with planted.client.app.state[CONTEXT].resources.store._db.read() as connection:
         kept = select(func.count()).select_from(DECISIONS).where(DECISIONS.c.personal.is_not(None))
         made = connection.execute(kept).scalar_one()
     gone = service.purge(datetime.now(UTC) + timedelta(seconds=1))
@@ -203,10 +203,10 @@ def test_a_server_with_a_retention_purges_by_itself(world: World, tmp_path: Path
     ago = datetime.now(UTC) - timedelta(days=40)
     with serving(own) as client:
         made = quote(client, own.bought, id=SHOPPER, profile=PROFILE)
-        store = client.app.state[CONTEXT].opened.store
+        store = client.app.state[CONTEXT].resources.store
         store.record_decisions([replace(store.decision(made["id"]), id=str(UUID(int=7)), at=ago)])
     with serving(own, retention_days=30) as client:
-        store = client.app.state[CONTEXT].opened.store
+        store = client.app.state[CONTEXT].resources.store
         deadline = time.monotonic() + 30
         while store.decision(str(UUID(int=7))).shopper_id is not None and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -217,7 +217,7 @@ def test_a_server_with_a_retention_purges_by_itself(world: World, tmp_path: Path
 def test_no_log_line_holds_anything_of_a_shopper(
     planted: Planted, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, service = planted.client, planted.client.app.state[CONTEXT].opened.service
+    client, service = planted.client, planted.client.app.state[CONTEXT].resources.service
     capfd.readouterr()
     who = {"id": SHOPPER, "profile": PROFILE}
     client.post("/v1/quotes", json={"shopper": who, "product": {"id": "no-such"}})
@@ -254,7 +254,7 @@ def test_an_opt_out_in_the_request_outweighs_the_consent_that_is_kept(
     plain = planted.client.post("/v1/quotes", json=body).json()
     assert plain["price"] == plain["reference_price"]
     assert (plain["personalised"], plain["disclosure"]["inputs_used"]) == (False, [])
-    kept = planted.client.app.state[CONTEXT].opened.store.request_of(plain["id"])
+    kept = planted.client.app.state[CONTEXT].resources.store.request_of(plain["id"])
     assert MARK not in str({**kept, "shopper": {**kept["shopper"], "id": ""}}), (
         "what may not be used is not kept either"
     )

@@ -190,5 +190,5 @@ def test_a_rotated_key_has_a_successor_and_ends_later(ring: KeyRing, clock: Fixe
     clock.at += timedelta(hours=1)
     assert ring.verify(old.text) is None
     assert ring.verify(new.text) is not None
-    with pytest.raises(ApiKeyError, match="no live key"):
+    with pytest.raises(ApiKeyError, match="no valid key"):
         ring.rotate(old.key.key_id, clock.now())

@@ -154,7 +154,7 @@ def test_a_backup_is_its_owners_alone_and_replaces_nothing(archive: Path, folder
     assert [path.name for path in archive.parent.glob(".b.tar.*")] == []
     with (
         Store.open(f"sqlite:///{archive.parent}/store.db") as store,
-        pytest.raises(BackupError, match="exists already"),
+        pytest.raises(BackupError, match="exists; remedy"),
     ):
         save_backup(store, folder, archive, NOW, silent)
 
@@ -202,8 +202,8 @@ DAMAGE: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "a table gone": (without("tables/decisions.parquet"), "decisions.parquet is missing"),
     "no manifest": (without("manifest.json"), "manifest"),
     "a newer format": (other_format, "format"),
-    "a name that climbs out": (traversal, "which a backup does not"),
-    "a name that climbs out and is in the manifest": (traversal_in_the_manifest, "which a backup does not"),
+    "a name that climbs out": (traversal, "which no backup does"),
+    "a name that climbs out and is in the manifest": (traversal_in_the_manifest, "which no backup does"),
     "a bit flipped": (flipped, "sha256"),
 }
 
@@ -230,9 +230,9 @@ def test_a_truncated_archive_is_refused(archive: Path, share: float) -> None:
 def test_a_store_with_data_and_a_folder_with_another_key_are_left_alone(archive: Path, tmp_path: Path) -> None:
     with Store.open(f"sqlite:///{tmp_path}/full.db") as store:
         store.upsert_products([product(product_id="mine")])
-    with pytest.raises(BackupError, match="holds data already"):
+    with pytest.raises(BackupError, match="has data already"):
         restore(archive, f"sqlite:///{tmp_path}/full.db", DataFolder(tmp_path / "new"), silent)
     other = DataFolder(tmp_path / "other")
     TokenSigner.load_or_create(other.signing_key)
-    with pytest.raises(BackupError, match="another key"):
+    with pytest.raises(BackupError, match="differs from the backup"):
         restore(archive, f"sqlite:///{tmp_path}/empty.db", other, silent)

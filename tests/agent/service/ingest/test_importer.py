@@ -158,13 +158,13 @@ def test_a_short_first_row_does_not_hide_columns_that_the_header_has(load: Load)
     ("name", "content", "told"),
     [
         ("rows.csv", "product_id,title\np1,One\n", "list_price"),
-        ("rows.csv", "", "empty"),
-        ("rows.csv", "title,title\na,b\n", "twice"),
+        ("rows.csv", "", "no header"),
+        ("rows.csv", "title,title\na,b\n", "several columns named title"),
         ("rows.csv", b"\xff\xfep\x00r\x00o\x00\n", "UTF-8"),
         ("rows.parquet", "no parquet", "Parquet"),
         ("rows.xlsx", "", ".csv"),
     ],
-    ids=["missing column", "empty", "column twice", "utf-16", "not parquet", "unknown ending"],
+    ids=["missing column", "empty", "two columns of one name", "utf-16", "not parquet", "unknown ending"],
 )
 def test_a_file_that_cannot_be_imported_says_why(load: Load, name: str, content: str | bytes, told: str) -> None:
     with pytest.raises(ImportFormatError, match=told):
@@ -172,7 +172,7 @@ def test_a_file_that_cannot_be_imported_says_why(load: Load, name: str, content:
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ImportFormatError, match="there is no file"):
+    with pytest.raises(ImportFormatError, match="no such file"):
         import_file(PRODUCTS, tmp_path / "none.csv", Kept().sinks(), USD)
 
 

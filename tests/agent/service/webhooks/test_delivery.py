@@ -118,7 +118,7 @@ def test_a_webhook_is_told_only_what_it_asked_for_and_only_from_then_on(
     store.add_webhook(receiver.url, [WebhookEvent.RULE_BOUND], clock.now())
     quote(store, clock, 2)
     store.record_decisions([decision(id="d3", trail=())])
-    store.tell([of_models({"encoder": "v2"}, "mark", clock.now())], clock.now())
+    store.enqueue([of_models({"encoder": "v2"}, "mark", clock.now())], clock.now())
     with courier(store, clock) as one:
         one.deliver_due()
     assert [json.loads(body)["data"]["quote_id"] for _, body in receiver.seen] == ["d2"]
@@ -129,7 +129,7 @@ def test_an_activation_that_several_processes_notice_is_told_once(
 ) -> None:
     store.add_webhook(receiver.url, ALL, clock.now())
     for _ in range(3):
-        store.tell([of_models({"encoder": "v2"}, "same", clock.now())], clock.now())
+        store.enqueue([of_models({"encoder": "v2"}, "same", clock.now())], clock.now())
     with courier(store, clock) as one:
         assert one.deliver_due() == 1
 
@@ -161,7 +161,7 @@ def test_a_message_that_is_not_taken_is_tried_again_with_growing_pauses_and_give
     assert (backlog.waiting, backlog.given_up, backlog.trouble) == (0, 1, f"answered {status}")
     assert all(headers[":path"] == "/hooks?shop=1" for headers, _ in receiver.seen), "no redirect is followed"
     assert len({headers["webhook-id"] for headers, _ in receiver.seen}) == 1
-    assert store.forget_given_up(clock.now() + timedelta(days=1)) == 1
+    assert store.purge_given_up(clock.now() + timedelta(days=1)) == 1
 
 
 def test_after_a_while_a_receiver_that_is_back_gets_what_it_missed(store: Store, clock: FixedClock) -> None:
@@ -209,7 +209,7 @@ def test_a_name_that_leads_to_this_machine_by_the_time_of_delivery_is_not_connec
     with courier(store, clock, private=False, resolve=rebound) as one:
         assert one.deliver_due() == 0
     assert receiver.seen == []
-    assert "leads to 127.0.0.1" in (store.webhook_backlog(hook.webhook_id).trouble or "")
+    assert "resolves to 127.0.0.1" in (store.webhook_backlog(hook.webhook_id).trouble or "")
 
 
 def test_the_connection_goes_to_the_address_that_was_checked(

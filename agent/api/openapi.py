@@ -1,7 +1,7 @@
-"""OpenAPI of handlers that read raw bodies: request and answer schemas straight from the pydantic models."""
+"""OpenAPI operations for handlers that read raw bodies, with schemas from the pydantic models."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
 from pydantic import BaseModel, TypeAdapter
@@ -9,7 +9,10 @@ from pydantic.json_schema import JsonSchemaMode
 
 from agent.api.problems import PROBLEM_JSON, TITLES, ProblemDetails
 
-# One event of a stream, as clients read it; OpenAPI 3.1 knows no schema of a whole stream.
+SECURITY: Final[tuple[dict[str, list[str]], ...]] = ({"apiKey": []},)
+"""Marks controllers and handlers that need an API key."""
+
+# One event of a stream, as clients read it; OpenAPI 3.1 has no schema for a whole stream.
 _SERVER_SENT_EVENT: dict[str, Any] = {
     "type": "object",
     "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
@@ -20,8 +23,8 @@ _ERRORS = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 
 
 @dataclass
-class _Documented(Operation):
-    """An operation whose bodies are told by the handler, not by its signature."""
+class _Operation(Operation):
+    """An operation whose request and response bodies come from class variables, not from the handler's signature."""
 
     takes: ClassVar[dict[str, Any] | None] = None
     gives: ClassVar[dict[str, Any] | None] = None
@@ -31,7 +34,7 @@ class _Documented(Operation):
     text: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        """Fill in bodies and errors."""
+        """Fill in request body, responses and errors."""
         if self.takes is not None:
             self.request_body = RequestBody(content={"application/json": _media(self.takes)}, required=True)
         answers: dict[str, Any] = {}
@@ -51,11 +54,10 @@ class _Documented(Operation):
 
 
 def _media(schema: dict[str, Any]) -> OpenAPIMediaType:
-    """Litestar writes a plain JSON Schema as it stands."""
-    return OpenAPIMediaType(schema=cast(Schema, schema))
+    return OpenAPIMediaType(schema=cast(Schema, schema))  # Litestar writes a plain JSON Schema as it stands
 
 
-def documented(
+def operation(
     takes: Any,
     gives: type[BaseModel],
     errors: tuple[int, ...] = _ERRORS,
@@ -63,26 +65,26 @@ def documented(
     *,
     streams: bool = False,
 ) -> type[Operation]:
-    """An operation class for Litestar's `operation_class`.
+    """Build a class for Litestar's `operation_class`.
 
     Args:
-        takes: Type of the body, None for none.
-        gives: Type of the answer.
-        errors: Statuses that are answered with problem details.
-        also: Further statuses that give what 200 gives.
-        streams: Whether the answer may come as server-sent events.
+        takes: Type of the request body; None without one.
+        gives: Type of the response body.
+        errors: Statuses answered with problem details.
+        also: Further statuses with the response body of 200.
+        streams: Whether the response may be a stream of server-sent events.
     """
-    told = {"takes": None if takes is None else schema_of(takes, "validation"), "gives": schema_of(gives)}
-    return dataclass(type("Documented", (_Documented,), {**told, "errors": errors, "also": also, "streams": streams}))
+    bodies = {"takes": None if takes is None else schema_of(takes, "validation"), "gives": schema_of(gives)}
+    return dataclass(type("Operation", (_Operation,), {**bodies, "errors": errors, "also": also, "streams": streams}))
 
 
-def documented_text(media_type: str, errors: tuple[int, ...]) -> type[Operation]:
-    """The same for an answer in plain text that takes no body."""
-    return dataclass(type("Documented", (_Documented,), {"text": media_type, "errors": errors}))
+def text_operation(media_type: str, errors: tuple[int, ...]) -> type[Operation]:
+    """Build an `operation_class` for a plain-text response and no request body."""
+    return dataclass(type("Operation", (_Operation,), {"text": media_type, "errors": errors}))
 
 
 def schema_of(kind: Any, mode: JsonSchemaMode = "serialization") -> dict[str, Any]:
-    """JSON Schema (2020-12) with its definitions put in place, since OpenAPI resolves references from its own root."""
+    """JSON Schema (2020-12) of a type, its definitions inlined: OpenAPI resolves references from its own root."""
     schema = TypeAdapter(kind).json_schema(mode=mode)
     definitions = schema.pop("$defs", {})
     resolved = _inline(schema, definitions)

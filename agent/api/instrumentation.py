@@ -1,4 +1,4 @@
-"""What every answer goes through, that of an unknown route too: a request id, one count, one log line."""
+"""Instrumentation of every request, of unknown routes too: request id, trace span, metrics, one log line."""
 
 import re
 import time
@@ -10,20 +10,20 @@ from litestar.enums import ScopeType
 from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
 
 from agent.api.metrics import Metrics
-from agent.api.tenants import give_back
+from agent.api.tenants import release_leases
 from agent.pricing.tracing import answered, request_span
 
 REQUEST_ID: Final = "x-request-id"
 _HEADER: Final = REQUEST_ID.encode()
-_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})  # others share a label
-_USABLE: Final = re.compile(rb"[A-Za-z0-9._~:-]{1,64}")
+_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})  # all others share one label
+_WELL_FORMED: Final = re.compile(rb"[A-Za-z0-9._~:-]{1,64}")
 
 
-class ObservedApp(Litestar):
-    """Litestar wrapped whole: its own middleware does not see requests that no route takes."""
+class InstrumentedApp(Litestar):
+    """Litestar with instrumentation around it: its own middleware does not see requests without a route."""
 
     def __init__(self, *, measured: Metrics, log: Any, **options: Any) -> None:
-        """`options` are Litestar's."""
+        """`measured` counts requests without a merchant; `options` are Litestar's."""
         super().__init__(**options)
         self._measured = measured
         self._log = log
@@ -31,18 +31,18 @@ class ObservedApp(Litestar):
     async def __call__(
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
     ) -> None:
-        """Answer, then count and log."""
+        """Answer a request, then count and log it."""
         if scope["type"] != ScopeType.HTTP:
             await super().__call__(scope, receive, send)
             return
-        await self._observed(cast(HTTPScope, scope), cast(Receive, receive), cast(Send, send))
+        await self._instrumented(cast(HTTPScope, scope), cast(Receive, receive), cast(Send, send))
 
-    async def _observed(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    async def _instrumented(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         began, status = time.perf_counter(), 500
-        request_id = _identified(scope)
+        request_id = _set_request_id(scope)
         method = scope["method"] if scope["method"] in _METHODS else "other"
 
-        async def sending(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -51,12 +51,12 @@ class ObservedApp(Litestar):
 
         with request_span(method, _header(scope, b"traceparent")) as span:
             try:
-                await super().__call__(scope, receive, sending)
+                await super().__call__(scope, receive, send_with_id)
             finally:
                 seconds = time.perf_counter() - began
                 route = scope.get("path_template") or "unmatched"
                 answered(span, method, route, status)
-                measured = give_back(scope) or self._measured  # each merchant's requests count as their own
+                measured = release_leases(scope) or self._measured  # each merchant has metrics of its own
                 measured.answered(method, route, status, seconds)
                 self._log.info(
                     "request",
@@ -72,10 +72,10 @@ def _header(scope: HTTPScope, wanted: bytes) -> str | None:
     return next((value.decode("latin-1") for name, value in scope["headers"] if name.lower() == wanted), None)
 
 
-def _identified(scope: HTTPScope) -> bytes:
-    """The request's id, the sender's where it is usable; handlers find it among the headers."""
+def _set_request_id(scope: HTTPScope) -> bytes:
+    """Set the X-Request-Id header of a request: the sender's where it is well-formed, else a new one; returns it."""
     given = next((value for name, value in scope["headers"] if name.lower() == _HEADER), b"")
-    request_id = given if _USABLE.fullmatch(given) else uuid4().hex.encode()
+    request_id = given if _WELL_FORMED.fullmatch(given) else uuid4().hex.encode()
     others = [(name, value) for name, value in scope["headers"] if name.lower() != _HEADER]
     scope["headers"] = [*others, (_HEADER, request_id)]
     return request_id

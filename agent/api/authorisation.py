@@ -1,0 +1,44 @@
+"""Authorisation: an API key to the context of its merchant, with scope and rate limit checked."""
+
+from dataclasses import replace
+from math import ceil
+from time import perf_counter
+
+from agent.api.context import AnyRequest, AppContext, context_of
+from agent.api.problems import Problem
+from agent.api.tenants import tenants_of
+from agent.service.auth.api_keys import Scope
+from agent.service.merchants import MerchantError
+
+
+async def authorise(request: AnyRequest, scope: Scope) -> AppContext:
+    """Check the request's key; returns the context of the key's merchant.
+
+    Raises:
+        Problem: 401 without a live key, 403 without the scope, 429 above the key's rate limit.
+    """
+    arrived_s = perf_counter()
+    kind, _, text = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not text.strip():
+        raise _unauthenticated("an API key is missing; send it as Authorization: Bearer KEY")
+    context = context_of(request)
+    key = await context.run(context.resources.keys.verify, text.strip())
+    if key is None:
+        raise _unauthenticated("the API key is unknown, expired or revoked")
+    if not key.allows(scope):
+        raise Problem(403, f"the key lacks the scope {scope.value!r}; it has: {', '.join(sorted(key.scopes))}")
+    wait_s = context.limits.wait_s(key.key_id, key.per_minute)
+    if wait_s > 0:
+        seconds = ceil(wait_s)
+        raise Problem(
+            429, f"the key's rate limit is used up; try again in {seconds} s", headers={"Retry-After": str(seconds)}
+        )
+    try:
+        own = await tenants_of(request).lease(request, key.merchant)
+    except MerchantError:
+        raise _unauthenticated("the API key is unknown, expired or revoked") from None
+    return replace(own, key=key, arrived_s=arrived_s)
+
+
+def _unauthenticated(detail: str) -> Problem:
+    return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="pricesmith"'})

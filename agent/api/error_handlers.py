@@ -1,0 +1,67 @@
+"""Errors to problem details: the one place that turns exceptions into HTTP answers."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from litestar import Response
+from litestar.exceptions import HTTPException
+
+from agent.api.batching import BatcherClosedError, QueueFullError
+from agent.api.context import AnyRequest, context_of
+from agent.api.instrumentation import REQUEST_ID
+from agent.api.logs import where
+from agent.api.problems import Problem, to_response
+from agent.store import InvalidRecord, StoreError, StoreUnavailable
+
+Handler = Callable[[AnyRequest, Any], Response[bytes]]
+
+_RETRY: Final = {"Retry-After": "1"}
+
+
+def error_handlers(log: Any) -> dict[int | type[Exception], Handler]:
+    """Handlers by exception type; what is the service's own fault is logged with its place in the code."""
+
+    def store_unavailable(request: AnyRequest, error: StoreUnavailable) -> Response[bytes]:
+        log.error("store unavailable", request_id=request.headers.get(REQUEST_ID), error=where(error))
+        return to_response(Problem(503, "the store does not answer; try again", headers=_RETRY))
+
+    def store_failed(request: AnyRequest, error: StoreError) -> Response[bytes]:
+        log.error("the store failed", request_id=request.headers.get(REQUEST_ID), error=where(error))
+        detail = "the store failed; the operator finds the reason in the log under this answer's X-Request-Id"
+        return to_response(Problem(503, detail, headers={"Retry-After": "60"}))
+
+    def unexpected(request: AnyRequest, error: Exception) -> Response[bytes]:
+        log.error("unexpected error", request_id=request.headers.get(REQUEST_ID), error=where(error))
+        detail = "internal error; the operator finds it in the log under this answer's X-Request-Id"
+        return to_response(Problem(500, detail))
+
+    return {
+        Problem: lambda _request, error: to_response(error),
+        HTTPException: _http_error,
+        QueueFullError: _unavailable,
+        BatcherClosedError: _unavailable,
+        StoreUnavailable: store_unavailable,
+        InvalidRecord: _not_storable,
+        StoreError: store_failed,
+        Exception: unexpected,
+    }
+
+
+def _http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    """Litestar's own errors: unknown paths, methods, bodies that are too large, bad query parameters."""
+    status = 422 if error.status_code == 400 else error.status_code
+    headers = error.headers or {}
+    details = {
+        404: "no such path; see /schema for all of them",
+        405: f"the method is not allowed on this path; allowed: {headers.get('allow', 'see /schema')}",
+        413: f"the body is too large; allowed: {context_of(request).settings.body_limit_bytes:,} bytes",
+    }
+    return to_response(Problem(status, details.get(status, error.detail), headers=headers))
+
+
+def _not_storable(_request: AnyRequest, _error: InvalidRecord) -> Response[bytes]:
+    return to_response(Problem(422, "the request contains invalid text or a non-finite number"))
+
+
+def _unavailable(_request: AnyRequest, error: Exception) -> Response[bytes]:
+    return to_response(Problem(503, str(error), headers=_RETRY))

@@ -1,0 +1,90 @@
+"""Answers to requests with a body; a POST with an idempotency key is worked once and its answer replayed."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from litestar import Response
+from pydantic import BaseModel
+
+from agent.api.authorisation import authorise
+from agent.api.body import parse_json
+from agent.api.context import AnyRequest, AppContext, Attempt
+from agent.api.problems import PROBLEM_JSON, Problem, details
+from agent.api.responses.rendering import JSON, json_response
+from agent.domain.refusal import FieldProblem
+from agent.service.auth.api_keys import Scope
+from agent.store import IdempotencyState, StoredResponse
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+_KEY_CHARS: Final = 255
+
+Work = Callable[[Any, AppContext], Awaitable[BaseModel]]
+"""Computes the answer from the parsed body and the caller's context."""
+
+
+async def answer(request: AnyRequest, scope: Scope, work: Work) -> Response[bytes]:
+    """Authorise, parse the body, work; under an idempotency key a POST is worked once and replayed after.
+
+    Raises:
+        Problem: Anything that `authorise`, `parse_json` and `work` raise; 415 for another content type than JSON; 409
+            and 422 for an idempotency key in flight, malformed, or used for another request.
+    """
+    context = await authorise(request, scope)
+    media = request.headers.get("content-type", JSON).split(";")[0].strip().lower()
+    if media not in (JSON, "application/x-www-form-urlencoded", ""):  # curl -d says the second of any text
+        raise Problem(415, f"content type {media[:80]!r} is not supported; allowed: {JSON}")
+    raw = await request.body()
+    idem_key = request.headers.get(IDEMPOTENCY_KEY)
+    if idem_key is None or request.method != "POST":
+        return json_response(await work(parse_json(raw), context))
+    _check_key(idem_key)
+    digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + raw).hexdigest()
+    claim = await context.run(context.store.idempotency_begin, context.caller, idem_key, digest)
+    if claim.state is IdempotencyState.MISMATCH:
+        problem = FieldProblem(
+            IDEMPOTENCY_KEY, "was used for another request", idem_key[:80], "a new key for a new request"
+        )
+        raise Problem(422, "the idempotency key was used for another request", [problem])
+    if claim.state is IdempotencyState.IN_FLIGHT:
+        raise Problem(409, "another request with this idempotency key is being answered", headers={"Retry-After": "1"})
+    if claim.response is not None:
+        return _replayed(claim.response)
+    if claim.quote_id is not None:
+        context = replace(context, attempt=Attempt(claim.quote_id, claim.again))
+    return await _work_and_keep(context, idem_key, lambda: work(parse_json(raw), context))
+
+
+async def _work_and_keep(
+    context: AppContext, idem_key: str, work: Callable[[], Awaitable[BaseModel]]
+) -> Response[bytes]:
+    """Work and keep the answer, which may be an error of the sender; any other error abandons the key for a retry."""
+    store, key_id = context.store, context.caller
+    try:
+        reply = json_response(await work())
+    except Problem as problem:
+        if problem.status >= 500:
+            await context.run(store.idempotency_abandon, key_id, idem_key)
+            raise
+        body = details(problem.status, problem.detail, problem.errors).model_dump_json().encode()
+        reply = Response(body, status_code=problem.status, media_type=PROBLEM_JSON)
+    except BaseException:
+        await context.run(store.idempotency_abandon, key_id, idem_key)
+        raise
+    await context.run(
+        store.idempotency_finish, key_id, idem_key, reply.status_code or 200, reply.content, str(reply.media_type)
+    )
+    return reply
+
+
+def _check_key(idem_key: str) -> None:
+    if not 1 <= len(idem_key) <= _KEY_CHARS or not idem_key.isprintable():
+        allowed = f"1 to {_KEY_CHARS} printable characters"
+        problem = FieldProblem(IDEMPOTENCY_KEY, "is empty, too long or not printable", idem_key[:80], allowed)
+        raise Problem(422, f"the idempotency key is malformed; allowed: {allowed}", [problem])
+
+
+def _replayed(stored: StoredResponse) -> Response[bytes]:
+    headers = {"Idempotency-Replayed": "true"}
+    return Response(stored.body, status_code=stored.status, media_type=stored.media_type, headers=headers)

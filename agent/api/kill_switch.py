@@ -1,0 +1,77 @@
+"""HTTP handlers for the kill switch, which holds the reference price for every quote."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from litestar import Controller, Response, get, post
+from pydantic import BaseModel, Field, TypeAdapter
+
+from agent.api.authorisation import authorise
+from agent.api.body import validate
+from agent.api.context import AnyRequest, AppContext
+from agent.api.idempotency import answer
+from agent.api.openapi import SECURITY, operation
+from agent.api.responses.rendering import json_response
+from agent.domain.fields import Strict
+from agent.rules.kill_switch import Hold
+from agent.service.auth.api_keys import Scope
+
+
+class KillSwitchIn(Strict):
+    """`on` holds the reference price for every quote at once; each quote's trail gives the reason."""
+
+    on: bool
+    reason: Annotated[str, Field(max_length=200)] = ""
+
+
+class KillSwitchAnswer(BaseModel):
+    """Whether the switch is on, since when, why, and the id of the key that turned it on."""
+
+    on: bool
+    since: datetime | None = None
+    by: str | None = None
+    reason: str | None = None
+
+
+_SWITCH: Final = TypeAdapter(KillSwitchIn)
+
+
+class KillSwitchController(Controller):
+    """The kill switch of one merchant."""
+
+    path = "/v1/rules"
+    tags = ("rules",)
+    security = SECURITY
+
+    @post(
+        "/kill-switch",
+        status_code=200,
+        operation_class=operation(KillSwitchIn, KillSwitchAnswer),
+        summary="Hold or release all prices",
+    )
+    async def turn(self, request: AnyRequest) -> Response[bytes]:
+        """Hold the reference price for every quote, in every process within a second; or release all prices."""
+
+        async def work(value: Any, context: AppContext) -> KillSwitchAnswer:
+            asked = validate(_SWITCH, value)
+            switch = context.service.kill_switch
+            if not asked.on:
+                await context.run(switch.release)
+                return KillSwitchAnswer(on=False)
+            reason = asked.reason or "held by the merchant"
+            return _answer(await context.run(switch.hold, context.caller, reason, datetime.now(UTC)))
+
+        return await answer(request, Scope.MERCHANT, work)
+
+    @get("/kill-switch", operation_class=operation(None, KillSwitchAnswer), summary="Whether prices are held")
+    async def read(self, request: AnyRequest) -> Response[bytes]:
+        """Read the switch."""
+        context = await authorise(request, Scope.MERCHANT)
+        found = await context.run(context.service.kill_switch.state)
+        return json_response(_answer(found))
+
+
+def _answer(hold: Hold | None) -> KillSwitchAnswer:
+    if hold is None:
+        return KillSwitchAnswer(on=False)
+    return KillSwitchAnswer(on=True, since=hold.since, by=hold.by, reason=hold.reason)

@@ -1,0 +1,62 @@
+"""Response models for lists: each row has its result or its problem."""
+
+from pydantic import BaseModel
+
+from agent.api.problems import Problem, ProblemDetails, details, of_refusal
+from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
+from agent.api.responses.quotes import QuoteAnswer, quote_answer
+from agent.domain.decision import Decision
+from agent.domain.records import OutcomeRecord
+from agent.domain.refusal import Refusal
+
+
+class RowAnswer(BaseModel):
+    """One row of a batch: its quote or its problem."""
+
+    status: int
+    quote: QuoteAnswer | None = None
+    problem: ProblemDetails | None = None
+
+
+class BatchAnswer(BaseModel):
+    """Rows in the order of the request."""
+
+    results: list[RowAnswer]
+
+
+class OutcomeRow(BaseModel):
+    """One row of a list of outcomes: the outcome or its problem."""
+
+    status: int
+    outcome: OutcomeAnswer | None = None
+    problem: ProblemDetails | None = None
+
+
+class OutcomesAnswer(BaseModel):
+    """Rows in the order of the request."""
+
+    results: list[OutcomeRow]
+
+
+class AcceptedAnswer(BaseModel):
+    """Number of rows accepted."""
+
+    accepted: int
+
+
+def quote_row(found: Decision | Refusal | Problem, *, candidates: bool) -> RowAnswer:
+    """A row of a batch, with the candidates where wanted."""
+    if isinstance(found, Decision):
+        return RowAnswer(status=200, quote=quote_answer(found, candidates=candidates))
+    return RowAnswer(status=found.status, problem=_problem(found))
+
+
+def outcome_row(found: OutcomeRecord | Refusal | Problem) -> OutcomeRow:
+    """A row of a list of outcomes."""
+    if isinstance(found, OutcomeRecord):
+        return OutcomeRow(status=200, outcome=outcome_answer(found))
+    return OutcomeRow(status=found.status, problem=_problem(found))
+
+
+def _problem(found: Refusal | Problem) -> ProblemDetails:
+    return of_refusal(found) if isinstance(found, Refusal) else details(found.status, found.detail, found.errors)

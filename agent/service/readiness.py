@@ -1,0 +1,37 @@
+"""Readiness: whether a service can make quotes, and what is wrong where it cannot."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from agent.service.components import Components
+from agent.store import StoreError
+
+_OPTIONAL: Final = ("index", "language_model")
+"""Checks that may fail: quotes then come from a lower rung, or for products described in the request."""
+
+
+_NO_PRODUCTS: Final = "empty: no products; remedy: pricesmith prepare, or PUT /v1/products"
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether quotes can be made; `checks` says `ok` or what is wrong, by part."""
+
+    ready: bool
+    checks: Mapping[str, str]
+
+
+def check_readiness(parts: Components, *, closing: bool) -> Readiness:
+    """Check models, index and store."""
+    checks = {
+        "models": "closing" if closing else "ok",
+        "language_model": parts.pipeline.proposer.language_model,
+        "index": "ok" if len(parts.catalogue) else _NO_PRODUCTS,
+        "store": "ok",
+    }
+    try:
+        parts.store.ping()
+    except StoreError as error:
+        checks["store"] = str(error)
+    return Readiness(all(check == "ok" for name, check in checks.items() if name not in _OPTIONAL), checks)
