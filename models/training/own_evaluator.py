@@ -25,11 +25,11 @@ from models.progress import Progress
 from models.training.evaluator import (
     EvaluatorNet,
     EvaluatorTrainingConfig,
+    InitialModel,
     KnownTerms,
-    NetStart,
+    config_for,
     fit,
     key_projection,
-    sized,
     to_weights,
 )
 from models.training.evaluator_posterior import posterior
@@ -84,7 +84,7 @@ class _Net:
 
 def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> Trained:
     """Train, choose on the validation rows, fit again on everything before the test rows."""
-    config = replace(sized(len(split.train)), n_bins=2 if len(split.train) < _MANY else 4)
+    config = replace(config_for(len(split.train)), n_bins=2 if len(split.train) < _MANY else 4)
     binning = Binning.fit(np.asarray(rows.data.numeric[split.train]), config.n_bins)
     table = _Table(rows, binning)
     progress("train: price logit", 0.0)
@@ -196,7 +196,7 @@ def _network(
     known = _known(table, everyone, logit, ramps)
     weight = table.rows.data.weight
     data = replace(table.rows.data, known=known, mass=(weight / weight[split.train].mean()).astype(np.float32))
-    start = NetStart(table.binning, logit.inputs)
+    start = InitialModel(table.binning, logit.inputs)
 
     def told(epoch: int, loss: float) -> None:
         progress(f"train: network, epoch {epoch + 1}, loss {loss:.4f}", 0.3 + 0.6 * (epoch + 1) / config.epochs)
