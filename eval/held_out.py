@@ -14,7 +14,15 @@ from models.shopper.features import FEATURES
 from models.training.demo_panel import item_products
 from models.training.item_affinity import TasteTrainingConfig
 from models.training.panel import panel_products
-from models.training.situations import Conditions, RowFacts, Situation, draw, held_out, row_facts, situate
+from models.training.situations import (
+    Conditions,
+    RowFacts,
+    Situation,
+    draw_conditions,
+    is_held_out,
+    make_situations,
+    row_facts,
+)
 
 SITUATIONS: Final = 1500
 _INTEREST: Final = -2  # column of `EvaluatorData.numeric`
@@ -33,7 +41,7 @@ class HeldOut:
     def situations(self, change: Callable[[Conditions], Conditions] = lambda same: same) -> list[Situation]:
         """One situation a row, its conditions changed first."""
         conditions = [change(condition) for condition in self.conditions]
-        return situate(self.evaluator, self.demand.situations(self.rows), self.known, conditions, Weights())
+        return make_situations(self.evaluator, self.demand.situations(self.rows), self.known, conditions, Weights())
 
     def at(self, places: Ints) -> "HeldOut":
         """Some of the rows."""
@@ -48,7 +56,7 @@ def held_out_rows(demand: Demand, evaluator: Evaluator, split: str, count: int =
     category = journey.products.set_index("product_id")["category"].to_dict()
     data, rows = demand.data, demand.rows(split)
     product = np.asarray(products)[data.product_row[rows]]
-    unseen = held_out(product) & held_out(data.cluster[rows])
+    unseen = is_held_out(product) & is_held_out(data.cluster[rows])
     rng = np.random.default_rng(41)
     chosen = np.sort(rng.choice(np.flatnonzero(unseen), min(count, int(unseen.sum())), replace=False))
     known = [
@@ -57,4 +65,4 @@ def held_out_rows(demand: Demand, evaluator: Evaluator, split: str, count: int =
         )
         for row, item in zip(rows[chosen], product[chosen], strict=True)
     ]
-    return HeldOut(demand, rows[chosen], known, [draw(rng) for _ in known], evaluator)
+    return HeldOut(demand, rows[chosen], known, [draw_conditions(rng) for _ in known], evaluator)

@@ -22,7 +22,7 @@ from models.evaluator.online_effects import OnlineEffects, Shift
 from models.progress import Progress
 from models.registry.registry import ModelKind, Registry
 from models.shopper.features import FEATURES, SHARES, SHOPPER, SHOPPER_CATEGORY, SHOPPER_PRODUCT
-from models.training.evaluator import EvaluatorData, fit, sized, to_weights
+from models.training.evaluator import EvaluatorData, config_for, fit, to_weights
 from models.training.evaluator_posterior import posterior
 
 PRICESMITH: Final = "Pricesmith"
@@ -129,7 +129,7 @@ def predict(evaluator: Evaluator, demand: Demand, rows: Ints) -> Predictions:
 def train_evaluator(demand: Demand, rows: Ints, data: EvaluatorData | None = None) -> Evaluator:
     """An evaluator trained on some rows, sized to their number; nothing is installed."""
     data = data or demand.data
-    config = sized(len(rows))
+    config = config_for(len(rows))
     net = fit(data, rows, config)
     covariances = posterior(net, data, rows, config)
     rate = float(np.average(data.bought[rows], weights=data.weight[rows]))

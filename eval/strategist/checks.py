@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from eval.held_out import HeldOut
 from models.strategist.strategist import Strategist, Written
 from models.strategist.strategy import Lever
-from models.training.regret import Measured, measure, price_ratio
+from models.training.regret import RegretMeasurement, measure, price_ratio
 from models.training.situations import Conditions, Situation
 
 STOCK_FACTOR: Final = 4
@@ -31,7 +31,9 @@ class Check:
     situations: int
 
 
-def sensitivity(strategist: Strategist, unseen: HeldOut, measured: Measured, render: Render) -> dict[str, Check]:
+def sensitivity(
+    strategist: Strategist, unseen: HeldOut, measured: RegretMeasurement, render: Render
+) -> dict[str, Check]:
     """All checks; `measured` are the situations of `unseen` as they are."""
     return holding(measured) | {
         "four times the stock: deeper clear-stock move": more_stock(strategist, unseen, measured, render),
@@ -39,7 +41,7 @@ def sensitivity(strategist: Strategist, unseen: HeldOut, measured: Measured, ren
     }
 
 
-def holding(measured: Measured) -> dict[str, Check]:
+def holding(measured: RegretMeasurement) -> dict[str, Check]:
     """First choices within 1 % of the reference where no move gains .2 %, and away from it where one gains 2 %."""
     held = np.asarray(
         [abs(_first(s, w) - 1) <= _NEAR for s, w in zip(measured.situations, measured.written, strict=True)]
@@ -51,7 +53,7 @@ def holding(measured: Measured) -> dict[str, Check]:
     }
 
 
-def more_stock(strategist: Strategist, unseen: HeldOut, measured: Measured, render: Render) -> Check:
+def more_stock(strategist: Strategist, unseen: HeldOut, measured: RegretMeasurement, render: Render) -> Check:
     """Normal stock becomes deep: where that lowers the best price by 2 %, is the leading clear-stock move deeper?"""
     asked = np.flatnonzero([situation.facts.stock == "normal" for situation in measured.situations])
 
@@ -67,7 +69,7 @@ def more_stock(strategist: Strategist, unseen: HeldOut, measured: Measured, rend
     return _check(np.asarray(deeper, np.bool_))
 
 
-def cheaper_rival(strategist: Strategist, unseen: HeldOut, measured: Measured, render: Render) -> Check:
+def cheaper_rival(strategist: Strategist, unseen: HeldOut, measured: RegretMeasurement, render: Render) -> Check:
     """The rival cuts its price: where it is then best to match or undercut, does the first choice?"""
     asked = np.flatnonzero([situation.facts.rival_ratio is not None for situation in measured.situations])
     after = measure(strategist, unseen.at(asked).situations(lambda c: replace(c, rival=RIVAL_FACTOR * c.rival)), render)
@@ -80,7 +82,7 @@ def cheaper_rival(strategist: Strategist, unseen: HeldOut, measured: Measured, r
 
 
 def _pairs(
-    before: Measured, rows: NDArray[np.int64], after: Measured
+    before: RegretMeasurement, rows: NDArray[np.int64], after: RegretMeasurement
 ) -> list[tuple[Situation, list[Written], Situation, list[Written]]]:
     """Situation and proposals before and after a change."""
     return [

@@ -23,7 +23,7 @@ from models.evaluator.evaluator import Evaluator, load_evaluator
 from models.progress import Progress
 from models.registry.registry import ModelKind, Registry
 from models.strategist.strategist import Strategist
-from models.training.regret import Measured, measure, request
+from models.training.regret import RegretMeasurement, measure, request
 from models.training.situations import Situation
 from models.training.strategist import Reading
 from prompts import Prompt
@@ -113,7 +113,7 @@ def active_evaluator(registry: Registry) -> Evaluator:
     return load_evaluator(registry.folder(ModelKind.EVALUATOR, version) / "evaluator.safetensors", version)
 
 
-def regret_table(measured: Measured, household: Ints) -> dict[str, Regret]:
+def regret_table(measured: RegretMeasurement, household: Ints) -> dict[str, Regret]:
     """Regret of the strategist and of what needs none."""
     return {
         name: Regret(

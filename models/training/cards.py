@@ -1,4 +1,4 @@
-"""Model cards: what a version is, what it was trained on, how it measured, what it may not be used for."""
+"""Model cards: description, training data, metrics and limits of a version."""
 
 from typing import Final
 
@@ -7,39 +7,39 @@ from models.registry.registry import ModelKind, ModelMeta
 
 OWN_TEXTS: Final = "texts written for Pricesmith"
 
-_WHAT = {
+_DESCRIPTION = {
     ModelKind.ENCODER: "MiniLM (all-MiniLM-L6-v2) with a LoRA delta, and the interest head on its states",
     ModelKind.EVALUATOR: "purchase probability (monotone in price) and satisfaction heads with a last-layer posterior",
     ModelKind.UNDERSTANDING: (
         "a softmax head over encoder states, character n-grams and concepts, for kinds of questions"
     ),
     ModelKind.NARRATOR: (
-        "SmolLM2-135M-Instruct, whole, with a LoRA delta that writes explanations, references for values"
+        "SmolLM2-135M-Instruct with a LoRA delta that writes explanations with references in place of values"
     ),
     ModelKind.STRATEGIST: (
-        "the first layers of SmolLM2-135M-Instruct with a LoRA delta, strategy tokens and a number reader"
+        "the first layers of SmolLM2-135M-Instruct with a LoRA delta, strategy tokens and a numeric head"
     ),
 }
 
 
 def _origin(meta: ModelMeta) -> tuple[str, str]:
-    """What the data says nothing of, and what the figures were measured on."""
+    """Caution about the training data, and the name of the data that the metrics were measured on."""
     if meta.trained_on == OWN_TEXTS:
-        return "No shopper's or merchant's words are in them.", "Held-out texts"
+        return "They contain no text by shoppers or merchants.", "Held-out texts"
     if not meta.trained_on.startswith(DEMO):
         return (
-            "The data and these weights are the merchant's own; they say nothing of other shops.",
+            "The data and these weights belong to the merchant; the metrics do not apply to other shops.",
             "The latest outcomes",
         )
     return (
-        "The data is simulated; no figure here says anything of real shoppers, and the weights are for demonstration "
-        "and as a starting point for a merchant's own training.",
+        "The data is simulated: no figure here describes real shoppers. The weights are for demonstration and as a "
+        "starting point for a merchant's own training.",
         "Validation (weeks 41-44)",
     )
 
 
 def card(meta: ModelMeta) -> str:
-    """The card as Markdown, from `meta.json` alone."""
+    """Render the card as Markdown from the metadata."""
     caution, measured_on = _origin(meta)
     metrics = "\n".join(f"| {name} | {value:.5g} |" for name, value in meta.metrics.items())
     figures = f"\n{measured_on}:\n\n| metric | value |\n|---|---|\n{metrics}\n" if metrics else ""
@@ -47,8 +47,8 @@ def card(meta: ModelMeta) -> str:
     requires = ", ".join(f"{kind} {version}" for kind, version in meta.requires.items()) or "nothing else"
     return (
         f"# {meta.kind} {meta.version}\n\n"
-        f"{_WHAT[meta.kind]}.\n\n"
+        f"{_DESCRIPTION[meta.kind]}.\n\n"
         f"Trained on: {meta.trained_on}. {caution}\n\n"
-        f"Licence: Apache-2.0, as the base weights. Needs: {requires}. Config: {config}.\n"
+        f"Licence: Apache-2.0, like the base weights. Requires: {requires}. Config: {config}.\n"
         f"{figures}"
     )

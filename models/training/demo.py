@@ -1,13 +1,13 @@
-"""Training on the demo data, from nothing to three versions: encoder (with interest head), evaluator, strategist.
+"""Training of encoder (with interest head and item factors), evaluator and strategist on the demo data.
 
-Weeks up to 40 train, 41-44 validate, later weeks are never read. The outcome memory and the prompt belong to other
-packages and come in as arguments.
+Weeks up to 40 train, 41-44 validate, later weeks are never read. Outcome memory and prompt belong to other packages and
+are passed as arguments.
 """
 
 import hashlib
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,21 +53,21 @@ from models.training.panel import Panel, PanelConfig
 from models.training.ranking import RankingTrainingConfig, train_ranking
 from models.training.regret import measure as measure_regret
 from models.training.regret import strategist_metrics
-from models.training.situations import Situation, draw, held_out, row_facts, situate
-from models.training.strategist import Reading, Watch, train_strategist
+from models.training.situations import Situation, draw_conditions, is_held_out, make_situations, row_facts
+from models.training.strategist import Reading, TrainingCallbacks, train_strategist
 from models.training.strategist_config import StrategistTrainingConfig
 from models.training.strategist_net import StrategistNet, save_delta
-from models.training.strategist_numeric_head import fit_numbers, listen, numbers_of
+from models.training.strategist_numeric_head import ChoiceData, choice_data, fit_numbers, with_language_logits
 
 TRAIN_END: Final = 40
 HELD_OUT_SITUATIONS: Final = 1500
 
 
 class DemoTraining:
-    """Trains the three kinds, each into a new version of the registry."""
+    """Trains encoder, evaluator and strategist, each as a new version in the registry."""
 
     def __init__(self, registry: Registry, demo: DemoPanel, taste: TasteTrainingConfig, progress: Progress) -> None:
-        """Work on one panel, with all cores that this process may use; progress is told (what, share done)."""
+        """Train on one panel, with all cores that this process may use."""
         self._taste = taste
         self._registry = registry
         self._demo = demo
@@ -77,7 +77,7 @@ class DemoTraining:
         self._inputs: tuple[NewMemory | None, DemoInputs] | None = None
 
     def encoder(self, version: str, config: EncoderTrainingConfig, work: Path) -> ModelMeta:
-        """Fine-tune MiniLM, then the interest head and the item states beside it."""
+        """Fine-tune MiniLM, then train the interest head, the item factors and the ranking head."""
         panel = self._demo.panel
         pairs = contrastive_pairs(panel, self._demo.product_texts, config)
         metrics = train_encoder_delta(MINILM.verified().parent, pairs, config, work)
@@ -97,12 +97,12 @@ class DemoTraining:
         return meta
 
     def evaluator(self, version: str, config: EvaluatorTrainingConfig, new_memory: NewMemory, work: Path) -> ModelMeta:
-        """Train the evaluator on the active encoder's states, evidence gathered block by block from the past."""
+        """Train the evaluator on the active encoder's states; evidence of a row comes from earlier weeks only."""
         panel = self._demo.panel
         train = panel.week <= TRAIN_END
         inputs = self.inputs(new_memory)
         data = evaluator_data(inputs, self._demo.rates)
-        fit_rows = np.flatnonzero(train & (panel.week >= int(panel.week.min()) + 2))  # before: nothing to retrieve
+        fit_rows = np.flatnonzero(train & (panel.week >= int(panel.week.min()) + 2))  # the first weeks have no evidence
         net = fit(
             data,
             fit_rows,
@@ -122,9 +122,9 @@ class DemoTraining:
         return meta
 
     def inputs(self, new_memory: NewMemory | None) -> DemoInputs:
-        """Everything the evaluator reads of the panel, made with the active encoder; kept for the next call.
+        """Compute the evaluator's inputs on the panel with the active encoder; cached for the next call.
 
-        Without a memory nothing is retrieved; all else is the same with any.
+        Without `new_memory` the evidence is zero.
         """
         if self._inputs is None or new_memory not in (None, self._inputs[0]):
             states = self._active_states()
@@ -142,14 +142,17 @@ class DemoTraining:
         return found if new_memory is not None else found.without_evidence()
 
     def strategist(self, version: str, config: StrategistTrainingConfig, reading: Reading, work: Path) -> ModelMeta:
-        """Teach the strategist on the active evaluator's responses; measure it on people and products it never met."""
+        """Train the strategist on the active evaluator's predictions.
+
+        Metrics are measured on households, products and weeks that training does not see.
+        """
         active = self._registry.active(ModelKind.EVALUATOR)
         evaluator = load_evaluator(self._registry.folder(ModelKind.EVALUATOR, active) / "evaluator.safetensors", active)
         rng = np.random.default_rng(config.seed)
         panel = self._demo.panel
-        early, household, product = panel.week <= TRAIN_END, held_out(panel.household), held_out(panel.product)
-        lessons = self._invented(evaluator, np.flatnonzero(early & ~household & ~product), config.situations, rng)
-        unseen = self._invented(evaluator, np.flatnonzero(~early & household & product), HELD_OUT_SITUATIONS, rng)
+        early, household, product = panel.week <= TRAIN_END, is_held_out(panel.household), is_held_out(panel.product)
+        situations = self._situations(evaluator, np.flatnonzero(early & ~household & ~product), config.situations, rng)
+        unseen = self._situations(evaluator, np.flatnonzero(~early & household & product), HELD_OUT_SITUATIONS, rng)
         write_tokenizer(work / "tokenizer.json")
         tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
         total = config.steps + config.policy_steps
@@ -162,40 +165,43 @@ class DemoTraining:
             found = strategist_metrics(measure_regret(load_strategist(work, version), unseen, reading.render))
             metrics.update({f"{stage}_{name}": value for name, value in found.items()})
 
-        silent = NumericHead()
+        untrained = NumericHead()
         net = train_strategist(
-            lessons,
+            situations,
             reading.render,
             tokenizer,
             config,
-            Watch(
+            TrainingCallbacks(
                 lambda step, loss: self._progress(f"strategist, loss {loss:.3f}", step / total),
-                lambda stage, net: measure(stage, net, silent),
+                lambda stage, net: measure(stage, net, untrained),
             ),
         )
-        prompts = [reading.render(lesson) for lesson in lessons]
-        alone = numbers_of(lessons, prompts)
-        heard = alone.rows(torch.arange(min(len(alone), config.joint_situations)))
-        beside = listen(
-            net,
-            heard,
-            [one.ids for one in tokenizer.encode_batch(prompts[: len(heard)])],
-            lambda share: self._progress("strategist, what the language model says", share),
-        )
-        numbers = fit_numbers(
-            alone,
-            beside,
-            config,
-            lambda step, loss: self._progress(
-                f"strategist's numbers, loss {loss:.3f}", step / (config.number_steps + config.joint_steps)
-            ),
-        )
-        measure("numbers", net, numbers)
-        facts = asdict(config) | {"prompt": reading.prompt, "evaluator": active}
-        meta = self._meta(ModelKind.STRATEGIST, version, facts, metrics, {})
+        prompts = [reading.render(situation) for situation in situations]
+        ids = [one.ids for one in tokenizer.encode_batch(prompts[: config.joint_situations])]
+        measure("numbers", net, self._numeric_head(net, choice_data(situations, prompts), ids, config))
+        settings = asdict(config) | {"prompt": reading.prompt, "evaluator": active}
+        meta = self._meta(ModelKind.STRATEGIST, version, settings, metrics, {})
         (work / CARD).write_text(card(meta), "utf-8")
         install_deltas(self._registry, meta, work)
         return meta
+
+    def _numeric_head(
+        self, net: StrategistNet, data: ChoiceData, ids: Sequence[Sequence[int]], config: StrategistTrainingConfig
+    ) -> NumericHead:
+        """Train the numeric head; `ids` are the token ids of the first prompts, which are used for joint steps."""
+        with_language = with_language_logits(
+            net,
+            data.rows(torch.arange(len(ids))),
+            ids,
+            lambda share: self._progress("strategist, logits of the language model", share),
+        )
+        steps = config.number_steps + config.joint_steps
+        return fit_numbers(
+            data,
+            with_language,
+            config,
+            lambda step, loss: self._progress(f"strategist, numeric head, loss {loss:.3f}", step / steps),
+        )
 
     def _active_states(self) -> States:
         version = self._registry.active(ModelKind.ENCODER)
@@ -221,7 +227,7 @@ class DemoTraining:
         complete = (at_s > last) & (at_s <= float(self._demo.panel.at_s.max()) - 4 * 7 * 86400)
         return head, interest_metrics(head, _split(data, complete))
 
-    def _invented(
+    def _situations(
         self, evaluator: Evaluator, rows: NDArray[np.int64], count: int, rng: np.random.Generator
     ) -> list[Situation]:
         inputs, panel = self.inputs(None), self._demo.panel
@@ -237,8 +243,8 @@ class DemoTraining:
                 )
                 for row in part
             ]
-            conditions = [draw(rng) for _ in part]
-            found += situate(evaluator, inputs.situations(part), facts, conditions, Weights())
+            conditions = [draw_conditions(rng) for _ in part]
+            found += make_situations(evaluator, inputs.situations(part), facts, conditions, Weights())
         return found
 
     def _meta(
@@ -272,7 +278,7 @@ class DemoTraining:
 
 
 def evaluator_data(inputs: DemoInputs, rates: PanelConfig) -> EvaluatorData:
-    """All panel rows as the evaluator's training reads them."""
+    """Assemble all panel rows as training data of the evaluator."""
     panel, states = inputs.demo.panel, inputs.states
     return EvaluatorData(
         numeric=inputs.numeric(),
@@ -291,7 +297,7 @@ def evaluator_data(inputs: DemoInputs, rates: PanelConfig) -> EvaluatorData:
 
 
 def base_rate(panel: Panel, rows: NDArray[np.bool_]) -> float:
-    """Purchase rate of the unsampled rows."""
+    """Purchase rate of the selected rows, weighted to undo the sampling of negatives."""
     return float(np.average(panel.bought[rows], weights=panel.weight[rows]))
 
 
@@ -300,7 +306,7 @@ def _split(data: InterestData, mask: NDArray[np.bool_]) -> InterestData:
 
 
 def revision() -> str:
-    """The code's git revision, or `unknown` outside a checkout."""
+    """Return the git revision of the code, `unknown` outside a checkout."""
     try:
         done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)  # noqa: S607
     except (OSError, subprocess.SubprocessError):

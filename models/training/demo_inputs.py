@@ -1,4 +1,4 @@
-"""What the evaluator reads of each panel row, every part of it made from earlier weeks alone."""
+"""Inputs of the evaluator for each panel row, computed from earlier weeks only."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,20 +17,20 @@ from models.training.item_affinity import TasteTrainingConfig, walk_forward
 Matrix = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-MEMORY_KEEP: Final = 0.1  # share of the panel's negatives that the outcome memory holds, as the demo store's does
+MEMORY_KEEP: Final = 0.1  # share of the panel's negatives in the outcome memory, as in the demo store's
 _MEMORY_BLOCK_WEEKS: Final = 2
 _BLOCK: Final = 50_000
 
 
 class OutcomeNeighbours(Protocol):
-    """An outcome memory as training sees it."""
+    """Outcome memory, as training uses it."""
 
     def evidence(self, keys: Matrix) -> Matrix:
-        """Evidence features `(n, len(EVIDENCE))` of keys, from what was added so far."""
+        """Compute evidence features `(n, len(EVIDENCE))` of keys from the outcomes added so far."""
         ...
 
     def add(self, keys: Matrix, bought: Matrix, weight: Matrix, ratio: Matrix) -> None:
-        """Remember outcomes."""
+        """Add outcomes; `weight` is the inverse sampling rate, `ratio` the price over the reference."""
         ...
 
 
@@ -39,7 +39,7 @@ NewMemory = Callable[[int, float], OutcomeNeighbours]
 
 @dataclass(frozen=True, slots=True)
 class DemoInputs:
-    """Parts beside the panel's own features, one row a panel row: evidence, interest logit, log affinity."""
+    """Panel and encoder states with evidence, interest logit and log affinity of each panel row."""
 
     demo: DemoPanel
     states: States
@@ -48,7 +48,7 @@ class DemoInputs:
     affinity: Matrix
 
     def situations(self, rows: Ints) -> Situations:
-        """Panel rows as the evaluator reads them; no session, rival or trend is known of them."""
+        """Build situations of panel rows, which have no session, competitor price or market trend."""
         panel = self.demo.panel
         zeros = np.zeros(len(rows), np.float32)
         return Situations(
@@ -65,28 +65,28 @@ class DemoInputs:
         )
 
     def without_evidence(self) -> "DemoInputs":
-        """The same rows, nothing retrieved."""
+        """Copy with zero evidence, as when nothing is retrieved."""
         return replace(self, evidence=np.zeros_like(self.evidence))
 
     def numeric(self) -> Matrix:
-        """All rows, `(n, NUMERIC)`, in the order of `models.evaluator.evaluator.numeric_inputs`."""
+        """Numeric inputs of all rows, `(n, NUMERIC)`, as `models.evaluator.evaluator.numeric_inputs`."""
         ends = np.stack([self.interest, self.affinity], axis=1)
         return np.concatenate([self.demo.panel.features, self.evidence, ends], axis=1, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class InputMakers:
-    """What the inputs are made with: interest head, item-state training, key projection, outcome memory."""
+    """Models and settings that the inputs are computed with; without `new_memory` the evidence is zero."""
 
     interest: InterestHead
     taste: TasteTrainingConfig
     projection: NDArray[np.float64]
-    new_memory: NewMemory | None  # None: nothing is retrieved
+    new_memory: NewMemory | None
     base_rate: float
 
 
 def join_inputs(demo: DemoPanel, states: States, makers: InputMakers, progress: Progress) -> DemoInputs:
-    """Walk through the weeks once for each part."""
+    """Compute affinity, evidence and interest of all panel rows, week by week."""
     panel = demo.panel
     last = int(panel.week.max())
     affinity = walk_forward(
@@ -112,10 +112,10 @@ def _interest(demo: DemoPanel, states: States, head: InterestHead) -> Matrix:
 
 
 def _evidence(demo: DemoPanel, states: States, makers: InputMakers, progress: Progress) -> Matrix:
-    """Evidence block by block of weeks, the memory holding what came before the block."""
+    """Retrieve evidence in blocks of weeks, from the outcomes before each block."""
     panel = demo.panel
     if makers.new_memory is None:
-        raise AssertionError("called without a memory")
+        raise AssertionError("evidence needs an outcome memory")
     memory: OutcomeNeighbours | None = None
     found = np.zeros((len(panel.week), len(EVIDENCE)), np.float32)
     blocks = panel.week // _MEMORY_BLOCK_WEEKS
@@ -130,8 +130,8 @@ def _evidence(demo: DemoPanel, states: States, makers: InputMakers, progress: Pr
             memory = makers.new_memory(keys.shape[1], makers.base_rate)
         else:
             found[rows] = memory.evidence(keys)
-        mine = kept[rows]
-        known = rows[mine]
-        memory.add(keys[mine], panel.bought[known], weight[known], np.exp(panel.log_ratio[known]))
+        added = kept[rows]
+        known = rows[added]
+        memory.add(keys[added], panel.bought[known], weight[known], np.exp(panel.log_ratio[known]))
         progress("evidence", (number + 1) / len(names))
     return found

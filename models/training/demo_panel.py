@@ -1,4 +1,4 @@
-"""The demo panel with everything training refers to, and the encoder states of it all."""
+"""The demo panel with the products, households and texts that its rows refer to, and their encoder states."""
 
 from dataclasses import dataclass
 
@@ -19,11 +19,10 @@ from models.training.panel import Panel, PanelBuilder, PanelConfig
 
 @dataclass(frozen=True, slots=True)
 class DemoPanel:
-    """The panel with what its rows refer to.
+    """Panel and the data that its rows refer to.
 
     Attributes:
-        products: Products with item states, the panel's own `n_candidates` first; `purchases` refers to them by
-            position.
+        products: Products with item factors, the panel's `n_candidates` first; `purchases` refers to them by index.
         household_row: Household id to its row in `purchases`.
     """
 
@@ -43,7 +42,7 @@ class DemoPanel:
 
 
 def read_panel(config: PanelConfig, taste: TasteTrainingConfig, progress: Progress) -> DemoPanel:
-    """Build the panel and the interest rows in one walk."""
+    """Build the panel and the interest rows in one pass over the data."""
     journey = read_journey()
     categories = sorted(journey.products["category"].unique())
     interest = InterestRows(categories)
@@ -72,7 +71,7 @@ def read_panel(config: PanelConfig, taste: TasteTrainingConfig, progress: Progre
 def _purchases(
     journey: Journey, panel_products: list[int], households: dict[int, int], config: TasteTrainingConfig
 ) -> tuple[list[int], Purchases]:
-    """The products with item states, and who bought of them when."""
+    """Return the products with item factors, and their purchases."""
     receipts = journey.receipts
     products = item_products(journey, panel_products, config)
     column = {product: row for row, product in enumerate(products)}
@@ -87,14 +86,14 @@ def _purchases(
 
 
 def item_products(journey: Journey, panel_products: list[int], config: TasteTrainingConfig) -> list[int]:
-    """Products with item states, the panel's first, chosen on training weeks; a row's `product_row` counts in them."""
+    """Choose the products with item factors on training weeks, the panel's first; `product_row` indexes them."""
     early = journey.receipts.loc[journey.receipts["week"] <= config.last_week]
     return vocabulary(panel_products, early["product_id"].to_numpy(), early["household_id"].to_numpy(), config.items)
 
 
 @dataclass(frozen=True, slots=True)
 class States:
-    """Encoder states of everything the panel refers to."""
+    """Encoder states of the panel's shoppers, products and categories; `stranger` is that of an unknown shopper."""
 
     shopper: Vectors  # (n_states, 384), by `panel.state`
     product: Vectors  # (n_products, 384), by `product_row`
@@ -116,7 +115,7 @@ def encode_states(demo: DemoPanel, encoder: Encoder, progress: Progress) -> Stat
         shopper[start : start + 1024] = encoder.encode(texts[start : start + 1024])
         progress("encode shoppers", start / len(texts))
     names = {str(p): row for p, row in column.items()}
-    known = np.concatenate([product, np.zeros((1, product.shape[1]), np.float32)])  # the last row: unknown
+    known = np.concatenate([product, np.zeros((1, product.shape[1]), np.float32)])  # last row: unknown products
     return States(
         shopper=shopper,
         product=product,

@@ -1,7 +1,7 @@
-"""Contrastive fine-tuning of MiniLM: a shopper's behaviour text should lie near what the shopper buys next.
+"""Contrastive fine-tuning of MiniLM on pairs of a behaviour text and a product bought next.
 
-Multiple-negatives ranking loss (Henderson et al. 2017) over in-batch products, LoRA on the attention projections,
-the sentence-transformers trainer on accelerate.
+Multiple-negatives ranking loss (Henderson et al. 2017) with in-batch negatives, LoRA on the encoder's linear layers,
+and the sentence-transformers trainer.
 """
 
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ from models.training.panel import Panel
 
 @dataclass(frozen=True, slots=True)
 class EncoderTrainingConfig:
-    """How the encoder's delta is trained."""
+    """Hyperparameters of the encoder's training."""
 
     rank: int = 16
     alpha: int = 32
@@ -39,7 +39,7 @@ class EncoderTrainingConfig:
 def contrastive_pairs(
     panel: Panel, product_texts: dict[int, str], config: EncoderTrainingConfig
 ) -> list[tuple[str, str]]:
-    """(behaviour text, text of a product bought within the next weeks), shuffled, training weeks only."""
+    """Build shuffled pairs of behaviour text and text of a product bought next, from training weeks only."""
     rows = np.flatnonzero((panel.bought > 0) & (panel.week <= config.last_week))
     rng = np.random.default_rng(config.seed)
     rng.shuffle(rows)
@@ -94,7 +94,7 @@ def _arguments(config: EncoderTrainingConfig, out: Path) -> SentenceTransformerT
 
 
 def save_adapter(module: Any, path: Path, config: EncoderTrainingConfig) -> None:
-    """Write the LoRA matrices in half precision; the scale travels in the metadata."""
+    """Write the LoRA matrices in half precision, with scale and hyperparameters as metadata."""
     state = half_precision(get_peft_model_state_dict(module))
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(

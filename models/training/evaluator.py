@@ -1,8 +1,8 @@
 """Training of the evaluator on a purchase panel.
 
-Case-control sampling is undone by the offset -log(rate) (Prentice & Pyke 1979), so the network's own logit is
-calibrated to the unsampled rate. Shopper and product knowledge is masked at random, so that the network can price for
-strangers and for new products.
+Case-control sampling is corrected by the offset -log(rate) (Prentice and Pyke 1979), so the network's logit is
+calibrated to the unsampled rate. Shopper and product inputs are masked at random, so that the network can score unknown
+shoppers and new products.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ _BINNED_ROWS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class EvaluatorTrainingConfig:
-    """How the evaluator is trained. `mask_*` are the shares of rows whose knowledge is hidden."""
+    """Hyperparameters of the evaluator's training; `mask_*` are the shares of rows with masked inputs."""
 
     n_bins: int = 8
     hidden: tuple[int, ...] = (128, 64)
@@ -47,8 +47,8 @@ class EvaluatorTrainingConfig:
     seed: int = 17
 
 
-def sized(n_rows: int) -> EvaluatorTrainingConfig:
-    """A configuration for so many training rows: few rows carry the linear term, more of them the layers."""
+def config_for(n_rows: int) -> EvaluatorTrainingConfig:
+    """Choose hyperparameters by the number of training rows: fewer rows get fewer bins and smaller layers."""
     if n_rows < 8_000:
         return EvaluatorTrainingConfig(
             n_bins=2, hidden=(8,), dropout=0.3, epochs=40, batch=256, learning_rate=3e-3, weight_decay=1.0
@@ -62,10 +62,10 @@ def sized(n_rows: int) -> EvaluatorTrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class KnownTerms:
-    """What a simpler model says of each row, `(n,)` each: the network learns what is beyond it.
+    """Predictions of a simpler model, `(n,)` each, to which the network adds a residual.
 
     Attributes:
-        level, slope: Added to the level and to the slope before softplus. `rest` is added to the logit.
+        level, slope: Added to the level and to the slope before softplus. `rest`: added to the logit.
     """
 
     level: NDArray[np.float32]
@@ -73,13 +73,13 @@ class KnownTerms:
     rest: NDArray[np.float32]
 
     def tensors(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
-        """Some rows for the network."""
+        """Select rows, as tensors (level, slope, rest)."""
         return tuple(torch.from_numpy(part[rows]) for part in (self.level, self.slope, self.rest))  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
-class NetStart:
-    """A simpler model that the network begins as and decays towards: its linear part `(width,)` stays as it is."""
+class InitialModel:
+    """Simpler model that the network is initialised to and regularised towards; `linear` `(width,)` stays fixed."""
 
     binning: Binning
     linear: Floats
@@ -93,11 +93,11 @@ class EvaluatorData:
         numeric: `(n, NUMERIC)` features, evidence, interest logit, log affinity.
         shopper_row, product_row: Rows of the state matrices.
         shopper_states, product_states: `(_, 384)`; `stranger` `(384,)` is the state of an unknown shopper.
-        log_ratio: log(price / reference). `rate` is the share of negatives kept in the row's stratum.
+        log_ratio: log(price / reference). `rate`: share of negatives kept in the row's stratum.
         returned: 1, 0, or nan when censored.
         cluster: Household of the row.
-        mass: Weight of the row in the loss, mean one; None where `rate` undoes the sampling.
-        known: What is known of the rows before the network, if anything.
+        mass: Weight of the row in the loss, mean one; None where `rate` corrects for the sampling.
+        known: Predictions of a simpler model, None without one.
     """
 
     numeric: NDArray[np.float32]
@@ -117,10 +117,10 @@ class EvaluatorData:
 
 
 class EvaluatorNet(nn.Module):
-    """The network behind `models.evaluator.evaluator`, in torch for training."""
+    """Torch version of the network in `models.evaluator.evaluator`."""
 
     def __init__(self, binning: Binning, config: EvaluatorTrainingConfig) -> None:
-        """Build for inputs that `binning` encodes."""
+        """Initialise for inputs encoded by `binning`."""
         super().__init__()
         self.binning = binning
         self.shopper = nn.Linear(DIM, RANK, bias=False)
@@ -139,11 +139,11 @@ class EvaluatorNet(nn.Module):
                 head.weight.mul_(0.1)
                 head.weight[0, -2] = 1.0
 
-    def hold(self) -> None:
-        """Called after each step: nothing is held."""
+    def reset_fixed_weights(self) -> None:
+        """Restore fixed weights after an optimiser step; this network has none."""
 
     def body(self, encoded: Tensor, shopper: Tensor, product: Tensor) -> Tensor:
-        """`phi` `(n, hidden + 2)` from encoded numeric inputs and states."""
+        """Compute `phi` `(n, hidden + 2)` from encoded numeric inputs and states."""
         content = self.product(product)
         cosine = (shopper * product).sum(1, keepdim=True)
         inputs = torch.cat([encoded, self.shopper(shopper) * content, content, cosine], 1)
@@ -153,16 +153,16 @@ class EvaluatorNet(nn.Module):
         return torch.cat([state, self.linear(inputs), torch.ones(len(state), 1)], 1)
 
     def forward(self, encoded: Tensor, shopper: Tensor, product: Tensor, log_ratio: Tensor) -> tuple[Tensor, Tensor]:
-        """Purchase and satisfaction logits `(n,)`."""
+        """Compute purchase and satisfaction logits, `(n,)` each."""
         phi = self.body(encoded, shopper, product)
         return _head_logit(self.purchase(phi), log_ratio), _head_logit(self.satisfaction(phi), log_ratio)
 
 
 class ResidualNet(EvaluatorNet):
-    """A network that starts as a simpler model: its linear term stays, hidden layers begin at nothing."""
+    """Network initialised to a simpler model: its linear term is fixed, the hidden layers start with zero output."""
 
-    def __init__(self, start: NetStart, config: EvaluatorTrainingConfig) -> None:
-        """Begin as `start`; level and slope have no constants of their own, known terms bring them."""
+    def __init__(self, start: InitialModel, config: EvaluatorTrainingConfig) -> None:
+        """Initialise to `start`; the constants of level and slope come from known terms."""
         super().__init__(start.binning, config)
         self._fixed = torch.tensor([[1.0, 0.0], [0.0, 0.0]])  # columns: linear term, constant
         self.purchase = nn.Linear(config.hidden[-1] + 2, 2, bias=False)
@@ -172,17 +172,17 @@ class ResidualNet(EvaluatorNet):
             self.purchase.weight.zero_()
             self.linear.weight.copy_(torch.from_numpy(padded)[None])
         self.linear.weight.requires_grad_(False)
-        self.hold()
+        self.reset_fixed_weights()
 
-    def hold(self) -> None:
-        """Keep what is the simpler model's."""
+    def reset_fixed_weights(self) -> None:
+        """Restore the weights of the linear term and the constants after an optimiser step."""
         with torch.no_grad():
             self.purchase.weight[:, -2:] = self._fixed
 
-    def beside(
+    def forward_with_known(
         self, inputs: tuple[Tensor, Tensor, Tensor], log_ratio: Tensor, known: tuple[Tensor, Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Purchase and satisfaction logits `(n,)` beside known level, slope and rest."""
+        """Compute purchase and satisfaction logits `(n,)`, given level, slope and rest of the simpler model."""
         phi = self.body(*inputs)
         level, slope, rest = known
         terms = self.purchase(phi) + torch.stack([level, slope], 1)
@@ -196,7 +196,7 @@ def _head_logit(terms: Tensor, log_ratio: Tensor) -> Tensor:
 
 
 def key_projection(product_states: NDArray[np.float32]) -> Floats:
-    """Principal directions `(384, KEY_DIM)` of product states, for the outcome memory's keys."""
+    """Compute principal directions `(384, KEY_DIM)` of product states, for the keys of the outcome memory."""
     _, _, rows = np.linalg.svd(product_states - product_states.mean(0), full_matrices=False)
     signs = np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])
     return np.asarray((rows * signs[:, None])[:KEY_DIM].T, np.float64)
@@ -205,7 +205,7 @@ def key_projection(product_states: NDArray[np.float32]) -> Floats:
 def _masked(
     data: EvaluatorData, rows: NDArray[np.int64], config: EvaluatorTrainingConfig, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], Tensor, Tensor]:
-    """Inputs of a batch with some shoppers and some products made unknown."""
+    """Select the inputs of a batch, with random shoppers and products replaced by unknown ones."""
     numeric = data.numeric[rows].copy()
     shopper = data.shopper_states[data.shopper_row[rows]]
     product = data.product_states[data.product_row[rows]]
@@ -229,20 +229,26 @@ def fit(
     rows: NDArray[np.int64],
     config: EvaluatorTrainingConfig,
     on_epoch: Callable[[int, float], None] | None = None,
-    watch: Callable[[EvaluatorNet], float] | None = None,
-    start: NetStart | None = None,
+    validation_loss: Callable[[EvaluatorNet], float] | None = None,
+    start: InitialModel | None = None,
 ) -> EvaluatorNet:
-    """Train the network on some rows; `on_epoch` is told epoch and mean loss.
+    """Train the network on the given rows.
 
-    With `watch`, a loss on held-out rows, the best epoch's weights are kept, and training stops after three epochs
-    without a better one. With `start` the network begins as that model.
+    Args:
+        data: Training data; `rows` are used.
+        rows: Indices of the training rows.
+        config: Hyperparameters.
+        on_epoch: Called with epoch and mean training loss.
+        validation_loss: Enables early stopping: training stops after three epochs without improvement, and the weights
+            of the best epoch are returned.
+        start: Simpler model to initialise the network to.
     """
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
-    net = ResidualNet(start, config) if start is not None else _fresh_net(data, rows, config)
+    net = ResidualNet(start, config) if start is not None else _new_net(data, rows, config)
     learned = [one for one in net.parameters() if one.requires_grad]
     optimiser = torch.optim.AdamW(learned, lr=config.learning_rate, weight_decay=config.weight_decay)
-    best = _Best()
+    stopping = _EarlyStopping()
     steps = config.epochs * (1 + len(rows) // config.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=steps)
     for epoch in range(config.epochs):
@@ -254,19 +260,19 @@ def fit(
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            net.hold()
+            net.reset_fixed_weights()
             schedule.step()
             losses.append(float(loss.detach()))
         if on_epoch is not None:
             on_epoch(epoch, float(np.mean(losses)))
-        if watch is not None and best.over(watch(net.eval()), net):
+        if validation_loss is not None and stopping.should_stop(validation_loss(net.eval()), net):
             break
         net.train()
-    best.restore(net)
+    stopping.restore(net)
     return net.eval()
 
 
-def _fresh_net(data: EvaluatorData, rows: NDArray[np.int64], config: EvaluatorTrainingConfig) -> EvaluatorNet:
+def _new_net(data: EvaluatorData, rows: NDArray[np.int64], config: EvaluatorTrainingConfig) -> EvaluatorNet:
     some = rows[:: 1 + len(rows) // _BINNED_ROWS]
     net = EvaluatorNet(Binning.fit(data.numeric[some], config.n_bins), config)
     with torch.no_grad():
@@ -276,15 +282,15 @@ def _fresh_net(data: EvaluatorData, rows: NDArray[np.int64], config: EvaluatorTr
 
 
 @dataclass(slots=True)
-class _Best:
-    """The best weights so far, by a held-out loss."""
+class _EarlyStopping:
+    """Best weights so far by validation loss, and epochs since."""
 
     loss: float = float("inf")
     since: int = 0
     weights: dict[str, Tensor] | None = None
 
-    def over(self, loss: float, net: EvaluatorNet) -> bool:
-        """Whether it is time to stop."""
+    def should_stop(self, loss: float, net: EvaluatorNet) -> bool:
+        """Record an epoch; True after `_PATIENCE` epochs without improvement."""
         self.since += 1
         if loss < self.loss:
             self.loss, self.since = loss, 0
@@ -292,7 +298,7 @@ class _Best:
         return self.since >= _PATIENCE
 
     def restore(self, net: EvaluatorNet) -> None:
-        """Put the best weights back."""
+        """Load the best weights into the network."""
         if self.weights is not None:
             net.load_state_dict(self.weights)
 
@@ -305,7 +311,9 @@ def _loss(
     encoded = torch.from_numpy(net.binning.encode(numeric))
     log_ratio = torch.from_numpy(data.log_ratio[rows])
     if isinstance(net, ResidualNet) and data.known is not None:
-        purchase, satisfaction = net.beside((encoded, shopper, product), log_ratio, data.known.tensors(rows))
+        purchase, satisfaction = net.forward_with_known(
+            (encoded, shopper, product), log_ratio, data.known.tensors(rows)
+        )
     else:
         purchase, satisfaction = net(encoded, shopper, product, log_ratio)
     offset = torch.from_numpy(np.log(data.rate[rows]))
@@ -324,7 +332,7 @@ def to_weights(
     projection: Floats,
     base_rate: float,
 ) -> EvaluatorWeights:
-    """The trained network as the evaluator's numpy weights."""
+    """Convert the trained network to the evaluator's numpy weights."""
 
     def array(tensor: Tensor) -> Floats:
         return tensor.detach().numpy().astype(np.float64)

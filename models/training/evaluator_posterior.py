@@ -1,6 +1,6 @@
-"""The posterior of the evaluator's last layers: a cluster-robust Laplace approximation, households being the clusters.
+"""Posterior of the evaluator's last layers: a Laplace approximation with household-clustered sandwich covariance.
 
-Huber 1967, White 1982; see `models.evaluator.monotone` for what it is used for.
+Huber 1967, White 1982; used in `models.evaluator.monotone`.
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ _MAX_CLUSTERS: Final = 20_000
 def posterior(
     net: EvaluatorNet, data: EvaluatorData, rows: NDArray[np.int64], config: EvaluatorTrainingConfig
 ) -> tuple[Floats, Floats]:
-    """Cluster-robust covariances of the flattened purchase and satisfaction weights, from some rows."""
+    """Compute cluster-robust covariances of the flattened purchase and satisfaction weights from the given rows."""
     phi = np.concatenate([_phi(net, data, block) for block in np.array_split(rows, 1 + len(rows) // _BLOCK)])
     returned = data.returned[rows]
     observed = ~np.isnan(returned)
@@ -54,13 +54,13 @@ def _robust(
     target: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]],
     prior_precision: float,
 ) -> Floats:
-    """`H^-1 M H^-1` with `H` the Hessian plus prior and `M` the sum over clusters of outer products of scores."""
+    """Compute `H^-1 M H^-1`: `H` is the Hessian plus prior, `M` the sum over clusters of outer products of scores."""
     label, offset, rows = target
     weights = head.weight.detach().numpy().astype(np.float64)
     if not len(rows):
         return np.asarray(np.eye(weights.size) / prior_precision)
     _, cluster = np.unique(data.cluster[rows], return_inverse=True)
-    cluster = cluster % _MAX_CLUSTERS  # independent clusters taken together leave the expected M as it is
+    cluster = cluster % _MAX_CLUSTERS  # merging independent clusters leaves the expected M unchanged
     hessian = prior_precision * np.eye(weights.size)
     scores = np.zeros((int(cluster.max()) + 1, weights.size))
     order = np.argsort(cluster, kind="stable")
@@ -77,7 +77,7 @@ def _robust(
 def _linearised(
     weights: Floats, phi: NDArray[np.float32], log_ratio: NDArray[np.float32], offset: NDArray[np.float32]
 ) -> tuple[Floats, Floats]:
-    """Derivative of the logit by the flattened weights `(n, (K + 1) * d)`, and the probability `(n,)`."""
+    """Compute the derivative of the logit by the flattened weights `(n, (K + 1) * d)`, and the probability `(n,)`."""
     terms = phi @ weights.T
     basis = np.stack([-log_ratio, np.tanh(-log_ratio / DEAL_SCALE)], 1)[:, : terms.shape[1] - 1]
     gate = 1 / (1 + np.exp(-terms[:, 1:]))

@@ -1,4 +1,4 @@
-"""Training of the interest head: does this shopper buy in this category within the next four weeks?"""
+"""Training of the interest head on purchases in a category within the next four weeks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ PER_STATE: Final = 12
 
 @dataclass(slots=True)
 class InterestRows:
-    """Rows gathered while the panel is built: a few random categories for each shopper state."""
+    """Training rows collected while the panel is built: a few random categories per shopper state."""
 
     categories: Sequence[str]
     seed: int = 17
@@ -31,11 +31,11 @@ class InterestRows:
     _rng: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
-        """Seed the choice of categories."""
+        """Seed the sampling of categories."""
         self._rng = np.random.default_rng(self.seed)
 
     def observe(self, state: int, household: int, history: ShopperHistory, at_s: float) -> None:
-        """Take `PER_STATE` categories, chosen without regard to what follows."""
+        """Add `PER_STATE` categories, sampled independently of later purchases."""
         for choice in self._rng.choice(len(self.categories), size=PER_STATE, replace=False):
             self.state.append(state)
             self.household.append(household)
@@ -44,7 +44,7 @@ class InterestRows:
             self.pair.append(pair_features(history.categories.get(self.categories[choice]), at_s))
 
     def labels(self, purchases: dict[tuple[int, str], NDArray[np.int64]]) -> NDArray[np.float32]:
-        """1 where the household bought in the category within the horizon, from times of purchase."""
+        """Label rows 1 where the household bought in the category within the horizon, given times of purchase."""
         found = np.zeros(len(self.state), np.float32)
         for row, (household, category, at_s) in enumerate(zip(self.household, self.category, self.at_s, strict=True)):
             times = purchases.get((household, self.categories[category]))
@@ -67,8 +67,8 @@ class InterestData:
 def train_interest(data: InterestData, *, epochs: int = 6, seed: int = 17) -> tuple[InterestHead, float]:
     """Fit by logistic regression with weight decay; returns the head and its training log loss.
 
-    Every row enters twice, once without its history features, so that the states carry what they can: a shopper
-    known by this session's text alone has nothing else.
+    Every row is used twice, once without history features, so that the states alone are predictive for shoppers who
+    have only the text of this session.
     """
     torch.manual_seed(seed)
     states = [conditional_state(data.shopper, data.category, pair) for pair in (data.pair, np.zeros_like(data.pair))]

@@ -1,4 +1,4 @@
-"""Validation metrics that travel in `meta.json`."""
+"""Validation metrics stored in `meta.json`."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,13 @@ from models.training.interest import InterestData
 
 
 def log_loss(label: Floats, probability: Floats, weight: Floats) -> float:
-    """Weighted mean of -log p(label)."""
+    """Compute the weighted mean of -log p(label), probabilities clipped to 1e-9."""
     clipped = np.clip(probability, 1e-9, 1 - 1e-9)
     return float(np.average(-(label * np.log(clipped) + (1 - label) * np.log(1 - clipped)), weights=weight))
 
 
 def auc(label: Floats, score: Floats, weight: Floats) -> float:
-    """Weighted area under the ROC curve, ties counted half."""
+    """Compute the weighted area under the ROC curve, ties counted half."""
     order = np.argsort(score, kind="stable")
     label, score, weight = label[order], score[order], weight[order]
     starts = np.flatnonzero(np.r_[True, np.diff(score) > 0])
@@ -29,7 +29,7 @@ def auc(label: Floats, score: Floats, weight: Floats) -> float:
 
 
 def evaluator_metrics(evaluator: Evaluator, inputs: DemoInputs, rows: NDArray[np.int64]) -> dict[str, float]:
-    """Log loss, RIG, AUC, calibration and elasticity on held-out panel rows."""
+    """Compute log loss, relative information gain, AUC, calibration and elasticity on held-out panel rows."""
     panel = inputs.demo.panel
     label = panel.bought[rows].astype(np.float64)
     weight = panel.weight[rows].astype(np.float64)
@@ -38,7 +38,7 @@ def evaluator_metrics(evaluator: Evaluator, inputs: DemoInputs, rows: NDArray[np
     for block in np.array_split(np.arange(len(rows)), 1 + len(rows) // 16_384):
         prices = np.concatenate([price[block], np.repeat([[-0.1, 0.1]], len(block), axis=0)], axis=1)
         parts.append(evaluator.expect(inputs.situations(rows[block]), prices).purchase)
-    response = np.concatenate(parts)  # at the price offered, then 10 % below and above the reference
+    response = np.concatenate(parts)  # columns: at the price offered, 10 % below and 10 % above the reference
     probability = response[:, 0]
     rate = float(np.average(label, weights=weight))
     entropy = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
@@ -56,7 +56,7 @@ def evaluator_metrics(evaluator: Evaluator, inputs: DemoInputs, rows: NDArray[np
 
 
 def interest_metrics(head: InterestHead, data: InterestData) -> dict[str, float]:
-    """Log loss, AUC and calibration of the interest head, with and without history features."""
+    """Compute log loss and AUC of the interest head, with and without history features."""
     weight = np.ones(len(data.label))
     label = data.label.astype(np.float64)
     found = {}

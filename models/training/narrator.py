@@ -1,4 +1,4 @@
-"""Fine-tuning of the narrator: LoRA on all of SmolLM2's layers, next-token loss on the answer alone."""
+"""Fine-tuning of the narrator: LoRA on all of SmolLM2's layers, next-token loss on answer tokens only."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -25,12 +25,12 @@ from models.training.strategist_net import llama_config
 Encoded = tuple[list[int], list[int]]
 """Token ids of a prompt and of its answer."""
 
-_SORTED: Final = 8  # batches that are drawn and sorted by length together
+_SORTED: Final = 8  # batches that are sampled and sorted by length together
 
 
 @dataclass(frozen=True, slots=True)
 class NarratorTrainingConfig:
-    """How the narrator's delta is trained."""
+    """Hyperparameters of the narrator's training."""
 
     rank: int = 8
     alpha: int = 16
@@ -42,20 +42,20 @@ class NarratorTrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class NarratorExample:
-    """A prompt and the answer to it."""
+    """A prompt with its answer."""
 
     prompt: str
     answer: str
 
 
 def train_narrator(
-    lessons: Sequence[NarratorExample],
+    examples: Sequence[NarratorExample],
     tokenizer: Tokenizer,
     config: NarratorTrainingConfig,
     on_step: Callable[[int, float], None] | None = None,
     shape: LlamaShape = NARRATOR_SHAPE,
 ) -> PeftModel:
-    """Train on lessons drawn at random, like lengths together; `on_step` is told step and loss (nats a token)."""
+    """Train on randomly sampled examples; `on_step` receives the step and its loss (nats per token)."""
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     base = LlamaModel(llama_config(shape))
@@ -74,7 +74,7 @@ def train_narrator(
         optimiser, config.learning_rate, total_steps=config.steps, pct_start=0.1
     )
     end = Grammar(tokenizer).end
-    encoded = [(tokenizer.encode(x.prompt).ids, [*tokenizer.encode(f" {x.answer}").ids, end]) for x in lessons]
+    encoded = [(tokenizer.encode(x.prompt).ids, [*tokenizer.encode(f" {x.answer}").ids, end]) for x in examples]
     for step, chosen in zip(range(config.steps), _batches(encoded, config.batch, rng), strict=False):
         ids, lengths = (tensor.to(device) for tensor in pad([prompt + answer for prompt, answer in chosen]))
         place = torch.arange(ids.shape[1], device=device)
@@ -95,11 +95,11 @@ def train_narrator(
     return net
 
 
-def _batches(lessons: Sequence[Encoded], size: int, rng: np.random.Generator) -> Iterator[list[Encoded]]:
-    """Lessons at random, those of like lengths in one batch, so that little of it is padding."""
+def _batches(examples: Sequence[Encoded], size: int, rng: np.random.Generator) -> Iterator[list[Encoded]]:
+    """Sample batches of examples of similar length, which reduces padding."""
     while True:
-        drawn = [lessons[index] for index in rng.integers(0, len(lessons), size * _SORTED)]
-        drawn.sort(key=lambda lesson: len(lesson[0]) + len(lesson[1]))
+        drawn = [examples[index] for index in rng.integers(0, len(examples), size * _SORTED)]
+        drawn.sort(key=lambda example: len(example[0]) + len(example[1]))
         for start in rng.permutation(_SORTED) * size:
             yield drawn[start : start + size]
 

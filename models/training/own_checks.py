@@ -1,4 +1,4 @@
-"""Whether a merchant's outcomes can teach how demand answers to price; refused with the reason when they cannot."""
+"""Checks that a merchant's outcomes identify a price response; those that do not are refused with the reason."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,25 +12,26 @@ from models.training.metrics import auc
 
 LEAST_OUTCOMES: Final = 2_000
 LEAST_OF_EACH: Final = 50
-_LEAST_SPREAD: Final = 0.01
-_LEAST_VARIED: Final = 0.1
+_MIN_SPREAD: Final = 0.01
+_MIN_VARIED: Final = 0.1
 _LEAK_AUC: Final = 0.97
 _FILLED_IN: Final = 0.99
 _STEP: Final = 0.005
-_ENOUGH_KNOWN: Final = 0.5
-_MOST_WEIGHT: Final = 20.0
-_LEAST_EFFECTIVE: Final = 0.2
+_MIN_KNOWN: Final = 0.5
+_MAX_WEIGHT: Final = 20.0
+_MIN_EFFECTIVE: Final = 0.2
 _NEWTON: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class OfferLog:
-    """OfferLog and what became of them, `(n,)` each.
+    """Offers and their outcomes, `(n,)` each.
 
     Attributes:
         product: Row number of the product.
         at_s: Unix seconds.
         log_ratio: log(price / reference).
+        bought: 1 for purchases, else 0.
     """
 
     product: NDArray[np.int64]
@@ -40,28 +41,32 @@ class OfferLog:
 
 
 def check_offers(offers: OfferLog, now_s: float) -> None:
-    """Raises TrainingDataError with the first reason why these offers cannot be learned from."""
+    """Check the offers.
+
+    Raises:
+        TrainingDataError: The offers do not identify a price response; the message has the first reason found.
+    """
     n, buys = len(offers.bought), int(offers.bought.sum())
     if n < LEAST_OUTCOMES:
-        raise _refused(f"{n} outcomes are too few", f"{LEAST_OUTCOMES} or more", "import more outcomes")
+        raise _refused(f"{n} outcomes are too few", f"at least {LEAST_OUTCOMES}", "import more outcomes")
     if min(buys, n - buys) < LEAST_OF_EACH:
         raise _refused(
-            f"{buys} of {n} outcomes were purchases",
-            f"{LEAST_OF_EACH} of each kind or more",
-            "import the offers that were declined too (bought = 0), not sales alone"
+            f"{buys} of {n} outcomes are purchases",
+            f"at least {LEAST_OF_EACH} purchases and {LEAST_OF_EACH} others",
+            "import the offers that were declined too (bought = 0), not only sales"
             if buys > n - buys
             else "import a longer period, or more of the purchases, with their sampling rate as weight",
         )
     if float(np.ptp(offers.at_s)) <= 0:
-        raise _refused("all outcomes have the same time", "times that differ", "import when each offer was made")
+        raise _refused("all outcomes have the same time", "different times", "import the time of each offer")
     if float(offers.at_s.max()) > now_s + 86_400:
-        raise _refused("some outcomes lie in the future", "times up to now", "check the time zone of column `at`")
+        raise _refused("some outcomes are in the future", "times up to now", "check the time zone of column `at`")
     _check_prices(offers)
     _check_leaks(offers)
 
 
 def _check_prices(offers: OfferLog) -> None:
-    """Prices must vary within products: between products they say what kind of product it is."""
+    """Check that prices vary within products; differences between products do not identify a price response."""
     step = np.rint(offers.log_ratio / _STEP).astype(np.int64)
     order = np.lexsort((step, offers.product))
     product, sorted_step = offers.product[order], step[order]
@@ -69,12 +74,12 @@ def _check_prices(offers: OfferLog) -> None:
     varied = np.unique(product[changes])
     share = float(np.isin(offers.product, varied).mean())
     spread = float(offers.log_ratio.std())
-    if share < _LEAST_VARIED or spread < _LEAST_SPREAD:
+    if share < _MIN_VARIED or spread < _MIN_SPREAD:
         raise _refused(
-            f"{share:.0%} of the outcomes are of products whose price ever changed against its reference, "
-            f"by {spread:.1%} in all",
-            f"{_LEAST_VARIED:.0%} and {_LEAST_SPREAD:.0%} or more",
-            "give each offer's reference_price, or let prices vary first (PRICESMITH_EXPLORATION=cautious)",
+            f"only {share:.0%} of the outcomes are of products whose price ever changed relative to the reference, and "
+            f"the standard deviation of the log price ratio is {spread:.1%}",
+            f"at least {_MIN_VARIED:.0%} and {_MIN_SPREAD:.0%}",
+            "import the reference_price of each offer, or let prices vary first (PRICESMITH_EXPLORATION=cautious)",
         )
 
 
@@ -83,17 +88,17 @@ def _check_leaks(offers: OfferLog) -> None:
     found = auc(offers.bought.astype(np.float64), -offers.log_ratio.astype(np.float64), np.ones(len(bought)))
     if max(found, 1 - found) > _LEAK_AUC:
         raise _refused(
-            f"price alone tells buyers from others (AUC {max(found, 1 - found):.3f})",
+            f"the price alone predicts purchases with AUC {max(found, 1 - found):.3f}",
             f"at most {_LEAK_AUC}",
-            "the price column likely holds what buyers paid, and something else where nobody bought; "
-            "import the price each shopper was shown",
+            "the price column probably has the price paid for purchases and another price otherwise; "
+            "import the price that each shopper was shown",
         )
     declined, sold = (_modal_share(offers.log_ratio[rows]) for rows in (~bought, bought))
     if declined > _FILLED_IN and sold < 0.5:
         raise _refused(
-            f"{declined:.0%} of declined offers have one and the same price ratio, purchases do not",
-            "prices that vary for both",
-            "prices of declined offers seem to be filled in afterwards; import the price each shopper was shown",
+            f"{declined:.0%} of the declined offers have the same price ratio, but purchases do not",
+            "varying prices for both",
+            "prices of declined offers seem to be filled in later; import the price that each shopper was shown",
         )
 
 
@@ -104,43 +109,45 @@ def _modal_share(log_ratio: NDArray[np.float32]) -> float:
 
 def _refused(what: str, allowed: str, remedy: str) -> TrainingDataError:
     return TrainingDataError(
-        f"these outcomes cannot teach a price response: {what}; allowed: {allowed}; remedy: {remedy}"
+        f"these outcomes do not identify a price response: {what}; allowed: {allowed}; remedy: {remedy}"
     )
 
 
 def propensity_note(offers: OfferLog, propensity: NDArray[np.float32]) -> str | None:
-    """What logged propensities say of the price response; None when there is nothing to tell.
+    """Warn about confounded prices, using logged propensities; None if nothing is wrong.
 
-    A model of outcomes needs no propensities where it sees whatever prices were set on. They check that it does:
-    weighted by their inverse (clipped), prices are as good as drawn at random, so that the response must stay the same.
+    A model needs no propensities if its inputs include everything that prices were set on. This is tested: with
+    outcomes weighted by the inverse propensity (clipped), prices are as if randomised, so the slope must not change.
     """
     known = np.isfinite(propensity) & (propensity > 0)
     share = float(known.mean())
-    if share <= _ENOUGH_KNOWN:
+    if share <= _MIN_KNOWN:
         return (
-            f"{share:.0%} of the outcomes say how likely their price was: where prices followed demand (a sale because "
-            "it sells), the price response is confounded; exploration (PRICESMITH_EXPLORATION=cautious) mends that"
+            f"only {share:.0%} of the outcomes have the propensity of their price: where prices followed demand (for "
+            "example, discounts on popular days), the price response is confounded; remedy: exploration "
+            "(PRICESMITH_EXPLORATION=cautious)"
         )
     inverse = 1.0 / propensity[known].astype(np.float64)
-    weight = np.minimum(inverse / inverse.mean(), _MOST_WEIGHT)
+    weight = np.minimum(inverse / inverse.mean(), _MAX_WEIGHT)
     effective = float(weight.sum() ** 2 / (weight**2).sum() / len(weight))
     x, bought = offers.log_ratio[known].astype(np.float64), offers.bought[known].astype(np.float64)
-    (plain, error), (random, wider) = (_steepness(x, bought, w) for w in (np.ones_like(weight), weight))
+    (plain, error), (random, wider) = (_price_slope(x, bought, w) for w in (np.ones_like(weight), weight))
     if abs(plain - random) > 2.0 * float(np.hypot(error, wider)):
         return (
-            f"prices went with demand: in a logit in log price alone the slope is {plain:.2f}, and {random:.2f} with "
-            "outcomes weighted by 1/propensity; the response is right as far as all that set prices was imported"
+            f"prices depended on demand: a logit in log price has slope {plain:.2f}, and {random:.2f} with outcomes "
+            "weighted by 1/propensity; the fitted response is correct only if everything that prices were set on was "
+            "imported"
         )
-    if effective < _LEAST_EFFECTIVE:
+    if effective < _MIN_EFFECTIVE:
         return (
-            f"propensities are uneven: weighted by their inverse the outcomes are worth {effective:.0%} of their "
-            "number, prices that were seldom shown are known little"
+            f"propensities are uneven: weighted by their inverse, the effective sample size is {effective:.0%} of the "
+            "outcomes; the response at prices that were rarely shown is uncertain"
         )
     return None
 
 
-def _steepness(log_ratio: Floats, bought: Floats, weight: Floats) -> tuple[float, float]:
-    """Slope of a weighted logit in log price, positive where demand falls, and its robust standard error."""
+def _price_slope(log_ratio: Floats, bought: Floats, weight: Floats) -> tuple[float, float]:
+    """Fit a weighted logit in log price; returns its slope, positive where demand falls, and robust standard error."""
     design = np.stack([np.ones(len(log_ratio)), -log_ratio], axis=1)
     beta = np.zeros(2)
     for _ in range(_NEWTON):

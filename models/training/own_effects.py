@@ -1,4 +1,4 @@
-"""From a fitted price logit to the state that online learning starts from, and its effects on rows of a table."""
+"""Conversion of a fitted price logit to the initial state of online learning, and its effects on training rows."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ _DRAW_SEED = 20_18
 
 
 def trained_effects(model: PriceLogit, columns: EffectColumns) -> TrainedEffects:
-    """The posterior in units of each group's prior sd; what all rows have in common is in the evaluator's constant."""
+    """Convert to a posterior in units of the prior sds; the effect of all rows is in the evaluator's constants."""
     sd = model.sd[columns.group]
     joint = model.joint
     count = len(joint)
@@ -31,9 +31,9 @@ def trained_effects(model: PriceLogit, columns: EffectColumns) -> TrainedEffects
     draws = mean[:, :, None] + noise.T.reshape(count, 2, N_DRAWS)
     rows = {columns.names[column]: place for place, column in enumerate(joint.tolist())}
     independent = {}
-    for place, column in enumerate(model.alone.tolist()):
+    for place, column in enumerate(model.independent.tolist()):
         a, b = sd[column]
-        level_var, cov, slope_var = model.alone_covariance[place]
+        level_var, cov, slope_var = model.independent_covariance[place]
         independent[columns.names[column]] = IndependentPosterior(
             float(model.level[column] / a),
             float(model.slope[column] / b),
@@ -46,7 +46,7 @@ def trained_effects(model: PriceLogit, columns: EffectColumns) -> TrainedEffects
 
 
 def _interleaved(covariance: Floats, sd: Floats) -> Floats:
-    """Level and slope of each effect beside one another, in units of the prior sd, variances at most one."""
+    """Reorder so that level and slope of an effect are adjacent, in units of the prior sd, with variances at most 1."""
     count = len(sd)
     order = np.arange(2 * count).reshape(2, count).T.ravel()
     unit = sd.ravel()
@@ -56,7 +56,7 @@ def _interleaved(covariance: Floats, sd: Floats) -> Floats:
 
 
 def shift_of(effects: TrainedEffects, columns: EffectColumns, rows: NDArray[np.int64]) -> Shift:
-    """What the effects add on rows of the table, as `OnlineEffects.shift` does for the same terms."""
+    """Compute the effects of table rows; equal to `OnlineEffects.shift` for the same terms."""
     sd = np.asarray([effects.sd[columns.groups[g]] for g in columns.group.tolist()])
     level, slope = np.zeros(len(columns.names)), np.zeros(len(columns.names))
     draws = np.zeros((2, len(columns.names), N_DRAWS))

@@ -1,13 +1,12 @@
-"""Training the evaluator on a merchant's own outcomes: a price logit first, and more only as far as it shows.
+"""Training of the evaluator on a merchant's own outcomes, from simple to complex.
 
-1. A logit in log price with shrunk effects of what rows have in common (`own_logit`), shrinkage learned from the same
-   rows; its level is steady or drifts.
+1. A logit in log price with shrunk effects (`own_logit`); its level is constant or drifts.
 2. Kinks between prices (`own_kinks`).
-3. A network that begins as that model and decays towards it; it counts with a share from 0 to 1.
-4. The logit is fitted again on all that is known.
+3. A network initialised to that model and regularised towards it, used with a share from 0 to 1.
+4. The logit is fitted again on training and validation rows.
 
-Later outcomes decide on drift, kinks and share, in favour of the simpler unless the other is better by more than one
-standard error. The latest outcomes score what came out, once.
+Validation rows decide on drift, kinks and share: the more complex option must be better by over one standard error. The
+test rows, the latest, evaluate the result once.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -25,11 +24,11 @@ from models.progress import Progress
 from models.training.evaluator import (
     EvaluatorNet,
     EvaluatorTrainingConfig,
+    InitialModel,
     KnownTerms,
-    NetStart,
+    config_for,
     fit,
     key_projection,
-    sized,
     to_weights,
 )
 from models.training.evaluator_posterior import posterior
@@ -40,18 +39,19 @@ from models.training.own_rows import OwnRows, Rows, Split
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 _BLOCK: Final = 65_536
-_MANY: Final = 8_000
+_MANY: Final = 8_000  # training rows from which on inputs have four bins instead of two
 _CLIP: Final = 1e-9
 _EQUAL: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What later outcomes decided.
+    """Model selection on the validation rows.
 
     Attributes:
-        kinks: How many ramps are used. `share` is the network's, 0-1.
-        losses: Validation log loss of the base rate, of the logit steady and drifting, with kinks, of the network.
+        kinks: Number of ramps used.
+        share: Share of the network, 0-1.
+        losses: Validation log loss by name of the candidate model.
     """
 
     kinks: int
@@ -61,7 +61,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What was trained, and its last layers' covariances."""
+    """Trained evaluator, the covariances of its last layers, hyperparameters and model selection."""
 
     evaluator: Evaluator
     covariances: tuple[Floats, Floats]
@@ -71,9 +71,9 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class _Net:
-    """The network, and what it adds to level and slope on every row, `(n,)` each, at a share of 1.
+    """The network and its contributions to level and slope of every row, `(n,)` each, at a share of 1.
 
-    Less the mean over the training rows (`means`): constants are the logit's.
+    The mean over the training rows (`means`) is subtracted, as constants belong to the logit.
     """
 
     net: EvaluatorNet
@@ -83,8 +83,8 @@ class _Net:
 
 
 def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> Trained:
-    """Train, choose on the validation rows, fit again on everything before the test rows."""
-    config = replace(sized(len(split.train)), n_bins=2 if len(split.train) < _MANY else 4)
+    """Train, select on the validation rows, and fit again on all rows before the test rows."""
+    config = replace(config_for(len(split.train)), n_bins=2 if len(split.train) < _MANY else 4)
     binning = Binning.fit(np.asarray(rows.data.numeric[split.train]), config.n_bins)
     table = _Table(rows, binning)
     progress("train: price logit", 0.0)
@@ -95,13 +95,13 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     progress("train: network", 0.3)
     net = _network(table, split, (logit, ramps), config, progress)
     share, net_losses = _share(table, split, (logit, ramps), net)
-    progress("train: all that is known", 0.9)
+    progress("train: refit on all rows before the test", 0.9)
     known = split.known
     if len(ramps.heights):
         ramps = _ramps(table, known, logit, (share * net.level[known], share * net.slope[known])) or ramps
-    beyond = (share * net.level, share * net.slope)
-    logit = fit_logit(table.of(known, ramps, beyond), rows.effects, logit)
-    evaluator, covariances = _assembled(table, known, (logit, ramps, net, share), config, version)
+    network = (share * net.level, share * net.slope)
+    logit = fit_logit(table.of(known, ramps, network), rows.effects, logit)
+    evaluator, covariances = _assemble(table, known, (logit, ramps, net, share), config, version)
     progress("train: done", 1.0)
     return Trained(
         evaluator, covariances, asdict(config), Choice(len(ramps.heights), share, losses | kink_losses | net_losses)
@@ -109,7 +109,7 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
 
 
 class _Table:
-    """Rows of a table for the price logit."""
+    """Training rows in the form that the price logit needs."""
 
     def __init__(self, rows: OwnRows, binning: Binning) -> None:
         self.rows, self.binning = rows, binning
@@ -117,8 +117,8 @@ class _Table:
         rival = np.nan_to_num(rows.rival.astype(np.float64), nan=np.inf)
         self.over = np.maximum(0.0, data.log_ratio.astype(np.float64) - rival)
 
-    def of(self, rows: Rows, ramps: Ramps = NONE, beyond: tuple[Floats, Floats] | None = None) -> LogitRows:
-        """Some rows; `beyond` is what a network adds to level and slope, `(n,)` over the whole table."""
+    def of(self, rows: Rows, ramps: Ramps = NONE, network: tuple[Floats, Floats] | None = None) -> LogitRows:
+        """Select rows; `network` are a network's contributions to level and slope, `(n,)` over the whole table."""
         data, at_s = self.rows.data, self.rows.at_s[rows]
         log_ratio = data.log_ratio[rows].astype(np.float64)
         edges = np.quantile(at_s, np.linspace(0, 1, STEPS + 2)[1:-1])
@@ -131,37 +131,37 @@ class _Table:
             steps=-(at_s[:, None] <= edges).astype(np.float32),
             over=self.over[rows],
             cluster=data.cluster[rows],
-            level=0.0 if beyond is None else beyond[0][rows],
-            slope=0.0 if beyond is None else beyond[1][rows],
+            level=0.0 if network is None else network[0][rows],
+            slope=0.0 if network is None else network[1][rows],
             rest=ramps.logits(log_ratio),
         )
 
     def encode(self, rows: Rows) -> NDArray[np.float32]:
-        """The network's numeric inputs `(n, width)`."""
+        """Encode numeric inputs for the network, `(n, width)`."""
         parts = np.array_split(rows, 1 + len(rows) // _BLOCK)
         return np.concatenate([self.binning.encode(np.asarray(self.rows.data.numeric[part])) for part in parts])
 
     def losses(self, rows: Rows, logits: Floats) -> Floats:
-        """Log loss of each row."""
+        """Compute the log loss of each row, `(n,)`."""
         p = np.clip(sigmoid(logits), _CLIP, 1 - _CLIP)
         return np.asarray(-np.log(np.where(self.rows.data.bought[rows] > 0, p, 1 - p)))
 
 
 def _logit(table: _Table, split: Split) -> tuple[PriceLogit, dict[str, float]]:
-    """The price logit from the training rows; one whose level drifts only if that is surely better later."""
-    seen, later = table.of(split.train), table.of(split.validation)
-    steady, drifting = (fit_logit(seen, table.rows.effects, drifts=drifts) for drifts in (False, True))
-    losses = [table.losses(split.validation, logit.logits(later)) for logit in (steady, drifting)]
-    gain, error = _paired(losses[0], losses[1], later.mass)
-    rate = np.full(len(later.mass), np.average(seen.bought, weights=seen.mass))
+    """Fit the price logit to the training rows; the level drifts only if that is better on the validation rows."""
+    train, validation = table.of(split.train), table.of(split.validation)
+    steady, drifting = (fit_logit(train, table.rows.effects, drifts=drifts) for drifts in (False, True))
+    losses = [table.losses(split.validation, logit.logits(validation)) for logit in (steady, drifting)]
+    gain, error = _paired_gain(losses[0], losses[1], validation.mass)
+    rate = np.full(len(validation.mass), np.average(train.bought, weights=train.mass))
     base = table.losses(split.validation, np.log(rate / (1 - rate)))
     named = {"base rate": base, "price logit": losses[0], "price logit that drifts": losses[1]}
-    means = {name: float(np.average(loss, weights=later.mass)) for name, loss in named.items()}
+    means = {name: float(np.average(loss, weights=validation.mass)) for name, loss in named.items()}
     return (drifting if gain > error else steady), means
 
 
 def _kinks(table: _Table, split: Split, logit: PriceLogit) -> tuple[Ramps, dict[str, float]]:
-    """Ramps from the training rows, none unless they are surely better on the validation rows."""
+    """Fit ramps to the training rows; returns none unless they are better on the validation rows."""
     plain = table.of(split.validation)
     mass = plain.mass
     before = table.losses(split.validation, logit.logits(plain))
@@ -172,15 +172,17 @@ def _kinks(table: _Table, split: Split, logit: PriceLogit) -> tuple[Ramps, dict[
     again = fit_logit(table.of(split.train, ramps), table.rows.effects, logit)
     after = table.losses(split.validation, again.logits(table.of(split.validation, ramps)))
     losses["with kinks"] = float(np.average(after, weights=mass))
-    gain, error = _paired(before, after, mass)
+    gain, error = _paired_gain(before, after, mass)
     return (ramps if gain > error else NONE), losses
 
 
-def _ramps(table: _Table, rows: Rows, logit: PriceLogit, beyond: tuple[Floats | float, Floats | float]) -> Ramps | None:
-    seen = table.of(rows)
-    level, slope = logit.terms(seen)
-    rest = seen.steps @ logit.steps - logit.rival * seen.over
-    found = fit_ramps(level + beyond[0] + rest, slope + beyond[1], seen.log_ratio, seen.bought, seen.mass)
+def _ramps(
+    table: _Table, rows: Rows, logit: PriceLogit, network: tuple[Floats | float, Floats | float]
+) -> Ramps | None:
+    selected = table.of(rows)
+    level, slope = logit.terms(selected)
+    rest = selected.steps @ logit.steps - logit.rival * selected.over
+    found = fit_ramps(level + network[0] + rest, slope + network[1], selected.log_ratio, selected.bought, selected.mass)
     return found if len(found.heights) else None
 
 
@@ -192,28 +194,28 @@ def _network(
     progress: Progress,
 ) -> _Net:
     logit, ramps = model
-    everyone = np.arange(len(table.rows.at_s))
-    known = _known(table, everyone, logit, ramps)
+    all_rows = np.arange(len(table.rows.at_s))
+    known = _known_terms(table, all_rows, logit, ramps)
     weight = table.rows.data.weight
     data = replace(table.rows.data, known=known, mass=(weight / weight[split.train].mean()).astype(np.float32))
-    start = NetStart(table.binning, logit.inputs)
+    start = InitialModel(table.binning, logit.inputs)
 
-    def told(epoch: int, loss: float) -> None:
+    def on_epoch(epoch: int, loss: float) -> None:
         progress(f"train: network, epoch {epoch + 1}, loss {loss:.4f}", 0.3 + 0.6 * (epoch + 1) / config.epochs)
 
-    def watched(net: EvaluatorNet) -> float:
-        level, slope = _beyond(net, table, split.validation)
+    def validation_loss(net: EvaluatorNet) -> float:
+        level, slope = _network_terms(net, table, split.validation)
         logits = _with_net(table, split.validation, model, (level, slope))
         return float(np.average(table.losses(split.validation, logits), weights=table.rows.mass(split.validation)))
 
-    net = fit(data, split.train, config, told, watched, start)
-    level, slope = _beyond(net, table, everyone)
+    net = fit(data, split.train, config, on_epoch, validation_loss, start)
+    level, slope = _network_terms(net, table, all_rows)
     means = tuple(float(np.average(part[split.train], weights=weight[split.train])) for part in (level, slope))
     return _Net(net, level - means[0], slope - means[1], (means[0], means[1]))
 
 
-def _known(table: _Table, rows: Rows, logit: PriceLogit, ramps: Ramps) -> KnownTerms:
-    """What the logit says of rows but for the inputs' part, which the network itself computes."""
+def _known_terms(table: _Table, rows: Rows, logit: PriceLogit, ramps: Ramps) -> KnownTerms:
+    """Compute the logit's terms without the part of the inputs, which the network computes itself."""
     effects = table.rows.effects.values[rows]
     log_ratio = table.rows.data.log_ratio[rows].astype(np.float64)
     level = logit.base + effects @ logit.level
@@ -222,8 +224,8 @@ def _known(table: _Table, rows: Rows, logit: PriceLogit, ramps: Ramps) -> KnownT
     return KnownTerms(*(np.asarray(part, np.float32) for part in (level, slope, rest)))
 
 
-def _beyond(net: EvaluatorNet, table: _Table, rows: Rows) -> tuple[Floats, Floats]:
-    """What the network adds to level and slope, `(n,)` each."""
+def _network_terms(net: EvaluatorNet, table: _Table, rows: Rows) -> tuple[Floats, Floats]:
+    """Compute the network's contributions to level and slope, `(n,)` each."""
     data, parts = table.rows.data, []
     with torch.inference_mode():
         hidden = net.purchase.weight[:, :-2]
@@ -238,14 +240,14 @@ def _beyond(net: EvaluatorNet, table: _Table, rows: Rows) -> tuple[Floats, Float
     return found[:, 0], found[:, 1]
 
 
-def _with_net(table: _Table, rows: Rows, model: tuple[PriceLogit, Ramps], beyond: tuple[Floats, Floats]) -> Floats:
+def _with_net(table: _Table, rows: Rows, model: tuple[PriceLogit, Ramps], network: tuple[Floats, Floats]) -> Floats:
     logit, ramps = model
-    seen = replace(table.of(rows, ramps), level=beyond[0], slope=beyond[1])
-    return logit.logits(seen)
+    selected = replace(table.of(rows, ramps), level=network[0], slope=network[1])
+    return logit.logits(selected)
 
 
 def _share(table: _Table, split: Split, model: tuple[PriceLogit, Ramps], net: _Net) -> tuple[float, dict[str, float]]:
-    """The smallest share of the network within one standard error of the best."""
+    """Select the smallest share of the network within one standard error of the best."""
     rows = split.validation
     mass = table.rows.mass(rows)
     losses = [
@@ -254,28 +256,28 @@ def _share(table: _Table, split: Split, model: tuple[PriceLogit, Ramps], net: _N
     ]
     means = [float(np.average(loss, weights=mass)) for loss in losses]
     best = int(np.argmin(means))
-    gains = [_paired(loss, losses[best], mass) for loss in losses]
+    gains = [_paired_gain(loss, losses[best], mass) for loss in losses]
     best = next(place for place, (gain, error) in enumerate(gains) if gain <= error + _EQUAL)
     named = {f"network, share {share:g}": mean for share, mean in zip(SHARES, means, strict=True)}
     return SHARES[best], named
 
 
-def _paired(before: Floats, after: Floats, mass: Floats) -> tuple[float, float]:
-    """Mean gain of `after`, and its standard error."""
+def _paired_gain(before: Floats, after: Floats, mass: Floats) -> tuple[float, float]:
+    """Weighted mean decrease in loss from `before` to `after`, and its standard error."""
     difference = before - after
     mean = float(np.average(difference, weights=mass))
     error = float(np.sqrt((mass**2 * (difference - mean) ** 2).sum()) / mass.sum())
     return mean, error
 
 
-def _assembled(
+def _assemble(
     table: _Table,
     known: Rows,
     model: tuple[PriceLogit, Ramps, _Net, float],
     config: EvaluatorTrainingConfig,
     version: str,
 ) -> tuple[Evaluator, tuple[Floats, Floats]]:
-    """The evaluator: constants of the logit, its linear term, hidden layers at their share, ramps as further slopes."""
+    """Build the evaluator: the logit's constants and linear term, hidden layers at their share, ramps as slopes."""
     logit, ramps, added, share = model
     net, data = added.net, table.rows.data
     with torch.no_grad():
@@ -310,21 +312,23 @@ def _hidden_covariance(
     config: EvaluatorTrainingConfig,
     shape: tuple[int, int],
 ) -> Floats:
-    """Of the hidden layers' weights on level and slope, given all else."""
+    """Covariance of the hidden layers' weights on level and slope, given all other parameters."""
     logit, ramps, added, share = model
     net, data = added.net, table.rows.data
-    seen = replace(table.of(rows, ramps), level=share * added.level[rows], slope=share * added.slope[rows])
-    level, slope = logit.terms(seen)
-    p = sigmoid(level - (SLOPE_MIN + softplus(slope)) * seen.log_ratio - logit.rival * seen.over + seen.rest)
+    selected = replace(table.of(rows, ramps), level=share * added.level[rows], slope=share * added.slope[rows])
+    level, slope = logit.terms(selected)
+    p = sigmoid(
+        level - (SLOPE_MIN + softplus(slope)) * selected.log_ratio - logit.rival * selected.over + selected.rest
+    )
     with torch.inference_mode():
         phi = net.body(
             torch.from_numpy(table.encode(rows)),
             torch.from_numpy(data.shopper_states[data.shopper_row[rows]]),
             torch.from_numpy(data.product_states[data.product_row[rows]]),
         ).numpy()[:, :-2]
-    steep = -sigmoid(slope) * seen.log_ratio
+    steep = -sigmoid(slope) * selected.log_ratio
     jacobian = np.concatenate([phi, phi * steep[:, None]], axis=1)
-    hessian = (jacobian * (seen.mass * p * (1 - p))[:, None]).T @ jacobian
+    hessian = (jacobian * (selected.mass * p * (1 - p))[:, None]).T @ jacobian
     inverse = np.linalg.inv(hessian + config.prior_precision * np.eye(len(hessian)))
     width = shape[1]
     places = np.r_[np.arange(width - 2), width + np.arange(width - 2)]
@@ -334,7 +338,7 @@ def _hidden_covariance(
 
 
 def own_projection(product_states: NDArray[np.float32]) -> Floats:
-    """Key directions of the outcome memory; a catalogue of few products leaves the other directions to chance."""
+    """Compute key directions of the outcome memory; with few products the remaining directions are random."""
     rng = np.random.default_rng(17)
     padded = rng.standard_normal((64, product_states.shape[1])).astype(np.float32) * 1e-3
     return key_projection(np.concatenate([product_states, padded]))

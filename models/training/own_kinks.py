@@ -1,8 +1,8 @@
-"""Kinks of a merchant's demand: falls between neighbouring prices, beside the straight line in log price.
+"""Kinked demand: ramps between neighbouring prices, added to a response that is linear in log price.
 
-A round price or the price that shoppers remember breaks the response at one place. Ramps between the prices that were
-shown get heights of zero or more under a lasso whose threshold is twice each ramp's own noise (Tibshirani 1996), and
-are then fitted again without it; later outcomes decide whether they are used at all.
+Demand may drop at a round price or at a remembered one. Ramp functions between the prices shown get non-negative
+heights, selected by a lasso (Tibshirani 1996) with a penalty of two standard errors of each ramp's score, then refitted
+with a penalty of a quarter. Validation outcomes decide whether ramps are used at all (`own_evaluator`).
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from scipy.optimize import minimize
 from models.arrays import Floats
 from models.evaluator.monotone import SLOPE_MIN, ramp_basis, sigmoid, softplus
 
-_MOST: Final = 12
-_LEAST_SHARE: Final = 0.01
-_LEAST_HEIGHT: Final = 0.03
+_MAX_RAMPS: Final = 12
+_MIN_SHARE: Final = 0.01
+_MIN_HEIGHT: Final = 0.03
 _STEP: Final = 0.005
 _NARROW: Final = 0.01
 _THRESHOLD: Final = 2.0
@@ -25,13 +25,13 @@ _REFIT: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Ramps:
-    """Falls `(k, 2)` of start and width, their heights `(k,)`; zero at the reference."""
+    """Ramp functions that are zero at the reference: start and width `(k, 2)`, and heights `(k,)`."""
 
     places: Floats
     heights: Floats
 
     def logits(self, log_ratio: Floats) -> Floats:
-        """What they add to the logit, `(n,)`."""
+        """Compute the sum of the ramps, `(n,)`, to be added to the logit."""
         return np.asarray(ramp_basis(log_ratio, self.places) @ self.heights)
 
 
@@ -39,7 +39,7 @@ NONE: Final = Ramps(np.zeros((0, 2)), np.zeros(0))
 
 
 def fit_ramps(level: Floats, slope: Floats, log_ratio: Floats, bought: Floats, mass: Floats) -> Ramps:
-    """Ramps beside known levels and slopes before softplus, `(n,)` each; the mean of both is fitted again with them."""
+    """Fit ramps, given levels and slopes before softplus, `(n,)` each, whose means are fitted again."""
     places = _places(log_ratio, mass)
     if not len(places):
         return NONE
@@ -47,25 +47,27 @@ def fit_ramps(level: Floats, slope: Floats, log_ratio: Floats, bought: Floats, m
     p = sigmoid(level - (SLOPE_MIN + softplus(slope)) * log_ratio)
     noise = np.sqrt((mass * p * (1 - p)) @ basis**2)
     heights = _heights((level, slope, log_ratio), (bought, mass), basis, _THRESHOLD * noise)
-    kept = heights > _LEAST_HEIGHT
+    kept = heights > _MIN_HEIGHT
     if not kept.any():
         return NONE
     heights = _heights((level, slope, log_ratio), (bought, mass), basis[:, kept], _REFIT * noise[kept])
     return Ramps(places[kept], heights)
 
 
-def _heights(known: tuple[Floats, Floats, Floats], seen: tuple[Floats, Floats], basis: Floats, price: Floats) -> Floats:
+def _heights(
+    known: tuple[Floats, Floats, Floats], labels: tuple[Floats, Floats], basis: Floats, penalty: Floats
+) -> Floats:
     level, slope, log_ratio = known
-    bought, mass = seen
+    bought, mass = labels
 
     def loss(theta: Floats) -> tuple[float, Floats]:
         steeper = slope + theta[1]
         logit = level + theta[0] - (SLOPE_MIN + softplus(steeper)) * log_ratio + basis @ theta[2:]
         residual = mass * (sigmoid(logit) - bought)
-        value = float((mass * np.logaddexp(0.0, np.where(bought > 0, -logit, logit))).sum() + price @ theta[2:])
+        value = float((mass * np.logaddexp(0.0, np.where(bought > 0, -logit, logit))).sum() + penalty @ theta[2:])
         by_slope = -sigmoid(steeper) * log_ratio
-        gradient = np.r_[residual.sum(), residual @ by_slope, basis.T @ residual + price]
-        return value + 0.5 * float(theta[:2] @ theta[:2]), gradient + np.r_[theta[:2], np.zeros(len(price))]
+        gradient = np.r_[residual.sum(), residual @ by_slope, basis.T @ residual + penalty]
+        return value + 0.5 * float(theta[:2] @ theta[:2]), gradient + np.r_[theta[:2], np.zeros(len(penalty))]
 
     start = np.zeros(2 + basis.shape[1])
     bounds = [(-5.0, 5.0), (-12.0, 5.0), *[(0.0, 20.0)] * basis.shape[1]]
@@ -74,14 +76,14 @@ def _heights(known: tuple[Floats, Floats, Floats], seen: tuple[Floats, Floats], 
 
 
 def _places(log_ratio: Floats, mass: Floats) -> Floats:
-    """Between the prices that were shown where they are few, else between quantiles; and just above the reference."""
+    """Place ramps between the prices shown if they are few, else between quantiles; and just above the reference."""
     steps, where = np.unique(np.rint(log_ratio / _STEP), return_inverse=True)
     share = np.bincount(where, mass) / mass.sum()
-    shown = steps[share >= _LEAST_SHARE] * _STEP
-    if len(shown) < 2 or share[share >= _LEAST_SHARE].sum() < 0.8:
-        shown = np.unique(np.quantile(log_ratio, np.linspace(0.02, 0.98, _MOST)))
-    elif len(shown) > _MOST:
-        shown = shown[np.unique(np.linspace(0, len(shown) - 1, _MOST).round().astype(int))]
+    shown = steps[share >= _MIN_SHARE] * _STEP
+    if len(shown) < 2 or share[share >= _MIN_SHARE].sum() < 0.8:
+        shown = np.unique(np.quantile(log_ratio, np.linspace(0.02, 0.98, _MAX_RAMPS)))
+    elif len(shown) > _MAX_RAMPS:
+        shown = shown[np.unique(np.linspace(0, len(shown) - 1, _MAX_RAMPS).round().astype(int))]
     widths = np.diff(shown)
     places = np.stack([shown[:-1], widths], axis=1)[widths > _STEP / 2]
     just_above = np.asarray([[0.0, _NARROW]])

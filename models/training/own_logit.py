@@ -1,13 +1,13 @@
-"""The price logit that a merchant's outcomes are first fitted with: shrunk effects on level and slope.
+"""Price logit of a merchant's outcomes, with shrunk effects on level and slope.
 
     logit = v.a + f.b + t.c - (SLOPE_MIN + softplus(slope_0 + v.d)) x - r max(0, x - rival)
 
-where x = log(price / reference), `v` are effects by name (all, product, category, profile and context words), `f` the
-network's inputs, `t` steps in time counted back from the latest row, so that the level is the present one. Every group
-of coefficients (a profile field, say) has a Gaussian prior whose variance is learned from the same rows (empirical
-Bayes; MacKay 1992): what does not matter shrinks to nothing, so that few rows fit little more than a logit in log price
-and many fit everything they show. No rows are held out for that. Newton's method with the Gauss-Newton Hessian; effects
-kept alone (products, one a row) are eliminated first.
+where x = log(price / reference), `v` are named effects (all, product, category, profile and context words), `f` the
+network's inputs, and `t` steps in time that are zero at the latest rows, so that the level is the current one. Each
+group of coefficients (such as a profile field) has a Gaussian prior whose variance is estimated from the same rows by
+empirical Bayes (MacKay 1992): irrelevant groups shrink to zero, few rows fit little more than a logit in log price, and
+no rows are held out for regularisation. Fitted by Newton's method with the Gauss-Newton Hessian; independent effects
+(products, one per row) are eliminated by block elimination (Schur complement).
 """
 
 from dataclasses import dataclass, field, replace
@@ -21,31 +21,31 @@ from models.arrays import Floats
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
 from models.training.own_rows import EffectColumns
 
-JOINT: Final = 160  # effects with one covariance; the online state has room for some more
+JOINT: Final = 160  # effects with one covariance, below the online state's capacity
 STEPS: Final = 8
-RIVAL: Final = (2.5, 1.5)  # prior mean and sd of what a price above the rival's costs
-SLOPE: Final = 1.85  # prior mean before softplus: an elasticity of about two
+RIVAL: Final = (2.5, 1.5)  # prior mean and sd of r, per log unit above the competitor's price
+SLOPE: Final = 1.85  # prior mean before softplus, an elasticity of about two
 _ITERATIONS: Final = 30
 _HALVINGS: Final = 12
 _TOLERANCE: Final = 1e-6
-_LEAST_SD: Final = 0.03
+_MIN_SD: Final = 0.03
 _STEADY: Final = 1e-4
 _PRIOR_COUNT: Final = 2.0
-_SURE: Final = 3.0  # sds of a chi-square above its mean from which on a group is more than noise
-_MOST_ELIMINATED: Final = 20_000
+_SIGNIFICANT: Final = 3.0  # standard deviations of a chi-square above its mean for a group to count as significant
+_MAX_ELIMINATED: Final = 20_000
 _ALL: Final = "all"
 
 
 @dataclass(frozen=True, slots=True)
 class LogitRows:
-    """Rows to fit; `(n,)` unless said otherwise.
+    """Rows to fit; arrays are `(n,)` unless stated otherwise.
 
     Attributes:
         mass: Weights that sum to the effective number of rows.
-        effects: `(n, k)`. `inputs` `(n, f)`. `steps` `(n, STEPS)`.
-        over: max(0, log price above the rival's), zeros where there is none.
-        level, slope, rest: What else moves level, slope before softplus, and logit; taken as known.
-        cluster: Rows of one shopper.
+        effects: `(n, k)`. `inputs`: `(n, f)`. `steps`: `(n, STEPS)`.
+        over: max(0, log(price / competitor's price)), 0 without a competitor.
+        level, slope, rest: Known offsets of level, slope before softplus, and logit.
+        cluster: Shopper of each row.
     """
 
     bought: Floats
@@ -63,15 +63,16 @@ class LogitRows:
 
 @dataclass(frozen=True, slots=True)
 class PriceLogit:
-    """Coefficients and what they are known to.
+    """Coefficients and their posterior covariances.
 
     Attributes:
         level, slope: `(k,)` by effect; `base` is added to every level.
-        inputs: `(f,)`. `steps` `(STEPS,)`. `rival` scalar.
-        sd: `(groups, 2)` learned prior sd of level and slope. `input_sd`, `step_sd` likewise.
-        joint: Columns with one covariance, most often touched first; `covariance` `(2 j, 2 j)`, all levels, then all
-            slopes. `alone` are the other columns and `alone_covariance` `(a, 3)` their level variance, covariance,
-            slope variance.
+        inputs: `(f,)`. `steps`: `(STEPS,)`. `rival`: coefficient r.
+        sd: Estimated prior sd of level and slope, `(groups, 2)`. `input_sd`, `step_sd`: likewise.
+        joint: Columns with one covariance, most frequent first; `covariance` is `(2 j, 2 j)`, all levels, then all
+            slopes.
+        independent: The other columns; `independent_covariance` `(a, 3)` has level variance, covariance and slope
+            variance.
     """
 
     base: float
@@ -84,24 +85,24 @@ class PriceLogit:
     input_sd: float
     step_sd: float
     joint: NDArray[np.int64]
-    alone: NDArray[np.int64]
+    independent: NDArray[np.int64]
     covariance: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    alone_covariance: Floats = field(default_factory=lambda: np.zeros((0, 3)))
+    independent_covariance: Floats = field(default_factory=lambda: np.zeros((0, 3)))
 
     def terms(self, rows: LogitRows, *, inputs: bool = True) -> tuple[Floats, Floats]:
-        """Level and slope before softplus of each row, `(n,)` each, at the end of the rows' time."""
+        """Compute level and slope before softplus of each row, `(n,)` each, as of the latest rows."""
         level = self.base + rows.effects @ self.level + rows.level
         if inputs:
             level = level + rows.inputs @ self.inputs
         return np.asarray(level), np.asarray(SLOPE + rows.effects @ self.slope + rows.slope)
 
     def constants(self, columns: EffectColumns) -> Floats:
-        """Level and slope before softplus of a row that nothing else is known of, `(2,)`."""
+        """Level and slope before softplus of a row without any other effect, `(2,)`."""
         common = columns.names.index(_ALL)
         return np.asarray([self.base + self.level[common], SLOPE + self.slope[common]])
 
     def logits(self, rows: LogitRows) -> Floats:
-        """Purchase logits `(n,)` at the prices shown, as of the end of the training's time."""
+        """Compute purchase logits `(n,)` at the prices shown, as of the latest training rows."""
         level, slope = self.terms(rows)
         return self._logits(rows, level, slope)
 
@@ -114,20 +115,24 @@ class PriceLogit:
 def fit_logit(
     rows: LogitRows, columns: EffectColumns, start: PriceLogit | None = None, *, drifts: bool = True
 ) -> PriceLogit:
-    """The posterior mode and covariance; with `start`, its prior variances are kept and not learned again.
+    """Fit the posterior mode and covariance.
 
-    Unless it `drifts`, the level is the same at all times.
+    Args:
+        rows: Rows to fit.
+        columns: Effects of the rows.
+        start: Model to start from, whose prior variances are kept; without it they are estimated.
+        drifts: Whether the level may change over time.
     """
     model = start or _start(rows, columns, drifts=drifts)
-    learns = start is None
+    estimates_sd = start is None
     value = -np.inf
     for number in range(_ITERATIONS):
         system = _System(rows, model, columns.group)
-        model, value, gain = system.step(columns.group, value if not learns else None)
-        if learns and number:
-            model, moved = _sds(model, system, columns)
-            learns = moved and number < _ITERATIONS - 8
-            if not learns:
+        model, value, gain = system.step(columns.group, value if not estimates_sd else None)
+        if estimates_sd and number:
+            model, changed = _with_estimated_sds(model, system, columns)
+            estimates_sd = changed and number < _ITERATIONS - 8
+            if not estimates_sd:
                 model = _pruned(model, system, columns)
         elif gain < _TOLERANCE * len(rows.bought):
             break
@@ -135,10 +140,10 @@ def fit_logit(
 
 
 def _start(rows: LogitRows, columns: EffectColumns, *, drifts: bool) -> PriceLogit:
-    touched = np.asarray((abs(columns.values) > 0).sum(axis=0)).ravel()
-    shared = np.flatnonzero(~columns.alone)
-    touched[columns.names.index(_ALL)] = len(rows.bought) + 1
-    joint = shared[np.argsort(-touched[shared], kind="stable")][:JOINT]
+    frequency = np.asarray((abs(columns.values) > 0).sum(axis=0)).ravel()
+    shared = np.flatnonzero(~columns.independent)
+    frequency[columns.names.index(_ALL)] = len(rows.bought) + 1
+    joint = shared[np.argsort(-frequency[shared], kind="stable")][:JOINT]
     rate = float(np.clip(np.average(rows.bought, weights=rows.mass), 1e-6, 1 - 1e-6))
     return PriceLogit(
         base=float(np.log(rate / (1 - rate))),
@@ -147,16 +152,16 @@ def _start(rows: LogitRows, columns: EffectColumns, *, drifts: bool) -> PriceLog
         inputs=np.zeros(rows.inputs.shape[1]),
         steps=np.zeros(rows.steps.shape[1]),
         rival=RIVAL[0],
-        sd=_half(columns),
+        sd=_initial_sd(columns),
         input_sd=0.1,
         step_sd=0.1 if drifts else _STEADY,
         joint=joint,
-        alone=np.setdiff1d(np.arange(len(columns.names)), joint),
+        independent=np.setdiff1d(np.arange(len(columns.names)), joint),
     )
 
 
-def _half(columns: EffectColumns) -> Floats:
-    """Half of the prior sd to begin with, but for the effect that all rows touch."""
+def _initial_sd(columns: EffectColumns) -> Floats:
+    """Initial prior sd: half of the given one, except for the effect of all rows."""
     sd = 0.5 * columns.sd
     place = columns.groups.index(_ALL)
     sd[place] = columns.sd[place]
@@ -164,7 +169,7 @@ def _half(columns: EffectColumns) -> Floats:
 
 
 class _System:
-    """Gradient and Hessian at a model. The dense part holds joint effects (levels, slopes), inputs, steps, rival."""
+    """Newton system at a model; its dense part has joint effects (levels, then slopes), inputs, steps and rival."""
 
     def __init__(self, rows: LogitRows, model: PriceLogit, group: NDArray[np.int64]) -> None:
         self.rows, self.model = rows, model
@@ -177,10 +182,10 @@ class _System:
         self.curvature = np.maximum(1e-12, rows.mass * p * (1 - p))
         self.steep = -sigmoid(slope) * rows.log_ratio
         v = rows.effects.tocsc()
-        joint, alone = v[:, model.joint].tocsr(), v[:, model.alone].tocsr()
+        joint, independent = v[:, model.joint].tocsr(), v[:, model.independent].tocsr()
         self.sparse = sparse.hstack([joint, sparse.diags(self.steep) @ joint]).tocsr()
         self.dense = np.concatenate([rows.inputs, rows.steps, -rows.over[:, None]], axis=1)
-        self.alone = alone
+        self.independent = independent
         self._precisions(group)
         self.gradient = np.r_[
             self.sparse.T @ self.residual, self.dense.T @ self.residual
@@ -198,7 +203,7 @@ class _System:
             np.full(len(model.steps), 1 / model.step_sd**2),
             1 / RIVAL[1] ** 2,
         ]
-        self.alone_precision = 1 / sd[group[model.alone]] ** 2
+        self.independent_precision = 1 / sd[group[model.independent]] ** 2
 
     def _vector(self, model: PriceLogit) -> Floats:
         rival = np.asarray([model.rival - RIVAL[0]])
@@ -213,52 +218,52 @@ class _System:
         return np.asarray(np.block([[corner, across], [across.T, inner]]) + np.diag(self.precision), np.float64)
 
     def _eliminate(self, group: NDArray[np.int64]) -> None:
-        """Two by two blocks of the effects kept alone, and the Hessian of the rest without them."""
-        w, g, alone = self.curvature, self.steep, self.alone
-        squared = alone.multiply(alone).tocsr()
-        aa = squared.T @ w + self.alone_precision[:, 0]
+        """Compute the 2 x 2 blocks of the independent effects, and the Schur complement of the dense part."""
+        w, g, independent = self.curvature, self.steep, self.independent
+        squared = independent.multiply(independent).tocsr()
+        aa = squared.T @ w + self.independent_precision[:, 0]
         ab = squared.T @ (w * g)
-        bb = squared.T @ (w * g * g) + self.alone_precision[:, 1]
+        bb = squared.T @ (w * g * g) + self.independent_precision[:, 1]
         det = np.maximum(1e-12, aa * bb - ab * ab)
         self.blocks = np.stack([bb / det, -ab / det, aa / det], axis=1)  # inverses
-        a, b = self.model.level[self.model.alone], self.model.slope[self.model.alone]
-        self.alone_gradient = np.stack(
+        a, b = self.model.level[self.model.independent], self.model.slope[self.model.independent]
+        self.independent_gradient = np.stack(
             [
-                alone.T @ self.residual - self.alone_precision[:, 0] * a,
-                alone.T @ (g * self.residual) - self.alone_precision[:, 1] * b,
+                independent.T @ self.residual - self.independent_precision[:, 0] * a,
+                independent.T @ (g * self.residual) - self.independent_precision[:, 1] * b,
             ],
             axis=1,
         )
-        self.reduced, self.reach = self.hessian, None
-        if 0 < alone.shape[1] <= _MOST_ELIMINATED:
-            left = [np.asarray(self._across(alone, factor)) for factor in (w, w * g)]
+        self.reduced, self.coupling = self.hessian, None
+        if 0 < independent.shape[1] <= _MAX_ELIMINATED:
+            left = [np.asarray(self._across(independent, factor)) for factor in (w, w * g)]
             solved = [
                 left[0] * self.blocks[:, 0] + left[1] * self.blocks[:, 1],
                 left[0] * self.blocks[:, 1] + left[1] * self.blocks[:, 2],
             ]
             self.reduced = self.hessian - solved[0] @ left[0].T - solved[1] @ left[1].T
-            self.reach = (left, solved)
+            self.coupling = (left, solved)
 
-    def _across(self, alone: sparse.csr_matrix, factor: Floats) -> Floats:
-        weighted = sparse.diags(factor) @ alone
+    def _across(self, independent: sparse.csr_matrix, factor: Floats) -> Floats:
+        weighted = sparse.diags(factor) @ independent
         return np.concatenate([(self.sparse.T @ weighted).toarray(), np.asarray((weighted.T @ self.dense).T)])
 
     def step(self, group: NDArray[np.int64], value: float | None) -> tuple[PriceLogit, float, float]:
-        """A damped Newton step: the model after it, its value, and what was gained."""
-        gradient, own = self.gradient, self.alone_gradient
-        if self.reach is not None:
-            gradient = gradient - self.reach[1][0] @ own[:, 0] - self.reach[1][1] @ own[:, 1]
+        """Take a damped Newton step; returns the new model, its value, and the gain in value."""
+        gradient, own = self.gradient, self.independent_gradient
+        if self.coupling is not None:
+            gradient = gradient - self.coupling[1][0] @ own[:, 0] - self.coupling[1][1] @ own[:, 1]
         change = np.linalg.solve(_definite(self.reduced), gradient)
-        if self.reach is not None:
-            own = own - np.stack([self.reach[0][0].T @ change, self.reach[0][1].T @ change], axis=1)
+        if self.coupling is not None:
+            own = own - np.stack([self.coupling[0][0].T @ change, self.coupling[0][1].T @ change], axis=1)
         blocks = self.blocks
-        alone = np.stack(
+        independent = np.stack(
             [blocks[:, 0] * own[:, 0] + blocks[:, 1] * own[:, 1], blocks[:, 1] * own[:, 0] + blocks[:, 2] * own[:, 1]],
             axis=1,
         )
         share = 1.0
         for _ in range(_HALVINGS):
-            model = self._moved(share * change, share * alone)
+            model = self._moved(share * change, share * independent)
             level, slope = model.terms(self.rows)
             logit = model._logits(self.rows, level + self.rows.steps @ model.steps, slope)
             found = _value(self.rows, logit) - 0.5 * _penalty(model, group)
@@ -267,13 +272,13 @@ class _System:
             share /= 2
         return self.model, self.value, 0.0
 
-    def _moved(self, change: Floats, alone: Floats) -> PriceLogit:
+    def _moved(self, change: Floats, independent: Floats) -> PriceLogit:
         model, j = self.model, len(self.model.joint)
         level, slope = model.level.copy(), model.slope.copy()
         level[model.joint] += change[:j]
         slope[model.joint] += change[j : 2 * j]
-        level[model.alone] += alone[:, 0]
-        slope[model.alone] += alone[:, 1]
+        level[model.independent] += independent[:, 0]
+        slope[model.independent] += independent[:, 1]
         f, t = len(model.inputs), len(model.steps)
         rest = change[2 * j :]
         return replace(
@@ -286,11 +291,11 @@ class _System:
         )
 
     def variances(self) -> tuple[Floats, Floats]:
-        """Posterior variances of the dense part, and `(a, 2)` of the effects alone, given the rest."""
+        """Posterior variances of the dense part, and of independent effects given the rest, `(a, 2)`."""
         return np.diag(np.linalg.inv(_definite(self.reduced))), self.blocks[:, [0, 2]]
 
     def with_covariance(self, group: NDArray[np.int64]) -> PriceLogit:
-        """The model with its covariances; rows of one shopper that go together widen them (quasi-likelihood)."""
+        """Add covariances to the model, inflated for correlated rows of one shopper (quasi-likelihood)."""
         inverse = np.linalg.inv(_definite(self.reduced))
         j = 2 * len(self.model.joint)
         _, cluster = np.unique(self.rows.cluster, return_inverse=True)
@@ -302,9 +307,9 @@ class _System:
         information = self.hessian[:j, :j] - np.diag(self.precision[:j])
         expected = float(np.einsum("ij,ji->", inner, information))
         found = float(np.einsum("ci,ij,cj->", scores, inner, scores))
-        wider = max(1.0, found / max(1e-9, expected))
-        covariance = np.asarray(wider * inner, np.float64)
-        return replace(self.model, covariance=covariance, alone_covariance=self.blocks)
+        inflation = max(1.0, found / max(1e-9, expected))
+        covariance = np.asarray(inflation * inner, np.float64)
+        return replace(self.model, covariance=covariance, independent_covariance=self.blocks)
 
 
 def _value(rows: LogitRows, logit: Floats) -> float:
@@ -322,13 +327,11 @@ def _penalty(model: PriceLogit, group: NDArray[np.int64]) -> float:
     )
 
 
-def _sds(model: PriceLogit, system: "_System", columns: EffectColumns) -> tuple[PriceLogit, bool]:
-    """Prior sds learned anew from coefficients and their posterior variances; whether any moved by much."""
-    dense, alone = system.variances()
+def _with_estimated_sds(model: PriceLogit, system: "_System", columns: EffectColumns) -> tuple[PriceLogit, bool]:
+    """Update the prior sds from coefficients and posterior variances; returns whether any changed by over 5 %."""
+    dense, independent = system.variances()
     j = len(model.joint)
-    variance = np.zeros((len(model.level), 2))
-    variance[model.joint] = np.stack([dense[:j], dense[j : 2 * j]], axis=1)
-    variance[model.alone] = alone
+    variance = _by_effect(model, dense, independent)
     found = model.sd.copy()
     for place, name in enumerate(columns.groups):
         if name == _ALL:
@@ -343,42 +346,41 @@ def _sds(model: PriceLogit, system: "_System", columns: EffectColumns) -> tuple[
     step_sd = model.step_sd if steady else _sd(model.steps, rest[f : f + t], model.step_sd)
     before = np.r_[model.sd.ravel(), model.input_sd, model.step_sd]
     after = np.r_[found.ravel(), input_sd, step_sd]
-    moved = bool((np.abs(np.log(after / before)) > 0.05).any())
-    return replace(model, sd=found, input_sd=input_sd, step_sd=step_sd), moved
+    changed = bool((np.abs(np.log(after / before)) > 0.05).any())
+    return replace(model, sd=found, input_sd=input_sd, step_sd=step_sd), changed
 
 
 def _pruned(model: PriceLogit, system: "_System", columns: EffectColumns) -> PriceLogit:
-    """Groups that a test takes for noise back to the least sd: few levels by chance look as if they differed."""
-    variance = _variances(model, system)
+    """Set groups that are not significant by a chi-square test to the least sd, as small groups may vary by chance."""
+    variance = _by_effect(model, *system.variances())
     found = model.sd.copy()
     for place, name in enumerate(columns.groups):
         members = columns.group == place
         count = max(1, int(members.sum()) - 1)
         for part, values in enumerate((model.level, model.slope)):
-            known = variance[members, part] / found[place, part] ** 2  # what is left of the prior variance
+            known = variance[members, part] / found[place, part] ** 2  # posterior over prior variance
             shrunk = np.maximum(1e-3, 1.0 - known)
             statistic = float((values[members] ** 2 / (variance[members, part] * shrunk)).sum())
-            if name != _ALL and statistic < count + _SURE * np.sqrt(2.0 * count):
-                found[place, part] = min(found[place, part], _LEAST_SD)
+            if name != _ALL and statistic < count + _SIGNIFICANT * np.sqrt(2.0 * count):
+                found[place, part] = min(found[place, part], _MIN_SD)
     return replace(model, sd=found)
 
 
-def _variances(model: PriceLogit, system: "_System") -> Floats:
-    """Posterior variances of level and slope by effect, `(k, 2)`."""
-    dense, alone = system.variances()
+def _by_effect(model: PriceLogit, dense: Floats, independent: Floats) -> Floats:
+    """Arrange `_System.variances` by effect: variances of level and slope, `(k, 2)`."""
     j = len(model.joint)
     variance = np.zeros((len(model.level), 2))
     variance[model.joint] = np.stack([dense[:j], dense[j : 2 * j]], axis=1)
-    variance[model.alone] = alone
+    variance[model.independent] = independent
     return variance
 
 
 def _sd(values: Floats, variance: Floats, sd: float) -> float:
-    """MacKay's update, held by two pseudo-observations at the least sd."""
+    """MacKay's update of a prior sd, with two pseudo-observations at the least sd; at most a factor of 3 per step."""
     if not len(values):
         return sd
     counted = float(np.clip(1.0 - variance / sd**2, 0.0, 1.0).sum())
-    found = np.sqrt((float((values**2).sum()) + _PRIOR_COUNT * _LEAST_SD**2) / (counted + _PRIOR_COUNT))
+    found = np.sqrt((float((values**2).sum()) + _PRIOR_COUNT * _MIN_SD**2) / (counted + _PRIOR_COUNT))
     return float(np.clip(found, sd / 3, sd * 3))
 
 

@@ -1,7 +1,7 @@
-"""What a good engineer would reach for instead, on the same rows and columns: a price-only logit, and LightGBM.
+"""Baselines on the same rows and columns: a logit in log price, and LightGBM.
 
-Nothing is chosen in the logit, so that it is fitted on all rows before the test; LightGBM finds on the validation rows
-how many trees it needs and whether the date helps, and is then fitted again on the same.
+The logit has no hyperparameters and is fitted on all rows before the test rows. LightGBM chooses the number of trees
+and whether to use the date on the validation rows, and is then fitted again on all rows before the test rows.
 """
 
 import warnings
@@ -23,7 +23,7 @@ _STOP: Final = 30
 
 
 def price_logit(rows: OwnRows, train: Rows, test: Rows) -> Floats:
-    """Logistic regression on log(price / reference) alone, by Newton's method; probabilities on the test rows."""
+    """Fit a logistic regression on log(price / reference); returns probabilities on the test rows."""
     data = rows.data
     design = np.stack([np.ones(len(train)), data.log_ratio[train].astype(np.float64)], axis=1)
     label, weight = data.bought[train].astype(np.float64), rows.mass(train)
@@ -37,7 +37,7 @@ def price_logit(rows: OwnRows, train: Rows, test: Rows) -> Floats:
 
 
 def boosted(rows: OwnRows, split: Split) -> Floats | None:
-    """LightGBM, constrained to fall in price; probabilities on the test rows, None where it is not installed."""
+    """Fit LightGBM, monotone in price; returns probabilities on the test rows, None if it is not installed."""
     try:
         import lightgbm
     except ImportError:
@@ -86,7 +86,7 @@ def _some(rows: Rows) -> Rows:
 
 
 def _columns(rows: OwnRows, *, dated: bool) -> tuple[Matrix, list[int]]:
-    """All that Pricesmith reads, price last, and which columns are words; inputs that never vary are left out."""
+    """Build LightGBM's inputs, price last, without constant columns; returns them and the categorical columns."""
     data = rows.data
     varies = np.flatnonzero(np.ptp(np.asarray(data.numeric[:: 1 + len(data.numeric) // 50_000]), axis=0) > 0)
     named, words = named_columns(rows.effects)
@@ -97,7 +97,7 @@ def _columns(rows: OwnRows, *, dated: bool) -> tuple[Matrix, list[int]]:
 
 
 def named_columns(effects: EffectColumns) -> tuple[Matrix, list[int]]:
-    """Named words as codes, named numbers as they are `(n, groups)`, nan where none; which columns are words."""
+    """Decode effects to one column per field, `(n, fields)`, nan where missing; returns the categorical columns too."""
     found: list[Matrix] = []
     words: list[int] = []
     for place, group in enumerate(effects.groups):

@@ -1,4 +1,4 @@
-"""An honest report on a merchant's own evaluator: beside the base rate, a price-only logit and LightGBM."""
+"""Report on an evaluator trained on a merchant's outcomes, compared with base rate, price logit and LightGBM."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,10 +33,12 @@ BOOSTED: Final = "LightGBM, monotone in price"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One model on the test rows.
+    """Metrics of one model on the test rows.
 
     Attributes:
-        low, high: 95 % interval of its log loss less Pricesmith's, by shoppers; above 0 Pricesmith is better.
+        rig: Relative information gain over the test rows' purchase rate.
+        mean_over_rate: Mean prediction over the purchase rate.
+        low, high: 95 % interval of its log loss minus Pricesmith's, clustered by shopper; above 0 Pricesmith is better.
     """
 
     name: str
@@ -50,11 +52,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class OwnReport:
-    """What training on own outcomes came to.
+    """Results of a training on own outcomes.
 
     Attributes:
-        elasticity: Mean -dlogP/dlog(price) at the reference, with a 90 % interval of the posterior.
-        notes: What a reader must know, losses first.
+        rows: Number of rows per split.
+        elasticity: Mean -dlogP/dlog(price) at the reference, with its 90 % posterior interval.
+        notes: Remarks for the reader, beginning with models that are better.
     """
 
     rows: dict[str, int]
@@ -63,12 +66,12 @@ class OwnReport:
     notes: tuple[str, ...]
 
     def with_note(self, note: str) -> "OwnReport":
-        """The same, one note longer."""
+        """Copy with one more note."""
         return replace(self, notes=(*self.notes, note))
 
 
 def report(rows: OwnRows, split: Split, trained: Trained, situations_of: SituationsOf) -> OwnReport:
-    """Score every model once on the test rows; all were fitted on what came before them."""
+    """Evaluate every model once on the test rows; all were fitted on earlier rows."""
     test, data, evaluator = split.test, rows.data, trained.evaluator
     situations = partial(_situations, rows, evaluator, situations_of)
     label, weight = data.bought[test].astype(np.float64), data.weight[test].astype(np.float64)
@@ -79,7 +82,7 @@ def report(rows: OwnRows, split: Split, trained: Trained, situations_of: Situati
     notes = [_chosen(trained)]
     trees = boosted(rows, split)
     if trees is None:
-        notes.append("LightGBM is not installed: not compared (pip install lightgbm)")
+        notes.append("LightGBM was not compared, as it is not installed; remedy: pip install lightgbm")
     else:
         found[BOOSTED] = trees
     own = losses(label, found[PRICESMITH])
@@ -96,7 +99,7 @@ def report(rows: OwnRows, split: Split, trained: Trained, situations_of: Situati
 def _situations(rows: OwnRows, evaluator: Evaluator, situations_of: SituationsOf, some: Rows) -> Situations:
     effects = evaluator.weights.effects
     if effects is None:
-        raise TypeError("an evaluator trained on own outcomes always has effects")
+        raise AssertionError("an evaluator trained on own outcomes always has effects")
     return situations_of(rows, some, shift_of(effects, rows.effects, some))
 
 
@@ -113,14 +116,14 @@ def _chosen(trained: Trained) -> str:
 def _verdicts(lines: tuple[Line, ...]) -> list[str]:
     own = lines[0]
     worse = [
-        f"{one.name} is {'surely ' if one.high < 0 else ''}better on the test rows (log loss {one.log_loss:.5f} "
-        f"against {own.log_loss:.5f}); more outcomes, or more varied prices, would help"
+        f"{one.name} is {'significantly ' if one.high < 0 else ''}better on the test rows (log loss {one.log_loss:.5f} "
+        f"against {own.log_loss:.5f}); remedy: import more outcomes, or vary prices more"
         for one in lines[1:]
         if one.log_loss < own.log_loss
     ]
     if not 0.9 <= own.mean_over_rate <= 1.1:
         worse.append(
-            f"predictions are {own.mean_over_rate:.2f} of the purchase rate: demand changed after the training"
+            f"mean prediction is {own.mean_over_rate:.2f} of the purchase rate: demand changed after the training rows"
         )
     return worse
 
@@ -136,13 +139,13 @@ def _line(name: str, truth: tuple[Floats, Floats, NDArray[np.int64]], p: Floats,
 
 
 def losses(label: Floats, p: Floats) -> Floats:
-    """Log loss of each row."""
+    """Compute the log loss of each row, `(n,)`."""
     clipped = np.clip(p, 1e-9, 1 - 1e-9)
     return np.asarray(-(label * np.log(clipped) + (1 - label) * np.log(1 - clipped)))
 
 
 def _bootstrap(values: Floats, weight: Floats, cluster: NDArray[np.int64]) -> tuple[float, float]:
-    """Percentile interval of a weighted mean, clusters drawn with replacement (Poisson weights)."""
+    """Percentile interval of a weighted mean by the cluster bootstrap with Poisson weights."""
     _, group = np.unique(cluster, return_inverse=True)
     group = group % _MAX_CLUSTERS
     total, mass = np.bincount(group, values), np.bincount(group, weight)
@@ -152,7 +155,7 @@ def _bootstrap(values: Floats, weight: Floats, cluster: NDArray[np.int64]) -> tu
 
 
 def predict(evaluator: Evaluator, rows: OwnRows, some: Rows, situations: Callable[[Rows], Situations]) -> Floats:
-    """Purchase probabilities of some rows at the prices shown."""
+    """Predict purchase probabilities of the given rows at the prices shown."""
     price = rows.data.log_ratio.astype(np.float64)
     parts = [
         evaluator.expect(situations(block), price[block][:, None]).purchase[:, 0]
@@ -164,7 +167,7 @@ def predict(evaluator: Evaluator, rows: OwnRows, some: Rows, situations: Callabl
 def elasticity(
     evaluator: Evaluator, rows: Rows, situations: Callable[[Rows], Situations]
 ) -> tuple[float, float, float]:
-    """Mean elasticity at the reference and its 90 % interval, from at most two thousand of the rows."""
+    """Estimate the mean elasticity at the reference with its 90 % interval, from at most 2,000 of the rows."""
     some = np.random.default_rng(_SEED).choice(rows, min(len(rows), 2_000), replace=False)
     response = evaluator.respond(situations(some), np.repeat([[-STEP, STEP]], len(some), axis=0))
     mean = np.log(response.purchase[:, 0] / response.purchase[:, 1]).mean() / (2 * STEP)

@@ -1,4 +1,4 @@
-"""A merchant's outcomes as training reads them: inputs of the network, effects by name, prices, weights, times."""
+"""Training rows of a merchant's outcomes: inputs of the network, named effects, prices, weights and times."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ VALIDATION_SHARE: Final = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Rows by time: the earliest train, later ones choose, the latest are scored once."""
+    """Split by time: the earliest rows train, later ones validate, the latest test."""
 
     train: Rows
     validation: Rows
@@ -28,7 +28,7 @@ class Split:
 
     @classmethod
     def by_time(cls, at_s: Floats) -> "Split":
-        """Split at the quantiles of time; rows of one moment stay together."""
+        """Split at quantiles of time; rows with equal times stay together."""
         first, second = np.quantile(at_s, [TRAIN_SHARE, TRAIN_SHARE + VALIDATION_SHARE])
         return cls(
             np.flatnonzero(at_s <= first),
@@ -44,37 +44,38 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class EffectColumns:
-    """Which effects (`models.evaluator.online_effects.Term`) each row touches, and how strongly.
+    """Design matrix of the effects (`models.evaluator.online_effects.Term`).
 
     Attributes:
-        names: Of the columns. `group` `(k,)` numbers into `groups`: what shares a prior. `alone` `(k,)` as in `Term`.
+        names: Names of the columns. `group` `(k,)`: index into `groups`, which share a prior.
+        independent: Whether an effect has an independent posterior (`Term.alone`), `(k,)`.
         values: `(n, k)`.
-        sd: `(len(groups), 2)` prior sd of level and slope before any outcome.
+        sd: Prior sd of level and slope before any outcome, `(len(groups), 2)`.
     """
 
     names: tuple[str, ...]
     groups: tuple[str, ...]
     group: NDArray[np.int64]
-    alone: NDArray[np.bool_]
+    independent: NDArray[np.bool_]
     values: sparse.csr_matrix
     sd: Floats
 
 
 class EffectBuilder:
-    """Collects the effects of rows, in any order of rows."""
+    """Builds `EffectColumns` from the terms of rows, added in any order."""
 
     def __init__(self, n_rows: int) -> None:
-        """For so many rows."""
+        """Start without effects, for `n_rows` rows."""
         self._n = n_rows
         self._columns: dict[str, int] = {}
         self._groups: dict[str, int] = {}
         self._group: list[int] = []
-        self._alone: list[bool] = []
+        self._independent: list[bool] = []
         self._sd: list[tuple[float, float]] = []
         self._parts: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]] = []
 
     def add(self, rows: Sequence[int], terms: Iterable[Sequence[Term]]) -> None:
-        """Effects of some rows."""
+        """Add the terms of the given rows."""
         row: list[int] = []
         column: list[int] = []
         value: list[float] = []
@@ -86,14 +87,14 @@ class EffectBuilder:
         self._parts.append((np.asarray(row, np.int32), np.asarray(column, np.int32), np.asarray(value, np.float32)))
 
     def columns(self) -> EffectColumns:
-        """All of them."""
+        """Return the design matrix of all terms added."""
         parts = [np.concatenate(part) for part in zip(*self._parts, strict=True)]
         shape = (self._n, len(self._columns))
         return EffectColumns(
             names=tuple(self._columns),
             groups=tuple(self._groups),
             group=np.asarray(self._group, np.int64),
-            alone=np.asarray(self._alone, bool),
+            independent=np.asarray(self._independent, bool),
             values=sparse.csr_matrix((parts[2], (parts[0], parts[1])), shape),
             sd=np.asarray(self._sd, np.float64),
         )
@@ -106,18 +107,19 @@ class EffectBuilder:
             if group == len(self._sd):
                 self._sd.append((term.level_sd, term.slope_sd))
             self._group.append(group)
-            self._alone.append(term.independent)
+            self._independent.append(term.independent)
         return column
 
 
 @dataclass(frozen=True, slots=True)
 class OwnRows:
-    """Everything that training reads; `(n,)` arrays unless said otherwise.
+    """Training rows; arrays are `(n,)`.
 
     Attributes:
-        data: Inputs of the network, prices, labels; its `weight` enters every loss.
-        effects: `(n, k)`.
-        rival: log(competitor / reference), nan where none is known.
+        data: Inputs of the network, prices and labels; every loss uses its `weight`.
+        effects: Design matrix of the effects.
+        at_s: Unix seconds.
+        rival: log(competitor / reference), nan where unknown.
     """
 
     data: EvaluatorData
@@ -126,6 +128,6 @@ class OwnRows:
     rival: NDArray[np.float32]
 
     def mass(self, rows: Rows) -> Floats:
-        """Weights of rows, scaled so that they sum to their effective number (Kish 1965)."""
+        """Weights of rows, scaled to sum to the effective sample size (Kish 1965)."""
         weight = self.data.weight[rows].astype(np.float64)
         return np.asarray(weight * (weight.sum() / (weight**2).sum()))

@@ -1,10 +1,10 @@
-"""The purchase-incidence panel: who saw which product at which price, and bought it or not.
+"""Purchase-incidence panel: products offered to households at prices, with purchase labels.
 
-A row is a store visit (household, week, store) times a product of a category the household bought in an earlier
-week, the product having been seen at that store in an earlier week. All positives are kept; negatives are sampled
-by stratum (A: household bought the product before, B: its category only) and carry the inverse rate as weight.
-The offered price comes from other households' receipts alone: the store week's median, else the chain week's mode,
-else the row is dropped. Features are folded along the way, so that none can know its own future.
+A row is a store visit (household, week, store) and a product that was sold at that store in an earlier week and whose
+category the household bought in an earlier week. All positives are kept; negatives are sampled by stratum (A: household
+bought the product before, B: only its category) and weighted by the inverse rate. The offered price comes from other
+households' receipts only: the median of the store and week, else the mode of the chain and week, else the row is
+dropped. Features are updated while the visits are processed in time order, so none depends on later events.
 """
 
 from collections import defaultdict
@@ -31,7 +31,7 @@ OnState = Callable[[int, int, ShopperHistory, float], None]
 
 @dataclass(frozen=True, slots=True)
 class PanelConfig:
-    """What enters the panel. Rates are the share of negatives kept."""
+    """Settings of the panel; `rate_a` and `rate_b` are the shares of negatives kept per stratum."""
 
     first_week: int = 9
     last_week: int = 44
@@ -51,9 +51,10 @@ class Panel:
         household, product: Ids as in the data. `week` is the data's own week (1-52).
         stratum_a: Whether the household had bought the product before.
         log_ratio: log(offered price / reference price).
-        state: Row of `texts` and `recents`: the shopper as of a few weeks before at most.
-        recents: The shopper's latest purchases at each state, `models.shopper.history.recent_items`.
-        returned: 1 when the household buys the category again within eight weeks, 0 when not, nan when censored.
+        state: Row of `texts` and `recents`, the shopper's state of the same or an earlier week, at most
+            `state_every_weeks` old.
+        recents: Latest purchases at each state, `models.shopper.history.recent_items`.
+        returned: 1 if the household buys the category again within eight weeks, 0 if not, nan if censored.
     """
 
     household: NDArray[np.int64]
@@ -73,9 +74,10 @@ class Panel:
 
 
 def panel_products(receipts: pd.DataFrame, limit: int) -> list[int]:
-    """Products sold in >= 33 of weeks 2-40 whose price varies while a store's regular price stays; most bought first.
+    """Choose products sold in at least 33 of weeks 2-40 with varying prices and steady regular prices.
 
-    Steady means: at least 80 % of a product's store weeks lie within 2 % of that store's median regular price.
+    Varying: the weekly median price differs by over 5 % from its median in at least 3 weeks. Steady: at least 80 % of
+    the store weeks have a regular price within 2 % of the store's median. Returns up to `limit`, most bought first.
     """
     early = receipts.loc[receipts["week"].between(2, 40)]
     weekly = early.groupby(["product_id", "week"])["loyalty"].median().rename("loyalty").reset_index()
@@ -93,8 +95,8 @@ def panel_products(receipts: pd.DataFrame, limit: int) -> list[int]:
 
 
 @dataclass(slots=True)
-class _Offers:
-    """Loyalty prices on receipts, to be read without a household's own."""
+class _OfferedPrices:
+    """Loyalty prices on receipts; a lookup leaves out the household's own receipts."""
 
     store: dict[tuple[int, int, int], list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
     chain: dict[tuple[int, int], list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
@@ -151,10 +153,10 @@ class _Columns:
 
 
 class PanelBuilder:
-    """Walks all visits in time order, once."""
+    """Builds the panel in one pass over all visits in time order."""
 
     def __init__(self, journey: Journey, config: PanelConfig, on_state: OnState | None = None) -> None:
-        """Index the demo data for the walk; `on_state` is told of each new shopper state."""
+        """Index the demo data; `on_state` is called with each new shopper state (row, household, history, time)."""
         self._on_state = on_state
         self._journey = journey
         self._config = config
@@ -172,7 +174,7 @@ class PanelBuilder:
             {str(product): self._category[product] for product in table.index},
             (columns.products, columns.weeks, columns.purchases, columns.list_minor, columns.price_minor),
         )
-        self._offers = self._read_offers()
+        self._offered = self._read_offered_prices()
         self.category_purchases = self._read_category_purchases()
         self._histories: dict[int, ShopperHistory] = defaultdict(ShopperHistory)
         self._categories: dict[int, NDArray[np.bool_]] = {}
@@ -190,11 +192,11 @@ class PanelBuilder:
 
     @property
     def products(self) -> list[int]:
-        """The panel's products, in the order of its columns."""
+        """Product ids of the panel, in the order of its columns."""
         return [int(product) for product in self._ids]
 
     def build(self, on_week: Callable[[int], None] | None = None) -> Panel:
-        """Build the panel; `on_week` is told of each week when it begins."""
+        """Build the panel; `on_week` is called with each week as it begins."""
         receipts = self._journey.receipts
         for week, in_week in receipts.groupby("week", sort=True):
             if on_week is not None:
@@ -232,7 +234,7 @@ class PanelBuilder:
     def _row(self, visit: tuple[int, int, int, int], column: int, label: tuple[bool, bool, float], state: int) -> None:
         household, store, week, at_s = visit
         product = int(self._ids[column])
-        price = self._offers.price(household, store, week, product)
+        price = self._offered.price(household, store, week, product)
         facts = self._weeks.facts(week_of(at_s))
         reference = float(facts.reference[self._weeks.rows[str(product)]])
         if price is None or not reference > 0 or price <= 0:
@@ -273,7 +275,7 @@ class PanelBuilder:
         return behaviour_text(self._histories[household], lambda p: self._title.get(int(p or 0), ""), at_s)
 
     def _fold_week(self, in_week: pd.DataFrame) -> None:
-        """Make a whole week known at its end, so that 'an earlier week' holds for every row."""
+        """Update histories with a whole week at its end, so that rows depend on earlier weeks only."""
         for row in in_week.itertuples(index=False):
             product, household = int(row.product_id), int(row.household_id)
             category = self._category[product]
@@ -291,8 +293,8 @@ class PanelBuilder:
                 self._bought[household].add(column)
                 self._seen.setdefault(int(row.store_id), np.zeros(len(self._ids), bool))[column] = True
 
-    def _read_offers(self) -> _Offers:
-        offers = _Offers()
+    def _read_offered_prices(self) -> _OfferedPrices:
+        prices = _OfferedPrices()
         rows = self._journey.receipts.loc[self._journey.receipts["product_id"].isin(self._ids)]
         for household, store, week, product, price in zip(
             rows["household_id"].tolist(),
@@ -302,8 +304,8 @@ class PanelBuilder:
             rows["loyalty"].tolist(),
             strict=True,
         ):
-            offers.add(household, store, week, product, price)
-        return offers
+            prices.add(household, store, week, product, price)
+        return prices
 
     def _read_category_purchases(self) -> dict[tuple[int, str], NDArray[np.int64]]:
         receipts = self._journey.receipts

@@ -1,4 +1,4 @@
-"""Training of the question head on written paraphrases."""
+"""Training of the question classifier on paraphrases."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ DATA: Final = Path(__file__).parent / "data"
 
 
 class Paraphrase(BaseModel):
-    """A question as somebody might put it."""
+    """A paraphrase of a question, with its kind and language (`en` or `zh`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,7 +28,7 @@ class Paraphrase(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class QuestionTrainingConfig:
-    """How the head is trained; `threshold` is where it abstains."""
+    """Hyperparameters of the classifier; below probability `threshold` it abstains."""
 
     epochs: int = 100
     learning_rate: float = 0.03
@@ -38,14 +38,14 @@ class QuestionTrainingConfig:
 
 
 def read_paraphrases(path: Path) -> list[Paraphrase]:
-    """Paraphrases of a JSONL file."""
+    """Read paraphrases from a JSONL file."""
     return [Paraphrase.model_validate(json.loads(line)) for line in path.read_text("utf-8").splitlines() if line]
 
 
 def train_questions(
     paraphrases: Sequence[Paraphrase], encoder: Encoder, config: QuestionTrainingConfig
 ) -> QuestionHead:
-    """Fit the head by softmax regression with weight decay on all paraphrases at once."""
+    """Fit the head by softmax regression with weight decay, in full batches."""
     torch.manual_seed(config.seed)
     kinds = tuple(sorted({one.kind for one in paraphrases}))
     texts = [one.text for one in paraphrases]
@@ -67,7 +67,12 @@ def train_questions(
 
 @dataclass(frozen=True, slots=True)
 class QuestionScores:
-    """Shares of right answers on questions that the head was not trained on, and the mistakes."""
+    """Accuracy on held-out questions.
+
+    Attributes:
+        none_recall: Accuracy on questions of no kind.
+        mistakes: (text, true kind, predicted kind).
+    """
 
     accuracy: float
     accuracy_en: float
@@ -77,25 +82,27 @@ class QuestionScores:
 
 
 def measure_questions(head: QuestionHead, encoder: Encoder, held_out: Sequence[Paraphrase]) -> QuestionScores:
-    """Score held-out paraphrases; below the threshold the answer is `none`."""
+    """Measure accuracy on held-out paraphrases; predictions below the threshold count as `none`."""
     texts = [one.text for one in held_out]
     probabilities = head.probabilities(texts, encoder.encode(texts))
     best = probabilities.argmax(1)
-    told = [
+    predicted = [
         head.kinds[index] if row[index] >= head.threshold else "none"
         for index, row in zip(best, probabilities, strict=True)
     ]
-    right = [said == one.kind for said, one in zip(told, held_out, strict=True)]
+    correct = [kind == one.kind for kind, one in zip(predicted, held_out, strict=True)]
 
     def share(chosen: Sequence[bool]) -> float:
-        return float(np.asarray(right)[np.asarray(chosen)].mean())
+        return float(np.asarray(correct)[np.asarray(chosen)].mean())
 
     return QuestionScores(
-        accuracy=share([True] * len(right)),
+        accuracy=share([True] * len(correct)),
         accuracy_en=share([one.language == "en" for one in held_out]),
         accuracy_zh=share([one.language == "zh" for one in held_out]),
         none_recall=share([one.kind == "none" for one in held_out]),
         mistakes=tuple(
-            (one.text, one.kind, said) for one, said, good in zip(held_out, told, right, strict=True) if not good
+            (one.text, one.kind, kind)
+            for one, kind, right in zip(held_out, predicted, correct, strict=True)
+            if not right
         ),
     )

@@ -1,7 +1,7 @@
 """Training of the ranking head on households' next baskets.
 
-A softmax over all candidates, and half as much a softmax over the candidates never bought before, since the first is
-mostly about habit. Affinities come from item states fitted before the first example, so that they cannot know it.
+The loss is a softmax over all candidates, plus `new_share` times a softmax over candidates never bought before, since
+repeat purchases dominate the former. Item factors are fitted before the first example, so that no target leaks.
 """
 
 from bisect import bisect_right
@@ -20,14 +20,22 @@ from models.shopper.item_affinity import log_affinity
 from models.shopper.ranking import RankingHead
 from models.shopper.weeks import week_of
 from models.training.demo_panel import DemoPanel
-from models.training.item_affinity import TasteTrainingConfig, compress, item_weights
+from models.training.item_affinity import TasteTrainingConfig, factorise, item_weights
 
 
 @dataclass(frozen=True, slots=True)
 class RankingTrainingConfig:
-    """Freeze weeks, the share of households taken at each, and how the head is trained."""
+    """Hyperparameters of the ranking head.
 
-    first_freeze: int = 26
+    Attributes:
+        first_snapshot, last_week: Weeks at whose end examples are taken.
+        within_weeks: The next basket must follow within so many weeks.
+        keep: Share of the examples kept.
+        new_share: Weight of the loss over candidates never bought before.
+        basket_power: An example of n products has weight n ** -basket_power per product.
+    """
+
+    first_snapshot: int = 26
     last_week: int = 40
     within_weeks: int = 4
     keep: float = 1.0
@@ -42,7 +50,7 @@ class RankingTrainingConfig:
 
 @dataclass(slots=True)
 class Examples:
-    """Ragged arrays: `*_at` are offsets; items and categories are positions among the candidates' own."""
+    """Examples as ragged arrays: `*_at` are offsets, items and categories are indices among the candidates."""
 
     household: list[int] = field(default_factory=list)
     week: list[int] = field(default_factory=list)
@@ -56,8 +64,8 @@ class Examples:
     target_at: list[int] = field(default_factory=lambda: [0])
 
 
-class _Walk:
-    """Folds histories week by week and takes an example where a household comes back soon."""
+class _ExampleBuilder:
+    """Updates histories week by week and adds an example where a household returns soon."""
 
     def __init__(self, demo: DemoPanel, config: RankingTrainingConfig) -> None:
         self._demo = demo
@@ -82,19 +90,21 @@ class _Walk:
                 ratio = float(line.paid / line.regular) if line.regular > 0 else 1.0
                 act = Act("purchase", float(line.at_s), str(product), category[product], brand[product], ratio)
                 histories[int(line.household_id)].observe(act)
-            if week >= self._config.first_freeze:
-                self._freeze(int(week), float(lines["at_s"].max()) + 1, histories, visits)
+            if week >= self._config.first_snapshot:
+                self._snapshot(int(week), float(lines["at_s"].max()) + 1, histories, visits)
         return self.examples
 
     def _visits(self) -> dict[int, dict[int, list[int]]]:
         receipts = self._demo.journey.receipts
-        mine = receipts.loc[receipts["product_id"].isin(self.products) & (receipts["week"] <= self._config.last_week)]
+        lines_of = receipts.loc[
+            receipts["product_id"].isin(self.products) & (receipts["week"] <= self._config.last_week)
+        ]
         found: dict[int, dict[int, list[int]]] = defaultdict(dict)
-        for (household, week), lines in mine.groupby(["household_id", "week"], sort=True):
+        for (household, week), lines in lines_of.groupby(["household_id", "week"], sort=True):
             found[int(household)][int(week)] = [self._column[str(p)] for p in lines["product_id"].unique()]
         return found
 
-    def _freeze(
+    def _snapshot(
         self, week: int, at_s: float, histories: dict[int, ShopperHistory], visits: dict[int, dict[int, list[int]]]
     ) -> None:
         for household, own in visits.items():
@@ -103,23 +113,24 @@ class _Walk:
             if household not in histories or after >= len(weeks) or weeks[after] > week + self._config.within_weeks:
                 continue
             if self._rng.random() < self._config.keep:
-                self._take(household, week, at_s, histories[household], own[weeks[after]])
+                self._add_example(household, week, at_s, histories[household], own[weeks[after]])
 
-    def _take(self, household: int, week: int, at_s: float, history: ShopperHistory, target: list[int]) -> None:
-        e = self.examples
-        e.household.append(self._demo.household_row[household])
-        e.week.append(week)
+    def _add_example(self, household: int, week: int, at_s: float, history: ShopperHistory, target: list[int]) -> None:
+        examples = self.examples
+        examples.household.append(self._demo.household_row[household])
+        examples.week.append(week)
         for product, tally in history.products.items():
             if product in self._column:
-                e.item.append(self._column[product])
-                e.item_pair.append(pair_features(tally, at_s))
+                examples.item.append(self._column[product])
+                examples.item_pair.append(pair_features(tally, at_s))
         for name, tally in history.categories.items():
             if name in self._category_column:
-                e.category.append(self._category_column[name])
-                e.category_pair.append(pair_features(tally, at_s))
-        e.target += target
-        for offsets, values in ((e.item_at, e.item), (e.category_at, e.category), (e.target_at, e.target)):
-            offsets.append(len(values))
+                examples.category.append(self._category_column[name])
+                examples.category_pair.append(pair_features(tally, at_s))
+        examples.target += target
+        examples.item_at.append(len(examples.item))
+        examples.category_at.append(len(examples.category))
+        examples.target_at.append(len(examples.target))
 
 
 class _Net(nn.Module):
@@ -140,7 +151,7 @@ def _network(hidden: int, outputs: int) -> nn.Sequential:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """One batch: household-week rows, and the ragged parts as (batch row, position, pair features)."""
+    """One batch: household-week rows, and the ragged parts as (batch row, index, pair features)."""
 
     affinity: Tensor  # (n, n_products)
     popularity: Tensor  # (n, n_products)
@@ -155,39 +166,40 @@ class _Batch:
 
 
 class _Batches:
-    def __init__(self, walk: _Walk, demo: DemoPanel, taste: TasteTrainingConfig, first: int) -> None:
-        e = walk.examples
-        self._e = {name: np.asarray(getattr(e, name)) for name in ("household", "week", "item", "category", "target")}
-        self._at = {name: np.asarray(getattr(e, f"{name}_at")) for name in ("item", "category", "target")}
-        self._pair = {name: np.asarray(getattr(e, f"{name}_pair"), np.float32) for name in ("item", "category")}
-        n = len(walk.products)
-        small = compress(item_weights(demo.purchases.owned(first + 1), taste.ridge), taste)
-        near = np.zeros((n, len(small.given)), np.float32)
-        np.put_along_axis(near, small.near[:n].astype(np.int64), small.near_weight[:n], axis=1)
+    def __init__(self, builder: _ExampleBuilder, demo: DemoPanel, taste: TasteTrainingConfig, first: int) -> None:
+        examples = builder.examples
+        names = ("household", "week", "item", "category", "target")
+        self._columns = {name: np.asarray(getattr(examples, name)) for name in names}
+        self._at = {name: np.asarray(getattr(examples, f"{name}_at")) for name in ("item", "category", "target")}
+        self._pair = {name: np.asarray(getattr(examples, f"{name}_pair"), np.float32) for name in ("item", "category")}
+        n = len(builder.products)
+        factors = factorise(item_weights(demo.purchases.owned(first + 1), taste.ridge), taste)
+        near = np.zeros((n, len(factors.given)), np.float32)
+        np.put_along_axis(near, factors.near[:n].astype(np.int64), factors.near_weight[:n], axis=1)
         self._affinity = np.zeros((len(self), n), np.float32)
-        for week in np.unique(self._e["week"]).tolist():
-            mine = np.flatnonzero(self._e["week"] == week)
-            owned = demo.purchases.owned(week + 1)[self._e["household"][mine]]
-            total = (owned @ small.given) @ small.wanted[:n].T + owned @ near.T
-            self._affinity[mine] = log_affinity(total.astype(np.float32))
+        for week in np.unique(self._columns["week"]).tolist():
+            current = np.flatnonzero(self._columns["week"] == week)
+            owned = demo.purchases.owned(week + 1)[self._columns["household"][current]]
+            total = (owned @ factors.given) @ factors.wanted[:n].T + owned @ near.T
+            self._affinity[current] = log_affinity(total.astype(np.float32))
         receipts = demo.journey.receipts
         ends = receipts.groupby("week")["at_s"].max()
-        rows = [demo.weeks.rows[str(product)] for product in walk.products]
+        rows = [demo.weeks.rows[str(product)] for product in builder.products]
         self._popularity = {
             w: np.log(demo.weeks.facts(week_of(float(ends[w]) + 1)).share[rows] + 1e-6).astype(np.float32)
-            for w in np.unique(self._e["week"]).tolist()
+            for w in np.unique(self._columns["week"]).tolist()
         }
 
     def __len__(self) -> int:
-        return len(self._e["household"])
+        return len(self._columns["household"])
 
     def batch(self, rows: NDArray[np.int64]) -> _Batch:
-        popularity = np.stack([self._popularity[int(w)] for w in self._e["week"][rows]])
+        popularity = np.stack([self._popularity[int(w)] for w in self._columns["week"][rows]])
         parts: dict[str, Tensor] = {}
         for name, at in self._at.items():
             spans = [np.arange(at[row], at[row + 1]) for row in rows]
             places = np.concatenate(spans)
-            parts[name] = torch.from_numpy(self._e[name][places])
+            parts[name] = torch.from_numpy(self._columns[name][places])
             parts[f"{name}_row"] = torch.from_numpy(np.repeat(np.arange(len(rows)), [len(s) for s in spans]))
             if name in self._pair:
                 parts[f"{name}_pair"] = torch.from_numpy(self._pair[name][places])
@@ -197,11 +209,11 @@ class _Batches:
 def train_ranking(
     demo: DemoPanel, taste: TasteTrainingConfig, config: RankingTrainingConfig
 ) -> tuple[RankingHead, float]:
-    """Fit the head on the demo's candidates; returns head and last loss."""
-    walk = _Walk(demo, config)
-    walk.run()
-    batches = _Batches(walk, demo, taste, config.first_freeze)
-    category_of = torch.tensor([walk.categories.index(demo.product_category[p]) for p in walk.products])
+    """Fit the head on the demo panel's candidates; returns the head and the last loss."""
+    builder = _ExampleBuilder(demo, config)
+    builder.run()
+    batches = _Batches(builder, demo, taste, config.first_snapshot)
+    category_of = torch.tensor([builder.categories.index(demo.product_category[p]) for p in builder.products])
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     net = _Net(config.hidden)
@@ -236,11 +248,11 @@ def _loss(net: _Net, batch: _Batch, category_of: Tensor, config: RankingTraining
     weight = torch.bincount(batch.target_row, minlength=n).float()[batch.target_row] ** -config.basket_power
     hit = (batch.target_row, batch.target)
     everything = -(logits.log_softmax(1)[hit] * weight).sum() / weight.sum()
-    fresh = ~owned[hit]
-    if not bool(fresh.any()):
+    new_items = ~owned[hit]
+    if not bool(new_items.any()):
         return everything
-    among_new = logits.masked_fill(owned, -1e9).log_softmax(1)[hit][fresh]
-    return everything - config.new_share * (among_new * weight[fresh]).sum() / weight[fresh].sum()
+    among_new = logits.masked_fill(owned, -1e9).log_softmax(1)[hit][new_items]
+    return everything - config.new_share * (among_new * weight[new_items]).sum() / weight[new_items].sum()
 
 
 def _to_head(net: _Net) -> RankingHead:

@@ -1,8 +1,8 @@
-"""How much of the attainable worth a strategist's proposals leave behind, situation by situation.
+"""Regret of a strategist's proposals.
 
-Regret is the gap to a dense search over whole-percent moves from the reference and every strategy of the grammar, in
-percent of that search's best worth. Prices above the
-reference count as the reference where the gateway would cut them. Rounding is left out: situations have no amounts.
+Regret is the gap in utility to a dense search over whole-percent moves from the reference and all strategies of the
+grammar, in percent of that search's best. Prices above the reference count as the reference where the gateway would
+lower them. Rounding is ignored, as situations have no amounts.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from models.arrays import Floats
 from models.strategist.strategist import ProposalRequest, Strategist, Written
 from models.strategist.strategy import MOVES, Lever, Strategy
 from models.training.situations import Situation
-from models.training.soft_targets import attainable
+from models.training.soft_targets import best_attainable
 
 K: Final = 8
 HEURISTIC_MOVES: Final = (0, -5, -10, -15, -20, -25, 5, 10)
@@ -24,12 +24,13 @@ _BATCH: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One entry a situation.
+class RegretMeasurement:
+    """Proposals and regret, one entry per situation.
 
     Attributes:
-        written: What the strategist wrote, best first.
-        regret_pct: `(n,)` of the strategist's `first` and `best_of_8`, and of `hold`, `random_8` and `heuristic_8`.
+        written: The strategist's proposals, best first.
+        regret_pct: `(n,)` each for the strategist's `first` and `best_of_8`, and for `hold`, `random_8` and
+            `heuristic_8`.
     """
 
     situations: Sequence[Situation]
@@ -38,7 +39,7 @@ class Measured:
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """Whether all of a situation's strategies can be written in it and there is at least one, `(n,)`."""
+        """Whether a situation has proposals and all of them are allowed in it, `(n,)`."""
         return np.asarray(
             [
                 bool(items) and all(_possible(situation, item.strategy) for item in items)
@@ -48,38 +49,38 @@ class Measured:
 
     @property
     def distinct(self) -> NDArray[np.int64]:
-        """Number of different strategies, `(n,)`."""
+        """Number of distinct strategies, `(n,)`."""
         return np.asarray([len({item.strategy for item in items}) for items in self.written])
 
 
 def measure(
     strategist: Strategist, situations: Sequence[Situation], render: Callable[[Situation], str], seed: int = 17
-) -> Measured:
-    """Let the strategist write for every situation; `seed` draws the random candidates."""
+) -> RegretMeasurement:
+    """Measure the regret of the strategist's proposals; `seed` is for the random candidates of `random_8`."""
     rng = np.random.default_rng(seed)
     written: list[list[Written]] = []
     for start in range(0, len(situations), _BATCH):
         written += strategist.propose([request(s, render) for s in situations[start : start + _BATCH]], K)
     rows = [_regrets(s, items, rng) for s, items in zip(situations, written, strict=True)]
-    return Measured(situations, written, {name: np.asarray([row[name] for row in rows]) for name in rows[0]})
+    return RegretMeasurement(situations, written, {name: np.asarray([row[name] for row in rows]) for name in rows[0]})
 
 
-def strategist_metrics(measured: Measured) -> dict[str, float]:
-    """Means, for `meta.json`."""
+def strategist_metrics(measured: RegretMeasurement) -> dict[str, float]:
+    """Average the measurement to metrics for `meta.json`."""
     found = {f"regret_pct_{name}": float(values.mean()) for name, values in measured.regret_pct.items()}
     return found | {"distinct_of_8": float(measured.distinct.mean()), "valid_share": float(measured.valid.mean())}
 
 
 def request(situation: Situation, render: Callable[[Situation], str]) -> ProposalRequest:
-    """A situation as the strategist is asked about it."""
+    """Build the strategist's input for a situation."""
     return ProposalRequest(render(situation), situation.facts.levers(), situation.facts.anchors())
 
 
 def price_ratio(situation: Situation, strategy: Strategy) -> float:
-    """The price over the reference that a strategy means, after the gateway."""
+    """Compute the price over the reference of a strategy, after the gateway."""
     anchor = situation.anchor_ratio(strategy.anchor)
     if anchor is None:
-        raise AssertionError("the grammar admits known anchors only")
+        raise AssertionError("the grammar allows only anchors with a known price")
     ratio = anchor * (1 + strategy.move_pct / 100)
     return ratio if situation.facts.may_rise else min(1.0, ratio)
 
@@ -94,10 +95,10 @@ def _regrets(situation: Situation, items: Sequence[Written], rng: np.random.Gene
         "random_8": max(situation.capped_value(1 + move / 100) for move in random),
         "heuristic_8": max(situation.capped_value(1 + move / 100) for move in HEURISTIC_MOVES),
     }
-    best = attainable(situation)
+    best = best_attainable(situation)
     return {name: 100 * (best - value) / abs(best) for name, value in found.items()}
 
 
 def _possible(situation: Situation, strategy: Strategy) -> bool:
-    """Whether lever and anchor exist here; making a `Strategy` has checked the rest of the grammar."""
+    """Whether lever and anchor are available; `Strategy` itself has checked the rest of the grammar."""
     return strategy.lever in situation.facts.levers() | {Lever.HOLD} and strategy.anchor in situation.facts.anchors()

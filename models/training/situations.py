@@ -1,7 +1,7 @@
-"""Situations to teach the strategist on: real shoppers and products, invented costs, rivals, stock and deadlines.
+"""Training situations of the strategist: shoppers and products of the panel, with random costs, stock and deadlines.
 
-The evaluator's price response of real panel rows is stretched by a random factor, so that the strategist meets
-steep and flat demand; what a price is worth is the same utility that selection uses.
+The evaluator's price response on a panel row is stretched by a random factor, so that demand of many elasticities is
+covered. Utility is that of selection (`models.evaluator.utility`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ from models.strategist.facts import RESPONSE_MOVES, StrategistFacts
 from models.strategist.strategy import MOVES, Anchor
 
 GRID: Final = np.arange(50, 151) / 100.0  # price ratios
-HELD_OUT_OF: Final = 10  # one household and one product in so many is never trained on
+HELD_OUT_OF: Final = 10  # one household and one product in so many are held out
 _AT_REFERENCE: Final = 50
 _AT_MOVES: Final = [_AT_REFERENCE + move for move in RESPONSE_MOVES]
 
 
 @dataclass(frozen=True, slots=True)
 class RowFacts:
-    """What a panel row says of a situation, before cost, rival and stock are invented."""
+    """Facts of a situation that come from a panel row; cost, competitor and stock come from `Conditions`."""
 
     category: str
     interest: float
@@ -40,7 +40,7 @@ class RowFacts:
 def row_facts(
     features: NDArray[np.float32], category: str, interest_logit: float, rng: np.random.Generator
 ) -> RowFacts:
-    """What a panel row `(len(FEATURES),)` says; the retrieved outcomes are drawn around the row's own facts."""
+    """Read the facts of a panel row `(len(FEATURES),)`; retrieved outcomes are sampled."""
     feature = dict(zip(FEATURES, features.tolist(), strict=True))
     bought = int(rng.binomial(32, 0.2))
     return RowFacts(
@@ -62,35 +62,35 @@ def _loyalty(feature: Mapping[str, float]) -> str:
     return "regular" if feature["category_count_slow"] > np.log1p(3) else "occasional"
 
 
-def held_out(ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether a household or product is kept from the strategist's training, by its id alone."""
+def is_held_out(ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether a household or product is held out from the strategist's training, a function of its id, `(n,)`."""
     scattered = (ids.astype(np.uint64) * np.uint64(2_654_435_761)) >> np.uint64(16)
     return np.asarray(scattered % np.uint64(HELD_OUT_OF) == 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Facts, and the utility of every price ratio on `GRID`."""
+    """Facts of a situation, and the utility of every price ratio on `GRID`."""
 
     facts: StrategistFacts
     values: Floats
 
     def value(self, price_ratio: Floats | float) -> Floats:
-        """Utility at price ratios, by interpolation."""
+        """Utility at price ratios, by linear interpolation."""
         return np.asarray(np.interp(price_ratio, GRID, self.values))
 
     def capped_value(self, price_ratio: float) -> float:
-        """Utility of a price after the gateway would have cut it to the reference."""
+        """Utility of a price after the gateway, which may lower it to the reference."""
         return float(self.value(price_ratio if self.facts.may_rise else min(1.0, price_ratio)))
 
     @property
     def best(self) -> float:
-        """Highest utility of any whole-percent move from the reference that the situation allows."""
+        """Highest utility of the allowed whole-percent moves from the reference."""
         return float(self.value(self._allowed()).max())
 
     @property
     def best_ratio(self) -> float:
-        """The price ratio of that move."""
+        """Price ratio of the move with the highest utility."""
         return float(self._allowed()[int(self.value(self._allowed()).argmax())])
 
     def _allowed(self) -> Floats:
@@ -98,7 +98,7 @@ class Situation:
         return 1 + np.arange(MOVES[0], top + 1) / 100
 
     def anchor_ratio(self, anchor: Anchor) -> float | None:
-        """An anchor's price over the reference."""
+        """Price of an anchor over the reference, None when unknown."""
         return {
             Anchor.REFERENCE: 1.0,
             Anchor.LIST: self.facts.list_ratio,
@@ -109,11 +109,11 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What is invented beside a panel row; ratios are over the reference price.
+    """Random conditions of a situation; ratios are relative to the reference price.
 
     Attributes:
-        stretch: Factor on log prices before the evaluator sees them: above 1 demand is steeper than the row's own.
-        rival: Cheapest competitor, nan when none is known.
+        stretch: Factor on log prices before the evaluator; above 1 demand is steeper than predicted.
+        rival: Price of the cheapest competitor, nan when unknown.
     """
 
     stretch: float
@@ -129,8 +129,8 @@ class Conditions:
     quantity: int
 
 
-def draw(rng: np.random.Generator) -> Conditions:
-    """Conditions at random."""
+def draw_conditions(rng: np.random.Generator) -> Conditions:
+    """Sample conditions."""
     hours = float(rng.choice([2, 6, 12, 24, 48, 96, 240])) if rng.random() < 0.3 else None
     weeks_left = hours / 168 if hours is not None else None
     units = 100 * float(np.exp(rng.normal(0.2, 1.1))) * max(1 / 7, HORIZON_WEEKS if weeks_left is None else weeks_left)
@@ -149,14 +149,14 @@ def draw(rng: np.random.Generator) -> Conditions:
     )
 
 
-def situate(
+def make_situations(
     evaluator: Evaluator,
     rows: Situations,
     known: Sequence[RowFacts],
     conditions: Sequence[Conditions],
     weights: Weights,
 ) -> list[Situation]:
-    """One situation a row under its conditions."""
+    """Build one situation per row from its facts and conditions."""
     stretch = np.asarray([condition.stretch for condition in conditions])
     rival = np.asarray([condition.rival for condition in conditions])
     with_rival = replace(rows, rival_log_ratio=(np.log(rival) * stretch).astype(np.float32))

@@ -1,7 +1,7 @@
-"""What the strategist is taught of a situation: how much every strategy that the grammar allows is worth.
+"""Soft targets of the strategist's training, from the utility of every strategy that the grammar allows.
 
-The teacher is a dense search over whole-percent moves; small bonuses make the levers speak: a lever whose reason is
-present wins over one that means the same price, and a move that gains next to nothing loses to holding.
+Utilities come from a dense search over whole-percent moves. Small bonuses decide between strategies of equal price: a
+lever whose reason applies wins, and holding wins over a move that gains almost nothing.
 """
 
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ _GRAMMAR: Final = np.asarray(
 )  # (levers, anchors, moves)
 
 
-def prices(situation: Situation) -> Floats:
-    """Price ratio of every strategy before the gateway `(levers, anchors, moves)`, nan where it cannot be written."""
+def price_ratios(situation: Situation) -> Floats:
+    """Price ratio of every strategy before the gateway, `(levers, anchors, moves)`; nan where it is not allowed."""
     facts = situation.facts
     possible, known = facts.levers(), facts.anchors()
     starts = np.asarray([(situation.anchor_ratio(a) or 1.0) if a in known else np.nan for a in _ANCHORS])
@@ -40,21 +40,21 @@ def prices(situation: Situation) -> Floats:
     return np.where(_GRAMMAR & levers[:, None, None], starts[:, None] * (1 + _MOVES / 100), np.nan)
 
 
-def attainable(situation: Situation) -> float:
-    """Highest utility of any move from the reference and of any strategy that can be written."""
-    price = prices(situation)
+def best_attainable(situation: Situation) -> float:
+    """Highest utility of any move from the reference and of any allowed strategy."""
+    price = price_ratios(situation)
     reached = price[np.isfinite(price)]
     return max(
         situation.best, float(situation.value(reached if situation.facts.may_rise else np.minimum(reached, 1.0)).max())
     )
 
 
-def worth(situation: Situation) -> Floats:
-    """Utility and bonuses of every strategy `(levers, anchors, moves)`, -inf where it cannot be written."""
+def strategy_utilities(situation: Situation) -> Floats:
+    """Utility plus bonuses of every strategy, `(levers, anchors, moves)`; -inf where it is not allowed."""
     facts = situation.facts
-    price = prices(situation)
+    price = price_ratios(situation)
     value = np.asarray(situation.value(price if facts.may_rise else np.minimum(price, 1.0)))
-    if not facts.may_rise:  # the gateway would cut it to the reference: a wasted move
+    if not facts.may_rise:  # the gateway would lower such prices to the reference
         value = value - _ABOVE_COST * (price > 1.0)
     found = np.where(np.isfinite(price), value, -np.inf)
     fits = {below: fitting_lever(facts, -1 if below else 1) for below in (True, False)}
@@ -73,15 +73,16 @@ def worth(situation: Situation) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class StrategyExample:
-    """Soft targets of one situation, over the levers and along `BRANCHES` ways on from it.
+    """Soft targets of one situation: over levers, and over anchors and moves along `BRANCHES` sampled branches.
 
     Attributes:
-        lever_target: `(levers,)`; `lever`, `anchor` `(branches,)` are positions in `Lever` and `Anchor`.
-        anchor_target: `(branches, anchors)`. `move_target` `(branches, moves)`, `move` `(branches,)` one move of it.
-        worth: `(levers, anchors, moves)`.
+        utility: `(levers, anchors, moves)`, -inf where not allowed.
+        lever_target: `(levers,)`.
+        lever, anchor, move: Indices of the branches' tokens, `(branches,)` each.
+        anchor_target: `(branches, anchors)`. `move_target`: `(branches, moves)`.
     """
 
-    worth: Floats
+    utility: Floats
     lever_target: Floats
     lever: NDArray[np.int64]
     anchor_target: Floats
@@ -90,23 +91,23 @@ class StrategyExample:
     move: NDArray[np.int64]
 
 
-def lesson(situation: Situation, rng: np.random.Generator) -> StrategyExample:
-    """Soft targets softmax(worth / 1 %); branches are drawn, half from the target, half evenly."""
-    value = worth(situation)
-    lever_target = soft(value.max((1, 2)))
-    anchor_target = soft(value.max(2))  # (levers, anchors)
+def strategy_example(situation: Situation, rng: np.random.Generator) -> StrategyExample:
+    """Compute soft targets softmax(utility / 1 %); branches are sampled half from them, half uniformly."""
+    value = strategy_utilities(situation)
+    lever_target = tempered_softmax(value.max((1, 2)))
+    anchor_target = tempered_softmax(value.max(2))  # (levers, anchors)
     joint = (lever_target[:, None] * anchor_target).ravel()
     open_pairs = np.isfinite(value.max(2)).ravel()
     even = open_pairs / open_pairs.sum()
     drawn = rng.choice(len(joint), BRANCHES, p=0.5 * joint + 0.5 * even)
     lever, anchor = np.divmod(drawn, len(_ANCHORS))
-    move_target = soft(value[lever, anchor])
+    move_target = tempered_softmax(value[lever, anchor])
     move = (move_target.cumsum(1) > rng.random((BRANCHES, 1)) * move_target.sum(1, keepdims=True)).argmax(1)
     return StrategyExample(value, lever_target, lever, anchor_target[lever], anchor, move_target, move)
 
 
-def soft(scores: Floats) -> Floats:
-    """Softmax over the last axis at `TEMPERATURE`; rows without a finite score become zeros."""
+def tempered_softmax(scores: Floats) -> Floats:
+    """Compute the softmax over the last axis at `TEMPERATURE`; rows without a finite score become zeros."""
     top = scores.max(-1, keepdims=True)
     shifted = (scores - np.where(np.isfinite(top), top, 0.0)) / TEMPERATURE
     weights = np.where(np.isfinite(scores), np.exp(np.clip(shifted, -60, 0)), 0.0)
@@ -114,7 +115,7 @@ def soft(scores: Floats) -> Floats:
 
 
 def rounding_target(move_pct: int) -> Floats:
-    """Retail habit: moved prices mostly end in nine."""
+    """Target distribution over roundings: by retail convention changed prices mostly end in nine."""
     habit = {Rounding.EXACT: 0.1, Rounding.CHARM: 0.7, Rounding.FIVE: 0.15, Rounding.WHOLE: 0.05}
     if move_pct == 0:
         habit = {rounding: float(rounding is Rounding.EXACT) for rounding in Rounding}

@@ -1,4 +1,4 @@
-"""How the strategist is trained."""
+"""Hyperparameters of the strategist's training."""
 
 from dataclasses import dataclass, replace
 
@@ -8,13 +8,13 @@ from models.strategist.strategist import SMOLLM2_SHAPE
 
 @dataclass(frozen=True, slots=True)
 class StrategistTrainingConfig:
-    """How the strategist's delta is trained; `policy_steps` follow the supervised `steps`.
+    """Hyperparameters of the three stages: `steps` supervised, `policy_steps`, then `number_steps` and `joint_steps`.
 
     Attributes:
-        layers: How many of SmolLM2's thirty layers are kept.
+        layers: Number of SmolLM2's thirty layers that are kept.
         policy_learning_rate: Peak rate of the second stage; `target_weight` is the soft targets' weight there.
-        number_steps: Steps of the third stage on numbers alone; `joint_steps` follow beside the language model, on the
-            first `joint_situations`, each of which it has to read once.
+        number_steps: Steps of the third stage without the language model; `joint_steps` follow with it, on the first
+            `joint_situations`, whose language-model logits are computed once.
     """
 
     situations: int = 24_000
@@ -36,5 +36,5 @@ class StrategistTrainingConfig:
 
     @property
     def shape(self) -> LlamaShape:
-        """The model's sizes."""
+        """Dimensions of the language model."""
         return replace(SMOLLM2_SHAPE, n_layers=self.layers)

@@ -1,6 +1,7 @@
-"""The strategist while it is trained: SmolLM2's first layers with LoRA, and the strategy tokens from scratch.
+"""Trainable network of the strategist: SmolLM2's first layers with LoRA, and newly initialised strategy tokens.
 
-A prompt is read once for many ways on from it: each branch (lever, anchor, move) sees the prompt and itself alone.
+Tree attention evaluates many branches (lever, anchor, move) after one prompt in a single pass: each branch attends to
+the prompt and to itself only.
 """
 
 from dataclasses import asdict
@@ -22,23 +23,23 @@ from models.training.strategist_config import StrategistTrainingConfig
 
 _ADAPTED: Final = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
-_UNSEEN: Final = -1e9
+_MASKED: Final = -1e9
 
 
-class Read(NamedTuple):
-    """States behind the prompts `(n, width)`, and behind each token of their branches `(n, branches, k, width)`."""
+class HiddenStates(NamedTuple):
+    """States at the end of the prompts `(n, width)` and at each token of their branches `(n, branches, k, width)`."""
 
     prompt: Tensor
     branches: Tensor
 
 
 class StrategistNet(nn.Module):
-    """The first layers with LoRA, and the strategy tokens' embedding and head."""
+    """First layers with LoRA, and embedding and head of the strategy tokens."""
 
     def __init__(self, model: LlamaModel, config: StrategistTrainingConfig) -> None:
-        """Add what is trained to the base layers."""
+        """Add LoRA matrices and strategy tokens to the base layers."""
         super().__init__()
-        model.set_attn_implementation("eager")  # a sixth faster than sdpa on prompts this short
+        model.set_attn_implementation("eager")  # a sixth faster than sdpa on such short prompts
         width = model.config.hidden_size
         lora = LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules=_ADAPTED)
         with silence_libraries():
@@ -48,18 +49,18 @@ class StrategistNet(nn.Module):
 
     @classmethod
     def from_base(cls, config: StrategistTrainingConfig) -> "StrategistNet":
-        """On SmolLM2's first layers."""
+        """Build on SmolLM2's first layers."""
         model = LlamaModel(llama_config(config.shape))
         model.load_state_dict(read_layers(config.shape))
         return cls(model, config)
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """Device of the parameters."""
         return self.head.device
 
-    def forward(self, ids: Tensor, lengths: Tensor, written: Tensor) -> Read:
-        """Read right-padded prompts `(n, length)` and strategy tokens `(n, branches, k)`."""
+    def forward(self, ids: Tensor, lengths: Tensor, written: Tensor) -> HiddenStates:
+        """Compute states of right-padded prompts `(n, length)` followed by strategy tokens `(n, branches, k)`."""
         n, length = ids.shape
         _, branches, k = written.shape
         prompt = self.layers.get_input_embeddings()(ids)
@@ -68,15 +69,18 @@ class StrategistNet(nn.Module):
         positions = torch.cat([places.expand(n, -1), lengths[:, None] + steps[None]], 1)
         states = self.layers(
             inputs_embeds=torch.cat([prompt, tail], 1),
-            attention_mask=torch.where(tree_mask(length, lengths, branches, k), 0.0, _UNSEEN).to(tail.dtype),
+            attention_mask=torch.where(tree_mask(length, lengths, branches, k), 0.0, _MASKED).to(tail.dtype),
             position_ids=positions,
         ).last_hidden_state
         last = states[torch.arange(n, device=ids.device), lengths - 1]
-        return Read(last, states[:, length:].reshape(n, branches, k, -1))
+        return HiddenStates(last, states[:, length:].reshape(n, branches, k, -1))
 
 
 def tree_mask(length: int, lengths: Tensor, branches: int, k: int) -> Tensor:
-    """Who sees whom, `(n, 1, length + branches * k, same)`: a branch sees its prompt and its own earlier tokens."""
+    """Build the attention mask `(n, 1, t, t)`, t = length + branches * k.
+
+    A branch token attends to its prompt and to earlier tokens of its branch.
+    """
     n, size = len(lengths), length + branches * k
     place = torch.arange(size, device=lengths.device)
     causal = place[None, :] <= place[:, None]
@@ -85,12 +89,12 @@ def tree_mask(length: int, lengths: Tensor, branches: int, k: int) -> Tensor:
     seen = causal & (in_prompt[None, :] | (branch[None, :] == branch[:, None]))
     padding = in_prompt[None] & (place[None] >= lengths[:, None])  # (n, size)
     visible = seen[None] & ~padding[:, None, :]
-    itself = torch.eye(size, dtype=torch.bool, device=place.device)  # a pad too: no row is empty
+    itself = torch.eye(size, dtype=torch.bool, device=place.device)  # padding too, as an empty row has no softmax
     return (visible | itself).view(n, 1, size, size)
 
 
 def llama_config(shape: LlamaShape) -> LlamaConfig:
-    """The same model as transformers configures it."""
+    """Build transformers' configuration of a model of these dimensions."""
     return LlamaConfig(
         vocab_size=49152,
         hidden_size=shape.width,

@@ -15,7 +15,7 @@ from eval.strategist.protocol import (
 )
 from models.strategist.strategist import ProposalRequest, Strategist, Written
 from models.strategist.strategy import ALLOWED_MOVES, MOVES, Anchor, Lever, Strategy
-from models.training.regret import Measured, measure
+from models.training.regret import RegretMeasurement, measure
 from models.training.situations import Situation
 from tests.models.training.test_soft_targets import situation
 
@@ -44,7 +44,7 @@ def name(asked: Situation) -> str:
     return f"{asked.facts.lifts}"
 
 
-def measured(answers: list[list[Strategy]]) -> Measured:
+def measured(answers: list[list[Strategy]]) -> RegretMeasurement:
     script = Scripted({name(s): found for s, found in zip(SITUATIONS, answers, strict=True)})
     return measure(script, SITUATIONS, name)
 
@@ -69,7 +69,7 @@ def test_no_candidate_ever_beats_the_dense_search() -> None:
 def test_a_strategy_whose_anchor_is_unknown_here_is_not_valid() -> None:
     strange = Strategy(Lever.MATCH_COMPETITOR, Anchor.COMPETITOR, 0)
     rival = replace(SITUATIONS[0], facts=replace(SITUATIONS[0].facts, rival_ratio=0.9))
-    asked = Measured([SITUATIONS[0], rival], [[Written(strange, 0.0)]] * 2, {})
+    asked = RegretMeasurement([SITUATIONS[0], rival], [[Written(strange, 0.0)]] * 2, {})
     assert asked.valid.tolist() == [False, True]
 
 

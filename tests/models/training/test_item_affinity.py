@@ -6,7 +6,7 @@ from models.shopper.item_affinity import FLOOR
 from models.training.item_affinity import (
     Purchases,
     TasteTrainingConfig,
-    compress,
+    factorise,
     fit_taste,
     item_weights,
     walk_forward,
@@ -24,25 +24,25 @@ def purchases(n_households: int = 120, seed: int = 0) -> Purchases:
     return Purchases([str(i) for i in range(12)], household, item, week, n_households)
 
 
-def test_weights_have_no_self_and_favour_what_is_bought_together() -> None:
+def test_weights_have_a_zero_diagonal_and_are_larger_for_products_bought_together() -> None:
     weights = item_weights(purchases().owned(17), 5.0)
     assert np.diag(weights) == pytest.approx(np.zeros(12))
     same = np.kron(np.eye(3), np.ones((4, 4))).astype(bool) & ~np.eye(12, dtype=bool)
     assert weights[same].mean() > weights[~same].mean() + 0.1
 
 
-def test_compressed_weights_stay_close_and_never_speak_for_themselves() -> None:
+def test_factorised_weights_are_close_to_the_original_with_a_zero_diagonal() -> None:
     rng = np.random.default_rng(1)
     weights = rng.standard_normal((12, 12)).astype(np.float32)
     np.fill_diagonal(weights, 0)
-    small = compress(weights, CONFIG)
+    factors = factorise(weights, CONFIG)
     one = np.eye(12, dtype=np.float32)
-    totals = np.stack([small.totals(one, one @ small.given, np.full(12, item)) for item in range(12)], axis=1)
+    totals = np.stack([factors.totals(one, one @ factors.given, np.full(12, item)) for item in range(12)], axis=1)
     assert np.diag(totals) == pytest.approx(np.zeros(12), abs=1e-5)
     assert np.linalg.norm(totals - weights) < 0.5 * np.linalg.norm(weights)
 
 
-def test_affinity_of_a_row_does_not_change_when_the_future_does() -> None:
+def test_affinity_of_a_row_does_not_depend_on_later_purchases() -> None:
     bought = purchases()
     rows = (np.arange(60) % 120, np.arange(60) % 12, np.repeat([6, 9, 12], 20))
     before = walk_forward(bought, rows, CONFIG)
@@ -55,7 +55,7 @@ def test_affinity_of_a_row_does_not_change_when_the_future_does() -> None:
     assert not np.allclose(after[rows[2] == 12], before[rows[2] == 12])
 
 
-def test_walk_forward_equals_the_saved_states_after_the_last_training_week() -> None:
+def test_walk_forward_equals_the_fitted_factors_after_the_last_training_week() -> None:
     bought = purchases()
     states = np.random.default_rng(2).standard_normal((12, DIM)).astype(np.float32)
     taste = fit_taste(bought, states, CONFIG)
@@ -69,7 +69,7 @@ def taste_ids(bought: Purchases) -> list[str]:
     return bought.ids
 
 
-def test_text_says_what_a_new_product_is_wanted_for() -> None:
+def test_affinity_to_a_new_product_follows_its_text() -> None:
     bought = purchases()
     rng = np.random.default_rng(4)
     kinds = rng.standard_normal((3, DIM))

@@ -31,18 +31,23 @@ def test_varied_prices_and_both_outcomes_are_accepted() -> None:
         (lambda o: replace(o, at_s=o.at_s + 2e6), "future"),
         (lambda o: replace(o, log_ratio=np.zeros(N, np.float32)), "exploration|EXPLORATION"),
         (lambda o: replace(o, product=np.arange(N)), "ever changed"),
-        (lambda o: replace(o, log_ratio=np.where(o.bought > 0, -0.3, 0.0).astype(np.float32)), "price alone|filled in"),
+        (
+            lambda o: replace(o, log_ratio=np.where(o.bought > 0, -0.3, 0.0).astype(np.float32)),
+            "the price alone|filled in",
+        ),
     ],
     ids=["few", "sales alone", "no sales", "one time", "future", "one price", "one price a product", "leak"],
 )
-def test_what_cannot_teach_a_price_response_is_refused_with_reason_and_remedy(change: object, reason: str) -> None:
+def test_outcomes_that_do_not_identify_a_price_response_are_refused_with_reason_and_remedy(
+    change: object, reason: str
+) -> None:
     assert callable(change)
     with pytest.raises(TrainingDataError, match=reason) as refusal:
         check_offers(change(good()), NOW_S)
     assert "remedy" in str(refusal.value)
 
 
-def test_prices_of_declines_that_were_filled_in_are_suspected() -> None:
+def test_filled_in_prices_of_declined_offers_are_refused() -> None:
     rng = np.random.default_rng(1)
     base = good()
     paid = np.log(rng.choice([0.85, 0.9, 1.0, 1.1], N)).astype(np.float32)

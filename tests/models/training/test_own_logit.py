@@ -53,7 +53,7 @@ def rows(effects: sparse.csr_matrix, **changes: object) -> LogitRows:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def test_slopes_of_a_profile_field_are_found_and_a_field_that_does_not_matter_shrinks(columns: EffectColumns) -> None:
+def test_slopes_of_a_profile_field_are_recovered_and_an_irrelevant_field_shrinks(columns: EffectColumns) -> None:
     model = fit_logit(rows(columns.values), columns)
     slope = {name: SLOPE + model.slope[0] + model.slope[place] for place, name in enumerate(columns.names)}
     found = [SLOPE_MIN + float(softplus(np.asarray(slope[f"profile.segment={k}"]))) for k in range(3)]
@@ -69,7 +69,7 @@ def test_few_rows_without_effects_fit_the_logit_in_log_price(columns: EffectColu
     assert np.abs(sigmoid(model.logits(some)) - sigmoid(-1.0 - 2.5 * X[:1_500])).mean() < 0.03
 
 
-def test_a_weight_of_two_is_the_row_twice(columns: EffectColumns) -> None:
+def test_a_weight_of_two_equals_a_duplicated_row(columns: EffectColumns) -> None:
     effects = columns.values[:2_000]
     once = fit_logit(rows(effects, mass=np.full(2_000, 2.0)), columns)
     twice = sparse.vstack([effects, effects]).tocsr()
@@ -77,7 +77,7 @@ def test_a_weight_of_two_is_the_row_twice(columns: EffectColumns) -> None:
     assert fit_logit(doubled, columns).level == pytest.approx(once.level, abs=1e-3)
 
 
-def test_learning_starts_from_what_training_fitted(columns: EffectColumns) -> None:
+def test_online_effects_start_from_the_fitted_logit(columns: EffectColumns) -> None:
     model = fit_logit(rows(columns.values), columns)
     effects = trained_effects(model, columns)
     some = np.arange(0, 60, 7)
@@ -91,7 +91,7 @@ def test_learning_starts_from_what_training_fitted(columns: EffectColumns) -> No
         assert getattr(table, name) == pytest.approx(getattr(served, name), abs=1e-9)
 
 
-def test_a_break_in_demand_becomes_a_ramp_and_a_smooth_response_none() -> None:
+def test_a_kink_in_demand_becomes_a_ramp_and_a_smooth_response_has_none() -> None:
     rng = np.random.default_rng(3)
     x = rng.choice(np.log([0.8, 0.9, 1.0, 1.1, 1.2]), 20_000)
     flat = np.zeros(len(x))

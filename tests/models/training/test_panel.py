@@ -56,7 +56,7 @@ def test_the_panel_has_both_strata_and_both_labels(panel: Panel) -> None:
     assert 0 < panel.stratum_a.mean() < 1
 
 
-def test_changing_the_future_changes_no_feature_price_or_reference_of_the_past(panel: Panel) -> None:
+def test_features_prices_and_references_do_not_depend_on_later_weeks(panel: Panel) -> None:
     changed = receipts().copy()
     future = changed["week"] > 40
     for column in ("regular", "loyalty", "paid"):
@@ -72,7 +72,7 @@ def test_changing_the_future_changes_no_feature_price_or_reference_of_the_past(p
     assert panel.texts[:texts] == other.texts[:texts]
 
 
-def test_changing_a_week_leaves_the_features_of_that_week_alone(panel: Panel) -> None:
+def test_features_of_a_week_do_not_depend_on_that_week(panel: Panel) -> None:
     changed = receipts().copy()
     changed.loc[changed["week"] == 30, ["paid"]] *= 0.5
     other = build(changed)
@@ -81,7 +81,7 @@ def test_changing_a_week_leaves_the_features_of_that_week_alone(panel: Panel) ->
     assert not np.array_equal(panel.features[panel.week > 30], other.features[other.week > 30])
 
 
-def test_a_household_own_receipt_never_sets_the_price_it_is_said_to_have_seen(panel: Panel) -> None:
+def test_the_offered_price_does_not_depend_on_the_households_own_receipts(panel: Panel) -> None:
     changed = receipts().copy()
     own = (changed["household_id"] == 4) & (changed["week"] >= 9)
     changed.loc[own, "loyalty"] = changed.loc[own, "loyalty"] * 0.5
@@ -90,7 +90,7 @@ def test_a_household_own_receipt_never_sets_the_price_it_is_said_to_have_seen(pa
     assert np.array_equal(panel.log_ratio[mine], other.log_ratio[still])
 
 
-def test_weights_undo_the_sampling_of_negatives() -> None:
+def test_weights_correct_for_the_sampling_of_negatives() -> None:
     whole, sampled = (
         build(receipts()),
         build(receipts(), PanelConfig(first_week=9, last_week=52, rate_a=0.5, rate_b=0.25)),
@@ -111,6 +111,6 @@ def test_products_need_steady_regular_prices_and_deals() -> None:
     assert 5 not in panel_products(no_deals, 1500)
 
 
-def test_return_labels_are_missing_where_the_eight_weeks_are_not_over(panel: Panel) -> None:
+def test_return_labels_are_missing_where_eight_weeks_have_not_passed(panel: Panel) -> None:
     assert np.isnan(panel.returned[panel.week >= 45]).all()
     assert not np.isnan(panel.returned[panel.week <= 40]).any()

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from models.evaluator.utility import Offers, Weights, utility
 from models.strategist.facts import StrategistFacts
 from models.strategist.strategy import ALLOWED_ANCHORS, ALLOWED_MOVES, MOVES, Anchor, Lever
-from models.training.situations import GRID, Situation, held_out
-from models.training.soft_targets import lesson, soft, worth
+from models.training.situations import GRID, Situation, is_held_out
+from models.training.soft_targets import strategy_example, strategy_utilities, tempered_softmax
 
 
 def situation(elasticity: float = 2.0, cost: float = 0.5, **facts: object) -> Situation:
-    """Demand of constant elasticity at a cost."""
+    """Situation with constant-elasticity demand."""
     purchase = 0.01 * GRID**-elasticity
     down, less, up = (0.01 * np.asarray([0.8, 0.9, 1.1]) ** -elasticity / 0.01).tolist()
     flat = np.full(len(GRID), 0.8)
@@ -39,8 +39,8 @@ SITUATIONS = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(SITUATIONS)
-def test_worth_is_finite_exactly_where_grammar_and_situation_allow_a_strategy(asked: Situation) -> None:
-    found = worth(asked)
+def test_utility_is_finite_exactly_where_grammar_and_situation_allow_a_strategy(asked: Situation) -> None:
+    found = strategy_utilities(asked)
     levers, anchors = asked.facts.levers(), asked.facts.anchors()
     for row, lever in enumerate(Lever):
         for column, anchor in enumerate(Anchor):
@@ -51,39 +51,39 @@ def test_worth_is_finite_exactly_where_grammar_and_situation_allow_a_strategy(as
 
 @settings(max_examples=40, deadline=None)
 @given(SITUATIONS, st.integers(0, 5))
-def test_targets_are_shares_that_never_fall_on_what_cannot_be_written(asked: Situation, seed: int) -> None:
-    taught = lesson(asked, np.random.default_rng(seed))
-    open_moves = np.isfinite(taught.worth)[taught.lever, taught.anchor]
-    assert taught.lever_target.sum() == pytest.approx(1)
-    assert taught.anchor_target.sum(1) == pytest.approx(1)
-    assert taught.move_target.sum(1) == pytest.approx(1)
-    assert not taught.move_target[~open_moves].any()
-    assert open_moves[np.arange(len(taught.move)), taught.move].all()
+def test_targets_are_distributions_over_allowed_strategies(asked: Situation, seed: int) -> None:
+    example = strategy_example(asked, np.random.default_rng(seed))
+    open_moves = np.isfinite(example.utility)[example.lever, example.anchor]
+    assert example.lever_target.sum() == pytest.approx(1)
+    assert example.anchor_target.sum(1) == pytest.approx(1)
+    assert example.move_target.sum(1) == pytest.approx(1)
+    assert not example.move_target[~open_moves].any()
+    assert open_moves[np.arange(len(example.move)), example.move].all()
 
 
 @pytest.mark.parametrize(("elasticity", "cost"), [(3.0, 0.5), (5.0, 0.6), (2.5, 0.5)])
 def test_the_best_move_of_a_discount_is_the_textbook_price(elasticity: float, cost: float) -> None:
     textbook = cost * elasticity / (elasticity - 1)  # Lerner's rule
     row, column = list(Lever).index(Lever.DISCOUNT), list(Anchor).index(Anchor.REFERENCE)
-    best = MOVES[int(np.argmax(worth(situation(elasticity, cost))[row, column]))]
+    best = MOVES[int(np.argmax(strategy_utilities(situation(elasticity, cost))[row, column]))]
     assert best / 100 == pytest.approx(textbook - 1, abs=0.011)
 
 
-def test_holding_is_taught_when_no_move_pays_and_the_fitting_reason_when_one_does() -> None:
-    still = lesson(situation(1.1, 0.8), np.random.default_rng(0)).lever_target
-    clears = lesson(situation(5.0, 0.5, stock="deep"), np.random.default_rng(0)).lever_target
+def test_the_target_is_hold_when_no_move_pays_and_the_lever_with_the_right_reason_when_one_does() -> None:
+    still = strategy_example(situation(1.1, 0.8), np.random.default_rng(0)).lever_target
+    clears = strategy_example(situation(5.0, 0.5, stock="deep"), np.random.default_rng(0)).lever_target
     levers = list(Lever)
     assert still.argmax() == levers.index(Lever.HOLD)
     assert clears.argmax() == levers.index(Lever.CLEAR_STOCK)
 
 
 def test_softmax_at_one_percent_turns_a_gap_of_one_percent_into_a_factor_of_e() -> None:
-    shares = soft(np.asarray([1.00, 0.99, -np.inf]))
+    shares = tempered_softmax(np.asarray([1.00, 0.99, -np.inf]))
     assert shares[0] / shares[1] == pytest.approx(np.e)
     assert shares[2] == 0
 
 
-def test_a_tenth_of_ids_is_held_out_for_good() -> None:
+def test_a_tenth_of_ids_is_held_out_by_id() -> None:
     ids = np.arange(1, 3001)
-    assert held_out(ids).mean() == pytest.approx(0.1, abs=0.02)
-    assert (held_out(ids)[:100] == held_out(ids[:100])).all()
+    assert is_held_out(ids).mean() == pytest.approx(0.1, abs=0.02)
+    assert (is_held_out(ids)[:100] == is_held_out(ids[:100])).all()

@@ -8,10 +8,10 @@ from transformers import LlamaModel
 from models.language.llama import LlamaShape
 from models.strategist.strategy import MOVES, Anchor, Lever
 from models.strategist.tokens import ANCHOR_AT, LEVER_AT, MOVE_AT, VOCABULARY
-from models.training.soft_targets import lesson, worth
-from models.training.strategist import open_ways, pad, policy_loss, target_loss, way_tokens, written_tokens
+from models.training.soft_targets import strategy_example, strategy_utilities
+from models.training.strategist import branch_tokens, open_pairs, pad, pair_tokens, policy_loss, target_loss
 from models.training.strategist_config import StrategistTrainingConfig
-from models.training.strategist_net import Read, StrategistNet, llama_config
+from models.training.strategist_net import HiddenStates, StrategistNet, llama_config
 from tests.models.training.test_soft_targets import situation
 
 SHAPE = LlamaShape(width=24, n_layers=2, n_heads=4, n_kv_heads=2, intermediate=48, rope_theta=10_000.0, norm_eps=1e-5)
@@ -32,7 +32,7 @@ def prompts() -> tuple[torch.Tensor, torch.Tensor]:
     return pad([[5, 9, 2, 40], [7, 7], [1, 2, 3, 4, 5, 6]])
 
 
-def test_a_branch_reads_the_same_states_in_a_tree_as_alone_behind_its_prompt(net: StrategistNet) -> None:
+def test_a_branch_has_equal_states_in_a_tree_and_alone_after_its_prompt(net: StrategistNet) -> None:
     ids, lengths = prompts()
     written = torch.randint(0, VOCABULARY, (3, 4, 3), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -46,29 +46,31 @@ def test_a_branch_reads_the_same_states_in_a_tree_as_alone_behind_its_prompt(net
 
 def test_policy_loss_is_the_regret_expected_under_the_models_own_choices(net: StrategistNet) -> None:
     ids, lengths = prompts()
-    value = torch.from_numpy(np.stack([worth(one) for one in ASKED])).float()
-    ways = open_ways(value)
+    value = torch.from_numpy(np.stack([strategy_utilities(one) for one in ASKED])).float()
+    pairs = open_pairs(value)
     with torch.no_grad():
-        read = net(ids, lengths, way_tokens(ways))
-        found = float(policy_loss(net.head, read, value, ways, 0.0))
-        expected = [_expected_regret(net.head, read, value, ways, row) for row in range(len(ASKED))]
+        hidden = net(ids, lengths, pair_tokens(pairs))
+        found = float(policy_loss(net.head, hidden, value, pairs, 0.0))
+        expected = [_expected_regret(net.head, hidden, value, pairs, row) for row in range(len(ASKED))]
     assert found == pytest.approx(np.mean(expected), rel=1e-4)
 
 
-def _expected_regret(head: torch.Tensor, read: Read, value: torch.Tensor, ways: torch.Tensor, row: int) -> float:
-    """By walking through every strategy."""
+def _expected_regret(
+    head: torch.Tensor, hidden: HiddenStates, value: torch.Tensor, pairs: torch.Tensor, row: int
+) -> float:
+    """Compute the expectation by enumerating all strategies."""
 
     def shares(state: torch.Tensor, start: int, size: int, allowed: torch.Tensor) -> torch.Tensor:
         logits = head[start : start + size] @ state
         return torch.softmax(logits.masked_fill(~allowed, float("-inf")), 0)
 
     open_ = value[row].isfinite()
-    on_lever = shares(read.prompt[row], LEVER_AT, len(Lever), open_.any(2).any(1))
+    on_lever = shares(hidden.prompt[row], LEVER_AT, len(Lever), open_.any(2).any(1))
     total = 0.0
-    for way, (lever, anchor) in enumerate(ways[row].tolist()):
+    for pair, (lever, anchor) in enumerate(pairs[row].tolist()):
         if lever < 0:
             continue
-        state = read.branches[row, way]
+        state = hidden.branches[row, pair]
         on_anchor = shares(state[0], ANCHOR_AT, len(Anchor), open_[lever].any(1))[anchor]
         on_move = shares(state[1], MOVE_AT, len(MOVES), open_[lever, anchor])
         for move in torch.nonzero(open_[lever, anchor])[:, 0].tolist():
@@ -78,18 +80,18 @@ def _expected_regret(head: torch.Tensor, read: Read, value: torch.Tensor, ways: 
 
 def test_both_stages_lower_their_loss_and_change_lora_and_strategy_tokens(net: StrategistNet) -> None:
     ids, lengths = prompts()
-    lessons = [lesson(one, np.random.default_rng(5)) for one in ASKED]
-    value = torch.from_numpy(np.stack([one.worth for one in lessons])).float()
-    ways = open_ways(value)
+    examples = [strategy_example(one, np.random.default_rng(5)) for one in ASKED]
+    value = torch.from_numpy(np.stack([one.utility for one in examples])).float()
+    pairs = open_pairs(value)
     optimiser = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], 0.01)
     before = {name: p.detach().clone() for name, p in net.named_parameters() if p.requires_grad}
     curves: list[list[float]] = [[], []]
     for stage, steps in ((0, 30), (1, 30)):
         for _ in range(steps):
             if stage == 0:
-                loss = target_loss(net.head, net(ids, lengths, written_tokens(lessons)), lessons)
+                loss = target_loss(net.head, net(ids, lengths, branch_tokens(examples)), examples)
             else:
-                loss = policy_loss(net.head, net(ids, lengths, way_tokens(ways)), value, ways, 0.1)
+                loss = policy_loss(net.head, net(ids, lengths, pair_tokens(pairs)), value, pairs, 0.1)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -101,5 +103,5 @@ def test_both_stages_lower_their_loss_and_change_lora_and_strategy_tokens(net: S
     assert any("lora_B" in name for name in changed)
 
 
-def test_the_config_keeps_as_many_layers_as_it_says() -> None:
+def test_the_config_sets_the_number_of_layers() -> None:
     assert replace(StrategistTrainingConfig(), layers=8).shape.n_layers == 8

@@ -9,7 +9,7 @@ from models.training.regret import measure
 from models.training.situations import Situation
 from models.training.strategist_config import StrategistTrainingConfig
 from models.training.strategist_net import StrategistNet, llama_config
-from models.training.strategist_numeric_head import Told, fit_numbers, listen, numbers_of
+from models.training.strategist_numeric_head import ChoiceData, choice_data, fit_numbers, with_language_logits
 from prompts import load_prompt
 from tests.models.strategist.test_strategist import SHAPE, WORDS, tiny, tiny_tokenizer, tiny_weights
 from tests.models.training.test_soft_targets import situation
@@ -35,7 +35,7 @@ IDS = [one.ids for one in tiny_tokenizer().encode_batch(PROMPTS)]
 
 @pytest.fixture(scope="module")
 def net() -> StrategistNet:
-    """The layers of `tiny(1)` as they are trained."""
+    """Trainable network with the weights of `tiny(1)`."""
     tensors, heads = tiny_weights(1)
     model = LlamaModel(_config())
     model.load_state_dict(tensors)
@@ -51,32 +51,32 @@ def _config() -> LlamaConfig:
 
 
 @pytest.fixture(scope="module")
-def heard(net: StrategistNet) -> Told:
-    return listen(net, numbers_of(SITUATIONS, PROMPTS), IDS, lambda _share: None)
+def data(net: StrategistNet) -> ChoiceData:
+    return with_language_logits(net, choice_data(SITUATIONS, PROMPTS), IDS, lambda _share: None)
 
 
-def test_a_situation_is_heard_beside_others_as_alone_with_all_that_it_leaves_open(
-    heard: Told, net: StrategistNet
+def test_logits_of_a_situation_are_equal_alone_and_in_a_batch_and_cover_all_allowed_levers(
+    data: ChoiceData, net: StrategistNet
 ) -> None:
-    again = listen(net, numbers_of(SITUATIONS[:1], PROMPTS[:1]), IDS[:1], lambda _share: None)
-    first = heard.rows(torch.tensor([0])).said
+    again = with_language_logits(net, choice_data(SITUATIONS[:1], PROMPTS[:1]), IDS[:1], lambda _share: None)
+    first = data.rows(torch.tensor([0])).language_logits
     assert first is not None
-    assert again.said is not None
-    for beside, alone in zip(first, again.said, strict=True):
+    assert again.language_logits is not None
+    for beside, alone in zip(first, again.language_logits, strict=True):
         torch.testing.assert_close(beside.float(), alone.float(), atol=2e-2, rtol=1e-2)
     for row, given in enumerate(SITUATIONS):
-        levers = set(heard.rows(torch.tensor([row])).ways[0, :, 0].tolist())
+        levers = set(data.rows(torch.tensor([row])).pairs[0, :, 0].tolist())
         assert levers == {list(type(lever)).index(lever) for lever in given.facts.levers()}
-        assert float(heard.worth[row].max()) == pytest.approx(1.0)
+        assert float(data.utility[row].max()) == pytest.approx(1.0)
 
 
-def test_numbers_bring_the_first_choice_nearer_to_the_best_price(heard: Told) -> None:
-    """Random layers know nothing of the situation: what is learned, the numbers taught, and the layers lose trust."""
+def test_the_trained_numeric_head_lowers_the_regret_of_the_first_choice(data: ChoiceData) -> None:
+    """The layers are random, so any improvement comes from the numeric head."""
     strategist = tiny(1)
     before = measure(strategist, SITUATIONS, render).regret_pct["first"].mean()
     losses: list[float] = []
-    reader = fit_numbers(numbers_of(SITUATIONS, PROMPTS), heard, CONFIG, lambda _step, loss: losses.append(loss))
-    strategist._numbers = reader
+    head = fit_numbers(choice_data(SITUATIONS, PROMPTS), data, CONFIG, lambda _step, loss: losses.append(loss))
+    strategist._numbers = head
     after = measure(strategist, SITUATIONS, render).regret_pct["first"].mean()
     assert after < 0.2 * before
     assert len(losses) == CONFIG.number_steps + CONFIG.joint_steps
