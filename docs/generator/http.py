@@ -1,0 +1,184 @@
+"""The page of HTTP operations, from the app's OpenAPI document."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from agent.api.app import create_app
+from agent.api.context import Opened
+from agent.service.settings import Settings
+from docs.generator.markdown import table
+
+METHODS: Final = ("get", "post", "put", "delete")
+OPEN: Final = ("/livez", "/readyz", "/.well-known/jwks.json", "/metrics")
+_SCOPES: Final[Mapping[str, str]] = {
+    "/v1/quotes": "quotes",
+    "/v1/quotes/batch": "quotes",
+    "/v1/quotes/verify": "quotes",
+    "/v1/recommendations": "quotes",
+    "/v1/keys": "quotes",
+    "/v1/outcomes": "outcomes",
+    "/v1/events": "outcomes",
+}
+_TAGS: Final = ("quotes", "recommendations", "outcomes", "events", "products", "explanations", "rules", "shoppers")
+_TAGS_LAST: Final = ("webhooks", "operations")
+_MONEY: Final = {"amount_minor", "currency"}
+_INTERVAL: Final = {"value", "low", "high"}
+_TOLD: Final = {"QuoteAnswer": "quote, as `POST /v1/quotes` answers", "QuoteRequest": "body of `POST /v1/quotes`"}
+_PLAIN: Final = {"integer": "whole number", "string": "text", "boolean": "true or false", "object": "object"}
+_BOUNDS: Final = (
+    ("minimum", "at least"),
+    ("exclusiveMinimum", "above"),
+    ("maximum", "at most"),
+    ("exclusiveMaximum", "below"),
+)
+_UNBOUNDED: Final = 1e15
+_INTRO: Final = """# HTTP
+
+The service answers JSON. `/schema` shows this reference in a browser; `/schema/openapi.json` is the OpenAPI 3.1 document
+that this page is made of.
+
+**Keys.** Send `Authorization: Bearer KEY`. Each operation names the scope that its key needs; `admin` may do everything.
+[`pricesmith keys create`](commands.md#pricesmith-keys-create) makes keys.
+
+**Money** is `{"amount_minor": 279, "currency": "USD"}`: a whole number of the currency's smallest unit (ISO 4217).
+Answers add `fraction_digits`. All money of one request is in one currency. **Times** are RFC 3339 with a zone. An
+**interval** is `{"value": ..., "low": ..., "high": ...}`; the truth lies between `low` and `high` in 90 % of cases.
+
+**Repeating a POST.** With an `Idempotency-Key` header (1 to 255 printable characters) the same request gets the same
+answer for 24 hours, marked `Idempotency-Replayed: true`. Another request under that key gets 422. While the first one is
+being answered, the second gets 409.
+
+**Errors** are problem details (RFC 9457), `application/problem+json`: `type`, `title`, `status`, `detail` and `errors`, a
+list of `{"field", "message", "received", "allowed"}`.
+
+| status | means | do |
+| --- | --- | --- |
+| 400 | The body is not JSON. | Send JSON; `detail` names line and column. |
+| 401 | There is no key, or it is unknown, expired or revoked. | Send a live key. |
+| 403 | The key lacks the scope. | Use a key with the scope that `detail` names. |
+| 404 | There is no such quote, shopper, rule version or webhook. | Check the id. |
+| 405 | The address does not take that method. | Use a method that `detail` names. |
+| 409 | A request with this idempotency key is being answered. | Wait for `Retry-After`, then send it again. |
+| 413 | The body is larger than `PRICESMITH_BODY_LIMIT_BYTES`. | Send less. |
+| 415 | The content type is not JSON. | Send `application/json`. |
+| 422 | A field is not acceptable. | Read `errors`; the same request fails again. |
+| 429 | The key is used more often than its limit. | Wait for `Retry-After`. |
+| 500 | A bug; the log has its place. | Report it with `x-request-id` of the answer. |
+| 503 | Too many requests wait, the store does not answer, or the service stops. | Wait for `Retry-After`, then send it again. |"""  # noqa: E501 - a table's row is one line
+
+
+def http_page() -> str:
+    """The page's text."""
+    by_tag: dict[str, list[str]] = {}
+    for path, methods in sorted(openapi()["paths"].items()):
+        for method in METHODS:
+            if method in methods:
+                operation = methods[method]
+                by_tag.setdefault(operation["tags"][0], []).append(_operation(method, path, operation))
+    order = [*_TAGS, *sorted(set(by_tag) - {*_TAGS, *_TAGS_LAST}), *_TAGS_LAST]
+    parts = [f"## {tag.capitalize()}\n\n" + "\n\n".join(by_tag[tag]) for tag in order if tag in by_tag]
+    return "\n\n".join([_INTRO, *parts]) + "\n"
+
+
+def openapi() -> dict[str, Any]:
+    """The app's OpenAPI document; no model is loaded for it."""
+
+    def nothing(_settings: Settings) -> Opened:
+        raise AssertionError("the document needs no running app")
+
+    document: dict[str, Any] = create_app(Settings(), nothing).openapi_schema.to_schema()
+    return document
+
+
+def scope_of(path: str) -> str | None:
+    """The scope that a key needs for a path, which OpenAPI does not say; None where no key is needed."""
+    return None if path in OPEN else _SCOPES.get(path, "merchant")
+
+
+def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
+    """One operation as a section."""
+    scope = scope_of(path)
+    told = operation.get("description") or operation.get("summary", "")
+    parts = [f"### {method.upper()} {path}", told, f"Scope: `{scope}`." if scope else "Needs no key."]
+    asked = [
+        (f"`{one['name']}` ({one['in']})", _taken(one.get("schema", {})), one.get("description", ""))
+        for one in operation.get("parameters") or []
+    ]
+    if asked:
+        parts.append(table(("parameter", "takes", "meaning"), asked))
+    body = (operation.get("requestBody") or {}).get("content", {}).get("application/json", {}).get("schema")
+    if body:
+        many = any(one.get("type") == "array" for one in _alternatives(body))
+        parts.append("Body, one object or a list of them:" if many else "Body:")
+        rows = [(f"`{name}`", _taken(field), "yes" if needed else "") for name, field, needed in _fields(body)]
+        parts.append(table(("field", "takes", "required"), rows))
+    content = operation["responses"]["200"].get("content", {})
+    answered = list(_fields(content.get("application/json", {}).get("schema", {})))
+    if answered:
+        parts += ["Answer:", table(("field", "holds"), [(f"`{name}`", _taken(field)) for name, field, _ in answered])]
+    others = [name for name in content if name != "application/json"]
+    if others:
+        parts.append(("Also as " if answered else "Answers ") + ", ".join(f"`{name}`" for name in others) + ".")
+    errors = [status for status in operation["responses"] if status != "200"]
+    if errors:
+        parts.append(f"Errors: {', '.join(errors)}.")
+    return "\n\n".join(parts)
+
+
+def _fields(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """Fields of an object, of a list's items and of each alternative, by dotted name, each name once."""
+    seen = set()
+    for one in _walk(schema, prefix):
+        if one[0] not in seen:
+            seen.add(one[0])
+            yield one
+
+
+def _walk(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    for one in _alternatives(schema):
+        if one.get("type") == "array":
+            yield from _walk(one.get("items", {}), prefix)
+            continue
+        properties = one.get("properties", {})
+        if _is_shared(properties) or (prefix and one.get("title") in _TOLD):
+            continue
+        for name, field in properties.items():
+            yield f"{prefix}{name}", field, name in one.get("required", ())
+            for part in _alternatives(field):
+                end = "[]." if part.get("type") == "array" else "."
+                yield from _walk(part, f"{prefix}{name}{end}")
+
+
+def _alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = schema.get("anyOf") or schema.get("oneOf")
+    return [deep for one in found for deep in _alternatives(one)] if found else [schema]
+
+
+def _is_shared(properties: Mapping[str, Any]) -> bool:
+    """Whether an object is money or an interval, which the introduction tells once."""
+    return set(properties) >= _MONEY or set(properties) == _INTERVAL
+
+
+def _taken(schema: Mapping[str, Any]) -> str:
+    """A schema in a few words, null last."""
+    kinds = list(dict.fromkeys(_kind(one) for one in _alternatives(schema)))
+    return " or ".join(sorted(kinds, key=lambda kind: kind == "null"))
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    properties = schema.get("properties", {})
+    if _is_shared(properties):
+        return "interval" if set(properties) == _INTERVAL else "money"
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    kind = str(schema.get("type", "any JSON"))
+    if kind == "array":
+        return f"list of at most {schema['maxItems']:,}" if "maxItems" in schema else "list"
+    if schema.get("format") == "date-time":
+        return "time"
+    if schema.get("title") in _TOLD:
+        return _TOLD[schema["title"]]
+    limits = [(text, schema[sign]) for sign, text in _BOUNDS if isinstance(schema.get(sign), int | float)]
+    bounds = [f"{text} {limit:,}" for text, limit in limits if abs(limit) < _UNBOUNDED]
+    bounds += [f"at most {schema['maxLength']:,} characters"] if "maxLength" in schema else []
+    return _PLAIN.get(kind, kind) + (f" ({', '.join(bounds)})" if bounds else "")
