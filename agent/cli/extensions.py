@@ -40,4 +40,4 @@ def _summary(loader: object, module: str) -> str:
     if not isinstance(loader, SourceFileLoader):
         return ""
     text = ast.get_docstring(ast.parse(loader.get_source(module) or "")) or ""
-    return text.partition("\n")[0].removesuffix(".")
+    return text.partition("\n")[0]

@@ -10,7 +10,6 @@ from agent.cli.options import DataDir, Json, home_settings, settings_for
 from agent.cli.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
 from agent.service.auth.api_keys import CreatedKey, KeyRing, Scope
-from agent.service.auth.signing_keys import rotate as rotate_keys
 from agent.service.merchants import MerchantError, Merchants
 from agent.service.opening import open_store
 from agent.service.settings import DEFAULT_MERCHANT, Settings
@@ -139,6 +138,8 @@ def rotate_signing(
 
     Example: pricesmith keys rotate-signing
     """
+    from agent.service.auth.signing_keys import rotate as rotate_keys  # loads cryptography, for this command only
+
     path = DataFolder(settings_for(data_dir).data_dir).signing_key
     keys = rotate_keys(path, SystemClock().now(), distrust=distrust)
     facts = {"signs with": keys.key_id, "retired": list(keys.retired)}
