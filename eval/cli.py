@@ -1,14 +1,19 @@
-"""`pricesmith eval`: regression runs over prompts, models and policies."""
+"""Measure prompts, models and policies, and tell what got worse.
+
+The first line is what `pricesmith --help` says of `eval`. Protocols are imported when they are run.
+"""
 
 import json as jsonlib
 import sys
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from agent.cli.errors import MissingExtra
+from agent.cli.exit_codes import ExitCode
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_json, progress_bar
 from agent.store.data_folder import DataFolder
@@ -19,14 +24,21 @@ app = typer.Typer(no_args_is_help=True, help="Measure prompts, models and polici
 
 Baseline = Annotated[
     str | None,
-    typer.Option(help="A baseline, by name or file, to compare with; exit code 1 when worse."),
+    typer.Option(help="Baseline to compare with, by name or file; exit code 1 when something is worse."),
 ]
-SaveBaseline = Annotated[str | None, typer.Option("--save-baseline", help="Keep this run as a baseline.")]
-Tolerance = Annotated[float, typer.Option(min=0, max=1, help="How much of a group's mean may be lost.")]
+SaveBaseline = Annotated[
+    str | None, typer.Option("--save-baseline", help="Name under which this run is kept as a baseline.")
+]
+Tolerance = Annotated[
+    float, typer.Option(min=0, max=1, help="With --baseline: share of a group's mean that may be lost.")
+]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder of the report. Default: eval in the data folder.", show_default=False)
+]
 
 
 class Split(StrEnum):
-    """Weeks that are scored: 41-44 to choose on, 45-52 to report once."""
+    """Weeks of the demo data that are scored: 41 to 44 for choosing, 45 to 52 for one final report."""
 
     VALIDATION = "validation"
     TEST = "test"
@@ -40,12 +52,14 @@ def group() -> None:
 @app.command("prompts")
 def prompts(
     suites: Annotated[
-        list[str] | None, typer.Option("--only", help="Suites of cases; all when left out.", show_default=False)
+        list[str] | None, typer.Option("--only", help="Suite of cases, repeatable. Default: all.", show_default=False)
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A fixed fifth of the cases, about a minute.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Run a fixed fifth of the cases, which takes about a minute.")
+    ] = False,
     drafts: Annotated[
         list[Path] | None,
-        typer.Option("--prompt", help="A prompt file to evaluate in place of the active one of its name."),
+        typer.Option("--prompt", help="Prompt file to use in place of the active prompt of its name, repeatable."),
     ] = None,
     baseline: Baseline = None,
     save_baseline: SaveBaseline = None,
@@ -53,12 +67,14 @@ def prompts(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Proposals, explanations, understanding and injections: over 300 cases, English and Chinese, no network.
+    """Run the cases of proposals, explanations, questions, injections.
 
-    Needs the extra `eval`; models are prepared where they are not. Exit code 1 when a case that may never fail does
-    (an invalid proposal, an invented number, a leak), or when something got worse than the baseline.
+    397 cases in English and Chinese, without network. Needs the extra `eval`: pip install 'pricesmith[eval]'. Models
+    are installed first where they are not. Exit code 1 when a case that must never fail does (an invalid proposal, an
+    invented number, a leak), or when something is worse than the baseline.
 
     Example: pricesmith eval prompts --quick --baseline quick
+
     Example: pricesmith eval prompts --prompt my-strategist.yaml --baseline main
     """
     try:
@@ -66,7 +82,7 @@ def prompts(
         from eval.language.cases import Suite
         from eval.language.command import Wanted, prompts_command
     except ModuleNotFoundError as error:
-        _missing(error)
+        raise MissingExtra(error.name, "eval") from None
     unknown = [name for name in suites or () if name not in tuple(Suite)]
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}; allowed: {', '.join(Suite)}", param_hint="--only")
@@ -74,7 +90,7 @@ def prompts(
     with progress_bar(quiet=json) as progress:
         gate = Gate(baseline, save_baseline, tolerance)
         if not prompts_command(settings_for(data_dir), wanted, gate, progress, json=json):
-            raise typer.Exit(1)
+            raise typer.Exit(ExitCode.FAILED)
 
 
 app.command("fairness")(fairness)
@@ -82,22 +98,27 @@ app.command("fairness")(fairness)
 
 @app.command("models")
 def models(
-    split: Annotated[Split, typer.Option(help="Choose on validation, report test once.")] = Split.VALIDATION,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out learning curve and ablations.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report; default DATA/eval.")] = None,
+    split: Annotated[
+        Split, typer.Option(help="Weeks to score: validation for choosing, test for one final report.")
+    ] = Split.VALIDATION,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out learning curve and ablations: a third of the time.")
+    ] = False,
+    out: Out = None,
     baseline: Baseline = None,
     save_baseline: SaveBaseline = None,
     tolerance: Tolerance = 0.02,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Demand, next-basket and strategist protocols on the demo store, all peers rerun beside the active versions.
+    """Measure demand, next basket and strategist beside their peers.
 
-    Needs the extra `eval`. About twenty minutes on two cores, a third of it with --quick. Exit code 1 when a goal that
-    must never be lost is lost: a probability that rises with price, a log loss above LightGBM's,
-    or candidate regret clearly above its goal; and when something got worse than the baseline.
+    On the demo data; peers are trained again each time. Needs the extra `eval` and the demo store. Takes about twenty
+    minutes on two cores. Exit code 1 when a probability rises with price, the log loss is above LightGBM's or the
+    candidates' regret is clearly above its goal, or when something is worse than the baseline.
 
     Example: pricesmith eval models --split test
+
     Example: pricesmith eval models --quick --baseline main --tolerance 0.005
     """
     try:
@@ -108,7 +129,7 @@ def models(
         from eval.models.run import evaluate_demand, regressions
         from eval.strategist.protocol import evaluate_strategist
     except ModuleNotFoundError as error:
-        _missing(error)
+        raise MissingExtra(error.name, "eval") from None
     from models.registry.registry import Registry
     from prompts import load_prompt
 
@@ -137,23 +158,27 @@ def models(
     for line in lost:
         sys.stderr.write(f"pricesmith: regression: {line}\n")
     if lost:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command("own")
 def own(
-    shops: Annotated[list[str] | None, typer.Option("--shop", help="A generated shop; all when left out.")] = None,
-    sizes: Annotated[list[int] | None, typer.Option("--size", min=2_000, help="Outcomes to train on.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each.")] = 3,
-    first_seed: Annotated[int, typer.Option(help="Below 100 to choose settings on.")] = 100,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report; default DATA/eval.")] = None,
+    shops: Annotated[list[str] | None, typer.Option("--shop", help="Generated shop, repeatable. Default: all.")] = None,
+    sizes: Annotated[
+        list[int] | None, typer.Option("--size", min=2_000, help="Number of outcomes to train on, repeatable.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each shop and size.")] = 3,
+    first_seed: Annotated[
+        int, typer.Option(help="Seed of the first run; seeds below 100 are for choosing settings.")
+    ] = 100,
+    out: Out = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Training on a merchant's own outcomes, on generated shops, beside a logit in log price and LightGBM.
+    """Measure training on own outcomes beside a price logit, LightGBM.
 
-    Needs the extra `eval`, no prepared data. 2,000 outcomes take seconds a run, 200,000 minutes. Exit code 1 when
-    either is surely better on the same outcomes.
+    On ten generated shops whose truth is known. Needs the extra `eval`, no prepared data. A run takes seconds with
+    2,000 outcomes, minutes with 200,000. Exit code 1 when a peer is better beyond chance on the same outcomes.
 
     Example: pricesmith eval own --size 2000 --seeds 5
     """
@@ -161,8 +186,7 @@ def own(
         from eval.own_store.comparison import SIZES, OwnDataSuite, print_report, regressions, run_own_data
         from eval.own_store.shops import SHOPS
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
-        raise typer.Exit(1) from None
+        raise MissingExtra(error.name, "eval") from None
     unknown = [name for name in shops or () if name not in SHOPS]
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}; allowed: {', '.join(SHOPS)}", param_hint="--shop")
@@ -181,11 +205,11 @@ def own(
     for line in lost:
         sys.stderr.write(f"pricesmith: regression: {line}\n")
     if lost:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 class PolicySuite(StrEnum):
-    """What `eval policy` runs on simulated shops."""
+    """Experiments on simulated shops."""
 
     SIMULATORS = "simulators"
     COLD_START = "cold-start"
@@ -193,14 +217,14 @@ class PolicySuite(StrEnum):
 
 
 class PolicyPeers(StrEnum):
-    """Whom it runs beside Pricesmith."""
+    """Policies beside Pricesmith: the built-in ones, or also those of other packages."""
 
     OWN = "own"
     ALL = "all"
 
 
 class PolicyOver(StrEnum):
-    """How it asks for quotes."""
+    """Way to ask for quotes: in this process, or over HTTP."""
 
     PROCESS = "process"
     HTTP = "http"
@@ -209,41 +233,58 @@ class PolicyOver(StrEnum):
 @app.command("policy")
 def policy(
     suite: Annotated[
-        PolicySuite, typer.Option(help="Whole shops, launches of new products, or what the weights trade.")
+        PolicySuite,
+        typer.Option(
+            help="simulators: whole shops; cold-start: launches of new products; weights: profit against satisfaction."
+        ),
     ] = PolicySuite.SIMULATORS,
-    worlds: Annotated[list[str] | None, typer.Option("--world", help="A simulated shop; all when left out.")] = None,
-    visits: Annotated[int, typer.Option(min=100, help="Visits to each shop.")] = 5_000,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each.")] = 3,
-    quick: Annotated[bool, typer.Option("--quick", help="1,000 visits, one seed.")] = False,
+    worlds: Annotated[
+        list[str] | None, typer.Option("--world", help="Simulated shop, repeatable. Default: all.")
+    ] = None,
+    visits: Annotated[int, typer.Option(min=100, help="Visits to each shop in a run.")] = 5_000,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each shop and policy.")] = 3,
+    quick: Annotated[bool, typer.Option("--quick", help="Run 1,000 visits with one seed.")] = False,
     peers: Annotated[
-        PolicyPeers, typer.Option(help="all: also those of the environment that `make peers` makes.")
+        PolicyPeers, typer.Option(help="own: built-in policies; all: also those that `make peers` installs.")
     ] = PolicyPeers.OWN,
-    only: Annotated[list[str] | None, typer.Option("--policy", help="A policy by name; all when left out.")] = None,
-    over: Annotated[PolicyOver, typer.Option(help="http: a server of its own on this machine.")] = PolicyOver.PROCESS,
-    resume: Annotated[bool, typer.Option("--resume", help="Keep finished runs, and take up those kept.")] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--policy", help="Policy by name, repeatable. Default: all.")
+    ] = None,
+    over: Annotated[
+        PolicyOver, typer.Option(help="process: in this process; http: from a server that is started for it.")
+    ] = PolicyOver.PROCESS,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep finished runs, and go on after those that are kept.")
+    ] = False,
     log: Annotated[
-        str | None, typer.Option(help="Judge on a decision log instead: a database, or `store` for the data folder's.")
+        str | None,
+        typer.Option(help="Judge on a decision log instead: `store` for the data folder's, a SQLite file or a URL."),
     ] = None,
     candidate: Annotated[
-        list[str] | None, typer.Option(help="KIND/VERSION to judge on the log; what is active when left out.")
+        list[str] | None,
+        typer.Option(help="With --log: KIND/VERSION to judge, repeatable. Default: the active versions."),
     ] = None,
-    estimators: Annotated[bool, typer.Option("--estimators", help="Hold the estimators against the truth.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report; default DATA/eval.")] = None,
+    estimators: Annotated[
+        bool, typer.Option("--estimators", help="Measure bias and coverage of the estimators that --log uses.")
+    ] = False,
+    out: Out = None,
     baseline: Baseline = None,
     save_baseline: SaveBaseline = None,
     tolerance: Tolerance = 0.02,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Pricing policies: on simulated shops with known truth beside their peers, or on your own log of decisions.
+    """Measure pricing policies on simulated shops, or on your own log.
 
-    Needs the extra `eval`, and prepared models. On simulated shops exit code 1 says that a price left its limits, or
-    that Pricesmith ended below holding the reference price. With --log it says that the candidate may not go live:
-    its lower bound does not beat the best price for everyone, or the log cannot tell; the proof that it may is kept
-    for `models activate`. --estimators shows bias and coverage of the estimators that --log uses.
+    Needs the extra `eval` and installed models. On simulated shops, whose truth is known, exit code 1 says that a price
+    left its limits, that Pricesmith earned less than holding the reference price, or that something is worse than the
+    baseline. With --log it says that the candidate may not go live: its lower bound does not beat the best price for
+    everyone, or the log is too short to tell. The proof that it may go live is kept for `pricesmith models activate`.
 
     Example: pricesmith eval policy --suite simulators --world courses --world rooms --visits 2000
+
     Example: pricesmith eval policy --quick --baseline main
+
     Example: pricesmith eval policy --log store --candidate evaluator/v4
     """
     if log is not None or estimators:
@@ -256,7 +297,7 @@ def policy(
         from eval.policy.desks import Over
         from eval.policy.suites import WORLDS, Peers, Suite, regressions
     except ModuleNotFoundError as error:
-        _missing(error)
+        raise MissingExtra(error.name, "eval") from None
     unknown = [name for name in worlds or () if name not in WORLDS]
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}; allowed: {', '.join(WORLDS)}", param_hint="--world")
@@ -290,7 +331,7 @@ def policy(
     for line in lost:
         sys.stderr.write(f"pricesmith: regression: {line}\n")
     if lost:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _off_policy(
@@ -307,9 +348,4 @@ def _off_policy(
             return
         promotes = log_command(settings, (log, candidate), target, progress, json=json)
     if not promotes:
-        raise typer.Exit(1)
-
-
-def _missing(error: ModuleNotFoundError) -> NoReturn:
-    sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
-    raise typer.Exit(1) from None
+        raise typer.Exit(ExitCode.FAILED)

@@ -1,1 +1,1 @@
-"""Commands, one module a command group."""
+"""The command line: one module a command or group of commands, imported when it is run."""

@@ -1,10 +1,11 @@
-"""`audit`: whether the decision log is what was written."""
+"""`audit`: whether the decision log is as it was written."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from agent.cli.exit_codes import ExitCode
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, progress_bar
 from agent.service.auth.quote_tokens import TokenSigner
@@ -12,24 +13,30 @@ from agent.service.opening import open_store
 from agent.store.chain import Head
 from agent.store.data_folder import DataFolder
 
-app = typer.Typer(no_args_is_help=True, help="Check the decision log, and print its head for keeping elsewhere.")
+app = typer.Typer(no_args_is_help=True, help="Verify that the decision log was not altered.")
 
 
 @app.command("verify")
 def verify(
     head: Annotated[
-        str | None, typer.Option(help="A head kept elsewhere, as `audit head` printed it, or a file with it.")
+        str | None,
+        typer.Option(
+            help="Head kept elsewhere, as `pricesmith audit head` printed it (SEQ:SHA256), or a file with it."
+        ),
     ] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Walk along the log: every edit, drop, swap or insertion is found, and exit code 1 says so.
+    """Verify every row of the decision log: its content, its place and its signature.
 
-    The head is signed with the service's key. Who holds database and key can still restore an old copy of both: keep
-    heads elsewhere, and check against them. Example: pricesmith audit verify --head head.txt
+    Finds each row that was edited, dropped, swapped or inserted, and ends with exit code 1 when there is one. Somebody
+    who holds database and signing key can still put an old copy of both in place: keep heads elsewhere and give one
+    with --head.
+
+    Example: pricesmith audit verify --head head.txt
     """
     settings = settings_for(data_dir)
-    known = None if head is None else _read(head)
+    known = None if head is None else _read_head(head)
     signer = TokenSigner.load_or_create(DataFolder(settings.data_dir).signing_key)
     with open_store(settings) as store, progress_bar(quiet=json) as progress:
         total = max(1, store.audit_count())
@@ -50,26 +57,33 @@ def verify(
         for problem in report.problems:
             typer.echo(f"- {problem}")
     if not report.whole:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command("head")
 def head(data_dir: DataDir = None, json: Json = False) -> None:
-    """The log's last row in one line, for keeping elsewhere. Example: pricesmith audit head > head.txt."""
+    """Print the number and hash of the log's last row, for keeping elsewhere.
+
+    Example: pricesmith audit head > head.txt
+    """
     with open_store(settings_for(data_dir)) as store:
         last = store.audit_head()
-    print_json({"seq": last.seq, "link_sha256": last.link_sha256, "seal": last.seal}) if json else typer.echo(
-        _text(last)
-    )
+    if json:
+        print_json({"seq": last.seq, "link_sha256": last.link_sha256, "seal": last.seal})
+    else:
+        typer.echo(_text(last))
 
 
 def _text(head: Head) -> str:
     return f"{head.seq}:{head.link_sha256}"
 
 
-def _read(given: str) -> Head:
+def _read_head(given: str) -> Head:
     text = Path(given).read_text("utf-8") if Path(given).is_file() else given
     seq, colon, digest = text.strip().partition(":")
     if not colon or not seq.isdigit() or len(digest) != 64:
-        raise typer.BadParameter(f"{given[:80]!r} is no head; allowed: SEQ:SHA256 as `pricesmith audit head` prints it")
+        raise typer.BadParameter(
+            f"{given[:80]!r} is neither a file nor a head; allowed: SEQ:SHA256 as `pricesmith audit head` prints it",
+            param_hint="--head",
+        )
     return Head(int(seq), digest)

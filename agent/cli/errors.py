@@ -1,37 +1,120 @@
-"""The errors that commands tell in one line; anything else is a bug and shows its traceback."""
+"""Errors that users can act on become one message and an exit code; anything else is a bug and shows its traceback.
 
-from pydantic import ValidationError
+Errors are recognised by the names of their classes, so that reporting one imports nothing: a command that prints its
+version must not load what only another command can fail in.
+"""
 
-from agent.domain.money import MoneyError
-from agent.rules.book import RuleError
-from agent.rules.packs import PackError
-from agent.service.auth.api_keys import ApiKeyError
-from agent.service.auth.quote_tokens import TokenKeyError
-from agent.service.backup import BackupError
-from agent.service.ingest import ImportFormatError
-from agent.service.merchants import MerchantError
-from agent.service.webhooks import RefusedAddressError
-from agent.store import StoreError
-from agent.training.promotion import NotProven
-from models.errors import ModelError
-from prompts import PromptError
-from retrieval import RetrievalError
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, Protocol, runtime_checkable
 
-EXPECTED = (
-    ApiKeyError,
-    BackupError,
-    FileNotFoundError,
-    ImportFormatError,
-    MerchantError,
-    ModelError,
-    MoneyError,
-    NotProven,
-    PackError,
-    PromptError,
-    RefusedAddressError,
-    RuleError,
-    RetrievalError,
-    StoreError,
-    TokenKeyError,
-    ValidationError,
+from agent.cli.exit_codes import ExitCode
+
+EXPECTED: Final[Mapping[str, ExitCode]] = MappingProxyType(
+    {
+        "agent.cli.errors:CommandError": ExitCode.FAILED,
+        "agent.cli.errors:ServerUnavailable": ExitCode.UNAVAILABLE,
+        "agent.cli.errors:SettingsError": ExitCode.USAGE,
+        "agent.domain.money:MoneyError": ExitCode.FAILED,
+        "agent.rules.book:RuleError": ExitCode.FAILED,
+        "agent.rules.packs.errors:PackError": ExitCode.FAILED,
+        "agent.service.auth.api_keys:ApiKeyError": ExitCode.FAILED,
+        "agent.service.auth.signing_keys:TokenKeyError": ExitCode.FAILED,
+        "agent.service.backup.archive:BackupError": ExitCode.FAILED,
+        "agent.service.ingest.errors:ImportFormatError": ExitCode.FAILED,
+        "agent.service.merchants:MerchantError": ExitCode.FAILED,
+        "agent.service.webhooks.guard:RefusedAddressError": ExitCode.FAILED,
+        "agent.store.errors:StoreError": ExitCode.FAILED,
+        "agent.store.errors:StoreUnavailable": ExitCode.UNAVAILABLE,
+        "agent.training.promotion:NotProven": ExitCode.FAILED,
+        "builtins:FileNotFoundError": ExitCode.FAILED,
+        "builtins:IsADirectoryError": ExitCode.FAILED,
+        "builtins:NotADirectoryError": ExitCode.FAILED,
+        "builtins:PermissionError": ExitCode.FAILED,
+        "models.errors:ModelError": ExitCode.FAILED,
+        "prompts.loader:PromptError": ExitCode.FAILED,
+        "pydantic_core._pydantic_core:ValidationError": ExitCode.FAILED,
+        "retrieval.errors:RetrievalError": ExitCode.FAILED,
+    }
 )
+"""Root classes of expected errors, `module:class`, with the exit code of each; a subclass may have its own."""
+
+
+class CommandError(RuntimeError):
+    """Root of the errors that commands themselves raise; the message says what is wrong and the remedy."""
+
+
+class SettingsError(CommandError):
+    """Environment variables hold values that the settings do not allow; `problems` has one line for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Tell every problem."""
+        lines = "\n  ".join(problems)
+        super().__init__(f"settings are not valid:\n  {lines}\nremedy: change or unset these variables")
+        self.problems = tuple(problems)
+
+
+class ServerUnavailable(CommandError):
+    """No server answered, or it cannot answer now; the same request may succeed later."""
+
+
+class ServerRefused(CommandError):
+    """A server answered, and refused."""
+
+
+class MissingExtra(CommandError):
+    """A command needs packages that come with an extra of Pricesmith."""
+
+    def __init__(self, package: str | None, extra: str) -> None:
+        """`package` is missing; `extra` brings it."""
+        super().__init__(f"this command needs the package {package}; remedy: pip install 'pricesmith[{extra}]'")
+
+
+@runtime_checkable
+class FieldErrors(Protocol):
+    """A pydantic validation error: several fields, each with its own message."""
+
+    title: str
+
+    def errors(self, *, include_url: bool = True) -> list[Any]:
+        """One entry for each field."""
+        ...
+
+
+def exit_code_of(error: BaseException) -> ExitCode | None:
+    """The exit code of an expected error, None for a bug."""
+    names = (f"{cls.__module__}:{cls.__qualname__}" for cls in type(error).__mro__)
+    return next((EXPECTED[name] for name in names if name in EXPECTED), None)
+
+
+def report(error: Exception) -> ExitCode:
+    """Write an error to standard error; returns the exit code to end with."""
+    code = exit_code_of(error)
+    if code is None:
+        traceback.print_exception(error)
+        sys.stderr.write("pricesmith: this is a bug in Pricesmith; please report it with the lines above\n")
+        return ExitCode.BUG
+    sys.stderr.write(f"pricesmith: {message_of(error)}\n")
+    return code
+
+
+def message_of(error: Exception) -> str:
+    """An expected error in words: what is wrong and, where the error knows it, the remedy."""
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    if isinstance(error, FieldErrors):
+        return "\n  ".join(["the input is not valid:", *field_messages(error)])
+    return str(error)
+
+
+def field_messages(error: FieldErrors) -> list[str]:
+    """One line for each invalid field: its place, what is wrong, what was given."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        place = ".".join(map(str, problem["loc"])) or "the whole input"
+        given = "" if problem["type"] == "missing" else f" (given: {str(problem['input'])[:80]})"
+        lines.append(f"{place}: {problem['msg']}{given}")
+    return lines

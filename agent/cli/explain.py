@@ -4,35 +4,45 @@ from typing import Annotated
 
 import typer
 
-from agent.api.explanations import explanation_answer
+from agent.cli.opening import running_service
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json
 from agent.explain.answers import Ask, Explanation
 from agent.explain.questions import Audience, Language
-from agent.service.assembly import open_service
-from agent.service.opening import open_store
 
-Lang = Annotated[Language | None, typer.Option(help="Language of the answer; the question's when left out.")]
+Lang = Annotated[
+    Language | None, typer.Option(help="Language of the answer. Default: that of the question.", show_default=False)
+]
 
 
 def explain(
-    quote_id: Annotated[str, typer.Argument(help="Id of a recorded quote.")],
-    question: Annotated[str | None, typer.Argument(help="In English or Chinese; why this price when left out.")] = None,
+    quote_id: Annotated[str, typer.Argument(help="Id of a recorded quote; `pricesmith quote --json` prints it.")],
+    question: Annotated[
+        str | None,
+        typer.Argument(help="In English or Chinese. Default: why the price is what it is.", show_default=False),
+    ] = None,
     language: Lang = None,
-    audience: Annotated[Audience, typer.Option(help="Who reads it.")] = Audience.MERCHANT,
+    audience: Annotated[
+        Audience, typer.Option(help="Reader of the answer; a shopper's names neither cost nor profit nor limits.")
+    ] = Audience.MERCHANT,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Answer a question about a quote. Example: pricesmith explain QUOTE_ID "what if stock were 5?"."""
-    settings = settings_for(data_dir)
-    service = open_service(settings, open_store(settings))
-    try:
+    """Answer a question about one quote.
+
+    Every number in the answer is checked against the recorded decision. Loads the models first, which takes several
+    seconds.
+
+    Example: pricesmith explain QUOTE_ID "what if stock were 5?"
+    """
+    with running_service(settings_for(data_dir), quiet=json) as service:
         found = service.explain(quote_id, Ask(question, language, audience))
-    finally:
-        service.close()
     if found is None:
-        raise typer.BadParameter(f"there is no quote {quote_id[:80]!r}; `pricesmith quote --json` prints ids")
-    _tell(found, json)
+        raise typer.BadParameter(
+            f"no quote has the id {quote_id[:80]!r}; remedy: `pricesmith quote --json` prints the id of each new quote",
+            param_hint="QUOTE_ID",
+        )
+    _print(found, json)
 
 
 def ask(
@@ -41,19 +51,22 @@ def ask(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Answer a question about many quotes. Example: pricesmith ask "which products hit the floor last week?"."""
-    settings = settings_for(data_dir)
-    service = open_service(settings, open_store(settings))
-    try:
+    """Answer a question about many quotes.
+
+    Loads the models first, which takes several seconds.
+
+    Example: pricesmith ask "which products hit the floor last week?"
+    """
+    with running_service(settings_for(data_dir), quiet=json) as service:
         found = service.question(Ask(question, language))
-    finally:
-        service.close()
-    _tell(found, json)
+    _print(found, json)
 
 
-def _tell(found: Explanation, json: bool) -> None:
+def _print(found: Explanation, json: bool) -> None:
     if json:
+        from agent.api.explanations import explanation_answer  # loads the web framework
+
         print_json(explanation_answer(found).model_dump(mode="json"))
         return
-    checked = f"{found.report.numbers} numbers, {found.report.claims} claims checked"
+    checked = f"{found.report.numbers} numbers and {found.report.claims} claims checked"
     print_facts({"answer": found.answer, "source": f"{found.source}, {checked}"})

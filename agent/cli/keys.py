@@ -1,116 +1,158 @@
-"""`keys`: API keys. A key's text is shown once, when it is made; only its hash is kept."""
+"""`keys`: API keys. A key's text is shown once, when it is created; only its hash is stored."""
 
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from agent.cli.exit_codes import ExitCode
 from agent.cli.options import DataDir, Json, home_settings, settings_for
 from agent.cli.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
-from agent.service.auth.api_keys import KeyRing, Scope
-from agent.service.auth.signing_keys import rotate as rotate_keys
+from agent.service.auth.api_keys import CreatedKey, KeyRing, Scope
 from agent.service.merchants import MerchantError, Merchants
 from agent.service.opening import open_store
 from agent.service.settings import DEFAULT_MERCHANT, Settings
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 
-_TIMES = ("created_at", "expires_at", "last_used_at", "revoked_at")
+_COLUMNS = ("id", "name", "merchant", "scopes", "created", "expires", "last used", "revoked")
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+KeyId = Annotated[str, typer.Argument(help="Id of the key, as `pricesmith keys list` shows it.")]
+
+app = typer.Typer(no_args_is_help=True, help="Create, list, rotate and revoke API keys.")
 
 
 @app.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="What the key is for.")],
-    scope: Annotated[list[Scope], typer.Option(help="Repeatable.")] = [Scope.QUOTES, Scope.OUTCOMES],  # noqa: B006 - typer reads it
-    days: Annotated[int | None, typer.Option(help="Days until it expires; never when left out.", min=1)] = None,
-    merchant: Annotated[str, typer.Option(help="Whose key it is.")] = DEFAULT_MERCHANT,
-    per_minute: Annotated[int | None, typer.Option(min=1, help="Requests a minute, of each process.")] = None,
+    name: Annotated[str, typer.Argument(help="Purpose of the key, for people.")],
+    scope: Annotated[
+        list[Scope],
+        typer.Option(
+            help="Permission of the key, repeatable. quotes: prices, recommendations; outcomes: outcomes, events; "
+            "merchant: products, rules, explanations, shoppers' data; admin: all of these, webhooks and metrics."
+        ),
+    ] = [Scope.QUOTES, Scope.OUTCOMES],  # noqa: B006 - typer reads it
+    days: Annotated[
+        int | None, typer.Option(help="Days until the key expires; never when left out.", min=1, show_default=False)
+    ] = None,
+    merchant: Annotated[str, typer.Option(help="Merchant whose data the key opens.")] = DEFAULT_MERCHANT,
+    per_minute: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Requests a minute that one server process accepts. Default: PRICESMITH_RATE_LIMIT_PER_MINUTE.",
+            show_default=False,
+        ),
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Make a key and show it once. Example: pricesmith keys create shop --scope quotes --scope outcomes."""
-    clock = SystemClock()
-    with open_store(home_settings(data_dir), clock) as store:
-        _check(store, home_settings(data_dir), merchant)
+    """Create a key and show its text, once.
+
+    Keep the text at once: only its hash is stored. A running server accepts the key immediately.
+
+    Example: pricesmith keys create shop --scope quotes --scope outcomes
+    """
+    clock, settings = SystemClock(), home_settings(data_dir)
+    with open_store(settings, clock) as store:
+        _check_merchant(store, settings, merchant)
         expires = clock.now() + timedelta(days=days) if days is not None else None
         made = KeyRing(store, clock).create(name, scope, expires, merchant=merchant, per_minute=per_minute)
-    facts = {"id": made.key.key_id, "key": made.text, "scopes": ", ".join(sorted(made.key.scopes))}
-    print_json(facts) if json else print_facts(facts)
+    _print_created(made, json)
 
 
 @app.command("list")
 def list_keys(data_dir: DataDir = None, json: Json = False) -> None:
-    """Every key, without its text. Example: pricesmith keys list."""
+    """List every key, without its text.
+
+    Example: pricesmith keys list
+    """
     with open_store(home_settings(data_dir)) as store:
         keys = KeyRing(store, SystemClock()).list_keys()
     rows = [
         (
-            k.key_id,
-            k.name,
-            k.merchant,
-            ", ".join(sorted(k.scopes)),
-            k.created_at,
-            k.expires_at,
-            k.last_used_at,
-            k.revoked_at,
+            key.key_id,
+            key.name,
+            key.merchant,
+            ", ".join(sorted(key.scopes)),
+            key.created_at,
+            key.expires_at,
+            key.last_used_at,
+            key.revoked_at,
         )
-        for k in keys
+        for key in keys
     ]
-    columns = ("id", "name", "merchant", "scopes", "created", "expires", "last used", "revoked")
     if json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
     else:
-        print_table("API keys", columns, rows)
+        print_table("API keys", _COLUMNS, rows)
 
 
 @app.command("revoke")
-def revoke(key_id: str, data_dir: DataDir = None, json: Json = False) -> None:
-    """End a key at once. Example: pricesmith keys revoke 3fd0c1."""
+def revoke(key_id: KeyId, data_dir: DataDir = None, json: Json = False) -> None:
+    """End a key for ever.
+
+    Running servers refuse it within five seconds. Exit code 1 when no live key has the id.
+
+    Example: pricesmith keys revoke 3fd0c1a2b4c5d6e7
+    """
     with open_store(home_settings(data_dir)) as store:
         revoked = KeyRing(store, SystemClock()).revoke(key_id)
     print_json({"revoked": revoked}) if json else print_facts({"revoked": revoked})
     if not revoked:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command("rotate")
 def rotate(
-    key_id: str,
-    hours: Annotated[int, typer.Option(min=0, help="How long the old key still works.")] = 24,
+    key_id: KeyId,
+    hours: Annotated[int, typer.Option(min=0, help="Hours for which the old key still works.")] = 24,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """A new key of the same name and scopes; the old one ends later. Example: pricesmith keys rotate 3fd0c1."""
+    """Replace a key; the old one ends some hours later.
+
+    The new key has the same name, scopes, merchant, limit and expiry.
+
+    Example: pricesmith keys rotate 3fd0c1a2b4c5d6e7 --hours 48
+    """
     clock = SystemClock()
     with open_store(home_settings(data_dir), clock) as store:
         made = KeyRing(store, clock).rotate(key_id, clock.now() + timedelta(hours=hours))
-    facts = {"id": made.key.key_id, "key": made.text, "scopes": ", ".join(sorted(made.key.scopes))}
-    print_json(facts) if json else print_facts(facts)
+    _print_created(made, json)
 
 
 @app.command("rotate-signing")
 def rotate_signing(
     distrust: Annotated[
-        bool, typer.Option("--distrust", help="The old key was stolen: its tokens are void at once.")
+        bool, typer.Option("--distrust", help="The old key was stolen: tokens that it signed are void at once.")
     ] = False,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Sign tokens with a new key; those of the old one verify until they end. Example: pricesmith keys rotate-signing.
+    """Sign quote tokens with a new key.
 
-    Running servers follow within a second; carts that check offline read /.well-known/jwks.json again.
+    Tokens of the old key stay valid until they expire, unless --distrust is given. Running servers use the new key
+    within a second; carts that verify tokens offline must read /.well-known/jwks.json again.
+
+    Example: pricesmith keys rotate-signing
     """
+    from agent.service.auth.signing_keys import rotate as rotate_keys  # loads cryptography, for this command only
+
     path = DataFolder(settings_for(data_dir).data_dir).signing_key
     keys = rotate_keys(path, SystemClock().now(), distrust=distrust)
     facts = {"signs with": keys.key_id, "retired": list(keys.retired)}
     print_json(facts) if json else print_facts(facts)
 
 
-def _check(store: Store, settings: Settings, merchant: str) -> None:
+def _print_created(made: CreatedKey, json: bool) -> None:
+    facts = {"id": made.key.key_id, "key": made.text, "scopes": ", ".join(sorted(made.key.scopes))}
+    print_json(facts) if json else print_facts(facts)
+
+
+def _check_merchant(store: Store, settings: Settings, merchant: str) -> None:
     if not Merchants(settings, store, SystemClock()).live(merchant):
         raise MerchantError(
-            f"there is no merchant {merchant[:60]!r}; remedy: pricesmith merchants create {merchant[:60]}"
+            f"no merchant has the id {merchant[:60]!r}; remedy: pricesmith merchants create {merchant[:60]}"
         )

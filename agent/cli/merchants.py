@@ -11,17 +11,24 @@ from agent.service.auth.api_keys import KeyRing
 from agent.service.merchants import Merchants, settings_of
 from agent.service.opening import open_store
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and remove merchants beside the default one.")
+_COLUMNS = ("merchant", "name", "created", "removed")
+
+app = typer.Typer(no_args_is_help=True, help="Run several merchants on one installation.")
 
 
 @app.command("create")
 def create(
-    merchant: Annotated[str, typer.Argument(help="Id: lower-case letters, digits, _.")],
-    name: Annotated[str, typer.Option(help="For people.")] = "",
+    merchant: Annotated[
+        str, typer.Argument(help="Id: a lower-case letter, then lower-case letters, digits and _, at most 40.")
+    ],
+    name: Annotated[str, typer.Option(help="Name for people.")] = "",
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Make a merchant with an empty store; other commands act on it with PRICESMITH_MERCHANT set to its id.
+    """Create a merchant with an empty store and the default merchant's models.
+
+    Commands act on it when PRICESMITH_MERCHANT is set to its id; `pricesmith keys create NAME --merchant ID` creates
+    its API keys.
 
     Example: pricesmith merchants create shop2 --name "Second shop"
     """
@@ -34,29 +41,34 @@ def create(
 
 @app.command("list")
 def list_merchants(data_dir: DataDir = None, json: Json = False) -> None:
-    """Every merchant but the default one. Example: pricesmith merchants list."""
+    """List every merchant but the default one, removed ones included.
+
+    Example: pricesmith merchants list
+    """
     settings, clock = home_settings(data_dir), SystemClock()
     with open_store(settings, clock) as home:
         found = Merchants(settings, home, clock).list()
-    columns = ("merchant", "name", "created", "removed")
     rows = [(one.merchant_id, one.name, one.created_at, one.removed_at) for one in found]
     if json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
     else:
-        print_table("Merchants", columns, rows)
+        print_table("Merchants", _COLUMNS, rows)
 
 
 @app.command("remove")
 def remove(
-    merchant: str,
-    purge: Annotated[bool, typer.Option("--purge", help="Delete what is theirs, for ever.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    merchant: Annotated[str, typer.Argument(help="Id of the merchant, as `pricesmith merchants list` shows it.")],
+    purge: Annotated[bool, typer.Option("--purge", help="Also delete the merchant's data, for ever.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --purge: do not ask for confirmation.")] = False,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Revoke a merchant's keys; what is theirs stays unless purged. Example: pricesmith merchants remove shop2."""
+    """Remove a merchant: its API keys are revoked, its data is kept unless --purge is given.
+
+    Example: pricesmith merchants remove shop2
+    """
     if purge and not yes:
-        typer.confirm(f"Delete everything of {merchant!r}? It cannot be brought back", abort=True)
+        typer.confirm(f"Delete all data of the merchant {merchant!r}? This cannot be undone", abort=True)
     settings, clock = home_settings(data_dir), SystemClock()
     with open_store(settings, clock) as home:
         removed = Merchants(settings, home, clock).remove(merchant, KeyRing(home, clock), purge=purge)

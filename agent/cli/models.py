@@ -1,151 +1,51 @@
-"""`models` and `train`: versions, and where they come from."""
+"""`models`: versions, which of them are in use, and since when."""
 
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
-from enum import StrEnum
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from agent.cli.exit_codes import ExitCode
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, print_table, progress_bar
-from agent.domain.clock import HISTORY_END_KEY, SystemClock
-from agent.service.assembly import build_components
-from agent.service.ingest.preparation import prepare_models
-from agent.service.opening import open_store
 from agent.store.data_folder import DataFolder
 from agent.training.promotion import Activation, Promotions
-from models.registry.registry import ORDER, ModelKind, ModelMeta, Registry, read_meta
+from models.registry.registry import ORDER, ModelKind, Registry, read_meta
 from models.registry.reproduction import Compared, compare, trained_otherwise
-from models.registry.versions import shipped_meta
 
-app = typer.Typer(no_args_is_help=True, help="List, activate and roll back model versions.")
+_KINDS = ", ".join(ORDER)
 
+Kind = Annotated[ModelKind, typer.Argument(help=f"One of {_KINDS}.")]
+Version = Annotated[str, typer.Argument(help="Name of a version, as `pricesmith models list` shows it.")]
 
-class TrainOn(StrEnum):
-    """Where training data comes from."""
-
-    DEMO = "demo"
-    STORE = "store"
-
-
-def train(
-    kind: Annotated[ModelKind | None, typer.Argument(help="What to train; all five, in order, when left out.")] = None,
-    version: Annotated[str | None, typer.Option(help="Name of the new version; the date when left out.")] = None,
-    data: Annotated[
-        TrainOn | None,
-        typer.Option(help="demo, or store: your own outcomes (evaluator only). Store, where it has any of its own."),
-    ] = None,
-    layers: Annotated[
-        int | None, typer.Option(min=1, max=30, help="Layers of SmolLM2 that the strategist keeps; 4 when left out.")
-    ] = None,
-    ship_to: Annotated[Path | None, typer.Option(help="Also write the small deltas to this folder.")] = None,
-    activate: Annotated[bool, typer.Option(help="With --no-activate `models activate` puts it in use.")] = True,
-    data_dir: DataDir = None,
-    json: Json = False,
-) -> None:
-    """Train and activate what was trained, on an NVIDIA GPU where there is one.
-
-    On demo data all five take minutes with a GPU, an hour or more on two cores, hours without bfloat16 instructions.
-
-    Example: pricesmith train evaluator --version mine
-    """
-    if _source(kind, data, data_dir) is TrainOn.STORE:
-        _train_on_store(version, data_dir, activate=activate, json=json)
-        return
-    if not activate:
-        raise typer.BadParameter("--no-activate goes with --data store: on demo data each model is trained on the last")
-    from agent.training.demo import TrainingPlan  # imported here: torch and its trainers load slowly
-    from agent.training.demo import train as run_training
-    from agent.training.language_models import train_text
-    from models.registry.versions import ship
-    from prompts import load_prompt
-
-    settings = settings_for(data_dir)
-    registry = Registry(DataFolder(settings.data_dir).models)
-    kinds = (kind,) if kind is not None else ORDER
-    name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    texts = (ModelKind.UNDERSTANDING, ModelKind.NARRATOR)
-    priced = tuple(one for one in kinds if one not in texts)
-    made = []
-    with progress_bar(quiet=json) as progress:
-        if kind is not None and kind is not ModelKind.ENCODER:
-            prepare_models(DataFolder(settings.data_dir), progress)
-        if priced:
-            plan = TrainingPlan(priced, name)
-            if layers is not None:
-                plan = replace(plan, strategist=replace(plan.strategist, layers=layers))
-            made += run_training(registry, plan, load_prompt("strategist", settings.prompt_version), progress)
-        made += [train_text(registry, one, name, progress) for one in kinds if one in texts]
-    if ship_to is not None:
-        for one in kinds:
-            ship(registry, one, ship_to)
-    _tell(made, json)
-
-
-def _source(kind: ModelKind | None, data: TrainOn | None, data_dir: Path | None) -> TrainOn:
-    """What was asked for; else a shop's own outcomes for the evaluator, the demo data for all else."""
-    if data is TrainOn.STORE and kind is not ModelKind.EVALUATOR:
-        raise typer.BadParameter("--data store trains the evaluator: pricesmith train evaluator --data store")
-    if data is not None or kind is not ModelKind.EVALUATOR:
-        return data or TrainOn.DEMO
-    settings = settings_for(data_dir)
-    with open_store(settings) as store:
-        own = store.meta(HISTORY_END_KEY) is None and next(store.outcomes_since(0), None) is not None
-    return TrainOn.STORE if own else TrainOn.DEMO
-
-
-def _train_on_store(version: str | None, data_dir: Path | None, *, activate: bool, json: bool) -> None:
-    from agent.training.own_store import OwnStore, train_on_store  # imported here: torch loads slowly
-
-    settings = settings_for(data_dir)
-    name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    with progress_bar(quiet=json) as progress, open_store(settings) as store:
-        parts = build_components(settings, store, SystemClock(), None)
-        source = OwnStore(parts.store, parts.catalogue, parts.pipeline.observer.reader, parts.folder.models)
-        made = train_on_store(source, name, progress, activate=activate)
-    if json:
-        print_json({"meta": made.meta.model_dump(mode="json"), "report": asdict(made.report)})
-        return
-    rows = [
-        (
-            line.name,
-            f"{line.log_loss:.5f}",
-            f"{line.rig:.3f}",
-            f"{line.auc:.3f}",
-            f"{line.mean_over_rate:.2f}",
-            "" if place == 0 else f"{line.low:+.5f} to {line.high:+.5f}",
-        )
-        for place, line in enumerate(made.report.lines)
-    ]
-    counts = ", ".join(f"{count} {name}" for name, count in made.report.rows.items())
-    headings = ("model", "log loss", "RIG", "AUC", "mean/rate", "log loss less ours, 95 %")
-    print_table(f"evaluator {name} on its latest outcomes ({counts})", headings, rows)
-    value, low, high = made.report.elasticity
-    print_facts({"elasticity at the reference": f"{value:.2f} (90 %: {low:.2f} to {high:.2f})"})
-    for note in made.report.notes:
-        print_facts({"note": note})
+app = typer.Typer(no_args_is_help=True, help="List, compare, activate and roll back model versions.")
 
 
 @app.command("list")
 def list_versions(data_dir: DataDir = None, json: Json = False) -> None:
-    """Every version, which is active, and its main figures. Example: pricesmith models list."""
+    """List every installed version, which is active, and its main figures.
+
+    Every file of every version is checked against its SHA-256, which takes some seconds.
+
+    Example: pricesmith models list
+    """
     registry = Registry(DataFolder(settings_for(data_dir).data_dir).models)
+    versions = [(kind, version) for kind in ORDER for version in registry.versions(kind)]
     found = []
-    for kind in ORDER:
-        active = registry.active(kind) if registry.is_active(kind) else None
-        for version in registry.versions(kind):
+    with progress_bar(quiet=json) as progress:
+        for number, (kind, version) in enumerate(versions, 1):
             meta = read_meta(registry.folder(kind, version))
             found.append(
                 {
                     "kind": kind,
                     "version": version,
-                    "active": version == active,
+                    "active": registry.in_use().get(kind) == version,
                     "created": meta.created_at,
                     "metrics": dict(meta.metrics),
                 }
             )
+            progress("check files", number / len(versions))
     if json:
         print_json(found)
         return
@@ -155,14 +55,21 @@ def list_versions(data_dir: DataDir = None, json: Json = False) -> None:
 
 @app.command("compare")
 def compare_shipped(
-    kinds: Annotated[list[ModelKind] | None, typer.Argument(help="Which kinds; all five when left out.")] = None,
+    kinds: Annotated[
+        list[ModelKind] | None,
+        typer.Argument(help=f"Kinds to compare: {_KINDS}. Default: all.", show_default=False),
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Active versions against the shipped ones: exit 1 when a validation metric lies outside its tolerance.
+    """Compare the active versions with the shipped ones.
+
+    Exit code 1 when a validation metric is outside its tolerance, or a setting of the training differs.
 
     Example: pricesmith train && pricesmith models compare
     """
+    from models.registry.versions import shipped_meta  # loads torch
+
     registry = Registry(DataFolder(settings_for(data_dir).data_dir).models)
     found: list[Compared] = []
     otherwise: list[str] = []
@@ -184,44 +91,52 @@ def compare_shipped(
             )
             for one in found
         ]
-        print_table("Active against shipped", ("kind", "metric", "active", "shipped", "tolerance", "within"), rows)
+        columns = ("kind", "metric", "active", "shipped", "tolerance", "within")
+        print_table("Active versions beside the shipped ones", columns, rows)
         for line in otherwise:
             print_facts({"trained otherwise": line})
     if otherwise or not all(one.within for one in found):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command("activate")
 def activate(
-    kind: ModelKind,
-    version: str,
-    force: Annotated[bool, typer.Option("--force", help="Without proof; needs --by and --why.")] = False,
-    by: Annotated[str | None, typer.Option(help="Who forces it.")] = None,
-    why: Annotated[str | None, typer.Option(help="The reason, which is written down.")] = None,
+    kind: Kind,
+    version: Version,
+    force: Annotated[bool, typer.Option("--force", help="Activate without proof; needs --by and --why.")] = False,
+    by: Annotated[str | None, typer.Option(help="With --force: your name, which is recorded.")] = None,
+    why: Annotated[str | None, typer.Option(help="With --force: the reason, which is recorded.")] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Put a version in use, after its files and the proof that it earns more were checked.
+    """Put a version in use; running servers follow within seconds.
 
-    `pricesmith eval policy --log store --candidate KIND/VERSION` makes the proof.
+    Its files are checked first. A version that sets prices also needs a proof that it earns more than the best price
+    for everyone, which `pricesmith eval policy --log store --candidate KIND/VERSION` makes from the decision log.
 
     Example: pricesmith models activate evaluator v4
     """
     if force and not (by and why):
-        raise typer.BadParameter("--force needs --by NAME and --why REASON: both are written down")
+        raise typer.BadParameter("needs --by NAME and --why REASON, which are recorded", param_hint="--force")
     promotions = Promotions(DataFolder(settings_for(data_dir).data_dir).models)
-    _say(promotions.activate(kind, version, forced_by=by if force else None, why=why), json)
+    _print(promotions.activate(kind, version, forced_by=by if force else None, why=why), json)
 
 
 @app.command("rollback")
-def rollback(kind: ModelKind, data_dir: DataDir = None, json: Json = False) -> None:
-    """Go back to the version in use before. Example: pricesmith models rollback evaluator."""
-    _say(Promotions(DataFolder(settings_for(data_dir).data_dir).models).rollback(kind), json)
+def rollback(kind: Kind, data_dir: DataDir = None, json: Json = False) -> None:
+    """Go back to the version that was in use before.
+
+    Example: pricesmith models rollback evaluator
+    """
+    _print(Promotions(DataFolder(settings_for(data_dir).data_dir).models).rollback(kind), json)
 
 
 @app.command("history")
 def history(data_dir: DataDir = None, json: Json = False) -> None:
-    """What went live when, on what grounds, and who forced it. Example: pricesmith models history."""
+    """List every activation: when, on what proof, and who forced it.
+
+    Example: pricesmith models history
+    """
     done = Promotions(DataFolder(settings_for(data_dir).data_dir).models).history()
     if json:
         print_json([one.model_dump(mode="json") for one in done])
@@ -235,28 +150,17 @@ def _grounds(one: Activation) -> str:
         return f"forced by {one.forced_by}: {one.why}"
     if one.proof is None:
         return one.why or "needs no proof"
-    return (
-        f"gain {one.proof.gain:+.2f} ({one.proof.gain_low:+.2f} to {one.proof.gain_high:+.2f}) minor units a decision"
-    )
+    gain = one.proof
+    return f"gain {gain.gain:+.2f} (95 %: {gain.gain_low:+.2f} to {gain.gain_high:+.2f}) minor units a decision"
 
 
-def _say(done: Activation, json: bool) -> None:
+def _print(done: Activation, json: bool) -> None:
     facts = {"kind": done.kind.value, "active": done.version}
     print_json(facts) if json else print_facts(facts)
 
 
-def _tell(made: list[ModelMeta], json: bool) -> None:
-    if json:
-        print_json([meta.model_dump(mode="json") for meta in made])
-        return
-    for meta in made:
-        rows = [(name, f"{value:.5g}") for name, value in meta.metrics.items()]
-        print_table(f"{meta.kind} {meta.version} (validation)", ("metric", "value"), rows)
-
-
 def _short(metrics: object) -> str:
-    return (
-        ", ".join(f"{name} {value:.4g}" for name, value in list(metrics.items())[:3])
-        if isinstance(metrics, dict)
-        else ""
-    )
+    """The first three metrics in one line."""
+    if not isinstance(metrics, Mapping):
+        return ""
+    return ", ".join(f"{name} {value:.4g}" for name, value in list(metrics.items())[:3])

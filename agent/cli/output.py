@@ -1,4 +1,4 @@
-"""What commands print: tables and progress for people, JSON for programs, errors with their remedy."""
+"""Output of commands: tables and progress for people, JSON for programs."""
 
 import json
 import sys
@@ -17,26 +17,26 @@ _WIDEST: Final = 400
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
+    """Write one JSON document to standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table for people."""
+    """Write a table to standard output; where that is no terminal, as wide as its cells need."""
     table = Table(title=title, title_justify="left")
     for column in columns:
         table.add_column(column)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     console = Console()
-    if not console.is_terminal:  # nobody's screen: whole cells matter more than its width
+    if not console.is_terminal:  # no screen: whole cells matter more than width
         wide = console.options.update(width=_WIDEST)
         console.width = max(console.width, console.measure(table, options=wide).maximum)
     console.print(table)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
-    """Names and values, one a line."""
+    """Write names and values, one a line."""
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         sys.stdout.write(f"{name:<{width}}  {value}\n")
@@ -44,7 +44,7 @@ def print_facts(facts: Mapping[str, object]) -> None:
 
 @contextmanager
 def progress_bar(*, quiet: bool) -> Iterator[Progress]:
-    """A progress bar on standard error; a plain line a step where that is no terminal, nothing when quiet."""
+    """Show progress on standard error: bars on a terminal, plain lines elsewhere, nothing when `quiet`."""
     if quiet:
         yield lambda _what, _share: None
         return

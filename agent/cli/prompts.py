@@ -1,4 +1,4 @@
-"""`prompts`: published prompts, what changed between versions, and whether they are as they were published."""
+"""`prompts`: published prompts, their differences, and whether they are as they were published."""
 
 import difflib
 import re
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from agent.cli.exit_codes import ExitCode
 from agent.cli.options import Json
 from agent.cli.output import print_json, print_table
 from prompts import Prompt, PromptError, golden, load_prompt, prompt_versions
@@ -14,22 +15,29 @@ from prompts import Prompt, PromptError, golden, load_prompt, prompt_versions
 app = typer.Typer(no_args_is_help=True, help="List, show, compare and test prompts.")
 _LABEL = re.compile(r"([a-z_]+)/v(\d{3})")
 
-Label = Annotated[str, typer.Argument(help="For example strategist/v001.")]
+Label = Annotated[str, typer.Argument(help="Name and version of a prompt, for example strategist/v001.")]
 
 
 @app.command("list")
 def list_prompts(json: Json = False) -> None:
-    """Every published version. Example: pricesmith prompts list."""
+    """List every published version.
+
+    Example: pricesmith prompts list
+    """
     rows = [(label, ", ".join(_prompt(label).variables), _prompt(label).sha256[:12]) for label in prompt_versions()]
     columns = ("prompt", "variables", "sha256")
-    print_json([dict(zip(columns, row, strict=True)) for row in rows]) if json else print_table(
-        "Prompts", columns, rows
-    )
+    if json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table("Prompts", columns, rows)
 
 
 @app.command("show")
 def show(label: Label, json: Json = False) -> None:
-    """One version's text. Example: pricesmith prompts show strategist/v001."""
+    """Show the text of one version.
+
+    Example: pricesmith prompts show strategist/v001
+    """
     prompt = _prompt(label)
     if json:
         variables = {name: variable.model_dump() for name, variable in prompt.variables.items()}
@@ -39,15 +47,24 @@ def show(label: Label, json: Json = False) -> None:
 
 
 @app.command("diff")
-def diff(first: Label, second: Label) -> None:
-    """What changed from one version to another. Example: pricesmith prompts diff strategist/v001 strategist/v002."""
+def diff(first: Label, second: Label, json: Json = False) -> None:
+    """Show the lines in which two versions differ.
+
+    Example: pricesmith prompts diff strategist/v001 strategist/v002
+    """
     one, other = _text(_prompt(first)).splitlines(), _text(_prompt(second)).splitlines()
-    sys.stdout.writelines(f"{line}\n" for line in difflib.unified_diff(one, other, first, second, lineterm=""))
+    lines = list(difflib.unified_diff(one, other, first, second, lineterm=""))
+    if json:
+        print_json({"first": first, "second": second, "diff": lines})
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 @app.command("test")
 def test(json: Json = False) -> None:
-    """Load each version against the lock and render it as its golden text has it; exit code 1 when one fails.
+    """Check every version against its lock and its golden text.
+
+    Exit code 1 when one was changed after it was published, or renders otherwise than its golden text.
 
     Example: pricesmith prompts test
     """
@@ -55,7 +72,7 @@ def test(json: Json = False) -> None:
     rows = [(label, problem or "ok") for label, problem in found.items()]
     print_json(dict(rows)) if json else print_table("Prompts", ("prompt", "result"), rows)
     if any(found.values()):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _problem(label: str) -> str | None:
@@ -77,7 +94,7 @@ def _problem(label: str) -> str | None:
 def _prompt(label: str) -> Prompt:
     match = _LABEL.fullmatch(label)
     if match is None:
-        raise PromptError(f"{label[:60]!r} names no prompt; allowed: {', '.join(prompt_versions())}")
+        raise PromptError(f"no prompt is called {label[:60]!r}; allowed: {', '.join(prompt_versions())}")
     return load_prompt(match.group(1), int(match.group(2)))
 
 

@@ -36,6 +36,11 @@ class DataFolder:
         return self.root / "keys" / "signing.pem"
 
     @property
+    def database(self) -> Path:
+        """File of the embedded database."""
+        return self.root / "pricesmith.db"
+
+    @property
     def database_url(self) -> str:
-        """The embedded database."""
-        return f"sqlite:///{(self.root / 'pricesmith.db').resolve()}"
+        """Address of the embedded database."""
+        return f"sqlite:///{self.database.resolve()}"

@@ -1,4 +1,4 @@
-"""`pricesmith eval fairness`: measure, report, exit 1 where parity is broken."""
+"""`pricesmith eval fairness`: measure, report, and fail when a protected attribute changed a price."""
 
 import json as jsonlib
 import sys
@@ -8,21 +8,26 @@ from typing import Annotated
 
 import typer
 
+from agent.cli.errors import MissingExtra
+from agent.cli.exit_codes import ExitCode
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_json, progress_bar
 from agent.store.data_folder import DataFolder
 
 
 def fairness(
-    quick: Annotated[bool, typer.Option("--quick", help="A tenth of it; too little for close intervals.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder of the report; default DATA/eval.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Run a tenth of it: too little for narrow intervals.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the report. Default: eval in the data folder.", show_default=False)
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Who pays what: paired shoppers, groups, mentions in free text, and what the encoder's states tell.
+    """Measure whether protected attributes change prices.
 
-    Needs the extra `eval`, and a prepared demo store. On the demo store with the running settings, and on a simulated
-    shop whose truth is known. Exit code 1 when a protected attribute changed a price.
+    Compares paired shoppers, groups of shoppers and mentions in free text, and looks for attributes in the encoder's
+    states: on the demo store with the settings of this installation, and on a simulated shop whose truth is known.
+    Needs the extra `eval` and the demo store. Exit code 1 when a protected attribute changed a price.
 
     Example: pricesmith eval fairness --quick
     """
@@ -30,8 +35,7 @@ def fairness(
         from eval.fairness.report import print_report, regressions, write_page
         from eval.fairness.run import FULL, QUICK, evaluate
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"pricesmith: {error.name} is missing; remedy: pip install 'pricesmith[eval]'\n")
-        raise typer.Exit(1) from None
+        raise MissingExtra(error.name, "eval") from None
     settings = settings_for(data_dir)
     target = out or DataFolder(settings.data_dir).root / "eval"
     target.mkdir(parents=True, exist_ok=True)
@@ -49,4 +53,4 @@ def fairness(
     for line in lost:
         sys.stderr.write(f"pricesmith: regression: {line}\n")
     if lost:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)

@@ -67,7 +67,7 @@ def log_command(
 
 
 def estimators_command(target: Path, progress: Progress, *, json: bool, quick: bool) -> None:
-    """Bias, error and coverage of every estimator on simulated logs."""
+    """Measure bias, error and coverage of every estimator on simulated logs."""
     found = [asdict(one) for one in calibrate(progress, logs=LOGS // 5 if quick else LOGS)]
     facts = {"visits": VISITS, "logs": LOGS // 5 if quick else LOGS, "accuracy": found}
     (target / "estimators.json").write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
@@ -92,7 +92,7 @@ def _open(settings: Settings, where: str) -> Store:
         return Store.open(where)
     path = Path(where)
     if not path.is_file():
-        raise FileNotFoundError(f"{where} is no file; allowed: a SQLite file, a database URL, or `{STORE}`")
+        raise FileNotFoundError(f"{where} is not a file; allowed: a SQLite file, a database URL, or `{STORE}`")
     return Store.open(f"sqlite:///{path.resolve()}")
 
 

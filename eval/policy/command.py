@@ -1,4 +1,4 @@
-"""What `eval policy` does on simulated shops: run, write JSON and a page, print."""
+"""`eval policy` on simulated shops: run, write JSON and a page, print."""
 
 import json as jsonlib
 import sys
@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from agent.cli.exit_codes import ExitCode
 from agent.cli.output import print_json, print_table
 from eval.page import page, table
 from eval.policy import cold_start as policy_cold
@@ -20,17 +21,17 @@ from models.progress import Progress
 
 
 def simulators_command(suite: Suite, target: Path, progress: Progress, *, json: bool) -> PolicyReport:
-    """Every policy on every shop.
+    """Run every policy on every shop.
 
     Raises:
         typer.Exit: Peers are asked for and not installed.
-        typer.BadParameter: There is no policy of a name given.
+        typer.BadParameter: A policy that is named does not exist.
     """
     if suite.peers is Peers.ALL and not (vowpal_peer.available() and pybandits_peer.available()):
         sys.stderr.write(
             "pricesmith: vowpalwabbit or pybandits is missing; remedy: make peers, then run with .peers/bin/python\n"
         )
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
     known = {policy for world in suite.worlds for policy in policies(suite, world, 0)}
     unknown = [policy for policy in suite.only if policy not in known]
     if unknown:
@@ -48,7 +49,7 @@ def simulators_command(suite: Suite, target: Path, progress: Progress, *, json: 
 
 
 def cold_start_command(suite: Suite, target: Path, progress: Progress, *, json: bool) -> None:
-    """New products, taught by others or by nothing."""
+    """Price new products with and without what similar products taught."""
     lines = policy_cold.cold_start(suite.models, suite.seeds, progress)
     facts = {"seeds": suite.seeds, "lines": [asdict(line) for line in lines]}
     _write(target / "policy-cold-start.json", facts)
@@ -56,7 +57,7 @@ def cold_start_command(suite: Suite, target: Path, progress: Progress, *, json: 
 
 
 def weights_command(suite: Suite, target: Path, progress: Progress, *, json: bool) -> None:
-    """What the weights trade, with the frontier as a picture."""
+    """Measure what the merchant's weights trade, and draw the frontier."""
     points = policy_frontier.frontier(suite.models, suite.visits, suite.seeds, progress)
     facts = {"visits": suite.visits, "seeds": suite.seeds, "points": [asdict(point) for point in points]}
     _write(target / "policy-weights.json", facts)

@@ -1,0 +1,38 @@
+"""The service in this process, for commands that work without a server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from agent.cli.output import progress_bar
+from agent.service.opening import open_store
+from agent.service.settings import Settings
+from agent.store import Store
+
+if TYPE_CHECKING:
+    from agent.service.service import Service
+
+
+@contextmanager
+def running_service(settings: Settings, *, quiet: bool, store: Store | None = None) -> Iterator["Service"]:
+    """Load models and indexes, which takes several seconds, and close everything at the end, `store` included.
+
+    Raises:
+        RegistryError: Models are not installed, or a file is damaged.
+        StoreError: The database cannot be used.
+    """
+    with progress_bar(quiet=quiet) as progress:
+        progress("load models and indexes", 0.0)
+        from agent.service.assembly import open_service  # loads torch, FAISS and OpenVINO: not for help and completion
+
+        store = store or open_store(settings)
+        try:
+            service = open_service(settings, store)
+        except BaseException:
+            store.close()
+            raise
+        progress("load models and indexes", 1.0)
+    try:
+        yield service
+    finally:
+        service.close()

@@ -1,0 +1,171 @@
+"""`train`: new model versions, from the shop's own outcomes or from the demo data."""
+
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.options import DataDir, Json, settings_for
+from agent.cli.output import print_facts, print_json, print_table, progress_bar
+from agent.domain.clock import HISTORY_END_KEY, SystemClock
+from agent.service.opening import open_store
+from agent.service.settings import Settings
+from agent.store.data_folder import DataFolder
+from models.registry.registry import ORDER, ModelKind, ModelMeta, Registry
+
+if TYPE_CHECKING:
+    from models.training.own_report import OwnReport
+
+_TEXTS = (ModelKind.UNDERSTANDING, ModelKind.NARRATOR)
+
+
+class TrainOn(StrEnum):
+    """Where training data comes from."""
+
+    DEMO = "demo"
+    STORE = "store"
+
+
+def train(
+    kind: Annotated[
+        ModelKind | None,
+        typer.Argument(help=f"One of {', '.join(ORDER)}. Default: all, in this order.", show_default=False),
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Name of the new version. Default: date and time.", show_default=False)
+    ] = None,
+    data: Annotated[
+        TrainOn | None,
+        typer.Option(
+            help="Data to train on. store: your own outcomes, for the evaluator only. Default: store for an evaluator "
+            "whose store has outcomes of its own, else demo.",
+            show_default=False,
+        ),
+    ] = None,
+    layers: Annotated[
+        int | None,
+        typer.Option(min=1, max=30, help="Layers of SmolLM2 in the strategist. Default: 4.", show_default=False),
+    ] = None,
+    ship_to: Annotated[
+        Path | None, typer.Option(help="Folder to which the trained weights are also written, as small deltas.")
+    ] = None,
+    activate: Annotated[
+        bool,
+        typer.Option(help="Put the new version in use; with --no-activate `pricesmith models activate` does it later."),
+    ] = True,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Train models on your own outcomes or the demo data.
+
+    Uses an NVIDIA GPU where there is one. On the demo data all five models take minutes with a GPU, an hour or more on
+    two cores, and hours on a processor without bfloat16 instructions. On your own outcomes the evaluator takes minutes;
+    where the outcomes cannot teach how price moves demand, the command says why and trains nothing.
+
+    Example: pricesmith train evaluator --version mine
+    """
+    settings = settings_for(data_dir)
+    name = version or f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    if _source(kind, data, settings) is TrainOn.STORE:
+        _train_on_store(settings, name, activate=activate, json=json)
+        return
+    if not activate:
+        raise typer.BadParameter(
+            "needs --data store: on the demo data each model is trained with the one before it in use",
+            param_hint="--no-activate",
+        )
+    _train_on_demo(settings, (kind,) if kind is not None else ORDER, name, (layers, ship_to), json=json)
+
+
+def _source(kind: ModelKind | None, data: TrainOn | None, settings: Settings) -> TrainOn:
+    """The data that was asked for; else a shop's own outcomes for the evaluator, the demo data for all others."""
+    if data is TrainOn.STORE and kind is not ModelKind.EVALUATOR:
+        raise typer.BadParameter(
+            "store trains the evaluator only; remedy: pricesmith train evaluator --data store", param_hint="--data"
+        )
+    if data is not None or kind is not ModelKind.EVALUATOR:
+        return data or TrainOn.DEMO
+    with open_store(settings) as store:
+        own = store.meta(HISTORY_END_KEY) is None and next(store.outcomes_since(0), None) is not None
+    return TrainOn.STORE if own else TrainOn.DEMO
+
+
+def _train_on_demo(
+    settings: Settings,
+    kinds: tuple[ModelKind, ...],
+    version: str,
+    wanted: tuple[int | None, Path | None],
+    *,
+    json: bool,
+) -> None:
+    """Train in order, each with those before it in use; `wanted`: the strategist's layers, a folder for deltas."""
+    from agent.service.ingest.preparation import prepare_models  # torch and the trainers load slowly
+    from agent.training.demo import TrainingPlan
+    from agent.training.demo import train as run_training
+    from agent.training.language_models import train_text
+    from models.registry.versions import ship
+    from prompts import load_prompt
+
+    layers, ship_to = wanted
+    folder = DataFolder(settings.data_dir)
+    registry = Registry(folder.models)
+    priced = tuple(kind for kind in kinds if kind not in _TEXTS)
+    made: list[ModelMeta] = []
+    with progress_bar(quiet=json) as progress:
+        if len(kinds) == 1 and kinds[0] is not ModelKind.ENCODER:
+            prepare_models(folder, progress)
+        if priced:
+            plan = TrainingPlan(priced, version)
+            if layers is not None:
+                plan = replace(plan, strategist=replace(plan.strategist, layers=layers))
+            made += run_training(registry, plan, load_prompt("strategist", settings.prompt_version), progress)
+        made += [train_text(registry, kind, version, progress) for kind in kinds if kind in _TEXTS]
+    if ship_to is not None:
+        for kind in kinds:
+            ship(registry, kind, ship_to)
+    if json:
+        print_json([meta.model_dump(mode="json") for meta in made])
+        return
+    for meta in made:
+        rows = [(name, f"{value:.5g}") for name, value in meta.metrics.items()]
+        print_table(f"{meta.kind} {meta.version} (validation)", ("metric", "value"), rows)
+
+
+def _train_on_store(settings: Settings, version: str, *, activate: bool, json: bool) -> None:
+    from agent.service.assembly import build_components  # torch loads slowly
+    from agent.training.own_store import OwnStore, train_on_store
+
+    with progress_bar(quiet=json) as progress, open_store(settings) as store:
+        progress("load models and indexes", 0.0)
+        parts = build_components(settings, store, SystemClock(), None)
+        progress("load models and indexes", 1.0)
+        source = OwnStore(parts.store, parts.catalogue, parts.pipeline.observer.reader, parts.folder.models)
+        made = train_on_store(source, version, progress, activate=activate)
+    if json:
+        print_json({"meta": made.meta.model_dump(mode="json"), "report": asdict(made.report)})
+    else:
+        _print_report(version, made.report)
+
+
+def _print_report(version: str, report: "OwnReport") -> None:
+    rows = [
+        (
+            line.name,
+            f"{line.log_loss:.5f}",
+            f"{line.rig:.3f}",
+            f"{line.auc:.3f}",
+            f"{line.mean_over_rate:.2f}",
+            "" if place == 0 else f"{line.low:+.5f} to {line.high:+.5f}",
+        )
+        for place, line in enumerate(report.lines)
+    ]
+    counts = ", ".join(f"{count} {name}" for name, count in report.rows.items())
+    headings = ("model", "log loss", "RIG", "AUC", "mean/rate", "log loss less ours, 95 %")
+    print_table(f"evaluator {version} on its latest outcomes ({counts})", headings, rows)
+    value, low, high = report.elasticity
+    print_facts({"elasticity at the reference": f"{value:.2f} (90 %: {low:.2f} to {high:.2f})"})
+    for note in report.notes:
+        print_facts({"note": note})
