@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from agent.domain.refusal import FieldProblem
 
 _SHOWN: Final = 80
-_TIME: Final = "an RFC 3339 time with its zone, such as 2026-01-31T12:00:00Z"
+_TIME: Final = "an RFC 3339 time with time zone, such as 2026-01-31T12:00:00Z"
 _ALLOWED: Final = {
     "bool_type": "true or false",
     "datetime_from_date_parsing": _TIME,

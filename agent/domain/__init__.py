@@ -1,1 +1,1 @@
-"""What is priced and decided: requests, records, decisions, money, time."""
+"""Domain types: requests, decisions, records, money, time. Imports no other room."""

@@ -1,4 +1,4 @@
-"""What time it is, and what time it is in a demo store whose history ended years ago."""
+"""Clocks, and the calendar of a demo store whose history ended years ago."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ PREPARED_AT_KEY: Final = "demo.prepared_at"
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """Source of the current time."""
 
     def now(self) -> datetime:
-        """The present, timezone-aware, in UTC."""
+        """The current time, timezone-aware, in UTC."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SystemClock:
-    """The machine's clock."""
+    """The system clock."""
 
     def now(self) -> datetime:
-        """The present."""
+        """The current time, UTC."""
         return datetime.now(UTC)
 
 
 @dataclass(slots=True)
 class FixedClock:
-    """A clock for tests: it stands until `at` is set."""
+    """A clock for tests that stands at `at`."""
 
     at: datetime
 
@@ -39,21 +39,21 @@ class FixedClock:
 
 @dataclass(frozen=True, slots=True)
 class StoreClock:
-    """Maps real times to behaviour times, so that a demo history seems to have ended when it was loaded.
+    """Maps real times to behaviour times, on which a demo history ends at the moment when it was loaded.
 
-    Without demo data (both None) it is the identity. With it, times up to `history_end` stand as they are, and a
-    later time t becomes `max(history_end, t - (prepared_at - history_end))`: what happens one hour after the data
-    was prepared counts as one hour after the history's end. The mapping is monotone.
+    Without demo data (both None) it is the identity. With it, times up to `history_end` stay as they are, and a later
+    time t becomes `max(history_end, t - (prepared_at - history_end))`: one hour after the data was prepared becomes one
+    hour after the end of the history. The mapping is monotone.
     """
 
     history_end: datetime | None = None
     prepared_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        """Check that both times are there or neither, and in order.
+        """Check both times.
 
         Raises:
-            ValueError: They are not.
+            ValueError: One of them is missing, or they are out of order.
         """
         if (self.history_end is None) != (self.prepared_at is None):
             raise ValueError(
@@ -62,7 +62,7 @@ class StoreClock:
             )
         if self.history_end is not None and self.prepared_at is not None and self.prepared_at < self.history_end:
             raise ValueError(
-                f"prepared_at {self.prepared_at} lies before history_end {self.history_end}; allowed: not before it; "
+                f"prepared_at {self.prepared_at} is before history_end {self.history_end}; allowed: at or after it; "
                 "remedy: check the machine's clock and run `pricesmith prepare` again"
             )
 
@@ -76,19 +76,19 @@ class StoreClock:
         )
 
     def to_meta(self) -> Mapping[str, str]:
-        """The two values for `Store.set_meta`; empty without demo data."""
+        """Both times for `Store.set_meta`; empty without demo data."""
         if self.history_end is None or self.prepared_at is None:
             return {}
         return {HISTORY_END_KEY: self.history_end.isoformat(), PREPARED_AT_KEY: self.prepared_at.isoformat()}
 
     def shifted(self, at: datetime) -> datetime:
-        """A real time on the history's calendar, before its end as well: how old the history is said to be."""
+        """A real time shifted to the calendar of the history, before its end too; for ages of history rows."""
         if self.history_end is None or self.prepared_at is None:
             return at
         return at - (self.prepared_at - self.history_end)
 
     def behaviour_time(self, at: datetime) -> datetime:
-        """The time by the history's calendar."""
+        """The behaviour time of a real time."""
         if self.history_end is None or self.prepared_at is None or at <= self.history_end:
             return at
         return max(self.history_end, self.shifted(at))

@@ -103,7 +103,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class TrailStep:
-    """One rule that moved the price, from what to what. `detail` says why in a few words."""
+    """A rule that moved the price, in minor units; `detail` gives the reason in words."""
 
     rule: str
     from_minor: int
@@ -139,7 +139,7 @@ class SimilarProduct:
 
 @dataclass(frozen=True, slots=True)
 class PastOutcome:
-    """A retrieved outcome of an alike shopper and product. `price_ratio` is offered price over its reference."""
+    """A retrieved outcome of a similar shopper and product; `price_ratio` is offered price over its reference."""
 
     outcome_id: str
     product_id: str
@@ -151,7 +151,7 @@ class PastOutcome:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredInput:
-    """An input that did not enter the decision, and why not."""
+    """An input that was not used, and why."""
 
     input: str
     reason: str
@@ -162,7 +162,7 @@ class Reduction:
     """A price reduction as it may be announced.
 
     Attributes:
-        prior_minor: The lowest price that everybody could pay in the `days` before the reduction began.
+        prior_minor: Lowest price open to everybody in the `days` before the reduction began, minor units.
         percent: Whole percent off it, rounded down.
     """
 
@@ -174,12 +174,12 @@ class Reduction:
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """What the shopper must or may be told, computed from the inputs really used.
+    """Notice to the shopper, computed from the inputs actually used.
 
     Attributes:
-        law: Code and version of the rules that held, `EU/1`; None in decisions of before rules had versions.
-        option: Tells of the price for everyone, None where this is it.
-        reduction: What an announcement of a lower price may say, None where none may be announced.
+        law: Code and version of the law applied, such as `EU/1`; None in decisions recorded before laws had versions.
+        option: Mention of the price for everyone; None where this price is it.
+        reduction: Price reduction that may be announced; None where none may be.
     """
 
     required: bool
@@ -194,7 +194,7 @@ class Disclosure:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A personal input, and by how much it raised the price of a unit, in minor units."""
+    """A personal input, and the amount by which it raised the price of a unit, in minor units."""
 
     input: str
     raised_minor: int
@@ -202,7 +202,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """The versions that made a decision; `rules` is empty in decisions of before rules had versions."""
+    """Versions that made a decision; `rules` is empty in decisions recorded before rules had versions."""
 
     encoder: str
     strategist: str
@@ -262,7 +262,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class QuoteClaims:
-    """What a token promises: the price per unit, in minor units, until `valid_until` (whole seconds, rounded down)."""
+    """Claims of a quote token: the price of a unit, in minor units, until `valid_until` (whole seconds)."""
 
     quote_id: str
     product_id: str | None
@@ -277,14 +277,14 @@ class QuoteClaims:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutClaim:
-    """What a cart is about to sell, as far as it says so."""
+    """The cart's claim at checkout; fields that it leaves out are not compared."""
 
     quantity: int | None = None
     product_id: str | None = None
     shopper_id: str | None = None
 
     def mismatches(self, claims: QuoteClaims) -> tuple[str, ...]:
-        """What the token does not promise; a token that names no shopper is anybody's, one without product no one's."""
+        """Names of fields that differ from the token. A token without shopper fits any, without product none."""
         wrong = {
             "quantity": self.quantity is not None and self.quantity != claims.quantity,
             "product_id": self.product_id is not None and self.product_id != claims.product_id,

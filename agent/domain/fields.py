@@ -1,4 +1,4 @@
-"""Field types of the HTTP contract: bounded text without control characters, money, zoned times, finite numbers."""
+"""Field types of the HTTP contract: bounded text, money, times with time zone, finite numbers."""
 
 import re
 import unicodedata
@@ -17,12 +17,14 @@ LATEST: Final = datetime.fromisoformat("2100-01-01T00:00:00+00:00")
 
 
 def clean_text(text: str) -> str:
-    """Refuse control characters; drop invisible format characters (bidi marks, zero-width), keep line breaks."""
+    """Refuse control characters and drop invisible format characters (bidi marks, zero-width); line breaks stay."""
     if text.isascii() and text.isprintable():
         return text.strip()
     for position, char in enumerate(text):
         if char not in _LINE_BREAKS and unicodedata.category(char) in _REFUSED:
-            raise ValueError(f"control character U+{ord(char):04X} at position {position} is not allowed")
+            raise ValueError(
+                f"contains the control character U+{ord(char):04X} at position {position}; allowed: printable text"
+            )
     return "".join(char for char in text if unicodedata.category(char) != "Cf").strip()
 
 
@@ -42,24 +44,24 @@ def _known_currency(code: str) -> str:
 
 def _in_range(at: datetime) -> datetime:
     if not EARLIEST <= at <= LATEST:
-        raise ValueError(f"must lie between {EARLIEST:%Y} and {LATEST:%Y}")
+        raise ValueError(f"must be between {EARLIEST:%Y} and {LATEST:%Y}")
     return at
 
 
 def _rfc3339(value: Any) -> Any:
-    """Pydantic would also take a bare date, or seconds since 1970 written as text, for a time."""
+    """Accept RFC 3339 alone: pydantic would also read a bare date, or seconds since 1970 written as text."""
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not _TIME.fullmatch(value):
-        raise ValueError("must be an RFC 3339 time with its zone, such as 2026-01-31T12:00:00Z")
+        raise ValueError("must be an RFC 3339 time with time zone, such as 2026-01-31T12:00:00Z")
     return datetime.fromisoformat(value.upper())
 
 
 def _one_line(text: str) -> str:
     if any(char in _LINE_BREAKS for char in text):
-        raise ValueError("must not hold line breaks or tabs")
+        raise ValueError("must not contain line breaks or tabs")
     if not text:
-        raise ValueError("must hold a visible character")
+        raise ValueError("must contain a visible character")
     return text
 
 
@@ -81,20 +83,20 @@ AttributeValue = bool | Number | Annotated[str, Field(max_length=1_000), AfterVa
 
 
 class Strict(BaseModel):
-    """Base of all request parts: frozen, unknown fields refused."""
+    """Base of request schemas: frozen; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Money(Strict):
-    """An amount in minor units of an ISO 4217 currency: 279 USD cents is 2.79 USD."""
+    """An amount in minor units of an ISO 4217 currency; 279 in USD is 2.79 USD."""
 
     amount_minor: Annotated[int, BeforeValidator(_strict_int), Field(ge=0, le=MAX_MINOR)]
     currency: Currency
 
 
 class Price(Money):
-    """Money that is more than nothing."""
+    """A positive amount of money."""
 
     @field_validator("amount_minor")
     @classmethod
@@ -105,5 +107,5 @@ class Price(Money):
 
 
 def minor_of(money: Money | None) -> int | None:
-    """The amount in minor units, None when no money was given."""
+    """The amount in minor units; None without money."""
     return None if money is None else money.amount_minor

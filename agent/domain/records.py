@@ -1,6 +1,6 @@
-"""What the store keeps: products, shoppers, events, outcomes and weekly product facts.
+"""Records of the store: products, shoppers, events, outcomes, weekly facts, rule events.
 
-All times are timezone-aware UTC; all money is integer minor units beside its ISO 4217 currency.
+Times are timezone-aware UTC; money is integer minor units beside its ISO 4217 currency.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ Attribute = str | float | bool
 
 
 class EventType(StrEnum):
-    """Behaviour that a shop can report."""
+    """Type of a behaviour event."""
 
     VIEW = "view"
     CLICK = "click"
@@ -24,7 +24,7 @@ class EventType(StrEnum):
 
 
 class OutcomeType(StrEnum):
-    """What became of a quote."""
+    """What the shopper did with an offer."""
 
     PURCHASED = "purchased"
     DECLINED = "declined"
@@ -33,10 +33,12 @@ class OutcomeType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProductRecord:
-    """One product as the merchant describes it.
+    """A product as described by the merchant.
 
-    `list_minor` is the shelf price that everyone may pay; `floor_minor`, `ceiling_minor` and `map_minor`
-    (minimum advertised price) are per-product limits that the gateway enforces.
+    Attributes:
+        list_minor: Shelf price, open to everyone.
+        floor_minor, ceiling_minor, map_minor: Limits of the product's price that the gateway enforces; `map_minor` is
+            the minimum advertised price.
     """
 
     product_id: str
@@ -57,7 +59,7 @@ class ProductRecord:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One act of one shopper. `price_minor` and `list_minor` are per unit; one `event_id` is kept once."""
+    """A behaviour event of a shopper; prices are per unit, an `event_id` is stored once."""
 
     shopper_id: str
     type: EventType
@@ -73,12 +75,14 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRecord:
-    """An offer that a shopper saw and what followed.
+    """An offer that a shopper saw, and what the shopper did.
 
-    `quote_id` is None for imported outcomes. `weight` is the inverse sampling rate when a log was subsampled.
-    `propensity` is the probability (density) with which the offered price was chosen, when known. `profile` and
-    `context` are the situation of an imported outcome; that of a quote is in its decision. In a context
-    `competitor_prices` is the cheapest one in minor units, `deadline` RFC 3339.
+    Attributes:
+        quote_id: None for offers made elsewhere and imported.
+        propensity: Probability (density) with which the offered price was chosen; None when unknown.
+        weight: Inverse sampling rate of a subsampled log.
+        profile, context: Situation of an imported offer; that of a quote is in its decision. In the context
+            `competitor_prices` is the lowest one in minor units and `deadline` an RFC 3339 time.
     """
 
     outcome_id: str
@@ -99,7 +103,7 @@ class OutcomeRecord:
 
 @dataclass(frozen=True, slots=True)
 class ProductWeek:
-    """Sales and prices of one product in one week (Monday 00:00 UTC)."""
+    """Sales and prices of a product in the week that begins at `week` (Monday 00:00 UTC)."""
 
     product_id: str
     week: datetime
@@ -110,7 +114,7 @@ class ProductWeek:
 
 @dataclass(frozen=True, slots=True)
 class AppliedPrice:
-    """A price that everybody could pay on one day (UTC, counted from 1970); `at` is when that was first seen."""
+    """A price that was open to everybody on a day (UTC, days since 1970); `at` is when it was first recorded."""
 
     product_id: str
     currency: str
@@ -121,7 +125,7 @@ class AppliedPrice:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Prices that a shopper was shown for a product: how many, their mean, the mean of their squares; minor units."""
+    """Prices shown to a shopper for a product: their number, mean, and mean square, in minor units."""
 
     count: int
     mean: float
@@ -130,7 +134,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class ShopperRecord:
-    """What the merchant told us of a shopper, protected attributes included: `observe` drops them."""
+    """A shopper's profile and consent; protected attributes are stored, but dropped before any use."""
 
     shopper_id: str
     profile: Mapping[str, Attribute]
@@ -138,18 +142,18 @@ class ShopperRecord:
 
 
 class RuleEventKind(StrEnum):
-    """What was decided of one version of the merchant's rules."""
+    """Kind of a decision about a version of the merchant's rules."""
 
     PROPOSED = "proposed"
     APPROVED = "approved"
     ACTIVATED = "activated"
     ENDED = "ended"
-    """The activation `of_seq` is taken back."""
+    """The activation `of_seq` was rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleEvent:
-    """One decision on one version; `document` (JSON) comes with its proposal, the times with its activation."""
+    """A decision about a version: `document` (JSON) belongs to a proposal, the active times to an activation."""
 
     seq: int
     kind: RuleEventKind

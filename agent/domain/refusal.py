@@ -1,11 +1,11 @@
-"""Why a request cannot be served, in terms that its sender can act on."""
+"""Refusals of requests, with everything that the sender needs to repair them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One bad field: where, what is wrong, what came, what is allowed."""
+    """A bad field: its path, what is wrong, the value received, what is allowed."""
 
     field: str
     message: str
@@ -15,7 +15,7 @@ class FieldProblem:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A request refused, as RFC 9457 tells it: HTTP status, short title, what is wrong here."""
+    """A refused request in the terms of RFC 9457: HTTP status, title, and what is wrong in this case."""
 
     status: int
     title: str

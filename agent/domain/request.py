@@ -1,4 +1,10 @@
-"""Requests for prices: who asks, for which product, in which situation, within which limits."""
+"""Quote requests: the shopper, product, session events, context and limits for one price.
+
+`QuoteRequest` is the body of `POST /v1/quotes`, and the form in which every other call asks for a price. Only `product`
+is required. All schemas are frozen and refuse unknown fields, but `Context`, which takes any further number or text.
+Their field types are defined in `agent.domain.fields`: text of bounded length, numbers within bounds, times with time
+zone, `Money` in minor units of a currency, `Price` as positive money.
+"""
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -49,14 +55,14 @@ Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=MAX
 
 
 class Personalisation(StrEnum):
-    """Whether a shopper's data may enter."""
+    """Whether a shopper's data may be used."""
 
     ON = "on"
     OFF = "off"
 
 
 class Shopper(Strict):
-    """Who asks. All of it is optional; protected attributes are dropped and named in the answer."""
+    """The shopper, as far as known; protected attributes are dropped, and the answer names them."""
 
     id: Id | None = None
     profile: Attributes | ProfileText | None = None
@@ -64,7 +70,7 @@ class Shopper(Strict):
 
 
 class ProductFields(Strict):
-    """A product in the words of the shop."""
+    """Description of a product."""
 
     title: Title = ""
     description: Description = ""
@@ -83,18 +89,18 @@ class QuotedProduct(ProductFields):
     id: Id | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> "QuotedProduct":
+    def _identified(self) -> "QuotedProduct":
         if self.id is None and self.list_price is None:
             raise ValueError(
-                "give the id of a known product, or a list_price with a title, category, brand or description"
+                "needs the id of a known product, or a list_price with a title, category, brand or description"
             )
         if self.id is None and not (self.title or self.description or self.category or self.brand):
-            raise ValueError("a product without id needs a title, description, category or brand")
+            raise ValueError("needs a title, description, category or brand, as there is no id")
         return self
 
 
 class SessionEvent(Strict):
-    """What the shopper just did; `at` defaults to now."""
+    """A behaviour event of the current session; `at` defaults to now."""
 
     type: EventType
     product_id: Id | None = None
@@ -104,14 +110,14 @@ class SessionEvent(Strict):
     text: EventText = ""
 
     @model_validator(mode="after")
-    def _says_something(self) -> "SessionEvent":
+    def _has_subject(self) -> "SessionEvent":
         if self.product_id is None and not self.text:
-            raise ValueError("an event needs a product_id or a text")
+            raise ValueError("needs a product_id or a text")
         return self
 
 
 class Context(Strict):
-    """The situation; any further number or text is kept beside the decision."""
+    """The situation of the request; any further number or text may enter the decision too."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, AttributeValue] = Field(init=False)
@@ -130,17 +136,20 @@ class Context(Strict):
     def _extras(self) -> "Context":
         names = self.__pydantic_extra__ or {}
         if len(names) > MAX_ATTRIBUTES:
-            raise ValueError(f"{len(names)} further fields; allowed: {MAX_ATTRIBUTES}")
+            raise ValueError(f"has {len(names)} further fields; allowed: {MAX_ATTRIBUTES}")
         for name in names:
             if not 1 <= len(name) <= MAX_NAME or clean_text(name) != name:
                 raise ValueError(
-                    f"the name {name[:MAX_NAME]!r} is not usable; allowed: 1 to {MAX_NAME} printable characters"
+                    f"has a field named {name[:MAX_NAME]!r}; allowed: names of 1 to {MAX_NAME} printable characters"
                 )
         return self
 
 
 class Limits(Strict):
-    """Limits for this request; with the merchant's and the product's, the tightest holds."""
+    """Limits of this price; the tightest of these, the merchant's and the product's applies.
+
+    `min_margin` is (price - cost) / price, `max_discount` a fraction of the reference price.
+    """
 
     min_price: Money | None = None
     max_price: Price | None = None
@@ -150,12 +159,15 @@ class Limits(Strict):
     @model_validator(mode="after")
     def _ordered(self) -> "Limits":
         if self.min_price and self.max_price and self.min_price.amount_minor > self.max_price.amount_minor:
-            raise ValueError("min_price is above max_price")
+            raise ValueError(
+                f"min_price {self.min_price.amount_minor} is above max_price {self.max_price.amount_minor}; "
+                "allowed: at most max_price"
+            )
         return self
 
 
 class QuoteRequest(Strict):
-    """Price one product for one shopper."""
+    """A request for the price of one product for one shopper."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
@@ -171,16 +183,16 @@ class QuoteRequest(Strict):
 
     @property
     def quote_id(self) -> str | None:
-        """The id that the quote shall have, None where that is the service's to choose."""
+        """Id for the quote; None lets the service choose one. Set by `tagged`, not by senders."""
         return self._quote_id
 
     @property
     def arrived_s(self) -> float | None:
-        """When it arrived, by `time.perf_counter`; its deadline counts from then, from its batch's start without it."""
+        """Arrival by `time.perf_counter`, from which the deadline counts; None counts from the batch's start."""
         return self._arrived_s
 
     def tagged(self, quote_id: str | None, arrived_s: float | None = None) -> "QuoteRequest":
-        """The same request, with the id that its quote shall have and the moment when it arrived."""
+        """A copy with the id for its quote and its time of arrival."""
         found = self.model_copy()
         found._quote_id, found._arrived_s = quote_id, arrived_s
         return found
@@ -190,11 +202,11 @@ class QuoteRequest(Strict):
         found = dict(self.money())
         if len(set(found.values())) > 1:
             listed = ", ".join(f"{field} {code}" for field, code in found.items())
-            raise ValueError(f"all money of one request must be in one currency, got {listed}")
+            raise ValueError(f"has money in several currencies ({listed}); allowed: one")
         return self
 
     def money(self) -> Iterator[tuple[str, str]]:
-        """Each money field that is given, with its currency."""
+        """Paths of the money fields present, each with its currency."""
         named: Mapping[str, Money | None] = {
             "product.list_price": self.product.list_price,
             "product.cost": self.product.cost,
@@ -207,7 +219,7 @@ class QuoteRequest(Strict):
 
 
 class RecommendationRequest(Strict):
-    """Products for a shopper, each priced."""
+    """A request for priced products for a shopper, of one `category` if given."""
 
     shopper: Shopper = Shopper()
     events: Annotated[list[SessionEvent], Field(max_length=MAX_EVENTS)] = Field(default_factory=list)
@@ -217,7 +229,7 @@ class RecommendationRequest(Strict):
 
 
 def product_record(fields: ProductFields, product_id: str, currency: str) -> ProductRecord:
-    """A product record of what a product body says; limits of its own are left empty."""
+    """The record of a described product, without limits of its own."""
     return ProductRecord(
         product_id=product_id,
         title=fields.title,

@@ -57,7 +57,7 @@ def test_a_store_clock_survives_in_meta(clock: StoreClock) -> None:
     [
         (_HISTORY_END, None, "both or neither"),
         (None, _PREPARED_AT, "both or neither"),
-        (_PREPARED_AT, _HISTORY_END, "not before"),
+        (_PREPARED_AT, _HISTORY_END, "at or after"),
     ],
     ids=["no preparation", "no history", "reversed"],
 )
