@@ -1,6 +1,16 @@
-"""Versioned prompts as data, and their strict loader."""
+"""Versioned prompts as data files, and their validating loader."""
 
-from prompts.loader import Golden, Prompt, PromptError, Rendered, golden, load_prompt, prompt_versions, read_draft, tame
+from prompts.loader import (
+    Golden,
+    Prompt,
+    PromptError,
+    Rendered,
+    golden,
+    load_prompt,
+    prompt_versions,
+    read_draft,
+    sanitise,
+)
 
 __all__ = [
     "Golden",
@@ -11,5 +21,5 @@ __all__ = [
     "load_prompt",
     "prompt_versions",
     "read_draft",
-    "tame",
+    "sanitise",
 ]

@@ -1,4 +1,4 @@
-"""Prompts as data: versioned YAML files, a lock that keeps published versions from changing, strict variables."""
+"""Prompts as versioned YAML files, with a lock file that detects changes and validation of variables."""
 
 import hashlib
 import json
@@ -20,11 +20,11 @@ UNTRUSTED_CHARS: Final = 80
 
 
 class PromptError(ValueError):
-    """A prompt file, a version or a set of variables that is not right."""
+    """A prompt file, a version or a set of variables is invalid."""
 
 
 class Variable(BaseModel):
-    """One variable. Untrusted text comes from shoppers, merchants or the web and is tamed before it enters."""
+    """One variable; untrusted text, from shoppers, merchants or the web, is sanitised by `sanitise`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,12 +49,15 @@ class _PromptFile(BaseModel):
             field for text in (self.system, self.user) for _, field, _, _ in string.Formatter().parse(text) if field
         }
         if used != set(self.variables):
-            raise ValueError(f"texts use {sorted(used)}, declared are {sorted(self.variables)}")
+            raise ValueError(
+                f"system and user text use the variables {sorted(used)}; declared: {sorted(self.variables)}; "
+                "remedy: declare exactly the variables that are used"
+            )
         return self
 
 
 class Golden(BaseModel):
-    """Values of a prompt's variables, and the text that they must render to, word for word."""
+    """Values of a prompt's variables, and the exact text that they must render to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,7 +67,7 @@ class Golden(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The text a model reads, and the SHA-256 of the prompt file it came from."""
+    """Input text of a model, with the SHA-256 of its prompt file."""
 
     text: str
     prompt_sha256: str
@@ -72,7 +75,7 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One version of one prompt."""
+    """One version of a prompt."""
 
     name: str
     version: int
@@ -83,28 +86,31 @@ class Prompt:
 
     @property
     def label(self) -> str:
-        """Name, version and the start of the hash, as recorded in decisions."""
+        """Name, version and first 12 digits of the hash, as recorded in decisions."""
         return f"{self.name}/v{self.version:03d}@{self.sha256[:12]}"
 
     def render(self, **values: str) -> Rendered:
-        """Fill in the variables.
+        """Insert the values of the variables.
 
         Raises:
-            PromptError: A variable is missing or is not one of the prompt's.
+            PromptError: A variable is missing or unknown.
         """
         if values.keys() != self.variables.keys():
             missing = sorted(self.variables.keys() - values.keys())
             extra = sorted(values.keys() - self.variables.keys())
-            raise PromptError(f"prompt {self.label}: missing variables {missing}, unknown variables {extra}")
-        safe = {name: tame(value) if self.variables[name].untrusted else value for name, value in values.items()}
+            raise PromptError(
+                f"prompt {self.label}: missing variables {missing}, unknown variables {extra}; allowed: "
+                f"{sorted(self.variables)}, each once"
+            )
+        safe = {name: sanitise(value) if self.variables[name].untrusted else value for name, value in values.items()}
         text = self.user.format_map(safe)
         return Rendered(f"{self.system.format_map(safe)}\n{text}" if self.system else text, self.sha256)
 
 
-def tame(text: str, limit: int = UNTRUSTED_CHARS) -> str:
-    """Untrusted text as one short run of plain words: no control, format or bracket characters, no sentence ends."""
+def sanitise(text: str, limit: int = UNTRUSTED_CHARS) -> str:
+    """Sanitise untrusted text: lower-case letters, digits, hyphens and apostrophes, at most `limit` characters."""
     lower = unicodedata.normalize("NFKC", text).lower()
-    normal = unicodedata.normalize("NFKC", lower)  # lower case may leave combining marks behind
+    normal = unicodedata.normalize("NFKC", lower)  # lower-casing may produce combining marks
     kept = (char if unicodedata.category(char)[0] in "LN" or char in "-'" else " " for char in normal)
     return " ".join("".join(kept).split())[:limit].strip() or "unknown"
 
@@ -114,34 +120,34 @@ def load_prompt(name: str, version: int) -> Prompt:
     """Load one version and check it against the lock.
 
     Raises:
-        PromptError: It does not exist, is not valid, or differs from what was published under its version.
+        PromptError: The version does not exist, is invalid, or differs from its published content.
     """
     return _load(files("prompts"), name, version)
 
 
 def golden(name: str, version: int) -> Golden:
-    """The golden render of one version.
+    """Load the golden rendering of one version.
 
     Raises:
-        PromptError: There is none, or it is not valid.
+        PromptError: The file is missing or invalid.
     """
     path = files("prompts") / "golden" / f"{name}-v{version:03d}.yaml"
     if not path.is_file():
-        raise PromptError(f"prompts/golden/{path.name} is missing; remedy: write it, with values and text")
+        raise PromptError(f"prompts/golden/{path.name} is missing; remedy: write it, with fields values and text")
     try:
         return Golden.model_validate(yaml.safe_load(path.read_bytes()))
     except (ValidationError, yaml.YAMLError) as error:
-        raise PromptError(f"prompts/golden/{path.name} is not valid: {error}") from None
+        raise PromptError(f"prompts/golden/{path.name} is invalid: {error}") from None
 
 
 def read_draft(path: Path) -> Prompt:
-    """A prompt that is not published yet, to be evaluated; its version need not be new.
+    """Load an unpublished prompt for evaluation; its version may be a published one.
 
     Raises:
-        PromptError: It is not there or not valid.
+        PromptError: The file is missing or invalid.
     """
     if not path.is_file():
-        raise PromptError(f"there is no prompt file {path}")
+        raise PromptError(f"prompt file {path} does not exist")
     raw = path.read_bytes()
     parsed = _parsed(raw, str(path))
     digest = hashlib.sha256(raw).hexdigest()
@@ -151,7 +157,9 @@ def read_draft(path: Path) -> Prompt:
 def _load(root: Traversable, name: str, version: int) -> Prompt:
     path = root / name / f"v{version:03d}.yaml"
     if not path.is_file():
-        raise PromptError(f"there is no prompt {name} v{version:03d}; known: {', '.join(prompt_versions()) or 'none'}")
+        raise PromptError(
+            f"prompt {name} v{version:03d} does not exist; published: {', '.join(prompt_versions()) or 'none'}"
+        )
     raw = path.read_bytes()
     digest = hashlib.sha256(raw).hexdigest()
     expected = read_lock(root).get(_key(name, version))
@@ -159,12 +167,15 @@ def _load(root: Traversable, name: str, version: int) -> Prompt:
         raise PromptError(f"prompt {name} v{version:03d} is not in {LOCK}; remedy: python -m prompts.lock")
     if expected != digest:
         raise PromptError(
-            f"prompt {name} v{version:03d} has sha256 {digest[:12]}…, {LOCK} says {expected[:12]}…; published versions "
-            "never change; remedy: restore the file and write a new version"
+            f"prompt {name} v{version:03d} has SHA-256 {digest[:12]}…; {LOCK} says: {expected[:12]}…; published "
+            "versions never change; remedy: restore the file and write a new version"
         )
     parsed = _parsed(raw, f"prompt {name} v{version:03d}")
     if (parsed.name, parsed.version) != (name, version):
-        raise PromptError(f"{name}/v{version:03d}.yaml says it is {parsed.name} v{parsed.version:03d}")
+        raise PromptError(
+            f"{name}/v{version:03d}.yaml has name {parsed.name!r} and version {parsed.version}; expected: {name!r} and "
+            f"{version}"
+        )
     return Prompt(name, version, parsed.variables, parsed.system, parsed.user.strip(), digest)
 
 
@@ -172,16 +183,16 @@ def _parsed(raw: bytes, named: str) -> _PromptFile:
     try:
         return _PromptFile.model_validate(yaml.safe_load(raw))
     except (ValidationError, yaml.YAMLError) as error:
-        raise PromptError(f"{named} is not valid: {error}") from None
+        raise PromptError(f"{named} is invalid: {error}") from None
 
 
 def prompt_versions() -> list[str]:
-    """Every published prompt as `name/vNNN`."""
+    """List all published prompts as `name/vNNN`."""
     return sorted(read_lock(files("prompts")))
 
 
 def read_lock(root: Traversable) -> dict[str, str]:
-    """The lock: `name/vNNN` to SHA-256."""
+    """Read the lock file, a map of `name/vNNN` to SHA-256."""
     path = root / LOCK
     return (
         {str(key): str(value) for key, value in json.loads(path.read_text("utf-8")).items()} if path.is_file() else {}

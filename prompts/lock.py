@@ -1,4 +1,4 @@
-"""Publishes new prompt versions: `python -m prompts.lock` adds them to the lock and refuses changed ones."""
+"""Publication of prompt versions: `python -m prompts.lock` adds new ones to the lock and refuses changed ones."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from prompts.loader import LOCK, PromptError, read_lock
 
 
 def publish(root: Path) -> list[str]:
-    """Add every new version below `root` to its lock; returns what was added.
+    """Add new versions below `root` to its lock; returns those added.
 
     Raises:
         PromptError: A published version was changed or deleted.
@@ -21,7 +21,10 @@ def publish(root: Path) -> list[str]:
     }
     broken = sorted(key for key, digest in locked.items() if found.get(key) != digest)
     if broken:
-        raise PromptError(f"published versions were changed or deleted: {', '.join(broken)}; remedy: restore them")
+        raise PromptError(
+            f"published versions were changed or deleted: {', '.join(broken)}; remedy: restore the files and write new "
+            "versions"
+        )
     (root / LOCK).write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", "utf-8")
     return sorted(found.keys() - locked.keys())
 
@@ -31,4 +34,4 @@ if __name__ == "__main__":
         added = publish(Path(__file__).parent)
     except PromptError as error:
         sys.exit(f"prompts.lock: {error}")
-    print("\n".join(added) or "nothing new")
+    print("\n".join(added) or "no new versions")

@@ -1,13 +1,12 @@
-"""FAISS indexes over products and past outcomes."""
+"""FAISS indexes of products and of past outcomes."""
 
 from retrieval.errors import RetrievalError, SnapshotError
-from retrieval.outcomes import AlikeOutcomes, MemoryRow, OutcomeMemory, Remembered
+from retrieval.outcomes import MemoryRow, OutcomeMemory, RetrievedOutcome, SimilarOutcomes
 from retrieval.products import Neighbour, ProductEntry, ProductFilter, ProductIndex
 from retrieval.snapshot import Manifest
 from retrieval.vectors import Match, VectorIndex
 
 __all__ = [
-    "AlikeOutcomes",
     "Manifest",
     "Match",
     "MemoryRow",
@@ -16,8 +15,9 @@ __all__ = [
     "ProductEntry",
     "ProductFilter",
     "ProductIndex",
-    "Remembered",
     "RetrievalError",
+    "RetrievedOutcome",
+    "SimilarOutcomes",
     "SnapshotError",
     "VectorIndex",
 ]

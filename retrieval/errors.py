@@ -2,8 +2,8 @@
 
 
 class RetrievalError(RuntimeError):
-    """Root of everything that retrieval raises on purpose."""
+    """Root of the errors of this package."""
 
 
 class SnapshotError(RetrievalError):
-    """A snapshot is missing, truncated, tampered with, or was made with another encoder."""
+    """A snapshot is missing, truncated or altered, or its vectors are of another model version."""

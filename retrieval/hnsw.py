@@ -1,9 +1,9 @@
-"""An append-only HNSW graph over unit vectors (Malkov & Yashunin 2018), on FAISS.
+"""Append-only HNSW index of unit vectors (Malkov and Yashunin 2018), on FAISS.
 
-A graph walk loses recall under a selective filter, because it may only answer with rows it happens to pass. Few
-allowed rows are therefore compared exactly, and the walk is widened by the share of rows that a filter leaves.
-Recall depends on the data: near-duplicate keys, such as those of the demo store, can hide most neighbours from a
-single query. Not safe for a writer beside others; the owner locks.
+A selective filter lowers the recall of HNSW, because only visited rows can be returned. Below a number of allowed rows
+the search is therefore exact, and otherwise efSearch grows with the inverse of the share of allowed rows. Recall
+depends on the data: among near-duplicate keys, as in the demo store, a query can miss most neighbours. Not thread-safe;
+the owner must lock.
 """
 
 from dataclasses import dataclass
@@ -32,38 +32,38 @@ _EF_LIMIT: Final = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Rows `(n, k)`, -1 where fewer were found, and their inner products `(n, k)`, best first."""
+    """Rows found `(n, k)`, -1 where fewer were found, and their inner products `(n, k)`, best first."""
 
     rows: Rows
     similarity: NDArray[np.float32]
 
 
-class Graph:
-    """Vectors by row number."""
+class HnswGraph:
+    """Unit vectors by row number."""
 
     def __init__(self, dim: int, index: Any = None) -> None:
-        """Start empty, or from a FAISS index that was read from a snapshot."""
+        """Start empty, or with a FAISS index read from a snapshot."""
         self._index = index if index is not None else _new_index(dim)
         self.dim = dim
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         return int(self._index.ntotal)
 
     def add(self, vectors: Vectors) -> None:
-        """Append rows."""
+        """Append vectors `(n, dim)`."""
         self._index.add(np.ascontiguousarray(vectors, np.float32))
 
     def vectors(self, rows: Rows) -> Vectors:
-        """Copies of the vectors of rows `(n, dim)`."""
+        """Copy the vectors of rows, `(n, dim)`."""
         return np.asarray(self._matrix()[rows], np.float32)
 
     def wipe(self, rows: Rows) -> None:
-        """Overwrite vectors with zeros; the links that lead through them stay."""
+        """Overwrite vectors with zeros; the graph's links through them stay."""
         self._matrix()[rows] = 0.0
 
     def search(self, queries: Vectors, k: int, allowed: Mask | None = None) -> Hits:
-        """The `k` rows nearest by inner product, among `allowed` `(rows,)` when given."""
+        """Find the `k` rows with the largest inner product with each query, among `allowed` `(rows,)` if given."""
         n_rows = len(self)
         n_allowed = n_rows if allowed is None else int(np.count_nonzero(allowed))
         share = n_allowed / max(1, n_rows)
@@ -71,17 +71,17 @@ class Graph:
             return self._exact(queries, k, None if n_allowed == n_rows else allowed)
         parameters = faiss.SearchParametersHNSW(efSearch=min(_EF_LIMIT, int(max(_EF_SEARCH, 2 * k) / share)))
         if n_allowed < n_rows and allowed is not None:
-            bits = np.packbits(allowed, bitorder="little")  # must outlive the search: FAISS keeps a pointer
+            bits = np.packbits(allowed, bitorder="little")  # must outlive the search, as FAISS keeps a pointer
             parameters.sel = faiss.IDSelectorBitmap(bits)
         similarity, rows = self._index.search(np.ascontiguousarray(queries, np.float32), k, params=parameters)
         return Hits(rows, similarity)
 
     def write(self, path: Path) -> None:
-        """Write in FAISS's format."""
+        """Write the graph in FAISS's format."""
         faiss.write_index(self._index, str(path))
 
     def _matrix(self) -> Vectors:
-        """All vectors, a view that the next `add` invalidates."""
+        """View of all vectors, invalidated by the next `add`."""
         if not len(self):
             return np.empty((0, self.dim), np.float32)
         storage = faiss.downcast_index(self._index.storage)
@@ -96,7 +96,7 @@ class Graph:
             return hits
         scores = queries @ (self._matrix() if allowed is None else self._matrix()[rows]).T  # (n, rows)
         top = np.argpartition(-scores, width - 1, axis=1)[:, :width]
-        top.sort(axis=1)  # equal similarities come in the order of their rows
+        top.sort(axis=1)  # rows of equal similarity are returned in row order
         found = np.take_along_axis(scores, top, 1)
         order = np.argsort(-found, axis=1, kind="stable")
         hits.rows[:, :width] = rows[np.take_along_axis(top, order, 1)]
@@ -104,28 +104,36 @@ class Graph:
         return hits
 
 
-def read_graph(path: Path) -> Graph:
-    """Read a graph; the caller has checked the file's digest."""
+def read_graph(path: Path) -> HnswGraph:
+    """Read a graph; the caller must have verified the file's digest."""
     index = faiss.read_index(str(path))
-    return Graph(int(index.d), index)
+    return HnswGraph(int(index.d), index)
 
 
 def checked(vectors: Vectors, dim: int, n: int | None = None) -> Vectors:
-    """Vectors as they came, if they are `(n, dim)` and finite. Raises RetrievalError."""
+    """Return `vectors` unchanged.
+
+    Raises:
+        RetrievalError: They are not `(n, dim)` or not finite.
+    """
     if vectors.ndim != 2 or vectors.shape[1] != dim or (n is not None and len(vectors) != n):
         expected = f"({'n' if n is None else n}, {dim})"
         raise RetrievalError(f"vectors have shape {vectors.shape}; allowed: {expected}")
     if not np.isfinite(vectors).all():
-        raise RetrievalError("vectors hold NaN or infinity; check the encoder that made them")
+        raise RetrievalError("vectors contain NaN or infinity; remedy: check the encoder that computed them")
     return vectors
 
 
 def checked_units(vectors: Vectors, dim: int, n: int) -> Vectors:
-    """Vectors that are `(n, dim)`, finite and of unit length. Raises RetrievalError."""
+    """Return `vectors` unchanged.
+
+    Raises:
+        RetrievalError: They are not `(n, dim)`, not finite or not of unit length.
+    """
     lengths = np.linalg.norm(checked(vectors, dim, n), axis=1)
     if n and np.abs(lengths - 1.0).max() > UNIT_TOLERANCE:
         worst = float(lengths[np.abs(lengths - 1.0).argmax()])
-        raise RetrievalError(f"a vector has length {worst:.4f}; allowed: 1, normalise before adding")
+        raise RetrievalError(f"a vector has length {worst:.4f}; allowed: 1; remedy: normalise vectors before adding")
     return vectors
 
 

@@ -1,4 +1,4 @@
-"""A lock for many readers and one writer."""
+"""Readers-writer lock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,10 +6,10 @@ from threading import Condition
 
 
 class ReadWriteLock:
-    """Readers share, writers exclude everyone; a waiting writer goes before new readers. Not reentrant."""
+    """Readers-writer lock with writer preference; not reentrant."""
 
     def __init__(self) -> None:
-        """Start free."""
+        """Start unlocked."""
         self._changed = Condition()
         self._readers = 0
         self._writers_waiting = 0
@@ -17,7 +17,7 @@ class ReadWriteLock:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Hold the lock together with other readers."""
+        """Hold the lock, shared with other readers."""
         with self._changed:
             while self._writing or self._writers_waiting:
                 self._changed.wait()
@@ -32,7 +32,7 @@ class ReadWriteLock:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the lock alone."""
+        """Hold the lock exclusively."""
         with self._changed:
             self._writers_waiting += 1
             while self._writing or self._readers:

@@ -1,7 +1,7 @@
-"""Outcome memory: what alike shoppers did when they saw alike products at some price.
+"""Outcome memory: nearest-neighbour index of past outcomes, by the shopper's items and the product.
 
-A query asks for a moment in time and gets nothing from that moment or later. The oldest outcomes leave when the
-capacity is reached. An erased shopper's keys are overwritten, not only hidden.
+Each query has a time and finds only outcomes strictly before it. At capacity the oldest outcomes are evicted. Keys of
+an erased shopper are overwritten with zeros.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,8 +24,8 @@ _GRAPH: Final = "outcomes.faiss"
 _ROWS: Final = "outcomes.arrow"
 _AT: Final = "at_us"
 _BOUGHT: Final = "bought"
-_REALS: Final = ("weight", "price_ratio")  # kept beside the vectors as the bits of a float64
-_SLACK: Final = 0.02  # over capacity before the oldest leave, so that not every new outcome has to look for them
+_REALS: Final = ("weight", "price_ratio")  # stored in integer columns as the bits of a float64
+_SLACK: Final = 0.02  # excess over capacity before eviction, so that not every outcome triggers a sort
 _SCHEMA: Final = pa.schema(
     [
         ("outcome_id", pa.string()),
@@ -41,7 +41,7 @@ _SCHEMA: Final = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class MemoryRow:
-    """One outcome. `price_ratio` is the offered price over the reference; `weight` the inverse sampling rate."""
+    """One outcome; `price_ratio` is the price offered over the reference, `weight` the inverse sampling rate."""
 
     outcome_id: str
     product_id: str
@@ -53,19 +53,19 @@ class MemoryRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    """A row found, and the cosine similarity of its key."""
+class RetrievedOutcome:
+    """An outcome found, with the cosine similarity of its key."""
 
     row: MemoryRow
     similarity: float
 
 
 @dataclass(frozen=True, slots=True)
-class AlikeOutcomes:
-    """Outcomes found for a batch of keys, `(n, k)` each; weight and similarity are 0 where fewer were found.
+class SimilarOutcomes:
+    """Outcomes found for a batch of keys, `(n, k)` each; missing ones have weight and similarity 0.
 
     Attributes:
-        count: `(n,)`, how many were found.
+        count: Number of outcomes found, `(n,)`.
     """
 
     bought: NDArray[np.float64]
@@ -76,13 +76,13 @@ class AlikeOutcomes:
 
 
 class OutcomeMemory:
-    """Safe for many threads; an outcome is found once `add` returns.
+    """Thread-safe index of outcomes; an outcome is searchable once `add` returns.
 
-    `watermark` is the store's number of the last outcome taken in; after a load, the store is replayed from there.
+    `watermark` is the store's sequence number of the last outcome added; after a load, later ones are replayed.
     """
 
     def __init__(self, dim: int, made_with: str, capacity: int = 300_000) -> None:
-        """Start empty for keys of one evaluator version; keeps the newest `capacity` outcomes."""
+        """Start empty, for keys of evaluator version `made_with` and up to `capacity` outcomes, the newest."""
         self.dim = dim
         self.made_with = made_with
         self.watermark = 0
@@ -93,29 +93,29 @@ class OutcomeMemory:
         self._writing = Lock()
 
     def __len__(self) -> int:
-        """How many outcomes can be found."""
+        """Number of searchable outcomes."""
         return len(self._index)
 
     @property
     def capacity(self) -> int:
-        """How many outcomes are kept, the newest."""
+        """Largest number of outcomes kept."""
         return self._capacity
 
     @property
     def version(self) -> str:
-        """Changes with every write; recorded in decisions."""
+        """Version string that changes with every write; recorded in decisions."""
         return f"{self.made_with}/{len(self._index)}.{self._index.changes}"
 
     def add(self, rows: Sequence[MemoryRow], keys: Vectors, watermark: int) -> None:
-        """Remember outcomes; one whose id is known takes the place of the old.
+        """Add outcomes, replacing those with a known id.
 
         Args:
-            rows: The outcomes.
-            keys: `(n, dim)`, of unit length.
-            watermark: The store's number of the last of them.
+            rows: Outcomes.
+            keys: Unit vectors `(n, dim)`.
+            watermark: Store sequence number of the last outcome.
 
         Raises:
-            RetrievalError: The keys do not fit the rows or this memory.
+            RetrievalError: The keys have a wrong shape, are not finite or not of unit length.
         """
         columns = _columns(rows)
         with self._writing:
@@ -124,18 +124,18 @@ class OutcomeMemory:
             self._latest_us = max(self._latest_us, int(columns[_AT].max(initial=-1)))
             self.watermark = max(self.watermark, watermark)
             if len(self._rows) > self._capacity * (1 + _SLACK):
-                self._forget_oldest()
+                self._evict_oldest()
 
-    def neighbours(self, keys: Vectors, k: int, before_us: Sequence[int]) -> list[list[Remembered]]:
-        """The `k` nearest outcomes of each key that happened strictly before its moment (microseconds)."""
-        found: list[list[Remembered]] = [[] for _ in before_us]
+    def neighbours(self, keys: Vectors, k: int, before_us: Sequence[int]) -> list[list[RetrievedOutcome]]:
+        """Find the `k` nearest outcomes of each key, strictly before its time (microseconds)."""
+        found: list[list[RetrievedOutcome]] = [[] for _ in before_us]
         for queries, where in self._by_moment(keys, before_us):
             for query, matches in zip(queries.tolist(), self._index.search(keys[queries], k, where), strict=True):
-                found[query] = self._remembered(matches, before_us[query])
+                found[query] = self._retrieved(matches, before_us[query])
         return found
 
-    def alike(self, keys: Vectors, k: int, before_us: Sequence[int]) -> AlikeOutcomes:
-        """What `neighbours` finds, as arrays: for many keys at once, where only the numbers count."""
+    def alike(self, keys: Vectors, k: int, before_us: Sequence[int]) -> SimilarOutcomes:
+        """Find the outcomes of `neighbours` as arrays; faster for many keys."""
         shape = (len(keys), k)
         arrays = {name: np.zeros(shape) for name in ("bought", "similarity", *_REALS)}
         count = np.zeros(len(keys), np.int64)
@@ -146,32 +146,35 @@ class OutcomeMemory:
             arrays["bought"][queries] = hits.columns[_BOUGHT]
             for name in _REALS:
                 arrays[name][queries] = hits.columns[name].view(np.float64)
-        return AlikeOutcomes(**arrays, count=count)
+        return SimilarOutcomes(**arrays, count=count)
 
     def erase_shopper(self, shopper_id: str) -> int:
-        """Forget a shopper's outcomes and overwrite their keys; returns how many. Snapshots keep them until saved."""
+        """Remove a shopper's outcomes and overwrite their keys; returns their number.
+
+        Existing snapshots keep them until the next `save`.
+        """
         with self._writing:
             ids = [row.outcome_id for row in self._rows.values() if row.shopper_id == shopper_id]
-            self._forget(ids, wipe=True)
+            self._remove(ids, wipe=True)
             return len(ids)
 
     def forget_names(self, before_us: int) -> int:
-        """Forget whose the outcomes before a moment were; returns how many were somebody's. Keys and outcomes stay."""
+        """Remove the shopper ids of outcomes before a time; returns their number. Keys and outcomes stay."""
         with self._writing:
             old = [row for row in self._rows.values() if row.at_us < before_us and row.shopper_id]
             self._rows.update({row.outcome_id: replace(row, shopper_id="") for row in old})
             return len(old)
 
     def save(self, folder: Path) -> Manifest:
-        """Write a snapshot beside readers and make it the folder's current one."""
+        """Write a snapshot and make it the folder's current one; concurrent reads go on."""
         return save_snapshot(folder, self._write)
 
     @classmethod
     def load(cls, folder: Path, made_with: str, capacity: int = 300_000) -> "OutcomeMemory":
-        """Read the folder's current snapshot.
+        """Load the folder's current snapshot.
 
         Raises:
-            SnapshotError: It cannot be trusted, or was made with another evaluator.
+            SnapshotError: The snapshot is missing or damaged, or was made with another evaluator version.
         """
         snapshot = open_snapshot(folder, made_with)
         memory = cls(snapshot.manifest.dim, made_with, capacity)
@@ -195,25 +198,27 @@ class OutcomeMemory:
         return Manifest(version=version, made_with=self.made_with, dim=self.dim, count=count, watermark=watermark)
 
     def _by_moment(self, keys: Vectors, before_us: Sequence[int]) -> Iterator[tuple[NDArray[np.intp], Where | None]]:
-        """Rows of keys that ask for the same past, and the condition that keeps later outcomes out of it."""
+        """Group queries by time; yields their indices and the filter on earlier outcomes."""
         if len(before_us) != len(keys):
-            raise RetrievalError(f"before_us has {len(before_us)} moments; allowed: one for each of {len(keys)} keys")
-        moments = np.minimum(np.asarray(before_us, np.int64), self._latest_us + 1)  # later ones ask the same
+            raise RetrievalError(f"before_us has {len(before_us)} times; allowed: one for each of {len(keys)} keys")
+        moments = np.minimum(np.asarray(before_us, np.int64), self._latest_us + 1)  # all later times are equivalent
         for moment in np.unique(moments).tolist():
             yield np.flatnonzero(moments == moment), None if moment > self._latest_us else _before(moment)
 
-    def _remembered(self, matches: Sequence[Match], before_us: int) -> list[Remembered]:
-        """The rows of matches; one that was forgotten or replaced by a later one since the search is left out."""
+    def _retrieved(self, matches: Sequence[Match], before_us: int) -> list[RetrievedOutcome]:
+        """Look up the rows of matches; rows removed or replaced since the search are left out."""
         rows = [(self._rows.get(match.id), match.similarity) for match in matches]
-        return [Remembered(row, similarity) for row, similarity in rows if row is not None and row.at_us < before_us]
+        return [
+            RetrievedOutcome(row, similarity) for row, similarity in rows if row is not None and row.at_us < before_us
+        ]
 
-    def _forget_oldest(self) -> None:
+    def _evict_oldest(self) -> None:
         rows = list(self._rows.values())
         moments = np.asarray([row.at_us for row in rows], np.int64)
         oldest = np.argsort(moments, kind="stable")[: len(rows) - self._capacity]
-        self._forget([rows[index].outcome_id for index in oldest.tolist()], wipe=False)
+        self._remove([rows[index].outcome_id for index in oldest.tolist()], wipe=False)
 
-    def _forget(self, ids: Sequence[str], *, wipe: bool) -> None:
+    def _remove(self, ids: Sequence[str], *, wipe: bool) -> None:
         self._index.remove(ids, wipe=wipe)
         for outcome_id in ids:
             self._rows.pop(outcome_id, None)

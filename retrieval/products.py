@@ -1,4 +1,4 @@
-"""Products by similarity of their descriptions, with filters on what is known of them."""
+"""Product index: nearest neighbours by description, with filters on category, brand, currency and price."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _SCHEMA: Final = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class ProductEntry:
-    """What a search returns and filters on; `price_minor` is the list price."""
+    """Product data that a search returns and filters on; `price_minor` is the list price."""
 
     id: str
     title: str
@@ -47,7 +47,7 @@ class ProductEntry:
 
 @dataclass(frozen=True, slots=True)
 class ProductFilter:
-    """Conditions that all must hold; None asks nothing. A product without a price meets no price condition."""
+    """Conditions that must all hold; None is no condition. A product without a price meets no price condition."""
 
     category: str | None = None
     brand: str | None = None
@@ -58,17 +58,17 @@ class ProductFilter:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A product found, and its cosine similarity."""
+    """A product found, with its cosine similarity."""
 
     entry: ProductEntry
     similarity: float
 
 
 class ProductIndex:
-    """Safe for many threads; a product is searchable once `upsert` returns."""
+    """Thread-safe index of products; a product is searchable once `upsert` returns."""
 
     def __init__(self, dim: int, made_with: str) -> None:
-        """Start empty for unit vectors of one encoder version."""
+        """Start empty, for `dim`-dimensional unit vectors of encoder version `made_with`."""
         self.dim = dim
         self.made_with = made_with
         self._index = VectorIndex(dim, _COLUMNS)
@@ -77,45 +77,49 @@ class ProductIndex:
         self._writing = Lock()
 
     def __len__(self) -> int:
-        """How many products can be found."""
+        """Number of searchable products."""
         return len(self._index)
 
     @property
     def version(self) -> str:
-        """Changes with every write; recorded in decisions."""
+        """Version string that changes with every write; recorded in decisions."""
         return f"{self.made_with}/{len(self._index)}.{self._index.changes}"
 
     @property
     def only_currency(self) -> str | None:
-        """The one currency of all products ever held, None when there are several."""
+        """Currency shared by all products ever added; None if there are several."""
         return next(iter(self._currencies)) if len(self._currencies) == 1 else None
 
     def upsert(self, entries: Sequence[ProductEntry], vectors: Vectors) -> None:
-        """Add or replace products; `vectors` `(n, dim)` are unit length. Raises RetrievalError when they are not."""
+        """Add or replace products with unit vectors `(n, dim)`.
+
+        Raises:
+            RetrievalError: The vectors have a wrong shape, are not finite or not of unit length.
+        """
         with self._writing:
             self._index.add([entry.id for entry in entries], vectors, _columns(entries))
             self._entries.update({entry.id: entry for entry in entries})
             self._currencies.update(entry.currency for entry in entries)
 
     def remove(self, ids: Sequence[str]) -> None:
-        """Make products unfindable; unknown ids are passed over."""
+        """Remove products; unknown ids are ignored."""
         with self._writing:
             self._index.remove(ids)
             for product_id in ids:
                 self._entries.pop(product_id, None)
 
     def vector(self, product_id: str) -> NDArray[np.float32] | None:
-        """A product's vector `(dim,)`, None when it is unknown."""
+        """Vector of a product `(dim,)`, None if unknown."""
         return self._index.vectors([product_id])[0]
 
     def vectors(self, product_ids: Sequence[str]) -> list[NDArray[np.float32] | None]:
-        """The vectors of products, None for unknown ones."""
+        """Vectors of products `(dim,)`, None for unknown ones."""
         return self._index.vectors(product_ids)
 
     def similar(
         self, vectors: Vectors, k: int, condition: ProductFilter | None = None, exclude: Sequence[str | None] = ()
     ) -> list[list[Neighbour]]:
-        """The `k` nearest products of each vector, best first; `exclude` names one unwanted product per vector."""
+        """Find the `k` nearest products of each vector, best first; `exclude` has one product id or None per vector."""
         if exclude and len(exclude) != len(vectors):
             raise RetrievalError(
                 f"exclude names {len(exclude)} products; allowed: one for each of {len(vectors)} vectors"
@@ -130,15 +134,15 @@ class ProductIndex:
         return found
 
     def save(self, folder: Path) -> Manifest:
-        """Write a snapshot beside readers and make it the folder's current one."""
+        """Write a snapshot and make it the folder's current one; concurrent reads go on."""
         return save_snapshot(folder, self._write)
 
     @classmethod
     def load(cls, folder: Path, made_with: str) -> "ProductIndex":
-        """Read the folder's current snapshot.
+        """Load the folder's current snapshot.
 
         Raises:
-            SnapshotError: It cannot be trusted, or was made with another encoder.
+            SnapshotError: The snapshot is missing or damaged, or was made with another encoder version.
         """
         snapshot = open_snapshot(folder, made_with)
         index = cls(snapshot.manifest.dim, made_with)
@@ -172,7 +176,7 @@ def _columns(entries: Sequence[ProductEntry]) -> Columns:
 
 
 def _code(word: str) -> int:
-    """64 bits that stand for a word, so that a filter compares integers; two words never share them in practice."""
+    """Hash a word to 64 bits, so that filters compare integers; collisions are negligible."""
     return int.from_bytes(blake2b(word.encode(), digest_size=8).digest(), "big", signed=True)
 
 

@@ -1,4 +1,4 @@
-"""Rows of a snapshot as Arrow IPC: one record a row, in the order of the graph, nothing where a row is dead."""
+"""Rows of a snapshot as Arrow IPC, one record per graph row, null for deleted rows."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,13 +13,13 @@ ALIVE = "alive"
 
 
 class Record(Protocol):
-    """A dataclass whose slots are the columns of its schema."""
+    """Slotted dataclass whose fields are the columns of its schema."""
 
     __slots__: tuple[str, ...]
 
 
 def write_rows(path: Path, records: Sequence[Record | None], schema: pa.Schema) -> None:
-    """Write records; a dead row keeps its place."""
+    """Write records; None stands for a deleted row."""
     columns: dict[str, list[Any]] = {
         name: [None if record is None else getattr(record, name) for record in records] for name in schema.names
     }
@@ -30,10 +30,16 @@ def write_rows(path: Path, records: Sequence[Record | None], schema: pa.Schema) 
 
 
 def read_rows(path: Path, schema: pa.Schema) -> list[Mapping[str, Any] | None]:
-    """The columns of each row, None for dead ones. Raises SnapshotError when the file has other columns."""
+    """Read the columns of each row, None for deleted rows.
+
+    Raises:
+        SnapshotError: The file has other columns than `schema`.
+    """
     with pa.memory_map(str(path)) as source:
         table = ipc.open_file(source).read_all()
     if table.schema.names != [*schema.names, ALIVE]:
-        raise SnapshotError(f"{path} has columns {table.schema.names}; allowed: {schema.names}; remedy: rebuild it")
+        raise SnapshotError(
+            f"{path} has columns {table.schema.names}; allowed: {[*schema.names, ALIVE]}; remedy: pricesmith prepare"
+        )
     alive = table.column(ALIVE).to_pylist()
     return [row if lives else None for row, lives in zip(table.select(schema.names).to_pylist(), alive, strict=True)]

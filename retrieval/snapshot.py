@@ -1,9 +1,9 @@
-"""Snapshots of an index: a folder of plain files and a manifest with their digests, replaced in one step.
+"""Atomic snapshots of an index: a folder of files and a manifest with their digests.
 
-`folder/CURRENT` names the subfolder that counts; it is replaced by one rename once everything it names is on disk, so
-that a crash leaves the old snapshot or the new one, never half of either. The manifest says what made the vectors and
-up to which store sequence, so that a reader can refuse a snapshot or replay what came after. No pickles: FAISS's own
-format for graphs, Arrow IPC for rows.
+`folder/CURRENT` names the current subfolder. It is replaced by a rename once all files are synced to disk, so a crash
+leaves either the old or the new snapshot. The manifest records the model version behind the vectors and the store
+sequence number, so that a reader can refuse a snapshot or replay later records. Graphs are in FAISS's format, rows in
+Arrow IPC; pickles are not used.
 """
 
 import hashlib
@@ -27,12 +27,12 @@ _REMEDY: Final = "remedy: pricesmith prepare"
 
 
 class Manifest(BaseModel):
-    """What a snapshot holds.
+    """Description of a snapshot.
 
     Attributes:
-        made_with: Version of what made the vectors; a reader with another one must rebuild.
-        count: Ids that can be found. `dim` is the length of a vector.
-        watermark: Last store sequence that is included, 0 when that does not apply.
+        made_with: Model version that computed the vectors; a reader with another version must rebuild.
+        count: Number of searchable ids. `dim`: length of a vector.
+        watermark: Last store sequence number included, 0 where not applicable.
         files: SHA-256 of each file.
     """
 
@@ -49,14 +49,14 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot whose every file is what its manifest says."""
+    """A snapshot whose files were all verified against its manifest."""
 
     path: Path
     manifest: Manifest
 
 
 def save_snapshot(folder: Path, write: Callable[[Path], Manifest]) -> Manifest:
-    """Let `write` fill an empty folder, add digests to the manifest it returns, and make it the current snapshot."""
+    """Let `write` fill a new folder, add digests to the manifest it returns, and make the folder current."""
     target = folder / f"{_PREFIX}{uuid4().hex}"
     target.mkdir(parents=True)
     try:
@@ -81,10 +81,10 @@ def save_snapshot(folder: Path, write: Callable[[Path], Manifest]) -> Manifest:
 
 
 def open_snapshot(folder: Path, made_with: str) -> Snapshot:
-    """Check the current snapshot's manifest and every file that it names.
+    """Verify the current snapshot's manifest and all its files.
 
     Raises:
-        SnapshotError: It is missing, truncated, tampered with, or was made with something else.
+        SnapshotError: The snapshot is missing, truncated or altered, or was made with another model version.
     """
     path = _current(folder)
     try:
@@ -92,15 +92,19 @@ def open_snapshot(folder: Path, made_with: str) -> Snapshot:
     except FileNotFoundError:
         raise SnapshotError(f"{path / MANIFEST} is missing; {_REMEDY}") from None
     except ValidationError as error:
-        raise SnapshotError(f"{path / MANIFEST} is damaged: {error.errors()[0]['msg']}; {_REMEDY}") from None
+        raise SnapshotError(f"{path / MANIFEST} is invalid: {error.errors()[0]['msg']}; {_REMEDY}") from None
     if manifest.made_with != made_with:
-        raise SnapshotError(f"{folder} was made with {manifest.made_with}, in use is {made_with}; {_REMEDY}")
+        raise SnapshotError(
+            f"the snapshot in {folder} was made with {manifest.made_with}; active: {made_with}; {_REMEDY}"
+        )
     for name, expected in manifest.files.items():
         if Path(name).name != name or not (path / name).is_file():
-            raise SnapshotError(f"{path}: file {name!r} of the manifest is missing; {_REMEDY}")
+            raise SnapshotError(f"{path}: file {name!r}, listed in the manifest, is missing; {_REMEDY}")
         found = _digest(path / name)
         if found != expected:
-            raise SnapshotError(f"{path / name} has sha256 {found[:12]}, its manifest says {expected[:12]}; {_REMEDY}")
+            raise SnapshotError(
+                f"{path / name} has SHA-256 {found[:12]}…; its manifest says: {expected[:12]}…; {_REMEDY}"
+            )
     return Snapshot(path, manifest)
 
 
@@ -108,9 +112,9 @@ def _current(folder: Path) -> Path:
     try:
         name = (folder / CURRENT).read_text("utf-8").strip()
     except FileNotFoundError:
-        raise SnapshotError(f"{folder} holds no snapshot; {_REMEDY}") from None
+        raise SnapshotError(f"{folder} contains no snapshot; {_REMEDY}") from None
     if not name.startswith(_PREFIX) or Path(name).name != name:
-        raise SnapshotError(f"{folder / CURRENT} names {name[:80]!r}, which is no snapshot; {_REMEDY}")
+        raise SnapshotError(f"{folder / CURRENT} names {name[:80]!r}, which is not a snapshot; {_REMEDY}")
     return folder / name
 
 

@@ -1,4 +1,4 @@
-"""The lock: published prompts never change."""
+"""The lock file detects changes of published prompts."""
 
 from pathlib import Path
 
@@ -23,13 +23,13 @@ notes: none
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A folder with one prompt, not yet published."""
+    """Folder with one unpublished prompt."""
     (tmp_path / "greeter").mkdir()
     (tmp_path / "greeter" / "v001.yaml").write_text(TEXT)
     return tmp_path
 
 
-def test_every_prompt_in_the_repository_is_locked_as_it_stands(tmp_path: Path) -> None:
+def test_every_prompt_in_the_repository_matches_the_lock(tmp_path: Path) -> None:
     lock = read_lock(ROOT)
     published = {f"{path.parent.name}/{path.stem}" for path in ROOT.glob("*/v*.yaml")}
     assert lock.keys() == published
@@ -40,7 +40,7 @@ def test_every_prompt_in_the_repository_is_locked_as_it_stands(tmp_path: Path) -
     assert read_lock(tmp_path) == lock
 
 
-def test_publishing_names_what_is_new_and_only_that(root: Path) -> None:
+def test_publishing_returns_only_new_versions(root: Path) -> None:
     assert publish(root) == ["greeter/v001"]
     assert publish(root) == []
     (root / "greeter" / "v002.yaml").write_text(TEXT.replace("version: 1", "version: 2"))

@@ -16,7 +16,7 @@ def units(n: int, seed: int = 0, dim: int = DIM) -> Vectors:
 
 
 def entry(product_id: str, **changes: object) -> ProductEntry:
-    """A product of one category and brand at 2.79."""
+    """Build a product of one category and brand at 2.79."""
     fields: dict[str, object] = {
         "id": product_id,
         "title": f"title of {product_id}",
@@ -29,7 +29,7 @@ def entry(product_id: str, **changes: object) -> ProductEntry:
 
 
 def row(number: int, **changes: object) -> MemoryRow:
-    """Outcome `number`, `number` seconds after the start of time."""
+    """Build outcome `number` at `number` seconds after 1970."""
     fields: dict[str, object] = {
         "outcome_id": f"o{number}",
         "product_id": f"p{number % 3}",

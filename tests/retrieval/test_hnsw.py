@@ -1,4 +1,4 @@
-"""The HNSW graph against exact search, with and without filters."""
+"""HNSW search compared with exact search, with and without filters."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from retrieval import RetrievalError
-from retrieval.hnsw import EXACT_ROWS, EXACT_SHARE_ROWS, Graph, checked_units, read_graph
+from retrieval.hnsw import EXACT_ROWS, EXACT_SHARE_ROWS, HnswGraph, checked_units, read_graph
 from tests.retrieval.builders import DIM, units
 
 N = EXACT_ROWS + 4_000
@@ -16,9 +16,9 @@ QUERIES = units(20, seed=1)
 
 
 @pytest.fixture(scope="module")
-def graph() -> Graph:
-    """Enough rows that an unfiltered search walks the graph."""
-    built = Graph(DIM)
+def graph() -> HnswGraph:
+    """Graph with enough rows that an unfiltered search uses HNSW."""
+    built = HnswGraph(DIM)
     built.add(VECTORS)
     return built
 
@@ -29,7 +29,7 @@ def exact(allowed: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("share", [1.0, 0.7, 0.3, 0.01], ids=["all", "most", "some", "few"])
-def test_the_nearest_allowed_rows_are_found(graph: Graph, share: float) -> None:
+def test_the_nearest_allowed_rows_are_found(graph: HnswGraph, share: float) -> None:
     allowed = np.random.default_rng(2).random(N) < share
     hits = graph.search(QUERIES, K, None if share == 1.0 else allowed)
     expected = exact(np.ones(N, bool) if share == 1.0 else allowed)
@@ -38,7 +38,7 @@ def test_the_nearest_allowed_rows_are_found(graph: Graph, share: float) -> None:
     assert share == 1.0 or allowed[hits.rows].all()
 
 
-def test_few_allowed_rows_are_found_exactly_in_order(graph: Graph) -> None:
+def test_few_allowed_rows_are_found_exactly_in_order(graph: HnswGraph) -> None:
     allowed = np.zeros(N, bool)
     allowed[::50] = True
     hits = graph.search(QUERIES, K, allowed)
@@ -46,7 +46,7 @@ def test_few_allowed_rows_are_found_exactly_in_order(graph: Graph) -> None:
     assert np.allclose(hits.similarity, np.take_along_axis(QUERIES @ VECTORS.T, hits.rows, 1), atol=1e-6)
 
 
-def test_fewer_rows_than_asked_for_leave_the_rest_empty(graph: Graph) -> None:
+def test_fewer_rows_than_asked_for_leave_the_rest_empty(graph: HnswGraph) -> None:
     allowed = np.zeros(N, bool)
     allowed[[3, 5]] = True
     hits = graph.search(QUERIES[:1], K, allowed)
@@ -55,7 +55,7 @@ def test_fewer_rows_than_asked_for_leave_the_rest_empty(graph: Graph) -> None:
 
 
 def test_an_empty_graph_finds_nothing() -> None:
-    assert (Graph(DIM).search(QUERIES, K).rows == -1).all()
+    assert (HnswGraph(DIM).search(QUERIES, K).rows == -1).all()
 
 
 def test_the_exact_limits_overlap_so_that_no_filter_falls_between() -> None:
@@ -63,14 +63,14 @@ def test_the_exact_limits_overlap_so_that_no_filter_falls_between() -> None:
 
 
 def test_wiped_vectors_are_zero() -> None:
-    graph = Graph(DIM)
+    graph = HnswGraph(DIM)
     graph.add(VECTORS[:5])
     graph.wipe(np.asarray([2]))
     assert not graph.vectors(np.asarray([2])).any()
     assert np.array_equal(graph.vectors(np.asarray([1])), VECTORS[1:2])
 
 
-def test_a_graph_survives_its_file(graph: Graph, tmp_path: Path) -> None:
+def test_a_saved_graph_loads_with_equal_results(graph: HnswGraph, tmp_path: Path) -> None:
     graph.write(tmp_path / "graph")
     again = read_graph(tmp_path / "graph")
     assert np.array_equal(again.search(QUERIES, K).rows, graph.search(QUERIES, K).rows)

@@ -1,4 +1,4 @@
-"""Readers share, writers exclude."""
+"""Readers share the lock, writers hold it exclusively."""
 
 from threading import Barrier, Event, Thread
 
@@ -53,7 +53,7 @@ def test_a_writer_waits_for_readers_and_keeps_new_ones_out() -> None:
     assert order == ["first reader", "writer", "second reader"]
 
 
-def test_an_error_inside_frees_the_lock() -> None:
+def test_an_error_releases_the_lock() -> None:
     lock = ReadWriteLock()
     for hold in (lock.reading, lock.writing):
         try:

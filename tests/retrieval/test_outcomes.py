@@ -1,4 +1,4 @@
-"""Outcome memory: point in time, capacity, erasure, replay."""
+"""Outcome memory: point-in-time queries, capacity, erasure, replay."""
 
 from pathlib import Path
 
@@ -26,22 +26,22 @@ MEMORY = memory()
 
 
 def found(source: OutcomeMemory, before_us: int = LATER) -> set[str]:
-    return {remembered.row.outcome_id for remembered in source.neighbours(KEYS[:1], 100, [before_us])[0]}
+    return {retrieved.row.outcome_id for retrieved in source.neighbours(KEYS[:1], 100, [before_us])[0]}
 
 
-def test_the_nearest_outcome_comes_first_with_all_it_carries() -> None:
+def test_the_nearest_outcome_comes_first_with_all_its_fields() -> None:
     best = MEMORY.neighbours(KEYS[7:8], 3, [LATER])[0][0]
     assert best.row == ROWS[7]
     assert best.similarity == pytest.approx(1.0)
 
 
 @given(st.lists(st.integers(-1, N + 1), min_size=1, max_size=6), st.integers(0, 1))
-def test_no_query_sees_its_moment_or_anything_later(seconds: list[int], shift_us: int) -> None:
+def test_a_query_finds_only_outcomes_before_its_time(seconds: list[int], shift_us: int) -> None:
     moments = [second * 1_000_000 + shift_us for second in seconds]
     answers = MEMORY.neighbours(KEYS[: len(moments)], 100, moments)
     for moment, answer in zip(moments, answers, strict=True):
         expected = {outcome.outcome_id for outcome in ROWS if outcome.at_us < moment}
-        assert {remembered.row.outcome_id for remembered in answer} == expected
+        assert {retrieved.row.outcome_id for retrieved in answer} == expected
 
 
 def test_queries_of_different_moments_keep_their_order() -> None:
@@ -70,7 +70,7 @@ def test_the_watermark_never_goes_back() -> None:
     assert fresh.watermark == 10
 
 
-def test_over_capacity_the_oldest_outcomes_leave() -> None:
+def test_over_capacity_the_oldest_outcomes_are_evicted() -> None:
     full = OutcomeMemory(DIM, "evaluator-1", capacity=20)
     order = np.random.default_rng(0).permutation(N)
     for number in order.tolist():
@@ -90,7 +90,7 @@ def test_an_erased_shopper_leaves_no_outcome_and_no_key(tmp_path: Path) -> None:
     assert KEYS[3].tobytes() in files
 
 
-def test_a_memory_survives_its_snapshot_and_goes_on(tmp_path: Path) -> None:
+def test_a_loaded_memory_has_equal_results_and_accepts_outcomes(tmp_path: Path) -> None:
     saved = memory()
     saved.erase_shopper("s1")
     manifest = saved.save(tmp_path)
@@ -102,7 +102,7 @@ def test_a_memory_survives_its_snapshot_and_goes_on(tmp_path: Path) -> None:
     assert "o99" in found(again)
 
 
-def test_an_empty_memory_finds_nothing_and_survives_its_snapshot(tmp_path: Path) -> None:
+def test_an_empty_memory_finds_nothing_after_save_and_load(tmp_path: Path) -> None:
     OutcomeMemory(DIM, "evaluator-1").save(tmp_path)
     assert OutcomeMemory.load(tmp_path, "evaluator-1").neighbours(KEYS[:2], 5, [LATER, 0]) == [[], []]
 
@@ -115,5 +115,5 @@ def test_keys_that_do_not_fit_change_nothing() -> None:
 
 
 def test_moments_that_do_not_match_the_keys_are_refused() -> None:
-    with pytest.raises(RetrievalError, match="before_us has 1 moments"):
+    with pytest.raises(RetrievalError, match="before_us has 1 times"):
         MEMORY.neighbours(KEYS[:2], 5, [LATER])

@@ -1,4 +1,4 @@
-"""The product index: filters, exclusion, replacement, snapshots."""
+"""Product index: filters, exclusion, replacement, snapshots."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ ENTRIES = [
 
 @pytest.fixture
 def index() -> ProductIndex:
-    """Six products."""
+    """Index of six products."""
     filled = ProductIndex(DIM, "encoder-1")
     filled.upsert(ENTRIES, VECTORS)
     return filled
@@ -51,7 +51,7 @@ def test_only_products_that_meet_every_condition_are_found(
     assert found(index, condition) == ids
 
 
-def test_neighbours_carry_what_was_stored_best_first(index: ProductIndex) -> None:
+def test_neighbours_have_the_stored_entry_best_first(index: ProductIndex) -> None:
     neighbours = index.similar(VECTORS[1:2], 6)[0]
     assert neighbours[0].entry == ENTRIES[1]
     assert neighbours[0].similarity == pytest.approx(1.0)
@@ -100,7 +100,7 @@ def test_only_currency_is_known_while_there_is_one(index: ProductIndex) -> None:
     assert index.only_currency is None
 
 
-def test_an_index_survives_its_snapshot(index: ProductIndex, tmp_path: Path) -> None:
+def test_a_loaded_index_has_equal_results(index: ProductIndex, tmp_path: Path) -> None:
     index.remove(["dear"])
     manifest = index.save(tmp_path / "products")
     again = ProductIndex.load(tmp_path / "products", "encoder-1")

@@ -1,4 +1,4 @@
-"""Snapshots: whole or refused."""
+"""Snapshots are atomic, and damaged ones are refused."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_what_was_saved_is_opened(tmp_path: Path) -> None:
     assert (snapshot.path / "data").read_text() == "content"
 
 
-def test_a_new_snapshot_takes_the_place_of_the_old_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_new_snapshot_replaces_the_old_one_and_leaves_no_other_files(tmp_path: Path) -> None:
     save(tmp_path, "old")
     save(tmp_path, "new")
     assert (open_snapshot(tmp_path, "encoder-1").path / "data").read_text() == "new"
@@ -77,7 +77,7 @@ def test_a_manifest_that_does_not_fit_is_refused(tmp_path: Path, change: dict[st
 
 def test_a_snapshot_of_another_encoder_is_refused_with_both_names(tmp_path: Path) -> None:
     save(tmp_path, made_with="encoder-0")
-    with pytest.raises(SnapshotError, match="made with encoder-0, in use is encoder-1"):
+    with pytest.raises(SnapshotError, match="made with encoder-0; active: encoder-1"):
         open_snapshot(tmp_path, "encoder-1")
 
 

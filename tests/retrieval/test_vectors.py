@@ -1,4 +1,4 @@
-"""The vector index against a dictionary of what it should hold."""
+"""Vector index compared with a dictionary of its expected contents."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from retrieval import RetrievalError, SnapshotError, VectorIndex
 from retrieval import vectors as module
-from retrieval.hnsw import Graph, Vectors
+from retrieval.hnsw import HnswGraph, Vectors
 from tests.retrieval.builders import DIM, units
 
 POOL = units(40, seed=3)
@@ -74,7 +74,7 @@ def test_a_condition_never_brings_back_a_removed_id() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["add", "remove", "compact"]), st.integers(0, 12), st.integers(0, 39))))
 @settings(max_examples=60)
-def test_any_sequence_of_writes_leaves_what_a_dictionary_would_hold(steps: list[tuple[str, int, int]]) -> None:
+def test_any_sequence_of_writes_has_the_contents_of_a_dictionary(steps: list[tuple[str, int, int]]) -> None:
     index, expected = VectorIndex(DIM, ("number",)), dict[str, int]()
     for act, name, vector in steps:
         if act == "add":
@@ -93,15 +93,15 @@ def test_any_sequence_of_writes_leaves_what_a_dictionary_would_hold(steps: list[
     assert {match.id for match in small} == {id for id, vector in expected.items() if vector < 20}
 
 
-def test_dead_rows_are_cleared_away_when_they_are_over_a_quarter() -> None:
+def test_deleted_rows_are_compacted_when_they_exceed_a_quarter() -> None:
     index = VectorIndex(DIM)
     vectors = units(400, seed=5)
     names = [f"id{i}" for i in range(400)]
     index.add(names, vectors)
     index.remove(names[:100])
-    assert index.dead == 100
+    assert index.deleted == 100
     index.remove(names[100:101])
-    assert index.dead == 0
+    assert index.deleted == 0
     assert index.search(vectors[200:201], 1)[0][0].id == "id200"
 
 
@@ -109,8 +109,8 @@ def test_writes_during_a_rebuild_are_not_lost(monkeypatch: pytest.MonkeyPatch) -
     index = index_of(20)
     index.remove(["id0"])
 
-    class BusyGraph(Graph):
-        """While the new graph is built, another thread goes on writing."""
+    class BusyGraph(HnswGraph):
+        """Graph that simulates concurrent writes during a rebuild."""
 
         def add(self, vectors: Vectors) -> None:
             super().add(vectors)
@@ -120,7 +120,7 @@ def test_writes_during_a_rebuild_are_not_lost(monkeypatch: pytest.MonkeyPatch) -
                 index.add(["id3"], POOL[31:32])
                 index.remove(["id5"], wipe=True)
 
-    monkeypatch.setattr(module, "Graph", BusyGraph)
+    monkeypatch.setattr(module, "HnswGraph", BusyGraph)
     index.compact()
     assert index.search(POOL[30:31], 1)[0][0].id == "late"
     assert index.search(POOL[31:32], 1)[0][0].id == "id3"
@@ -129,7 +129,7 @@ def test_writes_during_a_rebuild_are_not_lost(monkeypatch: pytest.MonkeyPatch) -
     assert len(index.search(QUERIES[:1], 40)[0]) == 19
 
 
-def test_readers_see_whole_states_while_a_writer_replaces_and_rebuilds() -> None:
+def test_readers_see_consistent_states_while_a_writer_replaces_and_rebuilds() -> None:
     index = VectorIndex(DIM)
     vectors = units(200, seed=6)
     names = [f"id{i}" for i in range(200)]
@@ -163,7 +163,7 @@ def test_a_wiped_vector_is_gone_from_memory_and_file(tmp_path: Path) -> None:
     assert POOL[5].tobytes() in (tmp_path / "graph").read_bytes()
 
 
-def test_an_index_survives_its_file_with_dead_rows_still_dead(tmp_path: Path) -> None:
+def test_a_restored_index_has_equal_results_and_deleted_rows_stay_deleted(tmp_path: Path) -> None:
     index = index_of(10, columns=True)
     index.remove(["id4"])
     again = VectorIndex(DIM, ("number",))
@@ -172,9 +172,9 @@ def test_an_index_survives_its_file_with_dead_rows_still_dead(tmp_path: Path) ->
     assert ids(again.search(QUERIES[:1], 10, lambda columns: columns["number"] == 4)) == [[]]
 
 
-def test_rows_that_do_not_belong_to_a_graph_are_refused(tmp_path: Path) -> None:
+def test_a_graph_with_another_number_of_rows_is_refused(tmp_path: Path) -> None:
     written = index_of(10).write(tmp_path / "graph")
-    with pytest.raises(SnapshotError, match="10 vectors of 8 dimensions, its rows say 9"):
+    with pytest.raises(SnapshotError, match="10 vectors of 8 dimensions; expected: 9"):
         VectorIndex(DIM).restore(tmp_path / "graph", written[:9], {})
 
 
@@ -187,7 +187,7 @@ def test_refused_vectors_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("k", [0, -1])
-def test_asking_for_nothing_gives_nothing(k: int) -> None:
+def test_a_search_for_no_results_returns_none(k: int) -> None:
     assert index_of(5).search(QUERIES, k) == [[], [], []]
 
 
