@@ -25,7 +25,7 @@ OPTIONS: Final = {
 }
 
 
-def named(found: list[Document]) -> Any:
+def named(found: list[Document]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("document", found, ids=lambda one: one.name)
 
 
