@@ -15,7 +15,7 @@ export PRICESMITH_DATA_DIR := $(DATA)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow check eval-quick eval-baseline bench kill attack soak audit sbom peers train lock clean
+.PHONY: help run test test-slow check eval-quick eval-baseline bench kill attack soak audit sbom docs peers train lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -72,6 +72,11 @@ sbom: .audit/.done ## sbom.json: what the lock file installs, as CycloneDX
 	@.audit/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible -o sbom.json
 	@echo "sbom.json: $$($(PYTHON) -c 'import json; print(len(json.load(open("sbom.json"))["components"]))') components"
 
+docs: $(VENV)/.core .docs/.done ## The documents as a site in site/; generated pages anew, links checked
+	@$(BIN)/python -m docs.generator
+	@NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 peers: $(VENV)/.dev ## Policies and estimators of others, for eval policy alone: an environment of their own in .peers
 	@$(PYTHON) -m venv .peers
 	@echo "$(CURDIR)/$(VENV)/lib/$$($(BIN)/python -c 'import sys; print(f"python{sys.version_info[0]}.{sys.version_info[1]}")')/site-packages" \
@@ -96,7 +101,7 @@ lock: ## Write the lock files from a clean environment
 	frozen requirements.lock
 
 clean: ## Remove the environment and caches; keeps DATA
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench .peers .audit sbom.json
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench .peers .audit .docs site sbom.json
 
 $(VENV)/.core: requirements.lock requirements-models.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -112,4 +117,9 @@ $(VENV)/.dev: $(VENV)/.core requirements-dev.lock
 .audit/.done: requirements-audit.txt
 	@$(PYTHON) -m venv .audit
 	@.audit/bin/python -m pip --disable-pip-version-check --quiet install -r requirements-audit.txt
+	@touch $@
+
+.docs/.done: requirements-docs.txt
+	@$(PYTHON) -m venv .docs
+	@.docs/bin/python -m pip --disable-pip-version-check --quiet install -r requirements-docs.txt
 	@touch $@

@@ -18,6 +18,8 @@ _SCOPES: Final[Mapping[str, str]] = {
     "/v1/keys": "quotes",
     "/v1/outcomes": "outcomes",
     "/v1/events": "outcomes",
+    "/v1/webhooks": "admin",
+    "/v1/webhooks/{webhook_id}": "admin",
 }
 _TAGS: Final = ("quotes", "recommendations", "outcomes", "events", "products", "explanations", "rules", "shoppers")
 _TAGS_LAST: Final = ("webhooks", "operations")

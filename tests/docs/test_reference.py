@@ -1,0 +1,75 @@
+"""Generated pages are what the code says now, and the columns page names every column."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from agent.api.app import create_app
+from agent.asgi import open_everything
+from agent.domain.clock import SystemClock
+from agent.service.assembly import open_store
+from agent.service.auth.api_keys import KeyRing, Scope
+from agent.service.ingest.records import EVENT_COLUMNS, OUTCOME_COLUMNS, PRODUCT_COLUMNS
+from docs.generator.http import METHODS, openapi, scope_of
+from docs.generator.pages import REFERENCE, pages
+from tests.docs.markdown import GENERATED
+from tests.prepared import World
+
+OPERATIONS = [(method, path) for path, one in openapi()["paths"].items() for method in METHODS if method in one]
+SCOPES = (Scope.QUOTES, Scope.OUTCOMES, Scope.MERCHANT, Scope.ADMIN)
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_committed_page_is_what_the_code_says(name: str) -> None:
+    assert (REFERENCE / name).read_text("utf-8") == pages()[name], "run: python -m docs.generator"
+
+
+def test_every_generated_page_is_known() -> None:
+    assert set(pages()) == set(GENERATED)
+
+
+@pytest.mark.parametrize(
+    ("heading", "columns"),
+    [("Products", PRODUCT_COLUMNS), ("Events", EVENT_COLUMNS), ("Outcomes", OUTCOME_COLUMNS)],
+)
+def test_the_columns_page_names_every_column_of_a_file(heading: str, columns: frozenset[str]) -> None:
+    text = (REFERENCE / "import-columns.md").read_text("utf-8")
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    named = set(re.findall(r"^\| `([\w]+)` \|", section, re.MULTILINE))
+    assert named == columns
+
+
+@pytest.fixture(scope="module")
+def keyed(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient[Litestar], Any]]:
+    """A running service, and a key for each scope."""
+    own = world.copy(tmp_path_factory.mktemp("scopes") / "data")
+    settings = own.settings(metrics_public=True)
+    clock = SystemClock()
+    with open_store(settings, clock) as store:
+        keys = {scope: KeyRing(store, clock).create(scope.value, [scope], None).text for scope in SCOPES}
+    with TestClient(create_app(settings, open_everything)) as client:
+        yield client, keys
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[f"{method} {path}" for method, path in OPERATIONS])
+def test_an_operation_takes_the_scope_that_its_page_names(
+    method: str, path: str, keyed: tuple[TestClient[Litestar], Any]
+) -> None:
+    client, keys = keyed
+    address = re.sub(r"{[^}]*}", "1", path)
+    allowed = {}
+    for scope in SCOPES:
+        answer = client.request(method, address, headers={"Authorization": f"Bearer {keys[scope]}"})
+        allowed[scope] = answer.status_code != 403
+    needed = scope_of(path)
+    expected = set(SCOPES) if needed is None else {Scope(needed), Scope.ADMIN}
+    assert {scope for scope in SCOPES if allowed[scope]} == expected
+    if needed is not None:
+        nobody = client.request(method, address)
+        assert nobody.status_code == 401
+        assert json.loads(nobody.content)["title"] == "Not authenticated"
