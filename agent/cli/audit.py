@@ -27,7 +27,7 @@ def verify(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Verify every row of the decision log: its content, its place and its signature.
+    """Verify every row of the decision log, and its signature.
 
     Finds each row that was edited, dropped, swapped or inserted, and ends with exit code 1 when there is one. Somebody
     who holds database and signing key can still put an old copy of both in place: keep heads elsewhere and give one
@@ -62,7 +62,9 @@ def verify(
 
 @app.command("head")
 def head(data_dir: DataDir = None, json: Json = False) -> None:
-    """Print the number and hash of the log's last row, for keeping elsewhere.
+    """Print the head of the log, for keeping elsewhere.
+
+    The head is the number and the hash of the last row.
 
     Example: pricesmith audit head > head.txt
     """

@@ -34,11 +34,11 @@ def import_products(
     column: Columns = None,
     json: Json = False,
 ) -> None:
-    """Import products; one with a known product_id replaces what is stored.
+    """Import products.
 
-    Columns: product_id, title, description, category, brand, list_price, cost, inventory, rating, currency, min_price,
-    max_price, map_price; any other becomes an attribute. Prices are in major units, such as 2.79. Exit code 1 when rows
-    were refused.
+    One with a known product_id replaces what is stored. Columns: product_id, title, description, category, brand,
+    list_price, cost, inventory, rating, currency, min_price, max_price, map_price; any other becomes an attribute.
+    Prices are in major units, such as 2.79. Exit code 1 when rows were refused.
 
     Example: pricesmith import products catalogue.csv --currency USD
     """
@@ -53,7 +53,7 @@ def import_events(
     column: Columns = None,
     json: Json = False,
 ) -> None:
-    """Import what shoppers did: views, searches, cart changes, purchases.
+    """Import events: what shoppers viewed, searched and bought.
 
     Columns: shopper_id, type, product_id, at, quantity, price, list_price, currency, text, event_id, profile.X. Times
     are RFC 3339, such as 2026-01-31T12:00:00Z. An event that is imported twice counts once. Exit code 1 when rows were
@@ -72,11 +72,11 @@ def import_outcomes(
     column: Columns = None,
     json: Json = False,
 ) -> None:
-    """Import offers and whether they were bought, from which models learn.
+    """Import outcomes: offers, and whether they were bought.
 
-    Columns: shopper_id, product_id, price, reference_price, bought (0 or 1), quantity, at, currency, propensity,
-    weight, outcome_id, profile.X, context.X. An outcome that is imported twice counts once. Exit code 1 when rows were
-    refused.
+    Models learn from them. Columns: shopper_id, product_id, price, reference_price, bought (0 or 1), quantity, at,
+    currency, propensity, weight, outcome_id, profile.X, context.X. An outcome that is imported twice counts once. Exit
+    code 1 when rows were refused.
 
     Example: pricesmith import outcomes log.parquet --currency USD
     """

@@ -25,10 +25,10 @@ def create(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Create a merchant with an empty store and the default merchant's models.
+    """Create a merchant with an empty store.
 
-    Commands act on it when PRICESMITH_MERCHANT is set to its id; `pricesmith keys create NAME --merchant ID` creates
-    its API keys.
+    It gets the default merchant's models. Commands act on it when PRICESMITH_MERCHANT is set to its id; `pricesmith
+    keys create NAME --merchant ID` creates its API keys.
 
     Example: pricesmith merchants create shop2 --name "Second shop"
     """
@@ -63,7 +63,9 @@ def remove(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Remove a merchant: its API keys are revoked, its data is kept unless --purge is given.
+    """Remove a merchant and revoke its API keys.
+
+    Its data is kept unless --purge is given, and its id cannot be used again.
 
     Example: pricesmith merchants remove shop2
     """

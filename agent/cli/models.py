@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="List, compare, activate and roll b
 
 @app.command("list")
 def list_versions(data_dir: DataDir = None, json: Json = False) -> None:
-    """List every installed version, which is active, and its main figures.
+    """List every installed version and its main figures.
 
     Every file of every version is checked against its SHA-256, which takes some seconds.
 
@@ -66,7 +66,7 @@ def compare_shipped(
 
     Exit code 1 when a validation metric is outside its tolerance, or a setting of the training differs.
 
-    Example: pricesmith train && pricesmith models compare
+    Example: pricesmith models compare
     """
     from models.registry.versions import shipped_meta  # loads torch
 

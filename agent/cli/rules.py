@@ -99,7 +99,10 @@ def propose(
 
 @app.command("preview")
 def preview(version: Number, data_dir: DataDir = None, json: Json = False) -> None:
-    """Price the last day's quotes again under a version and compare; nothing is recorded.
+    """Compare the last day's quotes with those of a version.
+
+    They are priced again by the same models under both rules, and nothing is recorded. Loads the models first, which
+    takes several seconds.
 
     Example: pricesmith rules preview 3
     """
@@ -138,7 +141,9 @@ def activate(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Put a version in effect; running servers follow within half a second.
+    """Put a version in effect, now or at a time.
+
+    Running servers follow within half a second.
 
     Example: pricesmith rules activate 3 --until 2026-12-01
     """
@@ -175,9 +180,9 @@ def hold(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Hold all prices: every quote is the reference price until `rules release`.
+    """Hold all prices at the reference price.
 
-    Running servers follow within half a second.
+    Every quote is the reference price until `pricesmith rules release`. Running servers follow within half a second.
 
     Example: pricesmith rules hold --reason "checking a complaint"
     """

@@ -71,7 +71,10 @@ def _check(settings: Settings, host: str, port: int) -> None:
         KeyRing(store, SystemClock(), secret.get_secret_value() if secret is not None else None)
     state = port_state(host, port)
     if state is PortState.REFUSED:
-        raise CommandError(f"this user cannot listen on {host}:{port}; remedy: an own --host, a --port above 1023")
+        raise CommandError(
+            f"this user cannot listen on {host}:{port}; remedy: a --host that is an address of this machine, and a "
+            "--port above 1023"
+        )
     if state is not PortState.FREE:
         what = "a Pricesmith server" if state is PortState.PRICESMITH else "another program"
         raise CommandError(f"{what} listens on {host}:{port} already; remedy: end it, or choose another --port")

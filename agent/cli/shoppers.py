@@ -77,9 +77,10 @@ def purge(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Erase events and the personal part of decisions that are older than a number of days.
+    """Erase personal data that is older than a number of days.
 
-    A running server does this every hour where PRICESMITH_RETENTION_DAYS is set.
+    That is events and the personal part of decisions. A running server does this every hour where
+    PRICESMITH_RETENTION_DAYS is set.
 
     Example: pricesmith shoppers purge --days 730
     """

@@ -44,10 +44,10 @@ def add(
 
 @app.command("list")
 def list_webhooks(data_dir: DataDir = None, json: Json = False) -> None:
-    """List every webhook, without its secret, with the state of its deliveries.
+    """List every webhook and the state of its deliveries.
 
-    `waiting` counts messages that are not delivered yet, `given up` those that failed for too long; `trouble` is the
-    last failure.
+    Secrets are not shown. `waiting` counts messages that are not delivered yet, `given up` those that failed for too
+    long; `trouble` is the last failure.
 
     Example: pricesmith webhooks list
     """
