@@ -12,9 +12,9 @@ from litestar.testing import TestClient
 from agent.api.app import create_app
 from agent.asgi import open_everything
 from agent.domain.clock import SystemClock
-from agent.service.assembly import open_store
 from agent.service.auth.api_keys import KeyRing, Scope
 from agent.service.ingest.records import EVENT_COLUMNS, OUTCOME_COLUMNS, PRODUCT_COLUMNS
+from agent.service.opening import open_store
 from docs.generator.http import METHODS, openapi, scope_of
 from docs.generator.pages import REFERENCE, pages
 from tests.docs.markdown import GENERATED
