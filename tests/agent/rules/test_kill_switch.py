@@ -67,6 +67,22 @@ def test_every_path_holds_the_reference_until_released(client: TestClient[Litest
     assert not held(client.post("/v1/quotes", json=asked(own, "another")).json())
 
 
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [("Why this price?", "the merchant holds all prices"), ("为什么是这个价格？", "商家暂停了所有调价")],
+    ids=["English", "Chinese"],
+)
+def test_a_held_quote_is_explained_by_the_hold(
+    client: TestClient[Litestar], own: World, question: str, told: str
+) -> None:
+    client.post("/v1/rules/kill-switch", json={"on": True, "reason": "stock take"})
+    quote = client.post("/v1/quotes", json=asked(own)).json()
+    answer = client.post(f"/v1/quotes/{quote['id']}/explanations", json={"question": question}).json()
+    assert told in answer["answer"]
+    assert "deadline" not in answer["answer"]
+    assert answer["checks"]["passed"]
+
+
 def test_the_command_reaches_a_running_server_and_a_restart_keeps_it(client: TestClient[Litestar], own: World) -> None:
     assert not held(client.post("/v1/quotes", json=asked(own)).json())
     done = CliRunner().invoke(commands, ["rules", "hold", "--reason", "audit", "--data-dir", str(own.folder)])
