@@ -17,8 +17,8 @@ from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
 from agent.api.problems import Problem
 from agent.domain.fields import ProfileText, Strict
-from agent.explain.answers import AnswerSource, Ask, Explanation, Said
-from agent.explain.explainer import Telling, whole
+from agent.explain.answers import AnswerSource, CheckedSentence, Explanation, QuestionInput
+from agent.explain.explainer import AnswerStream, collect
 from agent.explain.questions import Audience, Language, QuestionKind
 from agent.explain.wording import gap
 from agent.service.auth.api_keys import Scope
@@ -33,9 +33,9 @@ class QuestionIn(Strict):
     audience: Audience = Audience.MERCHANT
     stream: bool = False
 
-    def ask(self) -> Ask:
+    def ask(self) -> QuestionInput:
         """The question for the service."""
-        return Ask(self.question, self.language, self.audience)
+        return QuestionInput(self.question, self.language, self.audience)
 
 
 class EvidenceAnswer(BaseModel):
@@ -88,11 +88,11 @@ class ExplanationController(Controller):
     ) -> Response[Any]:
         """Answer a question about one quote, in its language; `stream` gives server-sent events."""
 
-        def tell(service: Service, ask: Ask) -> Telling:
-            telling = service.stream_explanation(quote_id, ask)
-            if telling is None:
+        def tell(service: Service, ask: QuestionInput) -> AnswerStream:
+            stream = service.stream_explanation(quote_id, ask)
+            if stream is None:
                 raise Problem(404, f"no quote has the id {quote_id[:80]!r}")
-            return telling
+            return stream
 
         return await _answered(request, tell)
 
@@ -105,7 +105,7 @@ class ExplanationController(Controller):
     async def about_log(self, request: AnyRequest) -> Response[Any]:
         """Answer a question about many quotes: discounts, products at their floor, prices above the reference."""
 
-        def tell(service: Service, ask: Ask) -> Telling:
+        def tell(service: Service, ask: QuestionInput) -> AnswerStream:
             if ask.audience is Audience.SHOPPER:
                 raise Problem(
                     422, "questions about many quotes are answered for merchants alone; allowed: audience merchant"
@@ -134,7 +134,7 @@ def explanation_answer(found: Explanation) -> ExplanationAnswer:
     )
 
 
-async def _answered(request: AnyRequest, tell: Callable[[Service, Ask], Telling]) -> Response[Any]:
+async def _answered(request: AnyRequest, tell: Callable[[Service, QuestionInput], AnswerStream]) -> Response[Any]:
     """Answer as JSON, or as a stream of sentences when the request asks for one."""
     raw = await request.body()
     if raw.strip() and isinstance(value := parse_json(raw), dict) and value.get("stream") is True:
@@ -144,19 +144,19 @@ async def _answered(request: AnyRequest, tell: Callable[[Service, Ask], Telling]
 
     async def work(value: Any, context: AppContext) -> ExplanationAnswer:
         ask = validate(_QUESTION, value).ask()
-        return explanation_answer(await context.run(lambda: whole(tell(context.service, ask))))
+        return explanation_answer(await context.run(lambda: collect(tell(context.service, ask))))
 
     return await answer(request, Scope.MERCHANT, work)
 
 
-async def _events(context: AppContext, telling: Telling) -> AsyncIterator[ServerSentEventMessage]:
+async def _events(context: AppContext, stream: AnswerStream) -> AsyncIterator[ServerSentEventMessage]:
     """Yield each checked sentence as a `text` event once it is ready, and the whole answer as `done`.
 
     A `replaced` event says that fixed texts take over from a model whose text failed the check.
     """
-    before: Said | None = None
+    before: CheckedSentence | None = None
     try:
-        while (item := await context.run(next, telling, None)) is not None:
+        while (item := await context.run(next, stream, None)) is not None:
             if isinstance(item, Explanation):
                 whole_answer = explanation_answer(item)
                 yield ServerSentEventMessage(event="done", data=whole_answer.model_dump_json())
@@ -168,4 +168,4 @@ async def _events(context: AppContext, telling: Telling) -> AsyncIterator[Server
             before = item
     finally:
         with anyio.CancelScope(shield=True):
-            await context.run(telling.close)
+            await context.run(stream.close)

@@ -7,7 +7,7 @@ import typer
 from agent.cli.opening import running_service
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json
-from agent.explain.answers import Ask, Explanation
+from agent.explain.answers import Explanation, QuestionInput
 from agent.explain.questions import Audience, Language
 
 Lang = Annotated[
@@ -36,7 +36,7 @@ def explain(
     Example: pricesmith explain QUOTE_ID "what if stock were 5?"
     """
     with running_service(settings_for(data_dir), quiet=json) as service:
-        found = service.explain(quote_id, Ask(question, language, audience))
+        found = service.explain(quote_id, QuestionInput(question, language, audience))
     if found is None:
         raise typer.BadParameter(
             f"no quote has the id {quote_id[:80]!r}; remedy: `pricesmith quote --json` prints the id of each new quote",
@@ -58,7 +58,7 @@ def ask(
     Example: pricesmith ask "which products hit the floor last week?"
     """
     with running_service(settings_for(data_dir), quiet=json) as service:
-        found = service.question(Ask(question, language))
+        found = service.question(QuestionInput(question, language))
     _print(found, json)
 
 

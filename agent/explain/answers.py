@@ -8,7 +8,7 @@ from agent.explain.questions import Audience, Language, QuestionKind
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class QuestionInput:
     """A question as received; None leaves language or audience to be detected."""
 
     question: str | None = None
@@ -25,7 +25,7 @@ class AnswerSource(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CheckedSentence:
     """A sentence that passed the check, with its author and language."""
 
     text: str

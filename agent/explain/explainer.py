@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.domain.decision import Decision
-from agent.explain.answers import AnswerSource, Ask, Evidence, Explanation, Said
+from agent.explain.answers import AnswerSource, CheckedSentence, Evidence, Explanation, QuestionInput
 from agent.explain.check import check
 from agent.explain.facts import FactTable
 from agent.explain.log_facts import LogFacts
@@ -18,8 +18,8 @@ from agent.explain.writers import Writer, WriterError
 
 DEFAULT_QUESTION = "Why this price?"
 
-Telling = Generator[Said | Explanation]
-"""Sentences as they are ready, each checked, and at last the whole."""
+AnswerStream = Generator[CheckedSentence | Explanation]
+"""Checked sentences as they become ready, then the whole explanation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +30,25 @@ class Explainer:
     categories: Callable[[], Iterable[str]]
     writer: Writer | None = None
 
-    def about_quote(self, ask: Ask, decision: Decision, facts: QuoteFacts) -> Explanation:
+    def about_quote(self, ask: QuestionInput, decision: Decision, facts: QuoteFacts) -> Explanation:
         """An answer about one quote."""
-        return whole(self.tell_quote(ask, decision, facts))
+        return collect(self.stream_quote(ask, decision, facts))
 
-    def about_log(self, ask: Ask, facts: LogFacts, now: datetime) -> Explanation:
+    def about_log(self, ask: QuestionInput, facts: LogFacts, now: datetime) -> Explanation:
         """An answer about many quotes."""
-        return whole(self.tell_log(ask, facts, now))
+        return collect(self.stream_log(ask, facts, now))
 
-    def tell_quote(self, ask: Ask, decision: Decision, facts: QuoteFacts) -> Telling:
+    def stream_quote(self, ask: QuestionInput, decision: Decision, facts: QuoteFacts) -> AnswerStream:
         """Stream the answer, sentence by sentence."""
-        question = self._understood(ask, decision.currency, allowed=frozenset(QuestionKind) - LOG_KINDS)
-        yield from self._told(question, facts.table(question, decision))
+        question = self._classified(ask, decision.currency, allowed=frozenset(QuestionKind) - LOG_KINDS)
+        yield from self._checked(question, facts.table(question, decision))
 
-    def tell_log(self, ask: Ask, facts: LogFacts, now: datetime) -> Telling:
+    def stream_log(self, ask: QuestionInput, facts: LogFacts, now: datetime) -> AnswerStream:
         """Stream the answer, sentence by sentence."""
-        question = self._understood(ask, "USD", allowed=LOG_KINDS)
-        yield from self._told(question, facts.table(question, now))
+        question = self._classified(ask, "USD", allowed=LOG_KINDS)
+        yield from self._checked(question, facts.table(question, now))
 
-    def _understood(self, ask: Ask, currency: str, allowed: frozenset[QuestionKind]) -> Question:
+    def _classified(self, ask: QuestionInput, currency: str, allowed: frozenset[QuestionKind]) -> Question:
         text = ask.question or DEFAULT_QUESTION
         language = ask.language or language_of(text)
         kind = QuestionKind.WHY_PRICE if ask.question is None else self.understanding.read(text).kind
@@ -58,24 +58,24 @@ class Explainer:
             return Question(text, QuestionKind.NONE, language, ask.audience, slots, elsewhere)
         return Question(text, kind, language, ask.audience, slots)
 
-    def _told(self, question: Question, table: FactTable) -> Telling:
+    def _checked(self, question: Question, table: FactTable) -> AnswerStream:
         """The writer's sentences while they pass the check, then fixed sentences for the facts left."""
         seen = table.seen_by(question.audience)
-        said: list[Said] = []
+        said: list[CheckedSentence] = []
         rejected: list[str] = []
         for sentence in self._written(question, seen, rejected):
             said.append(sentence)
             yield sentence
         if rejected or not said:
-            for fixed in _unsaid(sentences(seen, question.language, question.audience), said):
+            for fixed in _unstated(sentences(seen, question.language, question.audience), said):
                 problems = check(fixed.text, seen, question.language, question.audience).problems
                 rejected += problems
                 if not problems:
-                    said.append(Said(fixed.text, AnswerSource.DETERMINISTIC, question.language))
+                    said.append(CheckedSentence(fixed.text, AnswerSource.DETERMINISTIC, question.language))
                     yield said[-1]
         yield _explanation(question, seen, said, tuple(rejected))
 
-    def _written(self, question: Question, seen: FactTable, rejected: list[str]) -> Iterator[Said]:
+    def _written(self, question: Question, seen: FactTable, rejected: list[str]) -> Iterator[CheckedSentence]:
         """The writer's sentences that pass, for merchants; appends the reason to `rejected` where one fails."""
         drafts = None
         if self.writer is not None and question.audience is Audience.MERCHANT:
@@ -88,7 +88,7 @@ class Explainer:
                 if problems:
                     rejected += problems
                     return
-                yield Said(text, AnswerSource.MODEL, question.language)
+                yield CheckedSentence(text, AnswerSource.MODEL, question.language)
         except WriterError as error:
             rejected.append(f"writer: {error}")
 
@@ -102,20 +102,22 @@ def _problems(text: str, question: Question, seen: FactTable) -> tuple[str, ...]
     return report.problems
 
 
-def whole(telling: Telling) -> Explanation:
+def collect(stream: AnswerStream) -> Explanation:
     """Run a stream of sentences to its end; returns the whole explanation."""
-    *_, last = telling
-    assert isinstance(last, Explanation)  # noqa: S101 - `_told` ends with it
+    *_, last = stream
+    assert isinstance(last, Explanation)  # noqa: S101 - `_checked` ends with it
     return last
 
 
-def _unsaid(fixed: Iterable[Sentence], said: Iterable[Said]) -> Iterator[Sentence]:
+def _unstated(fixed: Iterable[Sentence], said: Iterable[CheckedSentence]) -> Iterator[Sentence]:
     """Fixed sentences with a value that was not yet stated, or with none."""
     told = " ".join(one.text for one in said)
     return (one for one in fixed if not told or not one.values or not all(value in told for value in one.values))
 
 
-def _explanation(question: Question, seen: FactTable, said: list[Said], rejected: tuple[str, ...]) -> Explanation:
+def _explanation(
+    question: Question, seen: FactTable, said: list[CheckedSentence], rejected: tuple[str, ...]
+) -> Explanation:
     language, audience = question.language, question.audience
     text = join([one.text for one in said], language)
     sources = {one.source for one in said}

@@ -9,8 +9,8 @@ from agent.domain.decision import CheckoutClaim, Decision, Reason, Scores
 from agent.domain.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
-from agent.explain.answers import Ask, Explanation
-from agent.explain.explainer import Telling, whole
+from agent.explain.answers import Explanation, QuestionInput
+from agent.explain.explainer import AnswerStream, collect
 from agent.explain.leave_one_out import principal_reasons
 from agent.explain.log_facts import LogFacts
 from agent.explain.quote_facts import QuoteFacts
@@ -152,18 +152,18 @@ class Service:
             answers = self._parts.pipeline.quote(quotes, now) if quotes else []
         return [answer for answer in answers if isinstance(answer, Decision)]
 
-    def explain(self, quote_id: str, ask: Ask) -> Explanation | None:
+    def explain(self, quote_id: str, ask: QuestionInput) -> Explanation | None:
         """Answer a question about a recorded quote; None when the id is unknown."""
-        telling = self.stream_explanation(quote_id, ask)
-        return None if telling is None else whole(telling)
+        stream = self.stream_explanation(quote_id, ask)
+        return None if stream is None else collect(stream)
 
-    def stream_explanation(self, quote_id: str, ask: Ask) -> Telling | None:
+    def stream_explanation(self, quote_id: str, ask: QuestionInput) -> AnswerStream | None:
         """Answer like `explain`, one checked sentence at a time."""
         parts = self._parts
         decision = parts.store.decision(quote_id)
         if decision is None:
             return None
-        return parts.explainer.tell_quote(
+        return parts.explainer.stream_quote(
             ask, decision, QuoteFacts(parts.store, parts.store_clock, self._counterfactuals())
         )
 
@@ -174,13 +174,13 @@ class Service:
             return None
         return principal_reasons(decision, QuoteRequest.model_validate(dict(asked)), self._counterfactuals().quote)
 
-    def question(self, ask: Ask) -> Explanation:
+    def question(self, ask: QuestionInput) -> Explanation:
         """Answer a question about many quotes."""
-        return whole(self.stream_answer(ask))
+        return collect(self.stream_answer(ask))
 
-    def stream_answer(self, ask: Ask) -> Telling:
+    def stream_answer(self, ask: QuestionInput) -> AnswerStream:
         """Answer like `question`, one checked sentence at a time."""
-        return self._parts.explainer.tell_log(ask, LogFacts(self._parts.store), self._parts.clock.now())
+        return self._parts.explainer.stream_log(ask, LogFacts(self._parts.store), self._parts.clock.now())
 
     @property
     def rules(self) -> RuleBook:

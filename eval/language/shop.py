@@ -22,7 +22,7 @@ from agent.api.schemas import Event, Product
 from agent.domain.clock import FixedClock, StoreClock
 from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest
-from agent.explain.answers import Ask
+from agent.explain.answers import QuestionInput
 from agent.explain.questions import Audience, Language
 from agent.service.assembly import open_service
 from agent.service.opening import open_store
@@ -88,7 +88,9 @@ class Shop:
         if ask is None:
             return told
         language = None if ask.get("language") is None else Language(ask["language"])
-        explained = self._service.explain(decision.id, Ask(ask.get("question"), language, Audience(ask["audience"])))
+        explained = self._service.explain(
+            decision.id, QuestionInput(ask.get("question"), language, Audience(ask["audience"]))
+        )
         if explained is None:
             raise AssertionError("a quote that was just recorded is known")
         after = self._service.decision(decision.id)

@@ -18,7 +18,7 @@ from agent.domain.decision import CheckoutClaim, Decision, Reason
 from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
-from agent.explain.answers import Ask, Explanation, Said
+from agent.explain.answers import CheckedSentence, Explanation, QuestionInput
 from agent.rules.book import RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview
@@ -110,16 +110,16 @@ class ScriptedService:
     def purge(self, before: datetime) -> Erased:
         return Erased(0, 0, 0, 0, 0)
 
-    def explain(self, quote_id: str, ask: Ask) -> Explanation | None:
+    def explain(self, quote_id: str, ask: QuestionInput) -> Explanation | None:
         return None
 
-    def stream_explanation(self, quote_id: str, ask: Ask) -> None:
+    def stream_explanation(self, quote_id: str, ask: QuestionInput) -> None:
         return None
 
-    def question(self, ask: Ask) -> Explanation:
+    def question(self, ask: QuestionInput) -> Explanation:
         raise NotImplementedError
 
-    def stream_answer(self, ask: Ask) -> Generator[Said | Explanation]:
+    def stream_answer(self, ask: QuestionInput) -> Generator[CheckedSentence | Explanation]:
         raise NotImplementedError
 
     @property

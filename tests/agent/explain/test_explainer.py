@@ -2,7 +2,7 @@ import pytest
 
 from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest
-from agent.explain.answers import Ask, Explanation
+from agent.explain.answers import Explanation, QuestionInput
 from agent.explain.questions import Audience, Language, QuestionKind
 from agent.service.service import Service
 from tests.prepared import World
@@ -38,7 +38,7 @@ def quoted(service: Service, world: World) -> Decision:
 
 
 def ask(service: Service, decision: Decision, question: str, audience: Audience = Audience.MERCHANT) -> Explanation:
-    found = service.explain(decision.id, Ask(question, audience=audience))
+    found = service.explain(decision.id, QuestionInput(question, audience=audience))
     assert found is not None
     return found
 
@@ -108,13 +108,13 @@ def test_another_shopper_of_the_store_is_compared_by_id(service: Service, quoted
 
 
 def test_the_named_language_overrides_the_questions(service: Service, quoted: Decision) -> None:
-    found = service.explain(quoted.id, Ask("Why this price?", Language.ZH))
+    found = service.explain(quoted.id, QuestionInput("Why this price?", Language.ZH))
     assert found is not None
     assert "参考价" in found.answer
 
 
 def test_an_unknown_quote_has_no_explanation(service: Service) -> None:
-    assert service.explain("no-such", Ask()) is None
+    assert service.explain("no-such", QuestionInput()) is None
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,6 @@ def test_an_unknown_quote_has_no_explanation(service: Service) -> None:
 def test_questions_about_many_quotes_are_answered_from_the_log(
     service: Service, quoted: Decision, question: str, kind: QuestionKind
 ) -> None:
-    found = service.question(Ask(question))
+    found = service.question(QuestionInput(question))
     assert found.kind is kind
     assert found.report.passed, found.report.problems

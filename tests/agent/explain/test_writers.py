@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from pydantic import SecretStr
 
-from agent.explain.answers import AnswerSource, Explanation, Said
+from agent.explain.answers import AnswerSource, CheckedSentence, Explanation
 from agent.explain.endpoint import Endpoint, EndpointWriter
 from agent.explain.explainer import Explainer
 from agent.explain.facts import Fact, FactTable
@@ -96,12 +96,12 @@ def endpoint(url: str) -> EndpointWriter:
 
 def told(
     writer: Writer | None, language: Language = Language.EN, audience: Audience = Audience.MERCHANT
-) -> list[Said | Explanation]:
+) -> list[CheckedSentence | Explanation]:
     question = Question("Why?", QuestionKind.WHY_PRICE, language, audience)
-    return list(Explainer(Knows(), lambda: (), writer)._told(question, TABLE))
+    return list(Explainer(Knows(), lambda: (), writer)._checked(question, TABLE))
 
 
-def whole_of(items: list[Said | Explanation]) -> Explanation:
+def whole_of(items: list[CheckedSentence | Explanation]) -> Explanation:
     assert isinstance(items[-1], Explanation)
     return items[-1]
 
@@ -113,7 +113,9 @@ def test_an_endpoints_true_sentences_go_out_with_our_values_and_one_by_one() -> 
     assert found.source is AnswerSource.MODEL
     assert found.report.passed
     assert "2.79 USD, 10% below the reference price of 3.10 USD" in found.answer
-    assert [one.text for one in items if isinstance(one, Said)] == [one + "." for one in found.answer[:-1].split(". ")]
+    assert [one.text for one in items if isinstance(one, CheckedSentence)] == [
+        one + "." for one in found.answer[:-1].split(". ")
+    ]
     assert asked[0]["path"] == "/v1/chat/completions"
     assert asked[0]["authorization"] == "Bearer key-of-the-endpoint"
     assert asked[0]["stream"] is True
@@ -148,7 +150,7 @@ def test_an_endpoints_lie_never_goes_out_and_the_fixed_text_takes_over(lie: str,
     plain = LIES[lie].split("[")[0][:25]
     assert plain not in found.answer or plain == "It is offered at "
     assert "The main reason is that a lower price is expected to win more purchases." in found.answer
-    assert found.answer == " ".join(one.text for one in items[:-1] if isinstance(one, Said))
+    assert found.answer == " ".join(one.text for one in items[:-1] if isinstance(one, CheckedSentence))
 
 
 def test_what_a_model_said_is_not_said_again() -> None:
