@@ -1,1 +1,1 @@
-"""The merchant's rules: versioned documents, scheduled, approved, rolled back, and what holds for one product."""
+"""Rules on prices: the merchant's versioned rules, the gateway, the law, protected attributes, the kill switch."""

@@ -1,4 +1,4 @@
-"""One merchant's rules over their store: changed through here, followed by every process within half a second."""
+"""Rule book: reads and changes one merchant's rules; every process follows a change within half a second."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,34 +14,34 @@ from agent.rules.relaxation import loosened
 from agent.rules.terms import MerchantRules
 from agent.store import Store
 
-FRESH_S: Final = 0.5  # a process sees a change this late at most
+FRESH_S: Final = 0.5  # longest delay until a process sees a change
 _TRIES: Final = 5
 _SETTINGS: Final = RulesDocument()
 
 
 class RuleError(ValueError):
-    """Rules that cannot be changed as asked; the message says why and what may be done."""
+    """The rules cannot be changed as asked; the message gives reason and remedy."""
 
 
 class UnknownVersion(RuleError):
-    """No version has this number."""
+    """The version is unknown."""
 
 
 class NeedsApproval(RuleError):
-    """The version loosens limits, and no second key has approved it; `loosens` says which."""
+    """The version loosens limits without the approval of a second key; `loosens` lists them."""
 
     def __init__(self, version: int, loosens: list[str]) -> None:
-        """What is to be approved."""
+        """`loosens` describes each loosened limit."""
         super().__init__(
-            f"version {version} loosens limits ({'; '.join(loosens)}); remedy: another key than the one that proposed "
-            "it approves it first"
+            f"version {version} loosens limits ({'; '.join(loosens)}); remedy: approve it first, with another key "
+            "than the one that proposed it"
         )
         self.loosens = loosens
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Who changes rules, when, and what they say of it."""
+    """Record of a change: the id of the key that makes it, the time, a note."""
 
     by: str
     at: datetime
@@ -49,19 +49,19 @@ class Change:
 
 
 class RuleBook:
-    """Reads and changes one store's rules. Safe for several threads and processes."""
+    """Rules of one store. Safe for several threads and processes."""
 
     def __init__(self, store: Store, settings: RulesDocument = _SETTINGS) -> None:
-        """`settings` hold where no version says otherwise."""
+        """`settings` apply where no version says otherwise."""
         self._store = store
         self._settings = settings
         self._lock = Lock()
         self._state: RulesState | None = None
         self._read_at = float("-inf")
-        self._made: dict[int, MerchantRules] = {0: MerchantRules(0, settings)}
+        self._by_version: dict[int, MerchantRules] = {0: MerchantRules(0, settings)}
 
     def current(self, now: datetime) -> MerchantRules:
-        """The rules in effect; changes made elsewhere are seen within `FRESH_S`.
+        """The rules in effect; changes by other processes are seen within `FRESH_S`.
 
         Raises:
             StoreUnavailable: The store does not answer.
@@ -70,26 +70,26 @@ class RuleBook:
         return self.rules(0 if window is None else window.version)
 
     def rules(self, version: int) -> MerchantRules:
-        """A version as it would be applied, 0 for the settings alone.
+        """The rules of a version; 0 is the settings alone.
 
         Raises:
-            UnknownVersion: No version has this number.
+            UnknownVersion: The version is unknown.
         """
-        made = self._made.get(version)
+        made = self._by_version.get(version)
         if made is None:
             document = self._version(self._known(), version).document
-            made = self._made[version] = MerchantRules(version, document.over(self._settings))
+            made = self._by_version[version] = MerchantRules(version, document.over(self._settings))
         return made
 
     def state(self) -> RulesState:
-        """Everything decided so far, fresh from the store."""
+        """The state after all events, read from the store."""
         state = fold(self._store.rule_events())
         with self._lock:
             self._state, self._read_at = state, monotonic()
         return state
 
     def loosens(self, version: int, now: datetime, start: datetime | None = None) -> list[str]:
-        """Limits that a version would loosen against the rules in effect now and at its start."""
+        """Limits that a version loosens compared with the rules in effect now and at `start`, in words."""
         self.state()
         moments = (now,) if start is None else (now, start)
         against = {self.current(at).version for at in moments}
@@ -97,7 +97,7 @@ class RuleBook:
         return list(dict.fromkeys(why for held in against for why in loosened(self.rules(held).document, new)))
 
     def propose(self, document: RulesDocument, change: Change) -> RuleVersion:
-        """Keep a new version; nothing is in effect yet."""
+        """Store a new version, which is not in effect before its activation."""
 
         def event(state: RulesState) -> RuleEvent:
             text = document.model_dump_json(exclude_none=True)
@@ -108,16 +108,18 @@ class RuleBook:
         return self.state().versions[made.version]
 
     def approve(self, version: int, change: Change) -> RuleVersion:
-        """Say yes to a version that another key proposed.
+        """Approve a version that another key proposed.
 
         Raises:
-            UnknownVersion: No version has this number.
+            UnknownVersion: The version is unknown.
             RuleError: The same key proposed it.
         """
 
         def event(state: RulesState) -> RuleEvent:
             if self._version(state, version).by == change.by:
-                raise RuleError(f"version {version} was proposed by {change.by!r}; allowed: approval by another key")
+                raise RuleError(
+                    f"version {version} was proposed by the same key, {change.by!r}; allowed: approval with another key"
+                )
             return RuleEvent(state.seq + 1, RuleEventKind.APPROVED, version, change.at, change.by, change.note)
 
         self._append(event)
@@ -126,16 +128,16 @@ class RuleBook:
     def activate(
         self, version: int, change: Change, *, start: datetime | None = None, end: datetime | None = None
     ) -> Window:
-        """Put a version in effect, from `start` (now when left out) to `end` (for good when left out).
+        """Put a version in effect from `start`, by default now, to `end`, by default without end.
 
         Raises:
-            UnknownVersion: No version has this number.
-            NeedsApproval: It loosens limits and no second key approved it.
-            RuleError: The time is over, or ends before it begins.
+            UnknownVersion: The version is unknown.
+            NeedsApproval: It loosens limits without the approval of a second key.
+            RuleError: `end` is not after the start.
         """
         begins = change.at if start is None else max(start, change.at)
         if end is not None and end <= begins:
-            raise RuleError(f"the time ends at {end.isoformat()}; allowed: after {begins.isoformat()}")
+            raise RuleError(f"the activation ends at {end.isoformat()}; allowed: after its start, {begins.isoformat()}")
         if not self._version(self.state(), version).approved_by and (
             loosens := self.loosens(version, change.at, begins)
         ):
@@ -151,10 +153,10 @@ class RuleBook:
         return next(window for window in self.state().windows if window.seq == made.seq)
 
     def rollback(self, change: Change, version: int | None = None) -> Window:
-        """Take back the activation in effect, or the latest one of a version that is not over yet; returns it.
+        """End the activation in effect, or the latest unfinished one of a version; returns it.
 
         Raises:
-            RuleError: There is none.
+            RuleError: There is no such activation.
         """
 
         def event(state: RulesState) -> RuleEvent:
@@ -165,8 +167,9 @@ class RuleBook:
                 open_windows = [w for w in state.windows if w.version == version and not w.over(change.at)]
                 window = open_windows[-1] if open_windows else None
             if window is None:
-                what = "no version is" if version is None else f"version {version} is neither"
-                raise RuleError(f"{what} in effect{' nor scheduled' if version is not None else ''}; the settings hold")
+                if version is None:
+                    raise RuleError("no version is in effect: the settings apply, and there is nothing to roll back")
+                raise RuleError(f"version {version} is neither in effect nor scheduled; allowed: one that is")
             kind = RuleEventKind.ENDED
             return RuleEvent(state.seq + 1, kind, window.version, change.at, change.by, change.note, of_seq=window.seq)
 
@@ -174,12 +177,12 @@ class RuleBook:
         return next(window for window in self.state().windows if window.seq == made.of_seq)
 
     def _append(self, make: Callable[[RulesState], RuleEvent]) -> RuleEvent:
-        """Append what `make` says of the newest state; made anew when another process was first."""
+        """Append the event that `make` returns for the latest state, again if another process was faster."""
         for _ in range(_TRIES):
             event = make(self.state())
             if self._store.append_rule_event(event):
                 return event
-        raise RuleError("the rules are being changed by others; remedy: try again")
+        raise RuleError("other processes are changing the rules; remedy: try again")
 
     def _known(self) -> RulesState:
         with self._lock:
@@ -193,5 +196,6 @@ class RuleBook:
     def _version(self, state: RulesState, version: int) -> RuleVersion:
         found = state.versions.get(version)
         if found is None:
-            raise UnknownVersion(f"there is no version {version} of the rules; allowed: 1 to {len(state.versions)}")
+            known = f"1 to {len(state.versions)}" if state.versions else "none yet"
+            raise UnknownVersion(f"no version of the rules has the number {version}; allowed: {known}")
         return found

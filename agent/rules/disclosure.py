@@ -1,7 +1,7 @@
-"""What a shopper must or may be told of a price, from the inputs that really set it.
+"""Disclosure: the notice to a shopper about a price, from the inputs actually used.
 
-Inputs are named by where they come from: `profile.income`, `purchase_history`, `session_events`, `product.cost`,
-`context.season`, `limits.max_price`. What is not known to be impersonal counts as personal.
+Inputs are named by their source: `profile.income`, `purchase_history`, `session_events`, `product.cost`,
+`context.season`, `limits.max_price`. An input not known to be impersonal counts as personal.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from agent.rules.packs import law_of
 
 SAME_FOR_EVERYONE: Final = "This price is the same for everyone; no personal data set it."
 LAST_PRICE: Final = "last_price"
-"""What the shopper was quoted before; it enters where the merchant limits changes."""
+"""Input: the price last quoted to the shopper, used where the merchant limits changes."""
 IMPERSONAL: Final = frozenset(("product", "limits", "market", "similar_products", "quantity", "merchant"))
 IMPERSONAL_CONTEXT: Final = frozenset(
     ("at", "channel", "competitor_prices", "deadline", "inventory", "jurisdiction", "market_trend", "season")
@@ -20,7 +20,7 @@ IMPERSONAL_CONTEXT: Final = frozenset(
 
 
 def is_personal(input_name: str) -> bool:
-    """Whether an input says something of the shopper; context that Pricesmith does not know of may."""
+    """Whether an input is personal; an unknown context field is taken to be."""
     source, _, detail = input_name.partition(".")
     if source == "context":
         return detail not in IMPERSONAL_CONTEXT
@@ -33,11 +33,11 @@ def disclose(
     """The notice for one price.
 
     Args:
-        personalised: Whether personal data entered the price; without it no place demands a notice, with it all
-            do, also those that no rules are known of.
-        inputs_used: Names of the inputs that entered the price, personal or not.
-        inputs_ignored: Inputs that did not, and why.
-        jurisdiction: A code or name as the request gave it.
+        personalised: Whether personal data set the price. If so, a notice is required everywhere, in places without
+            known rules too; if not, nowhere.
+        inputs_used: Names of the inputs used, personal or not.
+        inputs_ignored: Inputs not used, and why.
+        jurisdiction: Code or name from the request.
     """
     law = law_of(jurisdiction)
     personal = [name for name in inputs_used if is_personal(name)]

@@ -1,7 +1,7 @@
-"""What a merchant writes down: limits for everything, for categories, for products; weights; exploration.
+"""Rules document: limits for all products, for categories and for single products; weights; exploration.
 
-What a document leaves out holds as the settings say. Of limits for one thing the more specific stand, field by field:
-product before category before everything. Limits in the product's own record and in a request only tighten the result.
+Fields left out are taken from the settings. More specific limits override others field by field: product before
+category before all products. Limits in the product's record and in a request only tighten the result.
 """
 
 from typing import Annotated
@@ -21,13 +21,13 @@ Weight = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)]
 
 
 class RuleLimits(Strict):
-    """Limits of prices; money holds for products in its currency alone.
+    """Limits of prices; amounts apply to products in their currency alone.
 
     Attributes:
         min_price, max_price, map_price: Floor, ceiling, minimum advertised price.
-        min_margin: Least (price - cost) / price.
-        max_discount: Deepest share below the reference price; 1 allows any.
-        max_change: Largest share away from the last price this shopper was quoted.
+        min_margin: Minimum of (price - cost) / price.
+        max_discount: Largest discount, a fraction of the reference price; 1 allows any.
+        max_change: Largest change from the last price quoted to the shopper, a fraction of it.
     """
 
     min_price: Money | None = None
@@ -40,13 +40,13 @@ class RuleLimits(Strict):
     rounding: Rounding | None = None
 
     def over(self, other: "RuleLimits") -> "RuleLimits":
-        """These limits, `other`'s where these say nothing."""
-        said = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
-        return other.model_copy(update=said)
+        """These limits, completed by those of `other`."""
+        given = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+        return other.model_copy(update=given)
 
 
 class RuleWeights(Strict):
-    """What the merchant cares for; relative sizes count."""
+    """Weights of the objectives, relative to each other."""
 
     profit: Weight
     purchase: Weight
@@ -57,8 +57,10 @@ class RulesDocument(Strict):
     """One version of a merchant's rules.
 
     Attributes:
-        exploration: Whether prices are varied to learn; `max_try` bounds how far, `control` is the share of quotes that
-            hold the reference price by chance, `max_spread` caps how far one shopper's prices of a product lie apart.
+        exploration: Whether prices are varied to learn.
+        max_try: Largest distance of an explored price from the best known one, a fraction of the reference price.
+        control: Fraction of quotes that show the reference price at random.
+        max_spread: Largest standard deviation of one shopper's prices for a product, a fraction of the reference.
     """
 
     limits: RuleLimits = RuleLimits()
@@ -71,7 +73,7 @@ class RulesDocument(Strict):
     max_spread: Share | None = None
 
     def over(self, settings: "RulesDocument") -> "RulesDocument":
-        """These rules, the settings' where these say nothing; the settings know neither categories nor products."""
+        """These rules, completed by the settings, which have no limits for categories or products."""
         return RulesDocument(
             limits=self.limits.over(settings.limits),
             categories=self.categories,
@@ -84,7 +86,7 @@ class RulesDocument(Strict):
         )
 
     def limits_of(self, category: str, product_id: str) -> RuleLimits:
-        """What holds for one product, the most specific first."""
+        """Limits of one product."""
         of_category = self._categories.get(fold(category), RuleLimits())
         return self.products.get(product_id, RuleLimits()).over(of_category.over(self.limits))
 
@@ -94,5 +96,5 @@ class RulesDocument(Strict):
 
 
 def fold(category: str) -> str:
-    """A category's name as it is compared: without regard to case."""
+    """A category's name for comparison: without regard to case and outer blanks."""
     return category.strip().casefold()

@@ -1,11 +1,11 @@
-"""How far a merchant lets prices vary to learn, and when a candidate may replace the reference price."""
+"""Exploration: how far prices may vary to learn, and when a candidate may replace the reference price."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Exploration(StrEnum):
-    """How much a merchant lets the service try out."""
+    """Amount of exploration that the merchant allows."""
 
     OFF = "off"
     CAUTIOUS = "cautious"
@@ -14,20 +14,20 @@ class Exploration(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SelectionRules:
-    """When a candidate may replace the reference.
+    """Conditions under which a candidate may replace the reference price.
 
     Attributes:
-        min_gain: Least advantage in utility; 0.01 is about one percent of what the reference price is worth.
-        min_confidence: Least share of draws in which the candidate is better.
-        boldness: How much of a draw's distance to the mean counts when prices are tried out; 1 is plain Thompson
-            sampling, which tries more than flat profit curves repay.
-        good_enough: A draw tries a price out only when it finds it better than the one that would be shown otherwise by
-            this much utility (satisficing Thompson sampling, Russo and Van Roy 2022).
-        control_frac: Share of quotes that hold the reference price, by chance: what later policies are compared with.
-        max_try_frac: How far a price that is tried out may lie from the one that would be shown otherwise; None: as
-            far as the merchant's limits allow.
-        max_spread_frac: A price is tried out only while all prices that this shopper was shown for this product, it
-            included, keep a standard deviation of at most this share of the reference price; None: no such cap.
+        min_gain: Minimum gain in utility; 0.01 is about one percent of the reference price's utility.
+        min_confidence: Minimum share of posterior draws in which the candidate is better.
+        boldness: Factor on a draw's distance from the mean; 1 is plain Thompson sampling, which explores more than flat
+            profit curves repay.
+        good_enough: Minimum gain in utility over the greedy price for which a draw explores (satisficing Thompson
+            sampling, Russo and Van Roy 2022).
+        control_frac: Fraction of quotes that show the reference price at random: the control group.
+        max_try_frac: Largest distance of an explored price from the greedy one, a fraction of the reference price; None
+            for no bound but the merchant's limits.
+        max_spread_frac: Largest standard deviation of the prices shown to a shopper for a product, the explored one
+            included, a fraction of the reference price; None for no bound.
     """
 
     exploration: Exploration = Exploration.OFF

@@ -1,24 +1,26 @@
-"""Step 6, always last: the merchant's limits over any proposed price. Pure, in integer minor units.
+"""Gateway: the limits that every price passes last. Pure functions on integer minor units.
 
-Each rule is an interval that the price is clamped into, one after the other, softest first, so that the harder rule
-has the last word where two exclude each other:
+`guard` takes a proposed price, the rules (limits of merchant, product, request and law, joined by `tightest`) and the
+facts (reference price, cost, last price). It returns the nearest allowed price and a trail of the rules that moved it.
 
-1. `max_change`: at most this share away from the last price this shopper was shown or paid.
-2. `max_discount`: at most this share below the reference price.
-3. `never_above_reference`: the promise to shoppers; `law.PLACE.discount_only`: the same where a law says so;
-   `law.PLACE.parity`: never above what a stranger would pay.
-4. `ceiling`: the highest price that product, request or merchant allows.
-5. `map`: the minimum advertised price.
-6. `floor`: the lowest price that product, request or merchant allows.
-7. `cost`: at least cost / (1 - minimum margin); with no minimum margin, cost itself.
+Each rule clamps the price to an interval. Rules are applied softest first, so that the harder one wins where two
+exclude each other:
 
-Lower hard bounds (5-7) thus beat every upper one: Pricesmith never sells under a lawful floor or at a loss to keep a
-ceiling or a promise, and says so with `conflict` and a trail that shows both rules. `rounding` comes after them and
-stays inside the bounds that they leave.
+1. `max_change`: within this fraction of the last price quoted to the shopper.
+2. `max_discount`: at most this fraction below the reference price, the one that everyone may pay.
+3. `never_above_reference`: at most the reference price; `law.PLACE.discount_only` demands the same by law;
+   `law.PLACE.parity`: at most the price that an unknown shopper would pay.
+4. `ceiling`: at most the highest price that product, request or merchant allows.
+5. `map`: at least the minimum advertised price.
+6. `floor`: at least the lowest price that product, request or merchant allows.
+7. `cost`, or `min_margin`: at least cost / (1 - minimum margin).
 
-Without cost and floor nothing bounds a loss, so that the answer is the reference price as it stands.
+Lower bounds (5-7) therefore win over upper ones: no ceiling or promise makes a price fall below a floor or cost. The
+result then has `conflict` set, and its trail shows both rules. `rounding` comes last and stays within the bounds.
 
-Clamps compose to one clamp, hence `guard` is idempotent and monotone in the proposed price.
+With neither cost nor floor known, nothing prevents a loss; the result is then the reference price, `held`.
+
+Clamps compose to one clamp, so that `guard` is idempotent and monotone in the proposed price.
 """
 
 from collections.abc import Sequence
@@ -38,20 +40,20 @@ _MILLION: Final = 1_000_000
 
 
 class GatewayError(ValueError):
-    """Limits or prices that cannot be."""
+    """A limit or a price is out of range."""
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayRules:
-    """What the merchant allows; None means no such rule. Fractions count to the nearest millionth.
+    """Limits of one source; None means no such rule. Fractions are rounded to the nearest millionth.
 
     Attributes:
-        floor_minor, ceiling_minor, map_minor: Hard bounds; see `tightest` for joining several sources.
-        min_margin_frac: (price - cost) / price, 0 to 0.99; only where the cost is known.
-        max_discount_frac: Of the reference price, 0 to 1.
-        max_change_frac: Of the last price, 0 to 100; only where there is a last price.
-        discount_only: Code of the jurisdiction whose law lets personal prices only go down from the reference.
-        parity: Code of the jurisdiction whose law lets nobody pay more than a stranger.
+        floor_minor, ceiling_minor, map_minor: Bounds in minor units; MAP is the minimum advertised price.
+        min_margin_frac: Minimum of (price - cost) / price, 0 to 0.99; applies where the cost is known.
+        max_discount_frac: Fraction of the reference price, 0 to 1.
+        max_change_frac: Fraction of the last price, 0 to 100; applies where there is a last price.
+        discount_only: Code of the jurisdiction whose law forbids personal prices above the reference.
+        parity: Code of the jurisdiction whose law forbids prices above those of unknown shoppers.
     """
 
     floor_minor: int | None = None
@@ -66,7 +68,11 @@ class GatewayRules:
     rounding: Rounding = Rounding.EXACT
 
     def __post_init__(self) -> None:
-        """Check ranges."""
+        """Check ranges.
+
+        Raises:
+            GatewayError: A value is out of range.
+        """
         _check("floor_minor", self.floor_minor, 0, None)
         _check("ceiling_minor", self.ceiling_minor, 1, None)
         _check("map_minor", self.map_minor, 0, None)
@@ -77,9 +83,9 @@ class GatewayRules:
 
 @dataclass(frozen=True, slots=True)
 class GatewayFacts:
-    """What the rules are measured against, fresh for every request, in minor units of one currency.
+    """Amounts that the rules refer to, for one request, in minor units of one currency.
 
-    `stranger_minor` is what somebody unknown would pay, None where no law asks for it.
+    `stranger_minor` is the price for an unknown shopper; None where no law of parity applies.
     """
 
     reference_minor: int
@@ -89,7 +95,11 @@ class GatewayFacts:
     stranger_minor: int | None = None
 
     def __post_init__(self) -> None:
-        """Check ranges."""
+        """Check ranges.
+
+        Raises:
+            GatewayError: A value is out of range.
+        """
         _check("reference_minor", self.reference_minor, 1, None)
         _check("fraction_digits", self.fraction_digits, 0, 6)
         _check("cost_minor", self.cost_minor, 0, None)
@@ -99,13 +109,13 @@ class GatewayFacts:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The prices that `guard` can answer with, both ends included; `high_minor` is None when nothing limits it."""
+    """An interval of prices, both ends included; `high_minor` None means no upper bound."""
 
     low_minor: int
     high_minor: int | None
 
     def clamp(self, price_minor: int) -> int:
-        """The nearest price inside."""
+        """The nearest price within the interval."""
         if self.high_minor is not None:
             price_minor = min(price_minor, self.high_minor)
         return max(price_minor, self.low_minor)
@@ -113,14 +123,14 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """The price that may be shown.
+    """A price within the limits.
 
     Attributes:
-        trail: Every rule that moved the price, in order, without gaps from the proposed price to this one.
+        trail: Rules that moved the price, in order, without gaps from the proposed price to this one.
         conflict: Two rules exclude each other; the trail shows which one won.
-        held: No personalised price may be made: cost and floor are unknown.
-        forced: The rules leave one price only, whatever is proposed.
-        by_last_price: Without the last price the rules would leave other prices.
+        held: No personalised price may be made, and this is the reference price.
+        forced: The rules allow one price only, whatever is proposed.
+        by_last_price: The last price narrows the allowed prices.
     """
 
     price_minor: int
@@ -150,7 +160,7 @@ class _Rule:
 
 
 def tightest(first: GatewayRules, *others: GatewayRules) -> GatewayRules:
-    """The rules that satisfy every source (merchant, product, request); rounding is the first one's."""
+    """Join the rules of several sources to the tightest limits; rounding is the first one's."""
     rules = (first, *others)
     return GatewayRules(
         floor_minor=max((r.floor_minor for r in rules if r.floor_minor is not None), default=None),
@@ -167,72 +177,72 @@ def tightest(first: GatewayRules, *others: GatewayRules) -> GatewayRules:
 
 
 def holds_reference(rules: GatewayRules, cost_minor: int | None) -> bool:
-    """Whether nothing is known that keeps a price from being a loss."""
+    """Whether neither cost nor floor is known, so that the reference price must be held."""
     return cost_minor is None and rules.floor_minor is None
 
 
 def bounds(rules: GatewayRules, facts: GatewayFacts) -> Bounds:
-    """Every price that `guard` leaves alone but for rounding."""
+    """The interval of prices that `guard` moves by rounding alone."""
     if holds_reference(rules, facts.cost_minor):
         return Bounds(facts.reference_minor, facts.reference_minor)
-    return _joined(_ladder(rules, facts))
+    return _joined(_clamps(rules, facts))
 
 
 def guard(raw_minor: int, rules: GatewayRules, facts: GatewayFacts) -> Guarded:
-    """The nearest price to `raw_minor` that the rules allow, and the trail that leads there."""
+    """Return the allowed price nearest to `raw_minor`, with the trail that leads there."""
     if holds_reference(rules, facts.cost_minor):
         step = TrailStep(UNKNOWN_BOUNDS_RULE, raw_minor, facts.reference_minor, UNKNOWN_BOUNDS)
         return Guarded(facts.reference_minor, (step,), held=True)
-    ladder = _ladder(rules, facts)
+    clamps = _clamps(rules, facts)
     price, trail = raw_minor, []
-    for rule in ladder:
+    for rule in clamps:
         moved = rule.within.clamp(price)
         if moved != price:
             trail.append(TrailStep(rule.name, price, moved, rule.detail))
             price = moved
-    within = _joined(ladder)
+    within = _joined(clamps)
     rounded = within.clamp(_presentable(price, rules.rounding, facts.fraction_digits))
     if rounded != price:
         trail.append(TrailStep("rounding", price, rounded, rules.rounding.value))
     return Guarded(
         rounded,
         tuple(trail),
-        conflict=_exclude_each_other(ladder),
+        conflict=_exclude_each_other(clamps),
         forced=within.low_minor == within.high_minor,
-        by_last_price=within != _joined(tuple(rule for rule in ladder if rule.name != CHANGE_RULE)),
+        by_last_price=within != _joined(tuple(rule for rule in clamps if rule.name != CHANGE_RULE)),
     )
 
 
-@lru_cache(maxsize=2048)  # one request guards some thirty candidates by the same rules
-def _ladder(rules: GatewayRules, facts: GatewayFacts) -> tuple[_Rule, ...]:
-    """The rules that apply, softest first."""
+@lru_cache(maxsize=2048)  # a request has some thirty candidates under the same rules
+def _clamps(rules: GatewayRules, facts: GatewayFacts) -> tuple[_Rule, ...]:
+    """The rules that apply, softest first, as intervals."""
     reference, last = facts.reference_minor, facts.last_price_minor
-    ladder = [_Rule("positive", Bounds(1, None), "a price is at least one minor unit")]
+    clamps = [_Rule("positive", Bounds(1, None), "at least one minor unit")]
     if rules.max_change_frac is not None and last is not None:
         change = _millionths(rules.max_change_frac)
-        window = Bounds(_scaled_up(last, _MILLION - change), last * (_MILLION + change) // _MILLION)
-        ladder.append(_Rule(CHANGE_RULE, window, f"within {rules.max_change_frac:.2%} of the last price"))
+        window = Bounds(_scaled_ceil(last, _MILLION - change), last * (_MILLION + change) // _MILLION)
+        clamps.append(_Rule(CHANGE_RULE, window, f"within {rules.max_change_frac:.2%} of the last price"))
     if rules.max_discount_frac is not None:
-        lowest = _scaled_up(reference, _MILLION - _millionths(rules.max_discount_frac))
+        lowest = _scaled_ceil(reference, _MILLION - _millionths(rules.max_discount_frac))
         detail = f"at most {rules.max_discount_frac:.2%} below the reference price"
-        ladder.append(_Rule("max_discount", Bounds(lowest, None), detail))
+        clamps.append(_Rule("max_discount", Bounds(lowest, None), detail))
     if rules.never_above_reference:
-        ladder.append(_Rule("never_above_reference", Bounds(1, reference), "never above the reference price"))
+        clamps.append(_Rule("never_above_reference", Bounds(1, reference), "never above the reference price"))
     if rules.discount_only is not None:
         detail = "no personal price above the reference price there"
-        ladder.append(_Rule(f"law.{rules.discount_only}.discount_only", Bounds(1, reference), detail))
+        clamps.append(_Rule(f"law.{rules.discount_only}.discount_only", Bounds(1, reference), detail))
     if rules.parity is not None and facts.stranger_minor is not None:
         detail = "nobody pays more there than a stranger would"
-        ladder.append(_Rule(f"law.{rules.parity}.parity", Bounds(1, facts.stranger_minor), detail))
+        clamps.append(_Rule(f"law.{rules.parity}.parity", Bounds(1, facts.stranger_minor), detail))
     if rules.ceiling_minor is not None:
-        ladder.append(_Rule("ceiling", Bounds(1, rules.ceiling_minor), "at most the highest price allowed"))
+        clamps.append(_Rule("ceiling", Bounds(1, rules.ceiling_minor), "at most the highest price allowed"))
     if rules.map_minor is not None:
-        ladder.append(_Rule("map", Bounds(rules.map_minor, None), "at least the minimum advertised price"))
+        clamps.append(_Rule("map", Bounds(rules.map_minor, None), "at least the minimum advertised price"))
     if rules.floor_minor is not None:
-        ladder.append(_Rule("floor", Bounds(rules.floor_minor, None), "at least the lowest price allowed"))
+        clamps.append(_Rule("floor", Bounds(rules.floor_minor, None), "at least the lowest price allowed"))
     if facts.cost_minor is not None:
-        ladder.append(_cost_rule(facts.cost_minor, rules.min_margin_frac))
-    return tuple(ladder)
+        clamps.append(_cost_rule(facts.cost_minor, rules.min_margin_frac))
+    return tuple(clamps)
 
 
 def _cost_rule(cost_minor: int, min_margin_frac: float) -> _Rule:
@@ -243,23 +253,23 @@ def _cost_rule(cost_minor: int, min_margin_frac: float) -> _Rule:
     return _Rule("min_margin", Bounds(lowest, None), f"at least {min_margin_frac:.2%} margin over cost")
 
 
-def _joined(ladder: Sequence[_Rule]) -> Bounds:
-    """All clamps as one: what the smallest and the largest price become."""
+def _joined(clamps: Sequence[_Rule]) -> Bounds:
+    """All clamps as one interval: the results for the smallest and the largest price."""
     low = 0
     high: int | None = None
-    for rule in ladder:
+    for rule in clamps:
         low = rule.within.clamp(low)
         high = rule.within.high_minor if high is None else rule.within.clamp(high)
     return Bounds(low, high)
 
 
-def _exclude_each_other(ladder: Sequence[_Rule]) -> bool:
-    highest = min((rule.within.high_minor for rule in ladder if rule.within.high_minor is not None), default=None)
-    return highest is not None and max(rule.within.low_minor for rule in ladder) > highest
+def _exclude_each_other(clamps: Sequence[_Rule]) -> bool:
+    highest = min((rule.within.high_minor for rule in clamps if rule.within.high_minor is not None), default=None)
+    return highest is not None and max(rule.within.low_minor for rule in clamps) > highest
 
 
 def _presentable(price_minor: int, rounding: Rounding, fraction_digits: int) -> int:
-    """Round until rounding changes nothing: a charm price may itself be near enough to a coarser one."""
+    """Round until nothing changes: a charm price may itself be near enough to a coarser one."""
     rounded = round_minor(price_minor, rounding, fraction_digits)
     return rounded if rounded == price_minor else _presentable(rounded, rounding, fraction_digits)
 
@@ -268,8 +278,8 @@ def _millionths(fraction: float) -> int:
     return round(fraction * _MILLION)
 
 
-def _scaled_up(amount_minor: int, millionths: int) -> int:
-    """Ceil of `amount_minor` times a fraction in millionths."""
+def _scaled_ceil(amount_minor: int, millionths: int) -> int:
+    """Ceiling of an amount times a fraction in millionths."""
     return -(-amount_minor * millionths // _MILLION)
 
 

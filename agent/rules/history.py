@@ -1,7 +1,7 @@
-"""The life of rules as a fold over an append-only list of events: proposed, approved, activated, ended.
+"""History of rules: the state after an append-only list of events (proposed, approved, activated, ended).
 
-Of the activations whose time includes a moment the one made last is in effect: the latest human decision stands. When
-it ends, by its own end or by a rollback, the one below it is in effect again; below all of them are the settings.
+Of all activations whose time includes a moment, the one made last is in effect. When it ends, by time or by rollback,
+the one made before it takes effect again; without any activation the settings apply.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from agent.rules.document import RulesDocument
 
 @dataclass(frozen=True, slots=True)
 class RuleVersion:
-    """One proposed document; `approved_by` are keys other than the one that proposed it."""
+    """A proposed document; `approved_by` are ids of keys other than the one that proposed it."""
 
     number: int
     document: RulesDocument
@@ -26,7 +26,7 @@ class RuleVersion:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One activation: from `start`, included, to `end`, excluded; `ended` is when a rollback took it back."""
+    """An activation of a version from `start`, included, to `end`, excluded; `ended` is the time of its rollback."""
 
     seq: int
     version: int
@@ -36,28 +36,28 @@ class Window:
     ended: datetime | None = None
 
     def holds(self, at: datetime) -> bool:
-        """Whether the window includes a moment."""
+        """Whether the activation includes a moment."""
         return self.start <= at and (self.end is None or at < self.end) and (self.ended is None or at < self.ended)
 
     def over(self, at: datetime) -> bool:
-        """Whether it never includes a later moment again."""
+        """Whether the activation includes no moment from `at` on."""
         return self.ended is not None or (self.end is not None and self.end <= at)
 
 
 @dataclass(frozen=True, slots=True)
 class RulesState:
-    """Everything that was decided, up to event `seq`."""
+    """The state after the event numbered `seq`."""
 
     seq: int = 0
     versions: Mapping[int, RuleVersion] = field(default_factory=dict)
     windows: tuple[Window, ...] = ()
 
     def in_effect(self, at: datetime) -> Window | None:
-        """The activation in effect at a moment; None: the settings alone."""
+        """The activation in effect at a moment; None when only the settings apply."""
         return next((window for window in reversed(self.windows) if window.holds(at)), None)
 
     def scheduled(self, at: datetime) -> list[Window]:
-        """Activations that begin later."""
+        """Activations that begin after a moment."""
         return [window for window in self.windows if window.start > at and not window.over(at)]
 
 

@@ -1,4 +1,4 @@
-"""The kill switch: while it is on, every quote is the reference price. Kept in the store, seen by all processes."""
+"""Kill switch: while it is on, every quote is the reference price. Stored, so that all processes follow it."""
 
 import json
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from typing import Final
 from agent.store import Store
 
 RULE: Final = "kill_switch"
-FRESH_S: Final = 0.5  # a process sees the switch this late at most
+FRESH_S: Final = 0.5  # longest delay until a process sees a change
 _KEY: Final = "kill_switch"
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The switch is on: since when, by whom, why."""
+    """State of the switch while on: since when, by which key, why."""
 
     since: datetime
     by: str
@@ -24,22 +24,20 @@ class Hold:
 
 
 class KillSwitch:
-    """One store's switch. Safe for several threads."""
+    """The kill switch of one store. Safe for several threads."""
 
     def __init__(self, store: Store) -> None:
-        """Read from and write to `store`."""
+        """Keep the switch in `store`."""
         self._store = store
         self._lock = Lock()
         self._known: Hold | None = None
         self._read_at = float("-inf")
 
     def state(self) -> Hold | None:
-        """The hold, None when the switch is off; at most `FRESH_S` old.
-
-        When the store does not answer, the state known last stands: quotes that cannot be recorded are refused anyway.
+        """The current hold, at most `FRESH_S` old; None while the switch is off.
 
         Raises:
-            StoreUnavailable: The store does not answer and never did.
+            StoreUnavailable: The store does not answer.
         """
         with self._lock:
             if monotonic() - self._read_at > FRESH_S:
@@ -49,7 +47,7 @@ class KillSwitch:
             return self._known
 
     def hold(self, by: str, reason: str, now: datetime) -> Hold:
-        """Switch on; a hold that is there already keeps its time."""
+        """Switch on; a hold in place keeps its start."""
         known = _hold(self._store.meta(_KEY))
         made = Hold(known.since if known is not None else now, by, reason)
         self._write(json.dumps({"since": made.since.isoformat(), "by": made.by, "reason": made.reason}))
@@ -68,5 +66,5 @@ class KillSwitch:
 def _hold(text: str | None) -> Hold | None:
     if not text:
         return None
-    told = json.loads(text)
-    return Hold(datetime.fromisoformat(told["since"]), told["by"], told["reason"])
+    fields = json.loads(text)
+    return Hold(datetime.fromisoformat(fields["since"]), fields["by"], fields["reason"])

@@ -1,7 +1,7 @@
-"""What rules would have done: the last day's quotes made again under the rules in effect and under others.
+"""Preview of rules: the last day's quotes priced again under the rules in effect and under others.
 
-Both sides are made now, by the same models, nothing left to chance and nothing recorded, so that rules alone differ.
-Profit is the evaluator's expectation at each price, not what was sold.
+Both sides are priced now, by the same models, without randomness and without recording, so that only the rules differ.
+Profit is the evaluator's expectation at each price, not actual sales.
 """
 
 import json
@@ -21,22 +21,22 @@ from agent.store.rows import chunks
 
 SPAN: Final = timedelta(days=1)
 MOST: Final = 400
-_BATCH: Final = 16  # quotes of customers wait no longer than these take
+_BATCH: Final = 16  # a batch delays other quotes by no more than its own duration
 _SHOWN: Final = 10
 _Z95: Final = 1.96
 
 
-class Quoting(Protocol):
-    """Makes quotes again, recording nothing."""
+class Quoter(Protocol):
+    """Prices requests without recording anything."""
 
     def quote(self, requests: Sequence[QuoteRequest], at: datetime) -> list[Decision | Refusal]:
-        """One decision or refusal each."""
+        """Price requests; one decision or refusal each, in order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PriceChange:
-    """A recorded quote whose price would be another."""
+    """A recorded quote whose price would change."""
 
     quote_id: str
     product_id: str | None
@@ -47,13 +47,13 @@ class PriceChange:
 
     @property
     def change_frac(self) -> float:
-        """Of the reference price."""
+        """The change as a fraction of the reference price."""
         return (self.after_minor - self.before_minor) / self.reference_minor
 
 
 @dataclass(frozen=True, slots=True)
 class ProfitChange:
-    """Expected profit of quotes in one currency, minor units; `low`, `high` bound the mean difference, 95 %."""
+    """Expected profit of the quotes in one currency, minor units; `low`, `high`: 95 % interval of `mean_difference`."""
 
     currency: str
     quotes: int
@@ -66,7 +66,7 @@ class ProfitChange:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would change. `quotes` lie in the span, `compared` were made again; the largest changes come first."""
+    """Result of a preview: `quotes` in the span, `compared` of them priced again; `largest` has the largest changes."""
 
     since: datetime
     until: datetime
@@ -80,8 +80,8 @@ class Preview:
     profit: tuple[ProfitChange, ...]
 
 
-def preview(store: Store, before: Quoting, after: Quoting, now: datetime) -> Preview:
-    """Compare two sets of rules on the quotes of the day before `now`."""
+def preview(store: Store, before: Quoter, after: Quoter, now: datetime) -> Preview:
+    """Compare two sets of rules on at most `MOST` quotes of the day before `now`."""
     span = Span(now - SPAN, now)
     pairs: list[tuple[str, Decision, Decision]] = []
     for part in chunks(store.sampled(span, MOST), _BATCH):

@@ -1,8 +1,8 @@
-"""What an announced price reduction may be measured from: Directive 98/6/EC, Article 6a.
+"""Prior price of an announced price reduction: Directive 98/6/EC, Article 6a.
 
-The prior price is the lowest price that everybody could pay in the days before the reduction began. It is anchored
-there: while the reduction lasts its own price does not become the measure, however long that is. A reduction began
-when the price last fell to what it is now; a further step down begins anew, and is measured from the step before.
+The prior price is the lowest price open to everybody in the days before the reduction began. It stays the same while
+the reduction lasts, however long that is. A reduction begins when the price last fell to its present level; a further
+reduction begins anew, and is measured from the level before it.
 """
 
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from agent.domain.decision import Reduction
 from agent.domain.records import AppliedPrice
 
 LOOK_BACK: Final = timedelta(days=800)
-"""How much of the log is read: reductions that began longer ago are not announced as such."""
+"""Span of the log that is read; reductions that began earlier are not announced."""
 
 
 def reduction(applied: Sequence[AppliedPrice], price_minor: int, now: datetime, days: int) -> Reduction | None:
-    """The reduction that a price is now; None when there is none, or none that the log can prove.
+    """The price reduction that a price may be announced as; None when the log proves none.
 
     Args:
-        applied: The log of the product in the price's currency.
-        price_minor: What is asked now.
-        now: Only what was applied before counts.
-        days: Length of the time before the reduction whose lowest price is the prior one.
+        applied: Applied prices of the product in the currency.
+        price_minor: Present price, minor units.
+        now: Only prices applied before this moment count.
+        days: Days before the reduction whose lowest price is the prior price.
     """
     earlier = sorted((one for one in applied if one.at < now), key=lambda one: one.at)
     dearer = [row for row, one in enumerate(earlier) if one.price_minor > price_minor]
@@ -38,7 +38,7 @@ def reduction(applied: Sequence[AppliedPrice], price_minor: int, now: datetime, 
 
 
 def lowest_before(applied: Sequence[AppliedPrice], moment: datetime, days: int) -> int | None:
-    """The lowest price of the days before a moment, that in force as they began included; None where none is known."""
+    """The lowest price of the days before a moment, with the one in force as they began; None when unknown."""
     opening = moment - timedelta(days=days)
     before = sorted((one for one in applied if one.at < moment), key=lambda one: one.at)
     in_force_then = [one for one in before if one.at < opening][-1:]

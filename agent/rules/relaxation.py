@@ -1,4 +1,4 @@
-"""Which limits one version of the rules loosens against another: what makes a change need a second key."""
+"""Relaxation: the limits that one version of the rules loosens against another, which need a second key."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -13,10 +13,10 @@ _SHOWN: Final = 50
 
 
 def loosened(old: RulesDocument, new: RulesDocument) -> list[str]:
-    """Each limit that `new` loosens, in words; both documents are complete. Empty: it only tightens, or moves weights.
+    """Describe each limit that `new` loosens; empty when it only tightens limits or changes weights.
 
-    Every product that one of them names is compared in every category that one of them names, since the catalogue may
-    move it; a change counts where it would loosen in any.
+    Both documents are complete. Every product named in one of them is compared within every category named in one of
+    them, as the catalogue may move it; a limit counts as loosened if it is in any of these.
     """
     found = dict.fromkeys(_exploration(old, new))
     for where, category, product in _scopes(old, new):
@@ -28,7 +28,7 @@ def loosened(old: RulesDocument, new: RulesDocument) -> list[str]:
 
 
 def _scopes(old: RulesDocument, new: RulesDocument) -> Iterator[tuple[str, str, str]]:
-    """(name, category, product): everything, each category, each product wherever it may lie."""
+    """Yield (name, category, product) for all products, each category, and each product in every category."""
     categories = sorted({*old.categories, *new.categories})
     yield "everything", "", ""
     for category in categories:
@@ -55,7 +55,7 @@ def _limits(old: RuleLimits, new: RuleLimits) -> Iterator[str]:
         if (most if wanted is None else wanted) > (most if held is None else held):
             yield f"{name} from {held:.2%} to {'any' if wanted is None else f'{wanted:.2%}'}"
     if old.never_above_reference and not new.never_above_reference:
-        yield "never_above_reference is off"
+        yield "never_above_reference from on to off"
 
 
 def _exploration(old: RulesDocument, new: RulesDocument) -> Iterator[str]:

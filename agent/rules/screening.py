@@ -1,7 +1,7 @@
-"""Protected attributes are taken out of a shopper's profile before anything else reads it.
+"""Screening: removes protected attributes from a shopper's profile before anything else reads it.
 
-Field names are matched word by word; text is cut into clauses, and a clause that mentions an attribute goes. Too much
-is dropped rather than too little. What was dropped is named, never its value.
+Field names are matched word by word; text is split into clauses, and a clause that mentions an attribute is dropped.
+When in doubt, more is dropped. The result names what was dropped, never its value.
 """
 
 import re
@@ -22,7 +22,7 @@ from agent.rules.packs import (
 )
 
 PROFILE_TEXT: Final = "profile text"
-_CLAUSES: Final = re.compile(  # after NFKC, which makes full-width punctuation ASCII
+_CLAUSES: Final = re.compile(  # after NFKC, which turns full-width punctuation into ASCII
     r"[.;,!?()\n。、]+(?!\d)|\b(?:and|but|who|which|with|whose|while)\b", re.IGNORECASE
 )
 _NAME_CHARS: Final = 80
@@ -30,7 +30,7 @@ _NAME_CHARS: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """What may be used of a profile. `text` is what is left of a profile given as text, else empty."""
+    """The usable part of a profile; `text` is the rest of a profile given as text, else empty."""
 
     attributes: Mapping[str, Attribute]
     text: str
@@ -47,7 +47,7 @@ class _Block:
 
 
 def screen_profile(profile: Mapping[str, Attribute] | str, pack: Pack, jurisdiction: str | None) -> Screened:
-    """Split a profile into what may set a price and what may not in this pack and jurisdiction."""
+    """Split a profile into what may set a price in this pack and jurisdiction and what may not."""
     blocks = _blocks(pack, find_jurisdiction(jurisdiction))
     if isinstance(profile, str):
         kept, hits = _screen_text(profile, blocks)
@@ -80,7 +80,7 @@ def _blocks(pack: Pack, place: Jurisdiction | None) -> list[_Block]:
 
 
 def _screen_text(text: str, blocks: Iterable[_Block]) -> tuple[str, list[_Block]]:
-    """The clauses that mention nothing protected, and the blocks that took out the others."""
+    """The clauses that mention nothing protected, and the blocks that removed the others."""
     normal = unicodedata.normalize("NFKC", text)
     hits: dict[str, _Block] = {}
     kept = []

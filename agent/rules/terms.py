@@ -1,4 +1,4 @@
-"""What the merchant's rules come to for one product: the gateway's limits, weights, exploration."""
+"""Terms: the merchant's rules as they apply to one product: gateway limits, weights, exploration."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,7 @@ _UNBOUNDED_FRAC = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for one quote; `version` is that of the rules, 0 for the settings alone."""
+    """Rules that apply to one quote; `version` 0 is the settings alone."""
 
     version: int
     limits: GatewayRules
@@ -25,36 +25,36 @@ class Terms:
 
 
 class MerchantRules:
-    """One version of the rules as it is applied. Immutable but for what it remembers; safe for several threads."""
+    """A version of the rules with a cache of terms. Safe for several threads."""
 
     def __init__(self, version: int, document: RulesDocument) -> None:
-        """`document` is complete: the version's over the settings'."""
+        """`document` is complete: the version's, completed by the settings."""
         self.version = version
         self.document = document
         self._known: dict[tuple[str, str, str], Terms] = {}
 
     def terms(self, product: ProductRecord) -> Terms:
-        """What holds for a product."""
+        """The terms of a product."""
         own = product.product_id if product.product_id in self.document.products else ""
         key = (fold(product.category) if self.document.categories else "", own, product.currency)
         found = self._known.get(key)
         if found is None:
             limits = self.document.limits_of(product.category, own)
             found = Terms(self.version, gateway_rules(limits, product.currency), self._weights, self._selection)
-            if len(self._known) < 10_000:  # categories come from requests too
+            if len(self._known) < 10_000:  # requests may name any category
                 self._known[key] = found
         return found
 
     @cached_property
     def limits_change(self) -> bool:
-        """Whether any product's price may only change so much, so that last prices must be looked up."""
+        """Whether some product's price change is limited, so that last prices must be looked up."""
         document = self.document
         own = [document.limits, *document.categories.values(), *document.products.values()]
         return any(one.max_change is not None and one.max_change < _UNBOUNDED_FRAC for one in own)
 
     @property
     def caps_spread(self) -> bool:
-        """Whether the prices that a shopper was shown lately must be looked up."""
+        """Whether the spread is limited, so that prices shown lately must be looked up."""
         return self.document.max_spread is not None
 
     @cached_property
@@ -74,7 +74,7 @@ class MerchantRules:
 
 
 def gateway_rules(limits: RuleLimits, currency: str) -> GatewayRules:
-    """Limits as the gateway takes them, for products in one currency."""
+    """Limits as gateway rules for products in one currency."""
 
     def bound(money: Money | None) -> int | None:
         return money.amount_minor if money is not None and money.currency == currency else None

@@ -1,4 +1,4 @@
-"""Durable state: the store, what it returns and how it fails."""
+"""Durable state: the store, its records and its errors."""
 
 from agent.store.api_keys import ApiKeyRecord
 from agent.store.decisions import ShopperProduct

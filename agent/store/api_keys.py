@@ -1,4 +1,4 @@
-"""API keys as stored: hashes only, never a key."""
+"""Stored API keys, as digests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from agent.store.tables import API_KEYS
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRecord:
-    """One API key. `scopes` are words with blanks between them, whose meaning `agent.service.auth.api_keys` knows."""
+    """An API key; `scopes` are separated by blanks and defined in `agent.service.auth.api_keys`."""
 
     key_id: str
     name: str
@@ -32,7 +32,7 @@ _KEY: Final = RecordTable(ApiKeyRecord, API_KEYS)
 
 
 class ApiKeyRepository(Repository):
-    """Who may call."""
+    """The API keys of all merchants."""
 
     def insert_key(self, record: ApiKeyRecord) -> None:
         """Add a key.
@@ -44,7 +44,7 @@ class ApiKeyRepository(Repository):
             connection.execute(insert(API_KEYS), _KEY.parameters([record]))
 
     def key(self, key_id: str) -> ApiKeyRecord | None:
-        """One key, revoked and expired ones too, or None when unknown."""
+        """A key, even a revoked or expired one; None when unknown."""
         query = select(*_KEY.columns).where(API_KEYS.c.key_id == key_id)
         with self._db.read() as connection:
             row = connection.execute(query).first()
@@ -57,18 +57,18 @@ class ApiKeyRepository(Repository):
             return [_KEY.record(row) for row in connection.execute(query)]
 
     def revoke_key(self, key_id: str, at: datetime) -> bool:
-        """Revoke for ever; False when the key is unknown or was revoked before."""
+        """Revoke a key for ever; False when it is unknown or was revoked before."""
         statement = update(API_KEYS).where(API_KEYS.c.key_id == key_id, API_KEYS.c.revoked_at.is_(None))
         with self._db.write() as connection:
             return connection.execute(statement.values(revoked_at=at)).rowcount == 1
 
     def expire_key(self, key_id: str, at: datetime) -> None:
-        """Let a key end at a time."""
+        """Set the expiry of a key."""
         with self._db.write() as connection:
             connection.execute(update(API_KEYS).where(API_KEYS.c.key_id == key_id).values(expires_at=at))
 
     def touch_key(self, key_id: str, at: datetime) -> None:
-        """Note that the key was used."""
+        """Record the last use of a key."""
         statement = update(API_KEYS).where(API_KEYS.c.key_id == key_id).values(last_used_at=at)
         with self._db.write() as connection:
             connection.execute(statement)

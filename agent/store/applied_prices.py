@@ -1,7 +1,7 @@
-"""The applied-price log: which prices everybody could pay, on which days. Rows are added, never changed or removed.
+"""Applied-price log: prices open to everybody, by day. Append only, which the database enforces.
 
-A product may have several prices on one day: the reference price before and after a change, and prices that were made
-without personal data. The database itself refuses to change or delete a row.
+A product may have several prices on a day: the reference price before and after a change, and prices made without
+personal data.
 """
 
 from collections import defaultdict
@@ -23,10 +23,10 @@ _DAY_S: Final = 86_400
 
 
 class AppliedPriceRepository(Repository):
-    """Prices that everybody could pay."""
+    """Prices open to everybody."""
 
     def applied_prices(self, product_ids: Iterable[str], since: datetime) -> Mapping[str, Sequence[AppliedPrice]]:
-        """The log of some products since a moment, by product, oldest first."""
+        """Log of some products since a moment, by product, oldest first."""
         found: dict[str, list[AppliedPrice]] = defaultdict(list)
         table = APPLIED_PRICES.c
         with self._db.read() as connection:
@@ -36,19 +36,19 @@ class AppliedPriceRepository(Repository):
                     found[row.product_id].append(_APPLIED.record(row))
         return found
 
-    def _apply(self, connection: Connection, applied: Iterable[AppliedPrice]) -> None:
-        """Log prices in the transaction that makes them known; one row a product, price and day."""
+    def _log_prices(self, connection: Connection, applied: Iterable[AppliedPrice]) -> None:
+        """Log prices within the caller's transaction: one row a product, currency, day and price."""
         rows = {_key(one): one for one in applied}
         if rows:
-            # One order for all writers, or two batches could wait for each other's rows.
+            # One order for all writers, or two batches could deadlock.
             statement = self._db.insert(APPLIED_PRICES).on_conflict_do_nothing()
             connection.execute(statement, _APPLIED.parameters(rows[key] for key in sorted(rows)))
 
-    def _apply_few(self, connection: Connection, applied: Iterable[AppliedPrice]) -> None:
-        """The same where most are logged already: looking is faster then, ON CONFLICT being compiled anew each time."""
+    def _log_new_prices(self, connection: Connection, applied: Iterable[AppliedPrice]) -> None:
+        """Log prices that are mostly logged already: look-ups are faster then than ON CONFLICT, compiled each time."""
         rows = {_key(one): one for one in applied}
         logged = {k for k in rows if connection.execute(_LOGGED, dict(zip(_KEY, k, strict=True))).first() is not None}
-        self._apply(connection, (one for key, one in rows.items() if key not in logged))
+        self._log_prices(connection, (one for key, one in rows.items() if key not in logged))
 
 
 def _key(one: AppliedPrice) -> tuple[str, str, int, int]:
@@ -56,5 +56,5 @@ def _key(one: AppliedPrice) -> tuple[str, str, int, int]:
 
 
 def applied_price(product_id: str, currency: str, price_minor: int, at: datetime) -> AppliedPrice:
-    """A row of the log; days are those of UTC, counted from 1970."""
+    """A row of the log; `at` gives the UTC day."""
     return AppliedPrice(product_id, currency, int(at.astimezone(UTC).timestamp() // _DAY_S), price_minor, at)

@@ -1,4 +1,4 @@
-"""The audit log: every decision, and every outcome of one, chained in the transaction that stores it."""
+"""Audit log: a hash chain over decisions, their outcomes, rule events and erasures."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
@@ -12,7 +12,7 @@ from agent.store.rows import RecordTable
 from agent.store.tables import AUDIT, AUDIT_HEAD
 
 Seal = Callable[[bytes], str]
-"""Signs the head of the log."""
+"""Signature function for the head of the log."""
 
 _LINK: Final = RecordTable(Link, AUDIT)
 _HEAD: Final = RecordTable(Head, AUDIT_HEAD)
@@ -22,31 +22,31 @@ _BATCH: Final = 1_000
 
 
 class AuditLog(Repository):
-    """What parts of the store log with."""
+    """Base of the repositories that write to the audit log."""
 
     _seal: Seal | None = None
 
     def seal_with(self, seal: Seal) -> None:
-        """Sign the log's head from now on, so that whoever can write the database cannot rewrite the log."""
+        """Sign the head from now on, so that write access to the database is not enough to rewrite the log."""
         self._seal = seal
 
     def audit_head(self) -> Head:
-        """The last row of the log, sealed; with a copy of it elsewhere nobody can shorten the log unseen."""
+        """The head: number and hash of the last row, sealed. A copy kept elsewhere reveals a log cut short."""
         with self._db.read() as connection:
             return _head(connection)
 
     def audit_links(self) -> Iterator[Link]:
-        """Every row in order."""
+        """All rows in order."""
         for row in self._paged(select(*_LINK.columns), [AUDIT.c.seq], _BATCH):
             yield _LINK.record(row)
 
     def audit_count(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         with self._db.read() as connection:
             return int(connection.execute(select(func.count()).select_from(AUDIT)).scalar_one())
 
     def _log(self, connection: Connection, entries: Iterable[Entry]) -> None:
-        """Chain entries in the transaction that stores what they tell of; writers take turns until it commits."""
+        """Append entries within the transaction that stores their subjects; writers take turns until it commits."""
         fresh = list(entries)
         if not fresh:
             return

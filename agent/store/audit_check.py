@@ -1,4 +1,4 @@
-"""Whether the log, and what it tells of, is what was written: every edit, drop, swap or insertion shows."""
+"""Verification of the audit log and its subjects: finds every edited, dropped, swapped or inserted row."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -30,14 +30,19 @@ _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
 _RULE: Final = RecordTable(RuleEvent, RULE_EVENTS)
 _COLUMNS: Final = ("at", "product_id", "price_minor", "reference_minor", "currency", "source", "rung")
 _DECISIONS: Final = select(DECISIONS, type_coerce(DECISIONS.c.personalised, Integer).label("stored_personalised"))
-_SHOWN: Final = 100  # problems that are told one by one
+_SHOWN: Final = 100  # problems listed one by one
 
 
 @dataclass(slots=True)
 class AuditReport:
-    """What a walk along the log found. `problems` is empty when all is well; `erased` rows tell of no shopper any more.
+    """Result of a verification.
 
-    `sealed` says whether the head bears the service's signature.
+    Attributes:
+        rows: Number of rows in the log.
+        erased: Rows whose personal part was erased.
+        head: The head as stored.
+        sealed: Whether the head bears a valid signature of the service.
+        problems: Empty when the log is intact.
     """
 
     rows: int = 0
@@ -48,50 +53,52 @@ class AuditReport:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing was found."""
+        """Whether no problem was found."""
         return not self.problems
 
 
 class AuditRepository(AuditLog):
-    """Reads the log and everything that it tells of."""
+    """Verifies the log against the stored decisions, outcomes and rule events."""
 
     def audit_report(
         self, check_seal: CheckSeal, *, known_head: Head | None = None, on_rows: Callable[[int], None] | None = None
     ) -> AuditReport:
-        """Walk along the whole log.
+        """Verify the whole log.
 
         Args:
-            check_seal: Whether a signature is the service's, over a message.
-            known_head: A head that was kept elsewhere: the log must hold it and may only have grown since.
-            on_rows: Told the number of rows seen.
+            check_seal: Verifies a signature over a message.
+            known_head: A head kept elsewhere, which the log must still contain.
+            on_rows: Called with the number of rows checked.
         """
-        walk = _Walk()
+        check = _ChainCheck()
         try:
             for links in chunks(self.audit_links(), IN_LIMIT):
                 entries = self._entries(links)
                 for link in links:
-                    walk.step(link, entries.get((link.kind, link.subject)), known_head)
+                    check.step(link, entries.get((link.kind, link.subject)), known_head)
                 if on_rows is not None:
-                    on_rows(walk.report.rows)
+                    on_rows(check.report.rows)
         except (LookupError, TypeError, ValueError):
-            walk.report.problems.append(
-                f"among the {IN_LIMIT:,} rows behind row {walk.report.rows} something cannot be read: it was changed"
+            check.report.problems.append(
+                f"one of the {IN_LIMIT:,} rows after row {check.report.rows} cannot be read: it was changed"
             )
-            return walk.report
-        report = walk.finish(self.audit_head(), check_seal, known_head)
+            return check.report
+        report = check.finish(self.audit_head(), check_seal, known_head)
         for kind, subject in self._unlogged():
-            report.problems.append(f"{kind} {subject} is stored and was never logged: inserted, or its row was dropped")
+            report.problems.append(
+                f"{kind} {subject} is stored but not logged: it was inserted, or its row was dropped"
+            )
         return report
 
     def _entries(self, links: list[Link]) -> Mapping[tuple[AuditKind, str], Entry | str]:
-        """What is stored of the links' subjects; a text says what is wrong with it."""
+        """Entries of the links' subjects as stored; a text says what is wrong with one."""
         found: dict[tuple[AuditKind, str], Entry | str] = {}
         decisions = [link.subject for link in links if link.kind is AuditKind.DECISION]
         outcomes = [link.subject for link in links if link.kind is AuditKind.OUTCOME]
         rules = [int(link.subject) for link in links if link.kind is AuditKind.RULE and link.subject.isdigit()]
         with self._db.read() as connection:
             for row in connection.execute(_DECISIONS.where(DECISIONS.c.id.in_(decisions))):
-                found[AuditKind.DECISION, row.id] = _disagreement(row._mapping) or decision_entry(
+                found[AuditKind.DECISION, row.id] = _contradiction(row._mapping) or decision_entry(
                     row.id, row.body, row.personal
                 )
             query = select(*_OUTCOME.columns).where(OUTCOMES.c.outcome_id.in_(outcomes))
@@ -118,8 +125,8 @@ class AuditRepository(AuditLog):
                     yield kind, row[0]
 
 
-class _Walk:
-    """One pass along the rows."""
+class _ChainCheck:
+    """One pass over the rows, in order."""
 
     def __init__(self) -> None:
         self.report = AuditReport()
@@ -130,11 +137,11 @@ class _Walk:
     def step(self, link: Link, stored: Entry | str | None, known: Head | None) -> None:
         report = self.report
         if link.seq != report.head.seq + 1:
-            self._tell(f"row {report.head.seq + 1} is missing: the log goes on with row {link.seq}")
+            self._add(f"row {report.head.seq + 1} is missing: the next one is row {link.seq}")
         elif link.link_sha256 != link_sha256(link, report.head):
-            self._tell(f"row {link.seq} ({link.kind} {link.subject}) was changed, or rows before it were swapped")
+            self._add(f"row {link.seq} ({link.kind} {link.subject}) was changed, or rows before it were swapped")
         if known is not None and link.seq == known.seq and link.link_sha256 != known.link_sha256:
-            self._tell(f"row {link.seq} is not the one whose head was kept elsewhere: the log was written anew")
+            self._add(f"row {link.seq} differs from the head kept elsewhere: the log was rewritten")
         if link.kind is AuditKind.ERASURE:
             self._erasures.add(link.subject)
         else:
@@ -148,17 +155,19 @@ class _Walk:
             if subject in self._erasures:
                 report.erased += 1
             else:
-                self._tell(f"row {seq} ({subject}): what tells of the shopper is gone, and no erasure was logged")
+                self._add(f"row {seq} ({subject}): its personal part is missing, and no erasure was logged")
         if (stored.seq, stored.link_sha256) != (report.head.seq, report.head.link_sha256):
-            self._tell(
-                f"the log ends at row {report.head.seq}, its head says {stored.seq}: rows at its end were dropped"
+            self._add(
+                f"the log ends at row {report.head.seq}, its head is row {stored.seq}: rows at its end were dropped"
             )
         if stored.seal:
             report.sealed = check_seal(stored.message(), stored.seal)
             if not report.sealed:
-                self._tell(f"the head at row {stored.seq} does not bear the service's signature")
+                self._add(f"the head at row {stored.seq} has no valid signature of the service")
         if known is not None and known.seq > report.head.seq:
-            self._tell(f"the log ends at row {report.head.seq}, the head kept elsewhere says {known.seq}: cut off")
+            self._add(
+                f"the log ends at row {report.head.seq}, the head kept elsewhere is row {known.seq}: rows were dropped"
+            )
         report.head = stored
         if self._more:
             report.problems.append(f"and {self._more} more")
@@ -167,35 +176,35 @@ class _Walk:
     def _subject(self, link: Link, stored: Entry | str | None) -> None:
         name = f"row {link.seq}: {link.kind} {link.subject}"
         if stored is None:
-            self._tell(f"{name} is gone")
+            self._add(f"{name} is missing")
         elif isinstance(stored, str):
-            self._tell(f"{name}: {stored}")
+            self._add(f"{name}: {stored}")
         elif content_sha256(stored.content) != link.content_sha256:
-            self._tell(f"{name} was changed")
+            self._add(f"{name} was changed")
         elif link.personal_hmac is not None and (link.salt is None or stored.personal is None):
             if link.salt is not None or stored.personal is not None:
-                self._tell(f"{name}: what tells of the shopper was changed")
+                self._add(f"{name}: its personal part was changed")
             self._blank[f"{link.kind}:{link.subject}"] = link.seq
         elif (link.personal_hmac is None) != (stored.personal is None) or (
             link.salt is not None and personal_hmac(link.salt, stored.personal or b"") != link.personal_hmac
         ):
-            self._tell(f"{name}: what tells of the shopper was changed")
+            self._add(f"{name}: its personal part was changed")
 
-    def _tell(self, problem: str) -> None:
+    def _add(self, problem: str) -> None:
         if len(self.report.problems) < _SHOWN:
             self.report.problems.append(problem)
         else:
             self._more += 1
 
 
-def _disagreement(row: RowMapping) -> str | None:
-    """Whether a decision's columns say something else than its body."""
+def _contradiction(row: RowMapping) -> str | None:
+    """Columns of a decision that contradict its body, in words; None when all agree."""
     try:
         decision = decode_decision(EncodedDecision(row["body"], row["personal"]))
     except StoreError:
         return "cannot be read: it was changed"
     wrong = [name for name in _COLUMNS if row[name] != getattr(decision, name)]
-    if row["stored_personalised"] != int(decision.personalised):  # SQLite keeps any number; each but 0 is true
+    if row["stored_personalised"] != int(decision.personalised):  # SQLite stores any number; all but 0 are true
         wrong.append("personalised")
     if row["lever"] != decision.strategy.lever:
         wrong.append("lever")

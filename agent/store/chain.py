@@ -1,8 +1,8 @@
-"""The arithmetic of the audit log: a chain in which every row's hash covers the row before it.
+"""Hash chain of the audit log: every row's hash covers the row before it.
 
-A row commits to its subject twice: to what anybody may keep (`content_sha256`), and to what names a shopper
-(`personal_hmac`, under a random salt of its own). Erasing a shopper blanks the personal part and forgets the salt: what
-is left says nothing of the shopper, and the chain still verifies.
+A row commits to its subject twice: to the impersonal content (`content_sha256`), and to the personal part
+(`personal_hmac`, under a random salt of its own). An erasure deletes the personal part and the salt: the rest reveals
+nothing of the shopper, and the chain still verifies.
 """
 
 import hashlib
@@ -15,23 +15,23 @@ from typing import Final
 
 GENESIS: Final = "0" * 64
 _SALT_BYTES: Final = 16
-_HEAD: Final = "pricesmith-audit-head-1"  # no token begins like this, so that no signature means two things
+_HEAD: Final = "pricesmith-audit-head-1"  # no token begins like this, so that no signature is valid for both
 
 
 class AuditKind(StrEnum):
-    """What a row of the log tells of."""
+    """Kind of a row's subject."""
 
     DECISION = "decision"
     OUTCOME = "outcome"
     RULE = "rule"
-    """Something was decided of the merchant's rules; the subject is its number."""
+    """An event of the merchant's rules; the subject is its number."""
     ERASURE = "erasure"
-    """The personal part of an earlier row was blanked; the subject is that row's `kind:subject`."""
+    """The personal part of an earlier row was erased; the subject is that row's `kind:subject`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is to be logged. `personal` is None where nothing names a shopper."""
+    """An entry to log; `personal` is None where nothing identifies a shopper."""
 
     kind: AuditKind
     subject: str
@@ -41,7 +41,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One row of the log. Digests are hexadecimal; `salt` is None once the personal part was erased, or never was."""
+    """A row of the log; digests are hexadecimal. `salt` is None without a personal part, and after its erasure."""
 
     seq: int
     kind: AuditKind
@@ -54,23 +54,23 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last row of a chain; `seal` is a signature over it, empty where the store was opened without a signer."""
+    """The last row of a chain; `seal` is a signature over it, empty without a signer."""
 
     seq: int
     link_sha256: str
     seal: str = ""
 
     def message(self) -> bytes:
-        """The bytes that the seal signs."""
+        """Message that the seal signs."""
         return json.dumps([_HEAD, self.seq, self.link_sha256]).encode()
 
 
 START: Final = Head(0, GENESIS)
-"""The head of a chain without rows."""
+"""Head of an empty chain."""
 
 
 def next_link(head: Head, entry: Entry) -> Link:
-    """The row that follows `head`."""
+    """The row of an entry after `head`."""
     salt = None if entry.personal is None else os.urandom(_SALT_BYTES)
     personal = None if salt is None or entry.personal is None else personal_hmac(salt, entry.personal)
     link = Link(head.seq + 1, entry.kind, entry.subject, content_sha256(entry.content), personal, salt, "")
@@ -78,7 +78,7 @@ def next_link(head: Head, entry: Entry) -> Link:
 
 
 def link_sha256(link: Link, previous: Head) -> str:
-    """The hash of a row after `previous`; the salt is left out, so that it can be forgotten."""
+    """Hash of a row after `previous`; the salt is not covered, so that it can be deleted."""
     covered = [
         previous.link_sha256,
         link.seq,
@@ -91,10 +91,10 @@ def link_sha256(link: Link, previous: Head) -> str:
 
 
 def content_sha256(content: bytes) -> str:
-    """The commitment to what may be kept."""
+    """Commitment to the impersonal content."""
     return hashlib.sha256(content).hexdigest()
 
 
 def personal_hmac(salt: bytes, personal: bytes) -> str:
-    """The commitment to what names a shopper; without the salt nobody can test a guess against it."""
+    """Commitment to the personal part; without the salt nobody can test a guess against it."""
     return hmac.new(salt, personal, hashlib.sha256).hexdigest()

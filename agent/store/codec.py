@@ -1,7 +1,7 @@
-"""A decision as JSON text and back, strictly: what is read equals what was written, or it is an error.
+"""Decisions as JSON text and back, strictly: a decision is read exactly as it was written, or an error is raised.
 
-What tells of the shopper lies in a text of its own, which an erasure takes away without touching the rest: who it was,
-the request as it entered, the lesson (it names profile fields), the token (whoever holds it can read it).
+Personal data is in a text of its own, so that it can be erased without touching the rest: the shopper's id, the request
+as used, the lesson (it names profile fields) and the token (everybody who has it can read it).
 """
 
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ from models.evaluator.lesson import Lesson
 Request = Mapping[str, JsonValue]
 """A request as the pipeline may use it, JSON."""
 
-# The configuration reaches into the dataclasses inside, which carry none of their own.
+# Applies to the nested dataclasses too, which have no configuration of their own.
 _STRICT: Final = ConfigDict(
     frozen=True, strict=True, extra="forbid", allow_inf_nan=False, revalidate_instances="always"
 )
 
 
 class _Public(BaseModel):
-    """The part that stays. `format` lets a later version tell old decisions from its own."""
+    """The part that is never erased; `format` identifies the schema of the JSON."""
 
     model_config = _STRICT
 
@@ -34,7 +34,7 @@ class _Public(BaseModel):
 
 
 class _Personal(BaseModel):
-    """The part that can be erased."""
+    """The personal part, which can be erased."""
 
     model_config = _STRICT
 
@@ -46,7 +46,7 @@ class _Personal(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class EncodedDecision:
-    """A decision as stored; `personal` is None once it was erased."""
+    """A decision as stored; `personal` is None after its erasure."""
 
     body: str
     personal: str | None
@@ -54,10 +54,10 @@ class EncodedDecision:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What an outcome needs of the decision that it follows: the same fields as `Decision`, read without the rest.
+    """The fields of a decision that its outcomes need, read without the rest.
 
     Attributes:
-        evaluator: The evaluator's label in the decision's versions.
+        evaluator: Label of the evaluator in the decision's versions.
     """
 
     id: str
@@ -103,7 +103,7 @@ _NOBODY: Final = _OfferPersonal(shopper_id=None)
 
 
 def encode_decision(decision: Decision, request: Request | None = None) -> EncodedDecision:
-    """The texts to store; `request` is what the decision answers, as the pipeline may use it.
+    """Encode a decision and its request, as far as the pipeline used it.
 
     Raises:
         InvalidRecord: A field has the wrong type, or a number is NaN or infinite.
@@ -122,10 +122,10 @@ def encode_decision(decision: Decision, request: Request | None = None) -> Encod
 
 
 def decode_decision(encoded: EncodedDecision) -> Decision:
-    """The decision that was encoded, without shopper, token and lesson where they were erased.
+    """Decode a decision; shopper, token and lesson are missing after an erasure.
 
     Raises:
-        StoreError: The text is not a decision of a format known here.
+        StoreError: The text is not a decision in a known format.
     """
     try:
         decision = _Public.model_validate_json(encoded.body).decision
@@ -138,10 +138,10 @@ def decode_decision(encoded: EncodedDecision) -> Decision:
 
 
 def decode_offer(encoded: EncodedDecision) -> Offer:
-    """What an outcome needs of a decision; candidates, evidence and the request are passed over.
+    """Decode the offer of a decision, which skips candidates, evidence and the request.
 
     Raises:
-        StoreError: The text is not a decision of a format known here.
+        StoreError: The text is not a decision in a known format.
     """
     try:
         decision = _OfferBody.model_validate_json(encoded.body).decision
@@ -164,10 +164,10 @@ def decode_offer(encoded: EncodedDecision) -> Offer:
 
 
 def decode_request(encoded: EncodedDecision) -> Request | None:
-    """The request beside the decision, None when it was not kept or was erased.
+    """Decode the request of a decision; None when it was not stored or was erased.
 
     Raises:
-        StoreError: The text is not of a format known here.
+        StoreError: The text is not in a known format.
     """
     own = _personal(encoded)
     return None if own is None else own.request

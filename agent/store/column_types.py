@@ -1,4 +1,4 @@
-"""How Python values lie in columns: times as integer microseconds, finite floats, enums and JSON objects as text."""
+"""Column types: times as integer microseconds, finite floats, enums and JSON objects as text."""
 
 import json
 import math
@@ -19,17 +19,17 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class UtcMicros(TypeDecorator[datetime]):
-    """A time as microseconds since 1970 UTC: exact, ordered and the same on every database."""
+    """A time as microseconds since 1970 UTC: exact, ordered, and equal on every database."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Refuse times without zone; the store cannot know what they mean."""
+        """Convert to microseconds; times without time zone are refused."""
         return None if value is None else micros(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        """Back to an aware UTC time."""
+        """Convert to an aware UTC time."""
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
@@ -37,10 +37,10 @@ def micros(at: datetime) -> int:
     """Microseconds since 1970 UTC.
 
     Raises:
-        InvalidRecord: A time without zone; nobody can know what it means.
+        InvalidRecord: The time has no time zone.
     """
     if at.tzinfo is None:
-        raise InvalidRecord(f"time {at.isoformat()} has no zone; allowed: timezone-aware; remedy: attach UTC")
+        raise InvalidRecord(f"the time {at.isoformat()} has no time zone; allowed: times with one, such as UTC")
     return (at - _EPOCH) // _MICROSECOND
 
 
@@ -53,45 +53,45 @@ class FiniteFloat(TypeDecorator[float]):
     def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
         """Refuse NaN and infinities."""
         if value is not None and not math.isfinite(value):
-            raise ValueError(f"number {value} cannot be stored; allowed: finite numbers")
+            raise ValueError(f"the number {value} cannot be stored; allowed: finite numbers")
         return value
 
 
 class EnumText(TypeDecorator[StrEnum]):
-    """A string enum as its value, without a database enum that migrations would have to alter."""
+    """A string enum as text: a database enum would need a migration for every new member."""
 
     impl = Text
     cache_ok = True
 
     def __init__(self, enum: type[StrEnum]) -> None:
-        """Keep values of `enum` only."""
+        """Store members of `enum`."""
         super().__init__()
         self.enum = enum
         self._members = {member.value: member for member in enum}  # ten times as fast as calling the enum
 
     def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:
-        """The plain value; drivers differ in what they make of enum members."""
+        """Convert to plain text, as drivers treat enum members differently."""
         return None if value is None else value.value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> StrEnum | None:
-        """Back to the member."""
+        """Convert to the member."""
         return None if value is None else self._members[value]
 
 
 class JsonObject(TypeDecorator[Mapping[str, Attribute]]):
-    """A flat attribute map as JSON text, escaped to ASCII so that every character fits every database."""
+    """A flat attribute map as JSON text, escaped to ASCII so that every database can store it."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: Mapping[str, Attribute] | None, dialect: Dialect) -> str | None:
-        """Refuse NaN, which JSON does not have."""
+        """Convert to JSON; NaN is refused."""
         if value is None:
             return None
         return json.dumps(dict(value), allow_nan=False, separators=(",", ":"))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Mapping[str, Attribute] | None:
-        """Back to a map."""
+        """Convert to a map."""
         if value is None:
             return None
         attributes: dict[str, Attribute] = json.loads(value)

@@ -1,4 +1,4 @@
-"""The layout of a data folder: models, indexes, keys and the embedded database."""
+"""Layout of a data folder: models, indexes, keys and the embedded database."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,27 +12,27 @@ class DataFolder:
 
     @property
     def models(self) -> Path:
-        """Model versions."""
+        """Folder of the model versions."""
         return self.root / "models"
 
     @property
     def product_index(self) -> Path:
-        """Snapshot of the product index."""
+        """Folder of the product index's snapshots."""
         return self.root / "indexes" / "products"
 
     @property
     def outcome_memory(self) -> Path:
-        """Snapshot of the outcome memory."""
+        """Folder of the outcome index's snapshots."""
         return self.root / "indexes" / "outcomes"
 
     @property
     def learning(self) -> Path:
-        """Snapshots of what outcomes taught since the training."""
+        """Folder of the online learner's snapshots."""
         return self.root / "learning"
 
     @property
     def signing_key(self) -> Path:
-        """Private key of quote tokens."""
+        """File of the private key for quote tokens."""
         return self.root / "keys" / "signing.pem"
 
     @property

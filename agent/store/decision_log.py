@@ -1,4 +1,4 @@
-"""Sums over recorded decisions; none of them reads a whole decision."""
+"""Queries over many recorded decisions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _BATCH: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `since`, included, to `until`, excluded."""
+    """A time span from `since`, included, to `until`, excluded."""
 
     since: datetime
     until: datetime
@@ -27,7 +27,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class DiscountSums:
-    """Quotes of a span; discounts are shares of the reference price, the mean over discounted quotes."""
+    """Counts of quotes; discounts are fractions of the reference price, their mean over discounted quotes."""
 
     quotes: int
     discounted: int
@@ -38,17 +38,17 @@ class DiscountSums:
 
 
 class DecisionLogRepository(Repository):
-    """What many decisions came to."""
+    """Reports and samples of decisions."""
 
     def logged(self) -> Iterator[tuple[Decision, Request | None]]:
-        """Every decision with its request, where kept, by time."""
+        """All decisions with their requests, where stored, by time."""
         query = select(DECISIONS.c.at, DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal)
         for row in self._paged(query, [DECISIONS.c.at, DECISIONS.c.id], _BATCH):
             encoded = EncodedDecision(row.body, row.personal)
             yield decode_decision(encoded), decode_request(encoded)
 
     def sampled(self, span: Span, most: int) -> list[tuple[str, Request]]:
-        """Ids and requests of a span, evenly spread over its quotes when there are more than `most`; by time."""
+        """Ids and requests of at most `most` quotes of a span, evenly spread over it, by time."""
         query = select(DECISIONS.c.id).where(_in(span), DECISIONS.c.personal.is_not(None))
         with self._db.read() as connection:
             ids = [row.id for row in connection.execute(query.order_by(DECISIONS.c.at, DECISIONS.c.id))]
@@ -63,12 +63,12 @@ class DecisionLogRepository(Repository):
         return [(one, request) for one in chosen if (request := found.get(one)) is not None]
 
     def quote_count(self, span: Span) -> int:
-        """How many quotes there were."""
+        """Number of quotes."""
         with self._db.read() as connection:
             return int(connection.execute(select(func.count()).select_from(DECISIONS).where(_in(span))).scalar_one())
 
     def discounts(self, span: Span, category: str | None = None) -> DiscountSums:
-        """How far below the reference quotes lay, and how many sold; of one category when it is named."""
+        """Discounts and sales of a span, of one category if given."""
         below = DECISIONS.c.price_minor < DECISIONS.c.reference_minor
         share = 1 - cast(DECISIONS.c.price_minor, Float) / DECISIONS.c.reference_minor
         sold = (
@@ -92,7 +92,7 @@ class DecisionLogRepository(Repository):
         return DiscountSums(int(row[0]), int(row[1]), float(row[2]), float(row[3]), int(row[4]), int(row[5]))
 
     def moved_by(self, rules: Sequence[str], span: Span) -> Mapping[str | None, int]:
-        """Quotes by product that one of the gateway's rules moved, most first; None stands for those without an id."""
+        """Number of quotes moved by some gateway rules, by product, largest first; None for products without id."""
         named = [DECISIONS.c.body.contains(f'"rule":"{rule}"', autoescape=True) for rule in rules]
         hits = func.count()
         query = select(DECISIONS.c.product_id, hits).where(_in(span), or_(*named))
@@ -101,7 +101,7 @@ class DecisionLogRepository(Repository):
             return {row[0]: int(row[1]) for row in connection.execute(query)}
 
     def above_reference(self, span: Span) -> Mapping[str | None, int]:
-        """Quotes above the reference price by shopper, most first; None stands for shoppers without an id."""
+        """Number of quotes above the reference price, by shopper, largest first; None for shoppers without id."""
         hits = func.count()
         query = select(DECISIONS.c.shopper_id, hits).where(
             _in(span), DECISIONS.c.price_minor > DECISIONS.c.reference_minor

@@ -1,4 +1,4 @@
-"""The database behind the store: one pool, short transactions, and failures in the store's own words."""
+"""Database access: connection pool, short transactions, driver errors as store errors."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -31,26 +31,26 @@ _POOL_SIZE: Final = 8
 _POOL_OVERFLOW: Final = 24
 _WRITE: Final = "pricesmith_write"
 _PRAGMAS: Final = (
-    f"busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}",  # first: the others may have to wait
+    f"busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}",  # first, as the others may have to wait for a lock
     "journal_mode = WAL",
     "synchronous = FULL",  # an acknowledged decision survives a power cut
     "foreign_keys = ON",
-    "secure_delete = ON",  # what was erased is overwritten, not merely unlinked
+    "secure_delete = ON",  # erased data is overwritten, not merely unlinked
     "cache_size = -32768",  # 32 MiB a connection: the event index stays in memory during bulk loads
     f"journal_size_limit = {64 * 2**20}",
 )
 
 
 class Database:
-    """Hands out connections inside transactions and turns driver errors into StoreError.
+    """Provides connections within transactions and translates driver errors to StoreError.
 
-    SQLite lets one connection write at a time and others poll for the lock; threads of this process queue on a
-    lock of their own instead, which is fair and does not sleep. Write transactions begin IMMEDIATE: a deferred one
-    that reads first may fail to become a writer at once, whatever its timeout.
+    SQLite has one writer at a time, for whose lock others poll; threads of this process wait on a mutex instead. Write
+    transactions begin IMMEDIATE: a deferred one that reads first may fail to become a writer at once, whatever its
+    timeout.
     """
 
     def __init__(self, engine: Engine) -> None:
-        """Use `engine`, which `open_database` made."""
+        """Use an engine made by `open_database`."""
         self._engine = engine
         self._writer = engine.execution_options(**{_WRITE: True})
         self.is_sqlite = engine.dialect.name == "sqlite"
@@ -58,7 +58,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that sees one consistent state on SQLite, the latest committed one on PostgreSQL.
+        """Open a connection that reads one consistent state on SQLite, the latest committed state on PostgreSQL.
 
         Raises:
             StoreUnavailable: The database did not answer.
@@ -68,7 +68,7 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """A connection whose every read sees the state of its first one, whatever is written meanwhile.
+        """Open a connection whose reads all see the state of the first one.
 
         Raises:
             StoreUnavailable: The database did not answer.
@@ -79,17 +79,17 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction: committed durably when the block ends, rolled back when it raises.
+        """Open a transaction, committed durably when the block ends and rolled back when it raises.
 
         Raises:
             StoreUnavailable: The database did not answer, or is full.
-            InvalidRecord: A value cannot be stored; nothing was.
+            InvalidRecord: A value cannot be stored; the transaction is rolled back.
         """
         with _translated(self._engine.url), self._turn, self._writer.begin() as connection:
             yield connection
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
-        """An INSERT that knows ON CONFLICT, in this database's dialect."""
+        """An INSERT that supports ON CONFLICT, in this database's dialect."""
         if self.is_sqlite:
             return sqlite.insert(table)
         from sqlalchemy.dialects import postgresql  # loaded with the engine; commands on SQLite start without it
@@ -97,18 +97,15 @@ class Database:
         return postgresql.insert(table)
 
     def serialise(self, connection: Connection, name: str) -> None:
-        """Let one transaction at a time go on from here to its commit, among all that give this name.
-
-        On SQLite every writing transaction already does.
-        """
+        """Take a lock by name until the transaction commits; SQLite needs none, as it has one writer at a time."""
         if not self.is_sqlite:
             lock = "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.pricesmith.' || %s))"
             connection.exec_driver_sql(lock, (name,))
 
     def shrink_log(self) -> None:
-        """Bring what was written into the database file and empty SQLite's log, which keeps what was overwritten.
+        """Write SQLite's write-ahead log into the database file and truncate it, as it still has erased data.
 
-        As far as readers let it: what one of them still reads is overwritten by a later call.
+        Pages that a reader still uses stay until a later call.
         """
         if self.is_sqlite:
             with _translated(self._engine.url), self._engine.connect() as connection:
@@ -116,15 +113,15 @@ class Database:
                 connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
 
     def close(self) -> None:
-        """Close idle connections; those in use close when they are done."""
+        """Close idle connections now and those in use after their work."""
         self._engine.dispose()
 
 
 def open_database(url: str) -> Database:
-    """Prepare the pool for `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`; connects on first use.
+    """Open `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`; connects on first use.
 
     Raises:
-        StoreError: The address is not one of these.
+        StoreError: The address is of another kind.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
@@ -141,25 +138,27 @@ def open_database(url: str) -> Database:
 
 
 def in_schema(url: str, schema: str) -> str:
-    """The address of one schema of a PostgreSQL database.
+    """Address of one schema of a PostgreSQL database.
 
     Raises:
-        StoreError: The address is not one of PostgreSQL.
+        StoreError: The database is not PostgreSQL.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() != "postgresql":
-        raise StoreError(f"{parsed.render_as_string()} has no schemas; allowed: postgresql://..., or no database_url")
+        raise StoreError(
+            f"{parsed.render_as_string()} has no schemas; allowed: postgresql://..., or no PRICESMITH_DATABASE_URL"
+        )
     own = parsed.update_query_dict({"options": f"-csearch_path={schema}"})
     return own.render_as_string(hide_password=False)
 
 
 def create_schema(url: str, schema: str) -> None:
-    """Make a schema unless it is there; its name was checked."""
+    """Create a schema unless it exists; `schema` must be a safe name."""
     _execute(url, f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
 
 
 def drop_schema(url: str, schema: str) -> None:
-    """Drop a schema and all that is in it; its name was checked."""
+    """Drop a schema with everything in it; `schema` must be a safe name."""
     _execute(url, f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
 
 
@@ -176,8 +175,8 @@ def _parsed(url: str) -> URL:
     remedy = "allowed: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; remedy: set PRICESMITH_DATABASE_URL"
     try:
         parsed = make_url(url)
-    except ArgumentError as error:  # the text may hold a password, so it is not repeated
-        raise StoreError(f"the database address cannot be read; {remedy}") from error
+    except ArgumentError as error:  # the address may contain a password, so that it is not repeated
+        raise StoreError(f"the database address is malformed; {remedy}") from error
     if parsed.drivername == "postgres":
         parsed = parsed.set(drivername="postgresql")
     in_memory = parsed.database in (None, "", ":memory:") or parsed.query.get("mode") == "memory"
@@ -193,14 +192,16 @@ def _sqlite_engine(url: URL) -> Engine:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreUnavailable(f"the folder of {file} cannot be made: {error}; remedy: a writable folder") from error
+        raise StoreUnavailable(
+            f"the folder of {file} cannot be created: {error}; remedy: choose a writable folder"
+        ) from error
     engine = create_engine(
         url.set(database=str(file)),
         pool_size=_POOL_SIZE,
         max_overflow=_POOL_OVERFLOW,
-        pool_use_lifo=True,  # a connection has its own cache of pages: few that are warm, not all in turn
+        pool_use_lifo=True,  # each connection has its own page cache: reuse few warm ones rather than all in turn
         hide_parameters=True,
-        # The driver must not begin transactions by itself: see _begin.
+        # The driver must not begin transactions itself; `_begin` does.
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},
     )
     event.listen(engine, "connect", _set_pragmas)
@@ -222,20 +223,20 @@ def _begin(connection: Connection) -> None:
 
 @contextmanager
 def _translated(url: URL) -> Iterator[None]:
-    """Messages name the driver's own cause only: statements and parameters may hold personal data."""
+    """Translate driver errors; messages have the driver's cause alone, as statements may contain personal data."""
     where = url.render_as_string(hide_password=True)
     try:
         yield
     except (OperationalError, InterfaceError, TimeoutError) as error:
         raise StoreUnavailable(
-            f"the store {where} did not answer: {_cause(error)}; remedy: check disk space, locks and connection; retry"
+            f"the store {where} does not answer: {_cause(error)}; remedy: check disk space and connection, retry"
         ) from error
     except (DataError, OverflowError, UnicodeEncodeError) as error:
-        raise InvalidRecord(f"a value cannot be stored: {_cause(error)}; remedy: clean the input") from error
+        raise InvalidRecord(f"a value cannot be stored: {_cause(error)}; remedy: correct the input") from error
     except StatementError as error:
         if isinstance(error.orig, ValueError):
             raise InvalidRecord(f"a value cannot be stored: {error.orig}") from error
-        raise StoreError(f"the store {where} refused: {_cause(error)}") from error
+        raise StoreError(f"the store {where} refused a statement: {_cause(error)}") from error
     except SQLAlchemyError as error:
         raise StoreError(f"the store {where} failed: {error}") from error
 

@@ -1,4 +1,4 @@
-"""Everything the store knows of one shopper: told, or taken away so that nothing is left to tell."""
+"""Export, erasure and retention of personal data."""
 
 import json
 import re
@@ -22,13 +22,13 @@ from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, LIVE_QUOTE
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
 _UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BATCH: Final = 500
-_NOBODYS: Final = {"shopper_id": None, "profile": None, "context": None}
+_ANONYMOUS: Final = {"shopper_id": None, "profile": None, "context": None}
 _SHORT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """How many rows told of a shopper and do no longer."""
+    """Numbers of rows deleted or stripped of personal data; `answers` are those kept under idempotency keys."""
 
     profile: int
     events: int
@@ -38,12 +38,12 @@ class Erased:
 
     @property
     def anything(self) -> bool:
-        """Whether the shopper was known."""
+        """Whether any row was affected."""
         return any((self.profile, self.events, self.decisions, self.outcomes, self.answers))
 
 
 class ErasureRepository(AuditLog):
-    """Export and erasure, and the retention of what tells of shoppers."""
+    """Personal data in all tables."""
 
     def decisions_of(self, shopper_id: str) -> Iterator[tuple[Decision, dict[str, JsonValue] | None]]:
         """A shopper's decisions with their requests, oldest first."""
@@ -55,22 +55,22 @@ class ErasureRepository(AuditLog):
             yield decode_decision(encoded), None if request is None else dict(request)
 
     def outcomes_by(self, shopper_id: str) -> list[OutcomeRecord]:
-        """A shopper's outcomes, imported ones too, in the order of arrival."""
+        """A shopper's outcomes, imported ones too, in order of arrival."""
         query = select(*_OUTCOME.columns).where(OUTCOMES.c.shopper_id == shopper_id).order_by(OUTCOMES.c.seq)
         with self._db.read() as connection:
             return [_OUTCOME.record(row) for row in connection.execute(query)]
 
     def erase_shopper(self, shopper_id: str) -> Erased:
-        """Take away all that tells of a shopper, in one transaction; prices and sales stay, nobody's.
+        """Erase a shopper's data in one transaction; prices and sales stay, without the shopper.
 
-        The audit log says that something was taken, not of whom.
+        The audit log records that rows were erased, not whose.
         """
         with self._db.write() as connection:
             self._db.serialise(connection, "audit")
             decisions = _ids(connection, DECISIONS.c.id, DECISIONS.c.shopper_id == shopper_id)
             outcomes = _ids(connection, OUTCOMES.c.outcome_id, OUTCOMES.c.shopper_id == shopper_id)
-            answers = _forget_answers(connection, shopper_id, set(decisions))
-            self._blank(connection, decisions, outcomes)
+            answers = _delete_answers(connection, shopper_id, set(decisions))
+            self._erase_personal(connection, decisions, outcomes)
             profile = connection.execute(delete(SHOPPERS).where(SHOPPERS.c.shopper_id == shopper_id)).rowcount
             events = connection.execute(delete(EVENTS).where(EVENTS.c.shopper_id == shopper_id)).rowcount
             connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.shopper_id == shopper_id))
@@ -78,10 +78,10 @@ class ErasureRepository(AuditLog):
         return Erased(profile, events, len(decisions), len(outcomes), answers)
 
     def erase_before(self, moment: datetime, clock: StoreClock) -> Erased:
-        """Take away what tells of any shopper and is older than a moment: events, and decisions' personal parts.
+        """Erase events, and the personal parts of decisions and outcomes, from before a moment.
 
-        Profiles and consent stay, and so do prices and sales. `clock` maps the moment to the calendar of events, and of
-        the outcomes that came with the demo's history.
+        Profiles, consent, prices and sales stay. `clock` maps the moment to the calendar of events and of the outcomes
+        of a demo history.
         """
         behaved = clock.shifted(moment)
         happened = OUTCOMES.c.at < behaved
@@ -93,15 +93,15 @@ class ErasureRepository(AuditLog):
             decisions = _ids(connection, DECISIONS.c.id, old)
             past = happened & OUTCOMES.c.shopper_id.is_not(None)
             outcomes = _ids(connection, OUTCOMES.c.outcome_id, past)
-            self._blank(connection, decisions, outcomes)
+            self._erase_personal(connection, decisions, outcomes)
             events = connection.execute(delete(EVENTS).where(EVENTS.c.at < behaved)).rowcount
             connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.valid_until < moment))
             answers = connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.started_at < moment)).rowcount
         self._db.shrink_log()
         return Erased(0, events, len(decisions), len(outcomes), answers)
 
-    def _blank(self, connection: Connection, decisions: Sequence[str], outcomes: Sequence[str]) -> None:
-        """Blank personal parts and their salts, and log that."""
+    def _erase_personal(self, connection: Connection, decisions: Sequence[str], outcomes: Sequence[str]) -> None:
+        """Delete personal parts and their salts, and log the erasures."""
         logged = []
         for kind, subjects in ((AuditKind.DECISION, decisions), (AuditKind.OUTCOME, outcomes)):
             for ids in chunks(subjects, IN_LIMIT):
@@ -111,7 +111,7 @@ class ErasureRepository(AuditLog):
         for ids in chunks(decisions, IN_LIMIT):
             connection.execute(update(DECISIONS).where(DECISIONS.c.id.in_(ids)).values(shopper_id=None, personal=None))
         for ids in chunks(outcomes, IN_LIMIT):
-            connection.execute(update(OUTCOMES).where(OUTCOMES.c.outcome_id.in_(ids)).values(**_NOBODYS))
+            connection.execute(update(OUTCOMES).where(OUTCOMES.c.outcome_id.in_(ids)).values(**_ANONYMOUS))
         self._log(connection, [Entry(AuditKind.ERASURE, subject, b"") for subject in logged])
 
 
@@ -119,31 +119,31 @@ def _ids(connection: Connection, column: ColumnElement[str], where: ColumnElemen
     return [row[0] for row in connection.execute(select(column).where(where))]
 
 
-def _forget_answers(connection: Connection, shopper_id: str, decisions: set[str]) -> int:
-    """Delete stored answers that name the shopper or one of the decisions, and those whose key names the shopper."""
-    named, keyed = _naming(shopper_id)
+def _delete_answers(connection: Connection, shopper_id: str, decisions: set[str]) -> int:
+    """Delete stored answers that name the shopper or a decision, and those whose idempotency key names the shopper."""
+    named, keyed = _patterns(shopper_id)
     ids = {decision.encode() for decision in decisions}
 
-    def tells(body: bytes | None) -> bool:
+    def names(body: bytes | None) -> bool:
         return body is not None and (named.search(body) is not None or not ids.isdisjoint(_UUID.findall(body)))
 
-    told = [
+    naming = [
         (row.key_id, row.idem_key)
         for row in connection.execute(select(IDEMPOTENCY))
-        if tells(None if row.body is None else bytes(row.body)) or keyed.search(row.idem_key)
+        if names(None if row.body is None else bytes(row.body)) or keyed.search(row.idem_key)
     ]
-    for key_id, idem_key in told:
+    for key_id, idem_key in naming:
         connection.execute(
             delete(IDEMPOTENCY).where(IDEMPOTENCY.c.key_id == key_id, IDEMPOTENCY.c.idem_key == idem_key)
         )
-    return len(told)
+    return len(naming)
 
 
-def _naming(shopper_id: str) -> tuple[re.Pattern[bytes], re.Pattern[str]]:
-    """Where an answer names a shopper: as such, in a fact, or as a word of an explanation; and where a key does.
+def _patterns(shopper_id: str) -> tuple[re.Pattern[bytes], re.Pattern[str]]:
+    """Patterns of a shopper's id in an answer (as an id, as a fact, as a word of an explanation) and in a key.
 
-    An id of one or two characters is looked for in no key: it would be found in keys that mean something else, whose
-    requests could then be done twice.
+    Ids of one or two characters are not looked for in keys: they would match unrelated keys, whose requests could then
+    be carried out twice.
     """
     quoted = {json.dumps(shopper_id, ensure_ascii=ascii_only).encode() for ascii_only in (False, True)}
     inner = "|".join(re.escape(one[1:-1].decode()) for one in quoted)

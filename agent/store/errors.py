@@ -1,13 +1,13 @@
-"""Errors of the store."""
+"""Errors of the store: StoreError, and its kinds by whether a retry helps."""
 
 
 class StoreError(RuntimeError):
-    """Root of everything that the store raises on purpose."""
+    """Root of all errors of the store."""
 
 
 class StoreUnavailable(StoreError):
-    """The database cannot answer now: no connection, a lock that never came free, a full disk. Worth a retry."""
+    """The database does not answer: no connection, a lock held too long, a full disk. A retry may succeed."""
 
 
 class InvalidRecord(StoreError):
-    """A value that no database may keep: NaN, a time without zone, text that is not Unicode. A retry is useless."""
+    """A value cannot be stored: NaN, a time without time zone, invalid Unicode. A retry fails again."""

@@ -1,7 +1,7 @@
-"""Deduplication of events: each identity is kept once, and each sale once.
+"""Deduplication of events: each event id is stored once, and each sale once.
 
-A sale comes as an event and as an outcome: it is one when shopper, product and moment are the same, unless both came
-as events with ids of their own.
+A sale may be reported as an event and as an outcome. These are one sale when shopper, product and moment agree, unless
+both are events with ids of their own.
 """
 
 from collections import defaultdict
@@ -28,21 +28,23 @@ Sale = tuple[str, str | None, datetime]
 
 
 def content_id(event: EventRecord) -> str:
-    """The identity of an event that brings none: a sale's is who, what and when, another's is all it says."""
-    said = [event.shopper_id, event.product_id]
+    """Id for an event without one: a digest of shopper, product and time for a sale, else of all fields."""
+    parts = [event.shopper_id, event.product_id]
     kind = _SALE
     if event.type is not EventType.PURCHASE or event.product_id is None:
         kind = f"{event.type.value}:"
-        said += [str(event.quantity), str(event.price_minor), event.text]
-    digest = sha256("\x1f".join("" if part is None else part for part in said).encode()).hexdigest()[:24]
-    return f"{kind}{micros(event.at):016x}:{digest}"  # by time, so that a bulk load writes its index in order
+        parts += [str(event.quantity), str(event.price_minor), event.text]
+    digest = sha256("\x1f".join("" if part is None else part for part in parts).encode()).hexdigest()[:24]
+    return (
+        f"{kind}{micros(event.at):016x}:{digest}"  # starts with the time, so that a bulk load writes its index in order
+    )
 
 
 def insert_new_events(database: Database, connection: Connection, records: Sequence[EventRecord]) -> list[EventRecord]:
     """Insert the events that are new, in the given order, within the caller's transaction; returns them."""
     if not records:
         return []
-    database.serialise(connection, "events")  # or numbers could become visible out of order
+    database.serialise(connection, "events")  # otherwise row numbers could become visible out of order
     fresh = _fresh(connection, records)
     if fresh:
         connection.execute(insert(EVENTS), _EVENT.parameters(fresh))
@@ -50,7 +52,7 @@ def insert_new_events(database: Database, connection: Connection, records: Seque
 
 
 def _fresh(connection: Connection, records: Sequence[EventRecord]) -> list[EventRecord]:
-    """Those whose identity is not kept yet, and whose sale is not."""
+    """Events whose id, and whose sale, is not stored yet."""
     known = _known_ids(connection, [record.event_id for record in records if record.event_id is not None])
     sold = _known_sales(connection, [record for record in records if record.type is EventType.PURCHASE])
     fresh = []
@@ -77,7 +79,7 @@ def _known_ids(connection: Connection, ids: Sequence[str]) -> set[str]:
 
 
 def _known_sales(connection: Connection, purchases: Sequence[EventRecord]) -> defaultdict[Sale, list[str | None]]:
-    """Identities of kept purchases of the same shoppers at the same moments, by sale."""
+    """Ids of stored purchases by the same shoppers at the same moments, by sale."""
     found: defaultdict[Sale, list[str | None]] = defaultdict(list)
     columns = (EVENTS.c.shopper_id, EVENTS.c.product_id, EVENTS.c.at, EVENTS.c.event_id)
     pairs = list(dict.fromkeys((record.shopper_id, micros(record.at)) for record in purchases))

@@ -1,4 +1,4 @@
-"""Behaviour events: append only, read by shopper or in the order of arrival."""
+"""Behaviour events: append only, read by shopper or in order of arrival."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -24,13 +24,13 @@ _IDS_BATCH: Final = 5_000
 
 
 class EventRepository(Repository):
-    """What shoppers did."""
+    """Behaviour events of shoppers."""
 
     def append_events(self, records: Sequence[EventRecord], week_of: WeekOf | None = None) -> list[EventRecord]:
-        """Append those that are new in the given order, all or none; returns them.
+        """Append the new ones among some events, in order, all or none; returns them.
 
-        What `week_of` makes of a new event is added to its product's week in the same transaction. For a bulk load
-        give about 50,000 at once.
+        In the same transaction the results of `week_of` are added to the weekly facts. Bulk loads are fastest with
+        about 50,000 events a call.
         """
         if not records:
             return []
@@ -42,9 +42,9 @@ class EventRepository(Repository):
     def shopper_events(
         self, shopper_id: str, *, before: datetime | None = None, limit: int = 5_000, sales: bool | None = None
     ) -> list[EventRecord]:
-        """The last `limit` events strictly before `before`, oldest first; arrival orders those of one time.
+        """The last `limit` events strictly before a moment, by time, then arrival.
 
-        With `sales` purchases alone, or everything but them.
+        `sales` selects purchases (True) or all other events (False).
         """
         query = select(*_EVENT.columns).where(EVENTS.c.shopper_id == shopper_id)
         if before is not None:
@@ -59,25 +59,27 @@ class EventRepository(Repository):
         return records
 
     def shopper_events_since(self, shopper_id: str, seq: int, limit: int = 5_000) -> list[tuple[int, EventRecord]]:
-        """Those of them that are numbered above `seq`, each with its number."""
-        told = {"shopper_id": shopper_id, "after": seq, "limit": limit}
+        """The last `limit` events numbered above `seq`, by time, then arrival, each with its number."""
+        parameters = {"shopper_id": shopper_id, "after": seq, "limit": limit}
         with self._db.read() as connection:
-            numbered = [(row.seq, _EVENT.record(row, start=1)) for row in connection.execute(_SHOPPER_SINCE, told)]
+            numbered = [
+                (row.seq, _EVENT.record(row, start=1)) for row in connection.execute(_SHOPPER_SINCE, parameters)
+            ]
         numbered.reverse()
         return numbered
 
     def event_count(self) -> int:
-        """How many events are kept."""
+        """Number of events."""
         with self._db.read() as connection:
             return int(connection.execute(select(func.count()).select_from(EVENTS)).scalar_one())
 
     def events_since(self, seq: int, batch: int = 10_000) -> Iterator[tuple[int, EventRecord]]:
-        """Events numbered above `seq` in the order of arrival, each with its number. None is ever skipped."""
+        """Events numbered above `seq`, each with its number, in order of arrival and without gaps."""
         query = select(EVENTS.c.seq, *_EVENT.columns)
         for row in self._paged(query, [EVENTS.c.seq], batch, start=[seq]):
             yield row.seq, _EVENT.record(row, start=1)
 
     def shopper_ids(self) -> Iterator[str]:
-        """Every shopper with at least one event, by id."""
+        """Ids of all shoppers with an event, in order."""
         query = select(EVENTS.c.shopper_id).distinct()
         return (row.shopper_id for row in self._paged(query, [EVENTS.c.shopper_id], _IDS_BATCH))

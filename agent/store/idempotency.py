@@ -1,4 +1,4 @@
-"""Idempotency of POST requests: one answer for one key and payload, across processes and crashes."""
+"""Idempotency keys of POST requests: one answer for a key and payload, across processes and crashes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,21 +18,21 @@ DEFAULT_TAKEOVER_S: Final = 60.0
 
 
 class IdempotencyState(StrEnum):
-    """What a request with an idempotency key meets."""
+    """State of an idempotency key when a request with it begins."""
 
     STARTED = "started"
-    """The key is new, or its holder crashed: do the work, then finish or abandon."""
+    """The key is new, or its earlier request crashed: do the work, then finish or abandon."""
     IN_FLIGHT = "in_flight"
     """Another request with this key and payload is being answered."""
     MISMATCH = "mismatch"
     """The key was used for another payload."""
     REPLAY = "replay"
-    """The work is done: give the stored answer."""
+    """The work is done: replay the stored answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """An answer as it was sent."""
+    """A stored answer, byte for byte."""
 
     status: int
     body: bytes
@@ -41,11 +41,11 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyResult:
-    """The state, and the answer when the state is REPLAY.
+    """State of a key, and the stored answer when it is REPLAY.
 
     Attributes:
-        quote_id: The id that the request's quote has, however often it is tried; None for keys of an earlier version.
-        again: The request was begun before and got no answer: its quote may be recorded already.
+        quote_id: Id for the request's quote, the same in every attempt; None for keys of an earlier release.
+        again: An earlier attempt got no answer: its quote may be recorded already.
     """
 
     state: IdempotencyState
@@ -55,19 +55,19 @@ class IdempotencyResult:
 
 
 class IdempotencyRepository(Repository):
-    """Idempotency keys, each within one API key."""
+    """Idempotency keys; each API key has its own."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        """`clock` dates the start of requests; it should agree between processes to within seconds."""
+        """`clock` dates requests; clocks of several processes must agree to within seconds."""
         super().__init__(database)
         self._clock = clock
 
     def idempotency_begin(
         self, key_id: str, idem_key: str, payload_sha256: str, takeover_after_s: float = DEFAULT_TAKEOVER_S
     ) -> IdempotencyResult:
-        """Claim the key, or learn what became of it. Of concurrent claims exactly one gets STARTED.
+        """Claim a key, or find its state; exactly one of several concurrent claims gets STARTED.
 
-        A claim older than `takeover_after_s` without an answer counts as crashed and is given to the next request.
+        A claim without an answer after `takeover_after_s` counts as crashed, and the next request takes it over.
         """
         now = self._clock.now()
         quote_id = str(uuid7())
@@ -78,7 +78,7 @@ class IdempotencyRepository(Repository):
         with self._db.write() as connection:
             if connection.execute(claim).rowcount == 1:
                 return IdempotencyResult(IdempotencyState.STARTED, quote_id=quote_id)
-            # The lock makes concurrent take-overs wait for each other; SQLite has it from the start.
+            # The row lock makes concurrent take-overs wait; SQLite locks the whole database.
             known = select(IDEMPOTENCY).where(_is(key_id, idem_key)).with_for_update()
             found = connection.execute(known).one_or_none()
             if found is None:  # abandoned between the two statements: the caller may try again
@@ -98,7 +98,7 @@ class IdempotencyRepository(Repository):
     def idempotency_finish(
         self, key_id: str, idem_key: str, status: int, body: bytes, media_type: str = "application/json"
     ) -> None:
-        """Keep the answer for replays. The first answer stands, should a claim have been taken over meanwhile."""
+        """Store the answer for replays; if the claim was taken over meanwhile, the first answer is kept."""
         statement = (
             update(IDEMPOTENCY)
             .where(_is(key_id, idem_key), IDEMPOTENCY.c.status.is_(None))
@@ -108,10 +108,9 @@ class IdempotencyRepository(Repository):
             connection.execute(statement)
 
     def idempotency_abandon(self, key_id: str, idem_key: str) -> None:
-        """Give up a claim without an answer, so that the same request may be tried again at once, or another be made.
+        """Give up a claim without an answer: the key can be used again at once, for the same request or another.
 
-        Its quote keeps its id for as long as an answer would be kept: it may have been recorded for somebody who was
-        gone before the answer.
+        The quote id stays as long as an answer would: the quote may be recorded although its answer was not sent.
         """
         mine = _is(key_id, idem_key)
         statement = update(IDEMPOTENCY).where(mine, IDEMPOTENCY.c.status.is_(None)).values(abandoned=True)
@@ -119,7 +118,7 @@ class IdempotencyRepository(Repository):
             connection.execute(statement)
 
     def purge_idempotency(self, before: datetime) -> int:
-        """Forget keys first used before `before`; returns how many."""
+        """Delete keys first used before a moment; returns their number."""
         with self._db.write() as connection:
             return connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.started_at < before)).rowcount
 

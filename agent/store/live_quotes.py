@@ -1,7 +1,7 @@
-"""The price that a shopper was quoted for a product and quantity, while that quote lives: one, whichever process asks.
+"""Live quotes: at most one price for a shopper, product and quantity at a time, across processes.
 
-A decision claims its price in the transaction that stores it. Decisions take turns there, so that of two that were made
-at once with different prices the second finds the first's and is made again.
+A decision claims its price in the transaction that stores it. These transactions take turns, so that of two concurrent
+decisions with different prices the second finds the first's and is made again.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,8 +17,8 @@ from agent.store.repository import Repository
 from agent.store.tables import DECISIONS, LIVE_QUOTES
 
 _KEY: Final = ("shopper_id", "product_id", "quantity")
-# built once: a statement with its values in it is built and compiled anew for each quote, and holds cycles, which cost
-# pauses of a tenth of a second; so is ON CONFLICT, always
+# Built once: a statement with literal values, or with ON CONFLICT, is built and compiled for each quote, and its cycles
+# cause garbage collection pauses of a tenth of a second.
 _UNDER_KEY: Final = tuple(LIVE_QUOTES.c[name] == bindparam(name) for name in _KEY)
 _ONE: Final = select(LIVE_QUOTES).where(*_UNDER_KEY)
 _END: Final = delete(LIVE_QUOTES).where(*_UNDER_KEY)
@@ -31,7 +31,7 @@ _LIVE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class QuoteKey:
-    """Who asks for how much of what."""
+    """Key of a live quote."""
 
     shopper_id: str
     product_id: str
@@ -40,11 +40,11 @@ class QuoteKey:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a decision makes of the price that its shopper was quoted before.
+    """A decision's claim to be the live quote.
 
     Attributes:
-        holds: Its price stands from now on; if not, no price of this shopper, product and quantity does.
-        replaces: Id of the live quote that it saw and that may no longer stand.
+        holds: The decision's price becomes live; if not, the live quote ends without a successor.
+        replaces: Id of the live quote that the decision knew and is allowed to replace.
     """
 
     holds: bool
@@ -52,10 +52,10 @@ class Claim:
 
 
 class LiveQuoteRepository(Repository):
-    """Quotes that hold."""
+    """Live quotes of all shoppers."""
 
     def live_quotes(self, keys: Collection[QuoteKey], now: datetime) -> dict[QuoteKey, Decision]:
-        """The decisions whose prices stand at a moment."""
+        """Decisions whose prices are live at a moment, by key."""
         found: dict[QuoteKey, Decision] = {}
         with self._db.read() as connection:
             for key in keys:
@@ -65,20 +65,20 @@ class LiveQuoteRepository(Repository):
         return found
 
     def purge_live_quotes(self, before: datetime) -> int:
-        """Forget quotes that ended before a moment; returns how many."""
+        """Delete quotes that ended before a moment; returns their number."""
         with self._db.write() as connection:
             return connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.valid_until < before)).rowcount
 
 
 def claim(connection: Connection, decisions: Sequence[Decision], claims: Sequence[Claim]) -> frozenset[str]:
-    """Claim prices, in order; ids of the decisions that came too late: another price stands.
+    """Claim prices in order; returns ids of decisions that came too late, as another price is live.
 
-    The caller has made writers take turns.
+    The caller holds the lock that makes writers take turns.
     """
     claimed = {key: (d, own) for d, own in zip(decisions, claims, strict=True) if (key := _key_of(d)) is not None}
     if not claimed:
         return frozenset()
-    standing = _standing(connection, list(claimed))
+    live = _live(connection, list(claimed))
     changed: dict[QuoteKey, dict[str, Any]] = {}
     ended: list[QuoteKey] = []
     late: set[str] = set()
@@ -86,38 +86,38 @@ def claim(connection: Connection, decisions: Sequence[Decision], claims: Sequenc
         key = _key_of(decision)
         if key is None:
             continue
-        row = standing.get(key)
+        row = live.get(key)
         if not own.holds:
-            if standing.pop(key, None) is not None:
+            if live.pop(key, None) is not None:
                 ended.append(key)
                 changed.pop(key, None)
             continue
         if row is None or row["valid_until"] <= decision.at or row["quote_id"] == own.replaces:
-            standing[key] = changed[key] = _row(decision)
+            live[key] = changed[key] = _row(decision)
         elif (row["price_minor"], row["currency"]) != (decision.price_minor, decision.currency):
             late.add(decision.id)
         elif row["valid_until"] < decision.valid_until:
-            standing[key] = changed[key] = {**row, "valid_until": decision.valid_until}
+            live[key] = changed[key] = {**row, "valid_until": decision.valid_until}
     _write(connection, changed, ended)
     return frozenset(late)
 
 
-def forget(connection: Connection, pairs: Collection[tuple[str, str]]) -> None:
-    """End what stands for shoppers and products: they bought."""
+def end_live_quotes(connection: Connection, pairs: Collection[tuple[str, str]]) -> None:
+    """End the live quotes of shoppers for products that they bought."""
     for shopper_id, product_id in pairs:
         mine = (LIVE_QUOTES.c.shopper_id == shopper_id) & (LIVE_QUOTES.c.product_id == product_id)
         connection.execute(delete(LIVE_QUOTES).where(mine))
 
 
-def _standing(connection: Connection, keys: Sequence[QuoteKey]) -> dict[QuoteKey, dict[str, Any]]:
+def _live(connection: Connection, keys: Sequence[QuoteKey]) -> dict[QuoteKey, dict[str, Any]]:
     rows = {key: connection.execute(_ONE, asdict(key)).first() for key in keys}
     return {key: dict(row._mapping) for key, row in rows.items() if row is not None}
 
 
 def _write(connection: Connection, changed: Mapping[QuoteKey, dict[str, Any]], ended: Sequence[QuoteKey]) -> None:
-    gone = [asdict(key) for key in (*ended, *changed)]
-    if gone:
-        connection.execute(_END, gone)
+    deleted = [asdict(key) for key in (*ended, *changed)]
+    if deleted:
+        connection.execute(_END, deleted)
     if changed:
         connection.execute(insert(LIVE_QUOTES), list(changed.values()))
 

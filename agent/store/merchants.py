@@ -1,4 +1,4 @@
-"""Who the merchants are; kept in the default merchant's store alone."""
+"""Register of merchants, in the default merchant's store alone."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from agent.store.tables import MERCHANTS
 
 @dataclass(frozen=True, slots=True)
 class MerchantRecord:
-    """One merchant beside the default one."""
+    """A merchant other than the default one."""
 
     merchant_id: str
     name: str
@@ -25,7 +25,7 @@ _MERCHANT: Final = RecordTable(MerchantRecord, MERCHANTS)
 
 
 class MerchantRepository(Repository):
-    """The merchants' register."""
+    """The register of merchants."""
 
     def insert_merchant(self, record: MerchantRecord) -> None:
         """Add a merchant.
@@ -37,7 +37,7 @@ class MerchantRepository(Repository):
             connection.execute(insert(MERCHANTS), _MERCHANT.parameters([record]))
 
     def merchant(self, merchant_id: str) -> MerchantRecord | None:
-        """One merchant, removed ones too, or None when unknown."""
+        """A merchant, even a removed one; None when unknown."""
         query = select(*_MERCHANT.columns).where(MERCHANTS.c.merchant_id == merchant_id)
         with self._db.read() as connection:
             row = connection.execute(query).first()
@@ -50,7 +50,7 @@ class MerchantRepository(Repository):
             return [_MERCHANT.record(row) for row in connection.execute(query)]
 
     def mark_merchant_removed(self, merchant_id: str, at: datetime) -> None:
-        """Note that a merchant was removed; the first time stands."""
+        """Record the removal of a merchant; a first removal is kept."""
         mine = (MERCHANTS.c.merchant_id == merchant_id) & MERCHANTS.c.removed_at.is_(None)
         with self._db.write() as connection:
             connection.execute(update(MERCHANTS).where(mine).values(removed_at=at))

@@ -1,4 +1,4 @@
-"""Outcomes: what followed an offer. Append only, idempotent."""
+"""Outcomes of offers: append only, idempotent."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,14 +12,14 @@ from agent.domain.records import Attribute, EventRecord, OutcomeRecord, OutcomeT
 from agent.store.audit import AuditLog
 from agent.store.audit_entries import outcome_entry
 from agent.store.event_deduplication import insert_new_events
-from agent.store.live_quotes import forget
+from agent.store.live_quotes import end_live_quotes
 from agent.store.product_weeks import WeekOf, add_weeks, weeks_of
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import OUTCOMES
 
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
 _BATCH: Final = 10_000
-# Statements of every posted outcome are built once: building one costs as much as running it.
+# Statements for every posted outcome are built once: building one takes as long as running it.
 _SINCE: Final = (
     select(OUTCOMES.c.seq, *_OUTCOME.columns)
     .where(OUTCOMES.c.seq > bindparam("after"))
@@ -34,14 +34,14 @@ _BY_QUOTE: Final = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id.in_(_AMON
 
 @dataclass(frozen=True, slots=True)
 class OfferSituation:
-    """What an imported outcome says of its shopper and of the situation, as in `OutcomeRecord`."""
+    """Profile and context of an imported outcome, as in `OutcomeRecord`."""
 
     profile: Mapping[str, Attribute]
     context: Mapping[str, Attribute]
 
 
 class OutcomeRepository(AuditLog):
-    """What became of offers."""
+    """Outcomes of quotes, and of offers made elsewhere."""
 
     def record_outcomes(
         self,
@@ -49,18 +49,16 @@ class OutcomeRepository(AuditLog):
         sale_of: Callable[[OutcomeRecord], EventRecord | None] | None = None,
         week_of: WeekOf | None = None,
     ) -> list[EventRecord]:
-        """Append in the given order, all or none. An `outcome_id` that is stored already is left as it is.
+        """Append the new ones among some outcomes, in order, all or none; returns the sales that were new.
 
-        The purchase that `sale_of` makes of each new outcome is stored in the same transaction as `append_events`
-        would, and returned where it was new: a crash leaves an outcome with its sale or neither.
-
-        A purchase ends the price that stood for its shopper and product. Outcomes of quotes enter the audit log; those
-        of offers made elsewhere are not ours to vouch for.
+        In the same transaction the events that `sale_of` makes of new outcomes are appended, so that a crash leaves an
+        outcome with its sale or neither. A purchase ends the live quote of its shopper and product. Outcomes of quotes
+        are logged for audit, those of offers made elsewhere are not.
         """
         if not records:
             return []
         with self._db.write() as connection:
-            self._db.serialise(connection, "outcomes")  # or numbers could become visible out of order
+            self._db.serialise(connection, "outcomes")  # otherwise row numbers could become visible out of order
             fresh = _fresh(connection, records)
             if not fresh:
                 return []
@@ -70,11 +68,11 @@ class OutcomeRepository(AuditLog):
             add_weeks(self._db, connection, weeks_of(sold, week_of))
             ours = [record for record in fresh if record.quote_id is not None]
             self._log(connection, [outcome_entry(record) for record in ours])
-            forget(connection, {pair for record in ours if (pair := _bought(record)) is not None})
+            end_live_quotes(connection, {pair for record in ours if (pair := _bought(record)) is not None})
         return sold
 
     def known_outcomes(self, outcome_ids: Sequence[str]) -> set[str]:
-        """Those of the ids that are stored."""
+        """The stored ones among some ids."""
         with self._db.read() as connection:
             return {
                 row.outcome_id
@@ -85,9 +83,9 @@ class OutcomeRepository(AuditLog):
     def outcomes_since(
         self, seq: int, *, of_quotes: bool = False, not_before: datetime | None = None
     ) -> Iterator[tuple[int, OutcomeRecord]]:
-        """Outcomes numbered above `seq` in the order of arrival, each with its number. None is ever skipped.
+        """Outcomes numbered above `seq`, each with its number, in order of arrival and without gaps.
 
-        But for those that are not wanted: of offers made elsewhere with `of_quotes`, and of before `not_before`.
+        `of_quotes` leaves out offers made elsewhere, `not_before` outcomes from before a moment.
         """
         query = _OF_QUOTES_SINCE if of_quotes else _SINCE
         if not_before is not None:
@@ -102,18 +100,18 @@ class OutcomeRepository(AuditLog):
             seq = rows[-1].seq
 
     def last_outcome(self) -> int:
-        """The number of the latest outcome, 0 when there is none."""
+        """Number of the latest outcome; 0 without any."""
         with self._db.read() as connection:
             return connection.execute(select(func.max(OUTCOMES.c.seq))).scalar_one_or_none() or 0
 
     def newest_since(self, seq: int, count: int) -> datetime | None:
-        """The moment from which on `count` outcomes numbered above `seq` happened; None when there are fewer."""
+        """Time of the `count`-th newest outcome numbered above `seq`, counted from 0; None when there are fewer."""
         query = select(OUTCOMES.c.at).where(OUTCOMES.c.seq > seq).order_by(OUTCOMES.c.at.desc()).offset(count).limit(1)
         with self._db.read() as connection:
             return connection.execute(query).scalar_one_or_none()
 
     def outcome_columns(self, batch: int = 50_000) -> Iterator[Sequence[Row[Any]]]:
-        """What training reads of every outcome, in the order of arrival, by the batch; times in microseconds."""
+        """Columns of all outcomes for training, in batches, in order of arrival; times in microseconds."""
         names = ("seq", "shopper_id", "product_id", "currency", "price_minor", "reference_minor", "quote_id", "weight")
         columns = [*(OUTCOMES.c[name] for name in names), OUTCOMES.c.propensity]
         plain = [type_coerce(OUTCOMES.c.at, BigInteger).label("at"), type_coerce(OUTCOMES.c.type, Text).label("type")]
@@ -129,22 +127,22 @@ class OutcomeRepository(AuditLog):
                 return
 
     def situations_of(self, seqs: Sequence[int]) -> dict[int, OfferSituation]:
-        """What imported outcomes say of their shoppers and situations, by number."""
+        """Profiles and contexts of imported outcomes that have any, by number."""
         columns = (OUTCOMES.c.seq, OUTCOMES.c.profile, OUTCOMES.c.context)
-        told = OUTCOMES.c.profile.is_not(None) | OUTCOMES.c.context.is_not(None)
+        described = OUTCOMES.c.profile.is_not(None) | OUTCOMES.c.context.is_not(None)
         with self._db.read() as connection:
             return {
                 row.seq: OfferSituation(row.profile or {}, row.context or {})
                 for some in chunks(seqs, IN_LIMIT)
-                for row in connection.execute(select(*columns).where(OUTCOMES.c.seq.in_(some) & told))
+                for row in connection.execute(select(*columns).where(OUTCOMES.c.seq.in_(some) & described))
             }
 
     def outcomes_of(self, quote_id: str) -> list[OutcomeRecord]:
-        """All outcomes of one quote in the order of arrival."""
+        """Outcomes of a quote, in order of arrival."""
         return self.outcomes_by_quote([quote_id]).get(quote_id, [])
 
     def outcomes_by_quote(self, quote_ids: Iterable[str]) -> dict[str, list[OutcomeRecord]]:
-        """All outcomes of each quote in the order of arrival; quotes without any are left out."""
+        """Outcomes of quotes, in order of arrival; quotes without any are left out."""
         found: dict[str, list[OutcomeRecord]] = defaultdict(list)
         with self._db.read() as connection:
             for ids in chunks(dict.fromkeys(quote_ids), IN_LIMIT):
@@ -161,7 +159,7 @@ def _bought(record: OutcomeRecord) -> tuple[str, str] | None:
 
 
 def _fresh(connection: Connection, records: Sequence[OutcomeRecord]) -> list[OutcomeRecord]:
-    """Those that are not stored yet, the first of each id."""
+    """Outcomes that are not stored yet, the first of each id."""
     known = {
         row.outcome_id
         for ids in chunks([record.outcome_id for record in records], IN_LIMIT)

@@ -21,10 +21,10 @@ WeekOf = Callable[[EventRecord], ProductWeek | None]
 
 
 class ProductWeekRepository(Repository):
-    """Weekly purchases and prices of products."""
+    """Weekly facts of products."""
 
     def put_product_weeks(self, records: Sequence[ProductWeek]) -> None:
-        """Insert or replace, all or none. Give at most about 50,000 at once."""
+        """Insert or replace, all or none; at most about 50,000 records a call."""
         statement = self._db.insert(PRODUCT_WEEKS)
         replaced = {name: statement.excluded[name] for name in ("purchases", "list_minor", "price_minor")}
         statement = statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=replaced)
@@ -32,11 +32,11 @@ class ProductWeekRepository(Repository):
             _write_weeks(connection, records, statement)
 
     def product_weeks(self) -> Iterator[ProductWeek]:
-        """All weeks by product, then time."""
+        """All weeks, by product, then time."""
         return map(_WEEK.record, self._paged(select(*_WEEK.columns), _WEEK_KEY, _WEEK_BATCH))
 
     def weeks_of(self, product_id: str, since: datetime, until: datetime) -> list[ProductWeek]:
-        """A product's weeks that begin in a span, oldest first."""
+        """Weeks of a product that begin from `since` to before `until`, oldest first."""
         week = PRODUCT_WEEKS.c.week
         query = select(*_WEEK.columns).where(PRODUCT_WEEKS.c.product_id == product_id, week >= since, week < until)
         with self._db.read() as connection:
@@ -49,8 +49,8 @@ def weeks_of(events: Sequence[EventRecord], week_of: WeekOf | None) -> list[Prod
 
 
 def add_weeks(database: Database, connection: Connection, records: Sequence[ProductWeek]) -> None:
-    """Add each record's `purchases` to its week; its prices, where it has them, become the week's."""
-    if len(records) == 1:  # a sale as it happens: ON CONFLICT is compiled anew each time
+    """Add records to their weeks in the caller's transaction: purchases add up, prices replace the week's."""
+    if len(records) == 1:  # the usual case: ON CONFLICT would be compiled each time
         more = {f"more_{name}": value for name, value in _WEEK.parameters(records)[0].items()}
         if connection.execute(_ADD_ONE, more).rowcount:
             return
@@ -60,7 +60,7 @@ def add_weeks(database: Database, connection: Connection, records: Sequence[Prod
 
 
 def _added(new: Mapping[str, ColumnElement[Any]]) -> dict[str, ColumnElement[Any]]:
-    """What a week's facts become with new ones."""
+    """A week's facts after adding new ones."""
     old = PRODUCT_WEEKS.c
     return {
         "purchases": old.purchases + new["purchases"],
@@ -76,7 +76,7 @@ _ADD_ONE: Final = (
 
 
 def _write_weeks(connection: Connection, records: Sequence[ProductWeek], statement: Any) -> None:
-    # One order for all writers, or two batches could wait for each other's rows.
+    # One order for all writers, or two batches could deadlock.
     rows = _WEEK.parameters(sorted(records, key=lambda record: (record.product_id, record.week)))
     if rows:
         connection.execute(statement, rows)

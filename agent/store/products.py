@@ -15,27 +15,27 @@ _PRODUCT: Final = RecordTable(ProductRecord, PRODUCTS)
 
 
 class ProductRepository(AppliedPriceRepository):
-    """The merchant's catalogue."""
+    """The products of the catalogue."""
 
     def upsert_products(self, records: Sequence[ProductRecord], applied: Mapping[str, datetime] | None = None) -> None:
-        """Insert or replace, all or none. Of two records with one id the later stands.
+        """Insert or replace, all or none; of two records with one id the later is kept.
 
-        `applied` tells since when list prices that are new can be paid, by product.
+        `applied` gives the start of new list prices, by product.
         """
         statement = self._db.insert(PRODUCTS)
         statement = statement.on_conflict_do_update(
             index_elements=[PRODUCTS.c.product_id],
             set_={column.name: statement.excluded[column.name] for column in PRODUCTS.c if not column.primary_key},
         )
-        # One order for all writers, or two batches could wait for each other's rows.
+        # One order for all writers, or two batches could deadlock.
         rows = _PRODUCT.parameters(sorted(records, key=lambda record: record.product_id))
         if rows:
             with self._db.write() as connection:
                 connection.execute(statement, rows)
-                self._apply(connection, _new_prices(records, applied or {}))
+                self._log_prices(connection, _new_prices(records, applied or {}))
 
     def products(self, product_ids: Sequence[str]) -> dict[str, ProductRecord]:
-        """The known ones among `product_ids`, by id."""
+        """The known products among `product_ids`, by id."""
         found: dict[str, ProductRecord] = {}
         with self._db.read() as connection:
             for chunk in chunks(product_ids, IN_LIMIT):
@@ -49,7 +49,7 @@ class ProductRepository(AppliedPriceRepository):
         return map(_PRODUCT.record, self._paged(query, [PRODUCTS.c.product_id], batch))
 
     def product_count(self) -> int:
-        """How many products there are."""
+        """Number of products."""
         with self._db.read() as connection:
             return connection.execute(select(func.count()).select_from(PRODUCTS)).scalar_one()
 

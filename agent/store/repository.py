@@ -9,18 +9,18 @@ from agent.store.engine import Database
 
 
 class Repository:
-    """What each part of the store stands on."""
+    """Base of all repositories."""
 
     def __init__(self, database: Database) -> None:
-        """Use `database`, whose schema is up to date."""
+        """Use a database whose schema is up to date."""
         self._db = database
 
     def _paged(
         self, query: Select[Any], keys: Sequence[Column[Any]], batch: int, start: Sequence[object] = ()
     ) -> Iterator[Row[Any]]:
-        """Rows by `keys`, those beyond `start` only. The keys are unique together and among the columns selected.
+        """Rows ordered by `keys`, beyond the values `start`; the keys are unique together and selected by the query.
 
-        Each batch is its own short read: a slow or abandoned reader holds nothing.
+        Each batch is a short read of its own, so that a slow or abandoned reader blocks nothing.
         """
         ordered = query.order_by(*keys).limit(batch)
         while True:

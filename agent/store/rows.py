@@ -1,4 +1,4 @@
-"""Between records and rows: a record's fields are columns of the same names."""
+"""Conversion between records and rows: a record's fields are columns of the same names."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import Field, fields
@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 from sqlalchemy import Column, Row, Table
 
-IN_LIMIT: Final = 1_000  # values in one IN list, far below each database's limit on parameters
+IN_LIMIT: Final = 1_000  # values in one IN list, far below the databases' limits on parameters
 
 
 class _Record(Protocol):
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 class RecordTable(Generic[R]):
-    """Turns records of one frozen dataclass into parameters of a table, and rows back into records."""
+    """Converts records of one dataclass to parameters of a table, and rows to records."""
 
     def __init__(self, record_type: type[R], table: Table) -> None:
-        """Every field must have a column; further columns (`seq`) are the table's own."""
+        """Every field needs a column; the table may have more."""
         names = [field.name for field in fields(record_type)]
         self.columns: Sequence[Column[Any]] = [table.c[name] for name in names]
         self._record_type = record_type
@@ -31,7 +31,7 @@ class RecordTable(Generic[R]):
         self._values = attrgetter(*names)
 
     def parameters(self, records: Iterable[R]) -> list[dict[str, Any]]:
-        """One parameter set a record."""
+        """One set of parameters a record."""
         return [dict(zip(self._names, self._values(record), strict=True)) for record in records]
 
     def record(self, row: Row[Any], start: int = 0) -> R:

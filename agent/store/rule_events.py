@@ -1,4 +1,4 @@
-"""What was decided of the merchant's rules: append only, numbered without gaps, each event in the audit log."""
+"""Events of the merchant's rules: append only, numbered without gaps, each in the audit log."""
 
 from typing import Final
 
@@ -14,21 +14,21 @@ _EVENT: Final = RecordTable(RuleEvent, RULE_EVENTS)
 
 
 class RuleEventRepository(AuditLog):
-    """The rules' history."""
+    """Events of the merchant's rules."""
 
     def rule_events(self) -> list[RuleEvent]:
-        """Every event, in order."""
+        """All events in order."""
         with self._db.read() as connection:
             query = select(*_EVENT.columns).order_by(RULE_EVENTS.c.seq)
             return [_EVENT.record(row) for row in connection.execute(query)]
 
     def rule_seq(self) -> int:
-        """The number of the latest event, 0 when there is none."""
+        """Number of the latest event; 0 without any."""
         with self._db.read() as connection:
             return _last(connection)
 
     def append_rule_event(self, event: RuleEvent) -> bool:
-        """Append and log in one transaction; False, and nothing is stored, when `event` is not the next in order."""
+        """Append and log an event in one transaction; False, storing nothing, when its number is not the next."""
         with self._db.write() as connection:
             self._db.serialise(connection, "rules")
             if event.seq != _last(connection) + 1:

@@ -1,4 +1,4 @@
-"""Shoppers and their profiles."""
+"""Shoppers: profile and consent."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,21 +14,21 @@ _SHOPPER: Final = RecordTable(ShopperRecord, SHOPPERS)
 
 
 class ShopperRepository(Repository):
-    """What the merchant told us of shoppers."""
+    """Profiles and consent of shoppers."""
 
     def upsert_shoppers(self, records: Sequence[ShopperRecord]) -> None:
-        """Insert or replace, all or none. Of two records with one id the later stands."""
+        """Insert or replace, all or none; of two records with one id the later is kept."""
         statement = self._db.insert(SHOPPERS)
         replaced = {name: statement.excluded[name] for name in ("profile", "personalisation")}
         statement = statement.on_conflict_do_update(index_elements=[SHOPPERS.c.shopper_id], set_=replaced)
-        # One order for all writers, or two batches could wait for each other's rows.
+        # One order for all writers, or two batches could deadlock.
         rows = _SHOPPER.parameters(sorted(records, key=lambda record: record.shopper_id))
         if rows:
             with self._db.write() as connection:
                 connection.execute(statement, rows)
 
     def upsert_profiles(self, records: Sequence[ShopperRecord]) -> None:
-        """Insert, or replace the profile alone: what a file says of somebody does not speak for their consent."""
+        """Insert, or replace the profile but not the consent, on which an imported file says nothing."""
         statement = self._db.insert(SHOPPERS)
         statement = statement.on_conflict_do_update(
             index_elements=[SHOPPERS.c.shopper_id], set_={"profile": statement.excluded.profile}
@@ -39,14 +39,14 @@ class ShopperRepository(Repository):
                 connection.execute(statement, rows)
 
     def shopper(self, shopper_id: str) -> ShopperRecord | None:
-        """One shopper, or None when unknown."""
+        """A shopper; None when unknown."""
         query = select(*_SHOPPER.columns).where(SHOPPERS.c.shopper_id == shopper_id)
         with self._db.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else _SHOPPER.record(row)
 
     def shoppers(self, shopper_ids: Sequence[str]) -> dict[str, ShopperRecord]:
-        """The known shoppers among these, by id."""
+        """The known shoppers among `shopper_ids`, by id."""
         with self._db.read() as connection:
             return {
                 row.shopper_id: _SHOPPER.record(row)

@@ -1,4 +1,4 @@
-"""The store: all durable state behind one object."""
+"""Store: all durable state of one merchant behind one object."""
 
 from contextlib import AbstractContextManager
 
@@ -46,14 +46,14 @@ class Store(
     MetaRepository,
     WebhookRepository,
 ):
-    """Each repository's methods on one pool. Safe for the threads of a process and for several processes.
+    """All repositories on one connection pool. Safe for several threads and processes.
 
-    Every method is one transaction of its own; iterators are a short one for each batch. All may raise
-    StoreUnavailable, and those that write InvalidRecord.
+    Every method is a transaction of its own; iterators use a short one a batch. All may raise StoreUnavailable; those
+    that write may raise InvalidRecord.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        """Use `database`, whose schema is up to date; see `open`."""
+        """Use a database whose schema is up to date; `open` makes it so."""
         IdempotencyRepository.__init__(self, database, clock)
 
     @classmethod
@@ -61,7 +61,7 @@ class Store(
         """Connect to `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME` and bring the schema up to date.
 
         Raises:
-            StoreError: The address is not one of these, or a newer Pricesmith wrote the database.
+            StoreError: The address is of another kind, or a newer Pricesmith wrote the database.
             StoreUnavailable: The database did not answer.
         """
         database = open_database(url)
@@ -73,16 +73,16 @@ class Store(
         return cls(database, clock or SystemClock())
 
     def ping(self) -> None:
-        """Return when the database answers.
+        """Check that the database answers.
 
         Raises:
-            StoreUnavailable: It did not.
+            StoreUnavailable: It does not.
         """
         with self._db.read() as connection:
             connection.execute(select(META.c.key).limit(1)).first()
 
     def snapshot(self) -> AbstractContextManager[Connection]:
-        """A connection for reading the whole store in one state, for backups.
+        """Open a connection that reads the whole store in one state, for backups.
 
         Raises:
             StoreUnavailable: The database did not answer.
@@ -94,9 +94,9 @@ class Store(
         self._db.close()
 
     def __enter__(self) -> "Store":
-        """The store itself."""
+        """Return the store."""
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """Close."""
+        """Close the store."""
         self.close()

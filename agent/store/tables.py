@@ -1,6 +1,6 @@
-"""The tables. Migrations create them; a test holds the two equal.
+"""Table declarations. Migrations create the tables; a test checks that both agree.
 
-`seq` columns number rows in the order in which they became visible, so that a reader may remember the last one.
+`seq` columns number rows in the order in which they became visible, so that a reader can resume after the last one.
 """
 
 from typing import Final
@@ -28,7 +28,7 @@ from models.strategist.strategy import Lever
 
 METADATA: Final = MetaData()
 
-# SQLite numbers rows by itself only in a column declared INTEGER, which holds 64 bits there.
+# SQLite numbers rows only in a column declared INTEGER, which has 64 bits there.
 _SEQ: Final = BigInteger().with_variant(Integer, "sqlite")
 
 META: Final = Table(
@@ -81,7 +81,7 @@ EVENTS: Final = Table(
     Column("event_id", Text),
     Index("events_shopper_at", "shopper_id", "at"),
     Index("events_event_id", "event_id", unique=True),
-    sqlite_autoincrement=True,  # a number is never given twice, not even after an erasure
+    sqlite_autoincrement=True,  # a number is never reused, not even after an erasure
 )
 
 OUTCOMES: Final = Table(
@@ -158,7 +158,7 @@ PRODUCT_WEEKS: Final = Table(
     Column("purchases", BigInteger, nullable=False),
     Column("list_minor", BigInteger),
     Column("price_minor", BigInteger),
-    sqlite_with_rowid=False,  # rows lie in key order: one sequential read at start-up
+    sqlite_with_rowid=False,  # rows are stored in key order: one sequential read at start-up
 )
 
 APPLIED_PRICES: Final = Table(

@@ -1,4 +1,4 @@
-"""What is told: events as JSON without anything of a shopper, so that no erasure has to reach another system."""
+"""Webhook messages: events as JSON without personal data, so that no erasure must reach another system."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ MAX_ATTEMPTS: Final = len(_BACKOFF_S) + 1
 
 
 class WebhookEvent(StrEnum):
-    """What can be told."""
+    """Type of a webhook event."""
 
     QUOTE_CREATED = "quote.created"
     RULE_BOUND = "rule.bound"
@@ -24,7 +24,7 @@ class WebhookEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One event. `message_id` is the same in every process and attempt, for receivers to know repetitions by."""
+    """A message; `message_id` is the same in every process and attempt, so that receivers recognise repetitions."""
 
     message_id: str
     event: WebhookEvent
@@ -32,7 +32,7 @@ class Message:
 
 
 def of_decision(decision: Decision) -> Iterator[Message]:
-    """The messages of one quote."""
+    """Messages about a quote."""
     about = {"quote_id": decision.id, "product_id": decision.product_id, "currency": decision.currency}
     price = {
         "price_minor": decision.price_minor,
@@ -48,13 +48,13 @@ def of_decision(decision: Decision) -> Iterator[Message]:
         yield _message(f"rule_{decision.id}", WebhookEvent.RULE_BOUND, decision.at, {**about, "rules": rules})
 
 
-def of_models(versions: Mapping[str, str], mark: str, at: datetime) -> Message:
-    """Versions that came into use; `mark` tells one activation from the next."""
-    return _message(f"model_{mark}", WebhookEvent.MODEL_ACTIVATED, at, {"versions": dict(versions)})
+def of_models(versions: Mapping[str, str], activation: str, at: datetime) -> Message:
+    """Message about model versions put in use; `activation` identifies the change."""
+    return _message(f"model_{activation}", WebhookEvent.MODEL_ACTIVATED, at, {"versions": dict(versions)})
 
 
 def backoff_s(attempts: int) -> int | None:
-    """Seconds to wait after so many failed attempts; None when it is time to give up."""
+    """Seconds to wait after a number of failed attempts; None to give up."""
     return _BACKOFF_S[attempts - 1] if 1 <= attempts < MAX_ATTEMPTS else None
 
 

@@ -1,4 +1,4 @@
-"""Webhooks and their outbox: a message is stored with what it tells of, and taken out once it is delivered."""
+"""Webhooks and their outbox: messages are stored with their subjects and deleted once delivered."""
 
 import json
 import secrets
@@ -21,7 +21,7 @@ _SECRET_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class WebhookRecord:
-    """Where events are told. `secret` signs them: the receiver has it too."""
+    """A receiver of events; `secret` signs messages and is known to the receiver."""
 
     webhook_id: str
     url: str
@@ -32,7 +32,7 @@ class WebhookRecord:
 
 @dataclass(frozen=True, slots=True)
 class DueMessage:
-    """A message to deliver now; `attempts` were made before."""
+    """A message due for delivery, after `attempts` failed ones."""
 
     seq: int
     webhook_id: str
@@ -45,7 +45,7 @@ class DueMessage:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Messages of a webhook that wait, those given up, and what went wrong last."""
+    """Numbers of a webhook's waiting and given-up messages, and its last delivery error."""
 
     waiting: int
     given_up: int
@@ -53,10 +53,10 @@ class Backlog:
 
 
 class WebhookRepository(Repository):
-    """Who is told what, and what is still to be told."""
+    """Webhooks and their messages."""
 
     def add_webhook(self, url: str, events: Sequence[WebhookEvent], now: datetime) -> WebhookRecord:
-        """Register; what happens from now on is told."""
+        """Register a webhook for events from now on."""
         secret = "whsec_" + b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
         record = WebhookRecord(str(uuid7()), url, secret, tuple(sorted(set(events))), now)
         row = {name: getattr(record, name) for name in ("webhook_id", "url", "secret", "created_at")}
@@ -65,23 +65,23 @@ class WebhookRepository(Repository):
         return record
 
     def webhooks(self) -> list[WebhookRecord]:
-        """All of them, oldest first."""
+        """All webhooks, oldest first."""
         with self._db.read() as connection:
             return [_record(row) for row in connection.execute(select(WEBHOOKS).order_by(WEBHOOKS.c.webhook_id))]
 
     def remove_webhook(self, webhook_id: str) -> bool:
-        """Forget it and what it was to be told; False when there is none."""
+        """Delete a webhook and its messages; False when it is unknown."""
         with self._db.write() as connection:
             connection.execute(delete(WEBHOOK_OUTBOX).where(WEBHOOK_OUTBOX.c.webhook_id == webhook_id))
             return connection.execute(delete(WEBHOOKS).where(WEBHOOKS.c.webhook_id == webhook_id)).rowcount > 0
 
     def enqueue(self, messages: Sequence[Message], now: datetime) -> None:
-        """Put messages into the outbox; those that are there already are left as they are."""
+        """Put messages into the outbox, but for those already in it."""
         with self._db.write() as connection:
             enqueue_messages(self._db, connection, messages, now)
 
     def webhooks_due(self, now: datetime, lease: timedelta, most: int) -> list[DueMessage]:
-        """Messages whose time has come, leased: nobody else is given them before the lease is over."""
+        """Lease due messages: no other process gets them before the lease ends."""
         box = WEBHOOK_OUTBOX.c
         query = select(WEBHOOK_OUTBOX, WEBHOOKS.c.url, WEBHOOKS.c.secret).join(
             WEBHOOKS, WEBHOOKS.c.webhook_id == box.webhook_id
@@ -89,7 +89,7 @@ class WebhookRepository(Repository):
         query = query.where(box.due_at <= now).order_by(box.due_at, box.seq).limit(most)
         with self._db.read() as connection:
             if connection.execute(query.limit(1)).first() is None:
-                return []  # the usual case takes no turn among the writers
+                return []  # the usual case needs no write transaction
         with self._db.write() as connection:
             rows = connection.execute(query.with_for_update(of=WEBHOOK_OUTBOX, skip_locked=True)).all()
             taken = update(WEBHOOK_OUTBOX).where(box.seq.in_([row.seq for row in rows]))
@@ -100,18 +100,18 @@ class WebhookRepository(Repository):
         ]
 
     def webhook_delivered(self, seq: int) -> None:
-        """Take a message out."""
+        """Delete a delivered message."""
         with self._db.write() as connection:
             connection.execute(delete(WEBHOOK_OUTBOX).where(WEBHOOK_OUTBOX.c.seq == seq))
 
     def webhook_failed(self, seq: int, trouble: str, later: datetime | None) -> None:
-        """Try a message again later, or never when `later` is None; then it stays, for its merchant to see."""
+        """Schedule the next attempt, or give up with `later` None; the message then stays for the merchant to see."""
         changes = {"attempts": WEBHOOK_OUTBOX.c.attempts + 1, "trouble": trouble, "due_at": later}
         with self._db.write() as connection:
             connection.execute(update(WEBHOOK_OUTBOX).where(WEBHOOK_OUTBOX.c.seq == seq).values(changes))
 
     def webhook_backlog(self, webhook_id: str) -> Backlog:
-        """How far delivery is behind."""
+        """Messages of a webhook that are not delivered."""
         box = WEBHOOK_OUTBOX.c
         query = select(box.due_at, box.trouble).where(box.webhook_id == webhook_id).order_by(box.seq)
         with self._db.read() as connection:
@@ -121,17 +121,17 @@ class WebhookRepository(Repository):
         return Backlog(waiting, len(rows) - waiting, trouble)
 
     def purge_given_up(self, before: datetime) -> int:
-        """Take out messages from before a time that are not tried any more; returns how many."""
+        """Delete given-up messages from before a moment; returns their number."""
         box = WEBHOOK_OUTBOX.c
-        gone = delete(WEBHOOK_OUTBOX).where(box.due_at.is_(None), box.created_at < before)
+        given_up = delete(WEBHOOK_OUTBOX).where(box.due_at.is_(None), box.created_at < before)
         with self._db.write() as connection:
-            return connection.execute(gone).rowcount
+            return connection.execute(given_up).rowcount
 
 
 def enqueue_messages(database: Database, connection: Connection, messages: Iterable[Message], now: datetime) -> None:
-    """One row for each webhook that wants a message's event, in a transaction that may hold more."""
-    wanted = [_record(row) for row in connection.execute(select(WEBHOOKS))]
-    if not wanted:
+    """Add a row for each message and webhook that subscribes to its event, within the caller's transaction."""
+    subscribed = [_record(row) for row in connection.execute(select(WEBHOOKS))]
+    if not subscribed:
         return
     rows = [
         {
@@ -143,7 +143,7 @@ def enqueue_messages(database: Database, connection: Connection, messages: Itera
             "attempts": 0,
         }
         for message in messages
-        for webhook in wanted
+        for webhook in subscribed
         if message.event in webhook.events
     ]
     if rows:

@@ -1,4 +1,4 @@
-"""Vertical packs, protected attributes and jurisdictions: data files and their strict loaders."""
+"""Vertical packs, protected attributes and jurisdictions, as data files with strict loaders."""
 
 from agent.rules.packs.attributes import ProtectedAttribute, may_mention, protected_attributes
 from agent.rules.packs.errors import PackError

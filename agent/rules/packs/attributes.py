@@ -1,4 +1,4 @@
-"""Protected attributes: what they are called in field names and in free text."""
+"""Protected attributes: recognition in field names and in free text, English and Chinese."""
 
 import re
 import unicodedata
@@ -41,7 +41,7 @@ class _AttributeFile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ProtectedAttribute:
-    """One attribute that may not set a price."""
+    """A protected attribute, which may not set a price."""
 
     name: str
     label: str
@@ -57,18 +57,18 @@ class ProtectedAttribute:
         return not runs.isdisjoint(self.field_words) or any(part in "".join(words) for part in self.field_parts)
 
     def in_text(self, text: str) -> bool:
-        """Whether free text mentions it, in words that are not part of a harmless phrase."""
+        """Whether free text mentions the attribute outside harmless phrases."""
         return self.text_pattern.search(self.harmless.sub("\n", text)) is not None
 
 
 def field_words(field: str) -> list[str]:
-    """The words of a field name in lower case, whichever way it joins them."""
+    """Words of a field name in lower case, from camel case or any separators."""
     split = _CAMEL.sub(" ", unicodedata.normalize("NFKC", field))
     return [word for word in _SEPARATORS.split(split.casefold()) if word]
 
 
 def may_mention(text: str) -> bool:
-    """Whether free text holds any word of any attribute: where not, none is mentioned, and one look tells."""
+    """Whether free text contains a word of any attribute: one search that saves one for each attribute."""
     return _any_word().search(text) is not None
 
 
@@ -101,7 +101,7 @@ def protected_attributes() -> Mapping[str, ProtectedAttribute]:
 
 
 def _pattern(words: tuple[str, ...], people: tuple[str, ...]) -> re.Pattern[str]:
-    """One pattern for all words; possessives of products (`women's shoes`) are not mentions of the shopper."""
+    """A pattern for all words; possessives of products (`women's shoes`) are not mentions of the shopper."""
     western = [_one_of(_western(words))]
     if people:
         persons = _one_of(_western(people))
@@ -112,7 +112,7 @@ def _pattern(words: tuple[str, ...], people: tuple[str, ...]) -> re.Pattern[str]
 
 
 def _phrases(phrases: tuple[str, ...]) -> re.Pattern[str]:
-    """One pattern for phrases; without any it matches nothing."""
+    """A pattern for phrases; without any it matches nothing."""
     return re.compile(rf"\b{_one_of(_western(phrases))}\b|{_one_of(_chinese(phrases))}", re.IGNORECASE)
 
 
@@ -130,18 +130,18 @@ def _western(words: tuple[str, ...]) -> list[_Parts]:
 
 
 def _one_of(words: Iterable[_Parts]) -> str:
-    """A pattern of any of the words, beginnings that they share written once: each place of a text is read once.
+    """A pattern for any of the words as a trie of shared prefixes, so that each position of a text is read once.
 
-    Of words that begin alike the longest is tried first. Without words it matches nothing.
+    Of words with a shared prefix the longest is tried first. Without words it matches nothing.
     """
-    behind: dict[str, list[_Parts]] = {}
+    suffixes: dict[str, list[_Parts]] = {}
     ends = False
     for word in words:
         if word:
-            behind.setdefault(word[0], []).append(word[1:])
+            suffixes.setdefault(word[0], []).append(word[1:])
         else:
             ends = True
-    branches = [part + _one_of(rest) for part, rest in behind.items()]
+    branches = [part + _one_of(rest) for part, rest in suffixes.items()]
     if not branches:
         return "" if ends else r"(?!)"
     one = branches[0] if len(branches) == 1 and not ends else f"(?:{'|'.join(branches)})"

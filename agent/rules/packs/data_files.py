@@ -1,4 +1,4 @@
-"""Reading the data files of packs."""
+"""Data files of packs, attributes and jurisdictions."""
 
 from pathlib import Path
 from typing import Final, TypeVar
@@ -16,7 +16,11 @@ T = TypeVar("T")
 
 
 def read_data(name: str, shape: TypeAdapter[T]) -> T:
-    """`data/<name>.yaml`, checked; a name may lie in a folder. Raises PackError when it is malformed."""
+    """Read and validate `data/<name>.yaml`; a name may include a folder.
+
+    Raises:
+        PackError: The file is malformed.
+    """
     path = DATA / f"{name}.yaml"
     try:
         return shape.validate_python(yaml.safe_load(path.read_text("utf-8")))

@@ -1,7 +1,7 @@
-"""Jurisdictions: what the law of a place forbids and what it wants shoppers to be told.
+"""Jurisdictions: the limits and notices that the law of a place demands.
 
-Each place is a folder of versions, `data/law/<code>/v<NNN>.yaml`; the newest one holds, `data/law/lock.json` keeps the
-published ones from changing. Where the place is unknown or not told, `other` holds.
+Each place is a folder of versions, `data/law/<code>/v<NNN>.yaml`, of which the newest applies; `data/law/lock.json`
+has the digests of published ones. For unknown places, and without a place, `other` applies.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _OTHER: Final = "other"
 
 
 class Citation(BaseModel):
-    """Where a rule comes from, and what it says in our words."""
+    """Source of a rule, and its meaning in our words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,17 +30,17 @@ class Citation(BaseModel):
 
 
 class Jurisdiction(BaseModel):
-    """A place's rules, one version of them.
+    """One version of a place's rules.
 
     Attributes:
-        in_force: Since when the youngest of the sources binds.
-        notes: How the sources were read where they leave room: the strict way.
+        in_force: Date from which the latest of the sources applies.
+        notes: Reading of the sources where they are ambiguous: the strict one.
         blocks: Attributes that may not be used there, beyond those of the pack.
-        notice: Must be shown with a personalised price; `{inputs}` stands for the inputs used.
-        option: Tells of the price for everyone, beside a personalised one.
-        discount_only: Words of categories in which no personal price may lie above the reference; `*` means all.
-        prior_price_days: Announced reductions start from the lowest price of so many days before; None: no such rule.
-        parity: Whether nobody may pay more than a stranger would.
+        notice: Notice required with a personalised price; `{inputs}` stands for the inputs used.
+        option: Mention of the price for everyone, beside a personalised one.
+        discount_only: Words of categories in which no personal price may exceed the reference; `*` means all.
+        prior_price_days: Days before a reduction whose lowest price it is announced from; None for no such rule.
+        parity: Whether no price may exceed that of an unknown shopper.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,9 +65,9 @@ class Jurisdiction(BaseModel):
         return f"{self.code}/{self.version}"
 
     def discounts_only(self, category: str) -> bool:
-        """Whether personal prices of a category may only lie below the reference.
+        """Whether personal prices in a category may not exceed the reference price.
 
-        Goods without a category are taken for those that the law means.
+        Products without a category are assumed to be covered by the law.
         """
         words = set(field_words(category.upper()))
         if not self.discount_only or self.discount_only == ("*",):
@@ -77,25 +77,25 @@ class Jurisdiction(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What of the law binds a price, as the gateway reads it: codes of the place, None where it has no such rule."""
+    """Rules of law for the gateway: codes of the place, None where it has no such rule."""
 
     discount_only: str | None
     parity: str | None
 
 
 def binding(place: str | None, category: str) -> Binding:
-    """What the law of a place says of prices in a category."""
+    """Rules of law for prices in a category at a place."""
     law = law_of(place)
     return Binding(law.code if law.discounts_only(category) else None, law.code if law.parity else None)
 
 
 def law_of(text: str | None) -> Jurisdiction:
-    """The rules that hold at a place, whether or not it has its own."""
+    """The rules of a place, those of `other` where it has none."""
     return find_jurisdiction(text) or _newest()[_OTHER]
 
 
 def find_jurisdiction(text: str | None) -> Jurisdiction | None:
-    """The jurisdiction that a code or name means, None when it has no rules of its own. `DE-BY` falls back to `DE`."""
+    """The jurisdiction with a code or name; None without rules of its own. `DE-BY` falls back to `DE`."""
     words = field_words((text or "").upper())
     for length in range(len(words), 0, -1):
         found = _by_name().get(" ".join(words[:length]))
@@ -105,7 +105,7 @@ def find_jurisdiction(text: str | None) -> Jurisdiction | None:
 
 
 def jurisdictions() -> tuple[Jurisdiction, ...]:
-    """Every place with rules of its own, and the one that stands for all others."""
+    """All jurisdictions, `other` included."""
     return tuple(_newest().values())
 
 
@@ -117,9 +117,13 @@ def _newest() -> Mapping[str, Jurisdiction]:
         newest = max(path.stem for path in folder.glob("v*.yaml"))
         law = read_data(f"law/{folder.name}/{newest}", TypeAdapter(Jurisdiction))
         if (law.code.lower(), f"v{law.version:03}") != (folder.name, newest):
-            raise PackError(f"law/{folder.name}/{newest}.yaml calls itself {law.name}; make file and name agree")
+            raise PackError(
+                f"law/{folder.name}/{newest}.yaml says it is {law.name}; remedy: make file and content agree"
+            )
         if unknown := sorted(set(law.blocks) - protected_attributes().keys()):
-            raise PackError(f"jurisdiction {law.code} blocks {unknown}; allowed: {sorted(protected_attributes())}")
+            raise PackError(
+                f"{law.code} blocks unknown attributes {unknown}; allowed: {sorted(protected_attributes())}"
+            )
         found[folder.name] = law
     return found
 
@@ -131,5 +135,5 @@ def _by_name() -> Mapping[str, Jurisdiction]:
         for name in (law.code, *law.aliases):
             key = " ".join(field_words(name.upper()))
             if found.setdefault(key, law) is not law:
-                raise PackError(f"jurisdictions {law.code} and {found[key].code} both claim {name!r}; keep one")
+                raise PackError(f"{law.code} and {found[key].code} both have the name {name!r}; remedy: remove one")
     return found

@@ -1,4 +1,4 @@
-"""Vertical packs: what differs between trades, as data."""
+"""Vertical packs: the differences between trades, as data."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -15,7 +15,7 @@ from models.strategist.strategy import Lever, Rounding
 
 
 class PriceKind(StrEnum):
-    """What the number is."""
+    """Kind of number that a price is."""
 
     AMOUNT = "amount"
     NIGHTLY_RATE = "nightly_rate"
@@ -25,7 +25,7 @@ class PriceKind(StrEnum):
 
 
 class Objective(StrEnum):
-    """What profit means."""
+    """Definition of profit."""
 
     MARGIN = "margin"
     REVENUE_LESS_OPPORTUNITY_COST = "revenue_less_opportunity_cost"
@@ -33,7 +33,7 @@ class Objective(StrEnum):
 
 
 class ContextKind(StrEnum):
-    """How a context field is read."""
+    """Type of a context field."""
 
     NUMBER = "number"
     TEXT = "text"
@@ -42,7 +42,7 @@ class ContextKind(StrEnum):
 
 
 class ContextField(BaseModel):
-    """A context field that the trade knows."""
+    """A context field of the trade."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,7 +51,7 @@ class ContextField(BaseModel):
 
 
 class PackLimits(BaseModel):
-    """Limits that hold until the merchant sets others."""
+    """Default limits, until the merchant sets others."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,13 +63,15 @@ class PackLimits(BaseModel):
 
 
 class Pack(BaseModel):
-    """One trade: `agent/rules/packs/data/<name>.yaml`, checked.
+    """A trade: `agent/rules/packs/data/<name>.yaml`.
 
     Attributes:
-        sources: The laws that it answers to, where they are of the trade and not of a place.
-        gives_reasons: Whether who is priced is owed the reasons, those that really set the price.
-        personalises: Whether prices are made for shoppers unless the merchant says otherwise.
-        sunk_cost: Whether a unit's cost is spent when the stock is bought, not when it is sold.
+        levers: Moves that strategies may make.
+        protected: Attributes that may not be used.
+        sunk_cost: Whether the cost of a unit is spent when stock is bought, not when it is sold.
+        personalises: Whether prices are personalised unless the merchant says otherwise.
+        gives_reasons: Whether shoppers have a right to the principal reasons of their price.
+        sources: Laws of the trade, as opposed to those of a place.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,7 +92,7 @@ class Pack(BaseModel):
     @classmethod
     def _hold_is_possible(cls, levers: tuple[Lever, ...]) -> tuple[Lever, ...]:
         if Lever.HOLD not in levers:
-            raise ValueError("levers must hold `hold`: the reference price is always a candidate")
+            raise ValueError("levers must include `hold`, as the reference price is always a candidate")
         return levers
 
     @field_validator("protected")
@@ -102,16 +104,20 @@ class Pack(BaseModel):
 
 
 def pack_names() -> tuple[str, ...]:
-    """Every pack that `load_pack` knows."""
+    """Names of all packs."""
     return tuple(sorted(path.stem for path in DATA.glob("*.yaml") if path.stem != PROTECTED_FILE))
 
 
 @cache
 def load_pack(name: str) -> Pack:
-    """A pack by name. Raises PackError when it is unknown or malformed."""
+    """Load a pack by name.
+
+    Raises:
+        PackError: The pack is unknown or malformed.
+    """
     if name not in pack_names():
-        raise PackError(f"pack {name!r} does not exist; allowed: {', '.join(pack_names())}")
+        raise PackError(f"the pack {name!r} is unknown; allowed: {', '.join(pack_names())}")
     pack = read_data(name, TypeAdapter(Pack))
     if pack.name != name:
-        raise PackError(f"{name}.yaml calls itself {pack.name!r}; make file and name agree")
+        raise PackError(f"{name}.yaml has the name {pack.name!r}; remedy: make file and name agree")
     return pack

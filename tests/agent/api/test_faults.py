@@ -119,7 +119,7 @@ def test_a_lost_postgresql_refuses_and_quotes_come_again_when_it_is_back(
             server.stop()
             assert_refused(client, own)
             ready = client.get("/readyz")
-            assert (ready.status_code, "did not answer" in ready.json()["checks"]["store"]) == (503, True)
+            assert (ready.status_code, "does not answer" in ready.json()["checks"]["store"]) == (503, True)
             server.start()
             assert ask(client, own).status_code == 200
             assert client.get("/readyz").status_code == 200

@@ -57,7 +57,7 @@ def test_an_unknown_pack_is_refused_with_the_known_ones() -> None:
         ("levers", ["discount"], "hold"),
         ("protected", ["hair"], "unknown attributes"),
         ("objective", "glory", "objective"),
-        ("name", "other", "calls itself"),
+        ("name", "other", "has the name"),
         ("surprise", 1, "surprise"),
         ("limits", {"min_margin_frac": 1.0}, "min_margin_frac"),
     ],

@@ -46,7 +46,7 @@ def test_attributes_survive_and_lie_in_the_column_as_ascii(attributes: dict[str,
 
 
 def test_a_time_without_zone_is_refused_and_nothing_stored(store: Store) -> None:
-    with pytest.raises(InvalidRecord, match="no zone"):
+    with pytest.raises(InvalidRecord, match="no time zone"):
         store.append_events([event(), event(at=datetime(2026, 1, 1))])
 
     assert store.shopper_events("s1") == []

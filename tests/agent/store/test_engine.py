@@ -89,7 +89,7 @@ def test_ping_succeeds_on_an_open_store(store: Store) -> None:
 
 
 def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="did not answer"):
+    with pytest.raises(StoreUnavailable, match="does not answer"):
         Store.open(f"postgresql://postgres@/postgres?host={tmp_path}")
 
 
