@@ -1,1 +1,1 @@
-"""Offline protocols, benchmarks and reports."""
+"""Offline evaluation protocols, benchmarks and reports."""

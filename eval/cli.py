@@ -294,7 +294,7 @@ def policy(
         from eval.gate import Gate, RunOf, gated
         from eval.gate.policy_rows import policy_rows
         from eval.policy import command
-        from eval.policy.desks import Over
+        from eval.policy.clients import Over
         from eval.policy.suites import WORLDS, Peers, Suite, regressions
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name, "eval") from None

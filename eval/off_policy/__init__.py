@@ -1,7 +1,7 @@
-"""Off-policy evaluation: what a policy would have earned, told from the log of another one."""
+"""Off-policy evaluation: estimates of a policy's profit from the decision log of another policy."""
 
 from eval.off_policy.diagnostics import Diagnostics, diagnose
-from eval.off_policy.estimators import Estimator, Judge
+from eval.off_policy.estimators import Estimator, OffPolicyEvaluator
 from eval.off_policy.intervals import Estimate, Terms, bootstrap
 from eval.off_policy.sample import Sample, Target
 from eval.off_policy.weights import BANDWIDTHS, Weights, exact_weights, kernel_weights
@@ -11,7 +11,7 @@ __all__ = [
     "Diagnostics",
     "Estimate",
     "Estimator",
-    "Judge",
+    "OffPolicyEvaluator",
     "Sample",
     "Target",
     "Terms",

@@ -1,7 +1,7 @@
-"""Whether the estimators can be believed: logs drawn from simulated shops, estimates held against the truth.
+"""Accuracy of the estimators on simulated logs with known truth: bias, error and interval coverage.
 
-A log prices at random around a rule of thumb. One of the policies judged asks prices that the log holds (`on support`),
-the other prices between them (`off support`). The truth is their expected profit over all visits that were drawn.
+The logging policy randomises prices around a rule of thumb. One target policy has prices of the log (`on support`), the
+other prices between them (`off support`). The truth is their expected profit over all simulated visits.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,11 +10,11 @@ from typing import Final
 
 import numpy as np
 
-from eval.off_policy.estimators import Estimator, Judge
+from eval.off_policy.estimators import Estimator, OffPolicyEvaluator
 from eval.off_policy.intervals import Estimate, bootstrap
 from eval.off_policy.obp_peer import available, obp_values
 from eval.off_policy.sample import Sample, Target
-from eval.policy.policies import Attainable, VisitDesign
+from eval.policy.policies import Clairvoyant, VisitDesign
 from eval.simulators import Courses, Loans, Visit, World
 from models.arrays import Floats
 from models.progress import Progress
@@ -23,20 +23,20 @@ WORLDS: Final[dict[str, Callable[[int], World]]] = {"courses": Courses, "loans":
 VISITS: Final = 2_000
 LOGS: Final = 200
 _PRICES: Final = 9
-_FREE: Final = 0.3  # share of prices shown without the rule of thumb
+_FREE: Final = 0.3  # share of prices shown uniformly at random
 _WIDTH: Final = 0.15
 _EVERYWHERE: Final = (Estimator.DM, Estimator.KERNEL_SNIPS, Estimator.KERNEL_DR)
-_RULE: Final = 0.9  # of the ideal price: the rule of thumb is wrong, as such rules are
+_RULE: Final = 0.9  # the rule of thumb is biased: this share of the optimal price
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """One estimator of one policy on one shop, over all logs.
+    """Accuracy of one estimator for one policy on one shop, over all logs.
 
     Attributes:
         bias, rmse: Relative to the truth.
-        coverage: Share of 95 % intervals that hold the truth; peers give none here.
-        width: Mean width of the intervals, relative to the truth.
+        coverage: Share of 95 % intervals that contain the truth; None for peers.
+        width: Mean width of the intervals relative to the truth.
     """
 
     world: str
@@ -49,8 +49,13 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """Everything that a shop's visits hold: `support`, `chance` `(n, k)`; `demand` at the support and at the ideal."""
+class SimulatedLog:
+    """Simulated log with its truth.
+
+    Attributes:
+        demand: True purchase probability at the support, `(n, k)`.
+        ideal: Optimal price ratio of each visit, `(n,)`; `nearest`: the nearest price of the support.
+    """
 
     visits: Sequence[Visit]
     sample: Sample
@@ -59,22 +64,22 @@ class Drawn:
     nearest: Floats
 
     def targets(self) -> tuple[Target, Target]:
-        """The policies that are judged."""
+        """Target policies to evaluate."""
         return Target.of("on support", self.nearest), Target.of("off support", self.ideal)
 
     def truth(self, target: Target) -> float:
-        """Expected profit a visit."""
+        """True expected profit per visit."""
         price = target.price[:, 0]
         chance = np.asarray([float(v.probability(p)) for v, p in zip(self.visits, price.tolist(), strict=True)])
         return float((chance * self.sample.margin(price)).mean())
 
 
-def draw(world: World, visits: int, seed: int) -> Drawn:
-    """Visits of a shop, each with the prices of the log and one of them shown."""
+def simulate_log(world: World, visits: int, seed: int) -> SimulatedLog:
+    """Simulate the log of a randomised policy on a shop."""
     found = [visit for _ in range(visits // 100) for visit in world.visits(100)]
     grid = world.limits.grid
     support = grid[np.linspace(0, len(grid) - 1, _PRICES).round().astype(int)]
-    ideal = np.asarray(Attainable(world).prices(found))
+    ideal = np.asarray(Clairvoyant(world).prices(found))
     pull = np.exp(-np.abs(np.log(support)[None] - np.log(_RULE * ideal)[:, None]) / _WIDTH)
     chance = _FREE / _PRICES + (1 - _FREE) * pull / pull.sum(axis=1, keepdims=True)
     rng = np.random.default_rng((seed, 29))
@@ -95,20 +100,20 @@ def draw(world: World, visits: int, seed: int) -> Drawn:
         cluster=row,
     )
     nearest = support[np.abs(np.log(support)[None] - np.log(ideal)[:, None]).argmin(axis=1)]
-    return Drawn(found, sample, demand, ideal, nearest)
+    return SimulatedLog(found, sample, demand, ideal, nearest)
 
 
 def calibrate(progress: Progress, logs: int = LOGS, visits: int = VISITS) -> list[Accuracy]:
-    """Accuracy of every estimator on every shop."""
+    """Measure the accuracy of every estimator on every shop."""
     found = []
     for world, make in WORLDS.items():
-        drawn = draw(make(1), logs * visits, seed=1)
+        drawn = simulate_log(make(1), logs * visits, seed=1)
         for target in drawn.targets():
             found += _accuracy(world, drawn, target, visits, progress)
     return found
 
 
-def _accuracy(world: str, drawn: Drawn, target: Target, visits: int, progress: Progress) -> list[Accuracy]:
+def _accuracy(world: str, drawn: SimulatedLog, target: Target, visits: int, progress: Progress) -> list[Accuracy]:
     truth = drawn.truth(target)
     on_support = target.name == "on support"
     names = list(Estimator) if on_support else list(_EVERYWHERE)
@@ -118,11 +123,11 @@ def _accuracy(world: str, drawn: Drawn, target: Target, visits: int, progress: P
     for log in range(logs):
         progress(f"{world}, {target.name}", log / logs)
         rows = np.arange(log * visits, (log + 1) * visits)
-        judge, own = Judge.of(drawn.sample.rows(rows)), target.rows(rows)
+        evaluator, own = OffPolicyEvaluator.of(drawn.sample.rows(rows)), target.rows(rows)
         for name in names:
-            intervals[name.value].append(bootstrap(judge.terms(own, name), judge.sample.cluster, seed=log))
+            intervals[name.value].append(bootstrap(evaluator.terms(own, name), evaluator.sample.cluster, seed=log))
         if on_support and available():
-            for peer, value in obp_values(judge.sample, own).items():
+            for peer, value in obp_values(evaluator.sample, own).items():
                 peers.setdefault(peer, []).append(value)
     found = [_summary((world, target.name, name), estimates, truth) for name, estimates in intervals.items()]
     return found + [_error((world, target.name, name), np.asarray(values), truth) for name, values in peers.items()]

@@ -1,4 +1,4 @@
-"""`eval policy --log` and `--estimators`: run, write reports, keep the proof."""
+"""Commands `eval policy --log` and `--estimators`: evaluate, write reports and save the proof."""
 
 import json as jsonlib
 import sys
@@ -15,9 +15,9 @@ from agent.store.data_folder import DataFolder
 from agent.training.promotion import PRICING, Promotions, Proof
 from eval.off_policy.calibration import LOGS, VISITS, calibrate
 from eval.off_policy.log import Log, read_log
-from eval.off_policy.promotion import LEAST_DECISIONS, Judgement, judge
+from eval.off_policy.promotion import MIN_DECISIONS, CandidateEvaluation, evaluate_candidate
 from eval.off_policy.replay import Replayed, replay
-from eval.off_policy.report import print_accuracy, print_judgement, write_page
+from eval.off_policy.report import print_accuracy, print_evaluation, write_page
 from models.errors import RegistryError
 from models.progress import Progress
 from models.registry.registry import ModelKind, Registry
@@ -48,22 +48,22 @@ def log_command(
         _refuse_short(log)
         replayed = replay(log, settings, store, versions, progress)
     name = ", ".join(names) or "versions in use"
-    judgement = judge(replayed, name)
-    proof = _proof(replayed, log, judgement, {kind: versions[kind] for kind in PRICING if kind in versions})
+    evaluation = evaluate_candidate(replayed, name)
+    proof = _proof(replayed, log, evaluation, {kind: versions[kind] for kind in PRICING if kind in versions})
     promotions = Promotions(DataFolder(settings.data_dir).models)
     for kind, version in _versions(names).items():
         promotions.keep(kind, version, proof)
-    facts = {"proof": proof.model_dump(mode="json"), "left_out": log.left_out, **asdict(judgement)}
+    facts = {"proof": proof.model_dump(mode="json"), "left_out": log.left_out, **asdict(evaluation)}
     (target / "off-policy.json").write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
-    write_page(judgement, proof, target / "off-policy.html")
+    write_page(evaluation, proof, target / "off-policy.html")
     if json:
         print_json(facts)
     else:
-        print_judgement(judgement, proof, log)
+        print_evaluation(evaluation, proof, log)
         sys.stdout.write(f"report: {target / 'off-policy.html'}\n")
-    for reason in judgement.verdict.reasons:
+    for reason in evaluation.verdict.reasons:
         sys.stderr.write(f"pricesmith: may not go live: {reason}\n")
-    return judgement.verdict.promotes
+    return evaluation.verdict.promotes
 
 
 def estimators_command(target: Path, progress: Progress, *, json: bool, quick: bool) -> None:
@@ -92,22 +92,22 @@ def _open(settings: Settings, where: str) -> Store:
         return Store.open(where)
     path = Path(where)
     if not path.is_file():
-        raise FileNotFoundError(f"{where} is not a file; allowed: a SQLite file, a database URL, or `{STORE}`")
+        raise FileNotFoundError(f"file {where} does not exist; allowed: a SQLite file, a database URL, or `{STORE}`")
     return Store.open(f"sqlite:///{path.resolve()}")
 
 
 def _refuse_short(log: Log) -> None:
     bought = sum(quote.bought for quote in log.quotes)
-    if len(log.quotes) < LEAST_DECISIONS or bought in (0, len(log.quotes)):
+    if len(log.quotes) < MIN_DECISIONS or bought in (0, len(log.quotes)):
         others = ", ".join(f"{count} {reason}" for reason, count in log.left_out.items()) or "none"
         raise RegistryError(
-            f"the log holds {len(log.quotes)} decisions that can be judged, {bought} of them bought (left out: "
-            f"{others}); needed: {LEAST_DECISIONS}, some bought and some not; remedy: report outcomes and wait"
+            f"the log has {len(log.quotes)} decisions that can be evaluated, {bought} of them purchases (left out: "
+            f"{others}); needed: {MIN_DECISIONS}, with purchases and declines; remedy: report outcomes and wait"
         )
 
 
-def _proof(replayed: Replayed, log: Log, judgement: Judgement, versions: Mapping[ModelKind, str]) -> Proof:
-    gain = judgement.verdict.gain
+def _proof(replayed: Replayed, log: Log, evaluation: CandidateEvaluation, versions: Mapping[ModelKind, str]) -> Proof:
+    gain = evaluation.verdict.gain
     return Proof(
         versions=versions,
         decisions=len(replayed.quotes),
@@ -116,6 +116,6 @@ def _proof(replayed: Replayed, log: Log, judgement: Judgement, versions: Mapping
         gain=gain.value,
         gain_low=gain.low,
         gain_high=gain.high,
-        reasons=judgement.verdict.reasons,
+        reasons=evaluation.verdict.reasons,
         made_at=datetime.now(UTC),
     )

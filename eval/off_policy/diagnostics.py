@@ -1,4 +1,4 @@
-"""Whether a log can tell anything of a policy: effective sample size, weight tails, support."""
+"""Diagnostics of off-policy estimates: effective sample size, weight tails and support."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,16 @@ from eval.off_policy.weights import Weights
 
 @dataclass(frozen=True, slots=True)
 class Diagnostics:
-    """What to look at before an estimate is believed.
+    """Diagnostics of the importance weights of one policy.
 
     Attributes:
-        decisions: In the log.
+        decisions: Number of decisions in the log.
         effective: Effective sample size, (sum w)^2 / sum w^2 (Kish 1965).
-        mean_weight: Near 1, or propensities are wrong.
-        largest_share: Of the whole weight on one decision.
-        weight_p99: 99th percentile of weights.
-        supported: Share of the policy's prices that, or whose neighbours, might have been shown.
-        varied: Share of decisions in which more than one price might have been shown.
+        mean_weight: Mean weight, near 1 if the propensities are correct.
+        largest_share: Largest share of the total weight on one decision.
+        weight_p99: 99th percentile of the weights.
+        supported: Share of the policy's prices with positive logging probability at or near them.
+        varied: Share of decisions with more than one possible price.
     """
 
     decisions: int
@@ -32,7 +32,7 @@ class Diagnostics:
 
 
 def diagnose(sample: Sample, target: Target, weights: Weights) -> Diagnostics:
-    """Figures of a target's weights."""
+    """Compute the diagnostics of a target's weights."""
     each = (target.chance * weights.value).sum(axis=1)
     total, squares = float(each.sum()), float((each**2).sum())
     return Diagnostics(

@@ -1,19 +1,19 @@
-"""What a policy would have earned, from a log of another: profit a decision, minor units.
+"""Off-policy estimators of a policy's profit per decision, in minor units.
 
-A sale's margin at a price is known; only demand has to be estimated. Every estimator is therefore one of demand at the
-target's price t, times the margin there:
+The margin at a price is known, so only demand is estimated. Each estimator is one of demand at the target price t,
+multiplied by the margin there:
 
     IPS   w y                 (Horvitz and Thompson 1952)
     SNIPS w y / mean w        (Swaminathan and Joachims, NeurIPS 2015)
     DM    q(t)
     DR    q(t) + w (y - q(s)) (Dudik, Langford and Li, ICML 2011)
 
-with y whether the shopper bought at the price s that was shown, w the weight, q the cross-fitted demand. Kernelised
-weights take their bandwidth from `choose_bandwidth`.
+with y the purchase label at the price s shown, w the importance weight and q the cross-fitted demand. The bandwidth of
+kernel weights comes from `choose_bandwidth`.
 
-DM and DR carry what each decision did to q (`CrossFit.influence`): near the target's price the kernel compares prices
-that differ, so that the noise of q's slope stays in kernel DR, above all where two policies lie close together and
-share the sales that judge them.
+Terms of DM and DR include each decision's influence on q (`CrossFit.influence`). Kernel DR compares different prices,
+so the estimation error of q's slope does not cancel; this matters most for two similar policies, which are evaluated
+on the same sales.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from models.arrays import Floats
 
 
 class Estimator(StrEnum):
-    """Names as the field uses them."""
+    """Estimators by their standard names."""
 
     IPS = "IPS"
     SNIPS = "SNIPS"
@@ -41,19 +41,19 @@ class Estimator(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
-    """A sample with what all targets share."""
+class OffPolicyEvaluator:
+    """Evaluates target policies on one sample with a shared reward model."""
 
     sample: Sample
     model: CrossFit
 
     @classmethod
-    def of(cls, sample: Sample) -> "Judge":
-        """Fit the reward model."""
+    def of(cls, sample: Sample) -> "OffPolicyEvaluator":
+        """Fit the reward model to a sample."""
         return cls(sample, CrossFit(sample))
 
     def terms(self, target: Target, estimator: Estimator, bandwidth: float | None = None) -> Terms:
-        """An estimator's sums; kernelised ones choose their bandwidth when none is given."""
+        """Compute the terms of an estimator; kernel estimators choose a bandwidth if none is given."""
         if estimator is Estimator.DM:
             paid = target.chance * self.sample.margin(target.price)
             values = (paid * self.model.demand(target.price)).sum(axis=1)
@@ -70,9 +70,9 @@ class Judge:
         return Terms(above, mass) if estimator is not Estimator.IPS else _plain(above)
 
     def choose_bandwidth(self, target: Target) -> float:
-        """The widest kernel whose kernel DR agrees with all narrower ones within their noise.
+        """Choose the widest bandwidth whose kernel DR agrees with all narrower ones within their noise.
 
-        Lepski's principle, as in SLOPE (Su, Srinath and Krishnamurthy, ICML 2020).
+        Lepski's method, as in SLOPE (Su, Srinath and Krishnamurthy, ICML 2020).
         """
         lows, highs = [], []
         for bandwidth in BANDWIDTHS:
@@ -81,19 +81,19 @@ class Judge:
             lows.append(float(values.mean()) - half)
             highs.append(float(values.mean()) + half)
         chosen = BANDWIDTHS[0]
-        for place, (_, bandwidth) in enumerate(pairwise(BANDWIDTHS), 2):
-            if max(lows[:place]) > min(highs[:place]):
+        for count, (_, bandwidth) in enumerate(pairwise(BANDWIDTHS), 2):
+            if max(lows[:count]) > min(highs[:count]):
                 break
             chosen = bandwidth
         return chosen
 
     def _doubly_robust(self, target: Target, weights: Weights) -> Floats:
-        missed = self.sample.bought - self.model.demand(self.sample.shown[:, None])[:, 0]
-        demand = self.model.demand(target.price) + weights.value * missed[:, None]
+        residual = self.sample.bought - self.model.demand(self.sample.shown[:, None])[:, 0]
+        demand = self.model.demand(target.price) + weights.value * residual[:, None]
         return np.asarray((target.chance * self.sample.margin(target.price) * demand).sum(axis=1))
 
     def _model_noise(self, target: Target, weights: Weights) -> Floats:
-        """What each decision adds to the sum of `_doubly_robust` through q, `(n,)`, mean 0."""
+        """Influence of each decision on the sum of `_doubly_robust` through q, `(n,)`, centred."""
         paid = target.chance * self.sample.margin(target.price)
         at_target = self.model.slopes(target.price, paid)
         at_shown = self.model.slopes(self.sample.shown[:, None], (paid * weights.value).sum(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Intervals of means and of ratios of means over decisions that hang together by shopper."""
+"""Cluster bootstrap intervals of means and ratios of means, with shoppers as clusters."""
 
 import math
 from dataclasses import dataclass
@@ -25,22 +25,22 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """An estimator as a ratio of sums over decisions, `(n,)` each; `below` is 1 where it is a plain mean."""
+    """An estimate as a ratio of sums over decisions, `(n,)` each; for a mean the denominator is 1 per decision."""
 
-    above: Floats
-    below: Floats
+    numerator: Floats
+    denominator: Floats
 
     @property
     def value(self) -> float:
-        """The estimate."""
-        total = float(self.below.sum())
-        return float(self.above.sum()) / total if total else math.nan
+        """Point estimate, nan if the denominator is zero."""
+        total = float(self.denominator.sum())
+        return float(self.numerator.sum()) / total if total else math.nan
 
 
 def bootstrap(terms: Terms, cluster: Integers, *, less: Terms | None = None, seed: int = 0) -> Estimate:
-    """Percentile interval over resampled shoppers; of the difference to `less` when given, on the same resamples."""
+    """Compute a percentile interval by resampling clusters with Poisson weights; with `less`, of the difference."""
     _, number = np.unique(cluster, return_inverse=True)
-    columns = [terms.above, terms.below] + ([less.above, less.below] if less else [])
+    columns = [terms.numerator, terms.denominator] + ([less.numerator, less.denominator] if less else [])
     sums = np.stack([np.bincount(number, weights=column) for column in columns], axis=1)
     rng = np.random.default_rng((seed, 23))
     found = []

@@ -1,4 +1,4 @@
-"""A decision log as estimators need it: decisions whose request was kept and whose outcome is known."""
+"""Decision log for off-policy evaluation: decisions with stored request and known outcome."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SILENT_AFTER: Final = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class LoggedQuote:
-    """One decision with what it answered and what became of it; silence is told by `settled_at` alone."""
+    """One decision with its request and outcome; `settled_at` is when the outcome, or its absence, was known."""
 
     decision: Decision
     request: QuoteRequest
@@ -26,7 +26,7 @@ class LoggedQuote:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Quotes of one currency by time, and how many others there were, by reason."""
+    """Quotes of one currency in time order, and the number of quotes left out by reason."""
 
     quotes: tuple[LoggedQuote, ...]
     currency: str
@@ -34,10 +34,10 @@ class Log:
 
 
 def read_log(store: Store, *, silent_after: timedelta = SILENT_AFTER) -> Log:
-    """Read everything that can be judged.
+    """Read all decisions that can be evaluated.
 
-    A quote without outcome counts as declined once `silent_after` has passed until the log's last decision; younger
-    ones are left out. So are quotes whose request was not kept or was erased, and those in other currencies.
+    A quote without outcome counts as declined if it is at least `silent_after` older than the last decision. Left out
+    are younger ones, quotes whose request was not stored or was erased, and quotes in other currencies.
     """
     outcomes = _outcomes(store)
     left_out: Counter[str] = Counter()
@@ -70,7 +70,7 @@ def read_log(store: Store, *, silent_after: timedelta = SILENT_AFTER) -> Log:
 
 
 def _outcomes(store: Store) -> dict[str, list[OutcomeRecord]]:
-    """Outcomes of quotes in the order of arrival."""
+    """Outcomes by quote id, in order of arrival."""
     found: dict[str, list[OutcomeRecord]] = {}
     for _, outcome in store.outcomes_since(0):
         if outcome.quote_id is not None:

@@ -1,4 +1,4 @@
-"""Open Bandit Pipeline on the same simulated logs; `make peers` installs it, nothing depends on it."""
+"""Estimates by Open Bandit Pipeline on the same simulated logs; installed by `make peers`, never a dependency."""
 
 import importlib
 import importlib.util
@@ -19,12 +19,12 @@ _MODELS: Final[dict[str, Any]] = {
 
 
 def available() -> bool:
-    """Whether obp is installed here."""
+    """Whether obp is installed."""
     return importlib.util.find_spec("obp") is not None
 
 
 def obp_values(sample: Sample, target: Target) -> dict[str, float]:
-    """What obp makes of a target whose prices are the log's: SNIPS, and DR with two reward models."""
+    """Estimate a target whose prices are in the log's support with obp's SNIPS and DR with two reward models."""
     ope = importlib.import_module("obp.ope")
     prices = sample.support[0]
     reward = sample.margin(sample.shown) * sample.bought
@@ -50,8 +50,8 @@ def obp_values(sample: Sample, target: Target) -> dict[str, float]:
             n_folds=_FOLDS,
             random_state=1,
         )
-        judge = ope.OffPolicyEvaluation(feedback, [ope.DoublyRobust(estimator_name="dr")])
-        value = judge.estimate_policy_values(action_dist=wanted, estimated_rewards_by_reg_model=rewards)
+        doubly_robust = ope.OffPolicyEvaluation(feedback, [ope.DoublyRobust(estimator_name="dr")])
+        value = doubly_robust.estimate_policy_values(action_dist=wanted, estimated_rewards_by_reg_model=rewards)
         found[f"obp DR, {name}"] = float(value["dr"])
     snips = ope.OffPolicyEvaluation(feedback, [ope.SelfNormalizedInverseProbabilityWeighting(estimator_name="snips")])
     return found | {"obp SNIPS": float(snips.estimate_policy_values(action_dist=wanted)["snips"])}

@@ -1,7 +1,7 @@
-"""The verdict on candidate versions: whether they would have earned more than the best price for everyone.
+"""Evaluation of candidate versions on a log: whether they earn more than the best non-personalised price.
 
-The best price for everyone is one ratio of the reference price, chosen on other shoppers than it is judged on, among
-those that the log can judge at all; holding the reference is always one of them.
+The best non-personalised price is one ratio of the reference price. It is chosen by cross-fitting (on other shoppers
+than those it is evaluated on) among the ratios supported by the log; holding the reference is always among them.
 """
 
 from collections import Counter, defaultdict
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from eval.off_policy.demand import folds
 from eval.off_policy.diagnostics import Diagnostics, diagnose
-from eval.off_policy.estimators import Estimator, Judge
+from eval.off_policy.estimators import Estimator, OffPolicyEvaluator
 from eval.off_policy.intervals import Estimate, Terms, bootstrap
 from eval.off_policy.replay import RATIOS, Replayed
 from eval.off_policy.sample import Integers, Sample, Target
@@ -22,25 +22,25 @@ from eval.off_policy.weights import BANDWIDTHS, kernel_weights
 from models.arrays import Floats
 from models.evaluator.lesson import Lesson
 
-LEAST_DECISIONS: Final = 200
-LEAST_EFFECTIVE: Final = 100.0
-LEAST_SUPPORT: Final = 0.9
+MIN_DECISIONS: Final = 200
+MIN_EFFECTIVE: Final = 100.0
+MIN_SUPPORT: Final = 0.9
 MEAN_WEIGHT: Final = (0.7, 1.3)
 
 _FOLDS: Final = 2
-_TERMS: Final = 20  # of a situation, at most, that the reward model reads
-_ROWS_A_TERM: Final = 100
+_TERMS: Final = 20  # largest number of effect terms among the reward model's inputs
+_ROWS_PER_TERM: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyValue:
-    """One policy judged on the log. Profits are of a decision, in minor units.
+    """Estimates for one policy; profits are per decision, in minor units.
 
     Attributes:
-        doubly_robust: Kernel DR, what the verdict rests on; `snips` is kernel SNIPS, `direct` the reward model alone.
-        exact: SNIPS over decisions that showed the very price; not a number where there are none.
+        doubly_robust: Kernel DR, on which the verdict is based. `snips`: kernel SNIPS. `direct`: the reward model.
+        exact: SNIPS over decisions that showed the policy's price, nan if there are none.
         price_ratio: Mean price over the reference.
-        above_reference: Share of prices above it.
+        above_reference: Share of prices above the reference.
     """
 
     name: str
@@ -56,11 +56,11 @@ class PolicyValue:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a candidate may go live.
+    """Whether a candidate may be promoted.
 
     Attributes:
-        gain: Profit of the candidate less that of the best price for everyone, minor units a decision.
-        reasons: Why not; empty when it may.
+        gain: Profit of the candidate minus that of the best non-personalised price, minor units per decision.
+        reasons: Reasons against promotion, empty if it may be promoted.
     """
 
     gain: Estimate
@@ -68,18 +68,18 @@ class Verdict:
 
     @property
     def promotes(self) -> bool:
-        """Whether nothing speaks against it."""
+        """Whether there are no reasons against promotion."""
         return not self.reasons
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """All policies and the verdict.
+class CandidateEvaluation:
+    """Estimates of all policies, and the verdict.
 
     Attributes:
-        logged: What the log itself earned.
-        ratios: The ratios that the best price for everyone took, by fold.
-        personalised: Share of decisions in which the candidate leaves the reference price.
+        logged: Profit of the logging policy.
+        ratios: Ratios of the best non-personalised price, by fold.
+        personalised: Share of decisions in which the candidate's price differs from the reference.
     """
 
     logged: Estimate
@@ -89,26 +89,26 @@ class Judgement:
     verdict: Verdict
 
 
-def judge(replayed: Replayed, name: str) -> Judgement:
-    """Judge a candidate; `replayed` must hold at least `LEAST_DECISIONS`, of which some were bought."""
+def evaluate_candidate(replayed: Replayed, name: str) -> CandidateEvaluation:
+    """Evaluate a candidate; `replayed` must have at least `MIN_DECISIONS` decisions, purchases and declines."""
     sample = to_sample(replayed)
     reference = np.asarray([quote.decision.reference_minor for quote in replayed.quotes], np.float64)
-    judged = Judge.of(sample)
+    evaluator = OffPolicyEvaluator.of(sample)
     candidate = Target.of(name, replayed.price / reference)
     fixed = [Target.of(f"{r:g} x reference", replayed.fixed[:, i] / reference) for i, r in enumerate(RATIOS)]
     hold = Target.of("hold the reference", np.ones(len(sample)))
-    ratios, best = _best_for_everyone(judged, [hold, *fixed])
-    policies = tuple(_value(judged, target) for target in (candidate, best, hold))
-    own, rival = (judged.terms(target, Estimator.KERNEL_DR) for target in (candidate, best))
+    ratios, best = _best_for_everyone(evaluator, [hold, *fixed])
+    policies = tuple(_value(evaluator, target) for target in (candidate, best, hold))
+    own, rival = (evaluator.terms(target, Estimator.KERNEL_DR) for target in (candidate, best))
     gain = bootstrap(own, sample.cluster, less=rival)
     logged = bootstrap(_earned(sample), sample.cluster)
-    return Judgement(
+    return CandidateEvaluation(
         logged, policies, ratios, float(replayed.personalised.mean()), Verdict(gain, _reasons(gain, policies))
     )
 
 
 def to_sample(replayed: Replayed) -> Sample:
-    """The log as estimators read it."""
+    """Convert a replayed log to the estimators' sample."""
     decisions = [quote.decision for quote in replayed.quotes]
     supports = [_support(d.price_minor, [(c.price_minor, c.probability) for c in d.candidates]) for d in decisions]
     width = max(map(len, supports))
@@ -133,7 +133,7 @@ def to_sample(replayed: Replayed) -> Sample:
 
 
 def _support(shown: int, candidates: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Prices that might have been shown with their chances; the shown one alone where nothing was left to chance."""
+    """Possible prices with their probabilities; only the price shown if the decision was deterministic."""
     chances: defaultdict[int, float] = defaultdict(float)
     for price, chance in candidates:
         if chance > 0:
@@ -144,26 +144,26 @@ def _support(shown: int, candidates: Sequence[tuple[int, float]]) -> list[tuple[
 
 
 def _context(lessons: Sequence[Lesson]) -> Floats:
-    """What the evaluator said of each situation, and the traits that most situations share."""
-    limit = min(_TERMS, len(lessons) // _ROWS_A_TERM)
+    """Inputs of the reward model: the evaluator's level and slope, and the most frequent effect terms."""
+    limit = min(_TERMS, len(lessons) // _ROWS_PER_TERM)
     counts = Counter(term.name for lesson in lessons for term in lesson.terms)
-    often = [name for name, count in counts.most_common() if _ROWS_A_TERM <= count < len(lessons)][:limit]
-    place = {name: column for column, name in enumerate(often, 2)}
-    found = np.zeros((len(lessons), 2 + len(often)))
+    frequent = [name for name, count in counts.most_common() if _ROWS_PER_TERM <= count < len(lessons)][:limit]
+    column_of = {name: column for column, name in enumerate(frequent, 2)}
+    found = np.zeros((len(lessons), 2 + len(frequent)))
     for row, lesson in enumerate(lessons):
         found[row, :2] = lesson.level, lesson.slope
         for term in lesson.terms:
-            if term.name in place:
-                found[row, place[term.name]] = term.value
+            if term.name in column_of:
+                found[row, column_of[term.name]] = term.value
     return found
 
 
-def _best_for_everyone(judged: Judge, targets: Sequence[Target]) -> tuple[tuple[float, ...], Target]:
-    """The best of `targets` (the first is always allowed), for each fold the one that is best on the others."""
-    known = [t for i, t in enumerate(targets) if i == 0 or _supported(judged.sample, t)]
-    values = np.stack([judged.terms(target, Estimator.KERNEL_DR).above for target in known])
-    fold: Integers = folds(judged.sample.cluster, _FOLDS, seed=1)
-    price = np.empty(len(judged.sample))
+def _best_for_everyone(evaluator: OffPolicyEvaluator, targets: Sequence[Target]) -> tuple[tuple[float, ...], Target]:
+    """Choose for each fold the target that is best on the other folds; the first target is always allowed."""
+    known = [t for i, t in enumerate(targets) if i == 0 or _supported(evaluator.sample, t)]
+    values = np.stack([evaluator.terms(target, Estimator.KERNEL_DR).numerator for target in known])
+    fold: Integers = folds(evaluator.sample.cluster, _FOLDS, seed=1)
+    price = np.empty(len(evaluator.sample))
     ratios = []
     for number in range(_FOLDS):
         here: NDArray[np.bool_] = fold == number
@@ -175,21 +175,21 @@ def _best_for_everyone(judged: Judge, targets: Sequence[Target]) -> tuple[tuple[
 
 def _supported(sample: Sample, target: Target) -> bool:
     weights = kernel_weights(sample, target, BANDWIDTHS[1])
-    return float(weights.supported.mean()) >= LEAST_SUPPORT
+    return float(weights.supported.mean()) >= MIN_SUPPORT
 
 
-def _value(judged: Judge, target: Target) -> PolicyValue:
-    sample, bandwidth = judged.sample, judged.choose_bandwidth(target)
+def _value(evaluator: OffPolicyEvaluator, target: Target) -> PolicyValue:
+    sample, bandwidth = evaluator.sample, evaluator.choose_bandwidth(target)
 
     def interval(estimator: Estimator) -> Estimate:
-        return bootstrap(judged.terms(target, estimator, bandwidth), sample.cluster)
+        return bootstrap(evaluator.terms(target, estimator, bandwidth), sample.cluster)
 
     return PolicyValue(
         name=target.name,
         doubly_robust=interval(Estimator.KERNEL_DR),
         snips=interval(Estimator.KERNEL_SNIPS),
         exact=interval(Estimator.SNIPS),
-        direct=judged.terms(target, Estimator.DM).value,
+        direct=evaluator.terms(target, Estimator.DM).value,
         bandwidth=bandwidth,
         diagnostics=diagnose(sample, target, kernel_weights(sample, target, bandwidth)),
         price_ratio=float((target.chance * target.price).sum(axis=1).mean()),
@@ -198,28 +198,29 @@ def _value(judged: Judge, target: Target) -> PolicyValue:
 
 
 def _reasons(gain: Estimate, policies: Sequence[PolicyValue]) -> tuple[str, ...]:
-    """What speaks against the first of the policies, measured against the second."""
+    """Reasons against promoting the first policy, compared with the second."""
     found = []
     for policy in policies[:2]:
         facts = policy.diagnostics
-        if facts.supported < LEAST_SUPPORT:
+        if facts.supported < MIN_SUPPORT:
             found.append(
-                f"the log holds prices near those of `{policy.name}` in {facts.supported:.0%} of its decisions; "
-                f"needed: {LEAST_SUPPORT:.0%}; remedy: exploration, or control_frac for the reference price"
+                f"the log has prices near those of `{policy.name}` in {facts.supported:.0%} of its decisions; "
+                f"needed: {MIN_SUPPORT:.0%}; remedy: exploration, or control_frac for the reference price"
             )
-        if facts.effective < LEAST_EFFECTIVE:
+        if facts.effective < MIN_EFFECTIVE:
             found.append(
-                f"`{policy.name}`: {facts.effective:.0f} effective decisions; needed: {LEAST_EFFECTIVE:.0f}; "
+                f"`{policy.name}`: the effective sample size is {facts.effective:.0f}; needed: {MIN_EFFECTIVE:.0f}; "
                 "remedy: a longer log, or wider exploration"
             )
         low, high = MEAN_WEIGHT
-        if facts.supported >= LEAST_SUPPORT and not low <= facts.mean_weight <= high:
+        if facts.supported >= MIN_SUPPORT and not low <= facts.mean_weight <= high:
             found.append(
-                f"`{policy.name}`: weights average {facts.mean_weight:.2f}, not 1: the logged propensities do not fit"
+                f"`{policy.name}`: the mean importance weight is {facts.mean_weight:.2f}; needed: {low} to {high}; the "
+                "logged propensities are not those of the prices shown"
             )
     if not gain.low > 0:
         found.append(
-            f"its gain over the best price for everyone may be nothing: {gain.value:+.2f} minor units a decision, "
+            f"its gain over the best price for everyone may be nothing: {gain.value:+.2f} minor units per decision, "
             f"95 % interval {gain.low:+.2f} to {gain.high:+.2f}"
         )
     return tuple(found)

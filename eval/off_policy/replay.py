@@ -1,7 +1,7 @@
-"""What candidate versions would have asked for every logged request, told nothing but what was known at the time.
+"""Point-in-time replay of a log: the prices of candidate versions for every logged request.
 
-The requests go through the pipeline's own steps in the order of the log. The candidate learns from the log's outcomes
-as they came in, never from one that was still to come, and chooses without chance.
+Requests go through the pipeline's own steps in the order of the log. The candidate learns from each outcome at the time
+it was known, never earlier, and prices without exploration.
 """
 
 import shutil
@@ -31,21 +31,21 @@ from models.evaluator.lesson import Lesson
 from models.progress import Progress
 from models.registry.registry import ModelKind, Registry
 
-RATIOS: Final = tuple(round(0.4 + 0.05 * step, 2) for step in range(33))  # prices for everyone: 0.4 .. 2.0 of reference
+RATIOS: Final = tuple(round(0.4 + 0.05 * step, 2) for step in range(33))  # non-personalised prices over the reference
 _BATCH: Final = 32
 _PATIENT_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A log under candidate versions; the quotes that could be asked again, in the log's order.
+    """Quotes of a log that could be replayed, in log order, with the candidate's prices.
 
     Attributes:
-        price: `(n,)`, the candidate's, minor units.
-        fixed: `(n, len(RATIOS))`, what the limits make of each ratio of the reference.
-        unit_cost: `(n,)`, minor units.
-        personalised: `(n,)`, whether the candidate's price was made for the shopper.
-        lessons: What the evaluator said of each, before its outcome.
+        price: Candidate's prices in minor units, `(n,)`.
+        fixed: Non-personalised prices after the limits, one per ratio, `(n, len(RATIOS))`.
+        unit_cost: Minor units, `(n,)`.
+        personalised: Whether the candidate's price differs from the reference, `(n,)`.
+        lessons: Training input of each outcome, computed before it.
     """
 
     quotes: tuple[LoggedQuote, ...]
@@ -75,7 +75,7 @@ class _Replay:
     last_price: dict[tuple[str | None, str | None], int]
 
     def batch(self, quotes: Sequence[LoggedQuote]) -> Iterator[_Row]:
-        """Steps 1-6 for quotes that came one after the other."""
+        """Run steps 1-6 of the pipeline for consecutive quotes."""
         pipeline = self.pipeline
         pairs = []
         for quote in quotes:
@@ -105,10 +105,10 @@ class _Replay:
 def replay(
     log: Log, settings: Settings, store: Store, versions: Mapping[ModelKind, str], progress: Progress
 ) -> Replayed:
-    """Ask everything again of the active versions with `versions` in their place.
+    """Replay a log with the active versions, some replaced by `versions`.
 
     Raises:
-        RegistryError: A version is missing or damaged, or does not fit the others.
+        RegistryError: A version is missing, damaged or incompatible with the others.
     """
     rows: list[_Row] = []
     waiting: list[_Row] = []
@@ -121,9 +121,9 @@ def replay(
             for row in due:
                 candidate.learner.effects.learn(row.lesson, row.quote.bought)
             waiting = [row for row in waiting if row.quote.settled_at >= now]
-            fresh = list(candidate.batch(batch))
-            rows += fresh
-            waiting += fresh
+            replayed = list(candidate.batch(batch))
+            rows += replayed
+            waiting += replayed
     progress("replay", 1.0)
     return Replayed(
         quotes=tuple(row.quote for row in rows),
@@ -137,7 +137,7 @@ def replay(
 
 @contextmanager
 def _candidate(settings: Settings, store: Store, versions: Mapping[ModelKind, str]) -> Iterator[_Replay]:
-    """The candidate on a folder of its own: the data folder's models and indexes, other active versions."""
+    """Open the candidate on a temporary folder with the data folder's models and indexes, and its own versions."""
     home = DataFolder(settings.data_dir)
     root = Path(mkdtemp(prefix="pricesmith-replay-"))
     try:
@@ -148,7 +148,7 @@ def _candidate(settings: Settings, store: Store, versions: Mapping[ModelKind, st
         parts = build_components(own, store, SystemClock(), None)
         known = parts.learner
         learner = Learner(
-            root / "untaught", registry.active(ModelKind.EVALUATOR), in_domain=known.in_domain, start=known.start
+            root / "replay", registry.active(ModelKind.EVALUATOR), in_domain=known.in_domain, start=known.start
         )
         pipeline = parts.pipeline.counterfactual()
         evaluator = load_active_evaluator(registry)
@@ -159,7 +159,7 @@ def _candidate(settings: Settings, store: Store, versions: Mapping[ModelKind, st
 
 
 def _registry(home: DataFolder, away: DataFolder, versions: Mapping[ModelKind, str]) -> Registry:
-    """A registry of links to the versions at home with others active; checks that they fit together."""
+    """Create a registry of links to the versions of `home` with `versions` active; checks their compatibility."""
     known = Registry(home.models)
     wanted = {**known.in_use(), **versions}
     registry = Registry(away.models)

@@ -1,4 +1,4 @@
-"""What off-policy evaluation found: tables for the terminal, one HTML page with intervals."""
+"""Report of off-policy evaluations: tables for the terminal and one HTML page with intervals."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from agent.cli.output import print_facts, print_table
 from agent.training.promotion import Proof
 from eval.off_policy.intervals import Estimate
 from eval.off_policy.log import Log
-from eval.off_policy.promotion import Judgement, PolicyValue
+from eval.off_policy.promotion import CandidateEvaluation, PolicyValue
 from eval.page import page, svg, table
 
 _COLUMNS: Final = (
@@ -19,7 +19,7 @@ _COLUMNS: Final = (
     "kernel DR",
     "kernel SNIPS",
     "SNIPS, same price",
-    "model alone",
+    "reward model",
     "bandwidth",
     "effective",
     "supported",
@@ -28,44 +28,44 @@ _COLUMNS: Final = (
     "above",
 )
 _NOTE: Final = (
-    "Profit of a decision over unit cost, minor units, with 95 % intervals over resampled shoppers. Price: mean over "
-    "the reference. Effective: decisions' worth of weight. Supported: share of prices that the log holds near ones of."
+    "Profit per decision over unit cost, minor units, with 95 % intervals over resampled shoppers. Price: mean over "
+    "the reference. Effective: effective sample size. Supported: share of prices at or near which the log has prices."
 )
 
 
-def print_judgement(judgement: Judgement, proof: Proof, log: Log) -> None:
-    """The table, and the verdict in a line."""
-    columns = zip(_COLUMNS, *(_row(policy) for policy in judgement.policies), strict=True)
+def print_evaluation(evaluation: CandidateEvaluation, proof: Proof, log: Log) -> None:
+    """Print the table and the verdict."""
+    columns = zip(_COLUMNS, *(_row(policy) for policy in evaluation.policies), strict=True)
     headings, *rows = list(columns)
     print_table(f"{proof.decisions} logged decisions in {proof.currency}", headings, rows)
     left_out = ", ".join(f"{count} {reason}" for reason, count in log.left_out.items())
     print_facts(
         {
             "note": _NOTE,
-            "logged policy": _interval(judgement.logged),
+            "logged policy": _interval(evaluation.logged),
             "left out": left_out or "none",
-            "best price for everyone": ", ".join(f"{ratio:g} x reference" for ratio in judgement.ratios),
-            "gain over it": _interval(judgement.verdict.gain),
-            "verdict": _verdict(judgement),
+            "best price for everyone": ", ".join(f"{ratio:g} x reference" for ratio in evaluation.ratios),
+            "gain over it": _interval(evaluation.verdict.gain),
+            "verdict": _verdict(evaluation),
         }
     )
 
 
-def write_page(judgement: Judgement, proof: Proof, path: Path) -> None:
-    """One HTML file."""
-    reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in judgement.verdict.reasons)
+def write_page(evaluation: CandidateEvaluation, proof: Proof, path: Path) -> None:
+    """Write one HTML file."""
+    reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in evaluation.verdict.reasons)
     body = (
         f"<h1>Candidate on {proof.decisions:,} logged decisions</h1><p>{html.escape(_NOTE)}</p>"
-        f"<p><b>{html.escape(_verdict(judgement))}</b>: gain {html.escape(_interval(judgement.verdict.gain))} "
-        f"minor units of {html.escape(proof.currency)} a decision over the best price for everyone.</p>"
+        f"<p><b>{html.escape(_verdict(evaluation))}</b>: gain {html.escape(_interval(evaluation.verdict.gain))} "
+        f"minor units of {html.escape(proof.currency)} per decision over the best price for everyone.</p>"
         f"<ul>{reasons}</ul>"
-        f"<figure>{_picture(judgement)}</figure>{table(_COLUMNS, [_row(policy) for policy in judgement.policies])}"
+        f"<figure>{_picture(evaluation)}</figure>{table(_COLUMNS, [_row(policy) for policy in evaluation.policies])}"
     )
     path.write_text(page("Pricesmith: candidate on the log", body), "utf-8")
 
 
 def print_accuracy(found: Sequence[Mapping[str, Any]]) -> None:
-    """Estimators against the truth."""
+    """Print the accuracy of estimators on simulated logs."""
     rows = [
         (
             one["world"],
@@ -78,7 +78,7 @@ def print_accuracy(found: Sequence[Mapping[str, Any]]) -> None:
         )
         for one in found
     ]
-    columns = ("shop", "policy", "estimator", "bias", "rmse", "95 % intervals hold the truth", "width")
+    columns = ("shop", "policy", "estimator", "bias", "rmse", "coverage of 95 % intervals", "width")
     print_table("Estimators on simulated logs, relative to the true profit", columns, rows)
 
 
@@ -105,17 +105,17 @@ def _interval(estimate: Estimate) -> str:
     return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
 
 
-def _verdict(judgement: Judgement) -> str:
-    return "may go live" if judgement.verdict.promotes else "may not go live"
+def _verdict(evaluation: CandidateEvaluation) -> str:
+    return "may go live" if evaluation.verdict.promotes else "may not go live"
 
 
-def _picture(judgement: Judgement) -> str:
-    lines = [("as logged", judgement.logged), *((p.name, p.doubly_robust) for p in judgement.policies)]
+def _picture(evaluation: CandidateEvaluation) -> str:
+    lines = [("as logged", evaluation.logged), *((p.name, p.doubly_robust) for p in evaluation.policies)]
     figure, axes = plt.subplots(figsize=(7, 0.6 * len(lines) + 1.2))
-    for place, (_, estimate) in enumerate(lines):
-        axes.plot([estimate.low, estimate.high], [place, place], color="#2b6cb0", linewidth=2)
-        axes.plot([estimate.value], [place], "o", color="#1c2430")
+    for row, (_, estimate) in enumerate(lines):
+        axes.plot([estimate.low, estimate.high], [row, row], color="#2b6cb0", linewidth=2)
+        axes.plot([estimate.value], [row], "o", color="#1c2430")
     axes.set_yticks(range(len(lines)), [name for name, _ in lines])
     axes.invert_yaxis()
-    axes.set(xlabel="profit of a decision, minor units", title="95 % intervals")
+    axes.set(xlabel="profit per decision, minor units", title="95 % intervals")
     return svg(figure)

@@ -1,4 +1,4 @@
-"""Logged prices as off-policy estimators read them: what might have been shown, how likely, what was, what followed."""
+"""Samples for off-policy estimators: possible prices, their probabilities, the price shown and the outcome."""
 
 from dataclasses import dataclass, replace
 
@@ -12,18 +12,17 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Logged decisions; all arrays in one order. Prices are ratios to the reference price.
+    """Logged decisions; prices are relative to the reference price.
 
     Attributes:
-        support: `(n, k)`, prices that the logging policy might have shown; short rows repeat their first.
-        chance: `(n, k)`, the probability of each, 0 where a row repeats.
-        shown: `(n,)`, the price that was shown.
-        propensity: `(n,)`, its probability.
-        bought: `(n,)`, 1 or 0.
-        cost: `(n,)`, of a unit, over the reference.
-        worth: `(n,)`, reference price times quantity, minor units: what a ratio of 1 is worth.
-        context: `(n, d)`, what the reward model may know.
-        cluster: `(n,)`, shoppers as numbers; what one does may hang together.
+        support: Prices that the logging policy could show, `(n, k)`; short rows repeat their first price.
+        chance: Probability of each, `(n, k)`, 0 for repeated prices.
+        shown: Price shown, `(n,)`. `propensity`: its probability, `(n,)`.
+        bought: 1 or 0, `(n,)`.
+        cost: Unit cost over the reference, `(n,)`.
+        worth: Reference price times quantity in minor units, `(n,)`.
+        context: Inputs of the reward model, `(n, d)`.
+        cluster: Shopper numbers, `(n,)`.
     """
 
     support: Floats
@@ -37,23 +36,23 @@ class Sample:
     cluster: Integers
 
     def __len__(self) -> int:
-        """Decisions."""
+        """Number of decisions."""
         return len(self.shown)
 
     def margin(self, price: Floats) -> Floats:
-        """Profit of a sale at prices `(n,)` or `(n, m)`, minor units."""
+        """Compute the profit of a sale at prices `(n,)` or `(n, m)`, in minor units."""
         wide = price.ndim == 2
         cost, worth = (self.cost[:, None], self.worth[:, None]) if wide else (self.cost, self.worth)
         return np.asarray(worth * (price - cost))
 
     def rows(self, which: NDArray[np.bool_] | Integers) -> "Sample":
-        """Some of the decisions."""
+        """Select decisions."""
         return replace(self, **{name: getattr(self, name)[which] for name in self.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A policy to judge: prices `(n, m)` with the probability `(n, m)` of each, for the rows of one sample."""
+    """Target policy: prices with their probabilities, `(n, m)` each, for the rows of one sample."""
 
     name: str
     price: Floats
@@ -61,9 +60,9 @@ class Target:
 
     @classmethod
     def of(cls, name: str, price: Floats) -> "Target":
-        """A policy without randomness, one price `(n,)` a decision."""
+        """Build a deterministic policy with one price per decision, `(n,)`."""
         return cls(name, np.asarray(price, np.float64)[:, None], np.ones((len(price), 1)))
 
     def rows(self, which: NDArray[np.bool_] | Integers) -> "Target":
-        """Some of the decisions."""
+        """Select decisions."""
         return Target(self.name, self.price[which], self.chance[which])

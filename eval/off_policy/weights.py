@@ -1,12 +1,12 @@
-"""How much a logged price tells of a price that was not shown: importance weights, exact and kernelised.
+"""Importance weights for off-policy estimation, exact and kernelised.
 
-Exact: one over the propensity where the prices agree, else nothing. Kernelised: prices near by count too,
+Exact weights are 1 / propensity where target and shown price agree, else 0. Kernel weights also use nearby prices,
 
     w = K((log shown - log target) / h) / sum_k mu_k K((log p_k - log target) / h)
 
-where p_k, mu_k are the prices that might have been shown and their chances: the generalised propensity score of a
-policy that shows finitely many prices (after Kallus and Zhou, "Policy Evaluation and Optimization with Continuous
-Treatments", AISTATS 2018). The mean weight is 1 wherever some price within h might have been shown.
+where p_k and mu_k are the possible prices and their probabilities: the generalised propensity score of a policy with
+finitely many prices (after Kallus and Zhou, "Policy Evaluation and Optimization with Continuous Treatments", AISTATS
+2018). The expected weight is 1 wherever a possible price lies within h.
 """
 
 from dataclasses import dataclass
@@ -17,33 +17,33 @@ import numpy as np
 from eval.off_policy.sample import Sample, Target
 from models.arrays import Floats
 
-BANDWIDTHS: Final = (0.02, 0.04, 0.08, 0.16)  # of log price
+BANDWIDTHS: Final = (0.02, 0.04, 0.08, 0.16)  # in log price
 _SAME: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """`value` `(n, m)` for each of the target's prices; `supported` `(n,)`, the target's mass on those with support."""
+    """Weights of the target's prices `(n, m)`, and the target's probability of supported prices, `(n,)`."""
 
     value: Floats
     supported: Floats
 
 
 def exact_weights(sample: Sample, target: Target) -> Weights:
-    """Weights of prices that agree."""
+    """Compute exact weights."""
     same = np.abs(target.price - sample.shown[:, None]) < _SAME
-    might = (np.abs(sample.support[:, None, :] - target.price[:, :, None]) < _SAME) & (sample.chance[:, None, :] > 0)
-    supported = (might.any(axis=2) * target.chance).sum(axis=1)
+    possible = (np.abs(sample.support[:, None, :] - target.price[:, :, None]) < _SAME) & (sample.chance[:, None, :] > 0)
+    supported = (possible.any(axis=2) * target.chance).sum(axis=1)
     return Weights(same / sample.propensity[:, None], supported)
 
 
 def kernel_weights(sample: Sample, target: Target, bandwidth: float) -> Weights:
-    """Weights under an Epanechnikov kernel of `bandwidth` in log price."""
-    wanted = np.log(target.price)
-    near = _kernel((np.log(sample.support)[:, None, :] - wanted[:, :, None]) / bandwidth)  # (n, m, k)
+    """Compute weights with an Epanechnikov kernel of `bandwidth` in log price."""
+    log_target = np.log(target.price)
+    near = _kernel((np.log(sample.support)[:, None, :] - log_target[:, :, None]) / bandwidth)  # (n, m, k)
     density = (near * sample.chance[:, None, :]).sum(axis=2)
-    here = _kernel((np.log(sample.shown)[:, None] - wanted) / bandwidth)
-    value = np.divide(here, density, out=np.zeros_like(here), where=density > 0)
+    shown = _kernel((np.log(sample.shown)[:, None] - log_target) / bandwidth)
+    value = np.divide(shown, density, out=np.zeros_like(shown), where=density > 0)
     return Weights(value, ((density > 0) * target.chance).sum(axis=1))
 
 

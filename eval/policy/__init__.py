@@ -1,1 +1,1 @@
-"""Pricing policies on simulators with known truth."""
+"""Evaluation of pricing policies on simulated shops with known demand."""

@@ -1,4 +1,4 @@
-"""Cold start: what is earned over the first visits to new products, taught by other products or by nothing."""
+"""Cold start: profit over the first visits to new products, with or without learning on other products before."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from eval.policy.informed import Only
-from eval.policy.policies import BestPrice, Hold, Policy, ThompsonLogit
+from eval.policy.policies import BestPrice, HoldReference, Policy, ThompsonLogit
 from eval.policy.pricesmith import Pricesmith
-from eval.policy.runs import serve
+from eval.policy.runs import simulate
 from eval.policy.suites import FIRST_SEED
 from eval.simulators import Courses, Grocery, World
+from eval.simulators.product_subset import ProductSubset
 from models.progress import Progress
 
 FIRST_VISITS: Final = 500
@@ -21,7 +21,7 @@ TAUGHT_VISITS: Final = 1_500
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A shop, and which of its products are new."""
+    """A shop and its new products."""
 
     make: Callable[[int], World]
     new: frozenset[str]
@@ -37,7 +37,11 @@ LAUNCHES: Final[Mapping[str, Launch]] = {
 
 @dataclass(frozen=True, slots=True)
 class ColdLine:
-    """Share of the attainable profit over the first visits to new products: mean, least and most over seeds."""
+    """Share of the attainable profit over the first visits to new products: mean, minimum, maximum over seeds.
+
+    Attributes:
+        taught: Whether the policy had learned on other products.
+    """
 
     launch: str
     policy: str
@@ -48,7 +52,7 @@ class ColdLine:
 
 
 def cold_start(models: Path, seeds: int, progress: Progress) -> list[ColdLine]:
-    """Every policy on every launch, from nothing and after visits to the other products."""
+    """Run every policy on every launch, untrained and after visits to the other products."""
     found = []
     for name, launch in LAUNCHES.items():
         for policy, make in _policies(models).items():
@@ -62,19 +66,24 @@ def cold_start(models: Path, seeds: int, progress: Progress) -> list[ColdLine]:
 
 
 def rows(lines: Sequence[ColdLine]) -> list[list[str]]:
-    """For a table."""
+    """Format lines as table rows."""
     return [
         [
             line.launch,
             line.policy,
-            "by other products" if line.taught else "by nothing",
+            "other products" if line.taught else "none",
             f"{line.share:.1%} ({line.share_low:.0%}-{line.share_high:.0%})",
         ]
         for line in lines
     ]
 
 
-COLUMNS: Final = ("shop", "policy", "taught", f"share of attainable, first {FIRST_VISITS} visits to new products")
+COLUMNS: Final = (
+    "shop",
+    "policy",
+    "learned before on",
+    f"share of attainable profit, first {FIRST_VISITS} visits to new products",
+)
 
 
 def _policies(models: Path) -> dict[str, Callable[[World, int], Policy]]:
@@ -82,21 +91,21 @@ def _policies(models: Path) -> dict[str, Callable[[World, int], Policy]]:
         "Pricesmith": lambda world, seed: Pricesmith(world, models, seed),
         "Thompson on a logit": ThompsonLogit,
         "best price per product": lambda world, _: BestPrice(world, lambda visit: visit.product),
-        "hold reference": lambda world, _: Hold(),
+        "hold reference": lambda world, _: HoldReference(),
     }
 
 
 def first_visits(launch: Launch, make: Callable[[World, int], Policy], seed: int, *, taught: bool) -> float:
-    """Share of the attainable profit over the first visits to new products, from nothing or after visits to others."""
+    """Compute the share of attainable profit over the first visits to new products, of one policy and seed."""
     world = launch.make(seed)
     known: Collection[str] = {one.product_id for one in world.catalogue()} - launch.new
     policy = make(world, seed)
     try:
         if taught:
-            serve(Only(world, known), policy, TAUGHT_VISITS)
+            simulate(ProductSubset(world, known), policy, TAUGHT_VISITS)
         else:
             world.visits(TAUGHT_VISITS)
-        first = serve(Only(world, launch.new), policy, FIRST_VISITS)
+        first = simulate(ProductSubset(world, launch.new), policy, FIRST_VISITS)
     finally:
         policy.close()
     return float(first.profit.sum() / first.best.sum())

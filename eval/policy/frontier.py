@@ -1,4 +1,4 @@
-"""Profit against consumer surplus: what the merchant's weights trade, on one simulated shop."""
+"""Pareto frontier of profit and consumer surplus over the merchant's weights, on one simulated shop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from eval.page import svg
-from eval.policy.policies import BestPrice, Hold, Policy
+from eval.policy.policies import BestPrice, HoldReference, Policy
 from eval.policy.pricesmith import Pricesmith
 from eval.policy.runs import Run, run
 from eval.policy.suites import FIRST_SEED, SINGLE, WORLDS
@@ -18,18 +18,19 @@ from models.evaluator.utility import Weights
 from models.progress import Progress
 
 WORLD: Final = "courses"
-SHARES: Final = (1.0, 0.8, 0.6, 0.4, 0.2)  # of profit; purchases and satisfaction share the rest equally
+SHARES: Final = (1.0, 0.8, 0.6, 0.4, 0.2)  # weight of profit; purchases and satisfaction share the rest equally
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One setting over all seeds.
+    """Results of one setting over all seeds, on the last fifth of the visits.
 
     Attributes:
-        name: Weights of profit, purchases and satisfaction, or a policy beside them.
-        share: Of the attainable profit, over the last fifth of the visits.
-        surplus: Expected consumer surplus of a visit there, over the reference price.
+        name: Weights of profit, purchases and satisfaction, or the name of another policy.
+        share: Share of the attainable profit.
+        surplus: Mean expected consumer surplus per visit, over the reference price.
         price: Mean price over the reference.
+        above_reference: Share of prices above the reference.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Point:
 
 
 def frontier(models: Path, visits: int, seeds: int, progress: Progress) -> list[Point]:
-    """Pricesmith under each setting, then the prices for everyone."""
+    """Run Pricesmith with each setting of the weights, then the non-personalised policies."""
     found = []
     for place, share in enumerate(SHARES):
         rest = (1 - share) / 2
@@ -53,7 +54,7 @@ def frontier(models: Path, visits: int, seeds: int, progress: Progress) -> list[
         policy: Policy = BestPrice(world, lambda visit: "")
         others[SINGLE].append(run(world, policy, visits))
     for _, world in _worlds(visits, seeds):
-        others["hold reference"].append(run(world, Hold(), visits))
+        others["hold reference"].append(run(world, HoldReference(), visits))
     progress("done", 1.0)
     return found + [_point(name, runs) for name, runs in others.items()]
 
@@ -62,7 +63,7 @@ COLUMNS: Final = ("profit / purchases / satisfaction", "share of attainable", "s
 
 
 def rows(points: Sequence[Point]) -> list[list[str]]:
-    """For a table."""
+    """Format points as table rows."""
     return [
         [one.name, f"{one.share:.1%}", f"{one.surplus:.3f}", f"{one.price:.3f}", f"{one.above_reference:.0%}"]
         for one in points
@@ -70,7 +71,7 @@ def rows(points: Sequence[Point]) -> list[list[str]]:
 
 
 def picture(points: Sequence[Point]) -> str:
-    """The frontier as inline SVG."""
+    """Plot the frontier as inline SVG."""
     figure, axes = plt.subplots(figsize=(6, 4))
     own = points[: len(SHARES)]
     axes.plot([p.surplus for p in own], [p.share for p in own], "o-", label="Pricesmith by weights")

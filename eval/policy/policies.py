@@ -1,4 +1,4 @@
-"""Pricing policies that Pricesmith is compared with. All see the same visits, the same grid and the same delays."""
+"""Baseline pricing policies; all get the same visits, price grid and feedback delays."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,54 +13,54 @@ from models.arrays import Floats
 _LOGIT_EVERY: Final = 50
 _BOOST_EVERY: Final = 400
 _BOOST_EXPLORES: Final = 0.1
-_TRIES: Final = 12  # visits a price before the best one is kept
+_TRIES: Final = 12  # visits per price before committing to the best one
 _ARMS: Final = 9
 _PRIOR_PRECISION: Final = 0.25
 
 
 class Policy(Protocol):
-    """Chooses a price ratio for each visit and hears what became of it."""
+    """Chooses a price ratio for each visit and learns from the outcome."""
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
-        """One ratio a visit."""
+        """Choose one price ratio per visit."""
         ...
 
     def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
-        """What became of the prices."""
+        """Learn from the outcomes of the last `prices`."""
         ...
 
     def close(self) -> None:
-        """Let go of what is held."""
+        """Release resources."""
         ...
 
 
 class StaticPolicy:
-    """A policy that does not learn."""
+    """Base of policies: `learn` and `close` do nothing."""
 
     def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
-class Hold(StaticPolicy):
-    """The reference price for everyone."""
+class HoldReference(StaticPolicy):
+    """Offers the reference price to everyone."""
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
-        """Always 1."""
+        """Return 1 for every visit."""
         return [1.0] * len(visits)
 
 
-class Attainable(StaticPolicy):
-    """Knows the true demand given what can be observed, and what a unit is worth: nobody can earn more."""
+class Clairvoyant(StaticPolicy):
+    """Maximises expected profit under the true demand and opportunity cost: an upper bound for all policies."""
 
     def __init__(self, world: World) -> None:
-        """Ask the world for its truth."""
+        """Use the true demand of `world`."""
         self._world = world
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
-        """The price that is best for each visit."""
+        """Choose the profit-maximising price of each visit."""
         grid = self._world.limits.grid
         return [
             float(grid[(visit.probability(grid) * (grid - self._world.opportunity(visit))).argmax()])
@@ -69,8 +69,8 @@ class Attainable(StaticPolicy):
 
 
 @dataclass(slots=True)
-class _Arms:
-    """Tries of a few prices, then the best of them."""
+class _ExploreThenCommit:
+    """Explore-then-commit bandit over a few prices."""
 
     grid: Floats
     count: Floats = field(init=False)
@@ -92,34 +92,34 @@ class _Arms:
 
 
 class BestPrice(StaticPolicy):
-    """One price for everyone, or for each product: every price of a coarse grid is tried, then the best one kept."""
+    """Learns one price for everyone or per product, by explore-then-commit over a coarse grid."""
 
     def __init__(self, world: World, key: Callable[[Visit], str]) -> None:
-        """`key` says which visits share a price."""
+        """Visits with the same `key` share a price."""
         grid = world.limits.grid
         self._grid = grid[np.linspace(0, len(grid) - 1, _ARMS).round().astype(int)]
         self._key = key
-        self._arms: dict[str, _Arms] = {}
+        self._arms: dict[str, _ExploreThenCommit] = {}
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
-        """The price of each visit's group."""
-        return [self._arms.setdefault(self._key(visit), _Arms(self._grid)).choose() for visit in visits]
+        """Choose the price of each visit's group."""
+        return [self._arms.setdefault(self._key(visit), _ExploreThenCommit(self._grid)).choose() for visit in visits]
 
     def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
-        """Count profits."""
+        """Add the profits to the arms."""
         for visit, ratio, sold in zip(visits, ratios, bought, strict=True):
             self._arms[self._key(visit)].learn(ratio, sold * (ratio - visit.cost))
 
 
 @dataclass(slots=True)
 class VisitDesign:
-    """Columns of visits: one for each word, standardised numbers, stock and time where there are any."""
+    """Design matrix of visits: one-hot words and standardised numbers, including stock and time if present."""
 
     words: dict[str, int] = field(default_factory=dict)
     numbers: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def fit(self, visits: Sequence[Visit]) -> None:
-        """Find the words and the numbers' scales."""
+        """Collect the words, and mean and standard deviation of the numbers."""
         for visit in visits:
             for name, value in _facts(visit).items():
                 if isinstance(value, str):
@@ -130,7 +130,7 @@ class VisitDesign:
             self.numbers[name] = (float(values.mean()), float(values.std()) or 1.0)
 
     def rows(self, visits: Sequence[Visit]) -> Floats:
-        """`(n, words + numbers)`."""
+        """Build the design matrix `(n, words + numbers)`."""
         found = np.zeros((len(visits), len(self.words) + len(self.numbers)))
         for row, visit in enumerate(visits):
             facts = _facts(visit)
@@ -150,7 +150,7 @@ def _facts(visit: Visit) -> dict[str, float | str]:
 
 
 class _Log:
-    """What a learning policy has seen."""
+    """Visits, prices and outcomes observed by a learning policy."""
 
     def __init__(self) -> None:
         self.visits: list[Visit] = []
@@ -167,7 +167,7 @@ class ThompsonLogit(StaticPolicy):
     """Thompson sampling on a logistic regression in log price with one-hot features and their price interactions."""
 
     def __init__(self, world: World, seed: int) -> None:
-        """Prices at random until the first fit."""
+        """Price at random until the first fit."""
         self._grid = world.limits.grid
         self._rng = np.random.default_rng((seed, 5))
         self._log = _Log()
@@ -175,7 +175,7 @@ class ThompsonLogit(StaticPolicy):
         self._model: tuple[VisitDesign, Floats, Floats] | None = None
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
-        """Best under one draw of the posterior for each visit."""
+        """Choose the best price under one posterior draw per visit."""
         if self._model is None:
             return [float(self._rng.choice(self._grid)) for _ in visits]
         design, mode, root = self._model
@@ -187,7 +187,7 @@ class ThompsonLogit(StaticPolicy):
         return found
 
     def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
-        """Refit now and then."""
+        """Record outcomes and refit periodically."""
         self._log.add(visits, ratios, bought)
         if len(self._log.bought) - self._fitted < max(_LOGIT_EVERY, len(self._log.bought) // 20):
             return
@@ -205,7 +205,7 @@ def _with_price(rows: Floats, ratio: Floats) -> Floats:
 
 
 def _laplace(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Mode and covariance of a logistic regression with a Gaussian prior."""
+    """Compute mode and covariance of a logistic regression with a Gaussian prior (Laplace approximation)."""
     beta = np.zeros(x.shape[1])
     prior = _PRIOR_PRECISION * np.eye(x.shape[1])
     for _ in range(25):
@@ -219,10 +219,10 @@ def _laplace(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 
 class BoostedGrid(StaticPolicy):
-    """LightGBM, monotone in price, refitted now and then; the best price of the grid, a tenth of the time any price."""
+    """LightGBM, monotone in price, refitted periodically; epsilon-greedy over the grid with epsilon 0.1."""
 
     def __init__(self, world: World, seed: int) -> None:
-        """Prices at random until the first fit."""
+        """Price at random until the first fit."""
         self._grid = world.limits.grid
         self._rng = np.random.default_rng((seed, 6))
         self._log = _Log()
@@ -230,7 +230,7 @@ class BoostedGrid(StaticPolicy):
         self._model: tuple[VisitDesign, lightgbm.LGBMClassifier] | None = None
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
-        """Exploit or explore."""
+        """Choose the best predicted price, or a random one with probability 0.1."""
         found = []
         for visit in visits:
             if self._model is None or self._rng.random() < _BOOST_EXPLORES:
@@ -243,7 +243,7 @@ class BoostedGrid(StaticPolicy):
         return found
 
     def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
-        """Refit now and then."""
+        """Record outcomes and refit periodically."""
         self._log.add(visits, ratios, bought)
         n = len(self._log.bought)
         if n - self._fitted < max(_BOOST_EVERY, n // 5) or len(set(self._log.bought)) < 2:

@@ -1,4 +1,4 @@
-"""pybandits' contextual bandit with dynamic pricing as a policy: a peer that `make peers` installs."""
+"""Policy by pybandits' contextual bandit with dynamic pricing; installed by `make peers`, never a dependency."""
 
 import importlib
 import importlib.util
@@ -11,24 +11,24 @@ from eval.policy.policies import VisitDesign
 from eval.simulators import Visit, World
 
 _PRICES: Final = 9
-_EVERY: Final = 400  # visits between two updates, each of which trains one network a price
+_EVERY: Final = 400  # visits between updates, each of which trains one network per price
 _STEPS: Final = 400
 
 
 def available() -> bool:
-    """Whether pybandits is installed here."""
+    """Whether pybandits is installed."""
     return importlib.util.find_spec("pybandits") is not None
 
 
 class PybanditsPricing:
-    """`CmabBernoulliDP`: a Bayesian logistic regression a price, Thompson sampling, most price times probability.
+    """`CmabBernoulliDP`: Thompson sampling with a Bayesian logistic regression per price.
 
-    Its own rule takes revenue; a cost is known here, so that each price counts with its margin instead (the same
-    argmax over the bandit's sampled probabilities). Prices are drawn at random until the first update.
+    pybandits maximises revenue; as costs are known here, the sampled probabilities are multiplied by the margin
+    instead. Prices are random until the first update.
     """
 
     def __init__(self, world: World, seed: int) -> None:
-        """An untaught bandit."""
+        """Start without observations."""
         grid = world.limits.grid
         self._grid = grid[np.linspace(0, len(grid) - 1, _PRICES).round().astype(int)]
         self._seed = 100 * seed
@@ -40,7 +40,7 @@ class PybanditsPricing:
         self._bought: list[bool] = []
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
-        """One draw a visit."""
+        """Choose the best price under one posterior draw per visit."""
         if self._bandit is None:
             return [float(self._rng.choice(self._grid)) for _ in visits]
         _, chances, _ = self._bandit.predict(context=self._design.rows(visits))
@@ -51,7 +51,7 @@ class PybanditsPricing:
         return found
 
     def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
-        """Update with what came since the last time; the posterior of before is the prior."""
+        """Update with the outcomes since the last update; the previous posterior is the prior."""
         self._visits += visits
         self._ratios += ratios
         self._bought += bought
@@ -66,7 +66,7 @@ class PybanditsPricing:
         self._visits, self._ratios, self._bought = [], [], []
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
     def _cold_start(self) -> Any:
         width = len(self._design.words) + len(self._design.numbers)

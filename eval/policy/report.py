@@ -1,4 +1,4 @@
-"""The policy report: tables for the terminal, one HTML page with regret curves."""
+"""Report of policy evaluations: tables for the terminal and one HTML page with regret curves."""
 
 import html
 from pathlib import Path
@@ -11,25 +11,25 @@ from eval.page import page, svg, table
 from eval.policy.suites import Line, PolicyReport
 
 _NOTE: Final = (
-    "Simulated shops. Share: expected profit over the most that can be earned from what is observed, up to that many "
-    "visits, exploration included, with the range over seeds. Lead: Pricesmith's share less the policy's, with a 95 % "
-    "interval over blocks of visits. Surplus: expected consumer surplus of a visit over the reference price. The "
-    "clairvoyant and the best fixed price know the truth; peers that learn are told what a unit is worth to later "
-    "shoppers. The simulated grocery is fitted on the demo data, which is itself simulated and for education only."
+    "Simulated shops. Share: expected profit, including exploration, over the highest profit attainable from observed "
+    "data, up to that many visits, with the range over seeds. Lead: Pricesmith's share minus the policy's, with a 95 % "
+    "interval over blocks of visits. Surplus: expected consumer surplus per visit over the reference price. The "
+    "clairvoyant and the best fixed price know the true demand; learning peers are given the true opportunity cost of "
+    "a unit. The simulated grocery is fitted to the demo data, which is itself simulated and for education only."
 )
 
 Rows = list[list[str]]
 
 
 def print_report(report: PolicyReport) -> None:
-    """Tables, one a shop."""
+    """Print one table per shop."""
     for world, lines in report.worlds.items():
         print_table(f"{world}: share of attainable profit", _columns(lines), _rows(lines))
     print_facts({"note": _NOTE, "visits": report.visits, "seeds": report.seeds})
 
 
 def write_page(report: PolicyReport, path: Path) -> None:
-    """One HTML file, plots inline."""
+    """Write one HTML file with inline plots."""
     parts = [f"<h1>Pricing policies</h1><p>{html.escape(_NOTE)} {report.visits:,} visits, {report.seeds} seeds.</p>"]
     for world, lines in report.worlds.items():
         parts.append(f"<h2>{html.escape(world)}</h2><figure>{_curves(lines)}</figure>")
@@ -75,6 +75,6 @@ def _curves(lines: list[Line]) -> str:
     for line in lines:
         wide = 2.2 if line.policy == "Pricesmith" else 1.0
         axes.plot(line.visit, line.regret, label=line.policy, linewidth=wide)
-    axes.set(xlabel="visits", ylabel="regret, in attainable profit of a visit", title="Cumulative regret")
+    axes.set(xlabel="visits", ylabel="regret, in attainable profit per visit", title="Cumulative regret")
     axes.legend()
     return svg(figure)

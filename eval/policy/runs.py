@@ -1,4 +1,4 @@
-"""One policy on one world: what it earned visit by visit, kept in a file so that a long suite can be taken up again."""
+"""Simulation of one policy on one world, and files of finished runs from which a suite can be resumed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.policy.policies import Attainable, Policy
+from eval.policy.policies import Clairvoyant, Policy
 from eval.policy.pricesmith import Pricesmith
 from eval.simulators import World
 from models.arrays import Floats
@@ -18,14 +18,15 @@ _ARRAYS: Final = ("profit", "best", "surplus", "price")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One policy on one world with one seed; arrays are `(visits,)`.
+    """Results of one policy on one world with one seed; arrays are `(visits,)`, amounts relative to the reference.
 
     Attributes:
-        profit: Expected profit of each price under the truth.
-        best: What the best policy earns, knowing the truth but for what cannot be observed.
+        profit: Expected profit under the true demand.
+        best: Expected profit of the best policy given the true demand and everything observable.
         surplus: Expected consumer surplus.
-        price: Ratio to the reference price.
-        breaches: Prices outside the limits.
+        price: Price over the reference price.
+        breaches: Number of prices outside the limits.
+        seconds: Time spent in the policy.
     """
 
     profit: Floats
@@ -37,11 +38,11 @@ class Run:
 
     @property
     def above(self) -> NDArray[np.bool_]:
-        """Whether each price lay above the reference."""
+        """Whether each price is above the reference."""
         return self.price > 1.0 + 1e-3
 
     def save(self, path: Path) -> None:
-        """Write to an `.npz` file, whole or not at all."""
+        """Write to an `.npz` file atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npz")
         counts = {"breaches": np.asarray(self.breaches), "seconds": np.asarray(self.seconds)}
@@ -50,23 +51,23 @@ class Run:
 
     @classmethod
     def load(cls, path: Path) -> "Run":
-        """What `save` wrote."""
+        """Read a file that `save` wrote."""
         with np.load(path) as held:
             arrays: dict[str, Any] = {name: held[name] for name in _ARRAYS}
             return cls(**arrays, breaches=int(held["breaches"]), seconds=float(held["seconds"]))
 
 
 def run(world: World, policy: Policy, visits: int) -> Run:
-    """`serve`, then close the policy."""
+    """Simulate, then close the policy."""
     try:
-        return serve(world, policy, visits)
+        return simulate(world, policy, visits)
     finally:
         policy.close()
 
 
-def serve(world: World, policy: Policy, visits: int) -> Run:
-    """Let a policy price visits in batches, and tell it what became of each."""
-    oracle = Attainable(world)
+def simulate(world: World, policy: Policy, visits: int) -> Run:
+    """Let a policy price visits in batches and learn from their outcomes."""
+    oracle = Clairvoyant(world)
     profit: list[float] = []
     best: list[float] = []
     surplus: list[float] = []

@@ -1,4 +1,4 @@
-"""Policies on simulators with known truth: profit, surplus and regret, everyone on the same visits."""
+"""Suites of policies on simulated shops: profit, surplus and regret on identical visits."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from eval.policy.desks import Over
-from eval.policy.informed import Fixed, Informed, best_fixed
-from eval.policy.policies import Attainable, BestPrice, BoostedGrid, Hold, Policy, ThompsonLogit
+from eval.policy.clients import Over
+from eval.policy.oracles import FixedPrice, WithOpportunityCost, best_fixed
+from eval.policy.policies import BestPrice, BoostedGrid, Clairvoyant, HoldReference, Policy, ThompsonLogit
 from eval.policy.pricesmith import Pricesmith
 from eval.policy.pybandits_peer import PybanditsPricing
 from eval.policy.runs import Run, run
@@ -22,11 +22,11 @@ from models.progress import Progress
 PRICESMITH: Final = "Pricesmith"
 HOLD: Final = "hold reference"
 SINGLE: Final = "best single price"
-BOUNDS: Final = ("clairvoyant", "best fixed price, known")  # they know the truth: bounds, not peers
+BOUNDS: Final = ("clairvoyant", "best fixed price, known")  # know the true demand: bounds, not peers
 CHECKPOINTS: Final = (500, 2_000, 5_000, 20_000)
-FIRST_SEED: Final = 1  # seed 0 is for choosing settings on
+FIRST_SEED: Final = 1  # seed 0 is reserved for tuning
 _CURVE_POINTS: Final = 60
-_BLOCK: Final = 50  # visits that are drawn together, since a policy's prices hang together
+_BLOCK: Final = 50  # visits per bootstrap block, as a policy's prices are autocorrelated
 _REDRAWS: Final = 2_000
 _FIXED_VISITS: Final = 4_000
 
@@ -41,7 +41,7 @@ WORLDS: Final[dict[str, Callable[[int, int], World]]] = {
 
 
 class Peers(StrEnum):
-    """Whom to run beside Pricesmith: what the extra `eval` brings, or also what `make peers` installs."""
+    """Peers to run: those of the extra `eval`, or also those installed by `make peers`."""
 
     OWN = "own"
     ALL = "all"
@@ -49,15 +49,15 @@ class Peers(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One policy on one world, over seeds.
+    """Results of one policy on one world, over seeds.
 
     Attributes:
-        share: Attainable profit earned up to each checkpoint, mean over seeds; `share_low`, `share_high` the range.
-        last_share: The same over the last fifth of the visits alone.
-        regret: Cumulative regret over the mean attainable profit of a visit, at `visit`.
-        lead: Pricesmith's share less this policy's up to each checkpoint, with the ends of a 95 % interval.
-        profit_tenths, surplus_tenths: A row a seed: share of the attainable profit, and surplus of a visit, in each
-            tenth of the visits.
+        share: Share of the attainable profit up to each checkpoint, mean over seeds; `share_low`, `share_high`: range.
+        last_share: Share over the last fifth of the visits.
+        regret: Cumulative regret over the mean attainable profit per visit, at `visit`.
+        lead: Pricesmith's share minus this policy's up to each checkpoint, with the ends of a 95 % interval.
+        profit_tenths, surplus_tenths: Share of the attainable profit, and mean surplus, in each tenth of the visits,
+            one row per seed.
     """
 
     policy: str
@@ -78,7 +78,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class PolicyReport:
-    """All worlds, each with its lines, Pricesmith first."""
+    """Results by world, Pricesmith's line first."""
 
     visits: int
     seeds: int
@@ -87,11 +87,11 @@ class PolicyReport:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What to run.
+    """Runs of a suite.
 
     Attributes:
         only: Policies to run, all when empty.
-        keep: Folder that holds each finished run; those that it holds already are not run again.
+        keep: Folder of finished runs, which are not repeated.
     """
 
     worlds: tuple[str, ...]
@@ -105,7 +105,7 @@ class Suite:
 
 
 def run_suite(suite: Suite, progress: Progress) -> PolicyReport:
-    """Every policy on every world and seed; seeds outermost, so that a suite cut short holds whole rounds."""
+    """Run every policy on every world and seed, seed by seed, so that an interrupted suite has complete seeds."""
     runs: dict[str, dict[str, list[Run]]] = {name: {} for name in suite.worlds}
     steps = [(seed, name) for seed in range(FIRST_SEED, FIRST_SEED + suite.seeds) for name in suite.worlds]
     for step, (seed, name) in enumerate(steps):
@@ -134,7 +134,7 @@ def _kept(suite: Suite, which: tuple[str, str, int], make: Callable[[World], Pol
 
 
 def regressions(report: PolicyReport) -> list[str]:
-    """What must never happen and did."""
+    """List failures of the goals that must always hold."""
     found = []
     for world, lines in report.worlds.items():
         named = {line.policy: line for line in lines}
@@ -152,30 +152,32 @@ def regressions(report: PolicyReport) -> list[str]:
 
 
 def policies(suite: Suite, name: str, seed: int) -> dict[str, Callable[[World], Policy]]:
-    """How to make each policy. Peers that learn are told what a unit is worth to later shoppers."""
+    """Return a factory per policy; learning peers are given the true opportunity cost of a unit."""
 
     def fixed(_world: World) -> Policy:
         visits = min(suite.visits, _FIXED_VISITS)
-        return Fixed(best_fixed(lambda: WORLDS[name](seed, visits), visits))
+        return FixedPrice(best_fixed(lambda: WORLDS[name](seed, visits), visits))
 
     own: dict[str, Callable[[World], Policy]] = {
         PRICESMITH: lambda world: Pricesmith(world, suite.models, seed, over=suite.over),
-        BOUNDS[0]: Attainable,
+        BOUNDS[0]: Clairvoyant,
         BOUNDS[1]: fixed,
-        HOLD: lambda world: Hold(),
-        SINGLE: lambda world: Informed(BestPrice(world, lambda visit: ""), world),
-        "best price per product": lambda world: Informed(BestPrice(world, lambda visit: visit.product), world),
-        "Thompson on a logit": lambda world: Informed(ThompsonLogit(world, seed), world),
-        "LightGBM + grid": lambda world: Informed(BoostedGrid(world, seed), world),
+        HOLD: lambda world: HoldReference(),
+        SINGLE: lambda world: WithOpportunityCost(BestPrice(world, lambda visit: ""), world),
+        "best price per product": lambda world: WithOpportunityCost(
+            BestPrice(world, lambda visit: visit.product), world
+        ),
+        "Thompson on a logit": lambda world: WithOpportunityCost(ThompsonLogit(world, seed), world),
+        "LightGBM + grid": lambda world: WithOpportunityCost(BoostedGrid(world, seed), world),
     }
     if name == "rooms":
         own["Thompson on a logit, without bid prices"] = lambda world: ThompsonLogit(world, seed)
     if suite.peers is Peers.OWN:
         return own
     return own | {
-        "VW CATS": lambda world: Informed(VowpalCats(world, seed), world),
-        "VW cb_explore_adf": lambda world: Informed(VowpalAdf(world, seed), world),
-        "pybandits dynamic pricing": lambda world: Informed(PybanditsPricing(world, seed), world),
+        "VW CATS": lambda world: WithOpportunityCost(VowpalCats(world, seed), world),
+        "VW cb_explore_adf": lambda world: WithOpportunityCost(VowpalAdf(world, seed), world),
+        "pybandits dynamic pricing": lambda world: WithOpportunityCost(PybanditsPricing(world, seed), world),
     }
 
 
@@ -206,10 +208,10 @@ def _line(policy: str, runs: Sequence[Run], beside: Mapping[str, Sequence[Run]])
 
 
 def lead(own: Sequence[Run], other: Sequence[Run], visits: int) -> tuple[float, float, float]:
-    """How much more of the attainable profit `own` earned up to a visit, with the ends of a 95 % interval.
+    """Estimate the difference in share of attainable profit between `own` and `other` up to a visit.
 
-    Both saw the same visits, seed by seed. Blocks of visits are redrawn with replacement within each seed, both
-    policies' together; the interval covers who came and what was tried on them, not the choice of the seeds.
+    Returns the difference and the ends of its 95 % interval, by a paired block bootstrap of visits within seeds. The
+    interval covers the randomness of visits and exploration, not the choice of seeds.
     """
     pairs = [
         (_blocks(a.profit[:visits] / a.best[:visits].sum()), _blocks(b.profit[:visits] / b.best[:visits].sum()))

@@ -1,4 +1,4 @@
-"""Vowpal Wabbit's contextual bandits as pricing policies: peers that `make peers` installs, never a dependency."""
+"""Policies by Vowpal Wabbit's contextual bandits; installed by `make peers`, never a dependency."""
 
 import importlib
 import importlib.util
@@ -11,22 +11,22 @@ import numpy as np
 
 from eval.simulators import Visit, World
 
-_BINS: Final = 16  # of CATS's tree; a power of two
-_BANDWIDTH: Final = 0.1  # of the price ratio
+_BINS: Final = 16  # leaves of the CATS tree, a power of two
+_BANDWIDTH: Final = 0.1  # in price ratios
 _PRICES: Final = 13
 _UNSAFE: Final = re.compile(r"[\s:|]")
 
 
 def available() -> bool:
-    """Whether vowpalwabbit is installed here."""
+    """Whether vowpalwabbit is installed."""
     return importlib.util.find_spec("vowpalwabbit") is not None
 
 
 class VowpalCats:
-    """Continuous actions with trees and smoothing (CATS; Majzoubi et al. 2020): any price between the limits."""
+    """Continuous-action bandit with trees and smoothing (CATS; Majzoubi et al. 2020) over all prices in the limits."""
 
     def __init__(self, world: World, seed: int) -> None:
-        """An untaught learner."""
+        """Start without observations."""
         limits = world.limits
         self._low, self._high = limits.low, limits.high
         self._vw = _workspace(
@@ -36,27 +36,27 @@ class VowpalCats:
         self._density: list[float] = []
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
-        """One draw a visit."""
+        """Sample one price per visit."""
         drawn = [self._vw.predict(f"| {_features(visit)}") for visit in visits]
         self._density = [density for _, density in drawn]
         return [float(np.clip(price, self._low, self._high)) for price, _ in drawn]
 
     def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
-        """Cost is lost profit."""
+        """Learn with the negative profit as cost."""
         for visit, ratio, sold, density in zip(visits, ratios, bought, self._density, strict=True):
             cost = -float(sold) * (ratio - visit.cost)
             self._vw.learn(f"ca {ratio}:{cost}:{density} | {_features(visit)}")
 
     def close(self) -> None:
-        """Let go of the learner."""
+        """Release the learner."""
         self._vw.finish()
 
 
 class VowpalAdf:
-    """`cb_explore_adf` with SquareCB (Foster and Rakhlin 2020) over a few prices, situation and price crossed."""
+    """`cb_explore_adf` with SquareCB (Foster and Rakhlin 2020) over a few prices, with visit-price interactions."""
 
     def __init__(self, world: World, seed: int) -> None:
-        """An untaught learner."""
+        """Start without observations."""
         grid = world.limits.grid
         self._grid = grid[np.linspace(0, len(grid) - 1, _PRICES).round().astype(int)].tolist()
         self._rng = np.random.default_rng((seed, 7))
@@ -64,7 +64,7 @@ class VowpalAdf:
         self._shown: list[tuple[int, float]] = []
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
-        """One draw a visit."""
+        """Sample one price per visit."""
         self._shown = []
         for visit in visits:
             chances = np.asarray(self._vw.predict(self._example(visit)), np.float64)
@@ -73,14 +73,14 @@ class VowpalAdf:
         return [self._grid[index] for index, _ in self._shown]
 
     def learn(self, visits: Sequence[Visit], ratios: Sequence[float], bought: Sequence[bool]) -> None:
-        """Cost is lost profit."""
+        """Learn with the negative profit as cost."""
         for visit, ratio, sold, (index, chance) in zip(visits, ratios, bought, self._shown, strict=True):
             lines = self._example(visit)
             lines[index + 1] = f"0:{-float(sold) * (ratio - visit.cost)}:{chance} {lines[index + 1]}"
             self._vw.learn(lines)
 
     def close(self) -> None:
-        """Let go of the learner."""
+        """Release the learner."""
         self._vw.finish()
 
     def _example(self, visit: Visit) -> list[str]:
@@ -97,12 +97,12 @@ def _features(visit: Visit) -> str:
     if visit.units is not None and visit.hours is not None:
         facts |= {"units": float(visit.units) / 10, "hours": visit.hours / 24}
     words = [
-        f"{name}={_UNSAFE.sub('_', value)}" if isinstance(value, str) else f"{name}:{_tame(value):.4f}"
+        f"{name}={_UNSAFE.sub('_', value)}" if isinstance(value, str) else f"{name}:{_compressed(value):.4f}"
         for name, value in facts.items()
     ]
     return " ".join(words)
 
 
-def _tame(value: float) -> float:
-    """Large numbers on a log scale, as anyone would give them to a linear learner."""
+def _compressed(value: float) -> float:
+    """Put large numbers on a log scale, as is usual for a linear learner."""
     return math.copysign(math.log1p(abs(value)), value) if abs(value) > 10 else value

@@ -1,4 +1,4 @@
-"""Shops whose truth is known."""
+"""Simulated shops with known demand."""
 
 from eval.simulators.grocery import Grocery
 from eval.simulators.rooms import Rooms

@@ -1,9 +1,9 @@
-"""Weekly goods, fitted on the demo store: levels and elasticities of thirty products, effects of past and income.
+"""Grocery simulator fitted to the demo store: thirty products, with effects of past purchases and income.
 
-`grocery.json` holds what `eval.simulators.grocery_fit` found. The data tells how often a product is bought by everyone
-who walks past it, not by those who look at it. Here shoppers look at a product: half of them bought it before, and one
-level for all is added so that `MEAN_BOUGHT` of the visits end in a purchase at the reference price. Slopes are set so
-that every elasticity at the reference price stays as fitted.
+`grocery.json` is written by `eval.simulators.grocery_fit`. The fitted rates are per store visit, while a simulated
+visit is a view of one product: half of the shoppers bought it before, and a constant is added to all levels so that
+`MEAN_BOUGHT` of the visits end in a purchase at the reference price. Slopes are rescaled to keep the fitted elasticity
+at the reference price.
 """
 
 import json
@@ -19,29 +19,29 @@ from eval.simulators.shops import Shop
 from eval.simulators.world import Limits, Visit
 
 MEAN_BOUGHT: Final = 0.15
-_LEAST_ELASTICITY: Final = 0.3
+_MIN_ELASTICITY: Final = 0.3
 
 
 @cache
 def fitted() -> dict[str, Any]:
-    """What the fit wrote."""
+    """Read the fitted parameters."""
     found: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
     return found
 
 
 class Grocery(Shop):
-    """Cost is 0.7 of the reference price, or 0.21 where the vendor funds 70 % of it. No price above the reference."""
+    """Grocery shop; cost is 0.7 of the reference price, or 0.21 if `funded` by the vendor; no price above it."""
 
     limits = Limits(0.5, 1.0)
 
     def __init__(self, seed: int, *, funded: bool = False) -> None:
-        """Thirty products."""
+        """Start at the first visit."""
         super().__init__(seed)
         self.name = "grocery, vendor-funded" if funded else "grocery"
         self._cost = 0.21 if funded else 0.7
 
     def catalogue(self) -> list[ProductRecord]:
-        """The products, named after their categories."""
+        """Thirty products, named after their categories."""
         return [
             ProductRecord(
                 f"g{place}",
@@ -55,7 +55,7 @@ class Grocery(Shop):
         ]
 
     def _visit(self, at: datetime) -> Visit:
-        rng = self._dice.arrivals
+        rng = self._streams.arrivals
         place = int(rng.integers(len(fitted()["products"])))
         before = bool(rng.random() < 0.5)
         income = INCOMES[int(rng.integers(len(INCOMES) - 1))]
@@ -66,9 +66,9 @@ class Grocery(Shop):
 
 
 def demand(place: int, income: str, *, before: bool) -> tuple[float, float]:
-    """Level and slope of the logit for one product and shopper."""
+    """Compute level and slope of the logit of one product and shopper."""
     level, elasticity = _fitted_demand(place, income, before=before)
-    level += _looking()
+    level += _view_level()
     return level, elasticity / (1 - 1 / (1 + float(np.exp(-level))))
 
 
@@ -76,12 +76,12 @@ def _fitted_demand(place: int, income: str, *, before: bool) -> tuple[float, flo
     product, effects = fitted()["products"][place], fitted()["effects"]
     moved = [effects["income"][income], effects["bought_before"] if before else (0.0, 0.0)]
     level = product["level"] + sum(one[0] for one in moved)
-    return level, max(_LEAST_ELASTICITY, product["elasticity"] + sum(one[1] for one in moved))
+    return level, max(_MIN_ELASTICITY, product["elasticity"] + sum(one[1] for one in moved))
 
 
 @cache
-def _looking() -> float:
-    """The level that looking at a product adds."""
+def _view_level() -> float:
+    """Solve for the constant that makes the mean purchase probability `MEAN_BOUGHT` (bisection)."""
     levels = np.asarray(
         [
             _fitted_demand(place, income, before=before)[0]

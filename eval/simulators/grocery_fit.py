@@ -1,9 +1,9 @@
-"""Fits the simulated grocery to the demo store: `python -m eval.simulators.grocery_fit` writes `grocery.json`.
+"""Fit of the grocery simulator to the demo store: `python -m eval.simulators.grocery_fit` writes `grocery.json`.
 
-Purchase incidence on the panel of `models.training.panel` (weeks 9-40), a logit with a level and a price slope for each
-product, both shrunk towards the mean product, and shared effects of having bought the product before and of income.
-Negatives are sampled; the offset -log(rate) undoes it (Prentice and Pyke 1979). The file holds the thirty products most
-bought, as numbers and category names; the data itself is not copied.
+A logit of purchase incidence on the panel of `models.training.panel` (weeks 9-40), with level and price slope per
+product, both shrunk towards the mean product, and shared effects of previous purchase and income. The offset -log(rate)
+corrects for the sampling of negatives (Prentice and Pyke 1979). The file has parameters and category names of the
+thirty most bought products; no data are copied.
 """
 
 import json
@@ -24,7 +24,7 @@ FILE: Final = Path(__file__).parent / "grocery.json"
 INCOMES: Final = ("low", "middle", "high", "unknown")
 _LOW: Final = frozenset({"Under 15K", "15-24K", "25-34K"})
 _HIGH: Final = frozenset({"100-124K", "125-149K", "150-174K", "175-199K", "200-249K", "250K+"})
-_PRODUCTS: Final = 300  # fitted together, so that shared effects and the spread of slopes are known well
+_PRODUCTS: Final = 300  # fitted together, for precise shared effects
 _KEPT: Final = 30
 _LEVEL_SD: Final = 1.5
 _SLOPE_SD: Final = 0.5
@@ -33,7 +33,7 @@ _CONFIG: Final = PanelConfig(first_week=9, last_week=40, products=_PRODUCTS, wit
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What having bought before, and each income, add to level and slope."""
+    """Effects (level, slope) of a previous purchase and of each income."""
 
     bought_before: tuple[float, float]
     income: dict[str, tuple[float, float]]
@@ -41,7 +41,7 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The mode of the logit: level and slope (elasticity, since purchases are rare) by product, shared effects."""
+    """Fitted logit: level and slope by product (the slope is the elasticity, as purchases are rare), shared effects."""
 
     level: Floats
     slope: Floats
@@ -51,14 +51,14 @@ class Fitted:
 
 
 def income_of(description: object) -> str:
-    """One of `INCOMES` for an income band of the demo data."""
+    """Map an income band of the demo data to one of `INCOMES`."""
     if not isinstance(description, str):
         return "unknown"
     return "low" if description in _LOW else "high" if description in _HIGH else "middle"
 
 
 def fit(panel: Panel, income: dict[int, str], products: list[int]) -> Fitted:
-    """Penalised maximum likelihood over levels and slopes."""
+    """Fit levels and slopes by penalised maximum likelihood."""
     column = {product: place for place, product in enumerate(products)}
     own = np.asarray([column[int(product)] for product in panel.product])
     groups = np.asarray([INCOMES.index(income.get(int(h), "unknown")) for h in panel.household])
@@ -91,7 +91,7 @@ def fit(panel: Panel, income: dict[int, str], products: list[int]) -> Fitted:
 
 
 def main() -> None:
-    """Read, fit, write."""
+    """Fit the demo data and write `grocery.json`."""
     journey = read_journey()
     builder = PanelBuilder(journey, _CONFIG)
     panel = builder.build()

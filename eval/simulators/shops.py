@@ -1,18 +1,18 @@
-"""Shops with stock enough: courses, loans, and a shop whose demand changes midway."""
+"""Simulated shops with unlimited stock: courses, loans, and courses whose demand changes midway."""
 
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from agent.domain.records import ProductRecord
-from eval.simulators.world import Dice, Limits, Visit
+from eval.simulators.world import Limits, RandomStreams, Visit
 
 START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 _EVERY: Final = timedelta(minutes=4)
 
 
 class Shop(ABC):
-    """Visits at a steady pace; a subclass says who comes."""
+    """Base of shops with evenly spaced visits; subclasses define the shoppers."""
 
     name = ""
     pack = "ecommerce"
@@ -21,11 +21,11 @@ class Shop(ABC):
 
     def __init__(self, seed: int) -> None:
         """Start at the first visit."""
-        self._dice = Dice(seed)
+        self._streams = RandomStreams(seed)
         self._seen = 0
 
     def visits(self, count: int) -> list[Visit]:
-        """The next visits."""
+        """Next visits."""
         found = []
         for _ in range(count):
             found.append(self._visit(START + self._seen * _EVERY))
@@ -34,10 +34,10 @@ class Shop(ABC):
 
     def settle(self, visit: Visit, ratio: float) -> bool:
         """Whether the shopper buys."""
-        return bool(self._dice.sales.random() < float(visit.probability(ratio)))
+        return bool(self._streams.sales.random() < float(visit.probability(ratio)))
 
     def opportunity(self, visit: Visit) -> float:
-        """Stock does not matter."""
+        """Unit cost, as stock is unlimited."""
         return visit.cost
 
     @abstractmethod
@@ -45,7 +45,7 @@ class Shop(ABC):
 
 
 class Courses(Shop):
-    """Near-zero marginal cost; willingness to pay follows the segment and experience, spread around them."""
+    """Online courses: near-zero marginal cost; willingness to pay depends on segment and experience."""
 
     name = "courses"
     pack = "education"
@@ -64,7 +64,7 @@ class Courses(Shop):
         ]
 
     def _visit(self, at: datetime) -> Visit:
-        rng = self._dice.arrivals
+        rng = self._streams.arrivals
         course, segment = int(rng.integers(3)), ("student", "professional", "company")[int(rng.integers(3))]
         experience = float(rng.gamma(2.0, 4.0))
         worth = {"student": -0.55, "professional": -0.05, "company": 0.4}[segment]
@@ -75,18 +75,18 @@ class Courses(Shop):
 
 
 class Loans(Shop):
-    """A rate over the funding cost and the risk of the borrower's class; who has other offers is quick to leave."""
+    """Loans: cost depends on the risk class; borrowers with other offers are more price-sensitive."""
 
     name = "loans"
     pack = "finance"
     limits = Limits(0.6, 1.6)
 
     def catalogue(self) -> list[ProductRecord]:
-        """One loan; the rate is in basis points."""
+        """One loan, with the rate in basis points."""
         return [ProductRecord("loan", "Personal loan", "USD", list_minor=900, cost_minor=400, category="loans")]
 
     def _visit(self, at: datetime) -> Visit:
-        rng = self._dice.arrivals
+        rng = self._streams.arrivals
         risk = ("low", "middle", "high")[int(rng.integers(3))]
         offers, amount = int(rng.poisson(1.2)), float(rng.lognormal(9.0, 0.5))
         slope = 3.0 + 1.5 * min(offers, 3) + {"low": 1.5, "middle": 0.0, "high": -1.0}[risk]
@@ -97,12 +97,12 @@ class Loans(Shop):
 
 
 class Shifting(Courses):
-    """The courses; after `at_visit` visits a rival appears: demand falls and answers to price twice as steeply."""
+    """Courses with a competitor entering after `at_visit` visits: demand falls and its price slope doubles."""
 
     name = "courses, shift midway"
 
     def __init__(self, seed: int, at_visit: int = 2_500) -> None:
-        """As the courses until the shift."""
+        """Start before the shift."""
         super().__init__(seed)
         self._at_visit = at_visit
 

@@ -1,7 +1,7 @@
-"""What a simulated shop is: visits with what a real shop would send, and a demand that only the simulator knows.
+"""Interface of simulated shops: visits with the data that a real shop would send, and a hidden true demand.
 
-Prices are ratios to the product's reference price. Every policy is judged by the expected profit of its price under
-the true demand, so that the noise of single sales does not blur the comparison.
+Prices are ratios to the reference price. Policies are evaluated by the expected profit of their prices under the true
+demand, which removes the noise of single sales.
 """
 
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ import numpy as np
 from agent.domain.records import ProductRecord
 from models.arrays import Floats
 
-GRID: Final = np.round(np.arange(0.4, 2.001, 0.02), 2)  # the prices that every policy may choose from
+GRID: Final = np.round(np.arange(0.4, 2.001, 0.02), 2)  # prices available to every policy
 _FAR: Final = np.arange(0.0, 12.0, 0.005)
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One shopper before one product.
+    """One visit of a shopper to one product.
 
     Attributes:
-        traits: What the shop knows of shopper and situation; numbers or words.
-        cost: Cost of selling a unit over the reference price.
-        level, slope: Of the true logit in log(price / reference); unseen by any policy.
-        units, hours: Stock left and hours until it is worth nothing, None where stock does not matter.
-        attainable: Where it does: what the best policy earns in the time since the visit before; else None.
+        traits: Observable attributes of shopper and situation; numbers or words.
+        cost: Unit cost over the reference price.
+        level, slope: True logit in log(price / reference), hidden from policies.
+        units, hours: Stock left and hours until it perishes, None where stock is unlimited.
+        attainable: With limited stock: profit of the optimal policy in the time since the last visit; else None.
     """
 
     product: str
@@ -41,30 +41,30 @@ class Visit:
     attainable: float | None = None
 
     def probability(self, ratio: Floats | float) -> Floats:
-        """True chance of a sale at prices."""
+        """True purchase probability at prices."""
         return np.asarray(1 / (1 + np.exp(-(self.level - self.slope * np.log(ratio)))))
 
     def surplus(self, ratio: float) -> float:
-        """Expected consumer surplus at a price: the area under demand above it."""
+        """Expected consumer surplus at a price: the area under the demand curve above it."""
         above = _FAR[ratio < _FAR]
         return float(self.probability(above).sum() * 0.005)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Price ratios that policies may choose from."""
+    """Allowed range of price ratios."""
 
     low: float = 0.4
     high: float = 2.0
 
     @property
     def grid(self) -> Floats:
-        """`GRID` inside the limits."""
+        """Prices of `GRID` within the limits."""
         return np.asarray(GRID[(self.low - 1e-9 <= GRID) & (self.high + 1e-9 >= GRID)])
 
 
 class World(Protocol):
-    """A shop; deterministic for a seed and a sequence of prices."""
+    """A simulated shop, deterministic given its seed and the sequence of prices."""
 
     name: str
     pack: str
@@ -72,11 +72,11 @@ class World(Protocol):
     batch: int
 
     def catalogue(self) -> list[ProductRecord]:
-        """What the shop sells."""
+        """Products of the shop."""
         ...
 
     def visits(self, count: int) -> list[Visit]:
-        """The next visits."""
+        """Next visits."""
         ...
 
     def settle(self, visit: Visit, ratio: float) -> bool:
@@ -84,18 +84,18 @@ class World(Protocol):
         ...
 
     def opportunity(self, visit: Visit) -> float:
-        """True cost of selling a unit to this visit, over the reference price: what it costs and what it displaces."""
+        """True opportunity cost of selling a unit in this visit, over the reference price, unit cost included."""
         ...
 
 
 @dataclass(slots=True)
-class Dice:
-    """Randomness of a world: visits and sales from separate streams, so that prices do not change who comes."""
+class RandomStreams:
+    """Separate random streams of visits and sales, so that prices do not change the visits (common random numbers)."""
 
     seed: int
     arrivals: np.random.Generator = field(init=False)
     sales: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the streams."""
+        """Seed the streams."""
         self.arrivals, self.sales = (np.random.default_rng((self.seed, stream)) for stream in (1, 2))

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.held_out import HeldOut
+from eval.strategist.held_out import HeldOut
 from models.strategist.strategist import Strategist, Written
 from models.strategist.strategy import Lever
 from models.training.regret import RegretMeasurement, measure, price_ratio

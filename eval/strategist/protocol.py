@@ -16,8 +16,8 @@ import numpy as np
 from agent.state.loading import load_active_strategist
 from agent.training.demo import reading
 from eval.demand.protocol import Ints, load_demand
-from eval.held_out import held_out_rows
 from eval.strategist.checks import Check, sensitivity
+from eval.strategist.held_out import held_out_rows
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, load_evaluator
 from models.progress import Progress

@@ -1,4 +1,4 @@
-"""A log of the service's own decisions, judged; and what may go live on its strength."""
+"""Off-policy evaluation on the service's own decision log, and promotion based on it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,10 +14,10 @@ from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from agent.training.promotion import MAX_AGE, NotProven, Promotions, Proof
-from eval.off_policy.estimators import Estimator, Judge
+from eval.off_policy.estimators import Estimator, OffPolicyEvaluator
 from eval.off_policy.intervals import bootstrap
 from eval.off_policy.log import read_log
-from eval.off_policy.promotion import judge, to_sample
+from eval.off_policy.promotion import evaluate_candidate, to_sample
 from eval.off_policy.replay import Replayed, replay
 from eval.off_policy.sample import Target
 from eval.policy.pricesmith import Pricesmith
@@ -29,7 +29,7 @@ VISITS = 900
 
 
 class Logged:
-    """A simulated shop that Pricesmith served for a while, with its visits."""
+    """Simulated shop after `VISITS` visits priced by Pricesmith."""
 
     def __init__(self, models: Path) -> None:
         self.policy = Pricesmith(Courses(3), models, control_frac=0.2)
@@ -60,7 +60,7 @@ def replayed(logged: Logged) -> Replayed:
         return replay(read_log(store), logged.settings, store, {}, lambda _what, _share: None)
 
 
-def test_the_log_holds_every_decision_with_its_chances(logged: Logged, replayed: Replayed) -> None:
+def test_the_log_has_every_decision_with_its_probabilities(logged: Logged, replayed: Replayed) -> None:
     sample = to_sample(replayed)
     assert len(sample) == VISITS
     assert sample.chance.sum(axis=1) == pytest.approx(1.0)
@@ -69,8 +69,8 @@ def test_the_log_holds_every_decision_with_its_chances(logged: Logged, replayed:
     assert (sample.chance.max(axis=1) < 1).mean() > 0.5
 
 
-def test_a_replay_of_the_versions_in_use_agrees_with_the_truth(logged: Logged, replayed: Replayed) -> None:
-    found = judge(replayed, "in use")
+def test_the_estimate_for_the_active_versions_covers_the_truth(logged: Logged, replayed: Replayed) -> None:
+    found = evaluate_candidate(replayed, "in use")
     sample = to_sample(replayed)
     ratios = {
         "in use": replayed.price / np.asarray([q.decision.reference_minor for q in replayed.quotes]),
@@ -84,15 +84,15 @@ def test_a_replay_of_the_versions_in_use_agrees_with_the_truth(logged: Logged, r
             assert policy.doubly_robust.low < truth < policy.doubly_robust.high, policy.name
 
 
-def test_a_replay_repeats_itself_and_writes_nothing(logged: Logged, replayed: Replayed) -> None:
+def test_a_replay_is_deterministic_and_writes_nothing(logged: Logged, replayed: Replayed) -> None:
     with open_store(logged.settings) as store:
         again = replay(read_log(store), logged.settings, store, {}, lambda _what, _share: None)
         assert len(read_log(store).quotes) == VISITS
     assert again.price.tolist() == replayed.price.tolist()
 
 
-def test_what_came_later_does_not_change_an_earlier_price(logged: Logged, replayed: Replayed) -> None:
-    """The log cut in half: the replay of its first half is the first half of the whole replay."""
+def test_later_decisions_do_not_change_earlier_prices(logged: Logged, replayed: Replayed) -> None:
+    """Replay of the first half of the log equals the first half of the whole replay."""
     with open_store(logged.settings) as store:
         log = read_log(store)
         half = type(log)(log.quotes[: VISITS // 2], log.currency, log.left_out)
@@ -100,35 +100,35 @@ def test_what_came_later_does_not_change_an_earlier_price(logged: Logged, replay
     assert first.price.tolist() == replayed.price[: VISITS // 2].tolist()
 
 
-def test_a_policy_that_asks_what_everyone_pays_may_not_go_live(replayed: Replayed) -> None:
+def test_a_policy_equal_to_the_best_price_for_everyone_is_not_promoted(replayed: Replayed) -> None:
     reference = np.asarray([q.decision.reference_minor for q in replayed.quotes], np.float64)
     held = type(replayed)(**{**{name: getattr(replayed, name) for name in Replayed.__slots__}, "price": reference})
-    verdict = judge(held, "everyone pays the reference").verdict
+    verdict = evaluate_candidate(held, "everyone pays the reference").verdict
     assert not verdict.promotes
     assert "may be nothing" in verdict.reasons[-1]
 
 
-def test_a_small_step_off_the_held_price_is_not_known_better_than_the_demand_model_is(replayed: Replayed) -> None:
-    """Both are judged by the same sales at the reference: what the model says of the step is noise, and told so."""
+def test_the_interval_of_a_small_price_change_includes_the_error_of_the_demand_model(replayed: Replayed) -> None:
+    """Both policies are evaluated on the same sales, so their difference depends on the model's slope alone."""
     reference = np.asarray([q.decision.reference_minor for q in replayed.quotes], np.float64)
     sample = to_sample(replayed)
-    judged = Judge.of(sample)
+    evaluator = OffPolicyEvaluator.of(sample)
     own, hold = (
-        judged.terms(Target.of(str(ratio), np.full(len(sample), ratio)), Estimator.KERNEL_DR, 0.16)
+        evaluator.terms(Target.of(str(ratio), np.full(len(sample), ratio)), Estimator.KERNEL_DR, 0.16)
         for ratio in (1.02, 1.0)
     )
     gain = bootstrap(own, sample.cluster, less=hold)
     assert gain.high - gain.low > 0.01 * reference.mean()
 
 
-def test_prices_that_the_log_never_came_near_cannot_be_judged(replayed: Replayed) -> None:
+def test_prices_far_from_those_of_the_log_are_not_promoted(replayed: Replayed) -> None:
     reference = np.asarray([q.decision.reference_minor for q in replayed.quotes], np.float64)
     far = type(replayed)(**{**{name: getattr(replayed, name) for name in Replayed.__slots__}, "price": reference * 5})
-    reasons = judge(far, "five times").verdict.reasons
+    reasons = evaluate_candidate(far, "five times").verdict.reasons
     assert any("0% of its decisions" in reason for reason in reasons)
 
 
-def test_quotes_without_outcome_decline_only_after_a_day(logged: Logged) -> None:
+def test_quotes_without_outcome_count_as_declined_after_a_day(logged: Logged) -> None:
     with open_store(logged.settings) as store:
         everything = read_log(store)
         assert not everything.left_out
@@ -136,7 +136,7 @@ def test_quotes_without_outcome_decline_only_after_a_day(logged: Logged) -> None
     assert len(strict.quotes) == len(everything.quotes)
 
 
-def test_a_returned_sale_is_no_sale(logged: Logged, tmp_path: Path) -> None:
+def test_a_returned_purchase_counts_as_declined(logged: Logged, tmp_path: Path) -> None:
     with open_store(logged.settings) as store:
         quote = next(q for q in read_log(store).quotes if q.bought)
         decision = quote.decision
@@ -244,7 +244,7 @@ def test_a_kind_that_sets_no_prices_needs_no_proof(models: Path) -> None:
     Promotions(models).activate(ModelKind.UNDERSTANDING, registry.active(ModelKind.UNDERSTANDING))
 
 
-def test_the_command_judges_a_log_and_keeps_the_proof(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_evaluates_a_log_and_saves_the_proof(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = logged.settings
     for name, value in settings.model_dump(mode="json", exclude_defaults=True).items():
         monkeypatch.setenv(f"PRICESMITH_{name.upper()}", str(value))
@@ -265,4 +265,4 @@ def test_a_log_that_is_too_short_is_refused_with_the_count(world: Prepared, tmp_
     own = world.copy(tmp_path / "data")
     done = CliRunner().invoke(commands, ["eval", "policy", "--log", "store", "--data-dir", str(own.folder)])
     assert done.exit_code == 1
-    assert "holds 0 decisions that can be judged" in str(done.exception)
+    assert "has 0 decisions that can be evaluated" in str(done.exception)

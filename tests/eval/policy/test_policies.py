@@ -6,14 +6,15 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.cli.main import app as commands
-from eval.policy.desks import Over
-from eval.policy.informed import Fixed, Informed, Only, best_fixed
-from eval.policy.policies import Attainable, BestPrice, BoostedGrid, Hold, Policy, ThompsonLogit
+from eval.policy.clients import Over
+from eval.policy.oracles import FixedPrice, WithOpportunityCost, best_fixed
+from eval.policy.policies import BestPrice, BoostedGrid, Clairvoyant, HoldReference, Policy, ThompsonLogit
 from eval.policy.pricesmith import Pricesmith
 from eval.policy.runs import Run, run
 from eval.policy.suites import CHECKPOINTS, WORLDS, Line, PolicyReport, Suite, lead, regressions, run_suite
 from eval.simulators import Courses, Grocery, Loans, Rooms, Shifting, Visit, World
 from eval.simulators.grocery import MEAN_BOUGHT
+from eval.simulators.product_subset import ProductSubset
 from eval.simulators.rooms import CAPACITY, CHANCE, STEPS
 from tests.prepared import World as Prepared
 
@@ -30,7 +31,7 @@ def test_a_world_repeats_itself_and_demand_falls_with_price(name: str) -> None:
         assert one.opportunity(visit) >= visit.cost - 1e-12
 
 
-def test_prices_do_not_change_who_comes() -> None:
+def test_prices_do_not_change_the_visits() -> None:
     cheap, dear = Courses(1), Courses(1)
     for _ in range(30):
         a, b = cheap.visits(1)[0], dear.visits(1)[0]
@@ -53,10 +54,10 @@ def test_the_rooms_optimum_beats_every_single_price_on_the_same_nights() -> None
         one = run(world, price(world), 2_000)
         return float(one.profit.sum() / one.best.sum())
 
-    best = earned(Attainable)
-    assert best == pytest.approx(1.0, abs=0.03)  # the noise of who comes
+    best = earned(Clairvoyant)
+    assert best == pytest.approx(1.0, abs=0.03)  # noise of the arrivals
     for ratio in (0.8, 1.0, 1.2, 1.5):
-        assert earned(lambda world, ratio=ratio: Fixed(ratio)) < best - 0.02  # type: ignore[misc]
+        assert earned(lambda world, ratio=ratio: FixedPrice(ratio)) < best - 0.02  # type: ignore[misc]
 
 
 def test_the_last_room_is_worth_most_early_and_nothing_when_time_is_up() -> None:
@@ -76,7 +77,7 @@ def test_the_last_room_is_worth_most_early_and_nothing_when_time_is_up() -> None
 def test_peers_learn_to_earn_more_than_holding(make: Callable[[World], Policy]) -> None:
     world = Courses(5)
     learned = run(world, make(world), 2_400)
-    held = run(Courses(5), Hold(), 2_400)
+    held = run(Courses(5), HoldReference(), 2_400)
     late = slice(1_800, None)
     assert learned.profit[late].sum() > 1.02 * held.profit[late].sum()
     assert learned.profit.sum() < learned.best.sum()
@@ -86,7 +87,7 @@ def test_pricesmith_learns_through_its_own_pipeline_within_the_limits(world: Pre
     shop = Courses(4)
     policy = Pricesmith(shop, world.folder / "models")
     learned = run(shop, policy, 400)
-    held = run(Courses(4), Hold(), 400)
+    held = run(Courses(4), HoldReference(), 400)
     assert learned.breaches == 0
     assert learned.profit[200:].sum() > held.profit[200:].sum()
 
@@ -96,7 +97,7 @@ def test_the_same_seed_gives_pricesmith_the_same_prices(world: Prepared) -> None
     assert runs[0].price.tolist() == runs[1].price.tolist()
 
 
-def test_over_http_it_prices_and_learns_as_in_process(world: Prepared) -> None:
+def test_pricesmith_over_http_prices_and_learns_as_in_process(world: Prepared) -> None:
     models = world.folder / "models"
     http = run(Courses(4), Pricesmith(Courses(4), models, seed=2, over=Over.HTTP), 60)
     here = run(Courses(4), Pricesmith(Courses(4), models, seed=2), 60)
@@ -105,16 +106,16 @@ def test_over_http_it_prices_and_learns_as_in_process(world: Prepared) -> None:
     assert len(set(http.price[10:].tolist())) > 5
 
 
-def test_holding_earns_all_but_nothing_less_than_the_oracle_at_realistic_costs() -> None:
+def test_holding_earns_nearly_as_much_as_the_clairvoyant_at_realistic_costs() -> None:
     world = Grocery(0)
     visits = world.visits(300)
-    ideal = Attainable(world).prices(visits)
+    ideal = Clairvoyant(world).prices(visits)
     assert np.mean([ratio == 1.0 for ratio in ideal]) > 0.9
     best = sum(float(v.probability(r)) * (r - v.cost) for v, r in zip(visits, ideal, strict=True))
     assert sum(float(v.probability(1.0)) * (1.0 - v.cost) for v in visits) > 0.999 * best
 
 
-def test_with_vendor_funding_persons_are_worth_some_percent_over_the_best_price_per_product() -> None:
+def test_with_vendor_funding_personalisation_gains_some_percent_over_the_best_price_per_product() -> None:
     world = Grocery(0, funded=True)
     visits, grid = world.visits(3_000), world.limits.grid
     profit = np.stack([v.probability(grid) * (grid - v.cost) for v in visits])
@@ -123,7 +124,7 @@ def test_with_vendor_funding_persons_are_worth_some_percent_over_the_best_price_
     assert 1.02 < profit.max(axis=1).sum() / each < 1.08
 
 
-def test_shoppers_of_the_fitted_grocery_buy_as_often_as_said_and_answer_to_price_as_fitted() -> None:
+def test_the_grocery_has_its_mean_purchase_probability_and_the_fitted_elasticities() -> None:
     visits = Grocery(0).visits(2_000)
     chance = np.asarray([float(v.probability(1.0)) for v in visits])
     assert chance.mean() == pytest.approx(MEAN_BOUGHT, abs=0.02)
@@ -131,16 +132,16 @@ def test_shoppers_of_the_fitted_grocery_buy_as_often_as_said_and_answer_to_price
     assert 1.2 < np.average(elasticity, weights=chance) < 2.2
 
 
-def test_a_peer_is_told_what_a_room_is_worth_to_later_shoppers() -> None:
+def test_a_peer_is_given_the_opportunity_cost_of_a_room() -> None:
     seen: list[float] = []
 
-    class Spy(Fixed):
+    class Spy(FixedPrice):
         def prices(self, visits: Sequence[Visit]) -> list[float]:
             seen.extend(visit.cost for visit in visits)
             return super().prices(visits)
 
     world = Rooms(1)
-    peer = Informed(Spy(1.0), world)
+    peer = WithOpportunityCost(Spy(1.0), world)
     for _ in range(20):
         visit = world.visits(1)[0]
         peer.prices([visit])
@@ -150,20 +151,20 @@ def test_a_peer_is_told_what_a_room_is_worth_to_later_shoppers() -> None:
 
 def test_the_best_fixed_price_is_best_among_fixed_prices_over_the_same_visits() -> None:
     ratio = best_fixed(lambda: Loans(3), 400)
-    earned = {r: run(Loans(3), Fixed(r), 400).profit.sum() for r in (ratio, ratio - 0.08, ratio + 0.08)}
+    earned = {r: run(Loans(3), FixedPrice(r), 400).profit.sum() for r in (ratio, ratio - 0.08, ratio + 0.08)}
     assert max(earned, key=lambda r: earned[r]) == ratio
 
 
-def test_visits_to_some_products_are_the_worlds_own() -> None:
-    only = Only(Courses(2), {"course-1"}).visits(20)
+def test_a_product_subset_has_the_worlds_own_visits() -> None:
+    only = ProductSubset(Courses(2), {"course-1"}).visits(20)
     every = [visit for visit in Courses(2).visits(200) if visit.product == "course-1"][:20]
     assert only == every
 
 
 def test_a_lead_is_the_mean_gap_with_an_interval_around_it() -> None:
     world = Courses
-    good = [run(world(seed), Fixed(0.8), 600) for seed in (1, 2)]
-    bad = [run(world(seed), Fixed(1.6), 600) for seed in (1, 2)]
+    good = [run(world(seed), FixedPrice(0.8), 600) for seed in (1, 2)]
+    bad = [run(world(seed), FixedPrice(1.6), 600) for seed in (1, 2)]
     value, low, high = lead(good, bad, 600)
     gaps = [(a.profit.sum() - b.profit.sum()) / a.best.sum() for a, b in zip(good, bad, strict=True)]
     assert value == pytest.approx(np.mean(gaps))
@@ -171,7 +172,7 @@ def test_a_lead_is_the_mean_gap_with_an_interval_around_it() -> None:
     assert lead(good, good, 600) == (0.0, 0.0, 0.0)
 
 
-def test_a_suite_taken_up_again_runs_nothing_twice(tmp_path: Path) -> None:
+def test_a_resumed_suite_repeats_no_finished_run(tmp_path: Path) -> None:
     suite = Suite(("loans",), 300, 2, tmp_path, only=("hold reference", "clairvoyant"), keep=tmp_path / "runs")
     first = run_suite(suite, lambda _what, _share: None)
     files = sorted((tmp_path / "runs").iterdir())
@@ -182,7 +183,7 @@ def test_a_suite_taken_up_again_runs_nothing_twice(tmp_path: Path) -> None:
     assert {line.policy: line.share[300] for line in first.worlds["loans"]}["clairvoyant"] == 1.0
 
 
-def test_a_policy_that_ends_below_holding_or_leaves_its_limits_is_a_regression() -> None:
+def test_profit_below_holding_or_a_price_outside_the_limits_is_a_regression() -> None:
     def line(policy: str, last: float, breaches: int = 0) -> Line:
         return Line(policy, {500: last}, {500: last}, {500: last}, last, 0.1, 0.0, breaches, 1.0)
 
@@ -196,10 +197,10 @@ def test_a_policy_that_ends_below_holding_or_leaves_its_limits_is_a_regression()
     assert CHECKPOINTS[0] == 500
 
 
-def test_an_unknown_shop_is_named_with_those_that_exist() -> None:
-    told = CliRunner().invoke(commands, ["eval", "policy", "--world", "casino"])
-    assert told.exit_code == 2
-    assert "casino" in told.output
+def test_an_unknown_shop_is_refused_by_name() -> None:
+    done = CliRunner().invoke(commands, ["eval", "policy", "--world", "casino"])
+    assert done.exit_code == 2
+    assert "casino" in done.output
 
 
 def _all(_visit: object) -> str:
@@ -207,7 +208,7 @@ def _all(_visit: object) -> str:
 
 
 def test_a_run_accounts_for_every_visit() -> None:
-    one = run(Courses(1), Hold(), 123)
+    one = run(Courses(1), HoldReference(), 123)
     assert isinstance(one, Run)
     assert len(one.profit) == len(one.best) == len(one.surplus) == 123
     assert (one.best >= one.profit - 1e-12).all()
@@ -215,7 +216,7 @@ def test_a_run_accounts_for_every_visit() -> None:
 
 
 @pytest.mark.parametrize("name", ["VowpalCats", "VowpalAdf"])
-def test_vowpal_learns_to_earn_more_than_it_began_with(name: str) -> None:
+def test_vowpal_increases_its_profit_by_learning(name: str) -> None:
     pytest.importorskip("vowpalwabbit", reason="make peers")
     from eval.policy import vowpal_peer
 
@@ -225,7 +226,7 @@ def test_vowpal_learns_to_earn_more_than_it_began_with(name: str) -> None:
     assert found.profit[late].sum() / found.best[late].sum() > found.profit[early].sum() / found.best[early].sum()
 
 
-def test_pybandits_learns_to_earn_more_than_it_began_with() -> None:
+def test_pybandits_increases_its_profit_by_learning() -> None:
     pytest.importorskip("pybandits", reason="make peers")
     from eval.policy.pybandits_peer import PybanditsPricing
 

@@ -1,4 +1,4 @@
-"""Two ways to the same service: in this process, or over HTTP to a server of its own on this machine."""
+"""Clients of the service for simulations: in process, or over HTTP to a server started on this machine."""
 
 import os
 import secrets
@@ -31,47 +31,47 @@ _START_S: Final = 300.0
 
 
 class Over(StrEnum):
-    """How quotes are asked for."""
+    """Transport between simulation and service."""
 
     PROCESS = "process"
     HTTP = "http"
 
 
 @dataclass(frozen=True, slots=True)
-class Quoted:
-    """A price answered, with its reference, minor units."""
+class QuotedPrice:
+    """Price and reference price of a quote, in minor units."""
 
     id: str
     price_minor: int
     reference_minor: int
 
 
-class Desk(Protocol):
-    """Where prices are asked for and sales are told."""
+class ServiceClient(Protocol):
+    """Client that requests quotes and reports outcomes."""
 
-    def stock(self, catalogue: Sequence[ProductRecord]) -> None:
-        """Make products known."""
+    def load_catalogue(self, catalogue: Sequence[ProductRecord]) -> None:
+        """Add the products of a catalogue."""
         ...
 
-    def quote(self, requests: Sequence[QuoteRequest], at: datetime) -> list[Quoted]:
-        """One answer a request.
+    def quote(self, requests: Sequence[QuoteRequest], at: datetime) -> list[QuotedPrice]:
+        """Request one quote per request.
 
         Raises:
-            RuntimeError: One was refused.
+            RuntimeError: A request was refused.
         """
         ...
 
-    def tell(self, sold: Mapping[str, bool], at: datetime) -> None:
-        """What became of quotes."""
+    def report_outcomes(self, sold: Mapping[str, bool], at: datetime) -> None:
+        """Report for each quote id whether the shopper bought."""
         ...
 
     def close(self) -> None:
-        """End the service."""
+        """Stop the service."""
         ...
 
 
 class _Now(Clock):
-    """The simulator's time."""
+    """Clock set to the simulator's time."""
 
     def __init__(self) -> None:
         self.at = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
@@ -80,11 +80,11 @@ class _Now(Clock):
         return self.at
 
 
-class InProcess:
-    """`Service.quote` and `Service.add_outcomes` on the simulator's clock; what is left to chance follows a seed."""
+class InProcessClient:
+    """Calls `Service.quote` and `Service.add_outcomes` on the simulator's clock, with seeded exploration."""
 
     def __init__(self, settings: Settings, seed: int) -> None:
-        """Open a service over the settings' folder."""
+        """Open a service on the settings' data folder."""
         self._clock = _Now()
         store = open_store(settings)
         rng = np.random.default_rng((seed, 9))
@@ -96,26 +96,26 @@ class InProcess:
 
         self._service = Service(parts(None), parts)
 
-    def stock(self, catalogue: Sequence[ProductRecord]) -> None:
-        """Into the catalogue."""
+    def load_catalogue(self, catalogue: Sequence[ProductRecord]) -> None:
+        """Add the products of a catalogue."""
         self._service.upsert_products(catalogue)
 
-    def quote(self, requests: Sequence[QuoteRequest], at: datetime) -> list[Quoted]:
-        """As one batch."""
+    def quote(self, requests: Sequence[QuoteRequest], at: datetime) -> list[QuotedPrice]:
+        """Request quotes as one batch."""
         self._clock.at = at
         found = []
         for answer in self._service.quote(requests):
             if not isinstance(answer, Decision):
-                raise RuntimeError(f"a quote was refused: {answer}")
-            found.append(Quoted(answer.id, answer.price_minor, answer.reference_minor))
+                raise RuntimeError(f"the service refused a quote: {answer}")
+            found.append(QuotedPrice(answer.id, answer.price_minor, answer.reference_minor))
         return found
 
     def drafts(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
-        """Prices as they would be now, nothing recorded and nothing left to chance."""
+        """Compute prices without exploration and without recording."""
         return self._service.drafts(requests)
 
-    def tell(self, sold: Mapping[str, bool], at: datetime) -> None:
-        """As one list."""
+    def report_outcomes(self, sold: Mapping[str, bool], at: datetime) -> None:
+        """Report outcomes as one list."""
         self._service.add_outcomes([OutcomeReport(id_, _type(bought), None, at) for id_, bought in sold.items()])
 
     def close(self) -> None:
@@ -123,14 +123,14 @@ class InProcess:
         self._service.close()
 
 
-class OverHttp:
-    """A `pricesmith serve` of its own on 127.0.0.1: real requests, real answers, the server's own clock and chance."""
+class HttpClient:
+    """Starts `pricesmith serve` on 127.0.0.1 and calls it over HTTP; clock and exploration are the server's."""
 
     def __init__(self, settings: Settings) -> None:
         """Start a server and wait until it is ready.
 
         Raises:
-            RuntimeError: It ended or did not get ready in time.
+            RuntimeError: The server ended or was not ready in time.
         """
         key = secrets.token_urlsafe(24)
         with socket.socket() as probe:
@@ -151,8 +151,8 @@ class OverHttp:
             self.close()
             raise
 
-    def stock(self, catalogue: Sequence[ProductRecord]) -> None:
-        """`PUT /v1/products`."""
+    def load_catalogue(self, catalogue: Sequence[ProductRecord]) -> None:
+        """Call `PUT /v1/products`."""
         products = [
             {
                 "id": one.product_id,
@@ -165,21 +165,21 @@ class OverHttp:
         ]
         self._checked(self._http.put("/v1/products", json={"products": products}))
 
-    def quote(self, requests: Sequence[QuoteRequest], at: datetime) -> list[Quoted]:
-        """`POST /v1/quotes/batch`."""
+    def quote(self, requests: Sequence[QuoteRequest], at: datetime) -> list[QuotedPrice]:
+        """Call `POST /v1/quotes/batch`."""
         body = {"quotes": [one.model_dump(mode="json", exclude_defaults=True) for one in requests]}
         answer = self._checked(self._http.post("/v1/quotes/batch", json=body))
         found = []
         for row in answer["results"]:
             if row["status"] != 200:
-                raise RuntimeError(f"a quote was refused: {row}")
+                raise RuntimeError(f"the service refused a quote: {row}")
             quote = row["quote"]
             amounts = (quote[name]["amount_minor"] for name in ("price", "reference_price"))
-            found.append(Quoted(quote["id"], *amounts))
+            found.append(QuotedPrice(quote["id"], *amounts))
         return found
 
-    def tell(self, sold: Mapping[str, bool], at: datetime) -> None:
-        """`POST /v1/outcomes`, as a list."""
+    def report_outcomes(self, sold: Mapping[str, bool], at: datetime) -> None:
+        """Call `POST /v1/outcomes` with a list."""
         rows = [{"quote_id": id_, "type": _type(bought).value} for id_, bought in sold.items()]
         self._checked(self._http.post("/v1/outcomes", json={"outcomes": rows}))
 
@@ -197,14 +197,17 @@ class OverHttp:
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
             if self._server.poll() is not None:
-                raise RuntimeError(f"the server ended with code {self._server.returncode}")
+                raise RuntimeError(
+                    f"the server exited with code {self._server.returncode} before it was ready; remedy: run "
+                    "pricesmith serve to see its output"
+                )
             try:
                 if self._http.get("/readyz").status_code == 200:
                     return
             except httpx.TransportError:
                 pass
             time.sleep(0.2)
-        raise RuntimeError(f"the server was not ready after {_START_S:.0f} s")
+        raise RuntimeError(f"the server was not ready after {_START_S:.0f} s; remedy: run pricesmith serve")
 
     def _checked(self, response: httpx.Response) -> Any:
         if response.status_code >= 300:
