@@ -30,7 +30,7 @@ one JSON document instead of text. [Exit codes](exit-codes.md) are the same ever
 
 def commands_page() -> str:
     """Every command with its arguments and options."""
-    sections = [_section(words, command) for words, command in commands() if not is_group(command)]
+    sections = [_section(words, command) for words, command in commands() if not is_group(command) or command.params]
     return "\n\n".join([_INTRO, *sections]) + "\n"
 
 
@@ -72,7 +72,8 @@ def _section(words: tuple[str, ...], command: Any) -> str:
     arguments = [one for one in shown if one.param_type_name == "argument"]
     options = [one for one in shown if one.param_type_name != "argument"]
     called = " ".join([*words, *(_called(one) for one in arguments)])
-    parts = [f"## {' '.join(words)}", told, f"```text\n{called}{' [OPTIONS]' if options else ''}\n```"]
+    called += (" [OPTIONS]" if options else "") + (" COMMAND" if is_group(command) else "")
+    parts = [f"## {' '.join(words)}", told, f"```text\n{called}\n```"]
     if examples:
         parts.append("\n".join(["For example:", "", "```sh", *examples, "```"]))
     rows = [(f"`{_called(one).strip('[]')}`", *_meaning(one)) for one in arguments]

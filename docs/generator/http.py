@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from agent.api.app import create_app
-from agent.api.context import Resources
-from agent.service.settings import Settings
+from agent.asgi import create
 from docs.generator.markdown import table
 
 METHODS: Final = ("get", "post", "put", "delete")
@@ -84,11 +82,7 @@ def http_page() -> str:
 
 def openapi() -> dict[str, Any]:
     """The app's OpenAPI document; no model is loaded for it."""
-
-    def nothing(_settings: Settings) -> Resources:
-        raise AssertionError("the document needs no running app")
-
-    document: dict[str, Any] = create_app(Settings(), nothing).openapi_schema.to_schema()
+    document: dict[str, Any] = create().openapi_schema.to_schema()
     return document
 
 

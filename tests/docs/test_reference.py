@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from typer.testing import CliRunner
 
-from agent.api.app import create_app
-from agent.asgi import open_everything
-from agent.domain.clock import SystemClock
-from agent.service.auth.api_keys import KeyRing, Scope
+from agent.asgi import create
+from agent.cli.main import app as command_line
+from agent.service.auth.api_keys import Scope
 from agent.service.ingest.records import EVENT_COLUMNS, OUTCOME_COLUMNS, PRODUCT_COLUMNS
-from agent.service.opening import open_store
 from docs.generator.http import METHODS, openapi, scope_of
 from docs.generator.pages import REFERENCE, pages
 from tests.docs.markdown import GENERATED
@@ -48,12 +47,18 @@ def test_the_columns_page_names_every_column_of_a_file(heading: str, columns: fr
 def keyed(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient[Litestar], Any]]:
     """A running service, and a key for each scope."""
     own = world.copy(tmp_path_factory.mktemp("scopes") / "data")
-    settings = own.settings(metrics_public=True)
-    clock = SystemClock()
-    with open_store(settings, clock) as store:
-        keys = {scope: KeyRing(store, clock).create(scope.value, [scope], None).text for scope in SCOPES}
-    with TestClient(create_app(settings, open_everything)) as client:
-        yield client, keys
+    keys = {scope: made_key(own, scope) for scope in SCOPES}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRICESMITH_DATA_DIR", str(own.folder))
+        with TestClient(create()) as client:
+            yield client, keys
+
+
+def made_key(world: World, scope: Scope) -> str:
+    words = ["keys", "create", scope.value, "--scope", scope.value, "--data-dir", str(world.folder), "--json"]
+    done = CliRunner().invoke(command_line, words)
+    assert done.exit_code == 0, done.output
+    return str(json.loads(done.stdout)["key"])
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[f"{method} {path}" for method, path in OPERATIONS])
