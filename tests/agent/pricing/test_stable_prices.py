@@ -13,11 +13,11 @@ from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.rules import RulesDocument
 from agent.rules.book import Change
-from agent.service.assembly import build_parts, open_store
+from agent.service.assembly import open_service, open_store
 from agent.service.auth.quote_tokens import TokenStatus
 from agent.service.outcome_reports import OutcomeReport
 from agent.service.service import Service
-from tests.prepared import World
+from tests.prepared import LOADED, World
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -52,9 +52,7 @@ def opened(world: World, clock: FixedClock) -> Service:
     settings = world.settings(
         stable_prices=True, language_model=False, exploration="normal", control_frac=0.5, quote_ttl_s=900
     )
-    store = open_store(settings, clock)
-    parts = build_parts(settings, store, clock, None)
-    return Service(parts, lambda running: build_parts(settings, store, clock, running))
+    return open_service(settings, open_store(settings, clock), clock, LOADED)
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.cli.main import app as commands
-from agent.domain.clock import SystemClock
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType, ProductRecord
 from agent.domain.request import QuoteRequest
-from agent.service.assembly import build_parts, open_store
+from agent.service.assembly import open_service, open_store
 from agent.service.service import Service
 from agent.service.settings import Settings
 from agent.training.own_outcomes import read_outcomes
@@ -26,7 +25,7 @@ from models.registry.registry import ModelKind, Registry
 from models.shopper.features import FEATURES
 from models.training.own import own_projection
 from models.training.own_checks import LEAST_OUTCOMES
-from tests.prepared import World
+from tests.prepared import LOADED, World
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 N = LEAST_OUTCOMES + 400
@@ -83,10 +82,7 @@ def outcomes(elasticity: float, n: int = N) -> list[OutcomeRecord]:
 
 
 def filled(settings: Settings, rows: list[OutcomeRecord]) -> Service:
-    service = Service(
-        build_parts(settings, open_store(settings), SystemClock(), None),
-        lambda running: build_parts(settings, running.store, SystemClock(), running),
-    )
+    service = open_service(settings, open_store(settings), shared=LOADED)
     service.upsert_products(products())
     service.import_outcomes(rows)
     return service
