@@ -20,7 +20,13 @@ def create() -> Litestar:
     settings = Settings()
     if settings.otlp_endpoint is not None:
         export_to(settings.otlp_endpoint)
-    return create_app(settings, open_everything)
+    return create_app(settings, _open_to_serve)
+
+
+def _open_to_serve(settings: Settings) -> Opened:
+    opened = open_everything(settings)
+    settle_for_requests()
+    return opened
 
 
 def open_everything(settings: Settings, shared: SharedModels | None = None) -> Resources:
@@ -34,7 +40,10 @@ def open_everything(settings: Settings, shared: SharedModels | None = None) -> R
     keys = KeyRing(store, clock, secret.get_secret_value() if secret is not None else None)
     shared, merchants = shared or SharedModels(), Merchants(settings, store, clock)
     service = open_service(settings, store, clock, shared)
+<<<<<<< HEAD
     tune_for_requests()
+=======
+>>>>>>> tests
 
     def open_merchant(merchant: str) -> Resources:
         if not merchants.live(merchant):

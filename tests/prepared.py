@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ from agent.store.data_folder import DataFolder
 
 T = TypeVar("T")
 
-_HOUSEHOLDS: Final = 8
+_SIZE: Final = DemoSize(households=5, first_outcome_week=20, rate_a=1.0, rate_b=0.3)
+_DEAR_MINOR: Final = 1_000  # a price that can move by many cents; `bought` is the habit among such products
 _ROOT: Final = Path(__file__).parent.parent
 _MADE_OF: Final = (
     "models/shipped/**/*.*",
@@ -73,7 +75,7 @@ class World:
     def service(self, **changes: object) -> Service:
         """A running service; the caller closes it."""
         settings = self.settings(**changes)
-        return open_service(settings, open_store(settings), shared=_LOADED)
+        return open_service(settings, open_store(settings), shared=LOADED)
 
 
 class _Loaded(SharedModels):
@@ -89,12 +91,12 @@ class _Loaded(SharedModels):
         return found
 
 
-_LOADED: Final = _Loaded()
+LOADED: Final = _Loaded()
 
 
 def open_all(settings: Settings) -> Resources:
     """Store, keys and service for an app, with the large models that this process has in memory."""
-    return open_everything(settings, _LOADED)
+    return open_everything(settings, LOADED)
 
 
 @pytest.fixture(scope="session")
@@ -132,13 +134,13 @@ def _prepared(root: Path) -> World:
     folder = DataFolder(root)
     registry = prepare_models(folder, _silent)
     with Store.open(folder.database_url) as store:
-        prepare_demo(store, SystemClock(), DemoSize.small(_HOUSEHOLDS), _silent)
+        prepare_demo(store, SystemClock(), _SIZE, _silent)
         prepare_indexes(folder, store, registry, _silent)
         shopper = next(iter(store.shopper_ids()))
-        mine = {event.product_id for event in store.shopper_events(shopper)}
-        products = [product.product_id for product in store.iter_products()]
-    bought = next(product for product in products if product in mine)
-    never = next(product for product in products if product not in mine)
+        times = Counter(event.product_id for event in store.shopper_events(shopper))
+        products = {product.product_id: product.list_minor or 0 for product in store.iter_products()}
+    bought = max((one for one, price in products.items() if price > _DEAR_MINOR), key=times.__getitem__)
+    never = next(product for product in products if product not in times)
     return World(root, shopper, bought, never)
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import pytest
 
 from agent.domain.decision import Decision
@@ -24,6 +26,14 @@ QUESTIONS = {
     QuestionKind.NONE: ("Tell me a joke.", "讲个笑话。"),
 }
 HIDDEN = ("cost", "margin", "profit", "floor", "成本", "毛利", "利润", "底价")
+
+
+@pytest.fixture(scope="module")
+def service(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service of this module's own: a shopper's earlier prices would limit the next one, and be its reason."""
+    running = world.copy(tmp_path_factory.mktemp("explained") / "data").service()
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="module")
