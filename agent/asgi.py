@@ -23,9 +23,10 @@ def create() -> Litestar:
     return create_app(settings, _open_to_serve)
 
 
-def _open_to_serve(settings: Settings) -> Opened:
+def _open_to_serve(settings: Settings) -> Resources:
+    """Open everything, and tune the interpreter of a process that only serves."""
     opened = open_everything(settings)
-    settle_for_requests()
+    tune_for_requests()
     return opened
 
 
@@ -40,10 +41,6 @@ def open_everything(settings: Settings, shared: SharedModels | None = None) -> R
     keys = KeyRing(store, clock, secret.get_secret_value() if secret is not None else None)
     shared, merchants = shared or SharedModels(), Merchants(settings, store, clock)
     service = open_service(settings, store, clock, shared)
-<<<<<<< HEAD
-    tune_for_requests()
-=======
->>>>>>> tests
 
     def open_merchant(merchant: str) -> Resources:
         if not merchants.live(merchant):

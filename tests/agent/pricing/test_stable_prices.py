@@ -12,12 +12,8 @@ from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.rules.book import Change
-<<<<<<< HEAD
 from agent.rules.document import RulesDocument
-from agent.service.assembly import build_components
-=======
-from agent.service.assembly import open_service, open_store
->>>>>>> tests
+from agent.service.assembly import open_service
 from agent.service.auth.quote_tokens import TokenStatus
 from agent.service.opening import open_store
 from agent.service.outcome_reports import OutcomeReport
@@ -57,13 +53,7 @@ def opened(world: World, clock: FixedClock) -> Service:
     settings = world.settings(
         stable_prices=True, language_model=False, exploration="normal", control_frac=0.5, quote_ttl_s=900
     )
-<<<<<<< HEAD
-    store = open_store(settings, clock)
-    parts = build_components(settings, store, clock, None)
-    return Service(parts, lambda running: build_components(settings, store, clock, running))
-=======
     return open_service(settings, open_store(settings, clock), clock, LOADED)
->>>>>>> tests
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,8 @@ from agent.cli.main import app as commands
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType, ProductRecord
 from agent.domain.request import QuoteRequest
-<<<<<<< HEAD
-from agent.service.assembly import build_components
+from agent.service.assembly import open_service
 from agent.service.opening import open_store
-=======
-from agent.service.assembly import open_service, open_store
->>>>>>> tests
 from agent.service.service import Service
 from agent.service.settings import Settings
 from agent.training.own_outcomes import read_outcomes
@@ -29,12 +25,8 @@ from models.errors import TrainingDataError
 from models.registry.registry import ModelKind, Registry
 from models.shopper.features import FEATURES
 from models.training.own_checks import LEAST_OUTCOMES
-<<<<<<< HEAD
 from models.training.own_evaluator import own_projection
-from tests.prepared import World
-=======
 from tests.prepared import LOADED, World
->>>>>>> tests
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 N = LEAST_OUTCOMES + 400
@@ -91,14 +83,7 @@ def outcomes(elasticity: float, n: int = N) -> list[OutcomeRecord]:
 
 
 def filled(settings: Settings, rows: list[OutcomeRecord]) -> Service:
-<<<<<<< HEAD
-    service = Service(
-        build_components(settings, open_store(settings), SystemClock(), None),
-        lambda running: build_components(settings, running.store, SystemClock(), running),
-    )
-=======
     service = open_service(settings, open_store(settings), shared=LOADED)
->>>>>>> tests
     service.upsert_products(products())
     service.import_outcomes(rows)
     return service
