@@ -5,6 +5,9 @@ it to the handler's `work`; under an Idempotency-Key, `work` runs once and later
 validates the body against a schema, calls the service in a worker thread (`context.run`) or, for a single quote,
 through the batcher, and returns a response model. Handlers without a body call `authorise` and answer by themselves.
 
+An attempt may record its quotes and be cut off before its answer is stored. Quote ids therefore derive from the
+Idempotency-Key and the row (`tagged`, `id_of`), so that the next attempt finds what was recorded (`recorded_earlier`).
+
 Whatever the sender can repair is raised as a `Problem` and answered as problem details (RFC 9457). The service returns
 a `Refusal` where it cannot price or record a row; it becomes a problem of the request, or of its row in a list.
 """
@@ -110,7 +113,11 @@ class QuoteController(Controller):
         outcomes = await context.run(context.service.outcomes_of, quote_id)
         return json_response(recorded_quote(decision, outcomes))
 
-    @get("/{quote_id:str}/reasons", operation_class=operation(None, ReasonsAnswer), summary="Why no lower price")
+    @get(
+        "/{quote_id:str}/reasons",
+        operation_class=operation(None, ReasonsAnswer),
+        summary="Inputs that raised the price",
+    )
     async def reasons(self, request: AnyRequest, quote_id: QuoteId) -> Response[bytes]:
         """The personal inputs that raised the price most, at most four, found by leaving out one at a time."""
         context = await authorise(request, Scope.MERCHANT)
@@ -191,7 +198,7 @@ class ShopController(Controller):
 
 
 async def _price_rows(rows: list[QuoteRequest | Problem], context: AppContext) -> list[Decision | Refusal | Problem]:
-    """Price the valid rows of a batch together, but for those that an earlier attempt recorded."""
+    """Price the valid rows of a batch together, except those that an earlier attempt recorded."""
     recorded = await context.recorded_earlier(len(rows))
     requests = {
         position: context.tagged(row, position)
@@ -231,7 +238,9 @@ def _check_currency(product: Product, index: int) -> None:
         if money is not None and money.currency != currency:
             field = f"products.{index}.{name}"
             problem = FieldProblem(field, "another currency than list_price", money.currency, currency)
-            raise Problem(422, f"{field} is in {money.currency}, its list_price in {currency}; allowed: one", [problem])
+            raise Problem(
+                422, f"{field} is in {money.currency}, its list_price in {currency}; allowed: {currency}", [problem]
+            )
 
 
 def _included(include: str | None) -> bool:

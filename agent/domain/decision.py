@@ -28,16 +28,17 @@ class Origin(StrEnum):
     PROPOSED = "proposed"
     """Made for this request."""
     EXPLORED = "explored"
-    """Added to be tried out: some posterior draws find its price best."""
+    """Added for exploration: the best price in some posterior draws (Thompson sampling)."""
     STANDING = "standing"
-    """Quoted to this shopper before, by a quote that still lives."""
+    """The price of this shopper's earlier quote, which has not expired."""
 
 
 class Rung(StrEnum):
-    """The step of the deadline ladder that the candidates came from, the slowest source first."""
+    """Fallback level that the deadline allowed, slowest first: how candidates were obtained, not who proposed one."""
 
     MODEL = "model"
     CACHED = "cached"
+    """The language model's candidates for an equal prompt, generated for an earlier request."""
     NUMERIC = "numeric"
     REFERENCE = "reference"
 
@@ -50,7 +51,7 @@ class HeldReason(StrEnum):
     HELD_BY_MERCHANT = "held_by_merchant"
     """The merchant holds all prices (kill switch)."""
     NOT_IN_THIS_TRADE = "not_in_this_trade"
-    """The vertical makes no personalised prices unless the merchant allows them."""
+    """The merchant's trade (its pack) makes no personalised prices unless the merchant allows them."""
     UNKNOWN_COST = "unknown_cost"
     """Neither cost nor floor is known, so that nothing bounds a loss."""
     NO_TIME = "no_time"
@@ -60,7 +61,7 @@ class HeldReason(StrEnum):
     NOT_SURE = "not_sure"
     """A candidate looked better, but not surely enough."""
     CONTROL = "control"
-    """Drawn by chance, so that other prices can be compared with it."""
+    """Randomised control: the reference price, so that other prices can be compared with it."""
 
     @property
     def is_chosen(self) -> bool:
@@ -94,7 +95,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Purchase probability (0-1), expected profit (minor units), satisfaction (0-1) at one price."""
+    """Purchase probability (0-1), expected profit (minor units, whole quantity), satisfaction (0-1) at one price."""
 
     purchase_probability: Interval
     profit: Interval
@@ -113,7 +114,10 @@ class TrailStep:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One proposed price. `raw_minor` is before the gateway, `price_minor` after it; scores are at `price_minor`."""
+    """One proposed price: `raw_minor` before the limits, `price_minor` after them; scores are at `price_minor`.
+
+    `probability` is that of being selected.
+    """
 
     strategy: Strategy
     source: Source
@@ -139,7 +143,12 @@ class SimilarProduct:
 
 @dataclass(frozen=True, slots=True)
 class PastOutcome:
-    """A retrieved outcome of a similar shopper and product; `price_ratio` is offered price over its reference."""
+    """A retrieved outcome of a similar shopper and product.
+
+    Attributes:
+        price_ratio: Offered price over its reference price.
+        weight: Inverse sampling rate of the log that it came from.
+    """
 
     outcome_id: str
     product_id: str
@@ -163,6 +172,7 @@ class Reduction:
 
     Attributes:
         prior_minor: Lowest price open to everybody in the `days` before the reduction began, minor units.
+        began: When the price last fell.
         percent: Whole percent off it, rounded down.
     """
 
@@ -218,6 +228,11 @@ class Decision:
 
     Attributes:
         rationale: The choice in words, for people; `held` and the candidates' `origin` say it for code.
+        reference_minor: The price for everyone at the decision.
+        list_minor: The product's list price, None where unknown.
+        interest: Predicted interest in the product's category, 0-1.
+        confidence: Share of posterior draws that agree with the choice, 0-1.
+        propensity: Probability with which selection shows this final price, for off-policy evaluation.
         lesson: Inputs for the online update that follows its outcome; None in decisions recorded without them.
         held: Why the reference price was held; None where another price was chosen or no reason was recorded.
         guard: Effect of the limits; None where it was not recorded.

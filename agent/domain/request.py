@@ -36,8 +36,8 @@ from agent.domain.fields import (
 from agent.domain.records import EventType, ProductRecord
 
 MAX_EVENTS = 500
-MAX_BATCH = 500
-MAX_ROWS = 1_000
+MAX_BATCH = 500  # quotes in one batch
+MAX_ROWS = 1_000  # products, events or outcomes in one request
 MAX_ATTRIBUTES = 100
 MAX_NAME = 100
 
@@ -55,7 +55,7 @@ Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=MAX
 
 
 class Personalisation(StrEnum):
-    """Whether a shopper's data may be used."""
+    """Whether a shopper's data may be used; a request that does not say follows the shopper's stored consent."""
 
     ON = "on"
     OFF = "off"
@@ -117,7 +117,15 @@ class SessionEvent(Strict):
 
 
 class Context(Strict):
-    """The situation of the request; any further number or text may enter the decision too."""
+    """The situation of the request; any further number or text may enter the decision too.
+
+    Attributes:
+        inventory: Units left; overrides the product's.
+        market_trend: -1 (falling) to 1 (rising), or a word such as `rising`.
+        at: Moment that is priced, now where left out.
+        deadline: When the offer itself ends (end of sale, departure). The time allowed for the answer is
+            `QuoteRequest.deadline_ms`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, AttributeValue] = Field(init=False)

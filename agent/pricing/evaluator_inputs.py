@@ -7,7 +7,7 @@ import numpy as np
 
 from agent.pricing.flow import Encoded, Evidence, Situation
 from agent.state.online_learner import Learner
-from models.evaluator.evaluator import Evaluator, Situations, evidence_matrix
+from models.evaluator.evaluator import Evaluator, EvaluatorInputs, evidence_matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,10 @@ class EvaluatorReader:
     evaluator: Evaluator
     learner: Learner
 
-    def join(self, seen: Sequence[Situation], encoded: Encoded, evidence: Evidence) -> Situations:
+    def join(self, seen: Sequence[Situation], encoded: Encoded, evidence: Evidence) -> EvaluatorInputs:
         """Everything the evaluator reads, one row a situation."""
         rivals = [np.log(o.market.rival_minor / o.reference_minor) if o.market.rival_minor else np.nan for o in seen]
-        return Situations(
+        return EvaluatorInputs(
             features=encoded.features,
             evidence=evidence_matrix(evidence.outcomes, self.evaluator.base_rate),
             interest=encoded.interest_logit,

@@ -1,11 +1,11 @@
 """The flow: one batch of requests on its way through the seven steps, and the types that each step adds to it.
 
 Read from the bottom: `Flow` lists what each step adds. The types above it stand in the order of the steps. Lists and
-arrays have one row an observation, in the order of `Flow.observations`; money is in minor units of the row's currency.
+arrays have one row per observation, in the order of `Flow.observations`; money is in minor units of the row's currency.
 
 Types of `models` are used as the evaluator defines them: `Subject` (ids and words of a product), `Stock` (units left
-and the cost of giving one up), `Buyer` and `RecentItems` (earlier purchases), `Term` (an effect learned online),
-`AnchorPrices` (prices that strategies start from), `Situations` (the evaluator's input arrays).
+and the opportunity cost of one), `Buyer` and `RecentItems` (earlier purchases), `Term` (an effect learned online),
+`AnchorPrices` (prices that strategies start from), `EvaluatorInputs` (the evaluator's input arrays).
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,13 +31,13 @@ from agent.domain.decision import (
 from agent.domain.records import ProductRecord, Shown
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, SessionEvent
+from agent.rules.effective_rules import EffectiveRules
 from agent.rules.exploration import Exploration
 from agent.rules.gateway import Guarded
 from agent.rules.price_limits import PriceLimits, RequestLimits
 from agent.rules.screening import Screened
-from agent.rules.terms import Terms
 from models.arrays import Floats
-from models.evaluator.evaluator import Neighbours, Situations
+from models.evaluator.evaluator import EvaluatorInputs, Neighbours
 from models.evaluator.lesson import Term
 from models.evaluator.monotone import sigmoid
 from models.evaluator.utility import Stock
@@ -68,7 +68,7 @@ class ShopperView:
 
     Attributes:
         screened: The profile without protected attributes.
-        history: Purchases and views, session included; valid until the next shopper or moment is read.
+        history: Purchases and views, session included; the reader overwrites it at its next shopper or moment.
         has_history: Whether anything was known before this session.
         events: This session's, their texts screened.
         event_ignored: Parts of the session's texts that were left out.
@@ -112,9 +112,9 @@ class Situation:
         product_id: None when the product was described inline without an id.
         past: Of the shopper; a stranger's when the shopper is unknown or opted out.
         features: `models.shopper.features.FEATURES` of shopper and product.
-        intent: Interest shown in this product in this session, 0-4.
+        intent: Strength of this session's events on this product, 0 (none) to 4.
         loyalty: `new`, `occasional`, `regular` or `lapsed` in the product's category.
-        terms: The effects learned online that apply here.
+        terms: Effects learned online that apply here.
     """
 
     behaviour_s: float
@@ -133,7 +133,7 @@ class Situation:
     subject: Subject
 
     def parts(self) -> Mapping[str, Any]:
-        """Its fields by name."""
+        """Its fields by name, to build an `Observation` from."""
         return {name: getattr(self, name) for name in Situation.__slots__}
 
     @property
@@ -143,7 +143,7 @@ class Situation:
 
     @property
     def unit_cost(self) -> float:
-        """Cost of a unit in minor units; where only a floor is known it stands in: profit is what lies above."""
+        """Cost of a unit in minor units; where it is unknown, the product's or request's floor, else 0."""
         cost = self.product.cost_minor
         if cost is None:
             floors = [f for f in (self.product.floor_minor, self.request_limits.min_minor) if f is not None]
@@ -171,12 +171,12 @@ class Observation(Situation):
     Attributes:
         at: Wall-clock time of the decision.
         arrived_s: When the request arrived, by `time.perf_counter`.
-        began_s: When its batch began.
+        began_s: When its batch began, by `time.perf_counter`.
         merchant: The merchant's rules in effect for this product.
         price_limits: Those rules joined with the product's, the request's and the law's.
         held: Why no personalised price may be made, None when one may.
         live: The unexpired quote of this shopper for this product and quantity.
-        request: The request as far as it enters: protected and unused parts out, profile and moment fixed.
+        request: The request as recorded, to be priced again: protected and unused parts removed, profile and time set.
         inputs_used: Names of the inputs that enter the decision if it is personalised.
         shown: Prices that the shopper was shown for this product lately; only where the merchant caps their spread.
     """
@@ -184,7 +184,7 @@ class Observation(Situation):
     at: datetime
     shopper_id: str | None
     fraction_digits: int
-    merchant: Terms
+    merchant: EffectiveRules
     price_limits: PriceLimits
     opted_out: bool
     held: HeldReason | None
@@ -205,7 +205,7 @@ class Observation(Situation):
 
     @property
     def standing_minor(self) -> int | None:
-        """The price of the live quote, where it may stand; the guard says whether it does."""
+        """The price of the live quote, where it may be repeated; the guard decides whether it is."""
         live = self.live
         if live is None or self.opted_out or self.held is not None or live.currency != self.currency:
             return None
@@ -233,7 +233,7 @@ class Observation(Situation):
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Encoder states of a batch, `(n, 384)` each, interest logits and log affinities `(n,)`, feature rows."""
+    """A batch of n: unit encoder states `(n, 384)`, interest logits and log affinities `(n,)`, features `(n, k)`."""
 
     shopper: NDArray[np.float32]
     product: NDArray[np.float32]
@@ -243,7 +243,7 @@ class Encoded:
 
     @property
     def interest(self) -> NDArray[np.float64]:
-        """`I_u(c)`, 0-1."""
+        """Interest of the shopper in the product's category, `I_u(c)`, 0-1."""
         return sigmoid(self.interest_logit.astype(np.float64))
 
 
@@ -308,7 +308,7 @@ class Scored:
 
     Attributes:
         reference: Index of the candidate that holds the reference price.
-        purchase, satisfaction: Means `(m,)`; `*_draws` are `(m, draws)`.
+        purchase, satisfaction: Means for the m candidates, `(m,)`; `*_draws` are posterior draws, `(m, draws)`.
     """
 
     candidates: tuple[Candidate, ...]
@@ -357,7 +357,7 @@ class Flow:
     """One batch on its way: a step reads what those before it added, and adds its own part.
 
     Attributes:
-        seen: 1 observe: an observation a request, or why it cannot be priced, in the order of the requests.
+        seen: 1 observe: an observation per request, or why it cannot be priced, in the order of the requests.
         observations: 1 observe: those that can be priced. All that follows has one row for each of them.
         encoded: 1 observe: encoder states, interest, affinity and features.
         retrieved: 2 retrieve: similar products and past outcomes.
@@ -377,7 +377,7 @@ class Flow:
     observations: Sequence[Observation] = field(init=False)
     encoded: Encoded = field(init=False)
     retrieved: Retrieved = field(init=False)
-    inputs: Situations = field(init=False)
+    inputs: EvaluatorInputs = field(init=False)
     proposed: Sequence[Proposed] = field(init=False)
     scored: Sequence[Scored] = field(init=False)
     selected: Sequence[Selected] = field(init=False)
@@ -385,6 +385,6 @@ class Flow:
     decisions: Sequence[Decision | None] = field(init=False)
 
     def answers(self) -> list[Decision | Refusal | None]:
-        """One answer a request, in their order."""
+        """One answer per request, in their order."""
         decisions = iter(self.decisions)
         return [one if isinstance(one, Refusal) else next(decisions) for one in self.seen]

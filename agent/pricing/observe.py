@@ -16,11 +16,11 @@ from agent.pricing.flow import Flow, Observation, ReadRequest, ShopperView
 from agent.pricing.parity import Quote, bounded_by_strangers
 from agent.pricing.past_quotes import PastQuotes, quote_key
 from agent.pricing.situation_reader import SituationReader
+from agent.rules.effective_rules import MerchantRules
 from agent.rules.gateway import GatewayFacts
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.price_limits import PriceLimits, join_rules
 from agent.rules.screening import Screened
-from agent.rules.terms import MerchantRules
 from agent.store import QuoteKey, ShopperProduct
 
 OPTED_OUT: Final = "personalisation is off"
@@ -99,7 +99,7 @@ class Observer:
     def _one(self, request: QuoteRequest, read: ReadRequest, batch: _Batch) -> Observation:
         situation, who, shared = read.situation, read.shopper, read.shared
         product = situation.product
-        merchant = batch.rules.terms(product)
+        merchant = batch.rules.effective(product)
         pair = (who.shopper_id, request.product.id or "")
         key = quote_key(request)
         digits = fraction_digits(product.currency)

@@ -23,13 +23,13 @@ from agent.pricing.select import Selector
 from agent.pricing.step_timer import StepTimer
 from agent.pricing.tracing import batch_span
 
-_TRIES: Final = 3
+_RETRIES: Final = 3
 _BUSY: Final = Refusal(503, "Not available", "this shopper is being quoted this product by others; try again")
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """One part a step."""
+    """One component per step."""
 
     observer: Observer
     retriever: Retriever
@@ -43,10 +43,11 @@ class Pipeline:
     def quote(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Decision | Refusal]:
         """Price requests; one decision or refusal each, in their order.
 
-        A request whose shopper was quoted another price by another process meanwhile goes through again.
+        A request whose shopper was quoted another price by another process meanwhile goes through again, up to
+        `_RETRIES` times.
         """
         answers = self._steps(requests, now)
-        for _ in range(_TRIES):
+        for _ in range(_RETRIES):
             late = [row for row, answer in enumerate(answers) if answer is None]
             if not late:
                 break
@@ -55,12 +56,12 @@ class Pipeline:
         return [_BUSY if answer is None else answer for answer in answers]
 
     def _steps(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Decision | Refusal | None]:
-        """The seven steps, once; None where a decision came too late to be recorded."""
+        """The seven steps, once; None where another process quoted the shopper another price meanwhile."""
         flow = Flow(requests, now)
         timer = StepTimer(flow.timings_ms)
 
         # 1: events, profile and history become features and encoder states; what cannot be priced leaves here.
-        # Where a law asks what a stranger would pay, that is a counterfactual quote of its own.
+        # Some laws bound a price by that for an unknown shopper, which a counterfactual pipeline makes.
         self.observer.observe(flow, self.counterfactual().quote)
         timer.done("observe")
 
@@ -80,17 +81,17 @@ class Pipeline:
         self.selector.select(flow)
         timer.done("select")
 
-        # 6: the merchant's limits, last, always
+        # 6: the merchant's limits, last, always; step 4 scored at the prices that they leave
         self.guard.guard(flow)
         timer.done("guard")
 
-        # 7: signed, with the inputs of the learning that follows its outcome, durable before the answer leaves
+        # 7: sign and store durably, with the training input for its outcome, before the answer leaves
         self.recorder.record(flow)
         timer.done("record")
         return flow.answers()
 
     def counterfactual(self) -> "Pipeline":
-        """This pipeline for prices as they would be: nothing is recorded or counted, nothing left to chance."""
+        """A copy without side effects: records and counts nothing, and selects greedily, without exploration."""
         return replace(
             self,
             observer=self.observer.counterfactual(),

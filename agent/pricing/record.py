@@ -153,7 +153,7 @@ class DecisionStore:
 
 
 @dataclass(frozen=True, slots=True)
-class QuoteTerms:
+class QuoteIssuer:
     """How quotes are issued: `sign` makes a token, a price is valid for `ttl`; with `holds` it stands so long."""
 
     sign: Sign
@@ -167,13 +167,13 @@ class Recorder:
     def __init__(
         self,
         store: DecisionStore,
-        terms: QuoteTerms,
+        issuer: QuoteIssuer,
         versions: Callable[[], Versions],
         lessons: Callable[[Flow, Sequence[int]], Sequence[Lesson]],
     ) -> None:
         """`versions` names what is in use; `lessons` computes inputs of online updates at the prices shown."""
         self._store = store
-        self._terms = terms
+        self._issuer = issuer
         self._versions = versions
         self._lessons = lessons
 
@@ -185,14 +185,14 @@ class Recorder:
         if not decisions:
             flow.decisions = []
             return
-        claims = [one.claim for one in priced] if self._terms.holds else []
+        claims = [one.claim for one in priced] if self._issuer.holds else []
         late = self._store.keep(decisions, [_asked(one.observation) for one in priced], claims)
         flow.decisions = [None if decision.id in late else decision for decision in decisions]
 
     def counterfactual(self) -> "Recorder":
         """For counterfactuals: keeps nothing."""
         store = replace(self._store, keep=lambda *_: frozenset())
-        return Recorder(store, replace(self._terms, holds=False), self._versions, self._lessons)
+        return Recorder(store, replace(self._issuer, holds=False), self._versions, self._lessons)
 
     def _announced(self, decisions: list[Decision]) -> list[Decision]:
         """Add the price reduction that may be announced, where a law fixes the price that it counts from."""
@@ -207,7 +207,7 @@ class Recorder:
         observation, guarded, selected = priced.observation, priced.guarded, priced.selected
         standing, chosen, disclosure = selected.standing, selected.chosen, priced.disclosure
         quote_id = observation.request.quote_id or str(uuid7())
-        fresh_until = (observation.at + self._terms.ttl).replace(microsecond=0)
+        fresh_until = (observation.at + self._issuer.ttl).replace(microsecond=0)
         valid_until = standing.valid_until if standing is not None else fresh_until
         costed = not guarded.held
         return Decision(
@@ -238,7 +238,7 @@ class Recorder:
             propensity=selected.propensity,
             versions=replace(versions, rules=f"rules/{observation.merchant.version}"),
             timing_ms=timings,
-            token=self._terms.sign(_claims(quote_id, observation, guarded.price_minor, valid_until)),
+            token=self._issuer.sign(_claims(quote_id, observation, guarded.price_minor, valid_until)),
             lesson=priced.lesson,
             held=priced.held,
             guard=guarded.action,

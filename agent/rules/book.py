@@ -9,13 +9,13 @@ from typing import Final
 
 from agent.domain.records import RuleEvent, RuleEventKind
 from agent.rules.document import RulesDocument
+from agent.rules.effective_rules import MerchantRules
 from agent.rules.history import RulesState, RuleVersion, Window, fold
 from agent.rules.relaxation import loosened
-from agent.rules.terms import MerchantRules
 from agent.store import Store
 
 FRESH_S: Final = 0.5  # longest delay until a process sees a change
-_TRIES: Final = 5
+_RETRIES: Final = 5
 _SETTINGS: Final = RulesDocument()
 
 
@@ -178,7 +178,7 @@ class RuleBook:
 
     def _append(self, make: Callable[[RulesState], RuleEvent]) -> RuleEvent:
         """Append the event that `make` returns for the latest state, again if another process was faster."""
-        for _ in range(_TRIES):
+        for _ in range(_RETRIES):
             event = make(self.state())
             if self._store.append_rule_event(event):
                 return event

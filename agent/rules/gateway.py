@@ -229,10 +229,10 @@ def _clamps(rules: GatewayRules, facts: GatewayFacts) -> tuple[_Rule, ...]:
     if rules.never_above_reference:
         clamps.append(_Rule("never_above_reference", Bounds(1, reference), "never above the reference price"))
     if rules.discount_only is not None:
-        detail = "no personal price above the reference price there"
+        detail = f"{rules.discount_only}: no personal price above the reference price"
         clamps.append(_Rule(f"law.{rules.discount_only}.discount_only", Bounds(1, reference), detail))
     if rules.parity is not None and facts.stranger_minor is not None:
-        detail = "nobody pays more there than a stranger would"
+        detail = f"{rules.parity}: nobody pays more than an unknown shopper would"
         clamps.append(_Rule(f"law.{rules.parity}.parity", Bounds(1, facts.stranger_minor), detail))
     if rules.ceiling_minor is not None:
         clamps.append(_Rule("ceiling", Bounds(1, rules.ceiling_minor), "at most the highest price allowed"))
@@ -250,7 +250,7 @@ def _cost_rule(cost_minor: int, min_margin_frac: float) -> _Rule:
     if margin == 0:
         return _Rule("cost", Bounds(cost_minor, None), "never below cost")
     lowest = -(-cost_minor * _MILLION // (_MILLION - margin))  # ceil(cost / (1 - margin))
-    return _Rule("min_margin", Bounds(lowest, None), f"at least {min_margin_frac:.2%} margin over cost")
+    return _Rule("min_margin", Bounds(lowest, None), f"a margin of at least {min_margin_frac:.2%} of the price")
 
 
 def _joined(clamps: Sequence[_Rule]) -> Bounds:

@@ -1,6 +1,6 @@
 """Assembly: one running service out of settings and a store.
 
-Everything is built from the bottom up, each part from those above it in this list:
+Parts are built in this order, each from those before it:
 
 1. models: the active versions in the data folder
 2. memory: catalogue, histories, outcomes and learned effects, read from the store or from snapshots and what came after
@@ -34,7 +34,7 @@ from agent.pricing.past_quotes import PastQuotes
 from agent.pricing.pipeline import Pipeline
 from agent.pricing.propose import Proposer
 from agent.pricing.recommend import Ranker
-from agent.pricing.record import DecisionStore, QuoteTerms, Recorder
+from agent.pricing.record import DecisionStore, QuoteIssuer, Recorder
 from agent.pricing.retrieve import Retriever
 from agent.pricing.score import Scorer
 from agent.pricing.score_at_prices import RowScorer
@@ -229,7 +229,7 @@ def _pipeline(settings: Settings, store: Store, models: ServingModels, memory: _
         guard=Guard(),
         recorder=Recorder(
             DecisionStore(store.record_decisions, store.applied_prices),
-            QuoteTerms(control.signer.sign, timedelta(seconds=settings.quote_ttl_s), settings.stable_prices),
+            QuoteIssuer(control.signer.sign, timedelta(seconds=settings.quote_ttl_s), settings.stable_prices),
             _versions(models, memory.catalogue),
             scorer.lessons,
         ),

@@ -17,9 +17,9 @@ from agent.explain.quote_facts import QuoteFacts
 from agent.pricing.counterfactuals import Counterfactuals
 from agent.pricing.score_at_prices import PricedRow
 from agent.rules.book import RuleBook
+from agent.rules.effective_rules import MerchantRules
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview
-from agent.rules.terms import MerchantRules
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
 from agent.service.feedback import record_events, record_outcomes, update_memory

@@ -28,7 +28,7 @@ class ServingModels:
         in_use: Active version by kind.
         encoder: Texts to unit vectors `(n, 384)`, recent ones cached.
         interest, item_affinity, ranking: Heads over encoder states, trained with the encoder.
-        evaluator: Situations and prices to purchase probability, profit and satisfaction.
+        evaluator: EvaluatorInputs and prices to purchase probability, profit and satisfaction.
         proposer: The strategist with its prompt; proposes nothing when it is switched off or damaged.
         strategist: Version of the active strategist, loaded or not.
     """

@@ -26,7 +26,7 @@ from agent.store.outcomes import OfferSituation
 from agent.training.demo import MemoryNeighbours
 from agent.training.own_outcomes import OwnOutcomes
 from models.errors import TrainingDataError
-from models.evaluator.evaluator import EVIDENCE, KEY_DIM, NUMERIC, Situations, item_states, memory_keys
+from models.evaluator.evaluator import EVIDENCE, KEY_DIM, NUMERIC, EvaluatorInputs, item_states, memory_keys
 from models.evaluator.online_effects import Shift
 from models.progress import Progress
 from models.shopper.features import FEATURES
@@ -143,13 +143,13 @@ def _rival(situation: Situation) -> float:
     return math.log(minor / situation.reference_minor) if minor else math.nan
 
 
-def situations_of(own: OwnRows, rows: NDArray[np.int64], shift: Shift | None = None) -> Situations:
+def situations_of(own: OwnRows, rows: NDArray[np.int64], shift: Shift | None = None) -> EvaluatorInputs:
     """Rows as the evaluator reads them."""
     data = own.data
     numeric = np.asarray(data.numeric[rows])
     ends = len(FEATURES) + len(EVIDENCE)
     zeros = np.zeros(len(rows), np.float32)
-    return Situations(
+    return EvaluatorInputs(
         features=numeric[:, : len(FEATURES)],
         evidence=numeric[:, len(FEATURES) : ends],
         interest=numeric[:, ends],

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.training.demo import MemoryNeighbours
-from models.evaluator.evaluator import EVIDENCE, Situations
+from models.evaluator.evaluator import EVIDENCE, EvaluatorInputs
 from models.progress import Progress
 from models.registry.registry import ModelKind, Registry, read_meta
 from models.shopper.features import FEATURES
@@ -45,14 +45,14 @@ class Demand:
         first, last = SPLITS[split]
         return np.flatnonzero((self.week >= first) & (self.week <= last))
 
-    def situations(self, rows: Ints) -> Situations:
+    def situations(self, rows: Ints) -> EvaluatorInputs:
         """Rows as the evaluator reads them."""
         data = self.data
         numeric = data.numeric[rows]
         ends = np.cumsum([len(FEATURES), len(EVIDENCE), 1])
         features, evidence, interest, affinity = np.split(numeric, ends, axis=1)
         zeros = np.zeros(len(rows), np.float32)
-        return Situations(
+        return EvaluatorInputs(
             features=features,
             evidence=evidence,
             interest=interest[:, 0],

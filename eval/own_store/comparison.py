@@ -15,7 +15,7 @@ from agent.cli.output import print_facts, print_table
 from agent.training.own_rows import situations_of
 from eval.own_store.shops import SHOPS, Drawn, draw
 from models.arrays import Floats
-from models.evaluator.evaluator import Evaluator, Situations
+from models.evaluator.evaluator import Evaluator, EvaluatorInputs
 from models.evaluator.monotone import sigmoid
 from models.progress import Progress
 from models.training.own_effects import shift_of
@@ -143,7 +143,7 @@ def run_trial(shop: str, size: int, seed: int) -> Trial:
     )
 
 
-def _situations(drawn: Drawn, evaluator: Evaluator, some: Rows) -> Situations:
+def _situations(drawn: Drawn, evaluator: Evaluator, some: Rows) -> EvaluatorInputs:
     effects = evaluator.weights.effects
     return situations_of(drawn.rows, some, None if effects is None else shift_of(effects, drawn.rows.effects, some))
 

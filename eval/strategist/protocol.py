@@ -59,7 +59,7 @@ class StrategistReport:
 
     Attributes:
         regret: By `first`, `best_of_8`, `hold`, `random_8`, `heuristic_8`.
-        valid_share: Situations all of whose strategies can be written there.
+        valid_share: EvaluatorInputs all of whose strategies can be written there.
         distinct: Mean number of different strategies among eight.
         sensitivity: See `eval.strategist.checks`.
         ms_per_prompt: Median time of one prompt alone.

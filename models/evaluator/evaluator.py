@@ -50,7 +50,7 @@ class ContextPriors:
 
 
 @dataclass(frozen=True, slots=True)
-class Situations:
+class EvaluatorInputs:
     """A batch of situations; every array has `n` rows.
 
     Attributes:
@@ -153,7 +153,7 @@ class Evaluator:
         """Compute keys of the outcome memory from item and product states `(n, 384)`, see `memory_keys`."""
         return memory_keys(items, product, self._weights.key_projection)
 
-    def represent(self, situations: Situations) -> Floats:
+    def represent(self, situations: EvaluatorInputs) -> Floats:
         """Compute the body output `phi` `(n, d)`: last hidden layer, linear term, and a trailing 1 for the bias."""
         weights = self._weights
         if situations.out_of_domain:
@@ -177,7 +177,7 @@ class Evaluator:
         linear = (inputs @ weights.linear)[:, None]
         return np.concatenate([hidden, linear, np.ones((len(hidden), 1))], axis=1)
 
-    def expect(self, situations: Situations, log_ratio: Floats) -> Expected:
+    def expect(self, situations: EvaluatorInputs, log_ratio: Floats) -> Expected:
         """Compute mean probabilities at prices `log_ratio` `(n, m)`; cheaper than `respond`, for price searches."""
         phi = self.represent(situations)
         shift = self._shift(situations, log_ratio)
@@ -188,7 +188,7 @@ class Evaluator:
             satisfaction=sigmoid(self._weights.satisfaction.logits(phi, log_ratio)),
         )
 
-    def respond(self, situations: Situations, log_ratio: Floats) -> Response:
+    def respond(self, situations: EvaluatorInputs, log_ratio: Floats) -> Response:
         """Compute mean and draws of both probabilities at prices `log_ratio` `(n, m)` = log(price / reference)."""
         phi = self.represent(situations)
         purchase, satisfaction = self._weights.purchase, self._weights.satisfaction
@@ -207,7 +207,7 @@ class Evaluator:
             satisfaction_draws=sigmoid(satisfaction.drawn_logits(phi, log_ratio) + spread),
         )
 
-    def base(self, situations: Situations, log_ratio: Floats) -> Base:
+    def base(self, situations: EvaluatorInputs, log_ratio: Floats) -> Base:
         """Compute the parts of the logit that online learning takes as given, at one price each, `log_ratio` `(n,)`."""
         phi = self.represent(situations)
         head = self._weights.purchase
@@ -216,17 +216,17 @@ class Evaluator:
         rest = np.zeros(len(phi)) if situations.out_of_domain else head.rest(phi, log_ratio)
         return Base(terms[:, 0], terms[:, 1], rest + context)
 
-    def _shift(self, situations: Situations, log_ratio: Floats) -> Floats:
+    def _shift(self, situations: EvaluatorInputs, log_ratio: Floats) -> Floats:
         priors = self._priors
         level = priors.intent * situations.intent + priors.trend * np.clip(situations.trend, -1.0, 1.0)
         above = np.maximum(0.0, log_ratio - np.nan_to_num(situations.rival_log_ratio, nan=np.inf)[:, None])
         return np.asarray(level[:, None] - priors.rival * above, np.float64)
 
 
-def _unknown(n: int) -> Situations:
+def _unknown(n: int) -> EvaluatorInputs:
     """Situations of an unknown shopper and an unknown product, `n` rows."""
     zeros, states = np.zeros(n, np.float32), np.zeros((n, DIM), np.float32)
-    return Situations(
+    return EvaluatorInputs(
         features=np.zeros((n, len(FEATURES)), np.float32),
         evidence=np.zeros((n, len(EVIDENCE)), np.float32),
         interest=zeros,
@@ -240,7 +240,7 @@ def _unknown(n: int) -> Situations:
     )
 
 
-def numeric_inputs(situations: Situations) -> NDArray[np.float32]:
+def numeric_inputs(situations: EvaluatorInputs) -> NDArray[np.float32]:
     """Concatenate features, evidence, interest and affinity to `(n, NUMERIC)`."""
     ends = np.stack([situations.interest, situations.affinity], axis=1)
     return np.concatenate([situations.features, situations.evidence, ends], axis=1, dtype=np.float32)

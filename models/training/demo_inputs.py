@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluator.evaluator import EVIDENCE, Situations, memory_keys
+from models.evaluator.evaluator import EVIDENCE, EvaluatorInputs, memory_keys
 from models.progress import Progress
 from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT
 from models.shopper.interest import InterestHead, conditional_state
@@ -47,11 +47,11 @@ class DemoInputs:
     interest: Matrix
     affinity: Matrix
 
-    def situations(self, rows: Ints) -> Situations:
+    def situations(self, rows: Ints) -> EvaluatorInputs:
         """Build situations of panel rows, which have no session, competitor price or market trend."""
         panel = self.demo.panel
         zeros = np.zeros(len(rows), np.float32)
-        return Situations(
+        return EvaluatorInputs(
             features=panel.features[rows],
             evidence=self.evidence[rows],
             interest=self.interest[rows],

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import Floats
-from models.evaluator.evaluator import Evaluator, Situations
+from models.evaluator.evaluator import Evaluator, EvaluatorInputs
 from models.evaluator.online_effects import Shift
 from models.training.metrics import auc, log_loss
 from models.training.own_effects import shift_of
@@ -17,7 +17,7 @@ from models.training.own_evaluator import Trained
 from models.training.own_peers import boosted, price_logit
 from models.training.own_rows import OwnRows, Rows, Split
 
-SituationsOf = Callable[[OwnRows, Rows, Shift], Situations]
+SituationsOf = Callable[[OwnRows, Rows, Shift], EvaluatorInputs]
 
 STEP: Final = 0.1
 _BOOTSTRAPS: Final = 400
@@ -96,7 +96,7 @@ def report(rows: OwnRows, split: Split, trained: Trained, situations_of: Situati
     )
 
 
-def _situations(rows: OwnRows, evaluator: Evaluator, situations_of: SituationsOf, some: Rows) -> Situations:
+def _situations(rows: OwnRows, evaluator: Evaluator, situations_of: SituationsOf, some: Rows) -> EvaluatorInputs:
     effects = evaluator.weights.effects
     if effects is None:
         raise AssertionError("an evaluator trained on own outcomes always has effects")
@@ -154,7 +154,7 @@ def _bootstrap(values: Floats, weight: Floats, cluster: NDArray[np.int64]) -> tu
     return float(low), float(high)
 
 
-def predict(evaluator: Evaluator, rows: OwnRows, some: Rows, situations: Callable[[Rows], Situations]) -> Floats:
+def predict(evaluator: Evaluator, rows: OwnRows, some: Rows, situations: Callable[[Rows], EvaluatorInputs]) -> Floats:
     """Predict purchase probabilities of the given rows at the prices shown."""
     price = rows.data.log_ratio.astype(np.float64)
     parts = [
@@ -165,7 +165,7 @@ def predict(evaluator: Evaluator, rows: OwnRows, some: Rows, situations: Callabl
 
 
 def elasticity(
-    evaluator: Evaluator, rows: Rows, situations: Callable[[Rows], Situations]
+    evaluator: Evaluator, rows: Rows, situations: Callable[[Rows], EvaluatorInputs]
 ) -> tuple[float, float, float]:
     """Estimate the mean elasticity at the reference with its 90 % interval, from at most 2,000 of the rows."""
     some = np.random.default_rng(_SEED).choice(rows, min(len(rows), 2_000), replace=False)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import Floats
-from models.evaluator.evaluator import Evaluator, Situations
+from models.evaluator.evaluator import Evaluator, EvaluatorInputs
 from models.evaluator.utility import HORIZON_WEEKS, Offers, Stock, Weights, utility
 from models.shopper.features import FEATURES
 from models.strategist.facts import RESPONSE_MOVES, StrategistFacts
@@ -151,7 +151,7 @@ def draw_conditions(rng: np.random.Generator) -> Conditions:
 
 def make_situations(
     evaluator: Evaluator,
-    rows: Situations,
+    rows: EvaluatorInputs,
     known: Sequence[RowFacts],
     conditions: Sequence[Conditions],
     weights: Weights,

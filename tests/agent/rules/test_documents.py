@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from agent.domain.records import ProductRecord
 from agent.rules.document import RuleLimits, RulesDocument
+from agent.rules.effective_rules import MerchantRules
 from agent.rules.exploration import Exploration
 from agent.rules.gateway import GatewayFacts, guard
 from agent.rules.relaxation import loosened
-from agent.rules.terms import MerchantRules
 
 SETTINGS = RulesDocument.model_validate(
     {"limits": {"min_margin": 0.05, "max_discount": 0.4, "never_above_reference": True, "rounding": "exact"}}
@@ -43,18 +43,18 @@ def test_the_more_specific_limit_stands_field_by_field() -> None:
             products={"p1": {"min_price": usd(150)}},
         ),
     )
-    mine = rules.terms(product()).limits
+    mine = rules.effective(product()).limits
     assert (mine.max_discount_frac, mine.floor_minor, mine.min_margin_frac) == (0.1, 150, 0.05)
-    sibling = rules.terms(product(product_id="p2")).limits
+    sibling = rules.effective(product(product_id="p2")).limits
     assert (sibling.max_discount_frac, sibling.floor_minor) == (0.1, 200)
-    other = rules.terms(product(product_id="p2", category="milk")).limits
+    other = rules.effective(product(product_id="p2", category="milk")).limits
     assert (other.max_discount_frac, other.floor_minor, other.never_above_reference) == (0.3, None, True)
 
 
 def test_money_holds_for_products_in_its_currency_alone() -> None:
     rules = MerchantRules(1, document(limits={"min_price": usd(200)}))
-    assert rules.terms(product()).limits.floor_minor == 200
-    assert rules.terms(product(currency="EUR")).limits.floor_minor is None
+    assert rules.effective(product()).limits.floor_minor == 200
+    assert rules.effective(product(currency="EUR")).limits.floor_minor is None
 
 
 def test_what_a_document_leaves_out_holds_as_the_settings_say() -> None:
@@ -67,7 +67,7 @@ def test_the_cap_on_a_shoppers_spread_is_the_documents_before_the_settings() -> 
     tighter, silent = (RulesDocument.model_validate(d).over(capped) for d in ({"max_spread": 0.0}, {}))
     for found, cap in ((tighter, 0.0), (silent, 0.1), (document(), None)):
         rules = MerchantRules(1, found)
-        assert rules.terms(product()).selection.max_spread_frac == cap
+        assert rules.effective(product()).selection.max_spread_frac == cap
         assert rules.caps_spread == (cap is not None)
 
 
@@ -146,7 +146,7 @@ def test_rules_that_loosen_nothing_let_no_price_through_that_was_held_before(
         assert not loosened(old, new)
     facts = GatewayFacts(reference_minor=reference, fraction_digits=2, cost_minor=cost)
     for one in (product(), product(product_id="p2"), product(product_id="p3", category="milk")):
-        before, after = (MerchantRules(1, rules).terms(one).limits for rules in (old, new))
+        before, after = (MerchantRules(1, rules).effective(one).limits for rules in (old, new))
         price = guard(raw, after, facts).price_minor
         assert price >= max(before.floor_minor or 0, before.map_minor or 0, cost)
         assert price - cost >= before.min_margin_frac * price - 1

@@ -16,9 +16,9 @@ from models.evaluator.evaluator import (
     NUMERIC,
     RANK,
     Evaluator,
+    EvaluatorInputs,
     EvaluatorWeights,
     Neighbours,
-    Situations,
     evidence_matrix,
     item_states,
     load_evaluator,
@@ -48,7 +48,7 @@ def weights(seed: int = 0) -> tuple[EvaluatorWeights, list[np.ndarray]]:
     return made, covariances
 
 
-def situations(n: int, seed: int = 1) -> Situations:
+def situations(n: int, seed: int = 1) -> EvaluatorInputs:
     rng = np.random.default_rng(seed)
 
     def states() -> np.ndarray:
@@ -56,7 +56,7 @@ def situations(n: int, seed: int = 1) -> Situations:
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
     zeros = np.zeros(n, np.float32)
-    return Situations(
+    return EvaluatorInputs(
         features=rng.standard_normal((n, len(FEATURES))).astype(np.float32),
         evidence=rng.standard_normal((n, len(EVIDENCE))).astype(np.float32),
         interest=zeros,
@@ -94,7 +94,7 @@ def test_a_row_scores_the_same_alone_and_in_a_batch() -> None:
     evaluator, batch = Evaluator(made, "t"), situations(5)
     together = evaluator.respond(batch, np.repeat(GRID[None], 5, axis=0))
     arrays = [name for name in batch.__slots__ if name not in ("shift", "out_of_domain")]
-    one = Situations(**{name: getattr(batch, name)[3:4] for name in arrays})
+    one = EvaluatorInputs(**{name: getattr(batch, name)[3:4] for name in arrays})
     alone = evaluator.respond(one, GRID[None])
     assert alone.purchase[0] == pytest.approx(together.purchase[3], rel=1e-12)
     assert evaluator.expect(one, GRID[None]).purchase[0] == pytest.approx(together.purchase[3], rel=1e-12)
@@ -113,7 +113,7 @@ def test_a_cheaper_rival_and_session_intent_move_purchase_as_stated() -> None:
     made, _ = weights()
     batch = situations(1)
 
-    def at_reference(changed: Situations) -> float:
+    def at_reference(changed: EvaluatorInputs) -> float:
         return float(Evaluator(made, "t").expect(changed, np.zeros((1, 1))).purchase[0, 0])
 
     base = at_reference(batch)

@@ -1,4 +1,4 @@
-"""Terms: the merchant's rules as they apply to one product: gateway limits, weights, exploration."""
+"""Effective rules: the merchant's rules as they apply to one product: gateway limits, weights, exploration."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,7 @@ _UNBOUNDED_FRAC = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class EffectiveRules:
     """Rules that apply to one quote; `version` 0 is the settings alone."""
 
     version: int
@@ -31,16 +31,18 @@ class MerchantRules:
         """`document` is complete: the version's, completed by the settings."""
         self.version = version
         self.document = document
-        self._known: dict[tuple[str, str, str], Terms] = {}
+        self._known: dict[tuple[str, str, str], EffectiveRules] = {}
 
-    def terms(self, product: ProductRecord) -> Terms:
+    def effective(self, product: ProductRecord) -> EffectiveRules:
         """The terms of a product."""
         own = product.product_id if product.product_id in self.document.products else ""
         key = (fold(product.category) if self.document.categories else "", own, product.currency)
         found = self._known.get(key)
         if found is None:
             limits = self.document.limits_of(product.category, own)
-            found = Terms(self.version, gateway_rules(limits, product.currency), self._weights, self._selection)
+            found = EffectiveRules(
+                self.version, gateway_rules(limits, product.currency), self._weights, self._selection
+            )
             if len(self._known) < 10_000:  # requests may name any category
                 self._known[key] = found
         return found
