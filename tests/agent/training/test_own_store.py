@@ -133,7 +133,7 @@ def test_the_report_names_every_model_on_the_latest_outcomes_and_admits_a_loss(f
     before = Registry(models).in_use()
     made = train_on_store(own_store(flat), "again", silent, activate=False)
     assert Registry(models).in_use() == before
-    with pytest.raises(NotProven, match="is not proven on this shop's log"):
+    with pytest.raises(NotProven, match="has no proof on this shop's log"):
         Promotions(models).activate(ModelKind.EVALUATOR, "again")
     names = [line.name for line in made.report.lines]
     assert names == ["Pricesmith", "base rate", "logit in log price", "LightGBM, monotone in price"]
