@@ -68,7 +68,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """Everything that a handler needs.
+    """Context of a handler: settings, service, metrics, and the caller.
 
     Attributes:
         batcher: Prices single quotes together, off the event loop.

@@ -50,7 +50,7 @@ class OwnStore:
 
 
 def train_on_store(source: OwnStore, version: str, progress: Progress, *, activate: bool = True) -> OwnTraining:
-    """Train the evaluator on all outcomes of the store, install it, and activate it unless told otherwise.
+    """Train the evaluator on all outcomes of the store, install it, and activate it if wanted.
 
     Raises:
         TrainingDataError: The outcomes do not identify a price response; nothing is changed.
