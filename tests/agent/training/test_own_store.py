@@ -112,9 +112,7 @@ def price(service: Service) -> int:
     return answer.price_minor
 
 
-def test_a_steeper_shop_gets_a_steeper_evaluator_and_lower_prices_without_a_restart(
-    flat: Service, steep: Service
-) -> None:
+def test_a_more_elastic_shop_gets_lower_prices_without_a_restart(flat: Service, steep: Service) -> None:
     reports = {}
     for name, service in (("flat", flat), ("steep", steep)):
         made = train_on_store(own_store(service), name, silent)
@@ -167,7 +165,7 @@ def test_moving_the_future_changes_no_earlier_row(world: World, tmp_path: Path) 
     assert found[0].any()
 
 
-def test_what_cannot_be_learned_from_ends_the_command_with_the_reason(world: World, tmp_path: Path) -> None:
+def test_outcomes_that_identify_no_price_response_end_the_command_with_the_reason(world: World, tmp_path: Path) -> None:
     settings = shop(world, tmp_path / "data")
     filled(settings, outcomes(2.0, 200)).close()
     told = CliRunner().invoke(commands, ["train", "evaluator", "--data-dir", str(settings.data_dir)])
