@@ -83,7 +83,7 @@ class AppContext:
     batcher: MicroBatcher[QuoteRequest, Decision | Refusal]
     limiter: CapacityLimiter
     metrics: Metrics
-    limits: RateLimiter
+    rate_limits: RateLimiter
     key: ApiKey | None = None
     attempt: Attempt | None = None
     arrived_s: float | None = None
