@@ -74,8 +74,8 @@ def _lifespan(
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         resources = await anyio.to_thread.run_sync(open_all, settings)
         batcher = MicroBatcher(resources.service.quote, limit=settings.queue_limit)
-        limits = RateLimiter(settings.rate_limit_per_minute)
-        context = AppContext(settings, resources, batcher, CapacityLimiter(_THREADS), measured, limits)
+        rate_limits = RateLimiter(settings.rate_limit_per_minute)
+        context = AppContext(settings, resources, batcher, CapacityLimiter(_THREADS), measured, rate_limits)
         app.state[CONTEXT] = context
         app.state[TENANTS] = tenants = Tenants(context, settings.open_merchants)
         tasks = [asyncio.create_task(task(tenants, log)) for task in (purge_expired, follow_models, deliver_webhooks)]

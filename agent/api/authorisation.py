@@ -27,7 +27,7 @@ async def authorise(request: AnyRequest, scope: Scope) -> AppContext:
         raise _unauthenticated("the API key is unknown, expired or revoked")
     if not key.allows(scope):
         raise Problem(403, f"the key lacks the scope {scope.value!r}; it has: {', '.join(sorted(key.scopes))}")
-    wait_s = context.limits.wait_s(key.key_id, key.per_minute)
+    wait_s = context.rate_limits.wait_s(key.key_id, key.per_minute)
     if wait_s > 0:
         seconds = ceil(wait_s)
         raise Problem(

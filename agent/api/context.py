@@ -68,7 +68,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """Everything that a handler needs.
+    """Context of a handler: settings, service, metrics, and the caller.
 
     Attributes:
         batcher: Prices single quotes together, off the event loop.
@@ -83,7 +83,7 @@ class AppContext:
     batcher: MicroBatcher[QuoteRequest, Decision | Refusal]
     limiter: CapacityLimiter
     metrics: Metrics
-    limits: RateLimiter
+    rate_limits: RateLimiter
     key: ApiKey | None = None
     attempt: Attempt | None = None
     arrived_s: float | None = None

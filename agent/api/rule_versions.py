@@ -83,7 +83,7 @@ class RuleVersionsController(Controller):
 
     @get("/versions", operation_class=operation(None, VersionsAnswer), summary="All versions")
     async def versions(self, request: AnyRequest) -> Response[bytes]:
-        """Every version with its approvals, and every activation."""
+        """All versions with their approvals, and all activations."""
         return await _read(request, lambda book: versions_answer(book, datetime.now(UTC)))
 
     @post("/versions", status_code=200, operation_class=operation(RulesIn, VersionAnswer), summary="Propose rules")

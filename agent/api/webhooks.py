@@ -78,13 +78,7 @@ class WebhookController(Controller):
 
         async def work(value: Any, context: AppContext) -> NewWebhookAnswer:
             asked = validate(_WEBHOOK, value)
-            try:
-                await context.run(check_url, asked.url, private=context.settings.webhooks_private)
-            except RefusedAddressError as error:
-                problem = FieldProblem("url", str(error), asked.url[:80], "an https address on the public internet")
-                raise Problem(422, f"the webhook address is not allowed: {error}", [problem]) from None
-            if len(await context.run(context.store.webhooks)) >= MAX_WEBHOOKS:
-                raise Problem(422, f"there are {MAX_WEBHOOKS} webhooks, the most allowed; remove one first")
+            await _check_new(asked, context)
             made = await context.run(context.store.add_webhook, asked.url, asked.events, datetime.now(UTC))
             return NewWebhookAnswer(**_shown(made), secret=made.secret)
 
@@ -110,6 +104,21 @@ class WebhookController(Controller):
         context = await authorise(request, Scope.ADMIN)
         removed = await context.run(context.store.remove_webhook, webhook_id)
         return json_response(RemovedAnswer(removed=removed))
+
+
+async def _check_new(asked: WebhookIn, context: AppContext) -> None:
+    """Check the address of a new webhook and the number of webhooks.
+
+    Raises:
+        Problem: 422, for an address that is not allowed or too many webhooks.
+    """
+    try:
+        await context.run(check_url, asked.url, private=context.settings.webhooks_private)
+    except RefusedAddressError as error:
+        problem = FieldProblem("url", str(error), asked.url[:80], "an https address on the public internet")
+        raise Problem(422, f"the webhook address is not allowed: {error}", [problem]) from None
+    if len(await context.run(context.store.webhooks)) >= MAX_WEBHOOKS:
+        raise Problem(422, f"there are {MAX_WEBHOOKS} webhooks, the most allowed; remove one first")
 
 
 def _with_backlogs(store: Store) -> list[WebhookAnswer]:

@@ -28,7 +28,7 @@ class SystemClock:
 
 @dataclass(slots=True)
 class FixedClock:
-    """A clock for tests that stands at `at`."""
+    """A clock for tests that always shows `at`."""
 
     at: datetime
 

@@ -172,7 +172,7 @@ class Reduction:
 
     Attributes:
         prior_minor: Lowest price open to everybody in the `days` before the reduction began, minor units.
-        began: When the price last fell.
+        began: When the reduction began.
         percent: Whole percent off it, rounded down.
     """
 

@@ -24,7 +24,7 @@ class EventType(StrEnum):
 
 
 class OutcomeType(StrEnum):
-    """What the shopper did with an offer."""
+    """Type of an outcome."""
 
     PURCHASED = "purchased"
     DECLINED = "declined"

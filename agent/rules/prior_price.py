@@ -2,7 +2,7 @@
 
 The prior price is the lowest price open to everybody in the days before the reduction began. It stays the same while
 the reduction lasts, however long that is. A reduction begins when the price last fell to its present level; a further
-reduction begins anew, and is measured from the level before it.
+reduction is a new one, measured from the level before it.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ Parts are built in this order, each from those before it:
 5. answers beside quotes: recommendations, scores at given prices, explanations
 
 When other model versions are activated, all of it is built again beside the running service, which goes on meanwhile;
-parts that the changed versions do not touch are taken over from it.
+parts that do not depend on the changed versions are taken over from it.
 """
 
 from collections.abc import Callable
@@ -149,7 +149,7 @@ class _Memory:
 def _memory(
     store: Store, folder: DataFolder, registry: Registry, models: ServingModels, running: Components | None
 ) -> _Memory:
-    """Open what the service remembers, up to the store's latest outcome."""
+    """Open the state in memory and bring it up to the store's latest outcome."""
     clock = StoreClock.from_meta(store.meta)
     catalogue = _catalogue(store, folder, models, running)
     shoppers = running.shoppers if running is not None else ShopperHistories(store, catalogue.labels)
@@ -187,7 +187,7 @@ def _learner(
 
 @dataclass(frozen=True, slots=True)
 class _Control:
-    """What the merchant decides of prices.
+    """Controls of the merchant over prices.
 
     Attributes:
         pack: Defaults of the trade: objective, levers, protected attributes, limits.

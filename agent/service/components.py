@@ -23,7 +23,7 @@ from models.registry.registry import ModelKind
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Everything that a service consists of.
+    """Components of one running service.
 
     Attributes:
         folder: Models, indexes, keys and the embedded database.
@@ -31,7 +31,7 @@ class Components:
         signer: Signs quote tokens and the head of the audit log.
         clock: Dates quotes; `store_clock` maps its times to the calendar of a demo store.
         catalogue, shoppers, outcomes, learner, arrivals: Memory, rebuilt from the store.
-        rules, kill_switch: Decisions of the merchant about prices.
+        rules, kill_switch: Controls of the merchant over prices.
         ranker: Chooses products for recommendations.
         row_scorer: Scores at given prices.
         explainer: Answers questions.

@@ -40,7 +40,7 @@ class LearningProgress:
 
 
 class Service:
-    """Everything that one merchant's Pricesmith does. Synchronous and thread-safe.
+    """All operations of one merchant's Pricesmith. Synchronous and thread-safe.
 
     Quotes are made one batch at a time; all other calls run beside them.
     """

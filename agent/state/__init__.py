@@ -1,1 +1,1 @@
-"""Rebuildable memory: indexes, shopper histories, learners, caches."""
+"""State in memory that can be rebuilt from the store: indexes, shopper histories, learner, caches."""

@@ -1,7 +1,7 @@
-"""How often each product is asked for, and at which prices it would sell: what bid prices are made of.
+"""Arrival rates: how often each product is requested and its response to prices, the inputs of bid prices.
 
-A cache of what passed through the pipeline since the start; it may vanish. The arrival rate starts from the weekly
-sales and forgets with a time constant of two weeks.
+Counted since the start of the process; losing it costs accuracy only. The rate has a prior from weekly sales and decays
+with a time constant of two weeks.
 """
 
 import math
@@ -24,8 +24,8 @@ _RATIO: Final = 1.0 + np.asarray(SEARCHED_MOVES, np.float64) / 100
 
 
 @dataclass(slots=True)
-class _Asked:
-    """Requests for one product: a decayed count, since when, and the mean response to `SEARCHED_MOVES`."""
+class _Requests:
+    """Requests for a product: their decayed count and span, and the mean purchase probability at `SEARCHED_MOVES`."""
 
     first_s: float
     last_s: float
@@ -36,7 +36,7 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """Limited stock: units left, hours until it is worth nothing, and the cost ratio of selling one."""
+    """Limited stock: units left, hours until it loses its value, and a unit's cost over the reference price."""
 
     units: int
     hours: float
@@ -44,24 +44,24 @@ class Remaining:
 
 
 class Arrivals:
-    """Requests by product, least recently asked for first out."""
+    """Requests by product; the least recently requested are dropped first."""
 
     def __init__(self, capacity: int = 20_000) -> None:
-        """Remember up to `capacity` products."""
+        """Keep at most `capacity` products."""
         self._capacity = capacity
-        self._asked: OrderedDict[str, _Asked] = OrderedDict()
+        self._requests: OrderedDict[str, _Requests] = OrderedDict()
         self._lock = Lock()
 
     def saw(self, product_id: str, at_s: float, purchase: NDArray[np.float64]) -> None:
-        """One request; `purchase` is the probability at each of `SEARCHED_MOVES`."""
+        """Count a request; `purchase` is the purchase probability at each of `SEARCHED_MOVES`."""
         with self._lock:
-            known = self._asked.get(product_id)
+            known = self._requests.get(product_id)
             if known is None:
-                self._asked[product_id] = _Asked(at_s, at_s, 1.0, 1, purchase.copy())
-                while len(self._asked) > self._capacity:
-                    self._asked.popitem(last=False)
+                self._requests[product_id] = _Requests(at_s, at_s, 1.0, 1, purchase.copy())
+                while len(self._requests) > self._capacity:
+                    self._requests.popitem(last=False)
                 return
-            self._asked.move_to_end(product_id)
+            self._requests.move_to_end(product_id)
             later = max(0.0, at_s - known.last_s)
             known.count = known.count * math.exp(-later / MEMORY_S) + 1.0
             known.last_s = max(known.last_s, at_s)
@@ -70,9 +70,9 @@ class Arrivals:
             known.purchase += (purchase - known.purchase) / min(known.seen, _CURVE_MEMORY)
 
     def rate(self, product_id: str, weekly_units: float | None) -> float | None:
-        """Requests an hour, None while too few are known."""
+        """Requests an hour; None while fewer than five are known."""
         with self._lock:
-            known = self._asked.get(product_id)
+            known = self._requests.get(product_id)
             if known is None or known.seen < _LEAST_SEEN:
                 return None
             span_h = MEMORY_S * -math.expm1(-(known.last_s - known.first_s) / MEMORY_S) / 3600
@@ -83,10 +83,10 @@ class Arrivals:
         return (known.count + _PRIOR_ARRIVALS) / (span_h + _PRIOR_ARRIVALS / prior)
 
     def bid(self, product_id: str, left: Remaining, weekly_units: float | None) -> float | None:
-        """What a unit is worth to later shoppers, relative to the reference price; None while too little is known."""
+        """Bid price: the value of a unit to later shoppers over the reference price; None while the rate is unknown."""
         rate = self.rate(product_id, weekly_units)
         if rate is None:
             return None
         with self._lock:
-            purchase = self._asked[product_id].purchase.copy()
+            purchase = self._requests[product_id].purchase.copy()
         return bid_price(Demand(_RATIO, purchase, rate * left.hours), left.cost, left.units)

@@ -1,4 +1,4 @@
-"""An encoder that remembers: texts seen lately cost nothing. Keyed by text, so a changed text is a new state."""
+"""An encoder with an LRU cache by text."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from models.encoder.encoder import DIM, Encoder, Vectors
 
 
 class CachedEncoder:
-    """Wraps an encoder with a bounded cache; safe for several threads, one of which encodes at a time."""
+    """Encoder with a bounded cache. Safe for several threads, of which one encodes at a time."""
 
     def __init__(self, encoder: Encoder, capacity: int = 20_000) -> None:
-        """Remember up to `capacity` texts (1.5 kB each)."""
+        """Cache at most `capacity` texts (1.5 kB each)."""
         self._encoder = encoder
         self._capacity = capacity
         self._known: OrderedDict[str, Vectors] = OrderedDict()
@@ -22,11 +22,11 @@ class CachedEncoder:
 
     @property
     def version(self) -> str:
-        """The wrapped encoder's version."""
+        """Version of the wrapped encoder."""
         return self._encoder.version
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors `(n, 384)` in the order given; texts that repeat or are known are not encoded again."""
+        """Unit vectors `(n, 384)` of texts; repeated and cached texts are not encoded again."""
         vectors = np.empty((len(texts), DIM), np.float32)
         missing: dict[str, list[int]] = {}
         with self._lock:
@@ -46,7 +46,7 @@ class CachedEncoder:
         return vectors
 
     def forget(self) -> None:
-        """Drop everything remembered."""
+        """Empty the cache."""
         with self._lock:
             self._known.clear()
 

@@ -1,6 +1,6 @@
-"""What the service knows of products in memory: records, encoder states, weekly facts, the similarity index.
+"""Catalogue: products in memory with encoder states, weekly facts and the similarity index.
 
-The store stays the truth; everything here is rebuilt from it, or from a snapshot and what came after.
+All of it is rebuilt from the store, the index from a snapshot and later changes.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,12 +26,12 @@ _BATCH: Final = 512
 
 
 def text_of(product: ProductRecord) -> str:
-    """The text whose state stands for a product."""
+    """The text of a product that the encoder reads."""
     return product_text(product.title, product.category, product.brand, product.description)
 
 
 def entry_of(product: ProductRecord) -> ProductEntry:
-    """A product as the index keeps it."""
+    """The index entry of a product."""
     return ProductEntry(
         id=product.product_id,
         title=product.title,
@@ -43,12 +43,12 @@ def entry_of(product: ProductRecord) -> ProductEntry:
 
 
 class Catalogue:
-    """Products in memory; many readers, one writer at a time."""
+    """Products in memory; several readers, one writer at a time."""
 
     def __init__(
         self, store: Store, encoder: CachedEncoder, index: ProductIndex, beside: "Catalogue | None" = None
     ) -> None:
-        """Read all products and weekly facts from the store, or share those of a catalogue `beside` this one."""
+        """Read products and weekly facts from the store, or share those of another catalogue with `beside`."""
         self._store = store
         self._encoder = encoder
         self.index = index
@@ -60,19 +60,19 @@ class Catalogue:
             self._products, self.weeks, self._lock = beside._products, beside.weeks, beside._lock
 
     def __len__(self) -> int:
-        """How many products are known."""
+        """Number of products."""
         return len(self._products)
 
     def product(self, product_id: str) -> ProductRecord | None:
-        """A product by id."""
+        """A product by id; None when unknown."""
         return self._products.get(product_id)
 
     def ids(self) -> list[str]:
-        """Product ids, in the order of the rows of `weeks`."""
+        """Product ids in the order of the rows of `weeks`."""
         return list(self.weeks.rows)
 
     def title(self, product_id: str) -> str:
-        """A product's title, empty when unknown."""
+        """Title of a product; empty when unknown."""
         product = self._products.get(product_id)
         return product.title if product else ""
 
@@ -81,7 +81,7 @@ class Catalogue:
         return {product.category for product in list(self._products.values())}
 
     def labels(self, product_id: str, at_s: float | None) -> ProductLabels:
-        """Category and brand of a product, and its reference price at a time when one is given."""
+        """Category and brand of a product, and its reference price at a time (Unix seconds) if given."""
         product = self._products.get(product_id)
         if product is None:
             return ProductLabels()
@@ -89,7 +89,7 @@ class Catalogue:
         return ProductLabels(product.category, product.brand, reference)
 
     def reference_minor(self, product: ProductRecord, at_s: float) -> float:
-        """The price that everyone may pay: the median list price of the eight weeks before, else the list price."""
+        """Reference price, minor units: median list price of the eight weeks before, else list price, else nan."""
         row = self.weeks.rows.get(product.product_id)
         if row is not None:
             known = float(self.weeks.facts(week_of(at_s)).reference[row])
@@ -98,15 +98,15 @@ class Catalogue:
         return float(product.list_minor) if product.list_minor else float("nan")
 
     def weekly_units(self, product_id: str, at_s: float) -> float | None:
-        """Mean purchases a week over the last eight weeks, None when none were seen."""
+        """Mean purchases a week in the eight weeks before a time; None without any."""
         row = self.weeks.rows.get(product_id)
         units = float(self.weeks.facts(week_of(at_s)).weekly_units[row]) if row is not None else 0.0
         return units or None
 
     def states(self, products: Sequence[ProductRecord]) -> NDArray[np.float32]:
-        """Encoder states `(n, 384)`: a known product's from the index, any other's encoded now.
+        """Encoder states `(n, 384)`: from the index for known products, encoded now for others.
 
-        What a request says beside a known product's id is not read here: only the merchant's catalogue moves its state.
+        Fields of a request beside a known product's id do not change its state; only the catalogue does.
         """
         found = self.known_states([product.product_id for product in products])
         unknown = np.flatnonzero(~found.any(axis=1)).tolist()
@@ -118,11 +118,11 @@ class Catalogue:
         return self._encoder.encode([text_of(product) for product in products])
 
     def state(self, product_id: str) -> NDArray[np.float32] | None:
-        """A known product's state."""
+        """Encoder state `(384,)` of a product; None when unknown."""
         return self.index.vector(product_id)
 
     def known_states(self, product_ids: Sequence[str]) -> NDArray[np.float32]:
-        """The states of products by id `(n, 384)`, zeros for unknown ones."""
+        """Encoder states `(n, 384)` of products by id, zeros for unknown ones."""
         found = np.zeros((len(product_ids), self.index.dim), np.float32)
         for row, vector in enumerate(self.index.vectors(product_ids)):
             if vector is not None:
@@ -134,13 +134,13 @@ class Catalogue:
         return self._encoder.encode([category_text(category) for category in categories])
 
     def reindex(self, product_ids: Iterable[str]) -> None:
-        """Embed and index known products anew."""
+        """Encode and index known products again."""
         products = [self._products[product_id] for product_id in product_ids if product_id in self._products]
         if products:
             self.index.upsert([entry_of(product) for product in products], self._embed(products))
 
     def index_missing(self, on_share: Callable[[float], None] | None = None) -> int:
-        """Embed and index products that the store has and the index lacks; returns how many."""
+        """Encode and index products that the index lacks; returns their number. `on_share` gets the fraction done."""
         vectors = self.index.vectors(list(self._products))
         missing = [one for one, vector in zip(self._products.values(), vectors, strict=True) if vector is None]
         done = 0
@@ -152,7 +152,7 @@ class Catalogue:
         return len(missing)
 
     def upsert(self, products: Sequence[ProductRecord], now: datetime) -> None:
-        """Store, embed and index products; they are searchable when this returns. New list prices hold from `now`."""
+        """Store, encode and index products, searchable on return; new list prices apply from `now`."""
         latest = list({product.product_id: product for product in products}.values())
         vectors = self._embed(latest)
         with self._lock:
@@ -167,7 +167,7 @@ class Catalogue:
         return known is None or (known.list_minor, known.currency) != (product.list_minor, product.currency)
 
     def count(self, weeks: Sequence[ProductWeek]) -> None:
-        """Count purchases of known products that the store has counted; they become facts when their week is over."""
+        """Add stored purchases to the weekly facts of known products; a week's facts are used when it is over."""
         with self._lock:
             for week in weeks:
                 self.weeks.record(week.product_id, week_of(week.week.timestamp()), week.purchases, week.list_minor)
@@ -197,7 +197,7 @@ def read_weeks(store: Store, products: Iterable[ProductRecord]) -> ProductWeeks:
 
 
 def merge_inline(known: ProductRecord | None, inline: ProductRecord) -> ProductRecord:
-    """A stored product with what a request says of it now; only fields that the request fills replace the stored."""
+    """A stored product with the fields that a request fills replaced by the request's."""
     if known is None:
         return inline
     fresh = {

@@ -1,4 +1,4 @@
-"""Active model versions and index snapshots, loaded from a data folder."""
+"""Loading of active model versions and index snapshots from a data folder."""
 
 from agent.store.data_folder import DataFolder
 from models.encoder.encoder import DIM, Encoder, OpenVinoEncoder
@@ -11,7 +11,11 @@ from retrieval import OutcomeMemory, ProductIndex, SnapshotError
 
 
 def load_encoder(registry: Registry, threads: int) -> Encoder:
-    """The active encoder on the fast CPU runtime, its files checked."""
+    """Load the active encoder on the CPU runtime.
+
+    Raises:
+        RegistryError: No version is active, or a file is missing or damaged.
+    """
     version = registry.active(ModelKind.ENCODER)
     folder = registry.folder(ModelKind.ENCODER, version)
     read_meta(folder)
@@ -20,7 +24,11 @@ def load_encoder(registry: Registry, threads: int) -> Encoder:
 
 
 def load_active_evaluator(registry: Registry) -> Evaluator:
-    """The active evaluator, its files checked."""
+    """Load the active evaluator.
+
+    Raises:
+        RegistryError: No version is active, or a file is missing or damaged.
+    """
     version = registry.active(ModelKind.EVALUATOR)
     folder = registry.folder(ModelKind.EVALUATOR, version)
     read_meta(folder)
@@ -28,7 +36,11 @@ def load_active_evaluator(registry: Registry) -> Evaluator:
 
 
 def load_active_strategist(registry: Registry, prompt: Prompt) -> Strategist:
-    """The active strategist, its files and the prompt that it was trained on checked."""
+    """Load the active strategist.
+
+    Raises:
+        RegistryError: No version is active, a file is missing or damaged, or it was trained on another prompt.
+    """
     version = registry.active(ModelKind.STRATEGIST)
     folder = registry.folder(ModelKind.STRATEGIST, version)
     check_prompt(read_meta(folder), prompt.label)
@@ -37,7 +49,7 @@ def load_active_strategist(registry: Registry, prompt: Prompt) -> Strategist:
 
 
 def open_product_index(folder: DataFolder, encoder_version: str) -> ProductIndex:
-    """The product index from its snapshot, empty when there is none that can be used."""
+    """Load the product index from its snapshot; empty without a usable one."""
     try:
         return ProductIndex.load(folder.product_index, encoder_version)
     except SnapshotError:
@@ -45,7 +57,7 @@ def open_product_index(folder: DataFolder, encoder_version: str) -> ProductIndex
 
 
 def open_outcome_memory(folder: DataFolder, evaluator_version: str) -> OutcomeMemory:
-    """The outcome memory from its snapshot, empty when there is none that can be used."""
+    """Load the outcome memory from its snapshot; empty without a usable one."""
     try:
         return OutcomeMemory.load(folder.outcome_memory, evaluator_version)
     except SnapshotError:

@@ -1,8 +1,8 @@
-"""Learning from outcomes: each one moves the effects on the evaluator's last layer before its request is answered.
+"""Online learner: Bayesian updates of the evaluator's last layer, made before an outcome is acknowledged.
 
-The state is a function of the store's outcomes in the order of their numbers. It is kept as a snapshot with a
-watermark; what came after the watermark is replayed at the start, so that a killed process resumes to the same state.
-Decisions carry what a lesson needs, hence a lesson does not depend on what became of shopper or product since.
+The state is a function of the store's outcomes in order of their numbers. Snapshots have a watermark, after which
+outcomes are replayed at the start, so that a killed process resumes to the same state. The inputs of an update are
+recorded with the decision, so that later changes of shopper or product do not affect it.
 """
 
 import sys
@@ -31,16 +31,16 @@ _NAMES: Final = "names"
 
 
 class Learner:
-    """The effects of one evaluator version, in step with the store."""
+    """Learned effects of one evaluator version, in step with the store. Safe for several threads."""
 
     def __init__(self, folder: Path, evaluator: str, *, in_domain: bool, start: TrainedEffects | None = None) -> None:
-        """Resume from the snapshot in `folder` when it is whole and of this evaluator, else from nothing.
+        """Resume from the snapshot in `folder`, or start afresh when it is damaged or of another evaluator.
 
         Args:
-            folder: Of the snapshots.
-            evaluator: Version; only decisions made with it teach it.
+            folder: Folder of the snapshots.
+            evaluator: Version of the evaluator; outcomes of other evaluators' decisions are skipped.
             in_domain: Whether the evaluator was trained on this store's own data.
-            start: Effects that its training fitted, if it did: learning goes on from them.
+            start: Effects fitted in training, from which learning goes on; None without any.
         """
         self.in_domain = in_domain
         self.start = start
@@ -49,36 +49,36 @@ class Learner:
         self._lock = Lock()
         self._unsaved = 0
         self.watermark = 0
-        self.effects = self._untaught()
+        self.effects = self._initial()
         try:
             self._load()
         except SnapshotError:
-            self.watermark, self.effects = 0, self._untaught()  # the log replays everything
+            self.watermark, self.effects = 0, self._initial()  # `catch_up` replays all outcomes
 
-    def _untaught(self) -> OnlineEffects:
+    def _initial(self) -> OnlineEffects:
         return OnlineEffects() if self.start is None else self.start.state.copy()
 
     def shift(self, situations: Sequence[Sequence[Term]]) -> Shift:
-        """What was learned of situations, for the evaluator.
+        """The learned shift of situations, for the evaluator.
 
-        At home only a product's own effect is uncertain before an outcome touches it: products drift, the rest the
-        evaluator's own posterior covers. Elsewhere every effect is, since the evaluator has never seen such a shop;
-        and wherever training fitted effects, since it tells how far new ones may lie from nothing.
+        In domain, only a product's own effect is uncertain before its first outcome: products drift; the evaluator's
+        posterior covers the rest. Out of domain every effect is, as the evaluator has never seen such a shop; and so it
+        is wherever training fitted effects, as it estimates the spread of new ones.
         """
         return self.effects.shift(situations, unseen=not self.in_domain or self.start is not None)
 
     def catch_up(self, store: Store, offers: Mapping[str, Offer] | None = None) -> int:
-        """Learn from the store's outcomes beyond the watermark; returns how many taught something.
+        """Learn from outcomes after the watermark; returns the number of updates.
 
         Args:
-            store: Whose outcomes.
-            offers: Those of quotes that the caller has read already.
+            store: The store of the outcomes.
+            offers: Offers that the caller has read already, to save reading them again.
         """
         with self._lock:
             before = self.effects.lessons
-            if not self._take_new(store, offers or {}):
-                last = store.last_outcome()  # of offers made elsewhere perhaps, which are not to be passed over again
-                self._take_new(store, {})
+            if not self._learn_new(store, offers or {}):
+                last = store.last_outcome()  # offers made elsewhere, not to be skipped again and again
+                self._learn_new(store, {})
                 self._unsaved += max(0, last - self.watermark)
                 self.watermark = max(self.watermark, last)
             learned = self.effects.lessons - before
@@ -87,9 +87,9 @@ class Learner:
         return learned
 
     def relearn(self, store: Store) -> None:
-        """Learn the whole log again: what was erased from it no longer teaches. Writes a snapshot."""
+        """Learn from the whole log again, without what was erased from it, and save a snapshot."""
         fresh = Learner(self._folder / "never", self._evaluator, in_domain=self.in_domain, start=self.start)
-        fresh._unsaved = -sys.maxsize  # its own folder is never written
+        fresh._unsaved = -sys.maxsize  # never saves
         fresh.catch_up(store)
         with self._lock:
             self.effects, self.watermark, self._unsaved = fresh.effects, fresh.watermark, 1
@@ -97,19 +97,21 @@ class Learner:
         self.save()
 
     def save(self) -> None:
-        """Write a snapshot of what is not in the last one."""
+        """Save a snapshot unless the last one is current."""
         with self._lock:
             if self._unsaved:
                 self._save()
 
-    def _take_new(self, store: Store, offers: Mapping[str, Offer]) -> bool:
-        """Take all outcomes of quotes beyond the watermark; returns whether there were any."""
+    def _learn_new(self, store: Store, offers: Mapping[str, Offer]) -> bool:
+        """Learn from all outcomes of quotes after the watermark; returns whether there were any."""
         start = self.watermark
         for batch in chunks(store.outcomes_since(self.watermark, of_quotes=True), _BATCH):
-            self._take(store, batch, offers)
+            self._learn_batch(store, batch, offers)
         return self.watermark > start
 
-    def _take(self, store: Store, batch: Sequence[tuple[int, OutcomeRecord]], offers: Mapping[str, Offer]) -> None:
+    def _learn_batch(
+        self, store: Store, batch: Sequence[tuple[int, OutcomeRecord]], offers: Mapping[str, Offer]
+    ) -> None:
         quotes = [outcome.quote_id for _, outcome in batch if outcome.quote_id is not None]
         known = store.outcomes_by_quote(quotes)
         if not offers.keys() >= set(quotes):
@@ -154,10 +156,10 @@ class Learner:
 
 
 def labels(outcomes: Iterable[OutcomeRecord], latest: OutcomeRecord) -> tuple[bool | None, bool | None]:
-    """Whether a quote counted as bought before its latest outcome, and counts now; None: nothing is known.
+    """Labels (bought or not) of a quote before and after its latest outcome; None without an earlier outcome.
 
-    `outcomes` are all of the quote in the order of arrival. A purchase outweighs a decline, whichever came first (the
-    shopper came back); a return outweighs both.
+    `outcomes` are all of the quote, in order of arrival. A purchase overrides a decline, whichever came first, as the
+    shopper came back; a return overrides both.
     """
     earlier: list[OutcomeType] = []
     for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""The outcome memory as the service uses it: keys made from states, new outcomes remembered at once."""
+"""Outcome index: retrieval of past outcomes by similarity of shopper and product."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ _BATCH = 100_000
 
 
 class OutcomeIndex:
-    """Outcome memory over catalogue states and shopper histories."""
+    """Outcome memory with keys from catalogue states and shopper histories."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class OutcomeIndex:
         shoppers: ShopperHistories,
         clock: StoreClock,
     ) -> None:
-        """Keys are the evaluator's; states come from the catalogue; outcomes' times are mapped by `clock`."""
+        """The evaluator computes keys from states of the catalogue; `clock` maps times of outcomes."""
         self.memory = memory
         self._evaluator = evaluator
         self._catalogue = catalogue
@@ -43,7 +43,7 @@ class OutcomeIndex:
     def neighbours(
         self, recents: Sequence[RecentItems], products: NDArray[np.float32], at_s: Sequence[float], k: int
     ) -> list[tuple[PastOutcome, ...]]:
-        """The `k` nearest past outcomes of each shopper and product before each moment (Unix seconds)."""
+        """The `k` most similar past outcomes for each shopper and product, before each moment (Unix seconds)."""
         if not recents:
             return []
         keys = self._keys(recents, products)
@@ -66,14 +66,14 @@ class OutcomeIndex:
     def alike(
         self, recents: Sequence[RecentItems], products: NDArray[np.float32], at_s: Sequence[float], k: int
     ) -> Neighbours:
-        """What `neighbours` finds, as the evaluator reads it."""
+        """The result of `neighbours` as arrays for the evaluator."""
         found = self.memory.alike(self._keys(recents, products), k, _micros(at_s))
         return Neighbours(found.bought, found.weight, found.similarity, found.price_ratio, found.count)
 
     def catch_up(self, store: Store, on_batch: Callable[[int], None] | None = None) -> int:
-        """Remember what the store holds beyond the watermark; returns how many outcomes were new.
+        """Add outcomes after the watermark; returns their number, and calls `on_batch` with it after each batch.
 
-        Of more than the memory keeps, those that it would forget at once are left out.
+        Outcomes beyond the memory's capacity are skipped, oldest first.
         """
         added, last = 0, store.last_outcome()
         newest = store.newest_since(self.memory.watermark, self.memory.capacity)
@@ -86,8 +86,8 @@ class OutcomeIndex:
         return added
 
     def add(self, numbered: Sequence[tuple[int, OutcomeRecord]]) -> None:
-        """Remember outcomes with the store's numbers; those of unknown products or of returns leave no row."""
-        state_of = cache(self._catalogue.state)  # a batch asks for the same products again and again
+        """Add outcomes with their numbers; returns and outcomes of unknown products are skipped."""
+        state_of = cache(self._catalogue.state)  # batches repeat products
         usable = []
         states = []
         for _, outcome in numbered:
@@ -107,7 +107,7 @@ class OutcomeIndex:
         return self._evaluator.memory_keys(item_states(recents, self._catalogue.known_states), products)
 
     def _recents(self, outcomes: Sequence[OutcomeRecord]) -> list[RecentItems]:
-        """What each outcome's shopper had bought just before it; one read of the store for each shopper."""
+        """Recent items of each outcome's shopper before it, with one read of the store a shopper."""
         found = [RecentItems((), ())] * len(outcomes)
         rows_of: dict[str, list[int]] = defaultdict(list)
         for row, outcome in enumerate(outcomes):

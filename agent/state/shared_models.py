@@ -1,4 +1,4 @@
-"""Large models in memory once, however many merchants use the same version of them."""
+"""Sharing of loaded models between merchants that use the same version."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,15 +13,15 @@ T = TypeVar("T")
 
 
 class SharedModels:
-    """What is loaded, by the digest of its `meta.json`, which names the digests of all its files."""
+    """Loaded models by the digest of their `meta.json`, which has the digests of all their files."""
 
     def __init__(self) -> None:
-        """Nothing is loaded yet; what no merchant uses any more is let go."""
+        """Start empty; a model is freed when no merchant uses it any more."""
         self._loaded: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
         self._lock = Lock()
 
     def get(self, folder: Path, load: Callable[[], T]) -> T:
-        """The model of a version's folder, loaded (and its files checked) when none like it is in memory."""
+        """Return the model of a version's folder, loaded by `load` unless an equal one is in memory."""
         meta = folder / META
         key = (folder.parent.name, hashlib.sha256(meta.read_bytes()).hexdigest() if meta.is_file() else str(folder))
         with self._lock:

@@ -1,4 +1,4 @@
-"""Shopper histories, folded from the store when first asked for; new events are folded in when next asked for."""
+"""Shopper histories: folds of behaviour events, read on first use and extended by new events on later use."""
 
 import math
 from bisect import bisect_left
@@ -16,33 +16,33 @@ _ALL: Final = 1_000_000
 
 
 class EventSource(Protocol):
-    """The part of the store that histories are read from."""
+    """Source of behaviour events; the store is one."""
 
     def shopper_events(
         self, shopper_id: str, *, before: datetime | None = None, limit: int = 5_000, sales: bool | None = None
     ) -> list[EventRecord]:
-        """The last `limit` events before a time, in time order; with `sales` purchases alone, or all but them."""
+        """The last `limit` events before a time, in time order; `sales` selects purchases or all other events."""
         ...
 
     def shopper_events_since(self, shopper_id: str, seq: int, limit: int = 5_000) -> list[tuple[int, EventRecord]]:
-        """The last `limit` of those numbered above `seq`, in time order, each with its number."""
+        """The last `limit` events numbered above `seq`, in time order, each with its number."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ProductLabels:
-    """What a fold needs of a product: category, brand and reference price (minor units, nan when unknown)."""
+    """Fields of a product that a fold uses; `reference_minor` is nan when unknown."""
 
     category: str = ""
     brand: str = ""
     reference_minor: float = float("nan")
 
 
-LabelsOf = Callable[[str, float | None], ProductLabels]  # without a time the reference price is left out
+LabelsOf = Callable[[str, float | None], ProductLabels]  # without a time, no reference price
 
 
 def to_act(event: EventRecord, labels: ProductLabels) -> Act:
-    """An event as the fold reads it; the price ratio is over the event's list price, else the reference."""
+    """Convert an event for the fold; its price ratio is over its list price, else over the reference price."""
     base = event.list_minor or labels.reference_minor
     ratio = event.price_minor / base if event.price_minor is not None and base and base > 0 else 1.0
     return Act(
@@ -58,15 +58,15 @@ def to_act(event: EventRecord, labels: ProductLabels) -> Act:
 
 
 def to_acts(events: Iterable[EventRecord], labels_of: LabelsOf) -> Iterator[Act]:
-    """Events, in time order, as the fold reads them."""
+    """Convert events in time order for the fold."""
     for event in events:
-        at_s = None if event.list_minor else event.at.timestamp()  # a list price makes the reference needless
+        at_s = None if event.list_minor else event.at.timestamp()  # with a list price the reference is not needed
         labels = labels_of(event.product_id, at_s) if event.product_id else ProductLabels()
         yield to_act(event, labels)
 
 
 def fold(history: ShopperHistory, events: Iterable[EventRecord], labels_of: LabelsOf) -> ShopperHistory:
-    """Fold events, in time order, into a history; returns it."""
+    """Fold events in time order into a history, in place; returns it."""
     for act in to_acts(events, labels_of):
         history.observe(act)
     return history
@@ -74,7 +74,7 @@ def fold(history: ShopperHistory, events: Iterable[EventRecord], labels_of: Labe
 
 @dataclass(frozen=True, slots=True)
 class _Folded:
-    """A history, the time and the store's number of the last event in it, and whether the store may have more."""
+    """A history with time and number of its last event; `stale` when the store may have more."""
 
     history: ShopperHistory
     last_s: float = -math.inf
@@ -83,10 +83,10 @@ class _Folded:
 
 
 class ShopperHistories:
-    """Histories by shopper, least recently used first out. Histories handed out must not be changed."""
+    """LRU cache of histories by shopper. Callers must not change the histories."""
 
     def __init__(self, source: EventSource, labels_of: LabelsOf, capacity: int = 5_000) -> None:
-        """Read from `source`; `labels_of` describes a product at a time."""
+        """Read events from `source`; `labels_of` describes a product at a time."""
         self._source = source
         self._labels_of = labels_of
         self._capacity = capacity
@@ -95,7 +95,7 @@ class ShopperHistories:
         self._lock = Lock()
 
     def latest(self, shopper_id: str, before_s: float) -> ShopperHistory | None:
-        """All that is known of a shopper, None when some of it happened at `before_s` or later."""
+        """The whole history of a shopper; None when it has an event at `before_s` (Unix seconds) or later."""
         with self._lock:
             known = self._known.get(shopper_id)
             changes = self._changes
@@ -107,20 +107,20 @@ class ShopperHistories:
         return known.history if known.last_s < before_s else None
 
     def holds(self, shopper_id: str) -> bool:
-        """Whether somebody asked for a shopper lately."""
+        """Whether a shopper's history is cached, as it was used lately."""
         with self._lock:
             return shopper_id in self._known
 
     def events(self, shopper_id: str) -> list[EventRecord]:
-        """All events of a shopper, in time order."""
+        """All events of a shopper in time order."""
         return self._source.shopper_events(shopper_id, limit=_ALL)
 
     def fold(self, history: ShopperHistory, events: Iterable[EventRecord]) -> ShopperHistory:
-        """Fold later events into a history; returns it."""
+        """Fold later events into a history, in place; returns it."""
         return fold(history, events, self._labels_of)
 
     def recents(self, shopper_id: str, moments_s: Sequence[float]) -> list[RecentItems]:
-        """A shopper's latest items before each of several moments; of one moment no more is read than they are."""
+        """Recent items of a shopper before each moment; for a single moment only these are read."""
         last, limit = datetime.fromtimestamp(max(moments_s), UTC), RECENT if len(moments_s) == 1 else _ALL
 
         def acts(*, sales: bool) -> list[Act]:
@@ -134,7 +134,7 @@ class ShopperHistories:
         ]
 
     def refresh(self, shopper_ids: Iterable[str]) -> None:
-        """Look for new events of shoppers when they are next asked for."""
+        """Mark histories as stale, to be extended by new events on next use."""
         with self._lock:
             self._changes += 1
             for shopper_id in shopper_ids:
@@ -142,27 +142,27 @@ class ShopperHistories:
                     self._known[shopper_id] = replace(known, stale=True)
 
     def forget(self, shopper_ids: Iterable[str]) -> None:
-        """Drop what is remembered of shoppers, some of whose events are gone."""
+        """Drop cached histories of shoppers, some of whose events were erased."""
         with self._lock:
             self._changes += 1
             for shopper_id in shopper_ids:
                 self._known.pop(shopper_id, None)
 
     def forget_all(self) -> None:
-        """Drop everything remembered."""
+        """Drop all cached histories."""
         with self._lock:
             self._changes += 1
             self._known.clear()
 
     def with_session(self, history: ShopperHistory, events: Sequence[EventRecord]) -> ShopperHistory:
-        """The history plus events that came with a request; the given history is left as it is."""
+        """A copy of a history extended by the events of a request."""
         if not events:
             return history
         ordered = sorted(events, key=lambda event: event.at)
         return history.followed_by(list(to_acts(ordered, self._labels_of)))
 
     def _read(self, shopper_id: str, known: _Folded | None) -> _Folded:
-        """What the store has beyond what is known; all of it where that is nothing, or events came out of order."""
+        """Read events after a cached history; all of them without one, or when new events are out of order."""
         before = known or _Folded(ShopperHistory())
         new = self._source.shopper_events_since(shopper_id, before.seq)
         if new and new[0][1].at.timestamp() < before.last_s:
@@ -175,7 +175,7 @@ class ShopperHistories:
 
     def _remember(self, shopper_id: str, folded: _Folded, changes: int) -> None:
         with self._lock:
-            if changes != self._changes:  # events arrived while reading: the next reader folds again
+            if changes != self._changes:  # events arrived meanwhile: the next reader folds again
                 return
             self._known[shopper_id] = folded
             while len(self._known) > self._capacity:
@@ -183,21 +183,20 @@ class ShopperHistories:
 
 
 def _until(acts: Sequence[Act], moment_s: float) -> deque[Act]:
-    """The last of them, in time order, before a moment."""
+    """The last `RECENT` acts before a moment."""
     end = bisect_left(acts, moment_s, key=lambda act: act.at_s)
     return deque(acts[max(0, end - RECENT) : end])
 
 
 class HistoryCursor:
-    """Histories at moments, asked for shopper by shopper in time order: each past is read and folded once.
+    """Histories as of given moments. Fastest shopper by shopper in time order: each past is then folded once.
 
-    A history handed out must not be changed, and holds until the next one is asked for. Another order gives the same
-    histories, slower.
+    A returned history must not be changed, and is valid until the next call.
     """
 
-    def __init__(self, book: ShopperHistories) -> None:
-        """Read from `book`."""
-        self._book = book
+    def __init__(self, histories: ShopperHistories) -> None:
+        """Read from `histories`."""
+        self._histories = histories
         self._shopper_id: str | None = None
         self._events: list[EventRecord] = []
         self._done = 0
@@ -205,12 +204,12 @@ class HistoryCursor:
         self._history = ShopperHistory()
 
     def history(self, shopper_id: str, before_s: float) -> ShopperHistory:
-        """What is known of a shopper strictly before a moment."""
-        latest = self._book.latest(shopper_id, before_s)
+        """The history of a shopper strictly before a moment (Unix seconds)."""
+        latest = self._histories.latest(shopper_id, before_s)
         if latest is not None:
             return latest
         if shopper_id != self._shopper_id:
-            self._shopper_id, self._events = shopper_id, self._book.events(shopper_id)
+            self._shopper_id, self._events = shopper_id, self._histories.events(shopper_id)
         elif before_s >= self._before_s:
             return self._forward(before_s)
         self._history, self._done = ShopperHistory(), 0
@@ -219,6 +218,6 @@ class HistoryCursor:
     def _forward(self, before_s: float) -> ShopperHistory:
         end = bisect_left(self._events, before_s, lo=self._done, key=lambda event: event.at.timestamp())
         self._before_s = before_s
-        self._history = self._book.fold(self._history, self._events[self._done : end])
+        self._history = self._histories.fold(self._history, self._events[self._done : end])
         self._done = end
         return self._history

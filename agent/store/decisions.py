@@ -49,7 +49,7 @@ _COLUMNS: Final = tuple(c.name for c in DECISIONS.columns if c.name not in ("lev
 
 
 class DecisionRepository(AuditLog, AppliedPriceRepository):
-    """Every price quoted, with everything that led to it."""
+    """Decisions: all prices quoted, with everything that led to them."""
 
     def record_decisions(
         self, decisions: Sequence[Decision], requests: Sequence[Request | None] = (), claims: Sequence[Claim] = ()

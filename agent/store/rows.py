@@ -23,7 +23,7 @@ class RecordTable(Generic[R]):
     """Converts records of one dataclass to parameters of a table, and rows to records."""
 
     def __init__(self, record_type: type[R], table: Table) -> None:
-        """Every field needs a column; the table may have more."""
+        """The table needs a column for every field, and may have more."""
         names = [field.name for field in fields(record_type)]
         self.columns: Sequence[Column[Any]] = [table.c[name] for name in names]
         self._record_type = record_type

@@ -1,4 +1,4 @@
-"""`pricesmith train`: joins the models' training with outcome memory and prompt, which models may not import."""
+"""Training on the demo data: joins the models' training with outcome memory and prompt, which models may not import."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,10 +28,10 @@ _FAR_FUTURE_US: Final = 2**62
 
 
 class MemoryNeighbours:
-    """An outcome memory as the evaluator's training sees it: filled block by block, so that it only holds the past."""
+    """Outcome memory for the evaluator's training, filled in order of time so that it has past outcomes only."""
 
     def __init__(self, dim: int, base_rate: float) -> None:
-        """Start empty."""
+        """Start empty, for keys `(n, dim)`; `base_rate` is the evidence without neighbours."""
         self._memory = OutcomeMemory(dim, "training", capacity=2_000_000)
         self._base_rate = base_rate
 
@@ -42,7 +42,7 @@ class MemoryNeighbours:
         weight: NDArray[np.float32],
         ratio: NDArray[np.float32],
     ) -> None:
-        """Remember outcomes."""
+        """Add outcomes: keys `(n, dim)`, labels, weights and price ratios `(n,)`."""
         first = len(self._memory)
         rows = [
             MemoryRow(str(first + place), "", "", 0, price_ratio, label > 0, mass)
@@ -53,7 +53,7 @@ class MemoryNeighbours:
         self._memory.add(rows, keys, 0)
 
     def evidence(self, keys: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Evidence features of keys, from what was added so far."""
+        """Evidence features `(n, len(EVIDENCE))` of keys, from the outcomes added so far."""
         found = np.zeros((len(keys), len(EVIDENCE)), np.float32)
         for start in range(0, len(keys), 4096):
             block = keys[start : start + 4096]
@@ -65,7 +65,7 @@ class MemoryNeighbours:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """What to train, under which version name, and how."""
+    """Kinds to train in order, the version name, and the configuration of each kind."""
 
     kinds: tuple[ModelKind, ...]
     version: str
@@ -78,10 +78,10 @@ class TrainingPlan:
 def train(
     registry: Registry, plan: TrainingPlan, prompt: Prompt, progress: Progress, demo: DemoPanel | None = None
 ) -> list[ModelMeta]:
-    """Train the kinds in order, activating each, since the next is trained on it; returns what was made.
+    """Train and activate kinds in order, as each is trained on those before it; returns their metadata.
 
     Raises:
-        RegistryError: The evaluator or strategist is to be trained and what it stands on is not active.
+        RegistryError: A kind that another is trained on has no active version.
     """
     training = DemoTraining(registry, demo or read_panel(PanelConfig(), plan.taste, progress), plan.taste, progress)
     made = []
@@ -93,7 +93,7 @@ def train(
 
 
 def reading(prompt: Prompt) -> Reading:
-    """How a training situation becomes the text that the strategist will read when it serves."""
+    """Convert training situations to the text that the strategist reads in service."""
     return Reading(prompt.label, lambda situation: prompt_text(prompt, situation.facts))
 
 

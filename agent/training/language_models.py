@@ -1,4 +1,4 @@
-"""Training of what explanations need: the question head and the narrator. Neither reads the demo data."""
+"""Training of the models for explanations: question head and narrator. Neither uses the demo data."""
 
 import random
 from collections.abc import Callable
@@ -33,7 +33,7 @@ from models.training.questions import (
 )
 from prompts import load_prompt
 
-PRACTICE: Final = 400  # tables a kind
+TABLES: Final = 400  # for each kind of question
 
 
 def train_text(registry: Registry, kind: ModelKind, version: str, progress: Progress) -> ModelMeta:
@@ -46,13 +46,13 @@ def train_text(registry: Registry, kind: ModelKind, version: str, progress: Prog
     return meta
 
 
-def practice() -> list[NarratorExample]:
-    """What the narrator learns: prompts and texts over random tables, each passed by the checker."""
+def narrator_examples() -> list[NarratorExample]:
+    """Training examples of the narrator: prompts and texts over random fact tables, each passed by the checker."""
     prompt = load_prompt("explanation", 1)
     found = []
     for kind in QuestionKind:
-        for seed in range(1_000, 1_000 + PRACTICE):  # tests use seeds below these
-            rng = random.Random(seed)  # noqa: S311 - practice, not secrets
+        for seed in range(1_000, 1_000 + TABLES):  # tests use smaller seeds
+            rng = random.Random(seed)  # noqa: S311 - training data, not secrets
             table = thinned(random_table(kind, seed), rng)
             found += [NarratorExample(asked, text) for asked, text in lessons(table, prompt, rng)]
     return found
@@ -76,7 +76,7 @@ def _narrator(_registry: Registry, version: str, work: Path, progress: Progress)
     write_tokenizer(work / "tokenizer.json")
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     net = train_narrator(
-        practice(),
+        narrator_examples(),
         tokenizer,
         config,
         lambda step, loss: progress(f"narrator, loss {loss:.3f}", step / config.steps),

@@ -1,4 +1,4 @@
-"""The store's outcomes as columns: read by the batch, some ninety bytes an outcome, sampled when there are too many."""
+"""Outcomes of a store as columns, about ninety bytes each, sampled when there are too many."""
 
 from array import array
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from agent.store import Store
 from models.progress import Progress
 from models.training.own_checks import OfferLog
 
-MOST: Final = 300_000  # outcomes that training looks at; more of them bring less than they cost
+MOST: Final = 300_000  # outcomes used in training; more improve it less than they cost
 _BACK_S: Final = 8 * 7 * 86_400.0
 _SEED: Final = 29
 
@@ -22,14 +22,16 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class OwnOutcomes:
-    """Outcomes as columns, `(n,)` each; shoppers and products are numbered, -1 is nobody.
+    """Outcomes as columns `(n,)`; shoppers and products are numbered, -1 for an unknown shopper.
 
     Attributes:
-        seq: The store's numbers.
-        propensity: nan where the log does not say.
-        returned: 1 when the shopper buys again within eight weeks, 0 when not, nan when unknown or not yet over.
-        quotes: Quote ids by `seq`, of Pricesmith's own quotes.
-        of: How many outcomes there are in all, where these are a sample.
+        shoppers, products, currencies: Ids by number.
+        seq: Numbers in the store.
+        at_s: Unix seconds.
+        propensity: nan when unknown.
+        returned: 1 if the shopper bought again within eight weeks, 0 if not, nan when unknown or not over yet.
+        quotes: Quote ids by `seq`, for quotes of Pricesmith.
+        of: Number of outcomes from which these were sampled.
     """
 
     shoppers: list[str]
@@ -50,17 +52,17 @@ class OwnOutcomes:
     of: int
 
     def __len__(self) -> int:
-        """How many."""
+        """Number of outcomes."""
         return len(self.bought)
 
     @property
     def offers(self) -> OfferLog:
-        """What the checks read."""
+        """The columns that the checks of the log use."""
         ratio = np.log(self.price_minor / self.reference_minor).astype(np.float32)
         return OfferLog(self.product, self.at_s, ratio, self.bought)
 
     def sample(self, most: int = MOST) -> "OwnOutcomes":
-        """All of them, or a sample: purchases first, since they are few, weights raised by what was left out."""
+        """At most `most` outcomes: purchases first, as they are few; weights make up for those left out."""
         if len(self) <= most:
             return self
         sold = self.bought > 0
@@ -75,7 +77,7 @@ class OwnOutcomes:
 
 
 class _Columns:
-    """Grows by rows; typed arrays, so that millions of rows stay small."""
+    """Columns that grow by rows, as typed arrays so that millions of rows stay small."""
 
     def __init__(self) -> None:
         self.names: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
@@ -111,7 +113,7 @@ class _Columns:
 
 
 def read_outcomes(store: Store, progress: Progress) -> OwnOutcomes:
-    """All offers whose fate is known; a purchase that was returned counts as one: what was kept is another question."""
+    """Read all offers with a known outcome; returned purchases count as purchases."""
     columns = _Columns()
     last = max(1, store.last_outcome())
     for batch in store.outcome_columns():
@@ -143,7 +145,7 @@ def read_outcomes(store: Store, progress: Progress) -> OwnOutcomes:
 
 
 def _came_back(shopper: Ints, at_s: NDArray[np.float64], bought: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Whether each shopper bought again within eight weeks after each row."""
+    """Whether each row's shopper bought again within eight weeks: 1, 0, or nan when unknown."""
     back = np.full(len(shopper), np.nan, np.float32)
     if not len(shopper):
         return back

@@ -1,9 +1,9 @@
-"""A merchant's own outcomes as training rows: the pipeline's own steps at each outcome's moment, in bounded memory.
+"""Training rows from a store's own outcomes: the pipeline's features as of each outcome, in bounded memory.
 
-Rows are observed shopper by shopper, so that each past is folded once, and written to memory-mapped arrays. Encoding
-texts is what costs on a CPU: at most `TEXTS` shopper texts are encoded, the rows of further shoppers train as
-strangers do (their counts and habits still count). Evidence is gathered in a second walk, in time order, from the
-outcomes before.
+Rows are read shopper by shopper, so that each past is folded once, and written to memory-mapped arrays. Encoding texts
+takes most of the time: at most `TEXTS` shopper texts are encoded, and rows of further shoppers use the text of an
+unknown one (their other features are their own). Evidence is added in a second pass in time order, from earlier
+outcomes.
 """
 
 import math
@@ -38,7 +38,7 @@ from models.training.own_rows import EffectBuilder, OwnRows
 TEXTS: Final = 20_000
 _BATCH: Final = 4_096
 _BLOCKS: Final = 40
-_UNTOLD: Final = OfferSituation({}, {})
+_NO_SITUATION: Final = OfferSituation({}, {})
 _STRANGER: Final = behaviour_text(ShopperHistory(), lambda _: "", 0.0)
 
 ItemsOf = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -46,7 +46,12 @@ ItemsOf = Callable[[Sequence[str]], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class OwnRowReader:
-    """What makes rows of outcomes."""
+    """Makes training rows of outcomes.
+
+    Attributes:
+        items_of: Encoder states `(n, 384)` of products by id.
+        projection: Projection of encoder states to retrieval keys.
+    """
 
     store: Store
     reader: SituationReader
@@ -54,7 +59,7 @@ class OwnRowReader:
     projection: NDArray[np.float64]
 
     def rows(self, own: OwnOutcomes, work: Path, progress: Progress) -> OwnRows:
-        """Training rows in the outcomes' order; `work` takes the large arrays."""
+        """Training rows in the order of the outcomes; large arrays are files in the folder `work`."""
         n = len(own)
         numeric = np.lib.format.open_memmap(work / "numeric.npy", "w+", np.float32, (n, NUMERIC))
         keys = np.lib.format.open_memmap(work / "keys.npy", "w+", np.float32, (n, 2 * KEY_DIM))
@@ -85,7 +90,9 @@ class OwnRowReader:
         found = []
         for one in self.reader.read(requests, _moment(float(own.at_s[part].max()))):
             if isinstance(one, Refusal):
-                raise TrainingDataError(f"an outcome cannot be observed: {one.detail}; remedy: import products first")
+                raise TrainingDataError(
+                    f"an outcome has no usable situation: {one.detail}; remedy: import products first"
+                )
             seen = one.situation
             keep = states.take(seen.past.text)
             found.append(seen if keep else replace(seen, past=replace(seen.past, text=_STRANGER)))
@@ -94,7 +101,7 @@ class OwnRowReader:
     def _evidence(
         self, own: OwnOutcomes, numeric: NDArray[np.float32], keys: NDArray[np.float32], progress: Progress
     ) -> None:
-        """Each row's evidence from the outcomes of earlier blocks of time."""
+        """Fill in each row's evidence, from the outcomes of earlier blocks of time."""
         rate = float(np.average(own.bought, weights=own.weight))
         memory = MemoryNeighbours(keys.shape[1], rate)
         ratio = (own.price_minor / own.reference_minor).astype(np.float32)
@@ -108,7 +115,7 @@ class OwnRowReader:
 
 
 class _States:
-    """Distinct shopper texts and their states, the stranger's first; at most `TEXTS` of them."""
+    """At most `TEXTS` distinct shopper texts and their encoder states; the first is an unknown shopper's."""
 
     def __init__(self, stranger: NDArray[np.float32]) -> None:
         self.stranger = stranger
@@ -116,13 +123,13 @@ class _States:
         self._states = [stranger]
 
     def take(self, text: str) -> bool:
-        """Whether a text is encoded; the first ones are."""
+        """Add a text if there is room; returns whether it is among the encoded ones."""
         if text not in self._row and len(self._row) < TEXTS:
             self._row[text] = len(self._row)
         return text in self._row
 
     def rows(self, texts: Sequence[str], states: NDArray[np.float32]) -> list[int]:
-        """Rows of texts; states of new ones are kept."""
+        """Rows of texts in `matrix`; `states` `(n, 384)` of new texts are kept."""
         found = []
         for text, state in zip(texts, states, strict=True):
             row = self._row[text]
@@ -144,7 +151,7 @@ def _rival(situation: Situation) -> float:
 
 
 def situations_of(own: OwnRows, rows: NDArray[np.int64], shift: Shift | None = None) -> EvaluatorInputs:
-    """Rows as the evaluator reads them."""
+    """Training rows as input of the evaluator."""
     data = own.data
     numeric = np.asarray(data.numeric[rows])
     ends = len(FEATURES) + len(EVIDENCE)
@@ -180,7 +187,7 @@ def _data(
         product_states=product_states,
         stranger=states.stranger,
         log_ratio=np.log(own.price_minor / own.reference_minor).astype(np.float32),
-        rate=np.ones(len(own), np.float32),  # weights undo the sampling, whatever it followed
+        rate=np.ones(len(own), np.float32),  # weights already undo the sampling
         bought=own.bought,
         weight=own.weight,
         returned=own.returned,
@@ -189,26 +196,26 @@ def _data(
 
 
 def _blocks(order: NDArray[np.int64], at_s: NDArray[np.float64]) -> Iterator[NDArray[np.int64]]:
-    """Consecutive blocks of time, no moment in two of them."""
+    """Yield consecutive blocks of time; rows of one moment are in the same block."""
     edges = np.unique(np.quantile(at_s, np.linspace(0, 1, _BLOCKS + 1)[1:-1]))
     yield from (block for block in np.split(order, np.searchsorted(at_s[order], edges, side="right")) if len(block))
 
 
 def _requests(store: Store, own: OwnOutcomes, part: NDArray[np.int64]) -> list[QuoteRequest]:
-    """What each outcome's offer answered: a quote's own request, or what the import said of shopper and situation."""
-    told = store.situations_of(own.seq[part].tolist())
-    return [_request(store, own, row, told.get(int(own.seq[row]), _UNTOLD)) for row in part.tolist()]
+    """The request behind each outcome: of its quote, or from the profile and context of an import."""
+    situations = store.situations_of(own.seq[part].tolist())
+    return [_request(store, own, row, situations.get(int(own.seq[row]), _NO_SITUATION)) for row in part.tolist()]
 
 
-def _request(store: Store, own: OwnOutcomes, row: int, told: OfferSituation) -> QuoteRequest:
+def _request(store: Store, own: OwnOutcomes, row: int, situation: OfferSituation) -> QuoteRequest:
     currency = own.currencies[own.currency[row]]
     list_price = {"amount_minor": int(own.reference_minor[row]), "currency": currency}
     at = _moment(float(own.at_s[row])).isoformat()
     product: dict[str, Any] = {"id": own.products[own.product[row]], "list_price": list_price}
     shopper: dict[str, Any] = {"id": own.shoppers[own.shopper[row]] if own.shopper[row] >= 0 else None}
-    context: dict[str, Any] = dict(told.context)
-    if told.profile:
-        shopper["profile"] = dict(told.profile)
+    context: dict[str, Any] = dict(situation.context)
+    if situation.profile:
+        shopper["profile"] = dict(situation.profile)
     if (rival := context.pop("competitor_prices", None)) is not None:
         context["competitor_prices"] = [{"amount_minor": int(rival), "currency": currency}]
     if "inventory" in context:

@@ -1,4 +1,4 @@
-"""`pricesmith train evaluator` on the store's own outcomes: checked, trained, compared, installed and activated."""
+"""Training of the evaluator on a store's own outcomes: check, train, compare, install, activate."""
 
 import hashlib
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ from models.training.own_rows import OwnRows, Split
 
 @dataclass(frozen=True, slots=True)
 class OwnTraining:
-    """What was made, and how it compares."""
+    """The trained version and its comparison with other models."""
 
     meta: ModelMeta
     report: OwnReport
@@ -36,10 +36,11 @@ class OwnTraining:
 
 @dataclass(frozen=True, slots=True)
 class OwnStore:
-    """A store with outcomes of its own, and what reads the situations of its offers.
+    """A store with outcomes of its own.
 
     Attributes:
-        models: Folder of model versions, where the trained one is installed.
+        reader: Reads the situations of its offers.
+        models: Folder of model versions, into which the trained one is installed.
     """
 
     store: Store
@@ -49,22 +50,22 @@ class OwnStore:
 
 
 def train_on_store(source: OwnStore, version: str, progress: Progress, *, activate: bool = True) -> OwnTraining:
-    """Train the evaluator on all outcomes of the store and put it in use, unless its activation waits for a proof.
+    """Train the evaluator on all outcomes of the store, install it, and activate it if wanted.
 
     Raises:
-        TrainingDataError: The outcomes cannot teach a price response; nothing was changed.
+        TrainingDataError: The outcomes do not identify a price response; nothing is changed.
     """
     own = read_outcomes(source.store, progress)
     check_offers(own.offers, datetime.now(UTC).timestamp())
     own = own.sample()
     with TemporaryDirectory() as folder:
         work = Path(folder)
-        rows = _walk(source, own, work, progress)
+        rows = _rows(source, own, work, progress)
         split = Split.by_time(own.at_s)
         trained = train_own(rows, split, version, progress)
         found = report(rows, split, trained, situations_of)
         registry = Registry(source.models)
-        meta = _meta(registry, own, trained, (version, _metrics(found)))
+        meta = _meta(registry, own, trained, version, _metrics(found))
         files = work / "version"
         files.mkdir()
         save_evaluator(trained.evaluator.weights, trained.covariances, files / "evaluator.safetensors")
@@ -75,7 +76,7 @@ def train_on_store(source: OwnStore, version: str, progress: Progress, *, activa
     return OwnTraining(meta, _noted(found, own))
 
 
-def _walk(source: OwnStore, own: OwnOutcomes, work: Path, progress: Progress) -> OwnRows:
+def _rows(source: OwnStore, own: OwnOutcomes, work: Path, progress: Progress) -> OwnRows:
     products = source.catalogue.known_states(own.products)
     return OwnRowReader(
         store=source.store,
@@ -88,7 +89,7 @@ def _walk(source: OwnStore, own: OwnOutcomes, work: Path, progress: Progress) ->
 def _noted(found: OwnReport, own: OwnOutcomes) -> OwnReport:
     if own.of > len(own):
         found = found.with_note(
-            f"trained on {len(own):,} of {own.of:,} outcomes, purchases first, weighted so that they stand for all"
+            f"trained on a sample of {len(own):,} of {own.of:,} outcomes, purchases first, weighted to represent all"
         )
     note = propensity_note(own.offers, own.propensity)
     return found if note is None else found.with_note(note)
@@ -114,8 +115,9 @@ def _metrics(found: OwnReport) -> dict[str, float]:
     return metrics
 
 
-def _meta(registry: Registry, own: OwnOutcomes, trained: Trained, named: tuple[str, Mapping[str, float]]) -> ModelMeta:
-    version, metrics = named
+def _meta(
+    registry: Registry, own: OwnOutcomes, trained: Trained, version: str, metrics: Mapping[str, float]
+) -> ModelMeta:
     digest = hashlib.sha256()
     for column in (own.shopper, own.product, own.at_s, own.price_minor, own.reference_minor, own.bought, own.weight):
         digest.update(np.ascontiguousarray(column).tobytes())

@@ -1,7 +1,7 @@
-"""Proof before promotion: a version that sets prices goes live when the shop's own log says that it earns more.
+"""Promotion of model versions: one that sets prices is activated on evidence from the shop's own log.
 
-`pricesmith eval policy --log` writes a proof beside the models; activation reads it. Whoever goes live without one is
-written down, with the reason.
+`pricesmith eval policy --log` writes a proof beside the models, which activation reads. An activation without proof is
+recorded with who forced it and why.
 """
 
 import json
@@ -21,13 +21,17 @@ _HISTORY: Final = "activations.jsonl"
 
 
 class NotProven(RuntimeError):
-    """A version may not go live: nothing says that it earns more than the best price for everyone."""
+    """A version may not be activated: no valid proof says that it earns more than the best price for everyone."""
 
 
 class Proof(BaseModel):
-    """What a log said of a version. `gain_low`, `gain_high` are the ends of a 95 % interval, minor units a decision.
+    """Result of an off-policy evaluation of a version on a log.
 
-    `versions` are those that were judged together; `log_end` is the time of the log's last decision.
+    Attributes:
+        versions: Model versions evaluated together.
+        decisions: Number of decisions in the log; `log_end` is the time of the last.
+        gain, gain_low, gain_high: Estimated gain and its 95 % interval, minor units a decision.
+        reasons: Reasons against promotion; empty for a proof that promotes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,7 +48,7 @@ class Proof(BaseModel):
 
 
 class Activation(BaseModel):
-    """One line of the history: what went live, on what grounds, and who forced it if nothing proved it."""
+    """An activation: the version, its proof, and who forced it, and why, where there was none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,22 +61,22 @@ class Activation(BaseModel):
 
 
 class Promotions:
-    """Proofs and the history of activations, under the models' folder."""
+    """Proofs and activations, stored in the folder of the models."""
 
     def __init__(self, models: Path) -> None:
-        """Use the folder of the registry."""
+        """Use the folder of a registry."""
         self._root = models
         self._registry = Registry(models)
 
     def keep(self, kind: ModelKind, version: str, proof: Proof) -> Path:
-        """Write a proof of a version; a later one takes its place."""
+        """Store the proof of a version, in place of an earlier one."""
         path = self._path(kind, version)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(proof.model_dump_json(indent=1) + "\n", "utf-8")
         return path
 
     def proof(self, kind: ModelKind, version: str) -> Proof | None:
-        """The proof of a version, None when there is none that can be read."""
+        """The proof of a version; None without a readable one."""
         path = self._path(kind, version)
         try:
             return Proof.model_validate_json(path.read_bytes())
@@ -82,13 +86,13 @@ class Promotions:
     def activate(
         self, kind: ModelKind, version: str, *, forced_by: str | None = None, why: str | None = None
     ) -> Activation:
-        """Put a version in use and write down on what grounds.
+        """Activate a version and record the grounds.
 
-        Versions that set no prices need no proof, nor does the one in use already.
+        Versions that set no prices need no proof, nor does the active one.
 
         Raises:
-            NotProven: It sets prices and no proof promotes it beside the other versions in use; nobody forced it.
-            RegistryError: It is damaged or does not fit.
+            NotProven: The version sets prices, lacks a proof beside the other active versions, and is not forced.
+            RegistryError: The version is damaged or does not fit the others.
         """
         read_meta(self._registry.folder(kind, version))
         proof = self.proof(kind, version)
@@ -98,16 +102,16 @@ class Promotions:
         return self._note(kind, version, why, proof, forced_by)
 
     def begin(self, kind: ModelKind, version: str, why: str) -> Activation:
-        """Put a version in use that was just trained on this shop's own outcomes, and write that down.
+        """Activate a version just trained on this shop's own outcomes, and record that.
 
         Raises:
-            RegistryError: It is damaged or does not fit.
+            RegistryError: The version is damaged or does not fit the others.
         """
         self._registry.activate(kind, version)
         return self._note(kind, version, why)
 
     def rollback(self, kind: ModelKind) -> Activation:
-        """Go back to the version in use before, which needs no proof.
+        """Activate the version that was active before, which needs no proof.
 
         Raises:
             RegistryError: There was none, or it is damaged.
@@ -115,7 +119,7 @@ class Promotions:
         return self._note(kind, self._registry.rollback(kind), "rolled back")
 
     def history(self) -> list[Activation]:
-        """Every activation through here, oldest first."""
+        """All recorded activations, oldest first."""
         path = self._root / _HISTORY
         lines = path.read_text("utf-8").splitlines() if path.is_file() else []
         return [Activation.model_validate(json.loads(line)) for line in lines]
@@ -134,18 +138,18 @@ class Promotions:
             "or activate with --force --by NAME --why REASON"
         )
         if proof is None:
-            raise NotProven(f"{kind} {version} is not proven on this shop's log; {remedy}")
+            raise NotProven(f"{kind} {version} has no proof on this shop's log; {remedy}")
         in_use = {**self._registry.in_use(), kind: version}
         other = [one for one in sorted(PRICING) if proof.versions.get(one) != in_use.get(one)]
         if other:
             raise NotProven(
-                f"{kind} {version} was judged beside other versions ({', '.join(other)}) than are in use; {remedy}"
+                f"{kind} {version} was evaluated beside versions of {', '.join(other)} that are not active; {remedy}"
             )
         if datetime.now(UTC) - proof.made_at > MAX_AGE:
-            raise NotProven(f"{kind} {version} was judged more than {MAX_AGE.days} days ago; {remedy}")
+            raise NotProven(f"{kind} {version} was evaluated more than {MAX_AGE.days} days ago; {remedy}")
         if proof.reasons:
-            raise NotProven(f"{kind} {version} may not go live: {'; '.join(proof.reasons)}; {remedy}")
+            raise NotProven(f"{kind} {version} failed its evaluation: {'; '.join(proof.reasons)}; {remedy}")
 
     def _path(self, kind: ModelKind, version: str) -> Path:
-        self._registry.folder(kind, version)  # refuses names that are no plain folder
+        self._registry.folder(kind, version)  # refuses names that are not plain folder names
         return self._root / _PROOFS / f"{kind}-{version}.json"

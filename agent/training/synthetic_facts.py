@@ -1,4 +1,4 @@
-"""Random fact tables, as the record would give them, for every kind of question: what the narrator learns from."""
+"""Synthetic fact tables for every kind of question, as training data of the narrator."""
 
 import random
 from collections.abc import Iterator
@@ -29,28 +29,30 @@ TITLES: Final = (
 PERSONAL: Final = ("input.purchase_history", "input.session_events", "profile.income", "profile.region")
 OTHERS: Final = ("input.list_price", "input.cost", "input.season", "input.past_outcomes", "input.similar_products")
 RULES: Final = ("max_change", "max_discount", "never_above_reference", "ceiling", "map", "floor", "cost", "min_margin")
-SIDES: Final = frozenset(
+INFORMATIVE_IF_ABSENT: Final = frozenset(
     (
         *("discount_pct", "premium_pct", "held", "driver", "rule", "inputs", "category", "quotes", "outcomes", "weeks"),
         *("whatif_fall", "whatif_rise", "other_lower", "other_higher", "moved_down_pct", "moved_up_pct"),
         *("asked_price", "allowed_price", "profit_less_pct", "profit_more_pct", "bought_below_pct", "bought_above_pct"),
     )
 )
-"""Facts whose absence says something: without a discount the price is the reference price."""
+"""Facts whose absence is informative: without a discount the price is the reference price."""
 
 CURRENCIES: Final = ("USD", "EUR", "CNY", "JPY")
 
 
 def random_table(kind: QuestionKind, seed: int) -> FactTable:
-    """A table of one kind; the same seed gives the same table."""
-    rng = random.Random(f"{kind}:{seed}")  # noqa: S311 - practice, not secrets
+    """A random table of one kind; the same seed gives the same table."""
+    rng = random.Random(f"{kind}:{seed}")  # noqa: S311 - training data, not secrets
     return FactTable.of(kind, rng.choice(CURRENCIES), [*_MAKERS.get(kind, _quoted)(rng), *_data(rng)])
 
 
 def thinned(table: FactTable, rng: random.Random) -> FactTable:
-    """A table that lacks some facts, as records do; never one of `SIDES`, whose absence says something."""
+    """A table without some facts, as records may be; facts of `INFORMATIVE_IF_ABSENT` stay."""
     share = rng.choice((0.0, 0.0, 0.1, 0.3))
-    return replace(table, facts=tuple(fact for fact in table.facts if fact.key in SIDES or rng.random() >= share))
+    return replace(
+        table, facts=tuple(fact for fact in table.facts if fact.key in INFORMATIVE_IF_ABSENT or rng.random() >= share)
+    )
 
 
 def _money(rng: random.Random) -> int:

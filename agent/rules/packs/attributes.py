@@ -86,7 +86,7 @@ def _files() -> Mapping[str, _AttributeFile]:
 
 @cache
 def protected_attributes() -> Mapping[str, ProtectedAttribute]:
-    """Every attribute that packs and jurisdictions may block, by name."""
+    """Attributes that packs and jurisdictions may block, by name."""
     return {
         name: ProtectedAttribute(
             name=name,

@@ -89,7 +89,7 @@ def set_counters(connection: Connection, tables: Mapping[str, Table], counters: 
 
 
 def is_empty(connection: Connection, tables: Mapping[str, Table], counts: Callable[[str], bool]) -> bool:
-    """Whether all tables are empty; those that `counts` rejects are not looked at."""
+    """Whether all tables are empty; those that `counts` rejects are ignored."""
     return not any(
         connection.execute(select(func.count()).select_from(table)).scalar_one()
         for name, table in tables.items()

@@ -9,7 +9,7 @@ from agent.service.ingest.importer import (
     RowProblem,
     import_file,
 )
-from agent.service.ingest.rows import RawRow, expected_rows, read_rows
+from agent.service.ingest.readers import RawRow, expected_rows, read_rows
 
 __all__ = [
     "CellError",

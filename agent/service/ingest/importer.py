@@ -9,7 +9,7 @@ from typing import Any, Final
 from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.service.ingest.cells import PREFIXES
 from agent.service.ingest.errors import CellError, ImportFormatError
-from agent.service.ingest.records import (
+from agent.service.ingest.parsing import (
     EVENT_COLUMNS,
     NEEDED,
     OUTCOME_COLUMNS,
@@ -20,7 +20,7 @@ from agent.service.ingest.records import (
     parse_outcome,
     parse_product,
 )
-from agent.service.ingest.rows import FREE_COLUMNS, RawRow, read_rows
+from agent.service.ingest.readers import FREE_COLUMNS, RawRow, read_rows
 from agent.store.rows import chunks
 
 _SHOWN: Final = 1_000

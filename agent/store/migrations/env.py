@@ -1,4 +1,4 @@
-"""Runs revisions on the connection, and inside the transaction, that `agent.store.migrate` opened."""
+"""Runs revisions on the connection and within the transaction of `agent.store.migrate`."""
 
 from alembic import context
 
@@ -7,7 +7,7 @@ from agent.store.tables import METADATA
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=METADATA,
-    transactional_ddl=True,  # true of SQLite as well, once its driver leaves transactions alone
+    transactional_ddl=True,  # also on SQLite, whose driver does not manage transactions here
 )
 with context.begin_transaction():
     context.run_migrations()

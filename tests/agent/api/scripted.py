@@ -1,4 +1,4 @@
-"""A pricing service whose answers a test writes, behind the real app, keys and store."""
+"""A scripted pricing service behind the real app, keys and store."""
 
 import os
 import time
@@ -38,7 +38,7 @@ ADMIN = "bootstrap-key-for-tests"
 
 @dataclass(slots=True)
 class ScriptedService:
-    """Quotes every request with the same decision under a new id; fails, waits or refuses when told to."""
+    """Answers every request with the same decision under a new id; fails, waits or refuses as scripted."""
 
     failure: Exception | None = None
     refusal: Refusal | None = None
@@ -147,7 +147,7 @@ class ScriptedService:
 
 
 def as_service(service: ScriptedService) -> Service:
-    """A fake in the place of the real service, whose methods it has by name."""
+    """The fake typed as the real service, whose methods it has by name."""
     return cast(Service, service)
 
 

@@ -50,7 +50,7 @@ def errors(answer: httpx.Response, status: int) -> list[dict[str, str]]:
     return found
 
 
-def test_an_unforeseen_error_tells_the_sender_nothing_and_the_log_no_personal_data(
+def test_an_unexpected_error_reveals_no_internals_and_logs_no_personal_data(
     service: ScriptedService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service.failure = RuntimeError("shopper-77 broke /etc/secret")
@@ -75,9 +75,7 @@ def test_the_request_line_names_route_status_and_time_alone(
     assert (line["route"], line["status"]) == ("/v1/quotes/{quote_id}", 200)
 
 
-def test_a_reader_of_the_log_that_went_away_stops_no_answer(
-    client: TestClient[Litestar], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_closed_log_pipe_stops_no_answer(client: TestClient[Litestar], monkeypatch: pytest.MonkeyPatch) -> None:
     gone = io.StringIO()
     gone.close()
     monkeypatch.setattr(sys, "stdout", gone)
@@ -91,7 +89,7 @@ def test_a_request_id_that_could_forge_a_log_line_is_replaced(client: TestClient
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("PUT", "/v1/quotes", 405)])
-def test_what_no_route_takes_is_counted_and_identified_too(
+def test_requests_without_a_route_are_counted_and_identified_too(
     client: TestClient[Litestar], method: str, path: str, status: int
 ) -> None:
     answer = client.request(method, path, headers={"X-Request-Id": "mine"})
@@ -100,7 +98,7 @@ def test_what_no_route_takes_is_counted_and_identified_too(
     assert f'status="{status}"' in client.get("/metrics").text
 
 
-def test_a_method_that_is_not_taken_names_those_that_are(client: TestClient[Litestar]) -> None:
+def test_a_refused_method_names_the_allowed_ones(client: TestClient[Litestar]) -> None:
     answer = client.get("/v1/events", headers=HEADERS)
     assert "POST" in answer.json()["detail"]
     assert "POST" in answer.headers["allow"]
@@ -131,7 +129,7 @@ def test_readiness_is_503_until_everything_is_ready(client: TestClient[Litestar]
     assert client.get("/livez").status_code == 200
 
 
-def test_metrics_tell_how_far_learning_came_and_whether_outcomes_drifted(client: TestClient[Any]) -> None:
+def test_metrics_show_learning_progress_and_drift(client: TestClient[Any]) -> None:
     told = client.get("/metrics").text
     assert "pricesmith_lessons 12.0" in told
     assert "pricesmith_drift_alarms 1.0" in told
@@ -160,7 +158,7 @@ def test_a_request_in_flight_holds_its_idempotency_key(client: TestClient[Litest
     assert len(service.quoted) == 1
 
 
-def test_an_error_of_ours_is_not_kept_under_the_idempotency_key(
+def test_a_server_error_is_not_kept_under_the_idempotency_key(
     client: TestClient[Litestar], service: ScriptedService
 ) -> None:
     key = {"Idempotency-Key": "order-2"}
@@ -193,7 +191,7 @@ def test_one_key_on_two_paths_or_of_two_senders_is_not_confused(client: TestClie
     errors(post(client, {"limit": 1}, "/v1/quotes", **key), 422)
 
 
-def test_answers_kept_for_idempotency_keys_are_forgotten_after_a_day(service: ScriptedService, tmp_path: Path) -> None:
+def test_answers_under_idempotency_keys_are_deleted_after_a_day(service: ScriptedService, tmp_path: Path) -> None:
     clock = FixedClock(datetime.now(UTC) - KEPT_FOR - timedelta(minutes=5))
     with Store.open(f"sqlite:///{tmp_path}/store.db", clock) as store:
         store.idempotency_begin("bootstrap", "old", "digest")
@@ -210,7 +208,9 @@ def test_answers_kept_for_idempotency_keys_are_forgotten_after_a_day(service: Sc
         assert store.idempotency_begin("bootstrap", "young", "digest").state is IdempotencyState.REPLAY
 
 
-def test_more_quotes_than_may_wait_are_sent_back_with_a_time_to_retry(service: ScriptedService, tmp_path: Path) -> None:
+def test_quotes_beyond_the_queue_limit_are_refused_with_a_time_to_retry(
+    service: ScriptedService, tmp_path: Path
+) -> None:
     service.gate.clear()
     with TestClient(scripted_app(service, tmp_path, queue_limit=1)) as client, ThreadPoolExecutor(3) as threads:
         running = threads.submit(post, client, QUOTE)
@@ -244,9 +244,7 @@ def test_bad_rows_change_nothing(client: TestClient[Litestar], service: Scripted
     assert (service.events, service.products) == ([], [])
 
 
-def test_a_time_is_taken_with_any_zone_and_defaults_to_now(
-    client: TestClient[Litestar], service: ScriptedService
-) -> None:
+def test_a_time_may_have_any_zone_and_defaults_to_now(client: TestClient[Litestar], service: ScriptedService) -> None:
     event = {"shopper_id": "s", "type": "view", "product_id": "p"}
     times = [{"at": "2026-01-31T12:00:00Z"}, {"at": "2026-01-31T13:00:00.5+01:00"}, {}]
     assert post(client, [{**event, **at} for at in times], "/v1/events").status_code == 200
@@ -302,7 +300,7 @@ def test_invisible_characters_are_dropped_and_line_breaks_of_descriptions_kept(
     assert (kept.brand, kept.description, kept.title) == ("Samsung", "one\ntwo\tthree", "")
 
 
-def test_the_schema_tells_bodies_answers_problems_keys_and_an_example(client: TestClient[Litestar]) -> None:
+def test_the_schema_documents_bodies_answers_problems_keys_and_an_example(client: TestClient[Litestar]) -> None:
     schema = client.get("/schema/openapi.json").json()
     every = [
         (path, method, operation) for path, methods in schema["paths"].items() for method, operation in methods.items()

@@ -37,7 +37,7 @@ async def until(*, work: Gated, batches: int) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 1_000), min_size=1, max_size=60), st.integers(1, 16))
-def test_every_waiter_gets_its_own_answer_in_batches_of_the_size_allowed(numbers: list[int], most: int) -> None:
+def test_every_request_gets_its_own_answer_in_batches_of_bounded_size(numbers: list[int], most: int) -> None:
     work = Gated()
 
     async def scenario() -> list[int]:
@@ -68,7 +68,7 @@ def test_a_lone_request_starts_at_once_and_later_ones_share_the_next_batch() -> 
     assert work.batches == [[1], [2, 3, 4]]
 
 
-def test_a_failing_batch_fails_its_own_waiters_alone() -> None:
+def test_a_failing_batch_fails_its_own_requests_alone() -> None:
     work = Gated(open_gate=False)
 
     async def scenario() -> list[int | BaseException]:
@@ -115,7 +115,7 @@ def test_a_full_queue_refuses_until_a_place_is_free() -> None:
     assert work.batches == [[1], [3, 5]]
 
 
-def test_a_waiter_that_leaves_while_its_batch_runs_harms_no_other() -> None:
+def test_a_request_cancelled_while_its_batch_runs_affects_no_other() -> None:
     work = Gated(open_gate=False)
 
     async def scenario() -> list[int]:
@@ -131,7 +131,7 @@ def test_a_waiter_that_leaves_while_its_batch_runs_harms_no_other() -> None:
     assert work.batches == [[1, 2], [3]]
 
 
-def test_closing_answers_those_that_wait_and_refuses_new_ones() -> None:
+def test_closing_answers_waiting_requests_and_refuses_new_ones() -> None:
     work = Gated(open_gate=False)
 
     async def scenario() -> list[int]:

@@ -38,7 +38,7 @@ def test_an_explanation_has_the_fields_of_the_contract(client: TestClient[Litest
     assert {"fact", "value"} <= set(answer["evidence"][0])
 
 
-def test_a_stream_ends_with_the_same_answer_whole(client: TestClient[Litestar], quote_id: str) -> None:
+def test_a_stream_ends_with_the_same_complete_answer(client: TestClient[Litestar], quote_id: str) -> None:
     path = f"/v1/quotes/{quote_id}/explanations"
     whole = post(client, path, {"question": "为什么是这个价格？"}).json()
     stream = post(client, path, {"question": "为什么是这个价格？", "stream": True})
@@ -58,7 +58,7 @@ def test_questions_about_many_quotes_are_for_merchants(client: TestClient[Litest
 @pytest.mark.parametrize(
     ("body", "status"), [({"language": "fr"}, 422), ({"question": ""}, 422), ({"more": 1}, 422), ({"stream": 1}, 422)]
 )
-def test_bad_questions_are_told_their_field(
+def test_bad_questions_name_their_field(
     client: TestClient[Litestar], quote_id: str, body: dict[str, Any], status: int
 ) -> None:
     answer = post(client, f"/v1/quotes/{quote_id}/explanations", body)

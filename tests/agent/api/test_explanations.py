@@ -88,7 +88,7 @@ def test_questions_about_many_quotes_are_answered_from_the_log(client: TestClien
     assert found["kind"] == "above_reference"
 
 
-def test_a_stream_ends_with_the_whole_answer(client: TestClient[Litestar], quote_id: str) -> None:
+def test_a_stream_ends_with_the_complete_answer(client: TestClient[Litestar], quote_id: str) -> None:
     answer = client.post(f"/v1/quotes/{quote_id}/explanations", json={"stream": True}, headers=HEADERS)
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert "event: done" in answer.text

@@ -1,6 +1,6 @@
-"""What breaks around the service: a quote still comes from a lower rung, or is refused with 503 and when to try again.
+"""Faults around the service: quotes come from a lower rung, or are refused with 503 and a time to retry.
 
-Every fault strikes a running service over a prepared world; when it is gone, quotes come again without a restart.
+Every fault hits a running service over a prepared world; afterwards quotes work again without a restart.
 """
 
 import os
@@ -59,7 +59,7 @@ def rung(client: Client, world: World, shopper: str = "", **request: Any) -> str
 
 
 def assert_refused(client: Client, world: World) -> None:
-    """503, when to come again, in words; readiness says the same."""
+    """503 with a time to retry and a reason; readiness agrees."""
     answer = ask(client, world)
     assert answer.status_code == 503, answer.text
     assert int(answer.headers["retry-after"]) >= 1
@@ -67,7 +67,7 @@ def assert_refused(client: Client, world: World) -> None:
     assert "store" in answer.json()["detail"]
 
 
-def test_a_full_disk_refuses_and_is_forgotten_when_there_is_room_again(own: World) -> None:
+def test_a_full_disk_refuses_quotes_until_there_is_space_again(own: World) -> None:
     """The disk is full for this process alone: no file of it may grow to hold a single page of an emptied log."""
     with serving(own) as client:
         before = ask(client, own).json()["id"]
@@ -85,7 +85,7 @@ def test_a_full_disk_refuses_and_is_forgotten_when_there_is_room_again(own: Worl
         assert client.get(f"/v1/quotes/{before}").status_code == 200
 
 
-def test_a_locked_database_refuses_reads_go_on_and_quotes_come_again(
+def test_a_locked_database_refuses_quotes_but_not_reads_until_unlocked(
     own: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.store.engine._PRAGMAS", ("busy_timeout = 100", "journal_mode = WAL"))
@@ -100,7 +100,7 @@ def test_a_locked_database_refuses_reads_go_on_and_quotes_come_again(
 
 
 @pytest.mark.slow  # a PostgreSQL server of its own is made, stopped and started
-def test_a_lost_postgresql_refuses_and_quotes_come_again_when_it_is_back(
+def test_a_lost_postgresql_refuses_quotes_until_it_is_back(
     own: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", os.environ.get("XDG_RUNTIME_DIR", str(tmp_path)))  # its import warns without
@@ -129,7 +129,7 @@ def test_a_lost_postgresql_refuses_and_quotes_come_again_when_it_is_back(
 
 
 class _Failing(Strategist):
-    """The real strategist, which fails for as long as it is told to, or takes its time."""
+    """The real strategist, made to fail or to be slow."""
 
     broken = False
 
@@ -139,7 +139,7 @@ class _Failing(Strategist):
         return Strategist.propose(self, requests, k)
 
 
-def test_a_model_that_fails_drops_a_rung_says_so_and_comes_back(own: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_model_lowers_the_rung_is_reported_and_recovers(own: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(folder: Path, version: str) -> Strategist:
         strategist = load_strategist(folder, version)
         strategist.__class__ = _Failing
@@ -158,16 +158,14 @@ def test_a_model_that_fails_drops_a_rung_says_so_and_comes_back(own: World, monk
         assert client.get("/readyz").json()["checks"]["language_model"] == "ok"
 
 
-def test_with_less_time_than_the_model_takes_the_quote_comes_from_a_lower_rung(own: World) -> None:
+def test_a_short_deadline_gives_a_quote_from_a_lower_rung(own: World) -> None:
     with serving(own) as client:
         assert rung(client, own, deadline_ms=1) == "reference"
         assert rung(client, own) in ("model", "cached")
 
 
 @pytest.mark.parametrize("path", ["/v1/quotes", "/v1/quotes/batch"])
-def test_the_time_that_a_request_waits_is_taken_from_its_deadline(
-    own: World, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
+def test_waiting_time_counts_towards_the_deadline(own: World, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     quote = Service.quote
 
     def late(service: Service, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
@@ -196,7 +194,7 @@ def model_files(world: World, kind: ModelKind) -> Path:
     return registry.folder(kind, registry.active(kind))
 
 
-def test_a_damaged_strategist_leaves_the_numeric_rung_and_says_so(own: World) -> None:
+def test_a_damaged_strategist_leaves_the_numeric_rung_and_is_reported(own: World) -> None:
     damage(model_files(own, ModelKind.STRATEGIST) / "delta.safetensors")
     with serving(own) as client:
         assert rung(client, own) == "numeric"
@@ -205,7 +203,7 @@ def test_a_damaged_strategist_leaves_the_numeric_rung_and_says_so(own: World) ->
         assert "truncated or tampered" in told["checks"]["language_model"]
 
 
-def test_a_language_model_that_is_switched_off_is_said_to_be_off(own: World) -> None:
+def test_a_language_model_switched_off_is_reported_as_off(own: World) -> None:
     with serving(own, language_model=False) as client:
         told = client.get("/readyz").json()
         assert told["ready"]
@@ -213,9 +211,7 @@ def test_a_language_model_that_is_switched_off_is_said_to_be_off(own: World) -> 
 
 
 @pytest.mark.parametrize("kind", [ModelKind.ENCODER, ModelKind.EVALUATOR])
-def test_without_a_whole_encoder_or_evaluator_there_is_no_start_and_the_remedy_is_told(
-    own: World, kind: ModelKind
-) -> None:
+def test_a_damaged_encoder_or_evaluator_prevents_the_start_and_names_the_remedy(own: World, kind: ModelKind) -> None:
     folder = model_files(own, kind)
     damage(next(path for path in sorted(folder.iterdir()) if path.suffix == ".safetensors"))
     with pytest.raises(RegistryError, match=r"truncated or tampered with; remedy"):
@@ -224,7 +220,7 @@ def test_without_a_whole_encoder_or_evaluator_there_is_no_start_and_the_remedy_i
 
 @pytest.mark.slow  # every product is read again
 @pytest.mark.parametrize("index", ["products", "outcomes"])
-def test_a_damaged_index_is_made_anew_from_the_store(own: World, index: str) -> None:
+def test_a_damaged_index_is_rebuilt_from_the_store(own: World, index: str) -> None:
     with serving(own) as client:
         before = ask(client, own).json()
     folder = own.folder / "indexes" / index

@@ -246,7 +246,7 @@ def test_a_token_is_valid_until_changed(client: TestClient[Litestar]) -> None:
     assert post(client, "/v1/quotes/verify", {"token": f"{head}.A{tail}"}).json()["status"] == "tampered"
 
 
-def test_an_outcome_is_taken_once_and_lists_fail_by_row(client: TestClient[Litestar]) -> None:
+def test_an_outcome_is_recorded_once_and_lists_fail_by_row(client: TestClient[Litestar]) -> None:
     quote = post(client, "/v1/quotes", SAMSUNG).json()
     outcome = {"quote_id": quote["id"], "type": "purchased", "quantity": 1}
     first, second = (post(client, "/v1/outcomes", outcome) for _ in range(2))

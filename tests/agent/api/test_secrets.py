@@ -1,4 +1,4 @@
-"""What the service prints tells nothing of keys, tokens, secrets or shoppers, whatever fails."""
+"""The service prints no keys, tokens, secrets or personal data, whatever fails."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which merchants are open: opened once, the least used closed again, never one that is being asked."""
+"""Open merchants: opened once, closed by least recent use, never while a request uses them."""
 
 import asyncio
 from dataclasses import dataclass, field

@@ -21,7 +21,7 @@ def test_behaviour_time_is_monotone(clock: StoreClock, one: datetime, other: dat
 
 
 @given(_clocks, _TIMES)
-def test_history_stands_and_later_times_fall_after_it(clock: StoreClock, at: datetime) -> None:
+def test_history_times_are_unchanged_and_later_times_follow_them(clock: StoreClock, at: datetime) -> None:
     assert clock.history_end is not None
     mapped = clock.behaviour_time(at)
 
@@ -76,7 +76,7 @@ def test_the_system_clock_is_aware_and_in_utc() -> None:
     assert now.tzinfo is UTC
 
 
-def test_a_fixed_clock_stands_until_set() -> None:
+def test_a_fixed_clock_shows_its_time_until_set() -> None:
     clock = FixedClock(_PREPARED_AT)
     assert (clock.now(), clock.now()) == (_PREPARED_AT, _PREPARED_AT)
 

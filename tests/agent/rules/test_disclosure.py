@@ -1,4 +1,4 @@
-"""Notices follow from the inputs that were really used and the place."""
+"""Notices follow from the inputs actually used and the place."""
 
 import pytest
 

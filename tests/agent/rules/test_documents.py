@@ -1,4 +1,4 @@
-"""What a document comes to for a product, and which changes loosen."""
+"""Limits of products from a rules document, and changes that loosen limits."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def product(**changes: Any) -> ProductRecord:
     return ProductRecord(**{"product_id": "p1", "title": "Oats", "currency": "USD", "category": "Cereal"} | changes)
 
 
-def test_the_more_specific_limit_stands_field_by_field() -> None:
+def test_the_more_specific_limit_applies_field_by_field() -> None:
     rules = MerchantRules(
         1,
         document(
@@ -51,13 +51,13 @@ def test_the_more_specific_limit_stands_field_by_field() -> None:
     assert (other.max_discount_frac, other.floor_minor, other.never_above_reference) == (0.3, None, True)
 
 
-def test_money_holds_for_products_in_its_currency_alone() -> None:
+def test_amounts_apply_to_products_in_their_currency_alone() -> None:
     rules = MerchantRules(1, document(limits={"min_price": usd(200)}))
     assert rules.effective(product()).limits.floor_minor == 200
     assert rules.effective(product(currency="EUR")).limits.floor_minor is None
 
 
-def test_what_a_document_leaves_out_holds_as_the_settings_say() -> None:
+def test_fields_left_out_of_a_document_come_from_the_settings() -> None:
     assert document() == SETTINGS
     assert document(exploration="normal").over(SETTINGS).exploration is Exploration.NORMAL
 

@@ -1,4 +1,4 @@
-"""The gateway's promises, over every combination of rules that hypothesis can think of."""
+"""The gateway's guarantees, as properties over arbitrary combinations of rules."""
 
 from dataclasses import replace
 

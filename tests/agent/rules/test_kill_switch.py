@@ -99,7 +99,7 @@ def test_the_command_reaches_a_running_server_and_a_restart_keeps_it(client: Tes
     assert CliRunner().invoke(commands, ["rules", "release", "--data-dir", str(own.folder)]).exit_code == 0
 
 
-def test_a_frontends_key_cannot_turn_it(client: TestClient[Litestar], own: World) -> None:
+def test_a_frontends_key_cannot_turn_the_switch(client: TestClient[Litestar], own: World) -> None:
     given = ["keys", "create", "shop", "--scope", "quotes", "--json", "--data-dir", str(own.folder)]
     made = CliRunner().invoke(commands, given)
     key = json.loads(made.output)["key"]

@@ -1,4 +1,4 @@
-"""Each law that there is a file for, read out: what it demands is what a quote does."""
+"""Each law with a file: quotes do what it demands."""
 
 import hashlib
 import json
@@ -119,7 +119,7 @@ def test_maryland_a_personal_price_of_food_only_goes_down() -> None:
 
 @pytest.fixture
 def greedy_for_regulars(own: World) -> Iterator[Service]:
-    """A shop that has learned that its regulars pay more, and may ask them for more."""
+    """A shop that has learned that its regulars pay more, and may charge them more."""
     service = own.service(language_model=False, never_above_reference=False, max_change_frac=5.0)
     yield service
     service.close()
@@ -315,7 +315,7 @@ def test_with_personalisation_off_no_personal_input_changes_the_price(
     assert (somebody.disclosure.inputs_used, somebody.personalised, somebody.disclosure.required) == ((), False, False)
 
 
-def test_where_nobody_is_priced_for_nobody_is_recommended_for(own: World) -> None:
+def test_recommendations_are_impersonal_where_prices_are(own: World) -> None:
     service = own.service(language_model=False, personalises=False)
     try:
         known, stranger = (

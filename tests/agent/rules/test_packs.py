@@ -1,4 +1,4 @@
-"""Packs are data, and data that does not fit is refused."""
+"""Packs are data, and invalid data is refused."""
 
 from pathlib import Path
 

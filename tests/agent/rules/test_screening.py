@@ -1,4 +1,4 @@
-"""Protected attributes never get past the screen, however they are written."""
+"""Protected attributes never pass the screening, however they are written."""
 
 import pytest
 from hypothesis import given

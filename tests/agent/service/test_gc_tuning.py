@@ -1,4 +1,4 @@
-"""What a thread waits for others, and for the collector, in a process that serves."""
+"""Waiting times of a thread for other threads and for the garbage collector."""
 
 import gc
 import sys
@@ -23,7 +23,7 @@ def default_settings() -> Iterator[None]:
 
 
 def waited_s() -> float:
-    """What it takes to give the interpreter up and have it again, `ROUNDS` times, while a thread computes."""
+    """Seconds to release and reacquire the interpreter lock `ROUNDS` times while another thread computes."""
     done = threading.Event()
 
     def compute() -> None:

@@ -88,7 +88,7 @@ def quoted(mall: Mall, key: str) -> dict[str, Any]:
     return found
 
 
-def test_the_same_ids_are_other_things_for_each_merchant(mall: Mall) -> None:
+def test_equal_ids_are_independent_between_merchants(mall: Mall) -> None:
     mine, theirs = quoted(mall, mall.mine), quoted(mall, mall.theirs)
     assert [one["reference_price"]["amount_minor"] for one in (mine, theirs)] == [1_000, 2_000]
     assert MARK not in json.dumps(theirs)
@@ -105,7 +105,7 @@ def test_the_same_ids_are_other_things_for_each_merchant(mall: Mall) -> None:
     assert [item["product"]["id"] for item in ranked] == ["p1"], "their only product"
 
 
-def test_a_shopper_known_to_both_is_told_and_erased_for_one_alone(mall: Mall) -> None:
+def test_a_shopper_of_two_merchants_is_exported_and_erased_for_one_alone(mall: Mall) -> None:
     quoted(mall, mall.mine), quoted(mall, mall.theirs)
     told = mall.call("GET", "/v1/shoppers/s1", mall.theirs)
     assert told.status_code == 200
@@ -115,7 +115,7 @@ def test_a_shopper_known_to_both_is_told_and_erased_for_one_alone(mall: Mall) ->
     assert MARK in mall.call("GET", "/v1/shoppers/s1", mall.mine).text
 
 
-def test_idempotency_rules_switch_and_signing_keys_are_each_ones_own(mall: Mall) -> None:
+def test_idempotency_rules_switch_and_signing_keys_are_independent(mall: Mall) -> None:
     body = {"product": {"id": "p1"}}
     answers = [
         mall.call("POST", "/v1/quotes", key, body, **{"Idempotency-Key": "k"}) for key in (mall.mine, mall.theirs)
@@ -133,7 +133,7 @@ def test_idempotency_rules_switch_and_signing_keys_are_each_ones_own(mall: Mall)
     assert mall.client.get("/.well-known/jwks.json").json()["keys"][0]["kid"] == keys[0]
 
 
-def test_metrics_are_each_ones_own_and_name_neither_shopper_nor_product(mall: Mall) -> None:
+def test_metrics_are_per_merchant_and_name_neither_shopper_nor_product(mall: Mall) -> None:
     quoted(mall, mall.theirs)
     before = mall.client.get("/metrics").text
     quoted(mall, mall.theirs)
@@ -147,7 +147,7 @@ def test_metrics_are_each_ones_own_and_name_neither_shopper_nor_product(mall: Ma
         assert MARK not in text
 
 
-def test_their_files_are_their_own_and_large_models_are_shared(mall: Mall) -> None:
+def test_files_are_per_merchant_and_large_models_are_shared(mall: Mall) -> None:
     theirs = settings_of(mall.settings, "shop2").data_dir
     for name in ("pricesmith.db", "keys/signing.pem", "models/active.json"):
         assert (theirs / name).is_file()
@@ -214,7 +214,7 @@ def test_no_route_answers_to_a_key_without_its_scope(mall: Mall) -> None:
         assert answer.status_code == 403, (method, path, answer.text)
 
 
-def test_no_route_tells_another_merchants_key_anything(mall: Mall) -> None:
+def test_no_route_reveals_anything_to_another_merchants_key(mall: Mall) -> None:
     quote = quoted(mall, mall.mine)
     for path, method in routes(mall):
         if path in OPEN_ROUTES:
@@ -264,7 +264,7 @@ def test_the_commands_make_list_and_remove(tmp_path: Path) -> None:
     assert isinstance(refused.exception, MerchantError)
 
 
-def test_limits_hold_per_key_and_say_when_to_come_back(mall: Mall) -> None:
+def test_rate_limits_apply_per_key_and_say_when_to_retry(mall: Mall) -> None:
     key = mall.ring.create("slow", [Scope.QUOTES], per_minute=6).text
     statuses = [mall.call("GET", "/v1/keys", key).status_code for _ in range(3)]
     assert statuses == [200, 429, 429]

@@ -1,4 +1,4 @@
-"""A shopper's data over HTTP: exported whole, erased without a trace on disk or in memory."""
+"""A shopper's data over HTTP: completely exported, erased without a trace on disk or in memory."""
 
 import time
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ QUERY = f"{MARK}hunting gloves"
 
 @dataclass
 class Planted:
-    """A server on a world of its own, and what was told it of one shopper."""
+    """A server with a world of its own, and the personal data of one shopper that it received."""
 
     client: TestClient[Litestar]
     folder: Path
@@ -76,7 +76,7 @@ def planted(world: World, tmp_path: Path) -> Iterator[Planted]:
         yield Planted(client, own.folder, made["id"])
 
 
-def test_an_export_holds_every_row(planted: Planted) -> None:
+def test_an_export_has_every_row(planted: Planted) -> None:
     told = planted.client.get(f"/v1/shoppers/{SHOPPER}").json()
     assert told["profile"] == PROFILE
     assert [event["type"] for event in told["events"]] == ["search", "purchase"]
@@ -98,7 +98,7 @@ def test_nothing_of_an_erased_shopper_is_left_on_disk(planted: Planted, world: W
     assert traces(planted.folder) == []
 
 
-def test_the_price_and_the_sale_stay_nobodys(planted: Planted) -> None:
+def test_price_and_sale_stay_without_the_shopper(planted: Planted) -> None:
     before = planted.client.get(f"/v1/quotes/{planted.quote_id}").json()
     planted.client.delete(f"/v1/shoppers/{SHOPPER}")
     after = planted.client.get(f"/v1/quotes/{planted.quote_id}").json()
@@ -133,7 +133,7 @@ def test_what_an_erased_outcome_taught_is_unlearned(world: World, tmp_path: Path
         assert learned.effects.lessons == 1
 
 
-def test_consent_that_was_withdrawn_holds_for_the_next_quote(planted: Planted, world: World) -> None:
+def test_withdrawn_consent_applies_to_the_next_quote(planted: Planted, world: World) -> None:
     personal = quote(planted.client, world.never_bought, id=SHOPPER)
     assert personal["personalised"]
     planted.client.put(f"/v1/shoppers/{SHOPPER}", json={"personalisation": "off"})
@@ -146,7 +146,7 @@ def test_consent_that_was_withdrawn_holds_for_the_next_quote(planted: Planted, w
     assert plain["price"]["amount_minor"] == plain["reference_price"]["amount_minor"]
 
 
-def test_every_path_that_was_told_of_a_shopper_forgets_them(planted: Planted) -> None:
+def test_every_path_that_received_personal_data_is_erased(planted: Planted) -> None:
     client = planted.client
     who = {"id": SHOPPER, "profile": PROFILE}
     ranked = {"shopper": who, "events": [{"type": "search", "text": QUERY}], "limit": 3}
@@ -180,7 +180,7 @@ def test_the_answers_of_others_outlive_an_erasure(planted: Planted, world: World
     assert again.json() == first
 
 
-def test_what_is_past_its_retention_goes_and_the_rest_stays(planted: Planted) -> None:
+def test_data_past_its_retention_is_erased_and_the_rest_stays(planted: Planted) -> None:
     service = planted.client.app.state[CONTEXT].resources.service
     old = service.purge(datetime.now(UTC) - timedelta(days=1))
     assert old.decisions == 0
@@ -214,7 +214,7 @@ def test_a_server_with_a_retention_purges_by_itself(world: World, tmp_path: Path
         assert store.decision(made["id"]).shopper_id == SHOPPER
 
 
-def test_no_log_line_holds_anything_of_a_shopper(
+def test_no_log_line_contains_personal_data(
     planted: Planted, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, service = planted.client, planted.client.app.state[CONTEXT].resources.service
@@ -242,9 +242,7 @@ def test_no_log_line_holds_anything_of_a_shopper(
 
 
 @pytest.mark.parametrize("place", ["", "EU", "CN"])
-def test_an_opt_out_in_the_request_outweighs_the_consent_that_is_kept(
-    planted: Planted, world: World, place: str
-) -> None:
+def test_an_opt_out_in_the_request_overrides_stored_consent(planted: Planted, world: World, place: str) -> None:
     body = {
         "shopper": {"id": SHOPPER, "profile": PROFILE, "personalisation": "off"},
         "product": {"id": world.bought, "cost": {"amount_minor": 50, "currency": "USD"}},

@@ -1,4 +1,4 @@
-"""A running service follows what is activated: no request fails, and a bad version changes nothing."""
+"""A running service follows activations: no request fails, and a bad version changes nothing."""
 
 import shutil
 from collections.abc import Iterator

@@ -15,11 +15,11 @@ def asked(times: int, every_h: float, capacity: int = 10) -> Arrivals:
     return arrivals
 
 
-def test_the_rate_is_that_of_the_requests() -> None:
+def test_the_rate_is_requests_an_hour() -> None:
     assert asked(400, 0.5).rate("room", None) == pytest.approx(2.0, rel=0.02)
 
 
-def test_few_requests_say_nothing_and_weekly_sales_steady_the_first() -> None:
+def test_few_requests_give_no_rate_and_weekly_sales_are_a_prior() -> None:
     assert asked(4, 1.0).rate("room", None) is None
     assert asked(400, 0.5).rate("other", None) is None
     sales = 168 * 0.1 * float(CURVE[SEARCHED_MOVES.index(0)])  # a tenth of an arrival an hour
@@ -28,7 +28,7 @@ def test_few_requests_say_nothing_and_weekly_sales_steady_the_first() -> None:
     assert 0.1 < steadied < 2.0
 
 
-def test_a_unit_is_worth_more_the_fewer_are_left_and_nothing_when_all_will_stay() -> None:
+def test_the_bid_price_rises_as_stock_falls_and_is_zero_for_surplus_stock() -> None:
     arrivals = asked(200, 0.5)
     bids = [arrivals.bid("room", Remaining(units, 24.0, 0.2), None) for units in (1, 4, 100)]
     assert bids[0] is not None
@@ -37,7 +37,7 @@ def test_a_unit_is_worth_more_the_fewer_are_left_and_nothing_when_all_will_stay(
     assert bids[2] == 0.0
 
 
-def test_the_products_asked_for_longest_ago_are_forgotten_first() -> None:
+def test_the_least_recently_requested_products_are_dropped_first() -> None:
     arrivals = Arrivals(2)
     for product in ("a", "b", "c"):
         for number in range(6):

@@ -1,4 +1,4 @@
-"""States of products: the catalogue's for a known one, whatever a request says beside its id."""
+"""Encoder states of products: the catalogue's for a known one, whatever else a request has."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -44,7 +44,7 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
 
 
 @pytest.mark.parametrize("sent", SENT.values(), ids=SENT)
-def test_a_text_beside_a_known_products_id_does_not_move_its_state(catalogue: Catalogue, sent: ProductRecord) -> None:
+def test_text_beside_a_known_products_id_does_not_change_its_state(catalogue: Catalogue, sent: ProductRecord) -> None:
     assert (catalogue.states([SOAP]) == catalogue.states([sent])).all()
 
 

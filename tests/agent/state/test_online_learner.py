@@ -78,9 +78,7 @@ def test_sales_make_the_next_sale_likelier_and_declines_less_likely(running: Ser
     assert start > 0
 
 
-def test_repeated_late_and_contradicting_reports_count_once_and_the_last_word_stands(
-    running: Service, own: World
-) -> None:
+def test_repeated_late_and_contradicting_reports_count_once_with_the_final_label(running: Service, own: World) -> None:
     asked = request(own)
     effects = learner(running).effects
     twice, late, returned, early_return = (quote(running, asked) for _ in range(4))
@@ -109,7 +107,7 @@ def test_repeated_late_and_contradicting_reports_count_once_and_the_last_word_st
     ],
     ids=["bought", "came back", "late decline", "returned", "return before its purchase"],
 )
-def test_what_a_quote_counts_as_follows_its_outcomes_in_any_order(
+def test_the_label_of_a_quote_follows_its_outcomes_in_any_order(
     types: list[OutcomeType], expected: list[tuple[bool | None, bool]]
 ) -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
@@ -181,7 +179,7 @@ def test_learning_takes_under_two_milliseconds_an_outcome(running: Service, own:
 
 
 @pytest.mark.parametrize("cap", [None, 0.03])
-def test_what_a_shopper_was_shown_is_known_where_the_merchant_caps_its_spread(own: World, cap: float | None) -> None:
+def test_prices_shown_are_looked_up_where_the_merchant_limits_the_spread(own: World, cap: float | None) -> None:
     service = own.service(language_model=False, max_spread_frac=cap)
     asked = QuoteRequest.model_validate({"shopper": {"id": "shown here alone"}, "product": {"id": own.bought}})
     prices = [quote(service, asked).price_minor for _ in range(3)]

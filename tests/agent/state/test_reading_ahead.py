@@ -1,4 +1,4 @@
-"""What a shopper did is read and encoded when it is told, not when the next quote waits for it."""
+"""Reading ahead: events are read and encoded when reported, not when the next quote waits for them."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def shop(own: World) -> Iterator[Service]:
 
 @pytest.fixture
 def read(shop: Service, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Texts that were encoded from here on, known ones left out."""
+    """Texts encoded from here on, cached ones left out."""
     encoder = shop._parts.pipeline.observer.reader._encoder._encoder
     encode, texts = encoder.encode, []  # type: ignore[var-annotated]
 
@@ -67,7 +67,7 @@ def test_after_an_event_the_next_quote_encodes_nothing(shop: Service, own: World
     assert len(read) == 1
 
 
-def test_nothing_is_read_of_those_who_were_not_quoted_and_little_of_many(
+def test_shoppers_without_quotes_are_not_read_ahead_and_of_many_only_a_few(
     shop: Service, own: World, read: list[str]
 ) -> None:
     shop.add_events([viewed(f"stranger{number}", own.bought) for number in range(9)])
@@ -79,7 +79,7 @@ def test_nothing_is_read_of_those_who_were_not_quoted_and_little_of_many(
     assert len(read) <= AHEAD
 
 
-def test_whoever_opted_out_is_not_read(shop: Service, own: World, read: list[str]) -> None:
+def test_shoppers_who_opted_out_are_not_read_ahead(shop: Service, own: World, read: list[str]) -> None:
     quote(shop, own.shopper, own.bought)
     shop.set_shopper(ShopperRecord(own.shopper, {}, personalisation=False))
     read.clear()

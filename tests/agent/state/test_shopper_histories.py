@@ -59,7 +59,7 @@ events = st.builds(
 
 
 @given(st.lists(events, max_size=8), st.lists(st.lists(events, max_size=4), max_size=4))
-def test_a_history_holds_new_events_once_whatever_their_order(
+def test_a_history_includes_new_events_once_in_any_order(
     first: list[EventRecord], further: list[list[EventRecord]]
 ) -> None:
     log = Log(list(first))
@@ -73,7 +73,7 @@ def test_a_history_holds_new_events_once_whatever_their_order(
     assert kept == whole(first)  # who was handed it before sees no change
 
 
-def test_of_events_that_follow_none_before_them_is_read_again() -> None:
+def test_later_events_extend_a_history_without_reading_earlier_ones() -> None:
     log = Log([event(at=AT + timedelta(minutes=minute)) for minute in range(200)])
     book = ShopperHistories(log, labels)
     book.latest("s1", LATER_S)
@@ -85,7 +85,7 @@ def test_of_events_that_follow_none_before_them_is_read_again() -> None:
     assert log.read == 1
 
 
-def test_what_arrives_while_events_are_read_is_not_passed_over() -> None:
+def test_events_that_arrive_during_a_read_are_not_missed() -> None:
     log = Log([event()])
     book = ShopperHistories(log, labels)
 

@@ -1,4 +1,4 @@
-"""Records to vary in tests, and hypothesis strategies for whole decisions."""
+"""Valid records to vary in tests, and hypothesis strategies for decisions."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

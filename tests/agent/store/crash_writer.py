@@ -1,4 +1,4 @@
-"""Records decisions three at a time until it is killed, and says so after each transaction."""
+"""Records decisions three at a time until it is killed, and prints their ids after each transaction."""
 
 import sys
 from itertools import count

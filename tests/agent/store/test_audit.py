@@ -1,4 +1,4 @@
-"""Whatever is done to the stored log by hand, the audit finds it."""
+"""The audit finds every manual change of the stored log."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -44,14 +44,14 @@ def alter(url: str, *statements: str) -> None:
             assert connection.exec_driver_sql(statement).rowcount > 0, statement
 
 
-def test_an_untouched_log_is_whole_and_sealed(store: Store) -> None:
+def test_an_untouched_log_is_intact_and_sealed(store: Store) -> None:
     fill(store)
     found = report(store)
     assert (found.rows, found.problems, found.sealed, found.erased) == (ROWS, [], True, 0)
     assert found.head.seq == ROWS
 
 
-def test_an_empty_log_is_whole(store: Store) -> None:
+def test_an_empty_log_is_intact(store: Store) -> None:
     assert report(store).whole
 
 
@@ -122,7 +122,7 @@ def test_swapped_rows_are_found(store_url: str) -> None:
 
 
 def test_a_log_cut_off_with_its_head_shows_against_a_head_kept_elsewhere(store_url: str) -> None:
-    """Whoever restores an old copy of the database has a whole, sealed log: only a head kept elsewhere tells."""
+    """An old copy of the database has an intact, sealed log: only a head kept elsewhere reveals it."""
     with Store.open(store_url) as store:
         store.seal_with(SIGNER.seal)
         store.record_decisions([decision(id="d0")])
@@ -142,7 +142,7 @@ def test_a_log_cut_off_with_its_head_shows_against_a_head_kept_elsewhere(store_u
         assert report(store, replace(old, link_sha256="other")).problems
 
 
-def test_an_erasure_keeps_the_log_whole_and_says_how_many(store: Store) -> None:
+def test_an_erasure_leaves_the_log_intact_and_is_counted(store: Store) -> None:
     fill(store)
     erased = store.erase_shopper("s1")
     assert (erased.decisions, erased.outcomes) == (1, 1)
@@ -195,7 +195,7 @@ def written() -> Iterator[Path]:
 
 @contextmanager
 def tampered(written: Path) -> Iterator[Connection]:
-    """A copy of the log to change, in a transaction; what the audit says of it must not be silence."""
+    """A copy of the log to change within a transaction; the audit must then report a problem."""
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "store.db"
         copy.write_bytes(written.read_bytes())

@@ -75,7 +75,7 @@ def test_a_stored_strategy_outside_the_grammar_is_refused() -> None:
         decode_decision(replace(encoded, body=json.dumps(stored)))
 
 
-def test_the_part_that_stays_tells_nothing_of_the_shopper() -> None:
+def test_the_public_part_reveals_nothing_of_the_shopper() -> None:
     lesson = Lesson(0.0, 1.0, 0.0, 0.1, (Term("x=s-1077", 1, 1, 1),))
     told = decision(shopper_id="s-1077", token="of-s-1077", lesson=lesson)  # noqa: S106 no password
     encoded = encode_decision(told, {"shopper": {"id": "s-1077"}})

@@ -33,18 +33,18 @@ def test_addresses_of_other_databases_are_refused_without_naming_the_password(ur
 @pytest.mark.parametrize(
     ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 15000)]
 )
-def test_every_sqlite_connection_is_durable_and_patient(sqlite_url: str, pragma: str, value: object) -> None:
+def test_every_sqlite_connection_is_durable_and_waits_for_locks(sqlite_url: str, pragma: str, value: object) -> None:
     with closing(open_database(sqlite_url)) as database, database.read(), database.read() as second:
         assert second.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
 
 
-def test_the_sqlite_folder_is_made(sqlite_url: str, tmp_path: Path) -> None:
+def test_the_sqlite_folder_is_created(sqlite_url: str, tmp_path: Path) -> None:
     Store.open(sqlite_url).close()
 
     assert (tmp_path / "data" / "store.db").is_file()
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(StoreUnavailable, match="file/data"):
@@ -88,7 +88,7 @@ def test_ping_succeeds_on_an_open_store(store: Store) -> None:
     store.ping()
 
 
-def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+def test_an_absent_server_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="does not answer"):
         Store.open(f"postgresql://postgres@/postgres?host={tmp_path}")
 

@@ -1,4 +1,4 @@
-"""Erasure reaches every table there is, those that are added later too."""
+"""Erasure covers every table, future ones too."""
 
 import json
 from datetime import timedelta
@@ -18,7 +18,7 @@ SHOPPERS = ["zzq-shopper", 'zzq "quoted" \\ 买家', "zzqé"]
 
 
 def tables_that_tell_of(url: str, mark: str) -> set[str]:
-    """Tables with a row in which the mark stands."""
+    """Tables with a row that contains the mark."""
     database = open_database(url)
     try:
         with database.read() as connection:
@@ -34,7 +34,7 @@ def tables_that_tell_of(url: str, mark: str) -> set[str]:
 
 
 def plant(store: Store, shopper: str) -> None:
-    """Everything that the store can be told of a shopper."""
+    """Personal data of a shopper in every table."""
     store.upsert_shoppers([ShopperRecord(shopper, {"city": "zzqville"})])
     store.append_events([event(shopper_id=shopper, text="zzq words")])
     request: dict[str, Any] = {"shopper": {"id": shopper, "profile": {"city": "zzqville"}}}
@@ -50,7 +50,7 @@ def plant(store: Store, shopper: str) -> None:
 
 
 @pytest.mark.parametrize("shopper", SHOPPERS)
-def test_no_table_tells_of_an_erased_shopper(store_url: str, clock: FixedClock, shopper: str) -> None:
+def test_no_table_contains_an_erased_shopper(store_url: str, clock: FixedClock, shopper: str) -> None:
     with Store.open(store_url, clock) as store:
         plant(store, shopper)
         told = {"shoppers", "events", "decisions", "outcomes", "idempotency"}

@@ -38,7 +38,7 @@ def test_another_payload_is_a_mismatch(store: Store, finished: bool) -> None:
 
 
 @pytest.mark.parametrize(("key_id", "idem_key"), [("k2", "i"), ("k", "i2")], ids=["API key", "idempotency key"])
-def test_keys_are_apart(store: Store, key_id: str, idem_key: str) -> None:
+def test_keys_of_different_senders_are_independent(store: Store, key_id: str, idem_key: str) -> None:
     store.idempotency_begin("k", "i", "sha")
 
     assert store.idempotency_begin(key_id, idem_key, "other") == _STARTED
@@ -71,8 +71,8 @@ def test_a_request_tried_again_has_the_same_quote_id_and_another_request_a_new_o
     assert other.quote_id != first.quote_id
 
 
-def test_what_was_abandoned_is_kept_as_long_as_an_answer(store: Store, clock: FixedClock) -> None:
-    """Else a quote that was recorded but not answered would be made again under a new id after the next start."""
+def test_an_abandoned_key_is_kept_as_long_as_an_answer(store: Store, clock: FixedClock) -> None:
+    """Otherwise a quote recorded but not answered would be made again under a new id after the next start."""
     first = store.idempotency_begin("k", "i", "sha")
     store.idempotency_abandon("k", "i")
     assert store.purge_idempotency(clock.at) == 0

@@ -1,4 +1,4 @@
-"""One live price for a shopper, product and quantity, on both databases."""
+"""At most one live quote for a shopper, product and quantity, on both databases."""
 
 import gc
 import subprocess
@@ -18,7 +18,7 @@ def standing(store: Store, minutes: int = 0) -> int | None:
     return found[KEY].price_minor if KEY in found else None
 
 
-def test_a_price_stands_until_its_quote_ends(store: Store) -> None:
+def test_a_price_is_live_until_its_quote_ends(store: Store) -> None:
     assert store.record_decisions([decision()], claims=[HOLD]) == frozenset()
     assert [standing(store, minutes) for minutes in (0, 14, 15)] == [279, 279, None]
     assert store.live_quotes([QuoteKey("s1", "p1", 2), QuoteKey("s2", "p1", 1), QuoteKey("s1", "p2", 1)], AT) == {}
@@ -26,7 +26,7 @@ def test_a_price_stands_until_its_quote_ends(store: Store) -> None:
     assert store.purge_live_quotes(AT + timedelta(hours=1)) == 1
 
 
-def test_another_price_for_the_same_comes_too_late_and_is_not_stored(store: Store) -> None:
+def test_another_price_for_a_live_quote_is_late_and_not_stored(store: Store) -> None:
     store.record_decisions([decision()], claims=[HOLD])
     made = [decision(id="other", price_minor=200), decision(id="same"), decision(id="two", quantity=2, price_minor=200)]
     assert store.record_decisions(made, claims=[HOLD] * 3) == {"other"}
@@ -34,13 +34,13 @@ def test_another_price_for_the_same_comes_too_late_and_is_not_stored(store: Stor
     assert [store.decision(key) for key in ("same", "two")] == made[1:]
 
 
-def test_two_prices_for_the_same_in_one_batch_cannot_both_stand(store: Store) -> None:
+def test_two_prices_for_the_same_in_one_batch_cannot_both_be_live(store: Store) -> None:
     made = [decision(id="a", price_minor=200), decision(id="b", price_minor=201)]
     assert store.record_decisions(made, claims=[HOLD] * 2) == {"b"}
     assert standing(store) == 200
 
 
-def test_a_price_that_may_not_stand_is_replaced_by_who_saw_it(store: Store) -> None:
+def test_a_live_quote_is_replaced_by_a_decision_that_knew_it(store: Store) -> None:
     store.record_decisions([decision()], claims=[HOLD])
     dearer = decision(id="dearer", price_minor=290)
     assert store.record_decisions([dearer], claims=[Claim(holds=True, replaces="decision-1")]) == frozenset()
@@ -49,13 +49,13 @@ def test_a_price_that_may_not_stand_is_replaced_by_who_saw_it(store: Store) -> N
     assert store.record_decisions([again], claims=[Claim(holds=True, replaces="decision-1")]) == {"again"}
 
 
-def test_opting_out_ends_what_stood(store: Store) -> None:
+def test_opting_out_ends_the_live_quote(store: Store) -> None:
     store.record_decisions([decision()], claims=[HOLD])
     store.record_decisions([decision(id="out", price_minor=299)], claims=[Claim(holds=False)])
     assert standing(store) is None
 
 
-def test_a_purchase_ends_what_stood_and_a_decline_does_not(store: Store) -> None:
+def test_a_purchase_ends_the_live_quote_and_a_decline_does_not(store: Store) -> None:
     store.record_decisions([decision()], claims=[HOLD])
     store.record_outcomes([outcome(outcome_id="no", quote_id="decision-1", type=OutcomeType.DECLINED)])
     assert standing(store) == 279
@@ -69,7 +69,7 @@ def test_an_erased_shopper_leaves_no_live_quote(store: Store) -> None:
     assert standing(store) is None
 
 
-def test_of_processes_that_quote_at_once_one_price_stands(store_url: str) -> None:
+def test_of_processes_that_quote_at_once_one_price_is_live(store_url: str) -> None:
     with Store.open(store_url):
         pass
     code = (
@@ -90,7 +90,7 @@ def test_of_processes_that_quote_at_once_one_price_stands(store_url: str) -> Non
 
 
 def test_what_every_quote_looks_up_leaves_nothing_to_the_collector(store: Store) -> None:
-    """Statements that are built for a call hold cycles: some hundred objects each, and a pause when they are found."""
+    """Statements built for a call contain reference cycles of some hundred objects, and cause collector pauses."""
 
     def look() -> None:
         store.live_quotes([KEY, QuoteKey("s2", "p1", 1)], AT)

@@ -111,7 +111,7 @@ def test_the_applied_price_log_refuses_to_change_or_lose_a_row(store_url: str) -
         assert [one.price_minor for one in store.applied_prices(["p1"], AT)["p1"]] == [299]
 
 
-def test_decisions_of_before_the_log_are_kept_and_logged(store_url: str) -> None:
+def test_decisions_older_than_the_audit_log_are_kept_and_logged(store_url: str) -> None:
     signer = TokenSigner(Ed25519PrivateKey.generate())
     with Store.open(store_url) as store:
         store.record_decisions([decision(), decision(id="decision-2", shopper_id=None)], [{"quantity": 1}, None])
@@ -153,7 +153,7 @@ REVISIONS = sorted(path.stem.split("_")[1] for path in (MIGRATIONS / "versions")
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_down_to_any_revision_and_up_again_keeps_what_is_nobodys_to_lose(store_url: str, revision: str) -> None:
+def test_a_downgrade_and_upgrade_keep_everything_that_the_older_schema_can_store(store_url: str, revision: str) -> None:
     signer = TokenSigner(Ed25519PrivateKey.generate())
     with Store.open(store_url) as store:
         store.upsert_products([product()])

@@ -1,4 +1,4 @@
-"""The rules' life, on both databases: events, schedule, approval, rollback, audit."""
+"""Rules on both databases: events, schedule, approval, rollback, audit."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -42,7 +42,7 @@ def book(store: Store) -> RuleBook:
     return RuleBook(store, SETTINGS)
 
 
-def test_a_version_holds_in_its_time_and_gives_way_after_it(book: RuleBook) -> None:
+def test_a_version_applies_in_its_time_and_not_after_it(book: RuleBook) -> None:
     assert discount(book, NOW) == 0.4
     assert book.propose(TIGHT, by("a")).number == 1
     assert discount(book, NOW) == 0.4, "proposed is not active"
@@ -51,7 +51,7 @@ def test_a_version_holds_in_its_time_and_gives_way_after_it(book: RuleBook) -> N
     assert hours == [0.4, 0.1, 0.1, 0.4, 0.4]
 
 
-def test_the_activation_made_last_stands_and_a_rollback_uncovers_the_one_below(book: RuleBook) -> None:
+def test_the_latest_activation_applies_and_a_rollback_restores_the_one_before(book: RuleBook) -> None:
     for number, share in enumerate((0.3, 0.2), 1):
         book.propose(RulesDocument.model_validate({"limits": {"max_discount": share}}), by("a"))
         book.activate(number, by("a", NOW + number * HOUR))
@@ -66,7 +66,7 @@ def test_the_activation_made_last_stands_and_a_rollback_uncovers_the_one_below(b
     assert discount(book, NOW + 2.5 * HOUR) == 0.2, "what held is remembered"
 
 
-def test_a_scheduled_version_can_be_taken_back_before_it_begins(book: RuleBook) -> None:
+def test_a_scheduled_version_can_be_rolled_back_before_it_begins(book: RuleBook) -> None:
     book.propose(TIGHT, by("a"))
     book.activate(1, by("a"), start=NOW + HOUR)
     book.rollback(by("a"), version=1)
@@ -87,7 +87,7 @@ def test_a_version_that_loosens_waits_for_another_key(book: RuleBook) -> None:
     assert discount(book, NOW) == 0.9
 
 
-def test_what_tightens_against_the_settings_may_loosen_against_what_holds(book: RuleBook) -> None:
+def test_a_version_tighter_than_the_settings_may_loosen_the_rules_in_effect(book: RuleBook) -> None:
     for share in (0.1, 0.3):
         book.propose(RulesDocument.model_validate({"limits": {"max_discount": share}}), by("a"))
     book.activate(1, by("a"), start=NOW + HOUR)
@@ -97,7 +97,7 @@ def test_what_tightens_against_the_settings_may_loosen_against_what_holds(book: 
     assert discount(book, NOW) == 0.3
 
 
-def test_unknown_versions_and_times_that_are_over_are_refused(book: RuleBook) -> None:
+def test_unknown_versions_and_past_times_are_refused(book: RuleBook) -> None:
     with pytest.raises(UnknownVersion, match="no version of the rules has the number 1"):
         book.activate(1, by("a"))
     book.propose(TIGHT, by("a"))

@@ -1,4 +1,4 @@
-"""Merchants on one PostgreSQL database: a schema each."""
+"""Merchants on one PostgreSQL database, each in a schema of its own."""
 
 from agent.store import Store
 from agent.store.engine import create_schema, drop_schema, in_schema

@@ -109,9 +109,7 @@ def price(service: Service) -> int:
     return answer.price_minor
 
 
-def test_a_steeper_shop_gets_a_steeper_evaluator_and_lower_prices_without_a_restart(
-    flat: Service, steep: Service
-) -> None:
+def test_a_more_elastic_shop_gets_lower_prices_without_a_restart(flat: Service, steep: Service) -> None:
     reports = {}
     for name, service in (("flat", flat), ("steep", steep)):
         made = train_on_store(own_store(service), name, silent)
@@ -130,7 +128,7 @@ def test_the_report_names_every_model_on_the_latest_outcomes_and_admits_a_loss(f
     before = Registry(models).in_use()
     made = train_on_store(own_store(flat), "again", silent, activate=False)
     assert Registry(models).in_use() == before
-    with pytest.raises(NotProven, match="is not proven on this shop's log"):
+    with pytest.raises(NotProven, match="has no proof on this shop's log"):
         Promotions(models).activate(ModelKind.EVALUATOR, "again")
     names = [line.name for line in made.report.lines]
     assert names == ["Pricesmith", "base rate", "logit in log price", "LightGBM, monotone in price"]
@@ -164,7 +162,7 @@ def test_moving_the_future_changes_no_earlier_row(world: World, tmp_path: Path) 
     assert found[0].any()
 
 
-def test_what_cannot_be_learned_from_ends_the_command_with_the_reason(world: World, tmp_path: Path) -> None:
+def test_outcomes_that_identify_no_price_response_end_the_command_with_the_reason(world: World, tmp_path: Path) -> None:
     settings = shop(world, tmp_path / "data")
     filled(settings, outcomes(2.0, 200)).close()
     told = CliRunner().invoke(commands, ["train", "evaluator", "--data-dir", str(settings.data_dir)])

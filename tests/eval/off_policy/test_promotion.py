@@ -196,7 +196,7 @@ def models(world: Prepared, tmp_path: Path) -> Path:
 
 
 def test_a_version_without_proof_stays_out(models: Path) -> None:
-    with pytest.raises(NotProven, match="not proven on this shop's log"):
+    with pytest.raises(NotProven, match="no proof on this shop's log"):
         Promotions(models).activate(ModelKind.EVALUATOR, "next")
     assert Registry(models).active(ModelKind.EVALUATOR) != "next"
 
@@ -206,7 +206,10 @@ def test_a_version_without_proof_stays_out(models: Path) -> None:
     [
         ({"reasons": ("its gain may be nothing",)}, "its gain may be nothing"),
         ({"made_at": datetime.now(UTC) - MAX_AGE - timedelta(days=1)}, "more than 30 days ago"),
-        ({"versions": {ModelKind.EVALUATOR: "next", ModelKind.ENCODER: "other"}}, "beside other versions"),
+        (
+            {"versions": {ModelKind.EVALUATOR: "next", ModelKind.ENCODER: "other"}},
+            "beside versions of encoder that are not active",
+        ),
     ],
 )
 def test_a_proof_that_does_not_prove_is_refused(models: Path, changes: dict[str, object], why: str) -> None:

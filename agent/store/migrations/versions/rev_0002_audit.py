@@ -1,4 +1,4 @@
-"""The audit log; what tells of the shopper moves out of a decision's body; indexes for export and reports.
+"""Audit log; personal data moves from a decision's body to a column of its own; indexes for export and reports.
 
 Decisions and outcomes of quotes that are there already enter the log in the order in which they came about.
 """
@@ -39,7 +39,7 @@ _HEAD = sa.table("audit_head", *map(sa.column, ("one", "seq", "link_sha256", "se
 
 
 def upgrade() -> None:
-    """Add tables, column and indexes, then log what there is."""
+    """Add tables, column and indexes, then log the existing rows."""
     op.create_table(
         "audit",
         sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -97,7 +97,7 @@ def _log_what_there_is(connection: sa.Connection) -> None:
 
 
 def _decisions(connection: sa.Connection) -> Iterator[Entry]:
-    """Ids are UUIDs of version 7: in their order decisions were made."""
+    """Order by id: these are UUIDs of version 7, which start with the time."""
     for row in _pages(connection, _DECISIONS, _DECISIONS.c.id):
         envelope = json.loads(row.body)
         decision = envelope["decision"]

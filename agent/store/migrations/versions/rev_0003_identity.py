@@ -1,4 +1,4 @@
-"""Events get an identity, so that one counts once however often it comes; imported outcomes keep their situation."""
+"""Event ids, so that an event counts once however often it is reported; profile and context of imported outcomes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the columns; events of before have no identity."""
+    """Add the columns; existing events have no id."""
     op.add_column("events", sa.Column("event_id", sa.Text))
     op.create_index("events_event_id", "events", ["event_id"], unique=True)
     op.add_column("outcomes", sa.Column("profile", sa.Text))
@@ -18,7 +18,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the columns."""
     op.drop_column("outcomes", "context")
     op.drop_column("outcomes", "profile")
     op.drop_index("events_event_id", "events")

@@ -15,7 +15,7 @@ _REFUSAL: Final = "the applied-price log is append-only"
 
 
 def upgrade() -> None:
-    """Make the log; prices of before are not known to have been applied, so that it starts empty."""
+    """Create the log, empty: earlier prices are not known to have been applied."""
     op.create_table(
         _TABLE,
         sa.Column("product_id", sa.Text, primary_key=True),
@@ -42,7 +42,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the log, its triggers with it."""
+    """Drop the log and its triggers."""
     op.drop_table(_TABLE)
     if op.get_bind().dialect.name != "sqlite":
         op.execute(f"DROP FUNCTION {_TABLE}_refuse()")

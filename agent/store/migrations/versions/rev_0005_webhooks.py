@@ -38,6 +38,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop both: nobody is told anything any more."""
+    """Drop both tables, with undelivered messages."""
     op.drop_table("webhook_outbox")
     op.drop_table("webhooks")

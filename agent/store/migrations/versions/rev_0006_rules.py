@@ -1,4 +1,4 @@
-"""The history of the merchant's rules."""
+"""Events of the merchant's rules."""
 
 from dataclasses import fields, replace
 
@@ -34,9 +34,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it; what the audit log tells of rules, which an older schema cannot check, goes with it.
+    """Drop the table, and the audit entries of rules, which an older schema cannot verify.
 
-    The rows after it are chained anew, so that the log verifies; its head is without a seal until the next row.
+    Later rows are chained again, so that the log verifies; its head has no seal until the next row.
     """
     _chain_without_rules(op.get_bind())
     op.drop_table("rule_events")

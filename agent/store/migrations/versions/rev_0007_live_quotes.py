@@ -1,4 +1,4 @@
-"""Quotes that hold: the price that stands for a shopper, product and quantity. Nothing stands after the upgrade."""
+"""Live quotes, one for a shopper, product and quantity; none after the upgrade."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,5 +25,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it: prices stand no longer than their tokens say."""
+    """Drop the table; prices are then bound by their tokens alone."""
     op.drop_table("live_quotes")

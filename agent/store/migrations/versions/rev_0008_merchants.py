@@ -1,4 +1,4 @@
-"""Merchants; API keys say whose they are and how often they may be used. Keys of before are the default merchant's."""
+"""Merchants; merchant and rate limit of API keys. Existing keys are the default merchant's."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,7 +23,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them, and keys of other merchants: a schema without merchants would take them for the default one's."""
+    """Drop them, and the keys of other merchants, which the older schema would give to the default one."""
     keys = sa.table("api_keys", sa.column("merchant"))
     op.execute(sa.delete(keys).where(keys.c.merchant != "default"))
     op.drop_column("api_keys", "per_minute")

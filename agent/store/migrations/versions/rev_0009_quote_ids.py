@@ -1,4 +1,4 @@
-"""Idempotency keys hold the id that their quote will have, so that a request tried again is not carried out again."""
+"""Quote ids of idempotency keys, so that a retried request is not carried out twice."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,10 +10,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column; keys of before have no id."""
+    """Add the column; existing keys have no id."""
     op.add_column("idempotency", sa.Column("quote_id", sa.Text))
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the column."""
     op.drop_column("idempotency", "quote_id")

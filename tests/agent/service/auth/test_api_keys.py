@@ -47,7 +47,7 @@ def test_a_key_names_its_id_and_carries_192_bits_or_more(created: CreatedKey) ->
     assert len(secret) * 6 >= 192
 
 
-def test_the_secret_is_stored_nowhere(tmp_path: Path, ring: KeyRing, created: CreatedKey) -> None:
+def test_the_secret_is_never_stored(tmp_path: Path, ring: KeyRing, created: CreatedKey) -> None:
     secret = created.text.split("_", 2)[2].encode()
     ring.verify(created.text)
     ring.verify(_BOOTSTRAP)

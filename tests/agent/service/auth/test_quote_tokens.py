@@ -44,7 +44,7 @@ _claims = st.builds(
 
 
 @given(_claims, _times)
-def test_a_token_holds_what_was_signed_until_its_end(claims: QuoteClaims, now: datetime) -> None:
+def test_a_token_keeps_its_claims_until_it_expires(claims: QuoteClaims, now: datetime) -> None:
     expected = TokenStatus.VALID if now < claims.valid_until else TokenStatus.EXPIRED
 
     assert _SIGNER.verify(_SIGNER.sign(claims), now) == Verification(expected, claims)
@@ -219,7 +219,7 @@ def test_a_file_that_is_no_signing_key_is_refused_and_kept(tmp_path: Path, conte
     assert path.read_bytes() == content
 
 
-def test_a_folder_that_cannot_hold_a_key_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(TokenKeyError, match=r"signing\.pem"):

@@ -25,7 +25,7 @@ def test_a_keys_own_limit_goes_before_the_settings_and_keys_are_apart() -> None:
     assert [limiter.wait_s("b", 12) > 0 for _ in range(3)] == [False, False, True]
 
 
-def test_waiting_as_long_as_told_is_enough() -> None:
+def test_waiting_the_returned_time_is_enough() -> None:
     clock = Seconds()
     limiter = RateLimiter(30, clock)
     while (wait := limiter.wait_s("a", None)) == 0:

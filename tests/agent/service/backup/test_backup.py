@@ -83,7 +83,9 @@ def test_what_is_restored_is_what_was_there_on_either_database(
         assert [number for number, _ in store.events_since(0)] == [1, 2, 3, 4, 5, 6]
 
 
-def test_numbers_of_rows_that_are_gone_are_not_given_again(store_url: str, folder: DataFolder, tmp_path: Path) -> None:
+def test_numbers_of_deleted_rows_are_not_reused_after_a_restore(
+    store_url: str, folder: DataFolder, tmp_path: Path
+) -> None:
     with Store.open(store_url) as store:
         store.append_events([event(shopper_id="gone"), event(), event(shopper_id="gone")])
         store.erase_shopper("gone")
@@ -95,7 +97,7 @@ def test_numbers_of_rows_that_are_gone_are_not_given_again(store_url: str, folde
         assert [number for number, _ in store.events_since(0)] == [2, 4]
 
 
-def test_a_backup_beside_writers_is_one_state_whose_log_is_whole(
+def test_a_backup_during_writes_is_consistent_and_its_log_intact(
     store_url: str, folder: DataFolder, tmp_path: Path
 ) -> None:
     stop = Event()

@@ -21,7 +21,7 @@ PRODUCTS, EVENTS, OUTCOMES = ImportKind.PRODUCTS, ImportKind.EVENTS, ImportKind.
 
 @dataclass(slots=True)
 class Kept:
-    """ImportTargets that keep what lands; the catalogue knows one product."""
+    """Import targets that keep stored rows; the catalogue has one product."""
 
     products: list[ProductRecord] = field(default_factory=list)
     events: list[EventRecord] = field(default_factory=list)
@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_imported_says_why(load: Load, name: str, content:
         load(PRODUCTS, content, name)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImportFormatError, match="no such file"):
         import_file(PRODUCTS, tmp_path / "none.csv", Kept().sinks(), USD)
 

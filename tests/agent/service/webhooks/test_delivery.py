@@ -1,4 +1,4 @@
-"""Messages are signed, delivered once, retried with growing pauses, and given up in the end."""
+"""Messages are signed, delivered once, retried with backoff, and given up in the end."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ ALL = tuple(WebhookEvent)
 
 @dataclass(slots=True)
 class Receiver:
-    """A server on loopback that answers what it is told to."""
+    """A server on loopback with scripted answers."""
 
     port: int = 0
     status: int = 204
@@ -93,7 +93,7 @@ def quote(store: Store, clock: FixedClock, number: int = 1) -> None:
     store.record_decisions([decision(id=f"d{number}", at=clock.now())])
 
 
-def test_a_quote_and_the_rules_that_bound_it_are_told_signed_and_without_the_shopper(
+def test_messages_about_a_quote_and_its_rules_are_signed_and_impersonal(
     store: Store, clock: FixedClock, receiver: Receiver
 ) -> None:
     hook = store.add_webhook(receiver.url, ALL, clock.now())
@@ -111,7 +111,7 @@ def test_a_quote_and_the_rules_that_bound_it_are_told_signed_and_without_the_sho
     assert told["rule.bound"]["rules"] == [{"rule": "floor", "from_minor": 270, "to_minor": 279}]
 
 
-def test_a_webhook_is_told_only_what_it_asked_for_and_only_from_then_on(
+def test_a_webhook_gets_only_its_events_and_only_after_registration(
     store: Store, clock: FixedClock, receiver: Receiver
 ) -> None:
     quote(store, clock, 1)
@@ -124,7 +124,7 @@ def test_a_webhook_is_told_only_what_it_asked_for_and_only_from_then_on(
     assert [json.loads(body)["data"]["quote_id"] for _, body in receiver.seen] == ["d2"]
 
 
-def test_an_activation_that_several_processes_notice_is_told_once(
+def test_an_activation_that_several_processes_notice_is_sent_once(
     store: Store, clock: FixedClock, receiver: Receiver
 ) -> None:
     store.add_webhook(receiver.url, ALL, clock.now())
@@ -134,7 +134,7 @@ def test_an_activation_that_several_processes_notice_is_told_once(
         assert one.deliver_due() == 1
 
 
-def test_a_decision_that_is_not_stored_is_not_told(store: Store, clock: FixedClock) -> None:
+def test_a_decision_that_is_not_stored_sends_no_message(store: Store, clock: FixedClock) -> None:
     hook = store.add_webhook("http://127.0.0.1:9/", ALL, clock.now())
     for _ in range(2):  # the second time its id is known
         quote(store, clock)
@@ -142,7 +142,7 @@ def test_a_decision_that_is_not_stored_is_not_told(store: Store, clock: FixedClo
 
 
 @pytest.mark.parametrize("status", [500, 302, 404, 429])
-def test_a_message_that_is_not_taken_is_tried_again_with_growing_pauses_and_given_up(
+def test_a_failed_message_is_retried_with_backoff_and_given_up(
     store: Store, clock: FixedClock, receiver: Receiver, status: int
 ) -> None:
     receiver.status, receiver.location = status, f"http://127.0.0.1:{receiver.port}/elsewhere"
@@ -186,7 +186,7 @@ def test_a_process_that_dies_with_a_message_under_way_leaves_it_to_another(
         assert other.deliver_due() == 1
 
 
-def test_a_receiver_that_is_gone_for_good_is_forgotten(store: Store, clock: FixedClock, receiver: Receiver) -> None:
+def test_a_receiver_that_answers_gone_is_removed(store: Store, clock: FixedClock, receiver: Receiver) -> None:
     receiver.status = 410
     store.add_webhook(receiver.url, ALL, clock.now())
     quote(store, clock)
@@ -196,7 +196,7 @@ def test_a_receiver_that_is_gone_for_good_is_forgotten(store: Store, clock: Fixe
     assert store.webhooks_due(clock.now() + timedelta(days=1), LEASE, 10) == []
 
 
-def test_a_name_that_leads_to_this_machine_by_the_time_of_delivery_is_not_connected_to(
+def test_a_host_that_resolves_to_loopback_at_delivery_is_not_connected_to(
     store: Store, clock: FixedClock, receiver: Receiver
 ) -> None:
     """DNS rebinding: public when it was registered, loopback when it is used."""

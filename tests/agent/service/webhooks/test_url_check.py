@@ -1,4 +1,4 @@
-"""No webhook reaches what only this machine's network can reach, however its address is written."""
+"""No webhook reaches a private network, however its address is written."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address

@@ -8,7 +8,7 @@ from agent.service.ingest import expected_rows, read_rows
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".ndjson", ".parquet"])
-def test_the_number_of_rows_is_known_about_before_they_are_read(tmp_path: Path, suffix: str) -> None:
+def test_the_number_of_rows_is_estimated_before_they_are_read(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"log{suffix}"
     names = [f"product-{number:05}" for number in range(5000)]
     if suffix == ".parquet":
@@ -21,7 +21,7 @@ def test_the_number_of_rows_is_known_about_before_they_are_read(tmp_path: Path, 
     assert expected_rows(path) == pytest.approx(5000, rel=0.02)
 
 
-def test_what_cannot_be_read_is_expected_to_have_one_row(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_expected_to_have_one_row(tmp_path: Path) -> None:
     assert expected_rows(tmp_path / "missing.csv") == 1
     broken = tmp_path / "broken.parquet"
     broken.write_bytes(b"PAR1")

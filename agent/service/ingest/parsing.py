@@ -17,7 +17,7 @@ from agent.domain.records import (
 )
 from agent.service.ingest.cells import Cells
 from agent.service.ingest.errors import CellError
-from agent.service.ingest.rows import RawRow
+from agent.service.ingest.readers import RawRow
 from agent.store.event_deduplication import content_id
 
 _MONEY_COLUMNS: Final = ("currency", "min_price", "max_price", "map_price")
