@@ -74,7 +74,7 @@ sbom: .audit/.done ## sbom.json: what the lock file installs, as CycloneDX
 
 docs: $(VENV)/.core .docs/.done ## The documents as a site in site/; generated pages anew, links checked
 	@$(BIN)/python -m docs.generator
-	@NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --strict
 	@echo "site/index.html"
 
 peers: $(VENV)/.dev ## Policies and estimators of others, for eval policy alone: an environment of their own in .peers
