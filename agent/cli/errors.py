@@ -115,6 +115,7 @@ def field_messages(error: FieldErrors) -> list[str]:
     lines = []
     for problem in error.errors(include_url=False):
         place = ".".join(map(str, problem["loc"])) or "the whole input"
-        given = "" if problem["type"] == "missing" else f" (given: {str(problem['input'])[:80]})"
-        lines.append(f"{place}: {problem['msg']}{given}")
+        shown = isinstance(problem["input"], str | int | float) and problem["type"] != "missing"
+        given = f" (given: {str(problem['input'])[:80]})" if shown else ""
+        lines.append(f"{place}: {problem['msg'].removeprefix('Value error, ')}{given}")
     return lines

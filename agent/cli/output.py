@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
@@ -22,17 +23,26 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Write a table to standard output; where that is no terminal, as wide as its cells need."""
+    """Write a table to standard output; where that is no terminal, as wide as its cells need.
+
+    Times are shown to the minute.
+    """
     table = Table(title=title, title_justify="left")
     for column in columns:
         table.add_column(column)
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*map(_cell, row))
     console = Console()
     if not console.is_terminal:  # no screen: whole cells matter more than width
         wide = console.options.update(width=_WIDEST)
         console.width = max(console.width, console.measure(table, options=wide).maximum)
     console.print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M %Z}".rstrip()
+    return "" if value is None else str(value)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:

@@ -21,7 +21,7 @@ from agent.api.responses.rule_versions import (
 )
 from agent.cli.opening import running_service
 from agent.cli.options import DataDir, Json, home_settings, settings_for
-from agent.cli.output import print_facts, print_json, print_table
+from agent.cli.output import print_facts, print_json, print_table, progress_bar
 from agent.domain.clock import SystemClock
 from agent.rules.book import Change, RuleBook
 from agent.rules.document import RulesDocument
@@ -106,8 +106,10 @@ def preview(version: Number, data_dir: DataDir = None, json: Json = False) -> No
 
     Example: pricesmith rules preview 3
     """
-    with running_service(settings_for(data_dir), quiet=json) as service:
+    with running_service(settings_for(data_dir), quiet=json) as service, progress_bar(quiet=json) as progress:
+        progress("price quotes again", 0.0)
         found = service.preview_rules(version)
+        progress("price quotes again", 1.0)
     if json:
         print_json(preview_answer(found).model_dump(mode="json"))
     else:

@@ -28,7 +28,7 @@ def serve(
     """Answer price requests over HTTP until stopped.
 
     SIGTERM or Ctrl-C ends it, after the requests in flight are answered. GET /readyz says when it is ready, GET /schema
-    describes every request. With --json the address is printed as JSON; its log goes to standard error.
+    describes every request. With --json the address comes first, as JSON; the log follows.
 
     Example: pricesmith serve --port 8000
     """

@@ -17,6 +17,7 @@ from agent.store.data_folder import DataFolder
 from models.errors import ModelError
 from models.progress import Progress
 from models.registry.registry import Registry
+from prompts import PromptError, load_prompt
 
 
 def check_up(home: Settings, environment: Mapping[str, str], progress: Progress) -> Iterator[Finding]:
@@ -39,9 +40,20 @@ def check_up(home: Settings, environment: Mapping[str, str], progress: Progress)
     yield check_processor(this_processor(), settings.threads)
     yield check_memory(*this_memory(), serving=serving)
     yield check_disk(settings.data_dir, prepared=folder.models.is_dir())
-    yield from check_models(registry, f"strategist/v{settings.prompt_version:03d}", progress)
+    yield from _models(registry, settings, progress)
     yield from _data(home, settings, folder, registry)
     yield check_port(home.host, home.port)
+
+
+def _models(registry: Registry, settings: Settings, progress: Progress) -> Iterator[Finding]:
+    """Findings about models, and about the prompt that the strategist must have been trained on."""
+    try:
+        prompt = load_prompt("strategist", settings.prompt_version)
+    except PromptError as error:
+        remedy = "set PRICESMITH_PROMPT_VERSION to a version that `pricesmith prompts list` shows"
+        yield Finding("prompt", Level.PROBLEM, str(error), remedy)
+        return
+    yield from check_models(registry, prompt.label, progress)
 
 
 def _data(home: Settings, settings: Settings, folder: DataFolder, registry: Registry) -> Iterator[Finding]:

@@ -40,6 +40,7 @@ def known_variables() -> Collection[str]:
 
 
 def _unknown(name: str) -> Finding:
-    close = get_close_matches(name, known_variables(), n=1)
-    remedy = f"did you mean {close[0]}?" if close else "unset it; docs/reference/settings.md lists all settings"
+    known = {one.removeprefix(PREFIX) for one in known_variables()}
+    close = get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=0.7)
+    remedy = f"did you mean {PREFIX}{close[0]}?" if close else "unset it; docs/reference/settings.md lists all settings"
     return Finding("settings", Level.WARNING, f"{name} is no setting and has no effect", remedy)
