@@ -27,6 +27,7 @@ _SHOPPER_SINCE: Final = (
     .limit(bindparam("limit", type_=Integer))
 )
 _IDS_BATCH: Final = 5_000
+_BULK: Final = 5_000
 _PAIRS: Final = 400  # pairs in one IN list; SQLite nests no deeper than a thousand
 _SALE: Final = "sale:"
 
@@ -117,6 +118,8 @@ def insert_events(
     fresh = _fresh(connection, records)
     if fresh:
         connection.execute(insert(EVENTS), _EVENT.parameters(fresh))
+        if len(fresh) >= _BULK and not database.is_sqlite:  # or the next batch is looked up without an index
+            connection.exec_driver_sql("ANALYZE events")
         weeks = [] if week_of is None else [week for event in fresh if (week := week_of(event)) is not None]
         add_weeks(database, connection, weeks)
     return fresh
