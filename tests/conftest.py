@@ -13,10 +13,24 @@ import pytest
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PRICESMITH_THREADS"):
     os.environ.setdefault(_threads, "1")  # before numpy and torch: two workers on two cores would wait for each other
 
-from tests.databases import postgres_socket, postgres_url, second_postgres_url, sqlite_url, store_url  # noqa: E402
+from tests.databases import (  # noqa: E402
+    _migrated_file,
+    _migrated_postgres,
+    _no_waiting_for_the_disk,
+    empty_url,
+    postgres_socket,
+    postgres_url,
+    second_postgres_url,
+    sqlite_url,
+    store_url,
+)
 from tests.prepared import World, service, world  # noqa: E402
 
 __all__ = [
+    "_migrated_file",
+    "_migrated_postgres",
+    "_no_waiting_for_the_disk",
+    "empty_url",
     "postgres_socket",
     "postgres_url",
     "second_postgres_url",

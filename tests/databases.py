@@ -1,14 +1,29 @@
-"""Empty databases: SQLite in a file, PostgreSQL in a server of its own."""
+"""Databases, empty or with tables: SQLite in a file, PostgreSQL in a server of its own."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 import psycopg
 import pytest
+
+from agent.store import engine, migrate
+
+SHIPPED_PRAGMAS: Final = engine._PRAGMAS
+_TEMPLATE: Final = "migrated"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """What is committed here outlives a killed process, and need not outlive a power cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_PRAGMAS", (*SHIPPED_PRAGMAS, "synchronous = OFF"))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +57,11 @@ def second_postgres_url(postgres_socket: str) -> Iterator[str]:
 
 
 @contextmanager
-def empty_database(postgres_socket: str) -> Iterator[str]:
+def empty_database(postgres_socket: str, template: str = "template1") -> Iterator[str]:
     """A database of its own, dropped at the end."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(f"postgresql://postgres@/postgres?host={postgres_socket}", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield f"postgresql://postgres@/{name}?host={postgres_socket}"
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -58,7 +73,38 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest) -> str:
+def empty_url(request: pytest.FixtureRequest) -> str:
     """The address of an empty database of each kind."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return url
+
+
+@pytest.fixture(scope="session")
+def _migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("migrated") / "store.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _migrated_postgres(postgres_socket: str) -> str:
+    """The name of a database to copy; nobody stays connected to it."""
+    with psycopg.connect(f"postgresql://postgres@/postgres?host={postgres_socket}", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {_TEMPLATE}")
+    migrate(f"postgresql://postgres@/{_TEMPLATE}?host={postgres_socket}")
+    return _TEMPLATE
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a database of each kind that has its tables and no rows."""
+    if request.param == "sqlite":
+        url: str = request.getfixturevalue("sqlite_url")
+        path = Path(url.removeprefix("sqlite:///"))
+        path.parent.mkdir()
+        shutil.copy(request.getfixturevalue("_migrated_file"), path)
+        yield url
+    else:
+        template = request.getfixturevalue("_migrated_postgres")
+        with empty_database(request.getfixturevalue("postgres_socket"), template) as url:
+            yield url

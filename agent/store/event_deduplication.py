@@ -18,6 +18,7 @@ from agent.store.engine import Database
 from agent.store.rows import RecordTable, chunks
 from agent.store.tables import EVENTS
 
+_BULK: Final = 5_000
 _EVENT: Final = RecordTable(EventRecord, EVENTS)
 _IDS_BATCH: Final = 1_000
 _PAIRS: Final = 400  # pairs in one IN list; SQLite nests no deeper than a thousand
@@ -48,6 +49,10 @@ def insert_new_events(database: Database, connection: Connection, records: Seque
     fresh = _fresh(connection, records)
     if fresh:
         connection.execute(insert(EVENTS), _EVENT.parameters(fresh))
+        if (
+            len(fresh) >= _BULK and not database.is_sqlite
+        ):  # without new statistics the next batch is searched row by row
+            connection.exec_driver_sql("ANALYZE events")
     return fresh
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from agent.asgi import create
 from agent.cli.main import app as command_line
 from agent.service.auth.api_keys import Scope
-from agent.service.ingest.records import EVENT_COLUMNS, OUTCOME_COLUMNS, PRODUCT_COLUMNS
+from agent.service.ingest.parsing import EVENT_COLUMNS, OUTCOME_COLUMNS, PRODUCT_COLUMNS
 from docs.generator.http import METHODS, openapi, scope_of
 from docs.generator.pages import REFERENCE, pages
 from tests.docs.markdown import GENERATED

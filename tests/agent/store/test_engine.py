@@ -8,6 +8,7 @@ import pytest
 from agent.store import Store, StoreError, StoreUnavailable
 from agent.store.engine import open_database
 from tests.agent.store.builders import decision
+from tests.databases import SHIPPED_PRAGMAS
 
 _IMPATIENT = ("busy_timeout = 50", "journal_mode = WAL")
 
@@ -33,7 +34,10 @@ def test_addresses_of_other_databases_are_refused_without_naming_the_password(ur
 @pytest.mark.parametrize(
     ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 15000)]
 )
-def test_every_sqlite_connection_is_durable_and_waits_for_locks(sqlite_url: str, pragma: str, value: object) -> None:
+def test_every_sqlite_connection_is_durable_and_waits_for_locks(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, pragma: str, value: object
+) -> None:
+    monkeypatch.setattr("agent.store.engine._PRAGMAS", SHIPPED_PRAGMAS)
     with closing(open_database(sqlite_url)) as database, database.read(), database.read() as second:
         assert second.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
 

@@ -23,16 +23,16 @@ from agent.store.webhook_messages import WebhookEvent
 from tests.agent.store.builders import AT, decision, outcome, product
 
 
-def test_migrations_make_exactly_the_declared_tables(store_url: str) -> None:
-    migrate(store_url)
+def test_migrations_make_exactly_the_declared_tables(empty_url: str) -> None:
+    migrate(empty_url)
 
-    with closing(open_database(store_url)) as database, database.read() as connection:
+    with closing(open_database(empty_url)) as database, database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
         assert set(METADATA.tables) < set(inspect(connection).get_table_names())
 
 
-def test_migrations_go_down_to_nothing_and_up_again(store_url: str) -> None:
-    with closing(open_database(store_url)) as database:
+def test_migrations_go_down_to_nothing_and_up_again(empty_url: str) -> None:
+    with closing(open_database(empty_url)) as database:
         upgrade(database)
         downgrade(database, "base")
         with database.read() as connection:
@@ -43,8 +43,8 @@ def test_migrations_go_down_to_nothing_and_up_again(store_url: str) -> None:
             assert set(METADATA.tables) < set(inspect(connection).get_table_names())
 
 
-def test_the_schema_tells_its_version(store_url: str) -> None:
-    with closing(open_database(store_url)) as database:
+def test_the_schema_tells_its_version(empty_url: str) -> None:
+    with closing(open_database(empty_url)) as database:
         with database.read() as connection:
             assert found_version(connection) is None
         upgrade(database)
@@ -59,24 +59,24 @@ def test_the_newest_version_is_the_last_revision() -> None:
     assert newest_version() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
-def test_opening_again_keeps_the_data(store_url: str) -> None:
-    with Store.open(store_url) as store:
+def test_opening_again_keeps_the_data(empty_url: str) -> None:
+    with Store.open(empty_url) as store:
         store.upsert_products([product()])
 
-    with Store.open(store_url) as store:
+    with Store.open(empty_url) as store:
         assert store.products(["p1"]) == {"p1": product()}
 
 
-def test_a_store_opens_while_another_process_writes(store_url: str) -> None:
-    migrate(store_url)
+def test_a_store_opens_while_another_process_writes(empty_url: str) -> None:
+    migrate(empty_url)
 
-    with closing(open_database(store_url)) as writer, writer.write(), Store.open(store_url) as store:
+    with closing(open_database(empty_url)) as writer, writer.write(), Store.open(empty_url) as store:
         assert store.product_count() == 0
 
 
-def test_processes_that_start_together_all_find_the_schema(store_url: str) -> None:
+def test_processes_that_start_together_all_find_the_schema(empty_url: str) -> None:
     code = "import sys; from agent.store import Store; print(Store.open(sys.argv[1]).product_count())"
-    command = [sys.executable, "-c", code, store_url]
+    command = [sys.executable, "-c", code, empty_url]
     processes = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 own code
         for _ in range(4)
@@ -86,44 +86,44 @@ def test_processes_that_start_together_all_find_the_schema(store_url: str) -> No
     assert answers == [("0\n", "")] * 4
 
 
-def test_a_schema_of_a_newer_version_is_refused(store_url: str) -> None:
-    migrate(store_url)
-    with closing(open_database(store_url)) as database, database.write() as connection:
+def test_a_schema_of_a_newer_version_is_refused(empty_url: str) -> None:
+    migrate(empty_url)
+    with closing(open_database(empty_url)) as database, database.write() as connection:
         connection.execute(update(sql_table("alembic_version", column("version_num"))).values(version_num="9999"))
 
     with pytest.raises(StoreError, match=r"9999.*newer"):
-        Store.open(store_url)
+        Store.open(empty_url)
 
 
-def test_the_applied_price_log_refuses_to_change_or_lose_a_row(store_url: str) -> None:
-    with Store.open(store_url) as store:
+def test_the_applied_price_log_refuses_to_change_or_lose_a_row(empty_url: str) -> None:
+    with Store.open(empty_url) as store:
         store.upsert_products([product()], {"p1": AT})
         store.upsert_products([product()], {"p1": AT})  # the same price of the same day is one row
         assert [one.price_minor for one in store.applied_prices(["p1"], AT)["p1"]] == [299]
     for statement in ("UPDATE applied_prices SET price_minor = 1", "DELETE FROM applied_prices"):
         with (
-            closing(open_database(store_url)) as database,
+            closing(open_database(empty_url)) as database,
             pytest.raises(StoreError, match="append-only"),
             database.write() as connection,
         ):
             connection.exec_driver_sql(statement)
-    with Store.open(store_url) as store:
+    with Store.open(empty_url) as store:
         assert [one.price_minor for one in store.applied_prices(["p1"], AT)["p1"]] == [299]
 
 
-def test_decisions_older_than_the_audit_log_are_kept_and_logged(store_url: str) -> None:
+def test_decisions_older_than_the_audit_log_are_kept_and_logged(empty_url: str) -> None:
     signer = TokenSigner(Ed25519PrivateKey.generate())
-    with Store.open(store_url) as store:
+    with Store.open(empty_url) as store:
         store.record_decisions([decision(), decision(id="decision-2", shopper_id=None)], [{"quantity": 1}, None])
         store.record_outcomes([outcome(quote_id="decision-1"), outcome(outcome_id="elsewhere", quote_id=None)])
-    with closing(open_database(store_url)) as database:
+    with closing(open_database(empty_url)) as database:
         downgrade(database, "0001")
         with database.read() as connection:
             bodies = connection.exec_driver_sql("SELECT body FROM decisions ORDER BY id").scalars().all()
         assert [json.loads(body)["decision"]["shopper_id"] for body in bodies] == ["s1", None]
         upgrade(database)
 
-    with Store.open(store_url) as store:
+    with Store.open(empty_url) as store:
         assert store.decision("decision-1") == decision()
         assert store.request_of("decision-1") == {"quantity": 1}
         report = store.audit_report(signer.is_sealed)
@@ -133,16 +133,16 @@ def test_decisions_older_than_the_audit_log_are_kept_and_logged(store_url: str) 
         assert store.audit_report(signer.is_sealed).sealed
 
 
-def test_an_abandoned_key_keeps_its_quotes_id_on_the_way_down_and_up(store_url: str) -> None:
-    with Store.open(store_url) as store:
+def test_an_abandoned_key_keeps_its_quotes_id_on_the_way_down_and_up(empty_url: str) -> None:
+    with Store.open(empty_url) as store:
         first = store.idempotency_begin("k", "abandoned", "sha")
         store.idempotency_abandon("k", "abandoned")
         store.idempotency_begin("k", "begun", "sha")
-    with closing(open_database(store_url)) as database:
+    with closing(open_database(empty_url)) as database:
         downgrade(database, "0009")
         upgrade(database)
 
-    with Store.open(store_url) as store:
+    with Store.open(empty_url) as store:
         assert store.purge_idempotency(datetime.now(UTC) - timedelta(hours=1)) == 0
         again = store.idempotency_begin("k", "abandoned", "sha")
         assert (again.state, again.quote_id) == (IdempotencyState.STARTED, first.quote_id)
@@ -153,21 +153,21 @@ REVISIONS = sorted(path.stem.split("_")[1] for path in (MIGRATIONS / "versions")
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_a_downgrade_and_upgrade_keep_everything_that_the_older_schema_can_store(store_url: str, revision: str) -> None:
+def test_a_downgrade_and_upgrade_keep_everything_that_the_older_schema_can_store(empty_url: str, revision: str) -> None:
     signer = TokenSigner(Ed25519PrivateKey.generate())
-    with Store.open(store_url) as store:
+    with Store.open(empty_url) as store:
         store.upsert_products([product()])
         store.add_webhook("https://shop.example/hooks", [WebhookEvent.QUOTE_CREATED], AT)
         store.record_decisions([decision(id=f"d{n}") for n in range(3)])
         store.record_outcomes([outcome(outcome_id=f"o{n}", quote_id=f"d{n}") for n in range(3)])
         before = list(store.logged()), list(store.outcomes_since(0)), list(store.iter_products())
-    with closing(open_database(store_url)) as database:
+    with closing(open_database(empty_url)) as database:
         downgrade(database, revision)
         upgrade(database)
         with database.read() as connection:
             assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
-    with Store.open(store_url) as store:
+    with Store.open(empty_url) as store:
         assert (list(store.logged()), list(store.outcomes_since(0)), list(store.iter_products())) == before
         assert store.audit_report(signer.is_sealed).problems == []
         store.record_decisions([decision(id="d9")])
