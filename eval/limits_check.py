@@ -1,9 +1,9 @@
-"""`python -m eval.limits_check`: selection and gateway over a million decisions, each held against the limits.
+"""`python -m eval.limits_check`: randomised check of selection and gateway on a million decisions.
 
-Rules, costs, last prices and candidates are drawn at random, contradictory rules included; every decision goes through
-`select` and `guard` as a quote does. What must hold is written down here again, from the documents and not from the
-gateway's code: an allowed price is never left, a hard lower bound never broken, the trail has no gap, the propensity is
-the mass of the price that was shown.
+Rules (contradictory ones included), costs, last prices and candidates are random; every decision goes through `select`
+and `guard` as a quote does. The conditions are implemented independently of the gateway, from its documentation: prices
+are within the limits, hard lower bounds always hold, the trail has no gap, and the propensity is the total probability
+of the price shown.
 """
 
 import argparse
@@ -25,12 +25,12 @@ from models.strategist.strategy import Rounding
 MILLION: Final = 1_000_000
 _CANDIDATES: Final = 6
 _DRAWS: Final = 16
-_TOGETHER: Final = 20  # decisions under one set of rules
+_TOGETHER: Final = 20  # decisions per set of rules
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the check came to; `violations` by what was violated."""
+    """Results of the check; `violations` counts by condition."""
 
     decisions: int
     violations: dict[str, int]
@@ -41,7 +41,7 @@ class Found:
 
 
 def check(decisions: int, seed: int) -> Found:
-    """Decide that many times."""
+    """Check `decisions` random decisions."""
     rng = np.random.default_rng(seed)
     broken: Counter[str] = Counter()
     conflicts = moved = tried = 0
@@ -62,7 +62,7 @@ def check(decisions: int, seed: int) -> Found:
 
 
 def main() -> int:
-    """Run and print; exit code 1 when anything was violated."""
+    """Run and print the results; returns exit code 1 if there were violations."""
     parser = argparse.ArgumentParser(prog="python -m eval.limits_check", description=__doc__)
     parser.add_argument("--decisions", type=int, default=MILLION)
     parser.add_argument("--seed", type=int, default=1)
@@ -76,7 +76,7 @@ def main() -> int:
 def _contests(
     rng: np.random.Generator, rules: GatewayRules, facts: GatewayFacts, count: int
 ) -> Iterator[tuple[list[int], Contest]]:
-    """Candidates before the gateway, and as selection sees them: after it, with values and draws of their worth."""
+    """Yield candidate prices before the gateway, and the contest with prices after it and random utilities."""
     factors = rng.uniform(0.3, 2.2, (count, _CANDIDATES))
     proposed = np.maximum(1, np.rint(facts.reference_minor * factors)).astype(int)
     proposed[:, 0] = facts.reference_minor
@@ -113,7 +113,10 @@ def _facts(rng: np.random.Generator) -> GatewayFacts:
 
 
 def _broken(shown: Guarded, rules: GatewayRules, facts: GatewayFacts, raw: int) -> list[str]:
-    """Which promises a price breaks. Upper bounds and soft lower ones may give way to hard lower ones, and say so."""
+    """List the conditions that a price violates.
+
+    In a conflict, which `Guarded.conflict` flags, upper and soft lower bounds may yield to hard lower bounds.
+    """
     price, reference = shown.price_minor, facts.reference_minor
     if facts.cost_minor is None and rules.floor_minor is None:
         return [] if price == reference else ["a price without cost and floor"]

@@ -1,4 +1,4 @@
-"""What report pages share: one HTML file that needs nothing else, tables, plots as inline SVG."""
+"""Building blocks of HTML reports: self-contained pages, tables, and plots as inline SVG."""
 
 import html
 import io
@@ -20,7 +20,7 @@ _STYLE: Final = (
 
 
 def page(title: str, body: str) -> str:
-    """A whole page around a body."""
+    """Wrap an HTML body in a complete page."""
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>{body}</html>'
@@ -28,7 +28,7 @@ def page(title: str, body: str) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; Pricesmith's rows stand out."""
+    """Render a table; rows of Pricesmith are highlighted."""
     head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
     body = "".join(
         f"<tr{' class=own' if row[0].startswith('Pricesmith') else ''}>"
@@ -40,7 +40,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def svg(figure: Any) -> str:
-    """A figure as inline SVG; the figure is closed."""
+    """Render a matplotlib figure as inline SVG and close it."""
     target = io.StringIO()
     figure.tight_layout()
     figure.savefig(target, format="svg", metadata={"Date": None})

@@ -1,8 +1,8 @@
-"""Server processes on loopback for benchmarks and fault runs: started, waited for, stopped or killed.
+"""Server processes on loopback for benchmarks and fault tests.
 
-A `CommandServer` is `pricesmith serve` itself. A `ForkedServer` runs the same app under the same server library in one
-process that is forked from a template which has imported everything: it starts in seconds where the command needs half
-a minute on a busy machine, so that hundreds of kills fit in an hour. Both die by SIGKILL without warning.
+`CommandServer` runs `pricesmith serve`. `ForkedServer` runs the same app under the same server library in a process
+forked from a template with all imports done; it starts in seconds instead of half a minute on a busy machine, so that
+hundreds of kills fit in an hour.
 """
 
 import asyncio
@@ -30,23 +30,23 @@ class Server(Protocol):
     pid: int
 
     def ended(self) -> bool:
-        """Whether the process is gone."""
+        """Whether the process has ended."""
         ...
 
     def kill(self) -> None:
-        """SIGKILL to everything that serves; returns when it is gone."""
+        """Send SIGKILL to all its processes and wait until they have ended."""
         ...
 
     def stop(self) -> None:
-        """SIGTERM, and wait until requests in flight are answered."""
+        """Send SIGTERM and wait until requests in flight are answered."""
         ...
 
 
 class CommandServer:
-    """`pricesmith serve` in a process group of its own."""
+    """Runs `pricesmith serve` in a process group of its own."""
 
     def __init__(self, data_dir: Path, port: int, environment: Mapping[str, str], log: Path | None = None) -> None:
-        """Start; what it prints goes to `log`, else nowhere."""
+        """Start the server; its output is appended to `log` if given, else discarded."""
         command = [sys.executable, "-m", "agent.cli", "serve", "--data-dir", str(data_dir), "--port", str(port)]
         with open(log or os.devnull, "ab") as out:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
@@ -55,26 +55,26 @@ class CommandServer:
         self.pid = self._process.pid
 
     def ended(self) -> bool:
-        """Whether the process is gone."""
+        """Whether the process has ended."""
         return self._process.poll() is not None
 
     def kill(self) -> None:
-        """SIGKILL to the command and its worker at once."""
+        """Send SIGKILL to the command and its worker at once."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait(timeout=_STOP_S)
 
     def stop(self) -> None:
-        """SIGTERM, and wait."""
+        """Send SIGTERM and wait."""
         self._process.terminate()
         self._process.wait(timeout=_STOP_S)
 
 
 class ForkedServer:
-    """The app in one process forked from a template that has imported it."""
+    """Runs the app in one process forked from a template that has imported it."""
 
     def __init__(self, data_dir: Path, port: int, environment: Mapping[str, str], log: Path | None = None) -> None:
-        """Start; what it prints goes to `log`, else nowhere."""
+        """Start the server; its output is appended to `log` if given, else discarded."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["agent.asgi"])
         settings = {**environment, "PRICESMITH_DATA_DIR": str(data_dir)}
@@ -83,27 +83,27 @@ class ForkedServer:
         self.pid = self._process.pid or 0
 
     def ended(self) -> bool:
-        """Whether the process is gone."""
+        """Whether the process has ended."""
         return not self._process.is_alive()
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL and wait."""
         self._process.kill()
         self._process.join(_STOP_S)
 
     def stop(self) -> None:
-        """SIGTERM, and wait."""
+        """Send SIGTERM and wait."""
         self._process.terminate()
         self._process.join(_STOP_S)
 
 
 def stop_on_sigterm() -> None:
-    """Let SIGTERM end this process as Ctrl-C does: the servers that it started are stopped, its folders removed."""
+    """Handle SIGTERM like Ctrl-C, so that servers started by this process are stopped and its folders removed."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def free_port() -> int:
-    """A port that is free on loopback now."""
+    """Return a port that is currently free on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -111,7 +111,7 @@ def free_port() -> int:
 
 
 def wait_ready(server: Server, url: str, limit_s: float = START_S) -> float:
-    """Seconds until `/readyz` says yes.
+    """Wait until `/readyz` answers 200; returns the seconds it took.
 
     Raises:
         SystemExit: The server ended, or was not ready in time.
@@ -120,17 +120,21 @@ def wait_ready(server: Server, url: str, limit_s: float = START_S) -> float:
     with httpx.Client(base_url=url, timeout=5) as http:
         while True:
             if server.ended():
-                raise SystemExit("the server ended before it was ready; run pricesmith serve to see why")
+                raise SystemExit(
+                    "the server exited before it was ready; remedy: run pricesmith serve to see its output"
+                )
             with suppress(httpx.TransportError):
                 if http.get("/readyz").status_code == 200:
                     return time.perf_counter() - began
             if time.perf_counter() - began > limit_s:
-                raise SystemExit(f"the server was not ready after {limit_s:.0f} s")
+                raise SystemExit(
+                    f"the server was not ready after {limit_s:.0f} s; remedy: run pricesmith serve to see its output"
+                )
             time.sleep(0.05)
 
 
 def _serve(port: int, environment: Mapping[str, str], log: str) -> None:
-    """The child's whole life; SIGTERM ends it in order."""
+    """Serve in the child process until SIGTERM."""
     os.environ.update(environment)
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(out, 1)
@@ -140,9 +144,9 @@ def _serve(port: int, environment: Mapping[str, str], log: str) -> None:
 
     from agent.asgi import create
 
-    async def life() -> None:
+    async def serve() -> None:
         server = Granian(create(), address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
         await server.serve()
 
-    asyncio.run(life())
+    asyncio.run(serve())

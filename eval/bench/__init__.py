@@ -1,1 +1,1 @@
-"""Speed: quotes over HTTP, scoring, learning."""
+"""Benchmarks of quotes over HTTP, scoring and online learning."""

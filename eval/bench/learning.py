@@ -1,4 +1,4 @@
-"""What learning adds to posting an outcome: processor time, one outcome at a time, as `Service.add_outcomes` learns."""
+"""Processor time of online learning per outcome, one outcome at a time as in `Service.add_outcomes`."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +21,7 @@ OUTCOMES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """Milliseconds of processor time an outcome, reading what was reported of its quote before included."""
+    """Milliseconds of processor time per outcome, including the read of earlier reports on its quote."""
 
     outcomes: int
     p50_ms: float
@@ -29,7 +29,11 @@ class Learning:
 
 
 def measure_learning(models: Path, outcomes: int = OUTCOMES) -> Learning:
-    """Quotes of a simulated shop, then each one's outcome stored and learned by a learner that begins with nothing."""
+    """Quote a simulated shop, then store and learn each outcome with a new learner.
+
+    Raises:
+        RuntimeError: The learner learned fewer outcomes than were reported.
+    """
     policy = Pricesmith(Courses(1), models)
     try:
         policy.prices(policy.world.visits(outcomes))
@@ -51,13 +55,13 @@ def measure_learning(models: Path, outcomes: int = OUTCOMES) -> Learning:
                     at=at,
                     quote_id=decision.id,
                 )
-                offers = store.offers([decision.id])  # read in any case: an outcome of no quote is refused
+                offers = store.offers([decision.id])  # the service reads it too, to refuse outcomes of unknown quotes
                 store.record_outcomes([outcome])
                 began = thread_time()
                 learner.catch_up(store, offers)
                 spent.append(1e3 * (thread_time() - began))
             if learner.effects.lessons != outcomes:
-                raise RuntimeError(f"{learner.effects.lessons} of {outcomes} outcomes taught something")
+                raise RuntimeError(f"the learner learned {learner.effects.lessons} of {outcomes} outcomes")
     finally:
         policy.close()
     return Learning(outcomes, round(float(np.median(spent)), 2), round(float(np.percentile(spent, 99)), 2))

@@ -1,7 +1,7 @@
-"""`make bench`: uncached quotes over HTTP: p50, p99, throughput, each step's share, memory; scoring; learning.
+"""`make bench`: latency, throughput, time per step and memory of uncached quotes over HTTP; scoring; learning.
 
-Starts a server of its own on a free loopback port over a prepared data folder, asks for shopper and product pairs that
-it has not seen (so that nothing is cached), first one at a time, then from sixteen clients, and stops it again.
+Starts a server on a free loopback port over a prepared data folder, requests quotes for new shopper and product pairs
+(so that nothing is cached), first from one client, then from sixteen, and stops the server.
 """
 
 import argparse
@@ -36,7 +36,7 @@ _WARM_UP: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Figures of one load; times in milliseconds, throughput in quotes a second."""
+    """Results of one load; times in milliseconds, throughput in quotes per second."""
 
     clients: int
     quotes: int
@@ -50,7 +50,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that a run of the benchmark found."""
+    """Results of one benchmark run."""
 
     start_s: float
     one_client: Load
@@ -62,7 +62,7 @@ class Report:
 
 
 def main() -> int:
-    """Run, print, and optionally write JSON."""
+    """Run the benchmark, print the results and optionally write them as JSON; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m eval.bench", description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=Path("data"))
     parser.add_argument("--quotes", type=int, default=200, help="quotes from one client, and from sixteen")
@@ -84,7 +84,7 @@ def main() -> int:
 
 
 def _pairs(data_dir: Path, count: int) -> Iterator[tuple[str, str]]:
-    """Distinct shopper and product pairs of the store, in a fixed shuffled order."""
+    """Yield distinct shopper and product pairs of the store in a fixed shuffled order."""
     rng = np.random.default_rng(11)
     with open_store(Settings(data_dir=data_dir)) as store:
         shoppers = list(store.shopper_ids())

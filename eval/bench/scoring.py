@@ -1,4 +1,4 @@
-"""Rows a second of scoring at given prices, shopper states cold and warm; part of `make bench`."""
+"""Throughput of scoring at given prices, with cold and warm shopper states; part of `make bench`."""
 
 import time
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ Row = tuple[str, str, int]  # shopper, product, price in minor units
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """Rows a second, requests parsed and scored; cold: each shopper's history read and encoded first."""
+    """Rows per second, request parsing included; `cold` includes reading and encoding each shopper's history."""
 
     rows: int
     cold: int
@@ -34,7 +34,7 @@ class Scoring:
 
 
 def measure_scoring(data_dir: Path) -> Scoring:
-    """Score the same rows twice in process."""
+    """Score the same rows twice in process, first cold, then warm."""
     settings = Settings(data_dir=data_dir)
     service = open_service(settings, open_store(settings))
     tune_for_batches()

@@ -1,1 +1,1 @@
-"""What becomes of the service when it is killed, flooded with nonsense, or kept busy for an hour."""
+"""Fault tests of the service: kills under load, API fuzzing and an hour of sustained load."""

@@ -1,7 +1,7 @@
-"""`make attack`: requests made from the OpenAPI document, right and wrong; no 5xx, no undocumented answer.
+"""`make attack`: schema-based fuzzing of the HTTP API; no 5xx and no undocumented response.
 
-Schemathesis draws a request of every operation, half of them against the schema, sends it to a server process on
-loopback, and checks the answer: no server error, a documented status, the documented content type, the documented body.
+Schemathesis generates requests for every operation, half of them violating the schema, sends them to a server process
+on loopback, and checks each response: no server error, documented status, content type, headers and body.
 
     python -m eval.chaos.attack --cases 10000         (needs the extra `dev`)
 """
@@ -49,7 +49,7 @@ _SHOWN: Final = 30
 
 @dataclass(slots=True)
 class AttackReport:
-    """Cases and answers; `problems` name the operation, the request's body and what was wrong with the answer."""
+    """Counts of requests and responses; `problems` have operation, request body and violation."""
 
     cases: int = 0
     operations: int = 0
@@ -59,10 +59,10 @@ class AttackReport:
 
 
 def attack(url: str, key: str, cases: int, progress: Progress, number: int = 0) -> AttackReport:
-    """Send `cases` requests or a few more, spread over all operations; `number` seeds them.
+    """Send at least `cases` requests, spread over all operations; `number` is the seed.
 
-    Operations that take little have fewer different requests: what they leave goes to the others, anew. Fewer than
-    `cases` are sent only where no operation has more.
+    Operations with few parameters have few distinct requests; the rest of their share goes to the others in further
+    rounds. Fewer requests are sent only if no operation has more.
     """
     report, began = AttackReport(), time.perf_counter()
     answers: Counter[str] = Counter()
@@ -74,7 +74,7 @@ def attack(url: str, key: str, cases: int, progress: Progress, number: int = 0) 
             share, more = -(-(cases - report.cases) // len(kinds)), []
             for operation, mode in kinds:
                 before = report.cases
-                _strike(operation, mode, http, (share, number), (report, answers))
+                _fuzz_operation(operation, mode, http, (share, number), (report, answers))
                 if report.cases - before >= share:
                     more.append((operation, mode))
                 progress("attack", min(1.0, report.cases / cases))
@@ -84,15 +84,15 @@ def attack(url: str, key: str, cases: int, progress: Progress, number: int = 0) 
     return report
 
 
-def _strike(
+def _fuzz_operation(
     operation: Any,
     mode: GenerationMode,
     http: httpx.Client,
     amount: tuple[int, int],
-    told: tuple[AttackReport, Counter[str]],
+    results: tuple[AttackReport, Counter[str]],
 ) -> None:
-    """One operation; a request that shows a problem does not end its run."""
-    (share, number), (report, answers) = amount, told
+    """Fuzz one operation; a failing request does not end its run."""
+    (share, number), (report, answers) = amount, results
 
     @seed(number)
     @settings(
@@ -104,14 +104,14 @@ def _strike(
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy(generation_mode=mode))
-    def strike(case: Any) -> None:
+    def send(case: Any) -> None:
         report.cases += 1
         headers = {"Authorization": http.headers["Authorization"]}
         answer = case.call(headers=headers)
         answers[str(answer.status_code)] += 1
         try:
             case.validate_response(answer, checks=CHECKS)
-        except (Exception, FailureGroup) as error:  # the group is no Exception
+        except (Exception, FailureGroup) as error:  # FailureGroup is not a subclass of Exception
             if len(report.problems) < _SHOWN:
                 reasons = "; ".join(str(one) for one in getattr(error, "exceptions", [error]))
                 report.problems.append(
@@ -119,14 +119,14 @@ def _strike(
                 )
 
     try:
-        strike()
-    except Exception as error:  # operations that take nothing have no wrong requests
+        send()
+    except Exception as error:  # operations without parameters have no invalid requests
         if mode is GenerationMode.POSITIVE:
-            report.problems.append(f"{operation.label}: no request could be made: {str(error)[:300]}")
+            report.problems.append(f"{operation.label}: no request could be generated: {str(error)[:300]}")
 
 
 def main() -> int:
-    """Run, print, exit 1 when any answer was wrong."""
+    """Run and print the report; returns exit code 1 if there were problems."""
     parser = argparse.ArgumentParser(prog="python -m eval.chaos.attack", description=__doc__.partition("\n")[0])
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,13 +1,13 @@
-"""`make kill`: SIGKILL at random moments under load, again and again; nothing acknowledged may be lost or doubled.
+"""`make kill`: SIGKILL at random moments under load; nothing acknowledged may be lost or duplicated.
 
-A real server process over a small prepared world answers a few clients on loopback. At a random moment it is killed
-without warning, started again, and asked about what it said before. Every few kills, and at the end, the whole store is
-counted against the clients' journal, the audit log is walked, and the learner's state is compared with a replay.
+A server process over a small prepared store serves a few clients on loopback. At a random moment it is killed,
+restarted, and asked to verify earlier tokens. Every few kills, and at the end, the store is compared with the clients'
+journal, the audit log is verified, and the learner's state is compared with a replay.
 
     python -m eval.chaos.kill --kills 200 --database sqlite
     python -m eval.chaos.kill --kills 200 --database postgresql     (needs the extra `dev`)
 
-Quotes come from the numeric rung: the language model changes no promise that is tested here.
+The language model is off, as it does not affect what is tested here.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
 from eval.chaos.checks import Findings, check_learner, check_log, check_store, check_tokens
-from eval.chaos.load import AckedQuote, Journal, Load
+from eval.chaos.load import AckedQuote, Journal, LoadGenerator
 from eval.chaos.report import print_report
 from eval.chaos.world import prepared_world
 from eval.serving import CommandServer, ForkedServer, Server, free_port, stop_on_sigterm, wait_ready
@@ -40,13 +40,13 @@ from models.progress import Progress
 
 CLIENTS: Final = 4
 _TOKENS_A_ROUND: Final = 5
-_ANSWERED_FIRST: Final = 0.75  # of the kills wait for an answer, the rest may strike before any
+_ANSWERED_FIRST: Final = 0.75  # share of kills that wait for a response first
 _PATIENCE_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class KillConfig:
-    """How a run goes. `cold` starts `pricesmith serve` itself, else the same app is forked from a warm template."""
+    """Settings of a run; `cold` starts `pricesmith serve` each time, else the app is forked from a warm template."""
 
     kills: int = 200
     longest_s: float = 1.5
@@ -57,7 +57,7 @@ class KillConfig:
 
 @dataclass(frozen=True, slots=True)
 class KillReport:
-    """What a run found; `repeated` are quotes never acknowledged that a retry under the same key made twice."""
+    """Results of a run; `repeated` counts unacknowledged quotes that a retry with the same key executed twice."""
 
     database: str
     kills: int
@@ -76,10 +76,10 @@ class KillReport:
 
 
 class KillRun:
-    """One run over one store."""
+    """One run on one store."""
 
     def __init__(self, settings: Settings, config: KillConfig, progress: Progress) -> None:
-        """`settings` name the data folder and the database."""
+        """Use the data folder and database of `settings`."""
         self._settings = settings
         self._config = config
         self._progress = progress
@@ -91,7 +91,7 @@ class KillRun:
         self._tokens = self._cut_off = self._rows = self._lessons = 0
 
     def run(self) -> KillReport:
-        """Kill as often as asked, then check everything."""
+        """Kill the server `config.kills` times, then check everything."""
         began = time.perf_counter()
         with open_store(self._settings) as store:
             products = [product.product_id for product in islice(store.iter_products(), 200)]
@@ -110,7 +110,7 @@ class KillRun:
             self._starts.append(wait_ready(server, url))
             with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {self._key}"}, timeout=30) as http:
                 self._tokens += check_tokens(http, self._sample(), self._journal, self._found)
-            load = Load(self._journal, self._key, products, seed=self._config.seed * 10_000 + number)
+            load = LoadGenerator(self._journal, self._key, products, seed=self._config.seed * 10_000 + number)
             load.start(url, CLIENTS)
             if self._draw.random() < _ANSWERED_FIRST:
                 self._until_answered()
@@ -122,7 +122,7 @@ class KillRun:
         self._cut_off += max(0, len(self._journal.lost) - before)
 
     def _until_answered(self) -> None:
-        """Wait for one more answer, so that on a slow machine too there is something to lose."""
+        """Wait for one more response, so that even on a slow machine something was acknowledged."""
         answered, until = len(self._journal.latencies_s), time.perf_counter() + _PATIENCE_S
         while len(self._journal.latencies_s) == answered and time.perf_counter() < until:
             time.sleep(0.01)
@@ -152,7 +152,7 @@ class KillRun:
     def _report(self, seconds: float) -> KillReport:
         journal = self._journal
         if not journal.quotes or not journal.outcomes:
-            self._found.tell("too little was acknowledged to say anything: let the server live longer (--longest)")
+            self._found.add("no quote or no outcome was acknowledged; remedy: let the server live longer (--longest)")
         return KillReport(
             database="postgresql" if self._settings.database_url else "sqlite",
             kills=self._config.kills,
@@ -173,7 +173,7 @@ class KillRun:
 
 @contextmanager
 def database(kind: str) -> Iterator[str | None]:
-    """The address of an empty PostgreSQL database in a server of its own, or None for SQLite in the data folder."""
+    """Start an empty PostgreSQL server and yield its URL; yields None for SQLite in the data folder."""
     if kind == "sqlite":
         yield None
         return
@@ -189,7 +189,7 @@ def database(kind: str) -> Iterator[str | None]:
 
 
 def main() -> int:
-    """Run, print, exit 1 when anything was lost, doubled or does not verify."""
+    """Run and print the report; returns exit code 1 if there were problems."""
     usual = KillConfig()
     parser = argparse.ArgumentParser(prog="python -m eval.chaos.kill", description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=usual.kills)

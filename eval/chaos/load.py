@@ -1,7 +1,7 @@
-"""Clients that price and report over HTTP, and a journal of everything that the service acknowledged.
+"""Load generator over HTTP, and a journal of everything that the service acknowledged.
 
-Each quote has a shopper and an idempotency key of its own, so that what the store holds can be counted against what
-was acknowledged. What a kill left without an answer is asked again with the same key.
+Each quote has its own shopper and idempotency key, so the store can be compared with the journal. Requests that got no
+response because of a kill are retried with the same key.
 """
 
 import random
@@ -20,25 +20,25 @@ _TYPES: Final = ("purchased", "declined")
 
 
 def outcome_type(quote_id: str) -> str:
-    """What is reported of a quote, by its id alone: a repetition never says anything else."""
+    """Return the outcome type to report for a quote, a function of its id, so that retries are identical."""
     return _TYPES[int(quote_id[-1], 16) % 2]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request; `about` is the shopper of the quote that it asks for, or whose outcome it reports."""
+class SentRequest:
+    """One request; `shopper` is the shopper of its quote."""
 
     path: str
     key: str
     body: dict[str, Any]
-    about: str
+    shopper: str
 
 
 @dataclass(frozen=True, slots=True)
 class AckedQuote:
-    """A quote that was answered with 200."""
+    """A quote acknowledged with status 200."""
 
-    asked: Asked
+    request: SentRequest
     quote_id: str
     token: str
     price_minor: int
@@ -46,45 +46,48 @@ class AckedQuote:
 
 @dataclass(slots=True)
 class Journal:
-    """What was acknowledged, by shopper; `lost` requests never got an answer, `broken` answers are the service's fault.
+    """Acknowledged quotes and outcomes by shopper.
 
-    `refused` counts answers of 409 and 503, which ask to come again.
+    Attributes:
+        lost: Requests without a response, and refused ones; both are retried.
+        refused: Number of responses 409 and 503.
+        broken: Responses that violate the contract.
     """
 
     quotes: dict[str, AckedQuote] = field(default_factory=dict)
     outcomes: dict[str, str] = field(default_factory=dict)
-    lost: deque[Asked] = field(default_factory=deque)
+    lost: deque[SentRequest] = field(default_factory=deque)
     refused: int = 0
     retried: int = 0
     broken: list[str] = field(default_factory=list)
     latencies_s: list[float] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
-    def answered(self, asked: Asked, answer: httpx.Response) -> None:
-        """Note one answer."""
+    def answered(self, request: SentRequest, answer: httpx.Response) -> None:
+        """Record one response."""
         with self.lock:
             if answer.status_code in (409, 503):
                 self.refused += 1
-                self.lost.append(asked)
+                self.lost.append(request)
             elif answer.status_code != 200:
-                self.broken.append(f"{asked.path}: {answer.status_code} {answer.text[:200]}")
-            elif asked.path.endswith("quotes"):
-                self._quoted(asked, answer.json())
+                self.broken.append(f"{request.path}: {answer.status_code} {answer.text[:200]}")
+            elif request.path.endswith("quotes"):
+                self._quoted(request, answer.json())
             else:
-                self.outcomes[asked.about] = asked.body["type"]
+                self.outcomes[request.shopper] = request.body["type"]
 
-    def _quoted(self, asked: Asked, body: dict[str, Any]) -> None:
-        quote = AckedQuote(asked, body["id"], body["token"], body["price"]["amount_minor"])
-        before = self.quotes.setdefault(asked.about, quote)
+    def _quoted(self, request: SentRequest, body: dict[str, Any]) -> None:
+        quote = AckedQuote(request, body["id"], body["token"], body["price"]["amount_minor"])
+        before = self.quotes.setdefault(request.shopper, quote)
         if (before.quote_id, before.price_minor) != (quote.quote_id, quote.price_minor):
-            self.broken.append(f"idempotency key {asked.key}: first {before.quote_id}, then {quote.quote_id}")
+            self.broken.append(f"idempotency key {request.key}: first {before.quote_id}, then {quote.quote_id}")
 
 
-class Load:
-    """A few clients at once, each without pause unless `pace_s` says so, until stopped or cut off."""
+class LoadGenerator:
+    """Concurrent clients that send requests until stopped or until the server is gone."""
 
     def __init__(self, journal: Journal, key: str, products: Sequence[str], seed: int, pace_s: float = 0.0) -> None:
-        """Journal to `journal`; `pace_s` is the pause of a client between two requests."""
+        """Record in `journal`; `pace_s` is the pause of a client between two requests."""
         self._journal = journal
         self._headers = {"Authorization": f"Bearer {key}"}
         self._products = products
@@ -94,14 +97,14 @@ class Load:
         self._threads: list[Thread] = []
 
     def start(self, url: str, clients: int) -> None:
-        """Begin."""
+        """Start the clients."""
         for number in range(clients):
             thread = Thread(target=self._client, args=(url, self._seed * 1_000 + number), daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def stop(self) -> None:
-        """End, and wait for requests under way."""
+        """Stop the clients and wait for requests in flight."""
         self._stop.set()
         for thread in self._threads:
             thread.join(_TIMEOUT_S)
@@ -110,20 +113,20 @@ class Load:
         draw = random.Random(seed)  # noqa: S311 - load, not secrets
         with httpx.Client(base_url=url, headers=self._headers, timeout=_TIMEOUT_S) as http:
             while not self._stop.is_set():
-                asked = self._next(draw)
+                request = self._next(draw)
                 try:
-                    answer = http.post(asked.path, json=asked.body, headers={"Idempotency-Key": asked.key})
+                    answer = http.post(request.path, json=request.body, headers={"Idempotency-Key": request.key})
                 except httpx.HTTPError:
                     with self._journal.lock:
-                        self._journal.lost.append(asked)
+                        self._journal.lost.append(request)
                     return  # the server is gone, or hangs
                 self._journal.latencies_s.append(answer.elapsed.total_seconds())
-                self._journal.answered(asked, answer)
+                self._journal.answered(request, answer)
                 if answer.status_code in (409, 503) or self._pace_s:
                     self._stop.wait(self._pace_s or 0.05)
 
-    def _next(self, draw: random.Random) -> Asked:
-        """A lost request again, a repetition, an outcome of an earlier quote, or a new quote."""
+    def _next(self, draw: random.Random) -> SentRequest:
+        """Choose a retry, a repetition, an outcome of an earlier quote, or a new quote."""
         journal, dice = self._journal, draw.random()
         with journal.lock:
             if journal.lost and dice < 0.3:
@@ -131,11 +134,11 @@ class Load:
                 return journal.lost.popleft()
             known = list(journal.quotes.values())[-200:]
         if known and dice < 0.4:
-            return draw.choice(known).asked
+            return draw.choice(known).request
         if known and dice < 0.7:
             quote = draw.choice(known)
-            told = {"quote_id": quote.quote_id, "type": outcome_type(quote.quote_id)}
-            return Asked("/v1/outcomes", f"outcome-{quote.quote_id}", told, quote.asked.about)
+            report = {"quote_id": quote.quote_id, "type": outcome_type(quote.quote_id)}
+            return SentRequest("/v1/outcomes", f"outcome-{quote.quote_id}", report, quote.request.shopper)
         shopper = f"{SHOPPERS}{uuid4().hex}"
         body = {"shopper": {"id": shopper}, "product": {"id": draw.choice(self._products)}}
-        return Asked("/v1/quotes", f"quote-{shopper}", body, shopper)
+        return SentRequest("/v1/quotes", f"quote-{shopper}", body, shopper)

@@ -1,4 +1,4 @@
-"""What fault runs found, as JSON."""
+"""JSON reports of fault tests."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def print_report(report: Any, out: Path | None) -> None:
-    """A report, which is a dataclass, on standard output, and in a file where one is named."""
+    """Write a dataclass as JSON to standard output, and to `out` if given."""
     text = json.dumps(asdict(report), indent=1) + "\n"
     if out is not None:
         out.write_text(text, "utf-8")

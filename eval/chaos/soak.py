@@ -1,16 +1,14 @@
-"""`make soak`: an hour at 70 % of measured capacity: no errors, memory flat, p99 under four times p50.
+"""`make soak`: an hour at 70 % of measured capacity: no errors, constant memory, p99 below four times p50.
 
-Capacity is measured with as many clients as the server batches, once the server has been busy for minutes: it has met
-the shoppers by then and knows most of the prompts. It is measured again every ten minutes, since a server that gets to
-know its prompts answers ever more, and since machines change their speed: 70 % of what it could answer at the start is
-soon little. In between requests arrive at 70 % of it, evenly, each at its time whatever became of those before (an open
-loop: a slow answer does not slow the load down, so that waiting shows). Of four quotes one is followed by its outcome,
-a purchase as often as the quote itself expects, and one by another look at the product: outcomes of a shop unlike the
-models' would have them learn all along what no shop does. What is sent to be busy, to measure and in between differs.
-The first tenth of the hour warms up and counts for nothing but errors, which count everywhere.
+Capacity is measured by a closed loop of as many clients as the server batches, after minutes of load have filled the
+caches, and again every ten minutes, since caches keep filling and machines change their speed. In between, requests
+arrive evenly at 70 % of capacity in an open loop: each is sent at its due time, so that slow responses do not lower the
+load. One quote in four is followed by its outcome, a purchase with the predicted probability (other outcomes would make
+the models learn an unrealistic shop), and one in four by a product view. Warm-up, measurement and load use different
+shoppers and products. The first tenth of the hour is warm-up and counts only for errors.
 
-Whoever measures must not pause: this process takes short turns between its threads and walks through nothing that it
-keeps. How late it was in sending is told.
+The load generator must not pause: it tunes garbage collection and thread switching as the service does, and reports how
+late it sent.
 
     python -m eval.chaos.soak --minutes 60
 """
@@ -37,7 +35,7 @@ from agent.service.gc_tuning import tune_for_requests
 from agent.service.opening import open_store
 from agent.service.settings import Settings
 from eval.chaos.report import print_report
-from eval.chaos.soak_report import Answer, Look, Run, judge, minute_of
+from eval.chaos.soak_report import Answer, MachineState, Run, evaluate_run, minute_of
 from eval.chaos.world import prepared_world
 from eval.serving import CommandServer, free_port, stop_on_sigterm, wait_ready
 from models.progress import Progress
@@ -48,11 +46,11 @@ _BUSY_S: Final = 300.0
 _CAPACITY_S: Final = 30.0
 _STRETCH_S: Final = 600.0
 _PAIRS: Final = 100_000  # of each kind of load
-_LOOK_EVERY_S: Final = 2.0
+_SAMPLE_EVERY_S: Final = 2.0
 
 
-class _Shots:
-    """Requests sent and what became of them."""
+class _RequestSender:
+    """Sends requests and records the responses."""
 
     def __init__(self, url: str, key: str, pairs: Sequence[tuple[str, str]]) -> None:
         headers = {"Authorization": f"Bearer {key}"}
@@ -65,8 +63,8 @@ class _Shots:
         self._rng = np.random.default_rng(11)
         self._lock = threading.Lock()
 
-    def fire(self, due: float) -> None:
-        """One quote and what follows it."""
+    def send(self, due: float) -> None:
+        """Send one quote request and its follow-up."""
         with self._lock:
             self._sent += 1
             number, luck = self._sent, float(self._rng.random())
@@ -78,11 +76,11 @@ class _Shots:
             took = time.perf_counter() - due
             quote = answer.json() if ok else {}
             if ok and number % 4 == 0:
-                told = {"quote_id": quote["id"], "type": "purchased" if luck < _expected(quote) else "declined"}
-                ok = self.http.post("/v1/outcomes", json=told).status_code == 200
+                outcome = {"quote_id": quote["id"], "type": "purchased" if luck < _expected(quote) else "declined"}
+                ok = self.http.post("/v1/outcomes", json=outcome).status_code == 200
             elif ok and number % 4 == 2:
-                look = {"shopper_id": shopper, "type": "view", "product_id": product}
-                ok = self.http.post("/v1/events", json=look).status_code == 200
+                view = {"shopper_id": shopper, "type": "view", "product_id": product}
+                ok = self.http.post("/v1/events", json=view).status_code == 200
         except httpx.HTTPError:
             ok, took, quote = False, time.perf_counter() - due, {}
         with self._lock:
@@ -90,72 +88,72 @@ class _Shots:
             self.errors += not ok
 
     def since(self, count: int) -> list[Answer]:
-        """Answers that came after the first so many."""
+        """Responses after the first `count`."""
         with self._lock:
             return self.answers[count:]
 
 
 def _expected(quote: Mapping[str, Any]) -> float:
-    """The probability of a purchase that a quote told of its price."""
+    """Purchase probability predicted in a quote, 0 if it has no scores."""
     scores = quote["scores"]
     return 0.0 if scores is None else float(scores["purchase_probability"]["value"])
 
 
-def measure_capacity(shots: _Shots, seconds: float) -> float:
-    """Quotes a second that a closed loop of `CLIENTS` clients gets."""
-    until, before = time.perf_counter() + seconds, len(shots.answers)
+def measure_capacity(sender: _RequestSender, seconds: float) -> float:
+    """Measure the throughput of a closed loop of `CLIENTS` clients, in quotes per second."""
+    until, before = time.perf_counter() + seconds, len(sender.answers)
 
     def client() -> None:
         while (now := time.perf_counter()) < until:
-            shots.fire(now)
+            sender.send(now)
 
     threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return (len(shots.answers) - before) / seconds
+    return (len(sender.answers) - before) / seconds
 
 
-class _Watch:
-    """Looks at a server over a run and tells each minute as it ends."""
+class _Monitor:
+    """Samples the server's state during a run and reports each minute as it ends."""
 
-    def __init__(self, pid: int, shots: _Shots, seconds: float, progress: Progress) -> None:
-        self._server, self._shots, self._seconds, self._progress = _processes(pid), shots, seconds, progress
-        self.looks = [_look(self._server)]
-        self._minute, self._minutes, self._told = self.looks[0], 0, 0
+    def __init__(self, pid: int, sender: _RequestSender, seconds: float, progress: Progress) -> None:
+        self._server, self._sender, self._seconds, self._progress = _processes(pid), sender, seconds, progress
+        self.states = [_machine_state(self._server)]
+        self._minute, self._minutes, self._reported = self.states[0], 0, 0
 
-    def look(self) -> None:
-        """Look again if it is time."""
-        began, last = self.looks[0].at, self.looks[-1].at
-        if time.perf_counter() < last + _LOOK_EVERY_S:
+    def sample(self) -> None:
+        """Sample the state if two seconds have passed since the last sample."""
+        began, last = self.states[0].at, self.states[-1].at
+        if time.perf_counter() < last + _SAMPLE_EVERY_S:
             return
-        self.looks.append(now := _look(self._server))
+        self.states.append(now := _machine_state(self._server))
         if now.at < began + 60 * (self._minutes + 1):
             return
         self._minutes += 1
-        if answers := self._shots.since(self._told):
-            told = minute_of(self._minutes, answers, self._minute, now)
-            self._progress(f"soak: {told}", min(1.0, (now.at - began) / self._seconds))
-        self._told += len(answers)
+        if answers := self._sender.since(self._reported):
+            minute = minute_of(self._minutes, answers, self._minute, now)
+            self._progress(f"soak: {minute}", min(1.0, (now.at - began) / self._seconds))
+        self._reported += len(answers)
         self._minute = now
-        gc.freeze()  # the answers so far are kept: no collection has to walk through them
+        gc.freeze()  # excludes the responses so far from garbage collection, which would pause this process
 
 
-def ask(shots: _Shots, per_s: float, seconds: float, watch: _Watch) -> None:
-    """Send at a rate, and look meanwhile."""
+def send_at_rate(sender: _RequestSender, per_s: float, seconds: float, monitor: _Monitor) -> None:
+    """Send requests at a constant rate, sampling the server's state."""
     began = time.perf_counter()
     with ThreadPoolExecutor(128) as pool:
         for number in range(int(seconds * per_s)):
             due = began + number / per_s
             if (wait_s := due - time.perf_counter()) > 0:
                 time.sleep(wait_s)
-            pool.submit(shots.fire, due)
-            watch.look()
+            pool.submit(sender.send, due)
+            monitor.sample()
 
 
 def main() -> int:
-    """Run, print, exit 1 when a promise was not kept."""
+    """Run and print the report; returns exit code 1 if a condition failed."""
     parser = argparse.ArgumentParser(prog="python -m eval.chaos.soak", description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--world", type=Path, help="a prepared data folder to copy; without one a small one is made")
@@ -177,25 +175,25 @@ def main() -> int:
         server = CommandServer(settings.data_dir, port, {"PRICESMITH_BOOTSTRAP_KEY": key})
         try:
             wait_ready(server, url)
-            busy, measured, shots = (_Shots(url, key, pairs) for pairs in kinds)
+            busy, measured, sender = (_RequestSender(url, key, pairs) for pairs in kinds)
             progress(f"busy for {_BUSY_S / 60:.0f} minutes", 0.0)
             tune_for_requests()
             measure_capacity(busy, _BUSY_S)
-            watch, capacities = _Watch(server.pid, shots, options.minutes * 60, progress), []
+            monitor, capacities = _Monitor(server.pid, sender, options.minutes * 60, progress), []
             for stretch_s in _stretches(options.minutes * 60):
                 capacities.append(measure_capacity(measured, _CAPACITY_S))
-                ask(shots, SHARE * capacities[-1], stretch_s, watch)
+                send_at_rate(sender, SHARE * capacities[-1], stretch_s, monitor)
         finally:
             server.stop()
-        errors = sum(one.errors for one in (busy, measured, shots))
-        run = Run(options.minutes, psutil.cpu_count() or 1, capacities, SHARE, shots.answers, watch.looks, errors)
-        report = judge(run)
+        errors = sum(one.errors for one in (busy, measured, sender))
+        run = Run(options.minutes, psutil.cpu_count() or 1, capacities, SHARE, sender.answers, monitor.states, errors)
+        report = evaluate_run(run)
     print_report(report, options.json)
     return 1 if report.failed else 0
 
 
 def _stretches(seconds: float) -> list[float]:
-    """Ten minutes each, the last one what is left."""
+    """Split a duration into stretches of ten minutes and the rest."""
     whole, left = divmod(seconds, _STRETCH_S)
     return [_STRETCH_S] * int(whole) + ([left] if left else [])
 
@@ -205,9 +203,9 @@ def _processes(pid: int) -> list[psutil.Process]:
     return [server, *server.children(recursive=True)]
 
 
-def _look(server: Sequence[psutil.Process]) -> Look:
+def _machine_state(server: Sequence[psutil.Process]) -> MachineState:
     resident = sum(process.memory_info().rss for process in server)
-    return Look(time.perf_counter(), float(resident), getattr(psutil.cpu_times(), "steal", 0.0))
+    return MachineState(time.perf_counter(), float(resident), getattr(psutil.cpu_times(), "steal", 0.0))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""What a soak found: its figures, minute by minute too, and which of its promises were not kept.
+"""Report of a soak test: results overall and by minute, and the conditions that failed.
 
-The host of a virtual machine may give processor time to others, and the machine's own clock of it (`steal`) says when.
-A minute in which it took more than `HOST_SHARE` says nothing of the service, nor does the next, which begins with what
-could not be answered: latency is judged without such minutes, which are named, and told with them too. Where it does
-not hold with them, and they are too many, the run does not count.
+The host of a virtual machine may give processor time to other machines (`steal`). Latency is evaluated without minutes
+in which it took more than `HOST_SHARE`, and without the minute after, which has to work off the queue; those minutes
+are listed, and the results with them are reported too. If latency fails only with them and they are too many, the run
+is invalid (`host`).
 
-Machines change their speed besides, and a slow quarter of an hour is the tail of a fast one. The spread tells the two
-apart: each answer's time in medians of its minute, and the 99th percentile of that. It is told and not judged, since a
-service that is slow for minutes hides in it.
+Machines also change their speed, so a slow quarter of an hour determines the tail of a fast hour. The spread separates
+the two effects: the 99th percentile of response times relative to the median of their minute. It is reported but not a
+condition, since it does not show a service that is slow for minutes.
 """
 
 from collections.abc import Sequence
@@ -28,9 +28,13 @@ _MIB: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: when it was due, seconds from then until it came, and its rung, None when it is no quote.
+    """One response.
 
-    Of these seconds it was asked `late`.
+    Attributes:
+        due: Time at which the request was due.
+        took: Seconds from then to the response.
+        rung: Rung of the quote, None if the request failed.
+        late: Seconds between due time and sending.
     """
 
     due: float
@@ -40,8 +44,8 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """The machine at a moment: the server's resident bytes, processor seconds that the host took since its start."""
+class MachineState:
+    """State at a time: resident bytes of the server, and processor seconds stolen by the host since boot."""
 
     at: float
     resident: float
@@ -50,10 +54,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """One minute of a run: latencies of what was due in it, the share of each rung, resident memory at its end.
-
-    `stolen_s` are processor seconds that the host gave to other machines.
-    """
+    """One minute: latencies of requests due in it, shares by rung, memory at its end, stolen processor time."""
 
     minute: int
     answered: int
@@ -64,7 +65,7 @@ class Minute:
     stolen_s: float
 
     def __str__(self) -> str:
-        """As the progress bar tells it; known prompts are those on the second rung."""
+        """Text for the progress bar; quotes with known prompts are those on the cached rung."""
         known = self.rungs.get(Rung.CACHED, 0.0)
         return (
             f"minute {self.minute} p50 {self.p50_ms:.0f} ms p99 {self.p99_ms:.0f} ms "
@@ -74,11 +75,15 @@ class Minute:
 
 @dataclass(frozen=True, slots=True)
 class SoakReport:
-    """What a run found; `failed` names the promises that were not kept, `hour` whether it was as long as promised.
+    """Results of a run.
 
-    `rungs` are the shares of answers by rung of the deadline ladder, which say how far the service went down it to
-    keep its deadline. `by_minute` tells one stall from a slow hour. `spread`, `p50_ms` and `p99_ms` are of the minutes
-    that the host did not disturb, the same with `whole` of all; neither holds the first tenth.
+    Attributes:
+        hour: Whether the run lasted at least an hour.
+        spread, p50_ms, p99_ms: Without disturbed minutes; `whole_*` with them; all without the first tenth.
+        disturbed: Minutes disturbed by the host.
+        rungs: Shares of quotes by rung of the deadline ladder.
+        failed: Conditions that failed.
+        by_minute: Results by minute, which tell a single stall from a slow hour.
     """
 
     minutes: float
@@ -106,9 +111,9 @@ class SoakReport:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is judged: answers in any order, looks at the machine in theirs, errors.
+    """Data of a run: responses in any order, states in time order, number of errors.
 
-    `capacities` are quotes a second, as measured one after another, `share` of which was asked for until the next.
+    `capacities` are successive measurements in quotes per second; the load until the next one was `share` of each.
     """
 
     minutes: float
@@ -116,31 +121,32 @@ class Run:
     capacities: Sequence[float]
     share: float
     answers: Sequence[Answer]
-    looks: Sequence[Look]
+    states: Sequence[MachineState]
     errors: int
 
 
-def judge(run: Run) -> SoakReport:
-    """Figures, and which promises were not kept; the first tenth counts for errors alone."""
-    began, ended = run.looks[0].at, run.looks[-1].at
+def evaluate_run(run: Run) -> SoakReport:
+    """Compute the results and the failed conditions; the first tenth counts only for errors."""
+    began, ended = run.states[0].at, run.states[-1].at
     warm = began + _WARM_UP * (ended - began)
-    by_minute = _by_minute(run.answers, run.looks)
-    taken = {one.minute for one in by_minute if one.stolen_s > HOST_SHARE * 60 * run.processors}
-    disturbed = [one.minute for one in by_minute if {one.minute - 1, one.minute} & taken]
+    by_minute = _by_minute(run.answers, run.states)
+    stolen = {one.minute for one in by_minute if one.stolen_s > HOST_SHARE * 60 * run.processors}
+    disturbed = [one.minute for one in by_minute if {one.minute - 1, one.minute} & stolen]
     counted = [answer for answer in run.answers if answer.due >= warm]
     quiet = [answer for answer in counted if _minute(answer.due - began) not in disturbed] or counted
     whole_p50, whole_p99 = _quantiles_ms(counted)
     p50, p99 = _quantiles_ms(quiet)
-    judged = [one.minute for one in by_minute if 60 * one.minute > warm - began]
-    behind = [look.resident for look in run.looks if look.at >= warm]
-    tenth = max(1, len(behind) // 10)
-    first, last = float(np.median(behind[:tenth])), float(np.median(behind[-tenth:]))
+    evaluated = [one.minute for one in by_minute if 60 * one.minute > warm - began]
+    resident = [state.resident for state in run.states if state.at >= warm]
+    tenth = max(1, len(resident) // 10)
+    first, last = float(np.median(resident[:tenth])), float(np.median(resident[-tenth:]))
     growth = last / first - 1
     broken = {
         "errors": run.errors > 0,
         "memory": growth > MAX_GROWTH,
         "p99": p99 >= MAX_SPREAD * p50,
-        "host": whole_p99 >= MAX_SPREAD * whole_p50 and len({*disturbed} & {*judged}) > MAX_DISTURBED * len(judged),
+        "host": whole_p99 >= MAX_SPREAD * whole_p50
+        and len({*disturbed} & {*evaluated}) > MAX_DISTURBED * len(evaluated),
     }
     return SoakReport(
         minutes=run.minutes,
@@ -160,38 +166,38 @@ def judge(run: Run) -> SoakReport:
         memory_start_mib=round(first / _MIB, 1),
         memory_end_mib=round(last / _MIB, 1),
         memory_growth=round(growth, 4),
-        stolen_s=round(run.looks[-1].stolen_s - run.looks[0].stolen_s, 1),
+        stolen_s=round(run.states[-1].stolen_s - run.states[0].stolen_s, 1),
         rungs=_rungs(run.answers),
         failed=[name for name, bad in broken.items() if bad],
         by_minute=by_minute,
     )
 
 
-def minute_of(number: int, answers: Sequence[Answer], before: Look, after: Look) -> Minute:
-    """One minute of what was due in it, at least one answer, between two looks."""
+def minute_of(number: int, answers: Sequence[Answer], before: MachineState, after: MachineState) -> Minute:
+    """Summarise the requests due in one minute, at least one, between two states."""
     p50, p99 = _quantiles_ms(answers)
     stolen_s = round(after.stolen_s - before.stolen_s, 1)
     return Minute(number, len(answers), p50, p99, _rungs(answers), round(after.resident / _MIB, 1), stolen_s)
 
 
-def _by_minute(answers: Sequence[Answer], looks: Sequence[Look]) -> list[Minute]:
-    began = looks[0].at
+def _by_minute(answers: Sequence[Answer], states: Sequence[MachineState]) -> list[Minute]:
+    began = states[0].at
     found = _minutes(answers, began)
-    last = {_minute(look.at - began): look for look in looks}
-    ends = [looks[0]]
+    last = {_minute(state.at - began): state for state in states}
+    ends = [states[0]]
     for number in range(1, max(found) + 1):
-        ends.append(last.get(number, ends[-1]))  # nobody looked in a minute in which the machine stood still
+        ends.append(last.get(number, ends[-1]))  # no sample in a minute in which the machine was suspended
     return [minute_of(number, found[number], ends[number - 1], ends[number]) for number in sorted(found)]
 
 
 def _spread(answers: Sequence[Answer], began: float) -> float:
-    """The 99th percentile of answers' times, each over the median of its minute."""
+    """99th percentile of response times relative to the median of their minute."""
     took = [np.array([answer.took for answer in minute]) for minute in _minutes(answers, began).values()]
     return round(float(np.quantile(np.concatenate([minute / np.median(minute) for minute in took]), 0.99)), 2)
 
 
 def _minutes(answers: Sequence[Answer], began: float) -> dict[int, list[Answer]]:
-    """What was due in each minute."""
+    """Group responses by the minute in which they were due."""
     found: dict[int, list[Answer]] = {}
     for answer in answers:
         found.setdefault(_minute(answer.due - began), []).append(answer)
@@ -199,17 +205,17 @@ def _minutes(answers: Sequence[Answer], began: float) -> dict[int, list[Answer]]
 
 
 def _minute(seconds: float) -> int:
-    """The number of the minute, from 1."""
+    """Number of the minute, from 1."""
     return int(seconds // 60) + 1
 
 
 def _rungs(answers: Sequence[Answer]) -> dict[str, float]:
-    """Share of the quotes among answers by rung."""
+    """Shares of quotes by rung."""
     rungs = [answer.rung for answer in answers if answer.rung is not None]
     return {rung: round(rungs.count(rung) / len(rungs), 4) for rung in sorted(set(rungs))}
 
 
 def _quantiles_ms(answers: Sequence[Answer]) -> tuple[float, float]:
-    """p50 and p99."""
+    """p50 and p99 of response times."""
     p50, p99 = np.percentile([answer.took for answer in answers], [50, 99]) * 1e3
     return round(float(p50), 1), round(float(p99), 1)

@@ -1,4 +1,4 @@
-"""A small prepared world for fault runs: shipped models, a few demo households, both indexes."""
+"""Small prepared data folder for fault tests: shipped models, a few demo households, both indexes."""
 
 import os
 import shutil
@@ -19,9 +19,9 @@ _COPIED: Final = ("models", "indexes", "pricesmith.db")
 
 
 def prepared_world(settings: Settings, source: Path | None, progress: Progress) -> None:
-    """Fill the data folder of `settings` from the prepared folder `source`, else from what Pricesmith ships.
+    """Fill the data folder of `settings` from the prepared folder `source`, else from the shipped models.
 
-    Into another database than the folder's own SQLite file the demo households are loaded anew.
+    If the database is not the folder's SQLite file, the demo households are loaded into it.
     """
     folder = DataFolder(settings.data_dir)
     if source is not None:
@@ -39,7 +39,7 @@ def prepared_world(settings: Settings, source: Path | None, progress: Progress) 
 
 
 def _copied(source: str, target: str) -> None:
-    """The narrator's 270 MB are shared where the disk lets them be: nothing changes them."""
+    """Copy a file; the narrator's 270 MB are hard-linked where possible, as they never change."""
     if ModelKind.NARRATOR.value in Path(source).parts:
         try:
             os.link(source, target)

@@ -1,4 +1,4 @@
-"""The checks of a kill run find what they look for."""
+"""The checks of a kill test detect planted faults."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from agent.service.auth.quote_tokens import TokenSigner
 from agent.store import Store
 from agent.store.engine import open_database
 from eval.chaos.checks import Findings, check_log, check_store, check_tokens
-from eval.chaos.load import SHOPPERS, AckedQuote, Asked, Journal
+from eval.chaos.load import SHOPPERS, AckedQuote, Journal, SentRequest
 from tests.agent.store.builders import decision, event, outcome
 
 
@@ -21,12 +21,12 @@ def store(tmp_path: Path) -> Store:
 
 
 def acked(shopper: str, quote_id: str, price_minor: int = 279) -> AckedQuote:
-    return AckedQuote(Asked("/v1/quotes", f"quote-{shopper}", {}, shopper), quote_id, "token", price_minor)
+    return AckedQuote(SentRequest("/v1/quotes", f"quote-{shopper}", {}, shopper), quote_id, "token", price_minor)
 
 
 def found(store: Store, *quotes: AckedQuote, **outcomes: str) -> Findings:
     findings = Findings()
-    check_store(store, Journal({q.asked.about: q for q in quotes}, dict(outcomes)), findings)
+    check_store(store, Journal({q.request.shopper: q for q in quotes}, dict(outcomes)), findings)
     return findings
 
 
@@ -37,13 +37,13 @@ def sell(store: Store, shopper: str, quote_id: str) -> None:
     store.record_outcomes([outcome(outcome_id=f"{quote_id}:p", quote_id=quote_id, shopper_id=shopper)], sale)
 
 
-def test_a_store_that_holds_what_was_acknowledged_once_is_right(store: Store) -> None:
+def test_a_store_with_each_acknowledged_quote_once_passes(store: Store) -> None:
     store.record_decisions([decision(id="d1", shopper_id="a"), decision(id="d2", shopper_id="b")])
     sell(store, "a", "d1")
     assert found(store, acked("a", "d1"), acked("b", "d2"), a="purchased").problems == []
 
 
-def test_a_lost_a_changed_and_a_doubled_quote_are_found(store: Store) -> None:
+def test_lost_changed_and_duplicated_quotes_are_found(store: Store) -> None:
     store.record_decisions([decision(id="d1", shopper_id="a"), decision(id="d2", shopper_id="a")])
     assert "is lost" in found(store, acked("b", "gone")).problems[0]
     assert "has 2 decisions" in found(store, acked("a", "d1")).problems[0]
@@ -53,7 +53,7 @@ def test_a_lost_a_changed_and_a_doubled_quote_are_found(store: Store) -> None:
     assert found(store).repeated == 1
 
 
-def test_a_lost_outcome_and_a_sale_that_counts_twice_or_not_at_all_are_found(store: Store) -> None:
+def test_a_lost_outcome_and_a_missing_or_duplicated_sale_are_found(store: Store) -> None:
     store.record_decisions([decision(id="d1", shopper_id="a")])
     quote = acked("a", "d1")
     assert "stored 0 times" in found(store, quote, a="declined").problems[0]
@@ -63,7 +63,7 @@ def test_a_lost_outcome_and_a_sale_that_counts_twice_or_not_at_all_are_found(sto
     assert "counts as 2 sales" in found(store, quote, a="purchased").problems[0]
 
 
-def test_a_log_that_was_changed_is_found(store: Store, tmp_path: Path) -> None:
+def test_a_changed_log_is_found(store: Store, tmp_path: Path) -> None:
     signer = TokenSigner(Ed25519PrivateKey.generate())
     store.seal_with(signer.seal)
     store.record_decisions([decision(id="d1")])

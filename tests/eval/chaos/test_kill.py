@@ -1,4 +1,4 @@
-"""A server that is killed under load loses nothing that it acknowledged; `make kill` does this 200 times."""
+"""A server killed under load loses nothing acknowledged; `make kill` does this 200 times."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.prepared import World
 
 @pytest.mark.slow  # starts a server anew after each kill
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_nothing_acknowledged_is_lost_or_doubled_by_kills(world: World, tmp_path: Path, kind: str) -> None:
+def test_nothing_acknowledged_is_lost_or_duplicated_by_kills(world: World, tmp_path: Path, kind: str) -> None:
     from eval.chaos.world import prepared_world
 
     own = world.copy(tmp_path / "data")
