@@ -86,6 +86,13 @@ def _migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture
+def empty_store(tmp_path: Path, _migrated_file: Path) -> Path:
+    """A folder with a `store.db` that has its tables and no rows."""
+    shutil.copy(_migrated_file, tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def _migrated_postgres(postgres_socket: str) -> str:
     """The name of a database to copy; nobody stays connected to it."""

@@ -6,21 +6,20 @@ and the sentence-transformers trainer.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from datasets import Dataset
 from peft import LoraConfig, TaskType, get_peft_model_state_dict
 from safetensors.torch import save_file
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-from sentence_transformers.sentence_transformer.training_args import BatchSamplers
 
 from models.encoder.encoder import MAX_TOKENS
 from models.language.lora import half_precision
 from models.language.precision import fast_dtype, training_device
 from models.training.panel import Panel
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformerTrainingArguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,10 @@ def train_encoder_delta(
     base_folder: Path, pairs: list[tuple[str, str]], config: EncoderTrainingConfig, out: Path
 ) -> dict[str, float]:
     """Train a LoRA delta and write `adapter.safetensors`; returns metrics."""
+    from datasets import Dataset  # these take seconds to import, and the other models train without them
+    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
     torch.manual_seed(config.seed)
     model = SentenceTransformer(str(base_folder), device=training_device().type)
     model.max_seq_length = MAX_TOKENS
@@ -74,7 +77,10 @@ def train_encoder_delta(
     return {"train_loss": float(result.training_loss), "steps": float(result.global_step)}
 
 
-def _arguments(config: EncoderTrainingConfig, out: Path) -> SentenceTransformerTrainingArguments:
+def _arguments(config: EncoderTrainingConfig, out: Path) -> "SentenceTransformerTrainingArguments":
+    from sentence_transformers import SentenceTransformerTrainingArguments  # as above
+    from sentence_transformers.sentence_transformer.training_args import BatchSamplers
+
     device = training_device()
     return SentenceTransformerTrainingArguments(
         output_dir=str(out / "trainer"),

@@ -32,8 +32,8 @@ def service() -> ScriptedService:
 
 
 @pytest.fixture
-def client(service: ScriptedService, tmp_path: Path) -> Iterator[TestClient[Litestar]]:
-    with TestClient(scripted_app(service, tmp_path), raise_server_exceptions=False) as running:
+def client(service: ScriptedService, empty_store: Path) -> Iterator[TestClient[Litestar]]:
+    with TestClient(scripted_app(service, empty_store), raise_server_exceptions=False) as running:
         yield running
 
 
@@ -51,10 +51,10 @@ def errors(answer: httpx.Response, status: int) -> list[dict[str, str]]:
 
 
 def test_an_unexpected_error_reveals_no_internals_and_logs_no_personal_data(
-    service: ScriptedService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    service: ScriptedService, empty_store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service.failure = RuntimeError("shopper-77 broke /etc/secret")
-    with TestClient(scripted_app(service, tmp_path), raise_server_exceptions=False) as client:
+    with TestClient(scripted_app(service, empty_store), raise_server_exceptions=False) as client:
         answer = post(client, QUOTE, **{"X-Request-Id": "trace-1"})
     assert errors(answer, 500) == []
     assert "secret" not in answer.text
@@ -66,9 +66,9 @@ def test_an_unexpected_error_reveals_no_internals_and_logs_no_personal_data(
 
 
 def test_the_request_line_names_route_status_and_time_alone(
-    service: ScriptedService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    service: ScriptedService, empty_store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with TestClient(scripted_app(service, tmp_path)) as client:
+    with TestClient(scripted_app(service, empty_store)) as client:
         client.get("/v1/quotes/q-of-shopper-77", headers=HEADERS)
     line = json.loads(capsys.readouterr().out)
     assert set(line) == {"event", "level", "method", "ms", "request_id", "route", "status", "timestamp"}
@@ -135,8 +135,8 @@ def test_metrics_show_learning_progress_and_drift(client: TestClient[Any]) -> No
     assert "pricesmith_drift_alarms 1.0" in told
 
 
-def test_metrics_can_be_kept_for_keys(service: ScriptedService, tmp_path: Path) -> None:
-    with TestClient(scripted_app(service, tmp_path, metrics_public=False)) as client:
+def test_metrics_can_be_kept_for_keys(service: ScriptedService, empty_store: Path) -> None:
+    with TestClient(scripted_app(service, empty_store, metrics_public=False)) as client:
         errors(client.get("/metrics"), 401)
         assert client.get("/metrics", headers=HEADERS).status_code == 200
 
@@ -191,15 +191,15 @@ def test_one_key_on_two_paths_or_of_two_senders_is_not_confused(client: TestClie
     errors(post(client, {"limit": 1}, "/v1/quotes", **key), 422)
 
 
-def test_answers_under_idempotency_keys_are_deleted_after_a_day(service: ScriptedService, tmp_path: Path) -> None:
+def test_answers_under_idempotency_keys_are_deleted_after_a_day(service: ScriptedService, empty_store: Path) -> None:
     clock = FixedClock(datetime.now(UTC) - KEPT_FOR - timedelta(minutes=5))
-    with Store.open(f"sqlite:///{tmp_path}/store.db", clock) as store:
+    with Store.open(f"sqlite:///{empty_store}/store.db", clock) as store:
         store.idempotency_begin("bootstrap", "old", "digest")
         store.idempotency_finish("bootstrap", "old", 200, b"{}")
         clock.at = datetime.now(UTC) - timedelta(hours=1)
         store.idempotency_begin("bootstrap", "young", "digest")
         store.idempotency_finish("bootstrap", "young", 200, b"{}")
-        with TestClient(scripted_app(service, tmp_path)) as client:
+        with TestClient(scripted_app(service, empty_store)) as client:
             deadline = time.monotonic() + 5
             while store.idempotency_begin("bootstrap", "old", "digest").state is IdempotencyState.REPLAY:
                 assert time.monotonic() < deadline
@@ -209,10 +209,10 @@ def test_answers_under_idempotency_keys_are_deleted_after_a_day(service: Scripte
 
 
 def test_quotes_beyond_the_queue_limit_are_refused_with_a_time_to_retry(
-    service: ScriptedService, tmp_path: Path
+    service: ScriptedService, empty_store: Path
 ) -> None:
     service.gate.clear()
-    with TestClient(scripted_app(service, tmp_path, queue_limit=1)) as client, ThreadPoolExecutor(3) as threads:
+    with TestClient(scripted_app(service, empty_store, queue_limit=1)) as client, ThreadPoolExecutor(3) as threads:
         running = threads.submit(post, client, QUOTE)
         assert service.begun.wait(timeout=5)
         others = [threads.submit(post, client, QUOTE) for _ in range(2)]
@@ -228,8 +228,8 @@ def test_quotes_beyond_the_queue_limit_are_refused_with_a_time_to_retry(
     assert refused.headers["content-type"].startswith("application/problem+json")
 
 
-def test_the_service_is_closed_after_the_app(service: ScriptedService, tmp_path: Path) -> None:
-    with TestClient(scripted_app(service, tmp_path)):
+def test_the_service_is_closed_after_the_app(service: ScriptedService, empty_store: Path) -> None:
+    with TestClient(scripted_app(service, empty_store)):
         assert not service.closed
     assert service.closed
 
@@ -346,12 +346,12 @@ def test_the_schema_documents_bodies_answers_problems_keys_and_an_example(client
     assert "from" in told["properties"]["trail"]["items"]["properties"]
 
 
-def test_a_server_told_to_stop_finishes_what_it_began(tmp_path: Path) -> None:
+def test_a_server_told_to_stop_finishes_what_it_began(empty_store: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--port", url.rpartition(":")[2]]
-    environment = {"PRICESMITH_DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    environment = {"PRICESMITH_DATA_DIR": str(empty_store), "PATH": "/usr/bin:/bin"}
     root = Path(__file__).parents[3]
     server = subprocess.Popen([*command, "tests.agent.api.scripted:create"], env=environment, cwd=root)  # noqa: S603
     try:
@@ -360,7 +360,7 @@ def test_a_server_told_to_stop_finishes_what_it_began(tmp_path: Path) -> None:
         assert answer.status_code == 200
         assert answer.json()["id"] == "q0"
         assert server.wait(timeout=20) == 0
-        assert (tmp_path / "closed").exists()
+        assert (empty_store / "closed").exists()
     finally:
         server.kill()
         server.wait()

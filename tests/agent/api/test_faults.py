@@ -149,7 +149,8 @@ def test_a_failing_model_lowers_the_rung_is_reported_and_recovers(own: World, mo
     with serving(own, open_everything) as client:  # a strategist of its own, as it is made to fail
         assert rung(client, own, context={"inventory": 3}) == "model"
         monkeypatch.setattr(_Failing, "broken", True)
-        assert rung(client, own, context={"inventory": 44}) in ("numeric", "cached")
+        cheaper = {"amount_minor": 900, "currency": "USD"}  # what the model has not read before
+        assert rung(client, own, context={"inventory": 44, "competitor_prices": [cheaper]}) in ("numeric", "cached")
         told = client.get("/readyz").json()
         assert told["ready"]
         assert "generation failed: RuntimeError" in told["checks"]["language_model"]

@@ -35,8 +35,10 @@ def service() -> ScriptedService:
 
 
 @pytest.fixture
-def client(service: ScriptedService, tmp_path: Path) -> Iterator[TestClient[Litestar]]:
-    with TestClient(scripted_app(service, tmp_path, webhooks_private=True), raise_server_exceptions=False) as running:
+def client(service: ScriptedService, empty_store: Path) -> Iterator[TestClient[Litestar]]:
+    with TestClient(
+        scripted_app(service, empty_store, webhooks_private=True), raise_server_exceptions=False
+    ) as running:
         yield running
 
 
@@ -44,11 +46,11 @@ def client(service: ScriptedService, tmp_path: Path) -> Iterator[TestClient[Lite
 def test_no_secret_is_ever_printed(
     service: ScriptedService,
     client: TestClient[Litestar],
-    tmp_path: Path,
+    empty_store: Path,
     failure: Exception | None,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with Store.open(f"sqlite:///{tmp_path}/store.db") as store:
+    with Store.open(f"sqlite:///{empty_store}/store.db") as store:
         key = KeyRing(store, SystemClock()).create("shop", [Scope.QUOTES]).text
     service.failure = failure
     admin, shop = ({"Authorization": f"Bearer {one}"} for one in (ADMIN, key))

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.store.data_folder import DataFolder
 from models.errors import RegistryError
 from models.registry.registry import ModelKind, ModelMeta, Registry, read_meta
-from models.registry.versions import check_complete, check_prompt, install_deltas, install_shipped
+from models.registry.versions import check_complete, check_prompt, install_deltas, install_shipped, shipped_meta
 from prompts import load_prompt
+from tests.prepared import World
 
 
 def older(kind: ModelKind, requires: dict[ModelKind, str] | None = None) -> ModelMeta:
@@ -35,6 +37,12 @@ def install(registry: Registry, meta: ModelMeta) -> None:
     registry.activate(meta.kind, meta.version)
 
 
+def bring(world: World, registry: Registry, kind: ModelKind) -> None:
+    """Put the shipped version there as it was prepared, not in use: its runtime files take ten seconds to make."""
+    version = shipped_meta(kind).version
+    shutil.copytree(Registry(DataFolder(world.folder).models).folder(kind, version), registry.folder(kind, version))
+
+
 def test_a_version_of_an_earlier_release_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     install(registry, older(ModelKind.ENCODER))
@@ -42,8 +50,11 @@ def test_a_version_of_an_earlier_release_is_refused_with_what_it_lacks(tmp_path:
         check_complete(registry.folder(ModelKind.ENCODER, "v0"), ModelKind.ENCODER)
 
 
-def test_preparing_replaces_an_evaluator_trained_with_another_encoder_by_the_shipped_one(tmp_path: Path) -> None:
+def test_preparing_replaces_an_evaluator_trained_with_another_encoder_by_the_shipped_one(
+    world: World, tmp_path: Path
+) -> None:
     registry = Registry(tmp_path)
+    bring(world, registry, ModelKind.ENCODER)
     install(registry, older(ModelKind.ENCODER))
     install(registry, older(ModelKind.EVALUATOR, {ModelKind.ENCODER: "v0"}))
     shutil.rmtree(registry.folder(ModelKind.ENCODER, "v0"))
@@ -67,8 +78,9 @@ def test_a_strategist_of_another_prompt_is_refused_with_both_and_a_remedy() -> N
         check_prompt(older(ModelKind.STRATEGIST), "strategist/v002@ab")
 
 
-def test_preparing_replaces_a_strategist_of_an_older_prompt_by_the_shipped_one(tmp_path: Path) -> None:
+def test_preparing_replaces_a_strategist_of_an_older_prompt_by_the_shipped_one(world: World, tmp_path: Path) -> None:
     registry = Registry(tmp_path)
+    bring(world, registry, ModelKind.STRATEGIST)
 
     def write(folder: Path) -> None:
         (folder / "delta.safetensors").write_bytes(b"old")

@@ -17,8 +17,8 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: FixedClock) -> Iterator[Store]:
-    with Store.open(f"sqlite:///{tmp_path}/store.db", clock) as opened:
+def store(empty_store: Path, clock: FixedClock) -> Iterator[Store]:
+    with Store.open(f"sqlite:///{empty_store}/store.db", clock) as opened:
         yield opened
 
 
