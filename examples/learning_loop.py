@@ -27,7 +27,7 @@ def quote(client: httpx.Client, product: str) -> dict[str, Any]:
 
 
 def report(client: httpx.Client, quote_id: str, outcome: str) -> None:
-    """What became of a quote; the idempotency key makes a retry harmless."""
+    """Report the outcome of a quote; the idempotency key makes a retry harmless."""
     body = {"quote_id": quote_id, "type": outcome}
     answer = client.post("/v1/outcomes", json=body, headers={"Idempotency-Key": f"{outcome}-{quote_id}"})
     answer.raise_for_status()

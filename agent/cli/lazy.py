@@ -97,7 +97,7 @@ class LazyGroup(TyperGroup):
                 formatter.write_dl(rows)
 
     def _stand_in(self, name: str) -> "Command | None":
-        """What stands for a command; other packages are asked only for names that are not known here."""
+        """A placeholder for a command; other packages are asked only for names that are not known here."""
         if name not in self.commands:
             self._add_extensions()
         return self.commands.get(name)

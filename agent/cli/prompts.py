@@ -76,7 +76,7 @@ def test(json: Json = False) -> None:
 
 
 def _problem(label: str) -> str | None:
-    """Why a prompt cannot be used: it differs from lock or golden text, or a variable does not reach the text."""
+    """Problem of a prompt: it differs from lock or golden text, or a variable does not reach the text."""
     try:
         prompt = _prompt(label)
         expected = golden(prompt.name, prompt.version)

@@ -23,7 +23,7 @@ _TEXTS = (ModelKind.UNDERSTANDING, ModelKind.NARRATOR)
 
 
 class TrainOn(StrEnum):
-    """Where training data comes from."""
+    """Source of training data."""
 
     DEMO = "demo"
     STORE = "store"

@@ -23,7 +23,7 @@ class Source(StrEnum):
 
 
 class Origin(StrEnum):
-    """How a candidate came into a request, whoever proposed its strategy."""
+    """The way in which a candidate came into a request, whoever proposed its strategy."""
 
     PROPOSED = "proposed"
     """Made for this request."""
@@ -44,7 +44,7 @@ class Rung(StrEnum):
 
 
 class HeldReason(StrEnum):
-    """Why the reference price was held."""
+    """Reason for holding the reference price."""
 
     OPTED_OUT = "opted_out"
     """The shopper declined personalised prices."""

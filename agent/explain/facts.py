@@ -17,7 +17,7 @@ _HIDDEN_WORDS: Final = frozenset(("input.cost", "scenario.cost", "held.unknown_c
 
 
 class Unit(StrEnum):
-    """What a value is.
+    """Unit of a value.
 
     MONEY is whole minor units, EXPECTED_MONEY fractional ones; PROBABILITY is 0-1, PERCENT a percent number; WORD
     and WORDS are codes with a text in each language; NAME and NAMES stand as they are.
@@ -58,12 +58,12 @@ class Fact:
 
     @property
     def definition(self) -> Definition:
-        """What the key means."""
+        """Definition of the key."""
         return definitions()[self.key]
 
     @property
     def unit(self) -> Unit:
-        """What the value is."""
+        """Unit of the value."""
         return self.definition.unit
 
 

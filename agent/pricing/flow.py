@@ -199,7 +199,7 @@ class Observation(Situation):
     live: Decision | None = None
 
     def with_last_price(self, price_minor: int | None) -> "Observation":
-        """The same observation after another last price."""
+        """This observation after another last price."""
         limits = self.price_limits.with_last_price(price_minor)
         return replace(self, last_price_minor=price_minor, price_limits=limits)
 

@@ -63,7 +63,7 @@ class Pace:
         return float(self._ms @ _parts(n))
 
     def fits(self, left_ms: float, n: int) -> int:
-        """How many of `n` prompts one call can answer in the time left."""
+        """Number of `n` prompts that one call can answer in the time left."""
         return next((count for count in range(n, 0, -1) if self.expected(count) < left_ms), 0)
 
     def took(self, n: int, ms: float) -> None:

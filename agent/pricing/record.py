@@ -72,7 +72,7 @@ class PricedObservation:
 
     @property
     def held(self) -> HeldReason | None:
-        """Why the reference price is shown, None where it is another price or another reason."""
+        """Reason for holding the reference price, None where another price is shown."""
         standing = self.selected.standing
         if standing is not None:
             return standing.held
@@ -154,7 +154,7 @@ class DecisionStore:
 
 @dataclass(frozen=True, slots=True)
 class QuoteIssuer:
-    """How quotes are issued: `sign` makes a token, a price is valid for `ttl`; with `holds` it stands so long."""
+    """Settings of issued quotes: `sign` makes a token, a price is valid for `ttl`; with `holds` it stands so long."""
 
     sign: Sign
     ttl: timedelta

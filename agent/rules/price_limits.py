@@ -57,11 +57,11 @@ class PriceLimits:
         return guard(raw_minor, self.rules, self.facts)
 
     def with_last_price(self, price_minor: int | None) -> "PriceLimits":
-        """The same limits after another last price."""
+        """These limits after another last price."""
         return replace(self, facts=replace(self.facts, last_price_minor=price_minor))
 
     def with_stranger(self, price_minor: int) -> "PriceLimits":
-        """The same limits where a law bounds the price by what an unknown shopper would pay."""
+        """These limits where a law bounds the price by what an unknown shopper would pay."""
         return replace(self, facts=replace(self.facts, stranger_minor=price_minor))
 
 

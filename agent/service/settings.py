@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     """Days after which events and the personal parts of decisions are erased; without it they are kept."""
 
     narrator: bool = False
-    """Whether the narrator words English explanations; off by default, as the shipped one learned older wordings."""
+    """Whether a small local model words English explanations; off by default, as one answer takes seconds."""
 
     writer_url: HttpUrl | None = None
     """Base URL of an OpenAI-compatible endpoint (`https://host/v1`) whose model words explanations."""

@@ -6,7 +6,7 @@ from agent.service.settings import Settings
 
 
 def settings_rules(settings: Settings, pack: Pack) -> RulesDocument:
-    """What holds where the merchant's rules say nothing: the settings, else the pack."""
+    """Rules for whatever the merchant's own leave open: the settings, else the pack."""
 
     def chosen(own: float | None, default: float) -> float:
         return default if own is None else own

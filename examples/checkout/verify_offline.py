@@ -20,7 +20,7 @@ TYPE = "pricesmith-quote+jwt"
 
 
 def verify(token: str, jwks: dict[str, Any], cart: dict[str, Any], now_s: float) -> dict[str, Any]:
-    """What the token is worth: valid, expired, mismatched, tampered, or of a key that is not in `jwks`.
+    """Status of the token: valid, expired, mismatched, tampered, or of a key that is not in `jwks`.
 
     A till that sees `unknown_key` reads the keys again: the shop has rotated them. Offline nobody can see that a token
     was used before; the shop's own order table must know that (`quote_id`).

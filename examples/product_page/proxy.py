@@ -61,7 +61,7 @@ def ask(path: str, body: dict[str, Any], *, timeout_s: float, once: str | None =
 
 
 def price(product: str, shopper: str | None) -> dict[str, Any]:
-    """What the page shows. Without an answer in time: the list price, which needs no token at checkout.
+    """Price to show on the page. Without an answer in time: the list price, which needs no token at checkout.
 
     A page is not worth a second try: the shopper is waiting.
     """

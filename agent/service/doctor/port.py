@@ -17,7 +17,7 @@ _ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # 
 
 
 class PortState(StrEnum):
-    """What a port is used for."""
+    """Use of a port."""
 
     FREE = "free"
     PRICESMITH = "pricesmith"

@@ -18,7 +18,7 @@ from retrieval.snapshot import open_snapshot
 
 @contextmanager
 def existing_store(settings: Settings) -> Iterator[tuple[Finding, Store | None]]:
-    """What was found of the database, and the store where its schema is this release's."""
+    """Finding about the database, and the store where its schema is this release's."""
     folder = DataFolder(settings.data_dir)
     if settings.database_url is None and not folder.database.is_file():
         remedy = "pricesmith prepare, or pricesmith restore with a backup"
