@@ -89,7 +89,7 @@ def test_recommendations_follow_a_category_rule(client: TestClient[Litestar], ow
 def test_loosening_needs_a_second_key(client: TestClient[Litestar], own: World) -> None:
     document = {"limits": {"never_above_reference": False}}
     made = client.post("/v1/rules/versions", json={"document": document}).json()
-    assert made["loosens"] == ["everything: never_above_reference is off"]
+    assert made["loosens"] == ["everything: never_above_reference from on to off"]
     refused = client.post("/v1/rules/versions/1/activate", json={})
     assert (refused.status_code, refused.json()["errors"][0]["received"]) == (403, made["loosens"][0])
     assert client.post("/v1/rules/versions/1/approve", json={}).status_code == 422, "the same key"
