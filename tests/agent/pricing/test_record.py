@@ -102,7 +102,10 @@ def test_explored_prices_are_marked(own: World) -> None:
     costly = PHONE | {"cost": {"amount_minor": 70_000, "currency": "USD"}}
     running = own.service(language_model=False, exploration="normal", stable_prices=False, never_above_reference=False)
     try:
-        found = [known(own, running, product=costly) for _ in range(15)]
+        found = [
+            known(own, running, product=costly | {"cost": {"amount_minor": cost, "currency": "USD"}})
+            for cost in range(50_000, 90_000, 1_000)
+        ]
     finally:
         running.close()
     explored = [one for one in found if one.explored]
