@@ -99,7 +99,7 @@ class DemoShop:
         }
 
 
-def open_demo(parts: Parts, pack: Pack, shoppers: int, products: int) -> DemoShop:
+def open_demo(parts: Components, pack: Pack, shoppers: int, products: int) -> DemoShop:
     """Sample shoppers with a profile (fixed seed) and select the products they buy most.
 
     Raises:
