@@ -25,7 +25,7 @@ EXPECTED: Final[Mapping[str, ExitCode]] = MappingProxyType(
         "agent.service.backup.archive:BackupError": ExitCode.FAILED,
         "agent.service.ingest.errors:ImportFormatError": ExitCode.FAILED,
         "agent.service.merchants:MerchantError": ExitCode.FAILED,
-        "agent.service.webhooks.guard:RefusedAddressError": ExitCode.FAILED,
+        "agent.service.webhooks.url_check:RefusedAddressError": ExitCode.FAILED,
         "agent.store.errors:StoreError": ExitCode.FAILED,
         "agent.store.errors:StoreUnavailable": ExitCode.UNAVAILABLE,
         "agent.training.promotion:NotProven": ExitCode.FAILED,
