@@ -82,7 +82,7 @@ def test_a_server_that_does_not_answer_is_a_problem(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, database_url="postgresql://user:secret@127.0.0.1:1/none")
     finding, _ = check(settings)
     assert finding.level is Level.PROBLEM
-    assert "did not answer" in finding.detail
+    assert "does not answer" in finding.detail
     assert "secret" not in finding.detail
 
 
