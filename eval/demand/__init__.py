@@ -1,1 +1,1 @@
-"""Purchase incidence on the demo data, beside peers."""
+"""Purchase incidence on the demo data, compared with other models."""

@@ -1,4 +1,4 @@
-"""Figures of protocol A for any model that tells the purchase probability at a price."""
+"""Metrics of protocol A for any model that predicts the purchase probability at a price."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +17,7 @@ _RESAMPLES: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Probabilities `(n,)` at the price offered and `STEP` below and above it on the log scale."""
+    """Probabilities `(n,)` at the offered price and at log prices `STEP` below and above it."""
 
     offered: Floats
     below: Floats
@@ -26,14 +26,15 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class DemandScores:
-    """One line of the table.
+    """Metrics of one model.
 
     Attributes:
-        rig: 1 - log loss / entropy of the base rate.
-        elasticity: Of the demand of all rows together, by the offered price.
-        wrong_sign_share: Rows whose probability rises with the price.
-        residual_slope: What a logit of the labels still gives the log price beside the model's own logit.
-        mean_over_rate: Mean prediction over the purchase rate.
+        rig: Relative information gain, 1 - log loss / entropy of the base rate.
+        auc_a: AUC for products that the household had bought before; `auc_b` for the others.
+        elasticity: Own-price elasticity of aggregate demand, by a central difference at the offered prices.
+        wrong_sign_share: Share of rows whose probability rises with the price.
+        residual_slope: See `residual_slope`.
+        mean_over_rate: Mean prediction divided by the purchase rate.
     """
 
     log_loss: float
@@ -49,7 +50,7 @@ class DemandScores:
 
 
 def demand_scores(demand: Demand, rows: Ints, predicted: Predictions) -> DemandScores:
-    """Score predictions of some rows."""
+    """Score the predictions for the given rows, weighted by sampling weight."""
     label = demand.data.bought[rows].astype(np.float64)
     weight = demand.data.weight[rows].astype(np.float64)
     stratum_a = demand.stratum_a[rows]
@@ -72,7 +73,7 @@ def demand_scores(demand: Demand, rows: Ints, predicted: Predictions) -> DemandS
 
 
 def residual_slope(probability: Floats, label: Floats, weight: Floats, log_ratio: NDArray[np.float32]) -> float:
-    """Slope of the log price in a weighted logit of the labels with the model's logit as offset; 0 is best."""
+    """Slope of the log price in a weighted logistic regression with the model's logit as offset; 0 is best."""
     clipped = np.clip(probability, 1e-9, 1 - 1e-9)
     offset = np.log(clipped / (1 - clipped))
     design = np.stack([np.ones(len(label)), log_ratio.astype(np.float64)], axis=1)
@@ -89,7 +90,7 @@ def residual_slope(probability: Floats, label: Floats, weight: Floats, log_ratio
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A model's mean log loss less another's, with a 95 % interval over resampled households."""
+    """Mean log loss of one model minus that of another, with a 95 % interval over resampled households."""
 
     value: float
     low: float
@@ -97,7 +98,7 @@ class Difference:
 
 
 def paired_difference(demand: Demand, rows: Ints, one: Floats, other: Floats, seed: int = 17) -> Difference:
-    """Bootstrap over households (Efron & Tibshirani 1993, ch. 8), the same households for both models."""
+    """Estimate the difference by a paired bootstrap over households (Efron & Tibshirani 1993, ch. 8)."""
     label = demand.data.bought[rows].astype(np.float64)
     weight = demand.data.weight[rows].astype(np.float64)
 
@@ -106,10 +107,11 @@ def paired_difference(demand: Demand, rows: Ints, one: Floats, other: Floats, se
         return np.asarray(-weight * (label * np.log(clipped) + (1 - label) * np.log(1 - clipped)), np.float64)
 
     _, household = np.unique(demand.data.cluster[rows], return_inverse=True)
-    gap = np.bincount(household, weights=losses(one) - losses(other))
-    mass = np.bincount(household, weights=weight)
+    difference = np.bincount(household, weights=losses(one) - losses(other))
+    weights = np.bincount(household, weights=weight)
+    n = len(difference)
     rng = np.random.default_rng(seed)
-    draws = rng.multinomial(len(gap), np.full(len(gap), 1 / len(gap)), size=_RESAMPLES)
-    found = (draws @ gap) / (draws @ mass)
-    low, high = np.percentile(found, [2.5, 97.5])
-    return Difference(float(gap.sum() / mass.sum()), float(low), float(high))
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
+    resampled = (counts @ difference) / (counts @ weights)
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return Difference(float(difference.sum() / weights.sum()), float(low), float(high))

@@ -1,7 +1,8 @@
-"""What a good engineer would reach for instead of Pricesmith's evaluator, trained on the same rows.
+"""Standard models for comparison with Pricesmith's evaluator, trained on the same rows.
 
-Peers read the numeric features and the price. Case-control sampling is undone exactly: their logit on the sampled rows
-plus log(rate), the stratum being one of the features (Prentice & Pyke 1979). LightGBM stops early on validation weeks.
+Peers use the numeric features and the price. Case-control sampling is corrected exactly: log(rate) is added to the
+logit fitted on the sampled rows, which is valid since the stratum is one of the features (Prentice & Pyke 1979).
+LightGBM uses early stopping on the validation weeks.
 """
 
 import warnings
@@ -32,13 +33,13 @@ _ROUNDS: Final = 600
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Columns a peer reads: the first `columns` numeric inputs, and the log price ratio unless `price` is off."""
+    """Inputs of a peer: the first `columns` numeric features, and the log price ratio if `price` is set."""
 
     columns: int = len(FEATURES)
     price: bool = True
 
     def matrix(self, demand: Demand, rows: Ints, shift: float = 0.0) -> Matrix:
-        """Design matrix `(n, columns + price)`, the price moved by `shift` on the log scale."""
+        """Build the design matrix `(n, columns + price)`, with `shift` added to the log price ratio."""
         numeric = demand.data.numeric[rows, : self.columns]
         if not self.price:
             return numeric
@@ -46,22 +47,22 @@ class Inputs:
 
 
 def logistic(train: Matrix, label: Matrix, _validation: tuple[Matrix, Matrix]) -> Logit:
-    """Logistic regression on standardised inputs, price in logs."""
+    """Fit a logistic regression on standardised inputs."""
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
-    return _decision(model.fit(train, label))
+    return _logit_of(model.fit(train, label))
 
 
 def multilayer(train: Matrix, label: Matrix, _validation: tuple[Matrix, Matrix]) -> Logit:
-    """A plain multilayer perceptron."""
+    """Fit a multilayer perceptron with two hidden layers."""
     network = MLPClassifier((128, 64), batch_size=2048, max_iter=6, learning_rate_init=1e-3, random_state=SEED)
     model = make_pipeline(StandardScaler(), network)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a fixed number of epochs is meant
-        return _decision(model.fit(train, label))
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is fixed
+        return _logit_of(model.fit(train, label))
 
 
 def boosted(*, monotone: bool, price: bool = True) -> Callable[[Matrix, Matrix, tuple[Matrix, Matrix]], Logit]:
-    """LightGBM, with or without the constraint that probability falls in price (the last column)."""
+    """Return a fit function for LightGBM, optionally constrained to decrease in price (the last column)."""
 
     def fit(train: Matrix, label: Matrix, validation: tuple[Matrix, Matrix]) -> Logit:
         constraints = [0] * (train.shape[1] - 1) + [-1 if monotone and price else 0]
@@ -88,7 +89,7 @@ def boosted(*, monotone: bool, price: bool = True) -> Callable[[Matrix, Matrix, 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A name, what it reads, and how it is fitted."""
+    """A comparison model: name, inputs and fit function."""
 
     name: str
     inputs: Inputs
@@ -105,7 +106,7 @@ PEERS: Final = (
 
 
 def predict_peer(peer: Peer, demand: Demand, train: Ints, held_out: Ints) -> Predictions:
-    """Fit on training rows, early-stop on validation rows, predict the held-out ones."""
+    """Fit on the training rows and predict the held-out rows; validation rows are for early stopping."""
     label = demand.data.bought
     validation = demand.rows("validation")
     logit = peer.fit(
@@ -119,7 +120,7 @@ def predict_peer(peer: Peer, demand: Demand, train: Ints, held_out: Ints) -> Pre
     return Predictions(at(0.0), at(-STEP), at(STEP))
 
 
-def _decision(model: Any) -> Logit:
+def _logit_of(model: Any) -> Logit:
     def logit(rows: Matrix) -> Floats:
         probability = np.clip(model.predict_proba(rows)[:, 1], 1e-12, 1 - 1e-12)
         return np.asarray(np.log(probability / (1 - probability)), np.float64)

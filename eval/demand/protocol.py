@@ -1,7 +1,7 @@
 """Protocol A: purchase incidence on the demo store (train weeks 9-40, validation 41-44, test 45-52).
 
-The rows are `models.training.panel`'s; this module adds everything that models read and keeps the result as arrays
-under the data folder, since making it takes minutes. Figures describe simulated data and say nothing of real shoppers.
+The rows are those of `models.training.panel`; this module adds all model inputs and caches the arrays under the data
+folder, since computing them takes minutes. The data are simulated, so the results say nothing about real shoppers.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ from models.training.panel import PanelConfig
 Ints = NDArray[np.int64]
 SPLITS: Final = {"train": (9, 40), "validation": (41, 44), "test": (45, 52)}
 PANEL: Final = PanelConfig(last_week=52)
-_READ: Final = ("adapter.safetensors", "interest.safetensors", "taste.safetensors")
-_PROTOCOL: Final = 2  # raise when the rows would come out otherwise from the same configuration
+_ENCODER_FILES: Final = ("adapter.safetensors", "interest.safetensors", "taste.safetensors")
+_PROTOCOL: Final = 2  # increase when a code change alters the rows of the same configuration
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """All rows; `week` and `stratum_a` are `(n,)`, `encoder` names the version whose states the rows hold."""
+    """All rows; `week` and `stratum_a` are `(n,)`, `encoder` is the version that computed the states."""
 
     data: EvaluatorData
     week: Ints
@@ -46,7 +46,7 @@ class Demand:
         return np.flatnonzero((self.week >= first) & (self.week <= last))
 
     def situations(self, rows: Ints) -> Situations:
-        """Rows as the evaluator reads them."""
+        """Convert rows to the evaluator's input; trend and intent are 0, rival prices unknown."""
         data = self.data
         numeric = data.numeric[rows]
         ends = np.cumsum([len(FEATURES), len(EVIDENCE), 1])
@@ -67,7 +67,7 @@ class Demand:
 
 
 def load_demand(registry: Registry, cache: Path, progress: Progress) -> Demand:
-    """The rows, from the cache when it holds them for the active encoder.
+    """Load the rows from the cache, or compute them if it has none for the active encoder.
 
     Raises:
         RegistryError: No encoder is active.
@@ -76,21 +76,21 @@ def load_demand(registry: Registry, cache: Path, progress: Progress) -> Demand:
     version = registry.active(ModelKind.ENCODER)
     taste = TasteTrainingConfig()
     files = read_meta(registry.folder(ModelKind.ENCODER, version)).files
-    digest = {name: files[name] for name in _READ}
+    digest = {name: files[name] for name in _ENCODER_FILES}
     key = json.dumps([_PROTOCOL, asdict(PANEL), asdict(taste), FEATURES, EVIDENCE, digest], sort_keys=True)
     folder = cache / f"demand-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if not (folder / "complete").is_file():
         demo = read_panel(PANEL, taste, progress)
         inputs = DemoTraining(registry, demo, taste, progress).inputs(MemoryNeighbours)
-        keep(evaluator_data(inputs, PANEL), folder)
+        save_data(evaluator_data(inputs, PANEL), folder)
         np.save(folder / "week.npy", demo.panel.week)
         np.save(folder / "stratum_a.npy", demo.panel.stratum_a)
         (folder / "complete").touch()
-    return Demand(kept(folder), np.load(folder / "week.npy"), np.load(folder / "stratum_a.npy"), version)
+    return Demand(load_data(folder), np.load(folder / "week.npy"), np.load(folder / "stratum_a.npy"), version)
 
 
-def keep(data: EvaluatorData, folder: Path) -> None:
-    """Write the arrays that there are, each in a file of its name."""
+def save_data(data: EvaluatorData, folder: Path) -> None:
+    """Write each array that is not None to `<field>.npy`."""
     folder.mkdir(parents=True, exist_ok=True)
     for field in fields(EvaluatorData):
         array = getattr(data, field.name)
@@ -98,7 +98,7 @@ def keep(data: EvaluatorData, folder: Path) -> None:
             np.save(folder / f"{field.name}.npy", array)
 
 
-def kept(folder: Path) -> EvaluatorData:
-    """What `keep` wrote."""
+def load_data(folder: Path) -> EvaluatorData:
+    """Read arrays written by `save_data`; missing files become None."""
     paths = {field.name: folder / f"{field.name}.npy" for field in fields(EvaluatorData)}
     return EvaluatorData(**{name: np.load(path) for name, path in paths.items() if path.is_file()})

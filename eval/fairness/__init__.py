@@ -1,1 +1,1 @@
-"""`pricesmith eval fairness`: who pays what, whether protected attributes can move a price, and whether they show."""
+"""`pricesmith eval fairness`: prices by group, effects of protected attributes on prices, and probes for them."""

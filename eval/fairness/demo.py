@@ -1,8 +1,8 @@
-"""The demo store under test: its own households, the goods they buy most, the running configuration's prices.
+"""Fairness of prices in the demo store, for its households and the products they buy most.
 
-Costs are set to 30 % of the list price, as where a vendor funds the goods: at the demo's 70 % hardly any price moves,
-and a comparison of prices that all hold the reference shows nothing. Household labels are the data's own; the service
-never reads the protected ones. Surplus is by the evaluator's own demand, up to 2.5 times the price.
+Costs are set to 30 % of the list price (as for vendor-funded goods): at the demo's 70 % almost all prices equal the
+reference price, and comparing them would show nothing. Labels are those of the demo data; the service never reads the
+protected ones. Consumer surplus uses the evaluator's demand curve up to 2.5 times the price.
 """
 
 from collections import Counter
@@ -29,12 +29,12 @@ from models.progress import Progress
 DEMO: Final = "demo store"
 _COST: Final = 0.3
 _STEPS: Final = np.linspace(1.0, 2.5, 9)
-_PATIENT_MS: Final = 60_000
+_DEADLINE_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class DemoShop:
-    """Shoppers and products that are asked about; `parts` price them, recording nothing."""
+    """Selected shoppers and products; `parts` price them without recording."""
 
     parts: Parts
     pack: Pack
@@ -43,87 +43,87 @@ class DemoShop:
     now: datetime
 
     def price(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
-        """Prices as the service would make them now."""
+        """Price requests as the service would now."""
         return self.parts.pipeline.draft().quote(requests, self.now)
 
     def pairs(self) -> Iterator[Pair]:
-        """All pairs of each shopper, each with a product of its own."""
+        """Iterate over all pairs of each shopper; products take turns."""
         for number, shopper in enumerate(self.shoppers):
             open_part = screen_profile(shopper.profile, self.pack, None).attributes
             product = self.products[number % len(self.products)]
             without_age = {name: value for name, value in open_part.items() if name != "age"}
-            yield from pairs_of(self._asked(shopper.shopper_id, product, {"profile": without_age}), number)
+            yield from pairs_of(self._request(shopper.shopper_id, product, {"profile": without_age}), number)
 
     def quotes(self, progress: Progress) -> Quotes:
-        """Every shopper before every product."""
-        asked = [
-            QuoteRequest.model_validate(self._asked(shopper.shopper_id, product, {}))
+        """Quote every product to every shopper."""
+        requests = [
+            QuoteRequest.model_validate(self._request(shopper.shopper_id, product, {}))
             for shopper in self.shoppers
             for product in self.products
         ]
-        decisions = priced(self.price, asked)
+        decisions = priced(self.price, requests)
         progress("groups", 0.5)
         number = np.repeat(np.arange(len(self.shoppers)), len(self.products))
         labels = [group_labels(shopper.profile) for shopper in self.shoppers for _ in self.products]
         ratio = np.asarray([one.price_minor / one.reference_minor for one in decisions])
         groups = {name: [row[name] for row in labels] for name in labels[0]}
-        surplus = self._surplus(asked, decisions)
+        surplus = self._surplus(requests, decisions)
         progress("groups", 1.0)
         return Quotes(number, ratio, surplus, groups)
 
     def behaviour(self) -> list[str]:
-        """The words that the encoder reads of each shopper, profile left out."""
+        """Texts that the encoder reads about each shopper, without the profile."""
         observer = self.parts.pipeline.observer
-        asked = [RecommendationRequest(shopper=Shopper(id=s.shopper_id, profile={})) for s in self.shoppers]
-        return [observer.reader.recall(one, self.now).past.text for one in asked]
+        requests = [RecommendationRequest(shopper=Shopper(id=s.shopper_id, profile={})) for s in self.shoppers]
+        return [observer.reader.recall(one, self.now).past.text for one in requests]
 
-    def _surplus(self, asked: Sequence[QuoteRequest], decisions: Sequence[Decision]) -> Floats:
+    def _surplus(self, requests: Sequence[QuoteRequest], decisions: Sequence[Decision]) -> Floats:
         rows = [
             PricedRow(request, round(one.price_minor * step))
-            for request, one in zip(asked, decisions, strict=True)
+            for request, one in zip(requests, decisions, strict=True)
             for step in _STEPS
         ]
-        chances: list[float] = []
+        probabilities: list[float] = []
         for begin in range(0, len(rows), 2_000):
             for scores in self.parts.row_scorer.score(rows[begin : begin + 2_000], self.now):
-                chances.append(scores.purchase_probability.value if isinstance(scores, Scores) else 0.0)
-        curves = np.asarray(chances).reshape(len(asked), len(_STEPS))
+                probabilities.append(scores.purchase_probability.value if isinstance(scores, Scores) else 0.0)
+        curves = np.asarray(probabilities).reshape(len(requests), len(_STEPS))
         return surplus_under([_STEPS * one.price_minor / one.reference_minor for one in decisions], list(curves))
 
-    def _asked(self, shopper_id: str, product: ProductRecord, shopper: Mapping[str, Any]) -> dict[str, Any]:
+    def _request(self, shopper_id: str, product: ProductRecord, shopper: Mapping[str, Any]) -> dict[str, Any]:
         cost = {"amount_minor": round(_COST * (product.list_minor or 0)), "currency": product.currency}
         return {
             "shopper": {"id": shopper_id, **shopper},
             "product": {"id": product.product_id, "cost": cost},
-            "deadline_ms": _PATIENT_MS,
+            "deadline_ms": _DEADLINE_MS,
         }
 
 
 def open_demo(parts: Parts, pack: Pack, shoppers: int, products: int) -> DemoShop:
-    """Draw shoppers that have labels, by chance with a fixed seed, and take what they buy most.
+    """Sample shoppers with a profile (fixed seed) and select the products they buy most.
 
     Raises:
         ValueError: The store has no shopper with a profile.
     """
     store = parts.store
-    known = [one for one in store.shoppers(list(store.shopper_ids())).values() if one.profile]
-    if not known:
+    profiled = [one for one in store.shoppers(list(store.shopper_ids())).values() if one.profile]
+    if not profiled:
         raise ValueError("no shopper of this store has a profile; remedy: pricesmith prepare")
-    known.sort(key=lambda one: one.shopper_id)
-    drawn = np.random.default_rng(17).permutation(len(known))[:shoppers]
-    chosen = [known[row] for row in sorted(drawn.tolist())]
+    profiled.sort(key=lambda one: one.shopper_id)
+    sample = np.random.default_rng(17).permutation(len(profiled))[:shoppers]
+    chosen = [profiled[row] for row in sorted(sample.tolist())]
     bought: Counter[str] = Counter()
     for shopper in chosen[:60]:
         events = store.shopper_events(shopper.shopper_id, limit=500)
         bought.update(e.product_id for e in events if e.type is EventType.PURCHASE and e.product_id is not None)
-    wanted = [product_id for product_id, _ in bought.most_common(4 * products)]
-    found = store.products(wanted)
-    sold = [found[one] for one in wanted if one in found and (found[one].list_minor or 0) >= 50]
-    return DemoShop(parts, pack, chosen, sold[:products], parts.clock.now())
+    frequent = [product_id for product_id, _ in bought.most_common(4 * products)]
+    found = store.products(frequent)
+    sellable = [found[one] for one in frequent if one in found and (found[one].list_minor or 0) >= 50]
+    return DemoShop(parts, pack, chosen, sellable[:products], parts.clock.now())
 
 
 def group_labels(profile: Mapping[str, Any]) -> dict[str, str]:
-    """What the demo data says of a household, in two groups each; empty where it says nothing."""
+    """Split a household into one of two groups per label of the demo data; an empty string if the label is missing."""
     age, kids, income = (str(profile.get(name, "")) for name in ("age", "kids_count", "income"))
     lower = ("Under 15K", "15-24K", "25-34K", "35-49K")
     return {

@@ -1,4 +1,4 @@
-"""Who pays what: price, share above the reference and consumer surplus by group, with intervals over shoppers."""
+"""Price, share above the reference price and consumer surplus by group, with intervals over shoppers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Quotes:
 
     Attributes:
         shopper: Number of the shopper.
-        price: Over the reference price.
-        surplus: Expected consumer surplus over the reference price.
-        groups: What each shopper is, by grouping; empty where that is not known.
+        price: Price divided by the reference price.
+        surplus: Expected consumer surplus divided by the reference price.
+        groups: Group of each quote's shopper, by grouping; an empty string if unknown.
     """
 
     shopper: NDArray[np.int64]
@@ -29,7 +29,7 @@ class Quotes:
 
 @dataclass(frozen=True, slots=True)
 class GroupLine:
-    """One group; gaps are to everybody else whose group is known, from the same resamples."""
+    """Results of one group; gaps are relative to all others whose group is known, from the same resamples."""
 
     where: str
     grouping: str
@@ -43,7 +43,7 @@ class GroupLine:
 
 
 def by_group(where: str, quotes: Quotes) -> list[GroupLine]:
-    """A line for each group of each grouping."""
+    """Compute one line per group of each grouping."""
     return [
         _line(where, quotes, grouping, group)
         for grouping, labels in quotes.groups.items()
@@ -58,7 +58,7 @@ def _line(where: str, quotes: Quotes, grouping: str, group: str) -> GroupLine:
     shopper, price, surplus = quotes.shopper[known], quotes.price[known], quotes.surplus[known]
     above = (price > 1.0 + 1e-9).astype(np.float64)
 
-    def own(values: Floats) -> Estimate:
+    def mean(values: Floats) -> Estimate:
         return bootstrap(Terms(values * inside, inside), shopper)
 
     def gap(values: Floats) -> Estimate:
@@ -70,14 +70,14 @@ def _line(where: str, quotes: Quotes, grouping: str, group: str) -> GroupLine:
         grouping,
         group,
         quotes=int(inside.sum()),
-        price=own(price),
+        price=mean(price),
         price_gap=gap(price),
-        above=own(above),
-        surplus=own(surplus),
+        above=mean(above),
+        surplus=mean(surplus),
         surplus_gap=gap(surplus),
     )
 
 
-def surplus_under(ratios: Sequence[Floats], chances: Sequence[Floats]) -> Floats:
-    """Area under each demand curve from its first ratio on, trapezoids; `(k,)` ratios and chances a curve."""
-    return np.asarray([np.trapezoid(y, x) for x, y in zip(ratios, chances, strict=True)])
+def surplus_under(ratios: Sequence[Floats], probabilities: Sequence[Floats]) -> Floats:
+    """Integrate each demand curve by the trapezoidal rule; ratios and probabilities of a curve are `(k,)`."""
+    return np.asarray([np.trapezoid(y, x) for x, y in zip(ratios, probabilities, strict=True)])

@@ -1,7 +1,7 @@
-"""How well mentions of protected attributes are found in free text, on texts written by hand and labelled.
+"""Recall and precision of detecting protected attributes in free text, on hand-written, labelled texts.
 
-A text is one line of `data/mentions.tsv`: `tuned` or `held out`, the attribute that it tells of or `-`, and the text.
-The lexicon was written with the tuned ones in sight and frozen before the others were written, by the same hand though.
+A text is one line of `data/mentions.tsv`: `tuned` or `held out`, the attribute it mentions or `-`, and the text. The
+lexicon was tuned on the `tuned` texts and frozen before the `held out` ones were written (by the same author, however).
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from agent.rules.screening import screen_profile
 TEXTS: Final = Path(__file__).parent / "data" / "mentions.tsv"
 HELD_OUT: Final = "held out"
 _NONE: Final = "-"
-_STRICTEST: Final = "US-NY"  # age counts there too
+_STRICTEST: Final = "US-NY"  # age is protected there too
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A labelled text; `attribute` is None where it tells of nothing protected."""
+    """A labelled text; `attribute` is None if it mentions no protected attribute."""
 
     held_out: bool
     attribute: str | None
@@ -33,52 +33,56 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What screening made of some texts.
+class ScreeningResult:
+    """Result of screening labelled texts.
 
     Attributes:
-        mentions: Texts that tell of an attribute; `caught` are those of them in which that very one was named.
-        plain: Texts that tell of none; `taken` are those of them in which one was named all the same.
-        missed, wrongly: The texts themselves.
+        mentions: Number of texts that mention an attribute.
+        plain: Number of texts that mention none.
+        missed: Texts whose attribute was not detected (false negatives).
+        false_positives: Plain texts in which an attribute was detected.
     """
 
     mentions: int
-    caught: int
     plain: int
-    taken: int
     missed: tuple[str, ...]
-    wrongly: tuple[str, ...]
+    false_positives: tuple[str, ...]
+
+    @property
+    def true_positives(self) -> int:
+        """Number of texts whose attribute was detected."""
+        return self.mentions - len(self.missed)
 
     @property
     def recall(self) -> float:
-        """Share of mentions found."""
-        return self.caught / self.mentions
+        """True positives / texts that mention an attribute."""
+        return self.true_positives / self.mentions
 
     @property
     def precision(self) -> float:
-        """Share of texts in which something was named that do tell of something."""
-        return self.caught / max(1, self.caught + self.taken)
+        """True positives / (true positives + false positives)."""
+        return self.true_positives / max(1, self.true_positives + len(self.false_positives))
 
 
 def labelled_texts() -> list[Text]:
-    """The labelled texts."""
+    """Read the labelled texts."""
     rows = [line.split("\t") for line in TEXTS.read_text("utf-8").splitlines() if line]
     return [Text(part == HELD_OUT, None if label == _NONE else label, text) for part, label, text in rows]
 
 
-def measure(texts: Sequence[Text]) -> Found:
-    """Screen texts as profiles in the place that blocks most."""
+def measure(texts: Sequence[Text]) -> ScreeningResult:
+    """Screen the texts as profiles, in the jurisdiction that protects the most attributes."""
     pack = load_pack("ecommerce")
     labels = {name: attribute.label for name, attribute in protected_attributes().items()}
     missed: list[str] = []
-    wrongly: list[str] = []
+    false_positives: list[str] = []
     mentions = 0
     for one in texts:
-        named = [ignored.reason for ignored in screen_profile(one.text, pack, _STRICTEST).ignored]
+        reasons = [ignored.reason for ignored in screen_profile(one.text, pack, _STRICTEST).ignored]
         if one.attribute is None:
-            wrongly += [one.text] if named else []
+            false_positives += [one.text] if reasons else []
             continue
         mentions += 1
-        if not any(reason.endswith(f": {labels[one.attribute]}") for reason in named):
+        if not any(reason.endswith(f": {labels[one.attribute]}") for reason in reasons):
             missed.append(one.text)
-    return Found(mentions, mentions - len(missed), len(texts) - mentions, len(wrongly), tuple(missed), tuple(wrongly))
+    return ScreeningResult(mentions, len(texts) - mentions, tuple(missed), tuple(false_positives))

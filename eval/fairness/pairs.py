@@ -1,4 +1,4 @@
-"""Paired shoppers: the same request but for a protected attribute, or for something that goes with one."""
+"""Paired shoppers: two requests that differ only in a protected attribute or in a proxy for one."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,12 @@ _STRICT: Final = ConfigDict(frozen=True, extra="forbid")
 
 
 class Attribute(BaseModel):
-    """A protected attribute with two values, told in several ways; `place` is where it is one, empty: everywhere."""
+    """A protected attribute with two values, stated in several forms.
+
+    Attributes:
+        leanings: Interests correlated with either value, for the probe.
+        place: Jurisdiction that protects it; empty means everywhere.
+    """
 
     model_config = _STRICT
 
@@ -39,7 +44,7 @@ class Attribute(BaseModel):
 
 
 class Proxy(BaseModel):
-    """Something allowed that goes with a protected attribute: a field of the profile or of the context."""
+    """An allowed field of profile or context that is correlated with a protected attribute."""
 
     model_config = _STRICT
 
@@ -49,7 +54,7 @@ class Proxy(BaseModel):
 
 
 class PairFile(BaseModel):
-    """`data/pairs.yaml`."""
+    """Content of `data/pairs.yaml`."""
 
     model_config = _STRICT
 
@@ -59,7 +64,7 @@ class PairFile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two requests that differ in one thing; `shopper` numbers who asks."""
+    """Two requests that differ in one field or text; `shopper` is the number of the shopper."""
 
     kind: str
     name: str
@@ -71,13 +76,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class PairLine:
-    """What became of all pairs of one kind, name and form.
+    """Results of all pairs of one kind, name and form.
 
     Attributes:
-        differing: Pairs with two prices.
-        gap_pct: The first price less the second, percent of the reference price, with its interval over shoppers.
-        largest_pct: Largest difference of one pair, either way.
-        moved: Share of quotes away from the reference price: where it is 0 the comparison could show nothing.
+        differing: Number of pairs whose prices differ.
+        gap_pct: First price minus second, in percent of the reference price, with an interval over shoppers.
+        largest_pct: Largest absolute difference within a pair, in percent of the reference price.
+        moved: Share of prices that differ from the reference price; at 0 the comparison shows nothing.
     """
 
     where: str
@@ -93,53 +98,62 @@ class PairLine:
 
 @cache
 def pair_file() -> PairFile:
-    """The pairs' data, checked."""
+    """Read and validate the pair data."""
     return PairFile.model_validate(yaml.safe_load(_FILE.read_text("utf-8")))
 
 
 def pairs_of(base: Mapping[str, Any], shopper: int) -> Iterator[Pair]:
-    """Every pair of one request, given as JSON; its profile is a map."""
+    """Iterate over all pairs made from one request, given as JSON with a mapping as profile."""
     for name, attribute in pair_file().protected.items():
         place = {"context": {**base.get("context", {}), "jurisdiction": attribute.place}} if attribute.place else {}
         here = {**base, **place}
-        told = {
+        forms = {
             "field": [_profile(here, attribute.field, value) for value in attribute.values],
-            "text": [_text(here, said) for said in attribute.texts],
-            "Chinese text": [_text(here, said) for said in attribute.chinese],
-            "search": [{**here, "events": [{"type": "search", "text": f"gift, {said}"}]} for said in attribute.texts],
+            "text": [_text(here, text) for text in attribute.texts],
+            "Chinese text": [_text(here, text) for text in attribute.chinese],
+            "search": [{**here, "events": [{"type": "search", "text": f"gift, {text}"}]} for text in attribute.texts],
         }
-        for form, requests in told.items():
+        for form, requests in forms.items():
             yield Pair(PROTECTED, name, form, shopper, *map(QuoteRequest.model_validate, requests))
     for name, proxy in pair_file().proxies.items():
-        told_proxy = [
+        proxy_requests = [
             _profile(base, proxy.field, value) if proxy.field else _context(base, proxy.context, value)
             for value in proxy.values
         ]
         form = "profile" if proxy.field else "context"
-        yield Pair(PROXY, name, form, shopper, *map(QuoteRequest.model_validate, told_proxy))
+        yield Pair(PROXY, name, form, shopper, *map(QuoteRequest.model_validate, proxy_requests))
 
 
 def compare(where: str, pairs: Sequence[Pair], pricer: Pricer) -> list[PairLine]:
-    """Price all pairs; one line for each kind, name and form. Raises ValueError when a request is refused."""
+    """Price all pairs and summarise them by kind, name and form.
+
+    Raises:
+        ValueError: A request was refused.
+    """
     prices = priced(pricer, [request for pair in pairs for request in (pair.one, pair.other)])
     sides = list(zip(prices[::2], prices[1::2], strict=True))
-    found: dict[tuple[str, str, str], list[int]] = {}
+    rows_by_key: dict[tuple[str, str, str], list[int]] = {}
     for row, pair in enumerate(pairs):
-        found.setdefault((pair.kind, pair.name, pair.form), []).append(row)
+        rows_by_key.setdefault((pair.kind, pair.name, pair.form), []).append(row)
     return [
-        _line(where, key, [pairs[row] for row in rows], [sides[row] for row in rows]) for key, rows in found.items()
+        _line(where, key, [pairs[row] for row in rows], [sides[row] for row in rows])
+        for key, rows in rows_by_key.items()
     ]
 
 
 def priced(pricer: Pricer, requests: Sequence[QuoteRequest]) -> list[Decision]:
-    """One decision a request. Raises ValueError when one is refused."""
-    found: list[Decision] = []
+    """Price requests in batches, one decision per request.
+
+    Raises:
+        ValueError: A request was refused.
+    """
+    decisions: list[Decision] = []
     for begin in range(0, len(requests), BATCH):
         for answer in pricer(requests[begin : begin + BATCH]):
             if not isinstance(answer, Decision):
                 raise ValueError(f"a quote was refused: {answer.detail}")
-            found.append(answer)
-    return found
+            decisions.append(answer)
+    return decisions
 
 
 def _line(
@@ -164,10 +178,10 @@ def _profile(base: Mapping[str, Any], field: str, value: Value) -> dict[str, Any
     return {**base, "shopper": {**shopper, "profile": {**shopper.get("profile", {}), field: value}}}
 
 
-def _text(base: Mapping[str, Any], said: str) -> dict[str, Any]:
+def _text(base: Mapping[str, Any], text: str) -> dict[str, Any]:
     shopper = dict(base["shopper"])
     known = [f"{name} {value}" for name, value in shopper.get("profile", {}).items()]
-    return {**base, "shopper": {**shopper, "profile": "; ".join([*known, said])}}
+    return {**base, "shopper": {**shopper, "profile": "; ".join([*known, text])}}
 
 
 def _context(base: Mapping[str, Any], name: str, value: Value) -> dict[str, Any]:

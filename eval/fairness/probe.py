@@ -1,9 +1,9 @@
-"""How well protected attributes can be told from the encoder's states: a logistic probe, cross-validated.
+"""Cross-validated logistic probes that predict protected attributes from encoder states.
 
-Two kinds of texts. `told` and `dropped` are real behaviour texts to which interests and a mention were added by chance;
-`dropped` ones went through the screen, so that what is left of the attribute is in the interests alone, which lean to
-one side (two of three from the own side's list on average). The demo's are behaviour alone, labelled by the demo data.
-Beside the encoder's states the same probe reads a bag of words, and shuffled labels.
+Texts are of two kinds. `told` and `dropped` texts are behaviour texts with randomly added interests and a mention of
+the attribute; in `dropped` texts screening has removed the mention, so that only the correlated interests remain (about
+two of three come from the group's own list). The demo store's texts are behaviour only, labelled by the demo data.
+Baselines are the same probe on a bag of words, and on shuffled labels.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,11 +40,11 @@ _RESAMPLES: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class ProbeLine:
-    """One attribute: areas under the ROC curve of cross-validated scores, with 95 % intervals over texts.
+    """Areas under the ROC curve of one attribute, cross-validated, with 95 % intervals over texts.
 
     Attributes:
-        shuffled: Mean over shuffled labels: chance, .5 but for luck.
-        shuffled_most: Largest of those.
+        shuffled: Mean area over permutations of the labels; 0.5 in expectation.
+        shuffled_most: Largest of these.
     """
 
     attribute: str
@@ -61,8 +61,8 @@ class ProbeLine:
 
 
 def probe_mentions(behaviour: Sequence[str], pack: Pack, encode: Encode) -> list[ProbeLine]:
-    """Every attribute that has leanings, told and dropped."""
-    found = []
+    """Probe every attribute that has leanings, with its mention (`told`) and without (`dropped`)."""
+    lines = []
     for number, (name, attribute) in enumerate(pair_file().protected.items()):
         if attribute.leanings is None:
             continue
@@ -72,46 +72,46 @@ def probe_mentions(behaviour: Sequence[str], pack: Pack, encode: Encode) -> list
         profiles = [_profile((leanings[k], leanings[1 - k]), attribute.texts[k], rng) for k in labels.tolist()]
         screened = [screen_profile(profile, pack, _STRICTEST).text for profile in profiles]
         for texts, shown in ((TOLD, profiles), (DROPPED, screened)):
-            joined = [f"profile: {own}; {past}" for own, past in zip(shown, behaviour, strict=True)]
-            found.append(probe(name, texts, joined, labels, encode))
-    return found
+            joined = [f"profile: {profile}; {past}" for profile, past in zip(shown, behaviour, strict=True)]
+            lines.append(probe(name, texts, joined, labels, encode))
+    return lines
 
 
 def probe(attribute: str, kind: str, texts: Sequence[str], labels: Labels, encode: Encode) -> ProbeLine:
-    """One probe on the encoder's states and on words. `labels` are 0 or 1."""
+    """Probe encoder states and words for one attribute; `labels` `(n,)` are 0 or 1."""
     states = encode(texts).astype(np.float64)
     on_states = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2_000))
     on_words = make_pipeline(CountVectorizer(min_df=2, binary=True), LogisticRegression(C=0.3, max_iter=2_000))
     by_state, by_word = _scores(on_states, states, labels), _scores(on_words, list(texts), labels)
     rng = np.random.default_rng(31)
     shuffles = [rng.permutation(labels) for _ in range(_SHUFFLES)]
-    chance = [float(roc_auc_score(other, _scores(on_states, states, other))) for other in shuffles]
+    shuffled = [float(roc_auc_score(other, _scores(on_states, states, other))) for other in shuffles]
     return ProbeLine(
         attribute,
         kind,
         len(texts),
         *_auc(labels, by_state),
         *_auc(labels, by_word),
-        shuffled=float(np.mean(chance)),
-        shuffled_most=max(chance),
+        shuffled=float(np.mean(shuffled)),
+        shuffled_most=max(shuffled),
     )
 
 
-def _profile(leanings: tuple[Sequence[str], Sequence[str]], said: str, rng: np.random.Generator) -> str:
-    """Interests, most from the own side's list, which comes first, and a mention."""
+def _profile(leanings: tuple[Sequence[str], Sequence[str]], mention: str, rng: np.random.Generator) -> str:
+    """Join a mention with random interests; the own group's list comes first and is drawn more often."""
     own, other = leanings
     liked = [str(rng.choice(own if rng.random() < _OWN_SIDE else other)) for _ in range(_INTERESTS)]
-    return f"likes {', '.join(liked)}; {said}"
+    return f"likes {', '.join(liked)}; {mention}"
 
 
 def _scores(model: Any, inputs: Any, labels: Labels) -> Floats:
-    """Out-of-fold scores."""
+    """Compute out-of-fold scores."""
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=7)
     return np.asarray(cross_val_predict(model, inputs, labels, cv=folds, method="decision_function"))
 
 
 def _auc(labels: Labels, scores: Floats) -> tuple[float, float, float]:
-    """Area under the curve with its bootstrap interval."""
+    """Compute the area under the ROC curve and its 95 % bootstrap interval."""
     rng = np.random.default_rng(37)
     draws = []
     for _ in range(_RESAMPLES):

@@ -1,4 +1,4 @@
-"""The fairness report: what was measured, what must not be, and tables for terminal and page."""
+"""Fairness report: results, regressions, and tables for terminal and HTML."""
 
 import html
 from collections.abc import Sequence
@@ -14,17 +14,19 @@ from eval.off_policy.intervals import Estimate
 from eval.page import page, table
 
 _NOTES: Final = (
-    "Prices are over the reference price; intervals are 95 %, shoppers drawn.",
-    "Demo data: Complete Journey, simulated and for education only; its labels never reach a price.",
-    "Costs are set to 30 % of the list price, since at the demo's 70 % hardly any price moves.",
-    "Gaps between groups are no proof of unequal treatment: groups buy differently. Pairs are.",
+    "Prices are relative to the reference price; intervals are 95 %, over resampled shoppers.",
+    "Demo data: Complete Journey, simulated and for education only; its labels are never used for pricing.",
+    "Costs are set to 30 % of the list price, since at the demo's 70 % almost all prices equal the reference price.",
+    "Gaps between groups do not prove unequal treatment, since groups buy differently; differences within pairs do.",
 )
-_LEAST_RECALL: Final = 0.95
+_MIN_RECALL: Final = 0.95
+
+Table = tuple[str, Sequence[str], list[list[str]]]  # title, columns, rows
 
 
 @dataclass(frozen=True, slots=True)
 class MentionLine:
-    """How mentions in free text are found: `part` is tuned or held out."""
+    """Detection of mentions in free text; `part` is tuned or held out."""
 
     part: str
     language: str
@@ -36,7 +38,7 @@ class MentionLine:
 
 @dataclass(frozen=True, slots=True)
 class FairnessReport:
-    """All that `eval fairness` measures."""
+    """Results of `eval fairness`."""
 
     pairs: list[PairLine]
     groups: list[GroupLine]
@@ -45,84 +47,82 @@ class FairnessReport:
 
 
 def regressions(report: FairnessReport) -> list[str]:
-    """What must never be and is."""
+    """Describe every violation: a protected attribute moved a price, no price moved at all, or recall is too low."""
     lost = [
-        f"{line.where}: {line.name} told as {line.form} changed {line.differing} of {line.pairs} prices, by up to "
+        f"{line.where}: {line.name} stated as {line.form} changed {line.differing} of {line.pairs} prices, by up to "
         f"{line.largest_pct:.2f} % of the reference price"
         for line in report.pairs
         if line.kind == PROTECTED and line.differing
     ]
     for where in dict.fromkeys(line.where for line in report.pairs):
         if not any(line.moved for line in report.pairs if line.where == where):
-            lost.append(f"{where}: every price held the reference, so that the pairs show nothing")
+            lost.append(f"{where}: every price equals the reference price, so the pairs show nothing")
     for line in report.mentions:
-        if line.part == "tuned" and line.recall < _LEAST_RECALL:
-            lost.append(f"mentions in free text, {line.language}: {line.recall:.1%} found, needed {_LEAST_RECALL:.0%}")
+        if line.part == "tuned" and line.recall < _MIN_RECALL:
+            lost.append(f"mentions in free text, {line.language}: recall {line.recall:.1%}, required {_MIN_RECALL:.0%}")
     return lost
 
 
-def tables(report: FairnessReport) -> list[tuple[str, Sequence[str], list[list[str]]]]:
-    """Every table: title, columns, rows."""
-    pairs = [
+def tables(report: FairnessReport) -> list[Table]:
+    """Build all tables."""
+    return [_pairs(report.pairs), _groups(report.groups), _mentions(report.mentions), _probes(report.probes)]
+
+
+def _pairs(lines: Sequence[PairLine]) -> Table:
+    rows = [
         [
             *(one.where, one.kind, one.name, one.form, str(one.pairs), str(one.differing), _pct(one.gap_pct)),
             *(f"{one.largest_pct:.2f} %", f"{one.moved:.0%}"),
         ]
-        for one in report.pairs
+        for one in lines
     ]
-    groups = [
+    columns = ("shop", "kind", "attribute", "form", "pairs", "differing", "mean gap", "largest", "moved quotes")
+    return "Paired shoppers: protected attributes must change no price; proxies are reported", columns, rows
+
+
+def _groups(lines: Sequence[GroupLine]) -> Table:
+    rows = [
         [
             *(one.where, one.grouping, one.group, str(one.quotes), _ratio(one.price), _ratio(one.price_gap, sign=True)),
             *(f"{one.above.value:.1%}", _ratio(one.surplus), _ratio(one.surplus_gap, sign=True)),
         ]
-        for one in report.groups
+        for one in lines
     ]
-    mentions = [
+    columns = ("shop", "grouping", "group", "quotes", "price", "price gap", "above", "surplus", "surplus gap")
+    return "Price, share above the reference price and consumer surplus by group", columns, rows
+
+
+def _mentions(lines: Sequence[MentionLine]) -> Table:
+    rows = [
         [one.part, one.language, str(one.mentions), f"{one.recall:.1%}", str(one.plain), f"{one.precision:.1%}"]
-        for one in report.mentions
+        for one in lines
     ]
-    probes = [
+    columns = ("texts", "language", "mentions", "recall", "without", "precision")
+    return "Detection of mentions in free text, on hand-written texts", columns, rows
+
+
+def _probes(lines: Sequence[ProbeLine]) -> Table:
+    rows = [
         [
             *(one.attribute, one.texts, str(one.n)),
             f"{one.encoder:.3f} ({one.encoder_low:.2f} to {one.encoder_high:.2f})",
             f"{one.words:.3f} ({one.words_low:.2f} to {one.words_high:.2f})",
             f"{one.shuffled:.3f} (at most {one.shuffled_most:.2f})",
         ]
-        for one in report.probes
+        for one in lines
     ]
-    shop, gap = "shop", "mean gap"
-    return [
-        (
-            "Paired shoppers: protected attributes must change no price; proxies are reported",
-            (shop, "kind", "what", "told as", "pairs", "differing", gap, "largest", "quotes off the reference"),
-            pairs,
-        ),
-        (
-            "Price, share above the reference and consumer surplus by group",
-            (shop, "grouping", "group", "quotes", "price", "gap to the others", "above", "surplus", "its gap"),
-            groups,
-        ),
-        (
-            "Mentions in free text, on texts written by hand",
-            ("texts", "language", "mentions", "found", "without", "precision"),
-            mentions,
-        ),
-        (
-            "What the encoder's states tell: area under the ROC curve of a logistic probe",
-            ("attribute", "texts", "n", "encoder states", "bag of words", "shuffled labels"),
-            probes,
-        ),
-    ]
+    columns = ("attribute", "texts", "n", "encoder states", "bag of words", "shuffled labels")
+    return "Protected attributes in encoder states: area under the ROC curve of a logistic probe", columns, rows
 
 
 def print_report(report: FairnessReport) -> None:
-    """Tables for the terminal."""
+    """Print all tables."""
     for title, columns, rows in tables(report):
         print_table(title, columns, rows)
 
 
 def write_page(report: FairnessReport, path: Path) -> None:
-    """One HTML file."""
+    """Write the report as one HTML file."""
     lost = regressions(report)
     verdict = "Parity holds." if not lost else "Broken: " + "; ".join(lost)
     parts = [f"<h1>Fairness</h1><p><b>{html.escape(verdict)}</b></p><p>{html.escape(' '.join(_NOTES))}</p>"]

@@ -1,4 +1,4 @@
-"""One fairness evaluation: simulated shop, demo store, mentions, probes."""
+"""Fairness evaluation: simulated shop, demo store, mentions, probes."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +22,15 @@ from models.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured: shoppers in pairs, shoppers in groups and probes, products of each, simulated visits."""
+    """Sample sizes.
+
+    Attributes:
+        paired: Shoppers in pairs.
+        shoppers: Shoppers in groups and probes.
+        products: Products per shopper.
+        visits: Simulated visits to learn from.
+        later: Simulated visits to evaluate.
+    """
 
     paired: int
     shoppers: int
@@ -36,7 +44,7 @@ QUICK: Final = Size(6, 120, 5, 300, 150)
 
 
 def evaluate(settings: Settings, size: Size, progress: Progress) -> FairnessReport:
-    """Everything, on the store and models that settings name."""
+    """Run the whole evaluation on the store and models of `settings`."""
     learned = learn(DataFolder(settings.data_dir).models, size.visits, size.later, progress)
     try:
         pairs = compare(SIMULATED, list(learned.pairs()), learned.policy.drafts)
@@ -57,29 +65,29 @@ def evaluate(settings: Settings, size: Size, progress: Progress) -> FairnessRepo
 
 
 def mention_lines() -> list[MentionLine]:
-    """Recall and precision by part and language."""
+    """Measure recall and precision by part and language."""
     texts = labelled_texts()
-    found: list[MentionLine] = []
+    lines: list[MentionLine] = []
     for held_out in (False, True):
         for chinese in (False, True):
-            own = measure([one for one in texts if (one.held_out, one.chinese) == (held_out, chinese)])
+            result = measure([one for one in texts if (one.held_out, one.chinese) == (held_out, chinese)])
             part, language = "held out" if held_out else "tuned", "Chinese" if chinese else "English"
-            found.append(MentionLine(part, language, own.mentions, own.recall, own.plain, own.precision))
-    return found
+            lines.append(MentionLine(part, language, result.mentions, result.recall, result.plain, result.precision))
+    return lines
 
 
 def probes_of(shop: DemoShop, progress: Progress) -> list[ProbeLine]:
-    """Added mentions, told and dropped; then the demo data's own labels."""
+    """Probe for added mentions, then for the labels of the demo data."""
     behaviour = shop.behaviour()
     encode = shop.parts.pipeline.observer.reader.encode_texts
-    found = probe_mentions(behaviour, shop.pack, encode)
+    lines = probe_mentions(behaviour, shop.pack, encode)
     progress("probes", 0.6)
     labels = [group_labels(shopper.profile) for shopper in shop.shoppers]
     for name in labels[0]:
-        known = [row for row, own in enumerate(labels) if own[name]]
+        known = [row for row, groups in enumerate(labels) if groups[name]]
         sides = sorted({labels[row][name] for row in known})
         y = np.asarray([sides.index(labels[row][name]) for row in known], np.int64)
         if len(sides) == 2 and min(y.sum(), len(y) - y.sum()) >= 10:
-            found.append(probe(name, DEMO_LABELS, [behaviour[row] for row in known], y, encode))
+            lines.append(probe(name, DEMO_LABELS, [behaviour[row] for row in known], y, encode))
     progress("probes", 1.0)
-    return found
+    return lines

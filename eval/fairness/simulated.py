@@ -1,8 +1,8 @@
-"""A simulated shop of courses where a protected attribute goes with willingness to pay, and proxies go with it.
+"""Simulated shop in which a protected attribute correlates with willingness to pay, and proxies with the attribute.
 
-Women come less often from companies, which pay more; that is made up. The shop tells the service gender, first name and
-postcode beside what demand really follows (segment and experience). Gender must be dropped; name and postcode may be
-learned from. Surplus is under the true demand, which only the simulator knows.
+Women come less often from companies, which pay more (an invented correlation). The shop sends gender, first name and
+postcode besides the true causes of demand (segment and experience). The service must ignore gender; it may learn from
+name and postcode. Consumer surplus is computed from the true demand, which only the simulator knows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,12 +30,12 @@ _PAIRED: Final = 3
 
 
 class Neighbourhoods(Courses):
-    """Courses, with gender, first name and postcode told beside what matters."""
+    """`Courses` with gender, first name and postcode as additional traits."""
 
     name = "neighbourhoods"
 
     def __init__(self, seed: int) -> None:
-        """A stream of its own for who comes, so that demand is that of the courses."""
+        """Draw the additional traits from a separate random stream, so that demand equals that of `Courses`."""
         super().__init__(seed)
         self._people = np.random.default_rng((seed, 5))
 
@@ -55,20 +55,20 @@ class Neighbourhoods(Courses):
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A policy after its visits, and later visits to measure it on."""
+    """A policy that has learned, and later visits to evaluate it on."""
 
     policy: Pricesmith
     later: Sequence[Visit]
 
     def pairs(self) -> Iterator[Pair]:
-        """All pairs of some of the later visits."""
+        """Iterate over all pairs of a sample of the later visits."""
         for number, visit in enumerate(self.later[:: max(1, len(self.later) // (_PAIRED * 8))]):
-            asked = self.policy.request(visit).model_dump(mode="json", exclude_defaults=True)
+            request = self.policy.request(visit).model_dump(mode="json", exclude_defaults=True)
             profile = {name: value for name, value in visit.traits.items() if name not in ("gender", "first_name")}
-            yield from pairs_of({**asked, "shopper": {"profile": profile}}, number)
+            yield from pairs_of({**request, "shopper": {"profile": profile}}, number)
 
     def quotes(self) -> Quotes:
-        """Prices of the later visits, with nothing left to chance."""
+        """Quote the later visits without exploration."""
         decisions = priced(self.policy.drafts, [self.policy.request(visit) for visit in self.later])
         ratio = np.asarray([one.price_minor / one.reference_minor for one in decisions])
         groups = {name: [str(visit.traits[name]) for visit in self.later] for name in ("gender", "postcode", "segment")}
@@ -77,7 +77,7 @@ class Learned:
 
 
 def learn(models: Path, visits: int, later: int, progress: Progress) -> Learned:
-    """Let Pricesmith learn the shop by trying prices; the caller closes the policy."""
+    """Let Pricesmith learn the shop by exploring prices; the caller closes the policy."""
     world = Neighbourhoods(1)
     policy = Pricesmith(world, models)
     done = 0

@@ -8,7 +8,7 @@ from models.training.evaluator import EvaluatorData
 
 
 def demand(n: int = 20_000, seed: int = 0) -> tuple[Demand, np.ndarray]:
-    """Rows whose true probability is known, bought at exactly those odds."""
+    """Rows with known true purchase probabilities, and labels drawn from them."""
     rng = np.random.default_rng(seed)
     price = rng.normal(-0.1, 0.15, n).astype(np.float32)
     truth = 1 / (1 + np.exp(2.0 + 1.5 * price - rng.normal(0, 1, n)))
@@ -30,7 +30,7 @@ def demand(n: int = 20_000, seed: int = 0) -> tuple[Demand, np.ndarray]:
     return Demand(data, rng.integers(9, 53, n), rng.random(n) < 0.5, "t"), truth
 
 
-def test_the_truth_scores_best_is_calibrated_and_leaves_no_price_slope() -> None:
+def test_true_probabilities_score_best_are_calibrated_and_leave_no_residual_slope() -> None:
     rows_of, truth = demand()
     rows = np.arange(len(truth))
     flat = np.full(len(truth), truth.mean())
@@ -45,7 +45,7 @@ def test_the_truth_scores_best_is_calibrated_and_leaves_no_price_slope() -> None
     assert best.elasticity == pytest.approx(np.log(0.9 / 1.1) / 0.2)
 
 
-def test_residual_slope_finds_a_slope_that_was_left_out() -> None:
+def test_residual_slope_recovers_an_omitted_price_slope() -> None:
     rng = np.random.default_rng(4)
     price = rng.normal(0, 0.2, 200_000).astype(np.float32)
     label = (rng.random(len(price)) < 1 / (1 + np.exp(1 + 2 * price))).astype(np.float64)
@@ -53,7 +53,7 @@ def test_residual_slope_finds_a_slope_that_was_left_out() -> None:
     assert residual_slope(constant, label, np.ones(len(price)), price) == pytest.approx(-2, abs=0.1)
 
 
-def test_paired_interval_excludes_zero_for_a_worse_model_and_not_for_the_same() -> None:
+def test_paired_interval_excludes_zero_for_a_worse_model_only() -> None:
     rows_of, truth = demand()
     rows = np.arange(len(truth))
     worse = paired_difference(rows_of, rows, np.full(len(truth), truth.mean()), truth)

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.demand.protocol import keep, kept
+from eval.demand.protocol import load_data, save_data
 from models.training.evaluator import EvaluatorData
 
 
-def test_rows_that_were_kept_are_read_again_with_what_they_lack_still_lacking(tmp_path: Path) -> None:
+def test_saved_rows_are_loaded_unchanged_and_missing_arrays_stay_missing(tmp_path: Path) -> None:
     one = np.ones(3, np.float32)
     rows = np.arange(3)
     data = EvaluatorData(
@@ -24,8 +24,8 @@ def test_rows_that_were_kept_are_read_again_with_what_they_lack_still_lacking(tm
         returned=one * np.nan,
         cluster=rows,
     )
-    keep(data, tmp_path / "rows")
-    again = kept(tmp_path / "rows")
+    save_data(data, tmp_path / "rows")
+    again = load_data(tmp_path / "rows")
     for field in fields(EvaluatorData):
         before, after = getattr(data, field.name), getattr(again, field.name)
         if before is None:

@@ -1,4 +1,4 @@
-"""Group figures and the probe, against what is known beforehand."""
+"""Group results and the probe, on data with known answers."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def quotes(gap: float) -> Quotes:
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.04])
-def test_a_gap_between_groups_is_found_within_its_interval_and_none_is_invented(gap: float) -> None:
+def test_the_interval_of_a_gap_covers_the_true_gap_and_excludes_zero_only_if_there_is_one(gap: float) -> None:
     lines = {line.group: line for line in by_group("shop", quotes(gap))}
     assert set(lines) == {"female", "male"}
     found = lines["female"].price_gap
@@ -33,22 +33,22 @@ def test_surplus_is_the_area_under_the_demand_curve() -> None:
     assert surplus_under([np.array([1.0, 2.0, 3.0])], [np.array([1.0, 0.5, 0.0])]).tolist() == [1.0]
 
 
-def test_the_probe_finds_what_is_there_and_nothing_where_there_is_nothing() -> None:
+def test_the_probe_detects_an_encoded_attribute_and_is_at_chance_without_one() -> None:
     rng = np.random.default_rng(5)
     labels = np.arange(800) % 2
     texts = [f"likes {'tea' if label else 'coffee'} {rng.integers(9)}" for label in labels]
     states = rng.normal(size=(800, 16)).astype(np.float32)
-    telling = states.copy()
-    telling[:, 0] += 4 * labels
-    seen = probe("x", "told", texts, labels, lambda _texts: telling)
-    blind = probe("x", "told", texts, labels, lambda _texts: states)
-    assert seen.encoder_low > 0.9
-    assert seen.words > 0.95
-    assert abs(blind.encoder - 0.5) < 0.12
-    assert abs(blind.shuffled - 0.5) < 0.1
+    informative = states.copy()
+    informative[:, 0] += 4 * labels
+    encoded = probe("x", "told", texts, labels, lambda _texts: informative)
+    absent = probe("x", "told", texts, labels, lambda _texts: states)
+    assert encoded.encoder_low > 0.9
+    assert encoded.words > 0.95
+    assert abs(absent.encoder - 0.5) < 0.12
+    assert abs(absent.shuffled - 0.5) < 0.1
 
 
-def test_the_simulated_shops_gender_goes_with_what_shoppers_pay_and_postcode_with_gender() -> None:
+def test_gender_correlates_with_segment_and_postcode_with_gender_in_the_simulated_shop() -> None:
     visits = Neighbourhoods(1).visits(2_000)
     women = np.asarray([visit.traits["gender"] == "female" for visit in visits])
     company = np.asarray([visit.traits["segment"] == "company" for visit in visits])
