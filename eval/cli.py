@@ -101,7 +101,7 @@ def models(
     Example: pricesmith eval models --quick --baseline main --tolerance 0.005
     """
     try:
-        from eval.gate import Gate, RunOf, gated
+        from eval.gate import Gate, RunSpec, compare_run
         from eval.gate.models_rows import models_rows
         from eval.models.baskets import evaluate_baskets
         from eval.models.report import print_report, write_page
@@ -132,8 +132,8 @@ def models(
     else:
         print_report(report)
         sys.stdout.write(f"report: {target / f'models-{split}.html'}\n")
-    run = RunOf("models", f"{split}{', quick' if quick else ''}", (prompt.label,))
-    lost = regressions(report) + gated(run, models_rows(report), gate, settings, json=json)
+    run = RunSpec("models", f"{split}{', quick' if quick else ''}", (prompt.label,))
+    lost = regressions(report) + compare_run(run, models_rows(report), gate, settings, json=json)
     for line in lost:
         sys.stderr.write(f"pricesmith: regression: {line}\n")
     if lost:
@@ -250,7 +250,7 @@ def policy(
         _off_policy(log, candidate or [], out, data_dir, json=json, quick=quick)
         return
     try:
-        from eval.gate import Gate, RunOf, gated
+        from eval.gate import Gate, RunSpec, compare_run
         from eval.gate.policy_rows import policy_rows
         from eval.policy import command
         from eval.policy.clients import Over
@@ -285,8 +285,8 @@ def policy(
             command.weights_command(wanted, target, progress, json=json)
             return
         report = command.simulators_command(wanted, target, progress, json=json)
-    run = RunOf("policy", f"{chosen} visits, {count} seeds", ())
-    lost = regressions(report) + gated(run, policy_rows(report), gate, settings, json=json)
+    run = RunSpec("policy", f"{chosen} visits, {count} seeds", ())
+    lost = regressions(report) + compare_run(run, policy_rows(report), gate, settings, json=json)
     for line in lost:
         sys.stderr.write(f"pricesmith: regression: {line}\n")
     if lost:

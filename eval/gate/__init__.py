@@ -1,8 +1,8 @@
-"""Whether a run is worse than its baseline: rows aligned by case, paired tests, a report, an exit code."""
+"""Regression gate: align the rows of a run and its baseline by case, test the pairs, report, set the exit code."""
 
 from eval.gate.compare import ALPHA, TOLERANCE, Comparison, GroupChange, compare
 from eval.gate.rows import GateError, Row, RunVersions, Summary, current_versions
-from eval.gate.runs import Gate, RunOf, finish, gated, load_baseline
+from eval.gate.runs import Gate, RunSpec, compare_run, finish, load_baseline
 
 __all__ = [
     "ALPHA",
@@ -12,12 +12,12 @@ __all__ = [
     "GateError",
     "GroupChange",
     "Row",
-    "RunOf",
+    "RunSpec",
     "RunVersions",
     "Summary",
     "compare",
+    "compare_run",
     "current_versions",
     "finish",
-    "gated",
     "load_baseline",
 ]

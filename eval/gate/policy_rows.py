@@ -1,4 +1,4 @@
-"""A report on policies as rows: Pricesmith's shares and surplus, tenth by tenth of the visits, each world and seed."""
+"""Conversion of a policy report to rows: Pricesmith's profit share and surplus by world, seed and tenth of visits."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from eval.policy.suites import FIRST_SEED, PRICESMITH, Line, PolicyReport
 
 
 def policy_rows(report: PolicyReport) -> list[Row]:
-    """Visits are the same in every run of a seed, so that tenths of two runs are pairs."""
+    """Convert a report to rows; every run of a seed has the same visits, so tenths of two runs are pairs."""
     return [row for world, lines in report.worlds.items() for line in lines for row in _rows(world, line)]
 
 

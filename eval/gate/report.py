@@ -1,4 +1,4 @@
-"""A comparison for people: tables on the terminal, one HTML page."""
+"""Reports of a run and of its comparison with the baseline, for terminal and HTML."""
 
 import html
 import sys
@@ -6,23 +6,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agent.cli.output import print_table
-from eval.gate.compare import Change, Comparison, GroupChange
+from eval.gate.compare import Change, Comparison
 from eval.gate.rows import Measure, Summary
 from eval.page import page, table
 
-_COLUMNS = ("group", "cases", "before", "now", "95 % of the change", "worse", "better", "p", "verdict")
+_COLUMNS = ("group", "cases", "before", "now", "change, 95 % interval", "worse", "better", "p", "verdict")
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """What changed, with examples of what got worse and better."""
-    print_table(f"Against the baseline of {comparison.baseline.made_at:%Y-%m-%d}", _COLUMNS, _rows(comparison.groups))
+    """Print all groups, and examples of cases that got worse and better."""
+    print_table(f"Comparison with the baseline of {comparison.baseline.made_at:%Y-%m-%d}", _COLUMNS, _rows(comparison))
     for title, cases in _examples(comparison):
         sys.stdout.write(f"\n{title}\n")
-        sys.stdout.writelines(f"  {line}\n" for one in cases for line in _told(one))
+        sys.stdout.writelines(f"  {line}\n" for one in cases for line in _lines(one))
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
-    """One HTML page."""
+    """Write the comparison as an HTML page."""
     now, before = comparison.current.versions, comparison.baseline.versions
     verdict = "; ".join(comparison.regressions) or "nothing got worse beyond the tolerance"
     parts = [
@@ -35,21 +35,21 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
             ],
         ),
         f"<p>Tolerance {comparison.tolerance:g}; new cases: {len(comparison.new)}.</p>",
-        table(_COLUMNS, _rows(comparison.groups)),
+        table(_COLUMNS, _rows(comparison)),
     ]
     for title, cases in _examples(comparison):
-        lines = "".join(f"<li>{'<br>'.join(map(html.escape, _told(one)))}</li>" for one in cases)
+        lines = "".join(f"<li>{'<br>'.join(map(html.escape, _lines(one)))}</li>" for one in cases)
         parts.append(f"<h2>{html.escape(title)}</h2><ul>{lines}</ul>")
     path.write_text(page(f"Pricesmith: eval {comparison.current.command}", "".join(parts)), "utf-8")
 
 
 def print_summary(summary: Summary) -> None:
-    """Each group's mean, and what failed."""
+    """Print the mean of each group."""
     print_table(f"eval {summary.command}, {summary.mode}", ("group", "cases", "mean"), summary_rows(summary))
 
 
 def write_summary(summary: Summary, path: Path) -> None:
-    """Each group's mean and every failure, as one HTML page."""
+    """Write the mean of each group and all failures as an HTML page."""
     failed = [row for row in summary.rows if row.measure is Measure.PASS and not row.passed]
     lines = "".join(f"<li>{html.escape(f'{row.group}, {row.case}: {row.shown}')}</li>" for row in failed)
     body = (
@@ -61,14 +61,14 @@ def write_summary(summary: Summary, path: Path) -> None:
 
 
 def summary_rows(summary: Summary) -> list[tuple[str, str, str]]:
-    """Group, cases, mean."""
+    """Tabulate group, number of cases, mean."""
     groups: dict[str, list[float]] = {}
     for row in summary.rows:
         groups.setdefault(row.group, []).append(row.value)
     return [(group, str(len(values)), f"{sum(values) / len(values):.3f}") for group, values in groups.items()]
 
 
-def _rows(groups: Sequence[GroupChange]) -> list[tuple[str, ...]]:
+def _rows(comparison: Comparison) -> list[tuple[str, ...]]:
     return [
         (
             one.group,
@@ -81,7 +81,7 @@ def _rows(groups: Sequence[GroupChange]) -> list[tuple[str, ...]]:
             f"{one.p_worse:.2g}",
             one.regression or "ok",
         )
-        for one in groups
+        for one in comparison.groups
     ]
 
 
@@ -93,5 +93,5 @@ def _examples(comparison: Comparison) -> Iterator[tuple[str, Sequence[Change]]]:
             yield f"{one.group}: got better", one.better
 
 
-def _told(one: Change) -> list[str]:
+def _lines(one: Change) -> list[str]:
     return [f"{one.case}: {one.before:.3g} before, {one.after:.3g} now", f"before: {one.was}", f"now: {one.now}"]

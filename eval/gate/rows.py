@@ -1,4 +1,4 @@
-"""What a run leaves behind: one row a case and measure, under the versions that made it."""
+"""Records of a run: one row per case and measure, and the versions under test."""
 
 import hashlib
 import subprocess
@@ -22,7 +22,7 @@ class GateError(ModelError):
 
 
 class Measure(StrEnum):
-    """How a row's value reads: passed (1) or not (0), or a score of which more is better."""
+    """Scale of a row's value: pass (1) or fail (0), or a score, higher is better."""
 
     PASS = "pass"  # noqa: S105 - no password
     SCORE = "score"
@@ -36,11 +36,11 @@ class Row(_Frozen):
     """One measured value.
 
     Attributes:
-        case: What was measured; with `group` it names the row across runs.
-        group: Rows that are tested together, such as `proposals: direction`.
-        value: 1 or 0, or a score on a scale on which .01 is one percent; more is better.
-        strict: A row that passed may never fail again, whatever the tolerance.
-        shown: What was asked and answered, for examples.
+        case: Case identifier; together with `group` it identifies the row across runs.
+        group: Name of the rows that are tested together, such as `proposals: direction`.
+        value: 1 or 0, or a score (0.01 is one percentage point); higher is better.
+        strict: Whether a row that passed may never fail again, whatever the tolerance.
+        shown: Question and answer, for examples in reports.
     """
 
     case: str
@@ -57,7 +57,7 @@ class Row(_Frozen):
 
 
 class RunVersions(_Frozen):
-    """What was measured: model versions, prompt labels, and the revision of the code."""
+    """Versions under test: models, prompt labels, and the revision of the code."""
 
     models: Mapping[str, str]
     prompts: Sequence[str]
@@ -65,12 +65,12 @@ class RunVersions(_Frozen):
 
     @property
     def key(self) -> str:
-        """A short name that changes with any of them."""
+        """Short hash of all versions."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
 
 class Summary(_Frozen):
-    """One run: `command` and `mode` say which cases were asked, for example `prompts` and `quick`."""
+    """One run; `command` and `mode` determine its cases, for example `prompts` and `quick`."""
 
     command: str
     mode: str
@@ -85,37 +85,37 @@ class Summary(_Frozen):
 
     @classmethod
     def load(cls, path: Path) -> "Summary":
-        """Read what `save` wrote.
+        """Read a file written by `save`.
 
         Raises:
-            GateError: It is no summary of this release.
+            GateError: The file is not a run summary of this release.
         """
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
             raise GateError(
-                f"{path} is no run summary: {error.error_count()} problems, first {error.errors()[0]['loc']}; remedy: "
-                "save the baseline again with --save-baseline"
+                f"{path} is not a run summary of this release: {error.error_count()} problems, first at "
+                f"{error.errors()[0]['loc']}; remedy: save the baseline again with --save-baseline"
             ) from None
 
 
 def current_versions(registry: Registry, prompts: Sequence[str]) -> RunVersions:
-    """Versions of a run that starts now."""
+    """Collect the versions in use."""
     return RunVersions(
         models={kind.value: name for kind, name in registry.in_use().items()}, prompts=prompts, revision=_revision()
     )
 
 
 def now() -> datetime:
-    """The time of a run, in whole seconds."""
+    """Current UTC time in whole seconds."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
 def _revision() -> str:
-    """The revision of a checkout, `+` behind it where files differ; without git the release."""
+    """Git revision of the checkout, with `+` appended if tracked files differ; without git, the release."""
     try:
         head, changed = (
-            subprocess.run(  # noqa: S603 - fixed words
+            subprocess.run(  # noqa: S603 - fixed arguments
                 ["git", *words],  # noqa: S607
                 cwd=_HERE,
                 capture_output=True,

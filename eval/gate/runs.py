@@ -1,4 +1,4 @@
-"""Where runs and baselines are kept, and what every `eval` command does at its end."""
+"""Storage of runs and baselines, and the final step of every `eval` command."""
 
 import json as jsonlib
 import re
@@ -21,38 +21,41 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What the options of a command ask for: a baseline to hold against, one to save, how much may be lost."""
+    """Options of a command: baseline to compare with, name to save the run under, tolerated loss."""
 
     baseline: str | None = None
     save: str | None = None
     tolerance: float = TOLERANCE
 
     def __post_init__(self) -> None:
-        """Check the name that a baseline is saved under, before anything runs."""
+        """Validate the name before anything runs."""
         if self.save is not None and not _NAME.fullmatch(self.save):
-            raise GateError(f"{self.save!r} is no name of a baseline; allowed: letters, digits, '.', '_', '-'")
+            raise GateError(
+                f"{self.save!r} is not a valid baseline name; allowed: up to 64 letters, digits, '.', '_', '-', "
+                "starting with a letter or digit"
+            )
 
     def check(self, command: str, folder: Path) -> None:
-        """See that the baseline is there, before anything runs.
+        """Check that the baseline exists, before anything runs.
 
         Raises:
-            GateError: It is not.
+            GateError: It does not exist.
         """
         if self.baseline is not None:
             load_baseline(command, self.baseline, folder)
 
 
 @dataclass(frozen=True, slots=True)
-class RunOf:
-    """Which run it was: the command, which cases of it, and the prompts that it used."""
+class RunSpec:
+    """Identity of a run: command, mode (which of its cases), and prompt labels."""
 
     command: str
     mode: str
     prompts: tuple[str, ...]
 
 
-def gated(run: RunOf, rows: Sequence[Row], gate: Gate, settings: Settings, *, json: bool) -> list[str]:
-    """Keep a run's rows, compare and print; returns what got worse than the baseline."""
+def compare_run(run: RunSpec, rows: Sequence[Row], gate: Gate, settings: Settings, *, json: bool) -> list[str]:
+    """Store the rows of a run and compare them with the baseline; returns the groups that got worse."""
     folder = DataFolder(settings.data_dir)
     versions = current_versions(Registry(folder.models), run.prompts)
     summary = Summary(command=run.command, mode=run.mode, made_at=now(), versions=versions, rows=rows)
@@ -61,59 +64,63 @@ def gated(run: RunOf, rows: Sequence[Row], gate: Gate, settings: Settings, *, js
 
 
 def finish(summary: Summary, gate: Gate, folder: Path, *, quiet: bool, logs: Path | None = None) -> Comparison | None:
-    """Keep a run under its version key, compare it with its baseline, save it as one; None without a baseline.
+    """Store a run under its version key, compare it with the baseline, and save it as a baseline, as `gate` requires.
 
     Args:
         summary: The run.
-        gate: The command's options.
-        folder: The data folder's `eval`.
+        gate: Options of the command.
+        folder: Folder `eval` in the data folder.
         quiet: Whether to print nothing.
-        logs: Logs to keep beside the summary; they are moved.
+        logs: Logs to move next to the summary.
+
+    Returns:
+        The comparison, None without a baseline.
 
     Raises:
-        GateError: There is no such baseline, or it cannot be compared.
+        GateError: The baseline does not exist or is not comparable.
     """
-    kept = folder / "runs" / summary.command / f"{summary.made_at:%Y%m%dT%H%M%S}-{summary.versions.key}"
-    summary.save(kept / "summary.json")
-    write_summary(summary, kept / "summary.html")
+    stored = folder / "runs" / summary.command / f"{summary.made_at:%Y%m%dT%H%M%S}-{summary.versions.key}"
+    summary.save(stored / "summary.json")
+    write_summary(summary, stored / "summary.html")
     if logs is not None:
-        shutil.move(logs, kept / "log")
+        shutil.move(logs, stored / "log")
     comparison = None
     if gate.baseline is not None:
         baseline = load_baseline(summary.command, gate.baseline, folder)
         comparison = compare(baseline, summary, gate.tolerance)
-        (kept / "comparison.json").write_text(jsonlib.dumps(_facts(comparison), indent=1, ensure_ascii=False), "utf-8")
-        write_comparison(comparison, kept / "comparison.html")
+        facts = jsonlib.dumps(_facts(comparison), indent=1, ensure_ascii=False)
+        (stored / "comparison.json").write_text(facts, "utf-8")
+        write_comparison(comparison, stored / "comparison.html")
         if not quiet:
             print_comparison(comparison)
     if gate.save is not None:
-        summary.save(_saved(summary.command, gate.save, folder))
+        summary.save(_baseline_path(summary.command, gate.save, folder))
     return comparison
 
 
 def load_baseline(command: str, name: str, folder: Path) -> Summary:
-    """A baseline by name, the data folder's before those that Pricesmith ships; or by the path of its file.
+    """Load a baseline by name (from the data folder, else from those shipped with Pricesmith) or by path.
 
     Raises:
-        GateError: There is none.
+        GateError: It does not exist.
     """
     if name.endswith(".json"):
         if not Path(name).is_file():
-            raise GateError(f"there is no baseline {name}; remedy: --save-baseline NAME on a run that is good")
+            raise GateError(f"there is no baseline file {name}; remedy: save a good run with --save-baseline NAME")
         return Summary.load(Path(name))
-    own = _saved(command, name, folder)
-    if own.is_file():
-        return Summary.load(own)
+    saved = _baseline_path(command, name, folder)
+    if saved.is_file():
+        return Summary.load(saved)
     shipped = files("eval") / "baselines" / f"{command}-{name}.json"
     if not shipped.is_file():
         raise GateError(
-            f"there is no baseline {name!r} of eval {command}; remedy: --save-baseline {name} on a good run"
+            f"there is no baseline {name!r} of eval {command}; remedy: save a good run with --save-baseline {name}"
         )
     with as_file(shipped) as path:
         return Summary.load(path)
 
 
-def _saved(command: str, name: str, folder: Path) -> Path:
+def _baseline_path(command: str, name: str, folder: Path) -> Path:
     return folder / "baselines" / command / f"{name}.json"
 
 

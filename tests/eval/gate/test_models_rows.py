@@ -1,4 +1,4 @@
-"""`eval models` on rows whose truth is the shipped evaluator: with noise in its weights the run exits 1."""
+"""`eval models` on rows simulated from the shipped evaluator: with noise in its weights the run exits 1."""
 
 import os
 import shutil
@@ -22,11 +22,11 @@ from models.registry.registry import Registry
 from models.training.evaluator import EvaluatorData
 from tests.prepared import World
 
-KEPT = 0.05  # of those who did not buy
+SAMPLED = 0.05  # share of the rows without purchase
 
 
-def drawn(evaluator: Evaluator, n: int = 40_000) -> Demand:
-    """Rows of invented shoppers and products who buy as the evaluator expects."""
+def simulated_demand(evaluator: Evaluator, n: int = 40_000) -> Demand:
+    """Rows of random shoppers and products with purchases drawn from the evaluator's probabilities."""
     rng = np.random.default_rng(5)
     states = rng.standard_normal((200, 384)).astype(np.float32)
     states /= np.linalg.norm(states, axis=1, keepdims=True)
@@ -38,7 +38,7 @@ def drawn(evaluator: Evaluator, n: int = 40_000) -> Demand:
         product_states=states[::-1].copy(),
         stranger=np.zeros(384, np.float32),
         log_ratio=rng.normal(-0.1, 0.15, n).astype(np.float32),
-        rate=np.full(n, KEPT, np.float32),
+        rate=np.full(n, SAMPLED, np.float32),
         bought=np.zeros(n, np.float32),
         weight=np.ones(n, np.float32),
         returned=np.full(n, np.nan, np.float32),
@@ -48,26 +48,26 @@ def drawn(evaluator: Evaluator, n: int = 40_000) -> Demand:
     stratum = rng.random(n) < 0.5
     whole = Demand(data, week, stratum, "encoder")
     bought = rng.random(n) < predict(evaluator, whole, np.arange(n)).offered
-    kept = np.flatnonzero(bought | (rng.random(n) < KEPT))
+    rows = np.flatnonzero(bought | (rng.random(n) < SAMPLED))
     sampled = {
-        name: getattr(data, name)[kept]
+        name: getattr(data, name)[rows]
         for name in ("numeric", "shopper_row", "product_row", "log_ratio", "rate", "returned", "cluster")
     }
-    weight = np.where(bought[kept], 1.0, 1 / KEPT).astype(np.float32)
+    weight = np.where(bought[rows], 1.0, 1 / SAMPLED).astype(np.float32)
     return Demand(
-        replace(data, **sampled, bought=bought[kept].astype(np.float32), weight=weight),
-        week[kept],
-        stratum[kept],
+        replace(data, **sampled, bought=bought[rows].astype(np.float32), weight=weight),
+        week[rows],
+        stratum[rows],
         "encoder",
     )
 
 
 @pytest.fixture
 def folder(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The models alone; the demand protocol on drawn rows, the two others left out."""
+    """Copy of the models; the demand protocol uses simulated rows, the two other protocols are skipped."""
     root = tmp_path / "data"
     shutil.copytree(world.folder / "models", root / "models", copy_function=os.link)
-    demand = drawn(load_active_evaluator(Registry(DataFolder(root).models)))
+    demand = simulated_demand(load_active_evaluator(Registry(DataFolder(root).models)))
     monkeypatch.setattr(models, "load_demand", lambda *_: demand)
 
     def unchanged(report: ModelsReport, *_: object) -> ModelsReport:
@@ -78,13 +78,13 @@ def folder(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return root
 
 
-def asked(folder: Path, *options: str) -> Result:
+def run_models(folder: Path, *options: str) -> Result:
     return CliRunner().invoke(commands, ["eval", "models", "--quick", *options, "--data-dir", str(folder)])
 
 
 def test_a_worsened_evaluator_exits_1(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked(folder, "--save-baseline", "main")
-    again = asked(folder, "--baseline", "main")
+    run_models(folder, "--save-baseline", "main")
+    again = run_models(folder, "--baseline", "main")
     assert "regression: demand: information gain" not in again.output, again.output
 
     def noisy(path: Path, version: str) -> Evaluator:
@@ -95,7 +95,7 @@ def test_a_worsened_evaluator_exits_1(folder: Path, monkeypatch: pytest.MonkeyPa
         return Evaluator(replace(weights, hidden=hidden, linear=linear), version)
 
     monkeypatch.setattr(models, "load_evaluator", noisy)
-    worse = asked(folder, "--baseline", "main")
+    worse = run_models(folder, "--baseline", "main")
     assert worse.exit_code == 1, worse.output
     assert "regression: demand: information gain: lost" in worse.output
 

@@ -7,16 +7,16 @@ from eval.gate import Gate, GateError, Summary, finish, load_baseline
 from tests.eval.gate.test_compare import passes, summary
 
 
-def test_a_run_is_kept_under_its_versions_with_its_log(tmp_path: Path) -> None:
+def test_a_run_is_stored_under_its_version_key_with_its_log(tmp_path: Path) -> None:
     logs = tmp_path / "log"
     logs.mkdir()
     (logs / "cases.json").write_text("{}")
     made = summary(passes(5))
     finish(made, Gate(), tmp_path / "eval", quiet=True, logs=logs)
-    (kept,) = (tmp_path / "eval" / "runs" / "prompts").iterdir()
-    assert kept.name.endswith(made.versions.key)
-    assert Summary.load(kept / "summary.json") == made
-    assert (kept / "log" / "cases.json").is_file()
+    (stored,) = (tmp_path / "eval" / "runs" / "prompts").iterdir()
+    assert stored.name.endswith(made.versions.key)
+    assert Summary.load(stored / "summary.json") == made
+    assert (stored / "log" / "cases.json").is_file()
 
 
 @pytest.mark.parametrize(
@@ -40,18 +40,18 @@ def test_the_report_shows_what_got_worse_and_better(tmp_path: Path, capsys: pyte
     found = finish(summary(passes(60, range(20))), Gate(baseline="main"), tmp_path, quiet=False)
     assert found is not None
     assert found.regressions
-    told = capsys.readouterr().out
-    assert "got worse" in told
-    assert "c0 said 0.0" in told
-    assert "got better" in told
+    output = capsys.readouterr().out
+    assert "got worse" in output
+    assert "c0 answered 0.0" in output
+    assert "got better" in output
     (page,) = tmp_path.glob("runs/prompts/*/comparison.html")
-    assert "c0 said 0.0" in page.read_text()
+    assert "c0 answered 0.0" in page.read_text()
     (facts,) = tmp_path.glob("runs/prompts/*/comparison.json")
     assert json.loads(facts.read_text())["regressions"] == found.regressions
 
 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere.json"])
-def test_a_baseline_that_is_not_there_is_told_before_anything_runs(name: str, tmp_path: Path) -> None:
+def test_a_missing_baseline_is_reported_before_anything_runs(name: str, tmp_path: Path) -> None:
     with pytest.raises(GateError, match="--save-baseline"):
         Gate(baseline=name).check("prompts", tmp_path)
 
@@ -61,7 +61,7 @@ def test_a_name_that_could_leave_its_folder_is_refused() -> None:
         Gate(save="../main")
 
 
-def test_a_file_that_is_no_summary_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_summary_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{}")
-    with pytest.raises(GateError, match="no run summary"):
+    with pytest.raises(GateError, match="not a run summary"):
         load_baseline("prompts", str(tmp_path / "x.json"), tmp_path)
