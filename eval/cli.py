@@ -80,16 +80,16 @@ def prompts(
     try:
         from eval.gate import Gate
         from eval.language.cases import Suite
-        from eval.language.command import Wanted, prompts_command
+        from eval.language.command import CaseSelection, prompts_command
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name, "eval") from None
     unknown = [name for name in suites or () if name not in tuple(Suite)]
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}; allowed: {', '.join(Suite)}", param_hint="--only")
-    wanted = Wanted(tuple(map(Suite, suites or Suite)), quick, tuple(drafts or ()))
+    selection = CaseSelection(tuple(map(Suite, suites or Suite)), quick, tuple(drafts or ()))
     with progress_bar(quiet=json) as progress:
         gate = Gate(baseline, save_baseline, tolerance)
-        if not prompts_command(settings_for(data_dir), wanted, gate, progress, json=json):
+        if not prompts_command(settings_for(data_dir), selection, gate, progress, json=json):
             raise typer.Exit(ExitCode.FAILED)
 
 

@@ -1,1 +1,1 @@
-"""Regression cases for everything that reads or writes words: proposals, explanations, understanding, injections."""
+"""Regression cases for the language models: proposals, explanations, understanding, injections."""

@@ -1,4 +1,4 @@
-"""The cases, as JSONL files written and reviewed by hand: what is asked, and what must be true of the answer."""
+"""Test cases in hand-written, reviewed JSONL files: inputs and the conditions that answers must meet."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ QUICK_ONE_OF: Final = 5
 
 
 class Suite(StrEnum):
-    """One file of cases each."""
+    """Suites of cases, one file each."""
 
     PROPOSALS = "proposals"
     NARRATIONS = "narrations"
@@ -27,7 +27,7 @@ class Suite(StrEnum):
 
 
 class Case(BaseModel):
-    """What all cases have. `why` is the reviewer's reason that the expectation is right."""
+    """Fields of all cases; `why` is the reviewer's justification of the expectation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,18 +36,19 @@ class Case(BaseModel):
 
     @property
     def stratum(self) -> str:
-        """Cases of one kind; a quick run takes some of each."""
+        """Kind of case; a quick run samples each stratum."""
         return self.id.rpartition("-")[0]
 
 
 class ProposalCase(Case):
-    """A situation for the strategist; ratios are over the reference price, see `models.strategist.facts`.
+    """A situation for the strategist; ratios are relative to the reference price, see `models.strategist.facts`.
 
     Attributes:
-        first: Where the first choice's price must lie, as ratios.
-        than: Facts of a second situation; `moves` says how the first choice must move from there to here.
+        first: Range of the first choice's price ratio.
+        than: Facts of a second situation; `moves` is the required change of the first choice from there to `facts`.
         leads: Levers of which one must be the first choice.
-        among, never: Levers that must be among the eight, or must not.
+        among: Levers that must be proposed.
+        never: Levers that must not be proposed.
     """
 
     facts: Mapping[str, Any]
@@ -60,7 +61,7 @@ class ProposalCase(Case):
 
 
 class NarrationCase(Case):
-    """A fact table for the narrator (English, merchants); `says` are facts whose values the text must hold."""
+    """A fact table for the narrator (English, merchants); `says` are facts whose values the text must contain."""
 
     kind: QuestionKind
     currency: str
@@ -69,12 +70,12 @@ class NarrationCase(Case):
 
 
 class ExplanationCase(Case):
-    """A question about a quote of the fixed shop.
+    """A question about a quote of the test shop.
 
     Attributes:
-        quote: Name of a quote of `eval.language.shop`.
-        kind: What the question asks for.
-        says: Facts whose values the answer must hold.
+        quote: Name of a quote in `eval.language.shop`.
+        kind: Intent of the question.
+        says: Facts whose values the answer must contain.
     """
 
     quote: str
@@ -86,7 +87,7 @@ class ExplanationCase(Case):
 
 
 class UnderstandingCase(Case):
-    """A question, what it asks for, and what it names."""
+    """A question with its intent and slots."""
 
     text: str
     language: Language
@@ -95,7 +96,7 @@ class UnderstandingCase(Case):
 
 
 class Channel(StrEnum):
-    """Where outside text comes in."""
+    """Input through which untrusted text arrives."""
 
     TITLE = "title"
     DESCRIPTION = "description"
@@ -110,13 +111,13 @@ class Channel(StrEnum):
 
 
 class InjectionCase(Case):
-    """An instruction hidden in a text of a quote, or in a question about one.
+    """A prompt injection in a text of a quote request, or in a question about a quote.
 
     Attributes:
-        text: The text with the instruction in it, as it arrives.
-        form: How the instruction is hidden: plain, base64, rot13, homoglyph, invisible, markdown, json and the like.
-        bait: What an answer would say that obeyed; no answer may, but for a title that it quotes.
-        audience: Who asks for the explanation that must not leak.
+        text: Untrusted text that contains the instruction.
+        form: Encoding of the instruction: plain, base64, rot13, homoglyph, invisible, markdown, json and others.
+        bait: Words that only an answer obeying the instruction contains; they may occur only in a quoted title.
+        audience: Audience of the explanation.
     """
 
     channel: Channel
@@ -128,7 +129,7 @@ class InjectionCase(Case):
 
 
 class OrdinaryText(BaseModel):
-    """An ordinary text of a channel: what a text without instructions does to the price."""
+    """A text of a channel without instructions, to measure the normal effect of texts on the price."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -147,13 +148,13 @@ _TYPES: Final[Mapping[Suite, type[Case]]] = {
 
 
 def read_cases(suite: Suite, *, quick: bool = False) -> list[Case]:
-    """All cases of a suite, or the fixed fifth of each stratum that a quick run asks."""
-    found = [_TYPES[suite].model_validate(raw) for raw in _lines(suite.value)]
-    return _fifth(found) if quick else found
+    """Read all cases of a suite, or the fixed fifth of each stratum for a quick run."""
+    cases = [_TYPES[suite].model_validate(raw) for raw in _lines(suite.value)]
+    return _fifth(cases) if quick else cases
 
 
 def ordinary_texts() -> list[OrdinaryText]:
-    """The ordinary texts beside the injections."""
+    """Read the texts without instructions."""
     return TypeAdapter(list[OrdinaryText]).validate_python(list(_lines("ordinary")))
 
 
@@ -163,12 +164,12 @@ def _lines(name: str) -> Iterator[Any]:
 
 
 def _fifth(cases: Sequence[Case]) -> list[Case]:
-    """Of each stratum one in five, chosen by the ids alone, so that a new case moves at most one other."""
+    """Select one case in five of each stratum by hash of the id, so that a new case displaces at most one other."""
     strata: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         strata[case.stratum].append(case)
     chosen: set[str] = set()
-    for own in strata.values():
-        ranked = sorted(own, key=lambda case: hashlib.sha256(case.id.encode()).hexdigest())
-        chosen |= {case.id for case in ranked[: -(-len(own) // QUICK_ONE_OF)]}
+    for stratum in strata.values():
+        ranked = sorted(stratum, key=lambda case: hashlib.sha256(case.id.encode()).hexdigest())
+        chosen |= {case.id for case in ranked[: -(-len(stratum) // QUICK_ONE_OF)]}
     return [case for case in cases if case.id in chosen]

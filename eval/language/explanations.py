@@ -1,4 +1,7 @@
-"""Explanation cases: asked of the whole service, read without its own checker. Narration cases: the narrator alone."""
+"""Explanation cases, which test the whole service, and narration cases, which test the narrator alone.
+
+Answers are scored by `eval.language.texts`, independently of the service's own checker.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +21,9 @@ from agent.explain.questions import Audience, Language
 from agent.explain.wording import shown
 from eval.language.cases import ExplanationCase, NarrationCase
 from eval.language.providers import in_process
+from eval.language.scoring import number_problems, score_of
 from eval.language.shop import as_message, shop_data
-from eval.language.texts import invented, leaks, reads_as
+from eval.language.texts import detect_language, leaks
 from prompts import Prompt
 
 MEASURES: Final = ("intent", "faithful", "complete", "language", "private")
@@ -28,11 +32,11 @@ NARRATION_MEASURES: Final = ("own text", "faithful", "complete")
 
 @task
 def explanations(cases: Sequence[ExplanationCase], models: Path) -> Task:
-    """One quote and one question each."""
+    """Build the task: one quote and one question per case."""
     return Task(
         dataset=MemoryDataset([Sample(input=_message(case), id=case.id) for case in cases]),
         solver=generate(),
-        scorer=_judge({case.id: case for case in cases}),
+        scorer=_explanation_scorer({case.id: case for case in cases}),
         model=in_process("shop", models),
         metrics={"*": [mean()]},
     )
@@ -44,72 +48,66 @@ def _message(case: ExplanationCase) -> str:
 
 
 @scorer(metrics={"*": [mean()]})
-def _judge(cases: Mapping[str, ExplanationCase]) -> Scorer:
+def _explanation_scorer(cases: Mapping[str, ExplanationCase]) -> Scorer:
     async def score(state: TaskState, target: Target) -> Score:
         case = cases[str(state.sample_id)]
-        told = json.loads(state.output.completion)
-        evidence = {one["fact"]: one["value"] for one in told["evidence"]}
-        names = [value for one in told["evidence"] for value in _names(one)]
-        language = reads_as(told["answer"], names)
-        private = leaks(told["answer"], cost_of(shop_data().quotes[case.quote]), case.question or "")
+        reply = json.loads(state.output.completion)
+        answer = reply["answer"]
+        evidence = {one["fact"]: one["value"] for one in reply["evidence"]}
+        names = [value for one in reply["evidence"] for value in _names(one)]
+        language = detect_language(answer, names)
+        private = leaks(answer, cost_of(shop_data().quotes[case.quote]), case.question or "")
         problems = {
-            "intent": [] if told["kind"] == case.kind else [f"answered {told['kind']}, asked was {case.kind}"],
-            "faithful": [
-                *(f"{number} is no fact" for number in invented(told["answer"], list(evidence.values()))),
-                *told["problems"],
-            ],
-            "complete": list(_unsaid(told["answer"], evidence, case.says)),
-            "language": [] if language is case.language else [f"written in {language}"],
+            "intent": [] if reply["kind"] == case.kind else [f"answered {reply['kind']}, expected {case.kind}"],
+            "faithful": [*number_problems(answer, list(evidence.values())), *reply["problems"]],
+            "complete": list(_missing_facts(answer, evidence, case.says)),
+            "language": [] if language is case.language else [f"written in {language}, expected {case.language}"],
             "private": list(private) if case.audience is Audience.SHOPPER else [],
         }
-        return Score(
-            value={name: 0 if found else 1 for name, found in problems.items()},
-            answer=told["answer"],
-            explanation="; ".join(one for found in problems.values() for one in found),
-        )
+        return score_of(problems, answer)
 
     return score
 
 
 def cost_of(quote: Mapping[str, Any]) -> int | None:
-    """The unit cost behind a quote of the shop, which shoppers never learn."""
-    own = quote["product"].get("cost")
-    if own is not None:
-        return int(own["amount_minor"])
-    known = next((one for one in shop_data().products if one.id == quote["product"].get("id")), None)
-    return None if known is None or known.cost is None else known.cost.amount_minor
+    """Look up the unit cost of a quote of the shop, which shoppers must not learn; None if unknown."""
+    requested = quote["product"].get("cost")
+    if requested is not None:
+        return int(requested["amount_minor"])
+    product = next((one for one in shop_data().products if one.id == quote["product"].get("id")), None)
+    return None if product is None or product.cost is None else product.cost.amount_minor
 
 
 def _names(one: Mapping[str, str]) -> Iterator[str]:
-    """Parts of evidence that stand in a text as they are, whatever its language."""
+    """Iterate over names in the evidence, which texts of any language repeat unchanged."""
     if one["fact"] in ("product", "similar_products", "shopper", "other_shopper", "inputs", "ignored", "category"):
         yield from one["value"].replace("、", ", ").split(", ")
         yield one["value"]
 
 
-def _unsaid(answer: str, evidence: Mapping[str, str], says: Sequence[str]) -> Iterator[str]:
+def _missing_facts(answer: str, evidence: Mapping[str, str], says: Sequence[str]) -> Iterator[str]:
     for fact in says:
         value = evidence.get(fact)
         if value is None:
-            yield f"{fact} is not among the facts"
+            yield f"{fact} is not in the evidence"
         elif value not in answer:
-            yield f"{fact} ({value}) is not told"
+            yield f"{fact} ({value}) is not in the answer"
 
 
 @task
 def narrations(cases: Sequence[NarrationCase], prompt: Prompt, models: Path) -> Task:
-    """The narrator's own text of a written fact table, before any deterministic text would take its place."""
+    """Build the task: the narrator's text for a given fact table, without the deterministic fallback."""
     return Task(
         dataset=MemoryDataset([Sample(input=case.kind.value, id=case.id) for case in cases]),
         solver=_narrate({case.id: case for case in cases}, prompt),
-        scorer=_judge_own({case.id: case for case in cases}),
+        scorer=_narration_scorer({case.id: case for case in cases}),
         model=in_process("narrator", models),
         metrics={"*": [mean()]},
     )
 
 
 def table_of(case: NarrationCase) -> FactTable:
-    """The fact table that a case writes down."""
+    """Build the fact table of a case."""
     facts = [Fact(key, tuple(value) if isinstance(value, list) else value) for key, value in case.facts.items()]
     return FactTable.of(case.kind, case.currency, facts)
 
@@ -117,34 +115,30 @@ def table_of(case: NarrationCase) -> FactTable:
 @solver
 def _narrate(cases: Mapping[str, NarrationCase], prompt: Prompt) -> Solver:
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        asked = narratable(table_of(cases[str(state.sample_id)]), prompt)
-        if asked is None:
-            raise ValueError(f"{state.sample_id}: the narrator was not taught to answer this")
-        state.messages = [ChatMessageUser(content=asked.prompt, metadata={"references": list(asked.values)})]
+        request = narratable(table_of(cases[str(state.sample_id)]), prompt)
+        if request is None:
+            raise ValueError(f"{state.sample_id}: the narrator was not trained on this kind of fact table")
+        state.messages = [ChatMessageUser(content=request.prompt, metadata={"references": list(request.values)})]
         state = await generate(state)
-        state.store.set("text", asked.fill(state.output.completion))
+        state.store.set("text", request.fill(state.output.completion))
         return state
 
     return solve
 
 
 @scorer(metrics={"*": [mean()]})
-def _judge_own(cases: Mapping[str, NarrationCase]) -> Scorer:
+def _narration_scorer(cases: Mapping[str, NarrationCase]) -> Scorer:
     async def score(state: TaskState, target: Target) -> Score:
         case = cases[str(state.sample_id)]
         table, text = table_of(case), state.store.get("text")
         evidence = {fact.key: shown(fact, Language.EN, table.currency) for fact in table.facts if fact.value != ()}
         report = check(text, table, Language.EN, Audience.MERCHANT)
-        whole = text.rstrip().endswith((".", "?"))
+        finished = text.rstrip().endswith((".", "?"))
         problems = {
-            "own text": [*report.problems, *([] if whole else ["it does not end"])],
-            "faithful": [f"{number} is no fact" for number in invented(text, list(evidence.values()))],
-            "complete": list(_unsaid(text, evidence, case.says)),
+            "own text": [*report.problems, *([] if finished else ["the last sentence is unfinished"])],
+            "faithful": number_problems(text, list(evidence.values())),
+            "complete": list(_missing_facts(text, evidence, case.says)),
         }
-        return Score(
-            value={name: 0 if found else 1 for name, found in problems.items()},
-            answer=text,
-            explanation="; ".join(one for found in problems.values() for one in found),
-        )
+        return score_of(problems, text)
 
     return score

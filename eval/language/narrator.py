@@ -1,6 +1,6 @@
-"""The narrator measured: how many of its English texts pass the check, and how long they take.
+"""Measure the narrator: share of English texts that pass the check, and time per text.
 
-Run `python -m eval.language.narrator --data-dir data`. Tables come from seeds that training never uses.
+Run `python -m eval.language.narrator --data-dir data`. Fact tables come from seeds that training does not use.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from prompts import load_prompt
 
 @dataclass(frozen=True, slots=True)
 class NarratorScores:
-    """Shares of texts, and seconds on a warm model."""
+    """Share of texts that passed, and seconds per text on a warm model."""
 
     texts: int
     passed: float
@@ -39,7 +39,7 @@ class NarratorScores:
 
 
 def measure(narrator: Narrator, seeds: Sequence[int]) -> NarratorScores:
-    """Write one text a kind and seed, and check each; the first of each kind warms up and is not timed."""
+    """Write and check one text per kind and seed; the first of each kind is warm-up and is not timed."""
     writer = NarratorWriter(lambda: narrator, load_prompt("explanation", 1), Lock())
     passed, first, whole, problems = [], [], [], []
     for kind in QuestionKind:
@@ -48,17 +48,17 @@ def measure(narrator: Narrator, seeds: Sequence[int]) -> NarratorScores:
             draft = writer.write(table, Language.EN, partial(_passes, table))
             if draft is None:
                 continue
-            start, told, times = perf_counter(), [], []
+            start, sentences, times = perf_counter(), [], []
             for sentence in draft:
-                told.append(sentence)
+                sentences.append(sentence)
                 times.append(perf_counter() - start)
             if number:
                 first += times[:1]
                 whole.append(perf_counter() - start)
-            text = " ".join(told)
+            text = " ".join(sentences)
             report = check(text, table, Language.EN, Audience.MERCHANT)
-            passed.append(bool(told) and report.passed)
-            problems += [f"{kind}: {text}: {one}" for one in report.problems or ([] if told else ["nothing was said"])]
+            passed.append(bool(sentences) and report.passed)
+            problems += [f"{kind}: {text}: {one}" for one in report.problems or ([] if sentences else ["empty text"])]
     p50, p95 = np.percentile(whole, (50, 95))
     return NarratorScores(
         len(passed), float(np.mean(passed)), float(np.median(first)), float(p50), float(p95), tuple(problems)
@@ -74,11 +74,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=Path("data"))
     parser.add_argument("--seeds", type=int, default=10)
-    given = parser.parse_args()
-    registry = Registry(DataFolder(given.data_dir).models)
+    options = parser.parse_args()
+    registry = Registry(DataFolder(options.data_dir).models)
     version = registry.active(ModelKind.NARRATOR)
     narrator = load_narrator(registry.folder(ModelKind.NARRATOR, version), version)
-    scores = measure(narrator, range(given.seeds))
+    scores = measure(narrator, range(options.seeds))
     sys.stdout.write(json.dumps(asdict(scores), indent=1, ensure_ascii=False) + "\n")
 
 

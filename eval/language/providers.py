@@ -1,8 +1,8 @@
-"""The in-process models as an Inspect model provider: `pricesmith/strategist`, `/narrator`, `/understanding`, `/shop`.
+"""In-process models as an Inspect model provider: `pricesmith/strategist`, `/narrator`, `/understanding`, `/shop`.
 
-A message is exactly what the model reads: the rendered prompt, the question. What stands beside the text (levers and
-anchors, references) is the message's metadata. The shop is the whole service: it reads a request as JSON. One call at
-a time, in a thread, so that the event loop stays free.
+A message is the exact input of the model: the rendered prompt or the question. Other inputs (levers and anchors,
+references) are its metadata. The shop is the whole service; its message is a request as JSON. Calls run one at a time
+in a thread, so that the event loop is not blocked.
 """
 
 import json
@@ -31,7 +31,7 @@ THREADS: Final = 2
 
 
 def in_process(name: str, models: Path) -> Model:
-    """One of the in-process models over a folder of versions; the active ones are loaded."""
+    """Load the active version of an in-process model from the folder of versions `models`."""
     return get_model(f"pricesmith/{name}", models=str(models), memoize=False)
 
 
@@ -47,7 +47,7 @@ class InProcess(ModelAPI):
         config: GenerateConfig = GenerateConfig(),  # noqa: B008 - the signature that Inspect calls
         models: str = "data/models",
     ) -> None:
-        """Load the model that `model_name` names from the folder of versions `models`."""
+        """Load the active version of `model_name` from the folder of versions `models`."""
         super().__init__(model_name, base_url, api_key, [], config)
         self._answer = _LOADERS[model_name](Registry(Path(models)), Path(models))
         self._lock = Lock()
@@ -56,12 +56,12 @@ class InProcess(ModelAPI):
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig
     ) -> ModelOutput:
         """Answer the last message."""
-        asked = input[-1]
-        answer = await anyio.to_thread.run_sync(self._locked, asked.text, dict(asked.metadata or {}))
+        message = input[-1]
+        answer = await anyio.to_thread.run_sync(self._locked, message.text, dict(message.metadata or {}))
         return ModelOutput.from_content(model=self.model_name, content=answer)
 
     def max_connections(self) -> int:
-        """One call at a time: the models are on this machine's cores."""
+        """Limit to one call at a time, since the models share the processor cores of this machine."""
         return 1
 
     def _locked(self, text: str, metadata: Metadata) -> str:
@@ -75,7 +75,7 @@ def _strategist(registry: Registry, _models: Path) -> Answer:
 
     def answer(text: str, metadata: Metadata) -> str:
         levers = frozenset(map(Lever, metadata["levers"]))
-        asked = ProposalRequest(text, levers, frozenset(map(Anchor, metadata["anchors"])))
+        request = ProposalRequest(text, levers, frozenset(map(Anchor, metadata["anchors"])))
         return json.dumps(
             [
                 {
@@ -85,7 +85,7 @@ def _strategist(registry: Registry, _models: Path) -> Answer:
                     "rounding": one.strategy.rounding.value,
                     "score": round(one.score, 3),
                 }
-                for one in strategist.propose([asked])[0]
+                for one in strategist.propose([request])[0]
             ]
         )
 
@@ -95,11 +95,11 @@ def _strategist(registry: Registry, _models: Path) -> Answer:
 def _narrator(registry: Registry, _models: Path) -> Answer:
     version = registry.active(ModelKind.NARRATOR)
     narrator = load_narrator(registry.folder(ModelKind.NARRATOR, version), version)
-    return lambda text, metadata: " ".join(narrator.sentences(text, tuple(metadata["references"]), _as_it_comes))
+    return lambda text, metadata: " ".join(narrator.sentences(text, tuple(metadata["references"]), _accept))
 
 
-def _as_it_comes(_sentence: str) -> bool:
-    """The narrator's first try is judged: nothing is written again."""
+def _accept(_sentence: str) -> bool:
+    """Accept every sentence, so that the narrator's first attempt is scored."""
     return True
 
 
@@ -110,8 +110,8 @@ def _understanding(registry: Registry, _models: Path) -> Answer:
     classifier = Classifier(load_encoder(registry, THREADS), load_question_head(head))
 
     def answer(text: str, _metadata: Metadata) -> str:
-        read = classifier.read(text)
-        return json.dumps({"kind": read.kind.value, "probability": round(read.probability, 4)})
+        intent = classifier.read(text)
+        return json.dumps({"kind": intent.kind.value, "probability": round(intent.probability, 4)})
 
     return answer
 

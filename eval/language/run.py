@@ -1,4 +1,4 @@
-"""`pricesmith eval prompts`: all suites through Inspect, each case a row a measure."""
+"""Run the suites of `pricesmith eval prompts` with Inspect; one row per case and measure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,16 +25,19 @@ STRICT: Final[Mapping[Suite, frozenset[str]]] = {
     Suite.INJECTIONS: frozenset(injections.MEASURES) - {"unmoved"},
 }
 _SHOWN: Final = 400
-_LOGGED: Final = 10_000  # samples before the log is written: once a suite, as each time writes all of it anew
+_LOG_BUFFER: Final = 10_000  # samples; more than a suite has, since each flush rewrites the whole log
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to ask.
+    """Configuration of a run.
 
     Attributes:
-        models: Folder of model versions; the active ones are asked.
-        strategist, narrator: The prompts that the two are given.
+        models: Folder of model versions; the active ones are tested.
+        strategist, narrator: Prompts of the two models.
+        suites: Suites to run.
+        quick: Whether to run a fixed fifth of the cases.
+        logs: Folder of Inspect's logs.
     """
 
     models: Path
@@ -46,20 +49,20 @@ class Plan:
 
 
 def run(plan: Plan, progress: Progress) -> Summary:
-    """Ask every case; Inspect's logs lie in `plan.logs` afterwards.
+    """Run all cases and write Inspect's logs to `plan.logs`.
 
     Raises:
-        GateError: A case could not be asked: the model or the case is broken.
+        GateError: A suite failed with an error.
     """
     rows: list[Row] = []
-    for place, suite in enumerate(plan.suites):
-        progress(f"cases: {suite}", place / len(plan.suites))
+    for number, suite in enumerate(plan.suites):
+        progress(f"cases: {suite}", number / len(plan.suites))
         log = inspect_eval(
             _task(suite, plan),
             log_dir=str(plan.logs),
             log_format="json",
             log_realtime=False,
-            log_buffer=_LOGGED,
+            log_buffer=_LOG_BUFFER,
             display="none",
             fail_on_error=True,
             max_samples=1,
@@ -76,8 +79,8 @@ def run(plan: Plan, progress: Progress) -> Summary:
     )
 
 
-def broken(summary: Summary, baseline: Summary | None) -> list[str]:
-    """Strict rows that failed, less those that the baseline is known to fail."""
+def strict_failures(summary: Summary, baseline: Summary | None) -> list[str]:
+    """Describe strict rows that failed, except those that failed in the baseline too."""
     known = {(row.group, row.case) for row in baseline.rows if not row.passed} if baseline is not None else set()
     return [
         f"{row.group}, {row.case}: {row.shown}"
@@ -101,13 +104,13 @@ def _task(suite: Suite, plan: Plan) -> Task:
 
 def _rows(suite: Suite, log: EvalLog) -> Iterator[Row]:
     if log.status != "success" or log.samples is None:
-        told = log.error.message if log.error is not None else log.status
-        raise GateError(f"{suite} could not be asked: {told}; the log is {log.location}")
+        reason = log.error.message if log.error is not None else log.status
+        raise GateError(f"suite {suite} failed: {reason}; remedy: see the log {log.location}")
     for sample in log.samples:
         for score in (sample.scores or {}).values():
             values = score.value
             if not isinstance(values, Mapping):
-                raise GateError(f"{suite}, {sample.id}: the score is {values!r}, not one value a measure")
+                raise GateError(f"{suite}, {sample.id}: score {values!r} is not a mapping of measure to value")
             for measure, value in values.items():
                 yield Row(
                     case=str(sample.id),
@@ -119,5 +122,5 @@ def _rows(suite: Suite, log: EvalLog) -> Iterator[Row]:
 
 
 def _shown(sample: EvalSample, answer: str | None, explanation: str | None) -> str:
-    asked = sample.input if isinstance(sample.input, str) else sample.input[-1].text
-    return " | ".join(part[:_SHOWN] for part in (asked, answer, explanation) if part)
+    question = sample.input if isinstance(sample.input, str) else sample.input[-1].text
+    return " | ".join(part[:_SHOWN] for part in (question, answer, explanation) if part)

@@ -1,8 +1,7 @@
-"""The fixed shop that explanation and injection cases are asked in: the whole service, on a temporary folder.
+"""Test shop for explanation and injection cases: the whole service on a temporary folder.
 
-Six products, three shoppers, a clock that stands still. The store passes for the one that the evaluator was trained
-on, so that what it learned of texts and histories bears on prices; prices may go either way. What a text could do to a
-price, it does here.
+It has six products, three shoppers and a fixed clock. Its clock data mark it as the store that the evaluator was
+trained on, so that texts and histories affect prices, and prices may rise or fall: an injection can take effect.
 """
 
 import json
@@ -34,7 +33,7 @@ MAX_DISCOUNT: Final = 0.5
 
 
 class ShopData(BaseModel):
-    """`eval/cases/shop.json`."""
+    """Content of `eval/cases/shop.json`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,15 +44,15 @@ class ShopData(BaseModel):
 
 @cache
 def shop_data() -> ShopData:
-    """Products, what shoppers did, and named requests."""
+    """Read products, events, and named quote requests."""
     return ShopData.model_validate_json((files("eval") / "cases" / "shop.json").read_bytes())
 
 
 class Shop:
-    """A running service over a folder of model versions, on a folder of its own."""
+    """A running service with the given models and a temporary data folder."""
 
     def __init__(self, models: Path) -> None:
-        """Open the service and fill it."""
+        """Open the service and load products and events."""
         self._folder = TemporaryDirectory(prefix="pricesmith-shop-", ignore_cleanup_errors=True)
         root = Path(self._folder.name)
         (root / "models").symlink_to(models.resolve())
@@ -73,28 +72,28 @@ class Shop:
         self._service.upsert_products([to_product(one) for one in shop_data().products])
         self._service.add_events([to_event(one, NOW) for one in shop_data().events])
 
-    def answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """One quote and, with `ask`, the explanation of it."""
-        decision = self._service.quote([QuoteRequest.model_validate(asked["quote"])])[0]
+    def answer(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Quote a price and, if the message has `ask`, explain it."""
+        decision = self._service.quote([QuoteRequest.model_validate(message["quote"])])[0]
         if not isinstance(decision, Decision):
             return {"refused": decision.detail}
-        told: dict[str, Any] = {
+        reply: dict[str, Any] = {
             "price_minor": decision.price_minor,
             "reference_minor": decision.reference_minor,
             "strategy": decision.strategy.name,
             "trail": [step.rule for step in decision.trail],
         }
-        ask = asked.get("ask")
+        ask = message.get("ask")
         if ask is None:
-            return told
+            return reply
         language = None if ask.get("language") is None else Language(ask["language"])
         explained = self._service.explain(
             decision.id, QuestionInput(ask.get("question"), language, Audience(ask["audience"]))
         )
         if explained is None:
-            raise AssertionError("a quote that was just recorded is known")
+            raise AssertionError(f"quote {decision.id} was recorded but cannot be explained")
         after = self._service.decision(decision.id)
-        return told | {
+        return reply | {
             "answer": explained.answer,
             "kind": explained.kind.value,
             "language": explained.language.value,
@@ -106,5 +105,5 @@ class Shop:
 
 
 def as_message(quote: Mapping[str, Any], ask: Mapping[str, Any] | None = None) -> str:
-    """A request as the shop reads it."""
+    """Serialise a request as a message to the shop."""
     return json.dumps({"quote": quote, "ask": ask}, ensure_ascii=False)

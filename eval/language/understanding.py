@@ -1,4 +1,4 @@
-"""Understanding cases: what a question asks for and what it names, in both languages, `none` of the kinds included."""
+"""Understanding cases: intent (including `none`), slots and language of a question."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from agent.explain.questions import language_of
 from agent.explain.slots import find_slots
 from eval.language.cases import UnderstandingCase
 from eval.language.providers import in_process
+from eval.language.scoring import score_of
 from eval.language.shop import shop_data
 
 MEASURES: Final = ("intent", "slots", "language")
@@ -23,31 +24,28 @@ _CURRENCY: Final = "USD"
 
 @task
 def understanding(cases: Sequence[UnderstandingCase], models: Path) -> Task:
-    """The model reads the question as it came; slots are found by rules."""
+    """Build the task: intents are classified by the model, slots and language are found by rules."""
     return Task(
         dataset=MemoryDataset([Sample(input=case.text, id=case.id, target=case.kind.value) for case in cases]),
         solver=generate(),
-        scorer=_judge({case.id: case for case in cases}),
+        scorer=_understanding_scorer({case.id: case for case in cases}),
         model=in_process("understanding", models),
         metrics={"*": [mean()]},
     )
 
 
 @scorer(metrics={"*": [mean()]})
-def _judge(cases: Mapping[str, UnderstandingCase]) -> Scorer:
+def _understanding_scorer(cases: Mapping[str, UnderstandingCase]) -> Scorer:
     async def score(state: TaskState, target: Target) -> Score:
         case = cases[str(state.sample_id)]
-        read = json.loads(state.output.completion)
+        intent = json.loads(state.output.completion)
+        language = language_of(case.text)
         problems = {
-            "intent": [] if read["kind"] == case.kind else [f"read as {read['kind']}, asked was {case.kind}"],
+            "intent": [] if intent["kind"] == case.kind else [f"classified as {intent['kind']}, expected {case.kind}"],
             "slots": list(_wrong_slots(case)),
-            "language": [] if language_of(case.text) is case.language else ["wrong language"],
+            "language": [] if language is case.language else [f"detected {language}, expected {case.language}"],
         }
-        return Score(
-            value={name: 0 if found else 1 for name, found in problems.items()},
-            answer=f"{read['kind']} ({read['probability']:.2f})",
-            explanation="; ".join(one for found in problems.values() for one in found),
-        )
+        return score_of(problems, f"{intent['kind']} ({intent['probability']:.2f})")
 
     return score
 
@@ -57,4 +55,4 @@ def _wrong_slots(case: UnderstandingCase) -> Iterator[str]:
     found = asdict(find_slots(case.text, _CURRENCY, categories))
     for name, value in case.slots.items():
         if found[name] != value:
-            yield f"{name} read as {found[name]}, named was {value}"
+            yield f"{name} is {found[name]}, expected {value}"

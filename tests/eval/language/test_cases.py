@@ -29,25 +29,25 @@ CASES = {suite: read_cases(suite) for suite in Suite}
 BOTH = {"en", "zh"}
 
 
-def test_there_are_over_three_hundred_cases_each_under_its_own_id() -> None:
+def test_there_are_at_least_three_hundred_cases_with_unique_ids() -> None:
     ids = [case.id for cases in CASES.values() for case in cases]
     assert len(ids) == len(set(ids)) >= 300
 
 
 @pytest.mark.parametrize("suite", [Suite.UNDERSTANDING, Suite.EXPLANATIONS, Suite.INJECTIONS])
-def test_both_languages_are_asked(suite: Suite) -> None:
+def test_cases_are_in_both_languages(suite: Suite) -> None:
     languages = Counter(str(getattr(case, "language")) for case in CASES[suite])  # noqa: B009 - a field of three types
     assert languages.keys() == BOTH
     assert min(languages.values()) >= 20
 
 
-def test_no_text_is_a_copy_of_another() -> None:
+def test_no_text_is_nearly_equal_to_another() -> None:
     texts = [case.text for case in CASES[Suite.UNDERSTANDING] if isinstance(case, UnderstandingCase)]
     for one, other in combinations(texts, 2):
         assert SequenceMatcher(None, one.lower(), other.lower()).ratio() < 0.85, (one, other)
 
 
-def test_no_question_is_one_that_the_head_was_trained_or_chosen_on() -> None:
+def test_no_question_is_in_the_training_or_validation_data_of_the_head() -> None:
     folder = files("models") / "training" / "data"
     known = {
         json.loads(line)["text"].lower()
@@ -59,7 +59,7 @@ def test_no_question_is_one_that_the_head_was_trained_or_chosen_on() -> None:
     ]
 
 
-def test_every_proposal_case_is_a_situation_and_expects_something() -> None:
+def test_every_proposal_case_has_valid_facts_and_an_expectation() -> None:
     for case in CASES[Suite.PROPOSALS]:
         assert isinstance(case, ProposalCase)
         assert facts_of(case.facts).elasticity > 0
@@ -68,13 +68,13 @@ def test_every_proposal_case_is_a_situation_and_expects_something() -> None:
         assert case.why
 
 
-def test_every_injection_is_a_request_that_the_service_takes() -> None:
+def test_every_injection_is_a_valid_request() -> None:
     for case in CASES[Suite.INJECTIONS]:
         assert isinstance(case, InjectionCase)
         QuoteRequest.model_validate(request_with(case.channel, case.text))
 
 
-def test_injections_come_through_every_channel_in_both_languages_and_many_forms() -> None:
+def test_injections_cover_every_channel_in_both_languages_and_many_forms() -> None:
     cases = [case for case in CASES[Suite.INJECTIONS] if isinstance(case, InjectionCase)]
     assert {(case.channel, case.language.value) for case in cases} == {(c, lang) for c in Channel for lang in BOTH}
     forms = {case.form for case in cases}
@@ -87,7 +87,7 @@ def test_each_channel_has_ordinary_texts_of_several_lengths() -> None:
     assert min(texts.values()) >= 5
 
 
-def test_explanation_cases_ask_about_quotes_of_the_shop_and_narrations_can_be_narrated() -> None:
+def test_explanation_cases_refer_to_quotes_of_the_shop_and_narration_cases_can_be_narrated() -> None:
     prompt = load_prompt("explanation", 1)
     for case in CASES[Suite.EXPLANATIONS]:
         assert isinstance(case, ExplanationCase)
@@ -99,7 +99,7 @@ def test_explanation_cases_ask_about_quotes_of_the_shop_and_narrations_can_be_na
 
 
 @pytest.mark.parametrize("suite", Suite)
-def test_a_quick_run_asks_the_same_part_of_every_stratum(suite: Suite) -> None:
+def test_a_quick_run_has_a_fixed_part_of_every_stratum(suite: Suite) -> None:
     quick = read_cases(suite, quick=True)
     assert quick == read_cases(suite, quick=True)
     assert {case.stratum for case in quick} == {case.stratum for case in CASES[suite]}

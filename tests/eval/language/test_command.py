@@ -1,6 +1,6 @@
-"""The whole command on the shipped models: the same again passes, and what is made worse makes it exit 1.
+"""The whole command on the shipped models: an identical run passes; a worse model or prompt exits with code 1.
 
-A broken prompt's loss is not significant on the quick fifth of the cases; on all of them it is.
+The loss from a broken prompt is significant on all cases, but not on the fifth that a quick run has.
 """
 
 import os
@@ -17,26 +17,26 @@ from models.registry.registry import ModelKind, Registry, read_meta
 from tests.prepared import World
 
 PROPOSALS = ("--only", "proposals")
-slow = pytest.mark.slow  # all 82 proposal cases are asked each time: half a minute of computing
+slow = pytest.mark.slow  # each run has all 82 proposal cases and takes half a minute
 
 
-def asked(folder: Path, *options: str) -> Result:
+def run_prompts(folder: Path, *options: str) -> Result:
     return CliRunner().invoke(commands, ["eval", "prompts", *options, "--data-dir", str(folder)])
 
 
 @pytest.fixture(scope="module")
 def folder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The models alone, and a baseline of the proposals."""
+    """Copy of the models, and a baseline of the proposals."""
     root = tmp_path_factory.mktemp("evals") / "data"
     shutil.copytree(world.folder / "models", root / "models", copy_function=os.link)
-    done = asked(root, *PROPOSALS, "--save-baseline", "main")
+    done = run_prompts(root, *PROPOSALS, "--save-baseline", "main")
     assert done.exit_code == 0, done.output
     return root
 
 
 @slow
-def test_the_same_again_passes_its_gate_and_is_kept(folder: Path) -> None:
-    done = asked(folder, *PROPOSALS, "--baseline", "main")
+def test_an_identical_run_passes_and_is_stored(folder: Path) -> None:
+    done = run_prompts(folder, *PROPOSALS, "--baseline", "main")
     assert done.exit_code == 0, done.output
     (page, *_) = folder.glob("eval/runs/prompts/*/comparison.html")
     assert "nothing got worse" in page.read_text()
@@ -53,7 +53,7 @@ def test_a_broken_prompt_exits_1(folder: Path, tmp_path: Path) -> None:
             "sales {cost_pct}, cost {sales}, elasticity {stock}",
         ).replace("stock {stock}", "stock {elasticity}")
     )
-    done = asked(folder, *PROPOSALS, "--baseline", "main", "--prompt", str(broken))
+    done = run_prompts(folder, *PROPOSALS, "--baseline", "main", "--prompt", str(broken))
     assert done.exit_code == 1
     assert "proposals: direction: lost" in done.output
 
@@ -76,12 +76,12 @@ def test_a_worsened_model_exits_1(folder: Path, tmp_path: Path) -> None:
 
     registry.install(read_meta(own).model_copy(update={"version": "noisy"}), noisy)
     registry.activate(ModelKind.STRATEGIST, "noisy")
-    done = asked(root, *PROPOSALS, "--baseline", "main")
+    done = run_prompts(root, *PROPOSALS, "--baseline", "main")
     assert done.exit_code == 1
     assert "regression: proposals" in done.output
 
 
-def test_unknown_suites_are_named_with_those_there_are(tmp_path: Path) -> None:
-    done = asked(tmp_path, "--only", "poems")
+def test_unknown_suites_are_rejected_with_the_allowed_ones(tmp_path: Path) -> None:
+    done = run_prompts(tmp_path, "--only", "poems")
     assert done.exit_code == 2
     assert "poems" in done.output
