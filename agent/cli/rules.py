@@ -12,7 +12,13 @@ from typing import Annotated
 
 import typer
 
-from agent.api.rule_versions import preview_answer, rules_answer, version_answer, versions_answer, window_answer
+from agent.api.responses.rule_versions import (
+    preview_answer,
+    rules_answer,
+    version_answer,
+    versions_answer,
+    window_answer,
+)
 from agent.cli.options import DataDir, Json, home_settings, settings_for
 from agent.cli.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
