@@ -208,7 +208,7 @@ def test_a_version_without_proof_stays_out(models: Path) -> None:
         ({"made_at": datetime.now(UTC) - MAX_AGE - timedelta(days=1)}, "more than 30 days ago"),
         (
             {"versions": {ModelKind.EVALUATOR: "next", ModelKind.ENCODER: "other"}},
-            "beside versions of encoder that are not active",
+            "beside versions of encoder, strategist that are not active",
         ),
     ],
 )
