@@ -83,7 +83,7 @@ class SoakReport:
         disturbed: Minutes disturbed by the host.
         rungs: Shares of quotes by rung of the deadline ladder.
         failed: Conditions that failed.
-        by_minute: Results by minute, which tell a single stall from a slow hour.
+        by_minute: Results by minute, which distinguish a single stall from a slow hour.
     """
 
     minutes: float

@@ -1,1 +1,1 @@
-"""`eval models`: all protocols of trained models in one run."""
+"""`pricesmith eval models`: all evaluation protocols of trained models."""

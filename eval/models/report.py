@@ -1,4 +1,4 @@
-"""The report of `pricesmith eval models`: tables on the terminal, one self-contained page with plots."""
+"""Report of `pricesmith eval models`: tables for the terminal, a self-contained HTML page with plots."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -29,25 +29,24 @@ _PRICE: Final = (
     ("mean/rate", "mean_over_rate", "{:.3f}"),
 )
 _CAUTION: Final = (
-    "The demo data (Complete Journey) is simulated and for education only; "
-    "no figure here says anything of real shoppers."
+    "The demo data (Complete Journey) is simulated and for education only; the results say nothing about real shoppers."
 )
 Rows = list[list[str]]
 
 
 def print_report(report: ModelsReport) -> None:
-    """Tables for people."""
+    """Print all tables."""
     for title, columns, rows in tables(report):
         print_table(title, columns, rows)
     print_facts({"90 % intervals cover": f"{report.coverage_90:.1%}", "note": _CAUTION})
 
 
 def tables(report: ModelsReport) -> list[tuple[str, Sequence[str], Rows]]:
-    """Title, columns and cells of each table."""
-    found: list[tuple[str, Sequence[str], Rows]] = [
+    """Build all tables: title, columns, rows."""
+    result: list[tuple[str, Sequence[str], Rows]] = [
         (
             f"Demand, {report.split} weeks",
-            ("model", *(name for name, _, _ in _FIT), "log loss over ours, 1e-5 (95 %)"),
+            ("model", *(name for name, _, _ in _FIT), "log loss less ours, 1e-5 (95 %)"),
             [[line.name, *_cells(line.scores, _FIT), _against(line)] for line in report.demand],
         ),
         (
@@ -58,7 +57,7 @@ def tables(report: ModelsReport) -> list[tuple[str, Sequence[str], Rows]]:
     ]
     if report.curve:
         names = list(report.curve[0].log_loss)
-        found.append(
+        result.append(
             (
                 "Learning curve, log loss by training rows",
                 ("rows", *names),
@@ -67,9 +66,9 @@ def tables(report: ModelsReport) -> list[tuple[str, Sequence[str], Rows]]:
         )
     if report.ablations:
         columns = ("evaluator", *(name for name, _, _ in _FIT))
-        found.append(("Ablations", columns, [[name, *_cells(s, _FIT)] for name, s in report.ablations.items()]))
+        result.append(("Ablations", columns, [[name, *_cells(s, _FIT)] for name, s in report.ablations.items()]))
     if report.baskets:
-        found.append(
+        result.append(
             (
                 "Next basket, Recall@20 / NDCG@10",
                 ("method", "all", "new only", "households"),
@@ -79,7 +78,7 @@ def tables(report: ModelsReport) -> list[tuple[str, Sequence[str], Rows]]:
                 ],
             )
         )
-    return found + (_strategist_tables(report.strategist, report.split) if report.strategist else [])
+    return result + (_strategist_tables(report.strategist, report.split) if report.strategist else [])
 
 
 def _strategist_tables(report: StrategistReport, split: str) -> list[tuple[str, Sequence[str], Rows]]:
@@ -90,7 +89,7 @@ def _strategist_tables(report: StrategistReport, split: str) -> list[tuple[str, 
         "random_8": "best of 8 random moves",
         "heuristic_8": "best of 8 heuristic moves",
     }
-    regret = [
+    regret_rows = [
         [
             names[name],
             f"{r.mean.value:.2f} ({r.mean.low:.2f} to {r.mean.high:.2f})",
@@ -100,29 +99,27 @@ def _strategist_tables(report: StrategistReport, split: str) -> list[tuple[str, 
         ]
         for name, r in report.regret.items()
     ]
-    facts = [
+    check_rows = [
         ["valid output", f"{report.valid_share:.1%}", str(report.situations)],
         ["distinct among 8", f"{report.distinct:.2f}", str(report.situations)],
         *([name, f"{check.share:.1%}", str(check.situations)] for name, check in report.sensitivity.items()),
-        ["median ms a prompt", f"{report.ms_per_prompt:.1f}", ""],
+        ["median ms per prompt", f"{report.ms_per_prompt:.1f}", ""],
     ]
     return [
         (
             f"Candidate regret in percent, held-out situations of {split} weeks",
             ("candidates", "mean (95 %)", "median", "90th percentile", "at most .5 %"),
-            regret,
+            regret_rows,
         ),
-        ("Strategist", ("check", "share or figure", "situations"), facts),
+        ("Strategist", ("check", "value", "situations"), check_rows),
     ]
 
 
 def write_page(report: ModelsReport, path: Path) -> None:
-    """One HTML file, plots inline."""
+    """Write the report as one HTML file with inline plots."""
     versions = ", ".join(f"{kind} {version}" for kind, version in report.versions.items())
     parts = [f"<h1>Models</h1><p>Versions: {html.escape(versions)}. {html.escape(_CAUTION)}</p>"]
-    parts.append(
-        f"<p>90 % intervals for product groups' purchases cover {report.coverage_90:.1%} of what was bought.</p>"
-    )
+    parts.append(f"<p>90 % intervals cover the observed purchases of {report.coverage_90:.1%} of product groups.</p>")
     parts += [f"<figure>{plot}</figure>" for plot in (_calibration(report), _response(report), *_curve(report))]
     for title, columns, rows in tables(report):
         parts.append(f"<h2>{html.escape(title)}</h2>{table(columns, rows)}")
@@ -135,7 +132,7 @@ def _cells(scores: DemandScores, columns: Sequence[tuple[str, str, str]]) -> lis
 
 
 def _against(line: DemandLine) -> str:
-    """Difference to Pricesmith's log loss in units of 1e-5, above 0 where Pricesmith is better."""
+    """Format the log loss minus Pricesmith's in units of 1e-5; positive if Pricesmith is better."""
     if line.against is None:
         return ""
     value, low, high = (1e5 * end for end in (line.against.value, line.against.low, line.against.high))

@@ -1,7 +1,7 @@
-"""`pricesmith eval models`: protocols A and B and the strategist's, Pricesmith beside its peers, in one run.
+"""Demand part (protocol A) and report of `pricesmith eval models`: Pricesmith compared with other models.
 
-Everything is fitted on training weeks; the split that is scored is named in the report. The learning curve and the
-ablations train evaluators anew; the first line of the table is the active version as it serves.
+All models are fitted on the training weeks; the report names the split that is scored. Pricesmith's line in the table
+is the active version; learning curve and ablations train evaluators for the purpose.
 """
 
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ _HISTORY: Final = len(SHOPPER_PRODUCT + SHOPPER_CATEGORY + SHARES + SHOPPER)
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Weighted mean prediction and purchase rate in twenty bins of equal mass."""
+    """Weighted mean prediction and purchase rate in bins of equal predicted purchases."""
 
     predicted: list[float]
     observed: list[float]
@@ -43,7 +43,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class DemandLine:
-    """A model's figures; `against` is its log loss less Pricesmith's, above 0 where Pricesmith is better."""
+    """Metrics of a model; `against` is its log loss minus Pricesmith's, positive if Pricesmith is better."""
 
     name: str
     scores: DemandScores
@@ -52,7 +52,7 @@ class DemandLine:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Log losses after so many training rows."""
+    """Log loss of each model after training on `rows` rows."""
 
     rows: int
     log_loss: dict[str, float]
@@ -60,10 +60,11 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class ModelsReport:
-    """Everything that the table, the JSON and the page show.
+    """Results of all protocols.
 
     Attributes:
-        blocks: Pricesmith's main figures on blocks of households, always the same ones: what a baseline is paired with.
+        coverage_90: Share of product groups whose purchases lie in their 90 % predictive interval.
+        blocks: Pricesmith's main metrics by block of households, to be paired with those of a baseline.
     """
 
     split: str
@@ -80,7 +81,7 @@ class ModelsReport:
 
 
 def evaluate_demand(registry: Registry, cache: Path, split: str, progress: Progress, *, full: bool) -> ModelsReport:
-    """Protocol A on a split; `full` adds learning curve and ablations, which train anew.
+    """Evaluate protocol A on a split; `full` adds learning curve and ablations, which train evaluators.
 
     Raises:
         RegistryError: Encoder or evaluator is not active, or the evaluator was trained on another encoder.
@@ -89,12 +90,12 @@ def evaluate_demand(registry: Registry, cache: Path, split: str, progress: Progr
     version = registry.active(ModelKind.EVALUATOR)
     evaluator = load_evaluator(registry.folder(ModelKind.EVALUATOR, version) / "evaluator.safetensors", version)
     rows, train = demand.rows(split), demand.rows("train")
-    found = {PRICESMITH: predict(evaluator, demand, rows)}
+    predictions = {PRICESMITH: predict(evaluator, demand, rows)}
     peers = (*PEERS, Peer(SAME_INPUTS, Inputs(columns=NUMERIC), boosted(monotone=True)))
-    for place, peer in enumerate(peers):
-        progress(f"peer: {peer.name}", place / len(peers))
-        found[peer.name] = predict_peer(peer, demand, train, rows)
-    own = found[PRICESMITH].offered
+    for number, peer in enumerate(peers):
+        progress(f"peer: {peer.name}", number / len(peers))
+        predictions[peer.name] = predict_peer(peer, demand, train, rows)
+    own = predictions[PRICESMITH].offered
     report = ModelsReport(
         split=split,
         versions={"encoder": demand.encoder, "evaluator": version},
@@ -104,9 +105,9 @@ def evaluate_demand(registry: Registry, cache: Path, split: str, progress: Progr
                 demand_scores(demand, rows, predicted),
                 None if name == PRICESMITH else paired_difference(demand, rows, predicted.offered, own),
             )
-            for name, predicted in found.items()
+            for name, predicted in predictions.items()
         ],
-        calibration={name: _calibration(demand, rows, found[name].offered) for name in (PRICESMITH, "LightGBM")},
+        calibration={name: _calibration(demand, rows, predictions[name].offered) for name in (PRICESMITH, "LightGBM")},
         response=_response(evaluator, demand, rows),
         coverage_90=_coverage(evaluator, demand, rows),
         blocks={"demand: information gain": block_gains(demand, rows, own)},
@@ -117,7 +118,7 @@ def evaluate_demand(registry: Registry, cache: Path, split: str, progress: Progr
 
 
 def predict(evaluator: Evaluator, demand: Demand, rows: Ints) -> Predictions:
-    """The evaluator's mean probabilities."""
+    """Compute the evaluator's posterior mean probabilities."""
     price = demand.data.log_ratio[rows].astype(np.float64)[:, None] + np.asarray([[0.0, -STEP, STEP]])
     parts = [
         evaluator.expect(demand.situations(rows[block]), price[block]).purchase
@@ -127,7 +128,7 @@ def predict(evaluator: Evaluator, demand: Demand, rows: Ints) -> Predictions:
 
 
 def train_evaluator(demand: Demand, rows: Ints, data: EvaluatorData | None = None) -> Evaluator:
-    """An evaluator trained on some rows, sized to their number; nothing is installed."""
+    """Train an evaluator on some rows, of a size that suits their number, without installing it."""
     data = data or demand.data
     config = config_for(len(rows))
     net = fit(data, rows, config)
@@ -137,7 +138,7 @@ def train_evaluator(demand: Demand, rows: Ints, data: EvaluatorData | None = Non
 
 
 def learning_curve(demand: Demand, rows: Ints, progress: Progress) -> list[CurvePoint]:
-    """Log loss after 2,000, 20,000 and all training rows, the same rows for everyone."""
+    """Compute the log loss after 2,000, 20,000 and all training rows, with the same rows for all models."""
     train = demand.rows("train")
     rng = np.random.default_rng(17)
     peers = (
@@ -146,43 +147,44 @@ def learning_curve(demand: Demand, rows: Ints, progress: Progress) -> list[Curve
         Peer(SAME_INPUTS, Inputs(columns=NUMERIC), boosted(monotone=True)),
     )
     points = []
-    for place, size in enumerate((*CURVE, len(train))):
-        progress("learning curve", place / 3)
+    for number, size in enumerate((*CURVE, len(train))):
+        progress("learning curve", number / 3)
         chosen = train if size == len(train) else np.sort(rng.choice(train, size, replace=False))
-        found = {PRICESMITH: predict(train_evaluator(demand, chosen), demand, rows)}
-        found |= {peer.name: predict_peer(peer, demand, chosen, rows) for peer in peers}
-        points.append(CurvePoint(size, {name: demand_scores(demand, rows, p).log_loss for name, p in found.items()}))
+        predictions = {PRICESMITH: predict(train_evaluator(demand, chosen), demand, rows)}
+        predictions |= {peer.name: predict_peer(peer, demand, chosen, rows) for peer in peers}
+        log_loss = {name: demand_scores(demand, rows, predicted).log_loss for name, predicted in predictions.items()}
+        points.append(CurvePoint(size, log_loss))
     progress("learning curve", 1.0)
     return points
 
 
 def ablations(demand: Demand, rows: Ints, progress: Progress) -> dict[str, DemandScores]:
-    """Evaluators trained without one part of their inputs."""
+    """Score evaluators that were trained without one group of inputs."""
     data, train = demand.data, demand.rows("train")
     evidence = slice(len(FEATURES), len(FEATURES) + len(EVIDENCE))
-    texts = replace(
-        _silenced(data, slice(NUMERIC - 2, NUMERIC - 1)),
+    no_states = replace(
+        _zeroed(data, slice(NUMERIC - 2, NUMERIC - 1)),
         shopper_states=np.zeros_like(data.shopper_states),
         product_states=np.zeros_like(data.product_states),
         stranger=np.zeros_like(data.stranger),
     )
     trials = {
         "whole, trained anew": data,
-        "without transformer states": texts,
-        "without item states": _silenced(data, slice(NUMERIC - 1, NUMERIC)),
-        "without retrieval": _silenced(data, evidence),
-        "without history": _silenced(data, slice(0, _HISTORY), slice(NUMERIC - 2, NUMERIC)),
+        "without transformer states": no_states,
+        "without item states": _zeroed(data, slice(NUMERIC - 1, NUMERIC)),
+        "without retrieval": _zeroed(data, evidence),
+        "without history": _zeroed(data, slice(0, _HISTORY), slice(NUMERIC - 2, NUMERIC)),
     }
-    found = {}
-    for place, (name, part) in enumerate(trials.items()):
-        progress(f"ablation: {name}", place / len(trials))
+    scores = {}
+    for number, (name, part) in enumerate(trials.items()):
+        progress(f"ablation: {name}", number / len(trials))
         trial = replace(demand, data=part)
-        found[name] = demand_scores(trial, rows, predict(train_evaluator(trial, train), trial, rows))
-    return found
+        scores[name] = demand_scores(trial, rows, predict(train_evaluator(trial, train), trial, rows))
+    return scores
 
 
-def _silenced(data: EvaluatorData, *columns: slice) -> EvaluatorData:
-    """The same rows with some numeric inputs held at zero."""
+def _zeroed(data: EvaluatorData, *columns: slice) -> EvaluatorData:
+    """Set some numeric inputs to zero."""
     numeric = data.numeric.copy()
     for part in columns:
         numeric[:, part] = 0.0
@@ -203,7 +205,10 @@ def _calibration(demand: Demand, rows: Ints, probability: Floats, bins: int = 20
 
 
 def _response(evaluator: Evaluator, demand: Demand, rows: Ints) -> dict[str, list[float]]:
-    """Mean purchase probability by price ratio, with the middle half of the rows' ratios to their own at 1."""
+    """Compute the mean purchase probability by price ratio, and the quartiles of each row's probability relative to 1.
+
+    "Relative to 1" means divided by the row's probability at the reference price (ratio 1).
+    """
     sample = np.random.default_rng(17).choice(rows, min(4000, len(rows)), replace=False)
     grid = np.linspace(0.6, 1.2, 25)
     prices = np.repeat(np.log(grid)[None], len(sample), axis=0)
@@ -221,10 +226,10 @@ def _response(evaluator: Evaluator, demand: Demand, rows: Ints) -> dict[str, lis
 
 
 def _coverage(evaluator: Evaluator, demand: Demand, rows: Ints, groups: int = 200) -> float:
-    """Share of product groups whose purchase count lies in the 90 % predictive interval.
+    """Compute the share of product groups whose purchase count lies in its 90 % predictive interval (nominally 0.9).
 
-    Products are dealt into groups; a group's interval joins the posterior draws of its expected count with the
-    binomial noise of its sampled rows. Nominal coverage is 0.9.
+    Products are randomly assigned to groups; the interval of a group combines posterior draws of the probabilities
+    with Bernoulli noise of its sampled rows.
     """
     rng = np.random.default_rng(17)
     names, product = np.unique(demand.data.product_row[rows], return_inverse=True)
@@ -234,7 +239,7 @@ def _coverage(evaluator: Evaluator, demand: Demand, rows: Ints, groups: int = 20
         price = demand.data.log_ratio[rows[block]].astype(np.float64)[:, None]
         situations = replace(demand.situations(rows[block]), shift=_product_effects(demand, rows[block]))
         draws = evaluator.respond(situations, price).purchase_draws[:, 0]  # (n, draws)
-        odds = draws / (1 - draws) / demand.data.rate[rows[block], None]  # in the sampled rows
+        odds = draws / (1 - draws) / demand.data.rate[rows[block], None]  # given case-control sampling
         sampled = odds / (1 + odds)
         noise = (rng.random(sampled.shape) < sampled).astype(np.float64)
         counts.append(_sum_by(group[block], noise, groups))
@@ -244,31 +249,31 @@ def _coverage(evaluator: Evaluator, demand: Demand, rows: Ints, groups: int = 20
 
 
 def _product_effects(demand: Demand, rows: Ints) -> Shift:
-    """The drift that every product may have had since the training, as quotes join it."""
+    """Draw product effects from their prior, to allow for drift since training as quotes do."""
     names, inverse = np.unique(demand.data.product_row[rows], return_inverse=True)
     terms = [terms_of([EVERYWHERE, Trait("product", str(name))], in_domain=True) for name in names.tolist()]
-    each = OnlineEffects().shift(terms, unseen=False)
-    return Shift(each.level[inverse], each.slope[inverse], each.level_draws[inverse], each.slope_draws[inverse])
+    shift = OnlineEffects().shift(terms, unseen=False)
+    return Shift(shift.level[inverse], shift.slope[inverse], shift.level_draws[inverse], shift.slope_draws[inverse])
 
 
 def block_gains(demand: Demand, rows: Ints, probability: Floats) -> list[float]:
-    """Share of the base rate's log loss that the probabilities save, on `BLOCKS` blocks of households."""
+    """Compute the relative information gain over the base rate in each of `BLOCKS` blocks of households."""
     label, weight = demand.data.bought[rows].astype(np.float64), demand.data.weight[rows].astype(np.float64)
     rate = float(np.average(label, weights=weight))
 
-    def losses(chance: Floats) -> Floats:
-        return np.asarray(-weight * (label * np.log(chance) + (1 - label) * np.log(1 - chance)), np.float64)
+    def losses(p: Floats) -> Floats:
+        return np.asarray(-weight * (label * np.log(p) + (1 - label) * np.log(1 - p)), np.float64)
 
     block = block_of(demand.data.cluster[rows])
-    spent = np.bincount(block, losses(np.clip(probability, 1e-9, 1 - 1e-9)), BLOCKS)
+    model = np.bincount(block, losses(np.clip(probability, 1e-9, 1 - 1e-9)), BLOCKS)
     base = np.bincount(block, losses(np.full(len(rows), rate)), BLOCKS)
-    return [float(1 - own / of_rate) for own, of_rate in zip(spent, base, strict=True) if of_rate > 0]
+    return [float(1 - of_model / of_rate) for of_model, of_rate in zip(model, base, strict=True) if of_rate > 0]
 
 
 def block_of(household: Ints) -> Ints:
-    """Which of `BLOCKS` blocks each household belongs to, by its number alone."""
-    scattered = (household.astype(np.uint64) * np.uint64(2_654_435_761)) >> np.uint64(16)
-    return np.asarray(scattered % np.uint64(BLOCKS), np.int64)
+    """Hash each household number to one of `BLOCKS` blocks."""
+    hashed = (household.astype(np.uint64) * np.uint64(2_654_435_761)) >> np.uint64(16)
+    return np.asarray(hashed % np.uint64(BLOCKS), np.int64)
 
 
 def _sum_by(group: Ints, values: Floats, groups: int) -> Floats:
@@ -278,15 +283,15 @@ def _sum_by(group: Ints, values: Floats, groups: int) -> Floats:
 
 
 def regressions(report: ModelsReport) -> list[str]:
-    """What must never be lost and is."""
+    """Describe goals that the report does not meet."""
     lines = {line.name: line for line in report.demand}
     own = lines[PRICESMITH].scores
-    found = []
+    unmet = []
     if own.wrong_sign_share > 0:
-        found.append(f"{own.wrong_sign_share:.2%} of rows buy more at a higher price")
+        unmet.append(f"purchase probability rises with the price in {own.wrong_sign_share:.2%} of rows, allowed 0")
     for name, line in lines.items():
         if name.startswith("LightGBM") and name != SAME_INPUTS and own.log_loss > line.scores.log_loss:
-            found.append(f"log loss {own.log_loss:.5f} is above {name}'s {line.scores.log_loss:.5f}")
+            unmet.append(f"log loss {own.log_loss:.5f} is above {name}'s {line.scores.log_loss:.5f}")
     if not 0.95 <= own.mean_over_rate <= 1.05:
-        found.append(f"mean prediction is {own.mean_over_rate:.3f} of the purchase rate, allowed 0.95-1.05")
-    return found + (strategist_regressions(report.strategist) if report.strategist else [])
+        unmet.append(f"mean prediction is {own.mean_over_rate:.3f} of the purchase rate, allowed 0.95 to 1.05")
+    return unmet + (strategist_regressions(report.strategist) if report.strategist else [])

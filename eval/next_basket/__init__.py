@@ -1,1 +1,1 @@
-"""Next-basket retrieval on the demo data, beside peers."""
+"""Next-basket recommendation on the demo data, compared with other rankers."""

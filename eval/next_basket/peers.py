@@ -1,4 +1,4 @@
-"""Rankers of protocol B: the peers, and Pricesmith's own."""
+"""Rankers of protocol B: standard methods for comparison, and Pricesmith's."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.next_basket.protocol import NextBasket, decayed_counts, names, this_week
+from eval.next_basket.protocol import NextBasket, decayed_counts, freeze_week, names
 from models.arrays import Floats
 from models.encoder.encoder import Encoder
 from models.shopper.features import Subject, feature_matrix, feature_row
@@ -18,32 +18,32 @@ from models.training.item_affinity import item_weights
 HALF_LIFE_WEEKS: Final = 12.0
 EASE_RIDGE: Final = 200.0
 ALS_FACTORS: Final = 64
-POOL: Final = 200  # products that FAISS hands to the evaluator, beside a shopper's own and the most popular
+POOL: Final = 200  # candidates from FAISS, in addition to products bought before and the most popular ones
 _POPULAR: Final = 50
 
 
 def popularity(task: NextBasket) -> Floats:
-    """Household-weeks of the last eight weeks, the same for everyone."""
+    """Score by household-weeks with a purchase in the last eight weeks, the same for all households."""
     return np.tile(task.popularity, (len(task.baskets), 1))
 
 
 def frequency(task: NextBasket) -> Floats:
-    """Personal decayed counts, popularity among what was never bought."""
+    """Score by the household's decayed counts; products never bought are ordered by popularity."""
     return decayed_counts(task, HALF_LIFE_WEEKS) + 1e-9 * popularity(task)
 
 
 def ease(task: NextBasket) -> Floats:
-    """EASE (Steck 2019)."""
+    """Score by EASE (Steck 2019)."""
     return (task.owned()[task.rows()] @ item_weights(task.owned(), EASE_RIDGE)).astype(np.float64)
 
 
 def ease_and_frequency(task: NextBasket) -> Floats:
-    """EASE plus half the decayed counts."""
+    """Score by EASE plus half the decayed counts."""
     return np.asarray(ease(task) + 0.5 * decayed_counts(task, HALF_LIFE_WEEKS), np.float64)
 
 
 def als(task: NextBasket, *, confidence: float = 10.0, ridge: float = 1.0, rounds: int = 8) -> Floats:
-    """Implicit-feedback alternating least squares (Hu, Koren & Volinsky 2008), 64 factors."""
+    """Score by implicit-feedback alternating least squares (Hu, Koren & Volinsky 2008) with 64 factors."""
     owned = task.owned().astype(np.float64)
     rng = np.random.default_rng(17)
     items = 0.1 * rng.standard_normal((owned.shape[1], ALS_FACTORS))
@@ -56,16 +56,16 @@ def als(task: NextBasket, *, confidence: float = 10.0, ridge: float = 1.0, round
 
 def _als_half(owned: Floats, other: Floats, confidence: float, ridge: float) -> Floats:
     gram = other.T @ other + ridge * np.eye(other.shape[1])
-    found = np.zeros((len(owned), other.shape[1]))
-    for row, mine in enumerate(owned):
-        known = other[mine > 0]
-        if len(known):
-            found[row] = np.linalg.solve(gram + confidence * known.T @ known, (1 + confidence) * known.sum(0))
-    return found
+    factors = np.zeros((len(owned), other.shape[1]))
+    for row, purchases in enumerate(owned):
+        bought = other[purchases > 0]
+        if len(bought):
+            factors[row] = np.linalg.solve(gram + confidence * bought.T @ bought, (1 + confidence) * bought.sum(0))
+    return factors
 
 
 def text_similarity(task: NextBasket, encoder: Encoder) -> Floats:
-    """Cosine of the history's text and the product's, by an encoder."""
+    """Score by the cosine between the encoder's states of the history's and the product's texts."""
     return np.asarray(_shopper_states(task, encoder) @ _product_states(task, encoder).T, np.float64)
 
 
@@ -81,35 +81,39 @@ def _product_states(task: NextBasket, encoder: Encoder) -> NDArray[np.float32]:
 
 
 class Pricesmith:
-    """FAISS over item states makes a pool, beside a shopper's own and the most popular; the ranking head orders it."""
+    """Pricesmith's two-stage ranker.
+
+    Candidates are the nearest item states (FAISS), products bought before and the most popular ones; the ranking head
+    orders them.
+    """
 
     def __init__(self, encoder: Encoder, taste: Taste, head: RankingHead) -> None:
-        """Rank with one set of versions."""
+        """Rank with the given models."""
         self._encoder = encoder
         self._taste = taste
         self._head = head
 
     def scores(self, task: NextBasket) -> Floats:
-        """Scores of the pool, minus infinity elsewhere."""
+        """Score the candidates; all other products get minus infinity."""
         product = _product_states(task, self._encoder)
         wanted = np.stack([self._taste.wanted[self._taste.rows[name]] for name in names(task)])
         index = faiss.IndexFlatIP(wanted.shape[1])
         index.add(np.ascontiguousarray(wanted))
         table = task.journey.products.set_index("product_id").loc[task.products]
-        facts = task.weeks.facts(this_week(task))
+        facts = task.weeks.facts(freeze_week(task))
         popular = np.argsort(-task.popularity, kind="stable")[:_POPULAR]
-        found = np.full((len(task.baskets), len(task.products)), -np.inf)
+        scores = np.full((len(task.baskets), len(task.products)), -np.inf)
         categories, brands = table["category"].tolist(), table["brand"].tolist()
         for row, basket in enumerate(task.baskets):
             buyer = self._taste.buyer(basket.history.products)
             near = index.search(buyer.state[None], POOL)[1][0]
             pool = np.unique(np.concatenate([near, popular, np.flatnonzero(basket.bought)]))
-            pooled = [names(task)[place] for place in pool]
+            pooled = [names(task)[column] for column in pool]
             subjects = [
                 Subject(str(task.products[p]), categories[p], brands[p], float(facts.reference[task.weeks.rows[name]]))
                 for p, name in zip(pool, pooled, strict=True)
             ]
             features = feature_matrix([feature_row(basket.history, s, task.weeks, task.at_s) for s in subjects])
             affinity = self._taste.affinity([buyer] * len(pool), pooled, product[pool])
-            found[row, pool] = self._head.scores(features, affinity)
-        return found
+            scores[row, pool] = self._head.scores(features, affinity)
+        return scores

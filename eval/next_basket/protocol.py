@@ -1,7 +1,7 @@
-"""Protocol B: households frozen after a week; which products come in the first active week after?
+"""Protocol B: predict a household's purchases in its first active week after a freeze week, from those before.
 
-Candidates are the panel's products. Recall@20 and NDCG@10 over all targets, and over the new ones alone (products the
-household never bought, ranked among such products). Peers and Pricesmith see the same purchases.
+Candidates are the panel's products. Metrics are Recall@20 and NDCG@10 over all targets, and over new targets only
+(products the household had not bought before, ranked among such products). All rankers get the same purchases.
 """
 
 from bisect import bisect_right
@@ -29,7 +29,12 @@ POPULARITY_WEEKS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Basket:
-    """A frozen household and what it bought next, as columns of the candidates."""
+    """A household's history until the freeze and its targets.
+
+    Attributes:
+        bought: Whether each candidate was bought before, `(n_products,)`.
+        target: Candidate columns bought in the target week.
+    """
 
     household: int
     history: ShopperHistory
@@ -42,8 +47,10 @@ class NextBasket:
     """The task at one freeze week.
 
     Attributes:
-        products: Candidates, in column order; `purchases` are unique (household row, column, week), `(n, 3)`.
-        at_s: The moment of the freeze. `popularity` `(n_products,)` counts households-weeks of the last eight weeks.
+        at_s: Time of the freeze.
+        products: Candidates in column order.
+        purchases: Unique (household row, candidate column, week) before the freeze, `(n, 3)`.
+        popularity: Household-weeks with a purchase in the last eight weeks, `(n_products,)`.
     """
 
     week: int
@@ -58,31 +65,31 @@ class NextBasket:
     baskets: list[Basket]
 
     def owned(self) -> NDArray[np.float32]:
-        """Who had bought what by the freeze, `(n_households, n_products)`."""
+        """Build the 0/1 matrix of purchases before the freeze, `(n_households, n_products)`."""
         matrix = np.zeros((self.n_households, len(self.products)), np.float32)
         matrix[self.purchases[:, 0], self.purchases[:, 1]] = 1
         return matrix
 
     def rows(self) -> NDArray[np.int64]:
-        """Rows of the frozen households in `owned`."""
+        """Rows of the baskets' households in `owned`."""
         return np.asarray([self.household_row[basket.household] for basket in self.baskets])
 
 
-def freeze(journey: Journey, week: int, last_week: int, households: int = HOUSEHOLDS, seed: int = 17) -> NextBasket:
-    """Freeze after `week`; targets come from weeks up to `last_week`; households are drawn at random."""
+def build_task(journey: Journey, week: int, last_week: int, households: int = HOUSEHOLDS, seed: int = 17) -> NextBasket:
+    """Freeze histories after `week`, with targets until `last_week`, for a random sample of households."""
     receipts = journey.receipts
     products = panel_products(receipts, 1500)
     column = {product: place for place, product in enumerate(products)}
     row = {int(h): place for place, h in enumerate(np.unique(receipts["household_id"]))}
-    mine = receipts.loc[receipts["product_id"].isin(products)]
-    triples = np.stack([mine["household_id"].map(row), mine["product_id"].map(column), mine["week"]], axis=1).astype(
+    lines = receipts.loc[receipts["product_id"].isin(products)]
+    triples = np.stack([lines["household_id"].map(row), lines["product_id"].map(column), lines["week"]], axis=1).astype(
         np.int64
     )
     triples = np.unique(triples, axis=0)
     past = triples[triples[:, 2] <= week]
-    chosen = _choose(triples, week, last_week, households, seed)
+    targets = _targets(triples, week, last_week, households, seed)
     known = receipts.loc[receipts["week"] <= week]
-    histories = _fold(journey, week, {h for h, place in row.items() if place in chosen})
+    histories = _histories(journey, week, {h for h, place in row.items() if place in targets})
     names = {place: h for h, place in row.items()}
     owned = np.zeros((len(row), len(products)), bool)
     owned[past[:, 0], past[:, 1]] = True
@@ -102,30 +109,30 @@ def freeze(journey: Journey, week: int, last_week: int, households: int = HOUSEH
         n_households=len(row),
         household_row=row,
         popularity=np.bincount(recent[:, 1], minlength=len(products)).astype(np.float64),
-        baskets=[Basket(names[p], histories[names[p]], owned[p], target) for p, target in chosen.items()],
+        baskets=[Basket(names[p], histories[names[p]], owned[p], target) for p, target in targets.items()],
     )
 
 
-def _choose(
+def _targets(
     triples: NDArray[np.int64], week: int, last_week: int, households: int, seed: int
 ) -> dict[int, NDArray[np.int64]]:
-    """Household rows to the columns of their first active week after the freeze."""
+    """Sample households; returns the columns bought in the first active week after the freeze, by household row."""
     by_household: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for household, product, when in triples.tolist():
         by_household[household][when].append(product)
-    found = {}
-    for household, visits in by_household.items():
-        order = sorted(visits)
-        after = bisect_right(order, week)
-        if 0 < after < len(order) and order[after] <= last_week:
-            found[household] = np.asarray(visits[order[after]])
-    names = np.asarray(sorted(found))
-    if len(names) > households:
-        names = np.sort(np.random.default_rng(seed).choice(names, households, replace=False))
-    return {int(name): found[int(name)] for name in names}
+    targets = {}
+    for household, purchases in by_household.items():
+        active = sorted(purchases)
+        after = bisect_right(active, week)
+        if 0 < after < len(active) and active[after] <= last_week:
+            targets[household] = np.asarray(purchases[active[after]])
+    rows = np.asarray(sorted(targets))
+    if len(rows) > households:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, households, replace=False))
+    return {int(row): targets[int(row)] for row in rows}
 
 
-def _fold(journey: Journey, week: int, households: set[int]) -> dict[int, ShopperHistory]:
+def _histories(journey: Journey, week: int, households: set[int]) -> dict[int, ShopperHistory]:
     receipts = journey.receipts
     known = receipts.loc[(receipts["week"] <= week) & receipts["household_id"].isin(households)]
     labels = journey.products.set_index("product_id")[["category", "brand"]]
@@ -142,7 +149,7 @@ def _fold(journey: Journey, week: int, households: set[int]) -> dict[int, Shoppe
 
 @dataclass(frozen=True, slots=True)
 class RankingScores:
-    """Means over households, and how many households had a target of the kind."""
+    """Means over households for all and for new targets, and the number of households with such targets."""
 
     recall: float
     ndcg: float
@@ -153,22 +160,22 @@ class RankingScores:
 
 
 def ranking_scores(task: NextBasket, scores: Floats) -> RankingScores:
-    """Score `(n_baskets, n_products)`; higher ranks first, ties by column."""
-    everything, new = [], []
-    for basket, own in zip(task.baskets, scores, strict=True):
-        everything.append(_recall_ndcg(own, basket.target))
-        fresh = basket.target[~basket.bought[basket.target]]
-        if len(fresh):
-            new.append(_recall_ndcg(np.where(basket.bought, -np.inf, own), fresh))
-    all_mean, new_mean = np.mean(everything, axis=0), np.mean(new, axis=0)
+    """Evaluate scores `(n_baskets, n_products)`; higher scores rank first, ties by column."""
+    every, new = [], []
+    for basket, row in zip(task.baskets, scores, strict=True):
+        every.append(_recall_ndcg(row, basket.target))
+        new_target = basket.target[~basket.bought[basket.target]]
+        if len(new_target):
+            new.append(_recall_ndcg(np.where(basket.bought, -np.inf, row), new_target))
+    all_mean, new_mean = np.mean(every, axis=0), np.mean(new, axis=0)
     return RankingScores(
-        float(all_mean[0]), float(all_mean[1]), float(new_mean[0]), float(new_mean[1]), len(everything), len(new)
+        float(all_mean[0]), float(all_mean[1]), float(new_mean[0]), float(new_mean[1]), len(every), len(new)
     )
 
 
 def recalls(task: NextBasket, scores: Floats) -> Floats:
-    """Recall of each basket, `(n_baskets,)`, in the order of the households' numbers."""
-    return np.asarray([_recall_ndcg(own, b.target)[0] for b, own in zip(task.baskets, scores, strict=True)], np.float64)
+    """Compute Recall@20 of each basket, `(n_baskets,)`, in order of household numbers."""
+    return np.asarray([_recall_ndcg(row, b.target)[0] for b, row in zip(task.baskets, scores, strict=True)], np.float64)
 
 
 def _recall_ndcg(scores: Floats, target: NDArray[np.int64]) -> tuple[float, float]:
@@ -180,18 +187,18 @@ def _recall_ndcg(scores: Floats, target: NDArray[np.int64]) -> tuple[float, floa
 
 
 def decayed_counts(task: NextBasket, half_life_weeks: float) -> Floats:
-    """Personal purchase weeks, each counted `0.5 ** (age / half life)`, `(n_baskets, n_products)`."""
+    """Count purchase weeks per household, weighted `0.5 ** (age / half_life_weeks)`; `(n_baskets, n_products)`."""
     counts = np.zeros((task.n_households, len(task.products)))
     age = task.week - task.purchases[:, 2]
     np.add.at(counts, (task.purchases[:, 0], task.purchases[:, 1]), 0.5 ** (age / half_life_weeks))
     return np.asarray(counts[task.rows()], np.float64)
 
 
-def this_week(task: NextBasket) -> int:
-    """The freeze as a week number of `models.shopper.weeks`."""
+def freeze_week(task: NextBasket) -> int:
+    """Week number of the freeze in the sense of `models.shopper.weeks`."""
     return week_of(task.at_s)
 
 
 def names(task: NextBasket) -> Sequence[str]:
-    """Candidates as product ids."""
+    """Product ids of the candidates."""
     return [str(product) for product in task.products]

@@ -26,21 +26,21 @@ STORE = "store"
 
 
 def log_command(
-    settings: Settings, asked: tuple[str, Sequence[str]], target: Path, progress: Progress, *, json: bool
+    settings: Settings, subject: tuple[str, Sequence[str]], target: Path, progress: Progress, *, json: bool
 ) -> bool:
-    """Judge candidate versions on a log, and keep the proof; returns whether they may go live.
+    """Evaluate candidate versions on a log and save the proof; returns whether they may go live.
 
     Args:
-        settings: Those that the service runs with: limits, pack, weights.
-        asked: The log, `store` or a database; the candidates, `KIND/VERSION` each.
+        settings: Settings of the service: limits, pack, weights.
+        subject: Log (`store`, a SQLite file or a database URL), and candidates (`KIND/VERSION`).
         target: Folder of the reports.
-        progress: Hears of the replay.
-        json: Print JSON.
+        progress: Called with the progress of the replay.
+        json: Whether to print JSON.
 
     Raises:
-        RegistryError: A candidate is unknown, or the log is too short to say anything.
+        RegistryError: A candidate is unknown, or the log is too short.
     """
-    where, names = asked
+    where, names = subject
     registry = Registry(DataFolder(settings.data_dir).models)
     versions = {**registry.in_use(), **_versions(names)}
     with _open(settings, where) as store:

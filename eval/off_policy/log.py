@@ -49,13 +49,13 @@ def read_log(store: Store, *, silent_after: timedelta = SILENT_AFTER) -> Log:
         if request is None:
             left_out["request not kept"] += 1
             continue
-        asked = QuoteRequest.model_validate(request)
+        quote_request = QuoteRequest.model_validate(request)
         own = outcomes.get(decision.id)
         if own is None:
-            waiting.append(LoggedQuote(decision, asked, bought=False, settled_at=decision.at + silent_after))
+            waiting.append(LoggedQuote(decision, quote_request, bought=False, settled_at=decision.at + silent_after))
         else:
             _, bought = labels(own, own[-1])
-            found.append(LoggedQuote(decision, asked, bought=bool(bought), settled_at=own[0].at))
+            found.append(LoggedQuote(decision, quote_request, bought=bool(bought), settled_at=own[0].at))
     silent = [quote for quote in waiting if latest is not None and quote.settled_at <= latest]
     left_out["no outcome yet"] = len(waiting) - len(silent)
     every = sorted([*found, *silent], key=lambda quote: (quote.decision.at, quote.decision.id))

@@ -37,8 +37,8 @@ def obp_values(sample: Sample, target: Target) -> dict[str, float]:
         "pscore": sample.propensity,
         "position": None,
     }
-    wanted = np.zeros((len(sample), len(prices), 1))
-    wanted[np.arange(len(sample)), _action(target.price[:, 0], prices), 0] = 1.0
+    target_choice = np.zeros((len(sample), len(prices), 1))
+    target_choice[np.arange(len(sample)), _action(target.price[:, 0], prices), 0] = 1.0
     found = {}
     for name, make in _MODELS.items():
         model = ope.RegressionModel(n_actions=len(prices), base_model=make())
@@ -51,10 +51,10 @@ def obp_values(sample: Sample, target: Target) -> dict[str, float]:
             random_state=1,
         )
         doubly_robust = ope.OffPolicyEvaluation(feedback, [ope.DoublyRobust(estimator_name="dr")])
-        value = doubly_robust.estimate_policy_values(action_dist=wanted, estimated_rewards_by_reg_model=rewards)
+        value = doubly_robust.estimate_policy_values(action_dist=target_choice, estimated_rewards_by_reg_model=rewards)
         found[f"obp DR, {name}"] = float(value["dr"])
     snips = ope.OffPolicyEvaluation(feedback, [ope.SelfNormalizedInverseProbabilityWeighting(estimator_name="snips")])
-    return found | {"obp SNIPS": float(snips.estimate_policy_values(action_dist=wanted)["snips"])}
+    return found | {"obp SNIPS": float(snips.estimate_policy_values(action_dist=target_choice)["snips"])}
 
 
 def _action(price: Floats, prices: Floats) -> Any:

@@ -161,13 +161,13 @@ def _candidate(settings: Settings, store: Store, versions: Mapping[ModelKind, st
 def _registry(home: DataFolder, away: DataFolder, versions: Mapping[ModelKind, str]) -> Registry:
     """Create a registry of links to the versions of `home` with `versions` active; checks their compatibility."""
     known = Registry(home.models)
-    wanted = {**known.in_use(), **versions}
+    active = {**known.in_use(), **versions}
     registry = Registry(away.models)
     for kind in ModelKind:
-        if kind not in wanted:
+        if kind not in active:
             continue
-        target = registry.folder(kind, wanted[kind])
+        target = registry.folder(kind, active[kind])
         target.parent.mkdir(parents=True)
-        target.symlink_to(known.folder(kind, wanted[kind]).resolve())
-        registry.activate(kind, wanted[kind])
+        target.symlink_to(known.folder(kind, active[kind]).resolve())
+        registry.activate(kind, active[kind])
     return registry

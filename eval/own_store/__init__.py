@@ -1,1 +1,1 @@
-"""Training on generated shops with known truth, beside peers."""
+"""Training on a merchant's outcomes, evaluated on generated shops with known demand."""

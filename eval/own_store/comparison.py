@@ -1,7 +1,7 @@
-"""Training on a merchant's own outcomes, on generated shops whose truth is known, beside what else could be fitted.
+"""Evaluators trained on the outcomes of generated shops with known demand, compared with simpler models.
 
-All are fitted on the same outcomes and columns and scored on later ones. A difference counts by its interval over
-seeds. Seeds 0 to 99 are for choosing settings on; reports run from `FIRST_SEED`.
+All models are fitted on the same outcomes and columns, and scored on later outcomes. Intervals of differences are over
+seeds. Seeds 0 to 99 are for tuning; reports start at `FIRST_SEED`.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import numpy as np
 
 from agent.cli.output import print_facts, print_table
 from agent.training.own_rows import situations_of
-from eval.own_store.shops import SHOPS, Drawn, draw
+from eval.own_store.shops import SHOPS, SimulatedOutcomes, simulate_outcomes
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, EvaluatorInputs
 from models.evaluator.monotone import sigmoid
@@ -30,19 +30,20 @@ LATER: Final = 10_000
 LOGIT: Final = "logit in log price"
 BOOSTED: Final = "LightGBM, monotone"
 _TRAIN: Final = 0.7 / 0.85
-_PRICED: Final = 2_000
+_ELASTICITY_ROWS: Final = 2_000
 _T95: Final = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)  # Student's, 1 to 9 degrees of freedom
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One shop, size and seed.
+    """Results of one shop, size and seed.
 
     Attributes:
-        over: Log loss above the truth's, by model.
-        gain: Log loss less Pricesmith's, by peer; `error` its standard error over the later outcomes.
-        elasticity: Mean at the reference with its 90 % interval, and the truth.
-        chosen: Kinks, and the network's share.
+        over: Log loss minus that of the true demand, by model.
+        gain: Log loss minus Pricesmith's, by peer.
+        error: Standard error of `gain` over the later outcomes.
+        elasticity: Mean at the reference price with its 90 % interval.
+        chosen: Number of kinks, and weight of the network.
     """
 
     shop: str
@@ -58,13 +59,19 @@ class Trial:
 
     @property
     def covered(self) -> bool:
-        """Whether the interval holds the truth."""
+        """Whether the interval contains the true elasticity."""
         return self.elasticity[1] <= self.true_elasticity <= self.elasticity[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A shop at a size, over seeds: mean gains over each peer with 95 % intervals; above 0 Pricesmith is better."""
+    """Means over the seeds of one shop and size.
+
+    Attributes:
+        gain: Mean gain over each peer with its 95 % interval; positive if Pricesmith is better.
+        covered: Number of seeds whose interval contains the true elasticity.
+        bias: Mean relative error of the elasticity.
+    """
 
     shop: str
     size: int
@@ -76,13 +83,13 @@ class Line:
 
     @property
     def lost_to(self) -> list[str]:
-        """Peers that are surely better."""
+        """Peers that are significantly better."""
         return [peer for peer, (_, _, high) in self.gain.items() if high < 0]
 
 
 @dataclass(frozen=True, slots=True)
 class OwnDataReport:
-    """All trials, and their means."""
+    """All trials, and means by shop and size."""
 
     trials: list[Trial]
     lines: list[Line]
@@ -90,7 +97,7 @@ class OwnDataReport:
 
 @dataclass(frozen=True, slots=True)
 class OwnDataSuite:
-    """What to run."""
+    """Shops, sizes and seeds to run."""
 
     shops: tuple[str, ...] = tuple(SHOPS)
     sizes: tuple[int, ...] = SIZES
@@ -99,7 +106,7 @@ class OwnDataSuite:
 
 
 def run_own_data(suite: OwnDataSuite, progress: Progress) -> OwnDataReport:
-    """Every shop, size and seed."""
+    """Run a trial for every shop, size and seed."""
     trials = []
     plan = [(size, shop, seed) for size in suite.sizes for shop in suite.shops for seed in range(suite.seeds)]
     for done, (size, shop, seed) in enumerate(plan):
@@ -112,48 +119,48 @@ def run_own_data(suite: OwnDataSuite, progress: Progress) -> OwnDataReport:
 
 def run_trial(shop: str, size: int, seed: int) -> Trial:
     """Train on `size` outcomes of a shop and score on later ones."""
-    drawn = draw(SHOPS[shop], seed, size, LATER)
-    rows, cut = drawn.rows, round(size * _TRAIN)
+    simulated = simulate_outcomes(SHOPS[shop], seed, size, LATER)
+    rows, cut = simulated.rows, round(size * _TRAIN)
     split = Split(np.arange(cut), np.arange(cut, size), np.arange(size, len(rows.at_s)))
-    trained = train_own(rows, split, "trial", _silent)
+    trained = train_own(rows, split, "trial", _no_progress)
     evaluator, test = trained.evaluator, split.test
     label, weight = rows.data.bought[test].astype(np.float64), rows.data.weight[test].astype(np.float64)
-    situations = partial(_situations, drawn, evaluator)
+    situations = partial(_situations, simulated, evaluator)
     own = predict(evaluator, rows, test, situations)
-    truth = _truth(drawn, rows.data.log_ratio.astype(np.float64))[test]
-    found = {"Pricesmith": own, LOGIT: price_logit(rows, split.known, test)}
+    truth = _truth(simulated, rows.data.log_ratio.astype(np.float64))[test]
+    predictions = {"Pricesmith": own, LOGIT: price_logit(rows, split.known, test)}
     trees = boosted(rows, split)
     if trees is not None:
-        found[BOOSTED] = trees
-    lost = {name: losses(label, p) for name, p in found.items()}
-    least = losses(label, truth)
-    gains = {name: lost[name] - lost["Pricesmith"] for name in found if name != "Pricesmith"}
-    priced = np.random.default_rng(seed).choice(test, min(len(test), _PRICED), replace=False)
+        predictions[BOOSTED] = trees
+    log_loss = {name: losses(label, p) for name, p in predictions.items()}
+    true_loss = losses(label, truth)
+    gains = {name: log_loss[name] - log_loss["Pricesmith"] for name in predictions if name != "Pricesmith"}
+    sample = np.random.default_rng(seed).choice(test, min(len(test), _ELASTICITY_ROWS), replace=False)
     return Trial(
         shop=shop,
         size=size,
         seed=seed,
-        over={name: float(np.average(loss - least, weights=weight)) for name, loss in lost.items()},
+        over={name: float(np.average(loss - true_loss, weights=weight)) for name, loss in log_loss.items()},
         gain={name: float(np.average(gain, weights=weight)) for name, gain in gains.items()},
         error={name: _error(gain, weight) for name, gain in gains.items()},
         mean_over_rate=float(np.average(own, weights=weight) / np.average(label, weights=weight)),
-        elasticity=elasticity(evaluator, priced, situations),
-        true_elasticity=_true_elasticity(drawn, priced),
+        elasticity=elasticity(evaluator, sample, situations),
+        true_elasticity=_true_elasticity(simulated, sample),
         chosen=(trained.choice.kinks, trained.choice.share),
     )
 
 
-def _situations(drawn: Drawn, evaluator: Evaluator, some: Rows) -> EvaluatorInputs:
-    effects = evaluator.weights.effects
-    return situations_of(drawn.rows, some, None if effects is None else shift_of(effects, drawn.rows.effects, some))
+def _situations(simulated: SimulatedOutcomes, evaluator: Evaluator, some: Rows) -> EvaluatorInputs:
+    rows, effects = simulated.rows, evaluator.weights.effects
+    return situations_of(rows, some, None if effects is None else shift_of(effects, rows.effects, some))
 
 
-def _truth(drawn: Drawn, log_ratio: Floats) -> Floats:
-    return sigmoid(drawn.logit(log_ratio))
+def _truth(simulated: SimulatedOutcomes, log_ratio: Floats) -> Floats:
+    return sigmoid(simulated.logit(log_ratio))
 
 
-def _true_elasticity(drawn: Drawn, some: Rows) -> float:
-    below, above = (_truth(drawn, np.full(len(drawn.rows.at_s), step))[some] for step in (-STEP, STEP))
+def _true_elasticity(simulated: SimulatedOutcomes, some: Rows) -> float:
+    below, above = (_truth(simulated, np.full(len(simulated.rows.at_s), step))[some] for step in (-STEP, STEP))
     return float(np.log(below / above).mean() / (2 * STEP))
 
 
@@ -176,7 +183,7 @@ def _line(trials: Sequence[Trial]) -> Line:
 
 
 def _interval(trials: Sequence[Trial], peer: str) -> tuple[float, float, float]:
-    """Mean over seeds with its 95 % interval: between seeds (Student), at least the later outcomes' own noise."""
+    """Compute the mean over seeds with its 95 % interval: Student's t, no narrower than the sampling error allows."""
     gains = np.asarray([trial.gain[peer] for trial in trials])
     count = len(gains)
     noise = 1.96 * float(np.sqrt(np.mean([trial.error[peer] ** 2 for trial in trials]) / count))
@@ -188,7 +195,7 @@ def _interval(trials: Sequence[Trial], peer: str) -> tuple[float, float, float]:
 
 
 def regressions(report: OwnDataReport) -> list[str]:
-    """What must never happen and did: a simpler tool that is surely better on the same outcomes."""
+    """Describe simpler models that are significantly better on the same outcomes."""
     return [
         f"{line.shop}, {line.size:,} outcomes: {peer} is better by {-line.gain[peer][0]:.5f}"
         for line in report.lines
@@ -197,7 +204,7 @@ def regressions(report: OwnDataReport) -> list[str]:
 
 
 def print_report(report: OwnDataReport) -> None:
-    """One table a size."""
+    """Print one table per size."""
     for size in dict.fromkeys(line.size for line in report.lines):
         lines = [line for line in report.lines if line.size == size]
         peers = list(lines[0].gain)
@@ -211,12 +218,12 @@ def print_report(report: OwnDataReport) -> None:
             ]
             for line in lines
         ]
-        columns = ("shop", "above truth", *(f"{peer} less ours" for peer in peers), "covered", "elasticity bias")
-        print_table(f"{size:,} outcomes: log loss on {LATER:,} later ones", columns, rows)
+        columns = ("shop", "over truth", *(f"{peer} less ours" for peer in peers), "covered", "elasticity bias")
+        print_table(f"{size:,} outcomes: log loss on {LATER:,} later outcomes", columns, rows)
     covered = sum(line.covered for line in report.lines)
     trials = sum(line.seeds for line in report.lines)
     print_facts({"note": "Generated shops.", "elasticity in its 90 % interval": f"{covered} of {trials}"})
 
 
-def _silent(_what: str, _share: float) -> None:
-    """Trials tell nothing of their own."""
+def _no_progress(_what: str, _share: float) -> None:
+    """Ignore progress within a trial."""

@@ -1,6 +1,6 @@
-"""Generated shops of different nature whose demand is known, as the outcomes that a merchant would import.
+"""Generated shops with known demand, in the form of outcomes that a merchant would import.
 
-Everything a shop shows is in its words, numbers and history columns; who buys is drawn from `truth`.
+Models see only the words, numbers and history columns of a shop; purchases are drawn from its true logit.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,21 +25,21 @@ Rng = np.random.Generator
 
 _START_S: Final = 1_767_225_600.0  # 2026-01-01
 _SPAN_S: Final = 200 * 86_400.0
-_EARLY: Final = 0.85
+_TRAINING_SHARE: Final = 0.85  # of the time span
 KEPT: Final = 0.05
 _GRID: Final = np.log([0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2])
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedOffers:
-    """GeneratedOffers and the truth about them; `(n,)` arrays.
+    """Offers and their true demand; arrays are `(n,)`.
 
     Attributes:
-        words, numbers: By name, `profile.region`, say.
-        logit: What the purchase logit is at log(price / reference) `(n,)`.
-        rival: log(competitor / reference), nan where none is known.
-        shopper: -1 is nobody.
-        kept: Share of the declined offers that are in the log.
+        words, numbers: Columns by name, such as `profile.region`.
+        logit: True purchase logit as a function of log(price / reference) `(n,)`.
+        rival: log(competitor's price / reference), nan if there is none.
+        shopper: Number of the shopper, -1 if unknown.
+        kept: Share of the declined offers that are logged.
     """
 
     at_s: Floats
@@ -53,33 +53,36 @@ class GeneratedOffers:
     kept: float = 1.0
 
     def __len__(self) -> int:
-        """How many."""
+        """Number of offers."""
         return len(self.at_s)
 
 
 Shop = Callable[[Rng, int, float], GeneratedOffers]
-"""Draws so many offers, a share of them before the later ones."""
+"""Function of random generator, number of offers, and share of them for training, that generates offers."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Common:
     at_s: Floats
-    share: Floats  # of the time, 0-1
-    grid: Floats  # log ratios from a few prices
-    free: Floats  # any price
+    share: Floats  # of the time span elapsed, 0 to 1
+    grid: Floats  # log price ratios from a grid
+    free: Floats  # continuous log price ratios
 
 
 def _common(rng: Rng, n: int, known: float) -> _Common:
-    """Outcomes to train on fill the first 85 % of the time, whatever their number; later ones the rest."""
+    """Draw times and prices; training outcomes fill the first 85 % of the time span, whatever their share `known`."""
     order = np.sort(rng.random(n))
-    early = _EARLY * order / known
-    share = np.where(order < known, early, _EARLY + (1 - _EARLY) * (order - known) / max(1e-9, 1 - known))
+    training = _TRAINING_SHARE * order / known
+    later = _TRAINING_SHARE + (1 - _TRAINING_SHARE) * (order - known) / max(1e-9, 1 - known)
+    share = np.where(order < known, training, later)
     return _Common(_START_S + _SPAN_S * share, share, rng.choice(_GRID, n), rng.uniform(-0.4, 0.2, n))
 
 
-def _of(words: dict[str, tuple[str, ...]], rng: Rng, n: int) -> tuple[dict[str, Words], dict[str, NDArray[np.int64]]]:
-    code = {name: rng.integers(len(own), size=n) for name, own in words.items()}
-    return {name: np.asarray(own)[code[name]] for name, own in words.items()}, code
+def _categorical(
+    words: dict[str, tuple[str, ...]], rng: Rng, n: int
+) -> tuple[dict[str, Words], dict[str, NDArray[np.int64]]]:
+    code = {name: rng.integers(len(levels), size=n) for name, levels in words.items()}
+    return {name: np.asarray(levels)[code[name]] for name, levels in words.items()}, code
 
 
 _PROFILE: Final = {
@@ -90,16 +93,16 @@ _PROFILE: Final = {
 
 
 def price_only(rng: Rng, n: int, known: float) -> GeneratedOffers:
-    """Nothing but the price matters; segments, regions and channels are noise."""
+    """Demand depends on the price only; segments, regions and channels are noise."""
     c = _common(rng, n, known)
-    words, _ = _of(_PROFILE, rng, n)
+    words, _ = _categorical(_PROFILE, rng, n)
     return _offers(c, c.grid, words, lambda x: -1.0 - 2.5 * x, rng)
 
 
 def profiles(rng: Rng, n: int, known: float) -> GeneratedOffers:
-    """Level and slope follow segment, region and channel."""
+    """Level and slope depend on segment, region and channel."""
     c = _common(rng, n, known)
-    words, code = _of(_PROFILE, rng, n)
+    words, code = _categorical(_PROFILE, rng, n)
     slope = (
         np.asarray([5.0, 2.5, 1.2])[code["profile.segment"]] + np.asarray([0.0, 0.6, 0.0, -0.3])[code["profile.region"]]
     )
@@ -112,7 +115,7 @@ def profiles(rng: Rng, n: int, known: float) -> GeneratedOffers:
 
 
 def categories(rng: Rng, n: int, known: float) -> GeneratedOffers:
-    """Two hundred products of twelve categories, each with its own level and slope."""
+    """Level and slope depend on category (twelve) and product (two hundred)."""
     c = _common(rng, n, known)
     kinds = rng.normal(0, 1.0, 12), np.exp(rng.normal(0.7, 0.4, 12))
     own = rng.normal(0, 0.5, 200), rng.normal(0, 0.3, 200)
@@ -129,16 +132,16 @@ def categories(rng: Rng, n: int, known: float) -> GeneratedOffers:
 
 
 def kinks(rng: Rng, n: int, known: float) -> GeneratedOffers:
-    """Demand breaks where the price passes the reference, and again a tenth below it."""
+    """Demand drops where the price exceeds the reference price, and where it exceeds 90 % of it."""
     c = _common(rng, n, known)
-    words, _ = _of(_PROFILE, rng, n)
+    words, _ = _categorical(_PROFILE, rng, n)
     return _offers(c, c.free, words, lambda x: -0.9 - 1.2 * x - 0.9 * (x > 0) - 0.6 * (x > np.log(0.9)), rng)
 
 
 def rivals(rng: Rng, n: int, known: float) -> GeneratedOffers:
-    """Half of the offers have a competitor beside them; above its price demand falls four times as steeply."""
+    """Half of the offers have a competitor; above its price, the slope is four times as steep."""
     c = _common(rng, n, known)
-    words, code = _of(_PROFILE, rng, n)
+    words, code = _categorical(_PROFILE, rng, n)
     rival = np.where(rng.random(n) < 0.5, rng.uniform(-0.3, 0.2, n), np.nan)
     level = -1.0 + np.asarray([-0.2, 0.0, 0.3])[code["profile.segment"]]
     beyond = np.nan_to_num(rival, nan=np.inf)
@@ -146,18 +149,18 @@ def rivals(rng: Rng, n: int, known: float) -> GeneratedOffers:
 
 
 def rare(rng: Rng, n: int, known: float) -> GeneratedOffers:
-    """One offer in a hundred sells; segments differ."""
+    """One offer in a hundred is bought; level and slope depend on the segment."""
     c = _common(rng, n, known)
-    words, code = _of(_PROFILE, rng, n)
+    words, code = _categorical(_PROFILE, rng, n)
     level = -4.9 + np.asarray([-0.4, 0.0, 0.5])[code["profile.segment"]]
     slope = np.asarray([3.5, 2.5, 1.5])[code["profile.segment"]]
     return _offers(c, c.free, words, lambda x: level - slope * x, rng)
 
 
 def interactions(rng: Rng, n: int, known: float) -> GeneratedOffers:
-    """Three in ten sell; numbers bend the level, and words count together, not by themselves alone."""
+    """Three offers in ten are bought; numbers act non-linearly, and words only in interaction."""
     c = _common(rng, n, known)
-    words, code = _of(_PROFILE, rng, n)
+    words, code = _categorical(_PROFILE, rng, n)
     visits, age = rng.gamma(1.5, 3.0, n), rng.uniform(0, 24, n)
     company_app = (code["profile.segment"] == 2) & (code["context.channel"] == 0)
     level = -1.6 + 0.8 * np.log1p(visits) - 1.2 * np.abs(age - 12) / 12 + 0.9 * company_app
@@ -167,26 +170,26 @@ def interactions(rng: Rng, n: int, known: float) -> GeneratedOffers:
 
 
 def drifting(rng: Rng, n: int, known: float) -> GeneratedOffers:
-    """Demand wanes by a logit and a half over the time, unevenly."""
+    """The logit falls by 1.5 over the time span, unevenly."""
     c = _common(rng, n, known)
-    words, code = _of(_PROFILE, rng, n)
+    words, code = _categorical(_PROFILE, rng, n)
     level = -0.4 - 1.5 * c.share + 0.2 * np.sin(9 * c.share) + np.asarray([-0.2, 0.0, 0.2])[code["profile.segment"]]
     return _offers(c, c.grid, words, lambda x: level - 2.0 * x, rng)
 
 
 def sampled(rng: Rng, n: int, known: float) -> GeneratedOffers:
-    """Two in a hundred sell; of the rest one in twenty is in the log, with weight twenty."""
+    """Two offers in a hundred are bought; of the declined ones, one in twenty is logged, with weight twenty."""
     c = _common(rng, n, known)
-    words, code = _of(_PROFILE, rng, n)
+    words, code = _categorical(_PROFILE, rng, n)
     level = -4.2 + np.asarray([-0.4, 0.0, 0.5])[code["profile.segment"]]
     slope = np.asarray([3.5, 2.5, 1.5])[code["profile.segment"]]
     return _offers(c, c.free, words, lambda x: level - slope * x, rng, kept=KEPT)
 
 
 def regulars(rng: Rng, n: int, known: float) -> GeneratedOffers:
-    """Shoppers who come again and differ in what nobody sees; what they bought before tells of it."""
+    """Returning shoppers with unobserved heterogeneity, which their purchase history reveals."""
     c = _common(rng, n, known)
-    words, code = _of({"profile.region": _PROFILE["profile.region"]}, rng, n)
+    words, code = _categorical({"profile.region": _PROFILE["profile.region"]}, rng, n)
     count = max(40, n // 25)
     shopper = rng.integers(count, size=n)
     keen = rng.normal(0, 1.0, count)[shopper]
@@ -227,40 +230,40 @@ def _offers(
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """GeneratedOffers with what became of them: as training reads them, and their true logits by log ratio."""
+class SimulatedOutcomes:
+    """Outcomes as training rows, and their true logits as a function of the log price ratio."""
 
     rows: OwnRows
     logit: Callable[[Floats], Floats]
 
 
-def draw(shop: Shop, seed: int, known: int, later: int) -> Drawn:
-    """`known` outcomes for training and `later` ones to score on, in time order."""
+def simulate_outcomes(shop: Shop, seed: int, known: int, later: int) -> SimulatedOutcomes:
+    """Simulate `known` outcomes for training and `later` ones for scoring, in order of time."""
     rng = np.random.default_rng((seed, known))
     n = known + later
     trial = shop(np.random.default_rng((seed, known, 1)), 2_000, known / n)
     rate = float(sigmoid(trial.logit(trial.log_ratio)).mean())
-    drawn = n if trial.kept == 1 else int(1.2 * n / (rate + (1 - rate) * trial.kept))
-    offers = shop(rng, drawn, known / n)
-    bought = rng.random(drawn) < sigmoid(offers.logit(offers.log_ratio))
-    there = np.flatnonzero(bought | (rng.random(drawn) < offers.kept))[:n]
-    rows = _rows(offers, bought, there)
-    every = np.zeros(drawn)
+    count = n if trial.kept == 1 else int(1.2 * n / (rate + (1 - rate) * trial.kept))
+    offers = shop(rng, count, known / n)
+    bought = rng.random(count) < sigmoid(offers.logit(offers.log_ratio))
+    logged = np.flatnonzero(bought | (rng.random(count) < offers.kept))[:n]
+    rows = _rows(offers, bought, logged)
+    every = np.zeros(count)
 
     def logit(log_ratio: Floats) -> Floats:
-        every[there] = log_ratio
-        return offers.logit(every)[there]
+        every[logged] = log_ratio
+        return offers.logit(every)[logged]
 
-    return Drawn(rows, logit)
+    return SimulatedOutcomes(rows, logit)
 
 
-def _rows(offers: GeneratedOffers, bought: NDArray[np.bool_], there: NDArray[np.int64]) -> OwnRows:
-    n = len(there)
+def _rows(offers: GeneratedOffers, bought: NDArray[np.bool_], logged: NDArray[np.int64]) -> OwnRows:
+    n = len(logged)
     builder = EffectBuilder(n)
     named = {**offers.words, **offers.numbers, "product.reference_price": offers.reference}
     known = ~np.isnan(offers.rival)
     for start in range(0, n, 20_000):
-        places = there[start : start + 20_000]
+        places = logged[start : start + 20_000]
         columns = [(name, values[places].tolist()) for name, values in named.items()]
         rival = np.where(known, np.exp(offers.rival), np.nan)[places].tolist()
         builder.add(
@@ -277,33 +280,33 @@ def _rows(offers: GeneratedOffers, bought: NDArray[np.bool_], there: NDArray[np.
                 for row in range(len(places))
             ],
         )
-    sold = bought[there].astype(np.float32)
+    sold = bought[logged].astype(np.float32)
     states = np.zeros((1, DIM), np.float32)
     data = EvaluatorData(
-        numeric=_numeric(offers, bought)[there],
+        numeric=_numeric(offers, bought)[logged],
         shopper_row=np.zeros(n, np.int64),
         product_row=np.zeros(n, np.int64),
         shopper_states=states,
         product_states=states,
         stranger=states[0],
-        log_ratio=offers.log_ratio[there].astype(np.float32),
+        log_ratio=offers.log_ratio[logged].astype(np.float32),
         rate=np.ones(n, np.float32),
         bought=sold,
         weight=np.where(sold > 0, 1.0, 1.0 / offers.kept).astype(np.float32),
         returned=np.full(n, np.nan, np.float32),
-        cluster=np.where(offers.shopper[there] < 0, -1 - np.arange(n), offers.shopper[there]),
+        cluster=np.where(offers.shopper[logged] < 0, -1 - np.arange(n), offers.shopper[logged]),
     )
-    return OwnRows(data, builder.columns(), offers.at_s[there], offers.rival[there].astype(np.float32))
+    return OwnRows(data, builder.columns(), offers.at_s[logged], offers.rival[logged].astype(np.float32))
 
 
 def _numeric(offers: GeneratedOffers, bought: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The network's inputs: a reference price, and of shoppers who came before how often they bought."""
+    """Compute the network's inputs: the reference price, and earlier purchases of returning shoppers."""
     numeric = np.zeros((len(offers), NUMERIC), np.float32)
     numeric[:, FEATURES.index("log_price")] = np.log(offers.reference) / 3
     numeric[:, -1] = np.log(FLOOR)
     if (offers.shopper < 0).all():
         return numeric
-    order = np.argsort(offers.shopper, kind="stable")  # times rise within a shopper
+    order = np.argsort(offers.shopper, kind="stable")  # keeps the order of time within a shopper
     sold = bought[order].astype(np.float64)
     first = np.r_[True, np.diff(offers.shopper[order]) != 0]
     running = np.cumsum(sold) - sold

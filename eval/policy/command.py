@@ -1,4 +1,4 @@
-"""`eval policy` on simulated shops: run, write JSON and a page, print."""
+"""Run `eval policy` on simulated shops, write JSON and HTML, and print the results."""
 
 import json as jsonlib
 import sys
@@ -24,8 +24,8 @@ def simulators_command(suite: Suite, target: Path, progress: Progress, *, json: 
     """Run every policy on every shop.
 
     Raises:
-        typer.Exit: Peers are asked for and not installed.
-        typer.BadParameter: A policy that is named does not exist.
+        typer.Exit: Peers are required but not installed.
+        typer.BadParameter: A policy name is unknown.
     """
     if suite.peers is Peers.ALL and not (vowpal_peer.available() and pybandits_peer.available()):
         sys.stderr.write(
@@ -49,25 +49,25 @@ def simulators_command(suite: Suite, target: Path, progress: Progress, *, json: 
 
 
 def cold_start_command(suite: Suite, target: Path, progress: Progress, *, json: bool) -> None:
-    """Price new products with and without what similar products taught."""
+    """Run the cold-start evaluation: new products with and without data of other products."""
     lines = policy_cold.cold_start(suite.models, suite.seeds, progress)
     facts = {"seeds": suite.seeds, "lines": [asdict(line) for line in lines]}
     _write(target / "policy-cold-start.json", facts)
-    _tell("Cold start", (policy_cold.COLUMNS, policy_cold.rows(lines)), facts, json=json)
+    _print("Cold start", (policy_cold.COLUMNS, policy_cold.rows(lines)), facts, json=json)
 
 
 def weights_command(suite: Suite, target: Path, progress: Progress, *, json: bool) -> None:
-    """Measure what the merchant's weights trade, and draw the frontier."""
+    """Run the trade-off between the weights of the objective, and plot the frontier."""
     points = policy_frontier.frontier(suite.models, suite.visits, suite.seeds, progress)
     facts = {"visits": suite.visits, "seeds": suite.seeds, "points": [asdict(point) for point in points]}
     _write(target / "policy-weights.json", facts)
     shown = policy_frontier.COLUMNS, policy_frontier.rows(points)
-    body = f"<h1>What the weights trade</h1><figure>{policy_frontier.picture(points)}</figure>{table(*shown)}"
+    body = f"<h1>Trade-off between weights</h1><figure>{policy_frontier.picture(points)}</figure>{table(*shown)}"
     (target / "policy-weights.html").write_text(page("Pricesmith: weights", body), "utf-8")
-    _tell(f"What the weights trade: {policy_frontier.WORLD}", shown, facts, json=json)
+    _print(f"Trade-off between weights: {policy_frontier.WORLD}", shown, facts, json=json)
 
 
-def _tell(title: str, shown: tuple[Sequence[str], list[list[str]]], facts: dict[str, Any], *, json: bool) -> None:
+def _print(title: str, shown: tuple[Sequence[str], list[list[str]]], facts: dict[str, Any], *, json: bool) -> None:
     if json:
         print_json(facts)
     else:

@@ -181,14 +181,14 @@ def policies(suite: Suite, name: str, seed: int) -> dict[str, Callable[[World], 
     }
 
 
-def _line(policy: str, runs: Sequence[Run], beside: Mapping[str, Sequence[Run]]) -> Line:
+def _line(policy: str, runs: Sequence[Run], by_policy: Mapping[str, Sequence[Run]]) -> Line:
     visits = len(runs[0].profit)
     points = [point for point in CHECKPOINTS if point <= visits] or [visits]
     shares = {point: [float(one.profit[:point].sum() / one.best[:point].sum()) for one in runs] for point in points}
     last = slice(visits - max(1, visits // 5), visits)
     where = np.unique(np.linspace(1, visits, _CURVE_POINTS).astype(int))
     regret = np.mean([np.cumsum(one.best - one.profit) / one.best.mean() for one in runs], axis=0)
-    own = beside.get(PRICESMITH)
+    own = by_policy.get(PRICESMITH)
     return Line(
         policy=policy,
         share={point: float(np.mean(values)) for point, values in shares.items()},

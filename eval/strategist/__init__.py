@@ -1,1 +1,1 @@
-"""The strategist on situations it never met: regret and validity."""
+"""Evaluation of the strategist on held-out situations: regret, validity, sensitivity."""

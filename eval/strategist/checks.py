@@ -1,4 +1,4 @@
-"""Whether proposals follow their reasons: the same situations again with more stock, or with a cheaper rival."""
+"""Sensitivity checks: proposals must change as expected with more stock, or with a cheaper competitor."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A share of situations, nan when there were none, and how many were asked."""
+    """Share of situations that pass, nan if there are none, and their number."""
 
     share: float
     situations: int
@@ -34,7 +34,7 @@ class Check:
 def sensitivity(
     strategist: Strategist, unseen: HeldOut, measured: RegretMeasurement, render: Render
 ) -> dict[str, Check]:
-    """All checks; `measured` are the situations of `unseen` as they are."""
+    """Run all checks; `measured` is the regret of the unchanged situations of `unseen`."""
     return holding(measured) | {
         "four times the stock: deeper clear-stock move": more_stock(strategist, unseen, measured, render),
         "rival 15 % cheaper: matched or undercut": cheaper_rival(strategist, unseen, measured, render),
@@ -42,7 +42,7 @@ def sensitivity(
 
 
 def holding(measured: RegretMeasurement) -> dict[str, Check]:
-    """First choices within 1 % of the reference where no move gains .2 %, and away from it where one gains 2 %."""
+    """Check that first choices hold the reference price if no move gains 0.2 %, and leave it if one gains 2 %."""
     held = np.asarray(
         [abs(_first(s, w) - 1) <= _NEAR for s, w in zip(measured.situations, measured.written, strict=True)]
     )
@@ -54,37 +54,38 @@ def holding(measured: RegretMeasurement) -> dict[str, Check]:
 
 
 def more_stock(strategist: Strategist, unseen: HeldOut, measured: RegretMeasurement, render: Render) -> Check:
-    """Normal stock becomes deep: where that lowers the best price by 2 %, is the leading clear-stock move deeper?"""
-    asked = np.flatnonzero([situation.facts.stock == "normal" for situation in measured.situations])
+    """Check that the first clear-stock move is deeper where four times the stock lowers the best price by 2 points."""
+    rows = np.flatnonzero([situation.facts.stock == "normal" for situation in measured.situations])
 
     def restocked(condition: Conditions) -> Conditions:
         units = STOCK_FACTOR * (condition.stock.inventory or 0)
         return replace(condition, stock=replace(condition.stock, inventory=units))
 
-    after = measure(strategist, unseen.at(asked).situations(restocked), render)
+    changed = measure(strategist, unseen.at(rows).situations(restocked), render)
     deeper = []
-    for was, before, now, written in _pairs(measured, asked, after):
-        if now.best_ratio <= min(was.best_ratio, 1.0) - 0.02:
-            deeper.append(_clearing(now, written) < _clearing(was, before))
+    for before, written_before, after, written_after in _pairs(measured, rows, changed):
+        if after.best_ratio <= min(before.best_ratio, 1.0) - 0.02:
+            deeper.append(_clearing(after, written_after) < _clearing(before, written_before))
     return _check(np.asarray(deeper, np.bool_))
 
 
 def cheaper_rival(strategist: Strategist, unseen: HeldOut, measured: RegretMeasurement, render: Render) -> Check:
-    """The rival cuts its price: where it is then best to match or undercut, does the first choice?"""
-    asked = np.flatnonzero([situation.facts.rival_ratio is not None for situation in measured.situations])
-    after = measure(strategist, unseen.at(asked).situations(lambda c: replace(c, rival=RIVAL_FACTOR * c.rival)), render)
+    """Check that the first choice matches or undercuts a competitor that cut its price, where that is best."""
+    rows = np.flatnonzero([situation.facts.rival_ratio is not None for situation in measured.situations])
+    situations = unseen.at(rows).situations(lambda c: replace(c, rival=RIVAL_FACTOR * c.rival))
+    changed = measure(strategist, situations, render)
     follows = []
-    for was, _, now, written in _pairs(measured, asked, after):
-        rival = now.facts.rival_ratio or 1.0
-        if rival < 1.0 and now.best_ratio <= rival * (1 + _NEAR) and now.best_ratio < was.best_ratio:
-            follows.append(_first(now, written) <= rival * (1 + _NEAR))
+    for before, _, after, written in _pairs(measured, rows, changed):
+        rival = after.facts.rival_ratio or 1.0
+        if rival < 1.0 and after.best_ratio <= rival * (1 + _NEAR) and after.best_ratio < before.best_ratio:
+            follows.append(_first(after, written) <= rival * (1 + _NEAR))
     return _check(np.asarray(follows, np.bool_))
 
 
 def _pairs(
     before: RegretMeasurement, rows: NDArray[np.int64], after: RegretMeasurement
 ) -> list[tuple[Situation, list[Written], Situation, list[Written]]]:
-    """Situation and proposals before and after a change."""
+    """Pair situations and proposals before and after a change."""
     return [
         (before.situations[row], before.written[row], after.situations[place], after.written[place])
         for place, row in enumerate(rows)
@@ -96,10 +97,10 @@ def _first(situation: Situation, written: Sequence[Written]) -> float:
 
 
 def _clearing(situation: Situation, written: Sequence[Written]) -> float:
-    """Price ratio of the best-ranked clear-stock move; 1 when there is none."""
-    found = (price_ratio(situation, w.strategy) for w in written if w.strategy.lever is Lever.CLEAR_STOCK)
-    return next(found, 1.0)
+    """Price ratio of the best-ranked clear-stock move, 1 if there is none."""
+    ratios = (price_ratio(situation, w.strategy) for w in written if w.strategy.lever is Lever.CLEAR_STOCK)
+    return next(ratios, 1.0)
 
 
-def _check(found: Flags) -> Check:
-    return Check(float(found.mean()) if len(found) else float("nan"), len(found))
+def _check(passed: Flags) -> Check:
+    return Check(float(passed.mean()) if len(passed) else float("nan"), len(passed))

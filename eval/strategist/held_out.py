@@ -1,4 +1,4 @@
-"""Situations that the strategist was never trained on: unseen households and products in the split's weeks."""
+"""Held-out situations: households and products that the strategist was not trained on, in the weeks of a split."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ _INTEREST: Final = -2  # column of `EvaluatorData.numeric`
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Situations, and what it takes to make them again under other conditions."""
+    """Held-out rows with conditions, from which situations can be made under changed conditions too."""
 
     demand: Demand
     rows: Ints
@@ -38,19 +38,19 @@ class HeldOut:
     conditions: Sequence[Conditions]
     evaluator: Evaluator
 
-    def situations(self, change: Callable[[Conditions], Conditions] = lambda same: same) -> list[Situation]:
-        """One situation a row, its conditions changed first."""
+    def situations(self, change: Callable[[Conditions], Conditions] = lambda unchanged: unchanged) -> list[Situation]:
+        """Make one situation per row after applying `change` to its conditions."""
         conditions = [change(condition) for condition in self.conditions]
         return make_situations(self.evaluator, self.demand.situations(self.rows), self.known, conditions, Weights())
 
     def at(self, places: Ints) -> "HeldOut":
-        """Some of the rows."""
+        """Select rows by position."""
         known, conditions = [self.known[place] for place in places], [self.conditions[place] for place in places]
         return replace(self, rows=self.rows[places], known=known, conditions=conditions)
 
 
 def held_out_rows(demand: Demand, evaluator: Evaluator, split: str, count: int = SITUATIONS) -> HeldOut:
-    """Rows of households and products that the strategist never met, with conditions drawn for them."""
+    """Sample rows of held-out households and products, and draw conditions for them."""
     journey = read_journey()
     products = item_products(journey, panel_products(journey.receipts, PANEL.products), TasteTrainingConfig())
     category = journey.products.set_index("product_id")["category"].to_dict()

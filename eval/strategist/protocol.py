@@ -1,8 +1,8 @@
-"""The strategist's protocol: what its proposals leave behind on held-out situations, and whether they follow reasons.
+"""Evaluation protocol of the strategist: regret, validity and sensitivity on held-out situations.
 
-Situations are panel rows of the split's weeks whose household and product the strategist was never trained on, under
-invented costs, rivals, stock and deadlines (`models.training.situations`). The active evaluator says what a price is
-worth; regret is the gap to a dense search. Intervals resample households.
+Situations are panel rows in the weeks of a split whose household and product were held out from training, under random
+costs, competitors, stock and deadlines (`models.training.situations`). The utility of a price comes from the active
+evaluator; regret is relative to a dense grid search. Intervals are over households.
 """
 
 import time
@@ -45,7 +45,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Regret:
-    """Regret in percent of the best worth; `within_half` is the share of situations at or below .5 %."""
+    """Regret in percent of the best utility; `within_half` is the share of situations with at most 0.5 %."""
 
     mean: Interval
     median: float
@@ -55,15 +55,15 @@ class Regret:
 
 @dataclass(frozen=True, slots=True)
 class StrategistReport:
-    """The protocol's figures.
+    """Results of the protocol.
 
     Attributes:
         regret: By `first`, `best_of_8`, `hold`, `random_8`, `heuristic_8`.
-        valid_share: EvaluatorInputs all of whose strategies can be written there.
+        valid_share: Share of situations all of whose strategies are valid.
         distinct: Mean number of different strategies among eight.
         sensitivity: See `eval.strategist.checks`.
-        ms_per_prompt: Median time of one prompt alone.
-        kept: Share of the best worth that `first` and `best_of_8` keep, on blocks of situations, always the same ones.
+        ms_per_prompt: Median time of one prompt in milliseconds, without batching.
+        kept: Share of the best utility reached by `first` and `best_of_8`, by block of situations.
     """
 
     version: str
@@ -79,7 +79,7 @@ class StrategistReport:
 def evaluate_strategist(
     registry: Registry, cache: Path, split: str, prompt: Prompt, progress: Progress
 ) -> StrategistReport:
-    """The active strategist's figures on a split.
+    """Evaluate the active strategist on a split.
 
     Raises:
         RegistryError: A version is not active, or the strategist was trained on another prompt.
@@ -108,13 +108,13 @@ def evaluate_strategist(
 
 
 def active_evaluator(registry: Registry) -> Evaluator:
-    """The evaluator in use."""
+    """Load the active evaluator."""
     version = registry.active(ModelKind.EVALUATOR)
     return load_evaluator(registry.folder(ModelKind.EVALUATOR, version) / "evaluator.safetensors", version)
 
 
 def regret_table(measured: RegretMeasurement, household: Ints) -> dict[str, Regret]:
-    """Regret of the strategist and of what needs none."""
+    """Summarise the regret of the strategist and of the baselines without a model."""
     return {
         name: Regret(
             mean=mean_interval(values, household),
@@ -127,7 +127,7 @@ def regret_table(measured: RegretMeasurement, household: Ints) -> dict[str, Regr
 
 
 def mean_interval(values: Floats, household: Ints, seed: int = 17) -> Interval:
-    """The mean and its bootstrap interval over households (Efron & Tibshirani 1993, ch. 8)."""
+    """Compute the mean and its bootstrap interval over households (Efron & Tibshirani 1993, ch. 8)."""
     _, group = np.unique(household, return_inverse=True)
     total, count = np.bincount(group, weights=values), np.bincount(group)
     draws = np.random.default_rng(seed).multinomial(len(count), np.full(len(count), 1 / len(count)), size=_RESAMPLES)
@@ -136,23 +136,25 @@ def mean_interval(values: Floats, household: Ints, seed: int = 17) -> Interval:
 
 
 def strategist_regressions(report: StrategistReport) -> list[str]:
-    """What must never be lost and is."""
-    found = []
+    """Describe goals that the report does not meet."""
+    unmet = []
     if report.valid_share < 1:
-        found.append(f"{1 - report.valid_share:.2%} of situations got a strategy that cannot be written there")
+        unmet.append(f"{1 - report.valid_share:.2%} of situations got an invalid strategy, allowed 0")
     best, first, random = (report.regret[name].mean for name in ("best_of_8", "first", "random_8"))
     if best.low > BEST_OF_8_PCT:
-        found.append(f"strategist's best of 8 leaves {best.value:.2f} %, allowed {BEST_OF_8_PCT} %")
+        unmet.append(f"regret of the strategist's best of 8 is {best.value:.2f} %, allowed {BEST_OF_8_PCT} %")
     if first.value > random.value:
-        found.append(f"strategist's first choice leaves {first.value:.2f} %, 8 random moves {random.value:.2f} %")
-    return found
+        unmet.append(
+            f"regret of the strategist's first choice is {first.value:.2f} %, of 8 random moves {random.value:.2f} %"
+        )
+    return unmet
 
 
 def _ms_per_prompt(strategist: Strategist, situations: Sequence[Situation], reading: Reading) -> float:
-    spent = []
+    times = []
     for situation in situations[:_TIMED]:
-        asked = request(situation, reading.render)
+        proposal_request = request(situation, reading.render)
         began = time.perf_counter()
-        strategist.propose([asked])
-        spent.append(1000 * (time.perf_counter() - began))
-    return float(np.median(spent))
+        strategist.propose([proposal_request])
+        times.append(1000 * (time.perf_counter() - began))
+    return float(np.median(times))

@@ -38,8 +38,8 @@ class TokenTree:
         """Build from each request's levers and anchors; `Lever.HOLD` at the reference is always allowed."""
         known = torch.tensor([[anchor in anchors for anchor in ANCHORS] for _, anchors in possible])
         by_lever = _ANCHOR_MASKS & known[:, None]  # (n, LEVERS, ANCHORS)
-        wanted = torch.tensor([[lever in levers for lever in LEVERS] for levers, _ in possible])
-        lever_mask = wanted & by_lever.any(-1)
+        allowed = torch.tensor([[lever in levers for lever in LEVERS] for levers, _ in possible])
+        lever_mask = allowed & by_lever.any(-1)
         by_lever[:, _HOLD] = _ANCHOR_MASKS[_HOLD]
         lever_mask[:, _HOLD] = True
         lever = _first(lever_mask)

@@ -87,7 +87,7 @@ class InitialModel:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatorData:
-    """Training rows; arrays are `(n,)` unless said otherwise.
+    """Training rows; arrays are `(n,)` unless stated otherwise.
 
     Attributes:
         numeric: `(n, NUMERIC)` features, evidence, interest logit, log affinity.

@@ -80,11 +80,11 @@ def train_narrator(
         place = torch.arange(ids.shape[1], device=device)
         mask = (place[None] < lengths[:, None]).long()
         starts = torch.tensor([len(prompt) for prompt, _ in chosen], device=device)
-        asked = (place[None, :-1] >= starts[:, None] - 1) & mask[:, 1:].bool()
+        in_answer = (place[None, :-1] >= starts[:, None] - 1) & mask[:, 1:].bool()
         with fast_autocast(device):
-            states = net(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1][asked]
+            states = net(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1][in_answer]
             logits = states @ head.T
-        loss = cross_entropy(logits.float(), ids[:, 1:][asked])
+        loss = cross_entropy(logits.float(), ids[:, 1:][in_answer])
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)

@@ -64,7 +64,7 @@ def test_replaying_outcomes_changes_nothing() -> None:
     assert replayed.neighbours(KEYS[:3], 5, [LATER] * 3) == memory(n=10).neighbours(KEYS[:3], 5, [LATER] * 3)
 
 
-def test_the_watermark_never_goes_back() -> None:
+def test_the_watermark_never_decreases() -> None:
     fresh = memory(n=10)
     fresh.add(ROWS[:1], KEYS[:1], watermark=3)
     assert fresh.watermark == 10
@@ -102,12 +102,12 @@ def test_a_loaded_memory_has_equal_results_and_accepts_outcomes(tmp_path: Path) 
     assert "o99" in found(again)
 
 
-def test_an_empty_memory_finds_nothing_after_save_and_load(tmp_path: Path) -> None:
+def test_an_empty_index_finds_nothing_after_save_and_load(tmp_path: Path) -> None:
     OutcomeMemory(DIM, "evaluator-1").save(tmp_path)
     assert OutcomeMemory.load(tmp_path, "evaluator-1").neighbours(KEYS[:2], 5, [LATER, 0]) == [[], []]
 
 
-def test_keys_that_do_not_fit_change_nothing() -> None:
+def test_keys_of_the_wrong_shape_change_nothing() -> None:
     fresh = memory(n=10)
     with pytest.raises(RetrievalError, match="shape"):
         fresh.add(ROWS[10:12], KEYS[10:11], watermark=12)

@@ -92,7 +92,7 @@ def test_every_write_changes_the_version(index: ProductIndex) -> None:
     assert index.version.startswith("encoder-1/")
 
 
-def test_only_currency_is_known_while_there_is_one(index: ProductIndex) -> None:
+def test_only_currency_is_known_if_there_is_only_one(index: ProductIndex) -> None:
     dollars = ProductIndex(DIM, "encoder-1")
     assert dollars.only_currency is None
     dollars.upsert(ENTRIES[:2], VECTORS[:2])

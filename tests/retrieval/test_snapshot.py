@@ -21,7 +21,7 @@ def current(folder: Path) -> Path:
     return folder / (folder / CURRENT).read_text().strip()
 
 
-def test_what_was_saved_is_opened(tmp_path: Path) -> None:
+def test_a_saved_snapshot_is_opened(tmp_path: Path) -> None:
     saved = save(tmp_path / "index")
     snapshot = open_snapshot(tmp_path / "index", "encoder-1")
     assert snapshot.manifest == saved

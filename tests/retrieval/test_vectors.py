@@ -60,7 +60,7 @@ def test_a_removed_id_is_not_found_and_unknown_ids_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize("where", [{"id1", "id7", "nobody"}, lambda columns: np.isin(columns["number"], (1, 7))])
-def test_a_search_answers_only_with_what_is_allowed(where: module.Where) -> None:
+def test_a_search_returns_allowed_ids_only(where: module.Where) -> None:
     assert {frozenset(row) for row in ids(index_of(10, columns=True).search(QUERIES, 5, where))} == {
         frozenset(("id1", "id7"))
     }

@@ -3,14 +3,14 @@ import pandas as pd
 import pytest
 
 from eval.next_basket.peers import ease, frequency, popularity
-from eval.next_basket.protocol import freeze, ranking_scores
+from eval.next_basket.protocol import build_task, ranking_scores
 from models.datasets.complete_journey import Journey
 
 N_PRODUCTS = 30
 
 
 def journey(seed: int = 0) -> Journey:
-    """Forty households that buy their three favourites, on sale now and then, and sometimes something else."""
+    """Forty households that buy three favourite products, sometimes discounted, and one random product each week."""
     rng = np.random.default_rng(seed)
     lines = []
     for week in range(1, 46):
@@ -43,29 +43,29 @@ def journey(seed: int = 0) -> Journey:
     return Journey(pd.DataFrame(lines), table, pd.DataFrame())
 
 
-def test_frozen_households_know_nothing_of_their_target_week() -> None:
+def test_histories_contain_nothing_of_the_target_week() -> None:
     whole = journey()
-    task = freeze(whole, 40, 44, households=10)
+    task = build_task(whole, 40, 44, households=10)
     cut = Journey(whole.receipts.loc[whole.receipts["week"] <= 41], whole.products, whole.demographics)
-    again = freeze(cut, 40, 44, households=10)
+    truncated = build_task(cut, 40, 44, households=10)
     assert len(task.baskets) == 10
-    for one, other in zip(task.baskets, again.baskets, strict=True):
+    for one, other in zip(task.baskets, truncated.baskets, strict=True):
         assert one.household == other.household
         assert max(act.at_s for act in one.history.recent) < task.at_s
         assert one.history.items.times == other.history.items.times
-    assert frequency(task) == pytest.approx(frequency(again))
-    assert ease(task) == pytest.approx(ease(again))
+    assert frequency(task) == pytest.approx(frequency(truncated))
+    assert ease(task) == pytest.approx(ease(truncated))
 
 
-def test_habit_beats_popularity_where_households_have_favourites() -> None:
-    task = freeze(journey(), 40, 44)
-    habit, crowd = (ranking_scores(task, ranker(task)) for ranker in (frequency, popularity))
-    assert habit.ndcg > crowd.ndcg + 0.2
-    assert habit.households == len(task.baskets)
+def test_personal_frequency_beats_popularity_if_households_have_favourites() -> None:
+    task = build_task(journey(), 40, 44)
+    personal, popular = (ranking_scores(task, ranker(task)) for ranker in (frequency, popularity))
+    assert personal.ndcg > popular.ndcg + 0.2
+    assert personal.households == len(task.baskets)
 
 
 def test_perfect_scores_reach_one_and_new_products_are_ranked_among_new_ones() -> None:
-    task = freeze(journey(), 12, 44)
+    task = build_task(journey(), 12, 44)
     perfect = np.zeros((len(task.baskets), len(task.products)))
     for row, basket in enumerate(task.baskets):
         perfect[row, basket.target] = 1

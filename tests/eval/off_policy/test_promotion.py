@@ -219,7 +219,7 @@ def test_a_proof_that_does_not_prove_is_refused(models: Path, changes: dict[str,
         promotions.activate(ModelKind.EVALUATOR, "next")
 
 
-def test_a_proven_version_goes_live_and_the_history_says_why(models: Path) -> None:
+def test_a_version_with_proof_is_activated_and_the_history_gives_the_reason(models: Path) -> None:
     promotions = Promotions(models)
     promotions.keep(ModelKind.EVALUATOR, "next", _proof(Registry(models), "next"))
     promotions.activate(ModelKind.EVALUATOR, "next")
@@ -231,7 +231,7 @@ def test_a_proven_version_goes_live_and_the_history_says_why(models: Path) -> No
     assert second.why == "rolled back"
 
 
-def test_who_forces_a_version_is_written_down(models: Path) -> None:
+def test_a_forced_activation_is_recorded_with_its_author(models: Path) -> None:
     run = CliRunner()
     asked = ["models", "activate", "evaluator", "next", "--data-dir", str(models.parent)]
     refused = run.invoke(commands, asked)

@@ -60,7 +60,7 @@ def test_the_rooms_optimum_beats_every_single_price_on_the_same_nights() -> None
         assert earned(lambda world, ratio=ratio: FixedPrice(ratio)) < best - 0.02  # type: ignore[misc]
 
 
-def test_the_last_room_is_worth_most_early_and_nothing_when_time_is_up() -> None:
+def test_the_last_room_has_its_highest_value_early_and_none_at_the_end() -> None:
     value = Rooms(0)._value
     assert value.shape == (STEPS + 1, CAPACITY + 1)
     assert (np.diff(value, axis=0) >= -1e-12).all()

@@ -5,7 +5,7 @@ from eval.policy.policies import BestPrice, HoldReference, ThompsonLogit
 from eval.simulators import Grocery
 
 
-def test_learning_on_other_products_helps_with_a_new_one_and_holding_learns_nothing() -> None:
+def test_data_of_other_products_help_with_a_new_one_and_do_not_affect_holding() -> None:
     launch = next(iter(LAUNCHES.values()))
     taught, untaught = (first_visits(launch, ThompsonLogit, 1, taught=one) for one in (True, False))
     assert untaught < taught <= 1.0
@@ -22,14 +22,14 @@ def test_a_price_per_product_does_not_transfer_to_a_new_one() -> None:
     assert abs(shares[0] - shares[1]) < 0.05
 
 
-def test_new_products_of_the_grocery_have_others_of_their_kind_beside_them() -> None:
+def test_new_products_of_the_grocery_have_others_of_the_same_category() -> None:
     launch = LAUNCHES["grocery, vendor-funded: five of thirty are new"]
     catalogue = Grocery(0).catalogue()
     known = {one.category for one in catalogue if one.product_id not in launch.new}
     assert sum(one.category in known for one in catalogue if one.product_id in launch.new) >= 2
 
 
-def test_a_cold_start_line_names_the_products_learned_on() -> None:
+def test_a_cold_start_row_states_whether_other_products_were_learned() -> None:
     line = ColdLine("shop", "Pricesmith", True, 0.9, 0.8, 0.95)
     assert rows([line]) == [["shop", "Pricesmith", "other products", "90.0% (80%-95%)"]]
     assert FIRST_VISITS == 500

@@ -33,11 +33,11 @@ def brute_force(one: Demand, cost: float, units: int) -> float:
 
 @pytest.mark.parametrize("units", [1, 2, 5])
 @pytest.mark.parametrize("arrivals", [6.0, 11.0])
-def test_the_recursion_equals_a_walk_over_all_states(units: int, arrivals: float) -> None:
+def test_the_recursion_equals_an_enumeration_of_all_states(units: int, arrivals: float) -> None:
     assert bid_price(demand(arrivals), 0.2, units) == pytest.approx(brute_force(demand(arrivals), 0.2, units))
 
 
-def test_a_unit_is_worth_nothing_when_everyone_can_be_served() -> None:
+def test_the_bid_price_is_zero_if_everyone_can_be_served() -> None:
     assert bid_price(demand(5.0), 0.0, 5) == 0.0
     assert bid_price(demand(0.0), 0.0, 5) == 0.0
 

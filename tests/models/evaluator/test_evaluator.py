@@ -89,7 +89,7 @@ def test_purchase_and_satisfaction_fall_in_price_with_and_without_a_rival(seed: 
         assert ((probabilities >= 0) & (probabilities <= 1)).all()
 
 
-def test_a_row_scores_the_same_alone_and_in_a_batch() -> None:
+def test_scores_do_not_depend_on_the_batch() -> None:
     made, _ = weights()
     evaluator, batch = Evaluator(made, "t"), situations(5)
     together = evaluator.respond(batch, np.repeat(GRID[None], 5, axis=0))

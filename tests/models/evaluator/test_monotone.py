@@ -19,7 +19,7 @@ def test_the_logit_falls_in_price_for_any_weights(weights: np.ndarray, phi: np.n
     assert (np.diff(head.drawn_logits(phi, prices), axis=1) < 0).all()
 
 
-def test_draws_scatter_around_the_mean_as_the_covariance_says() -> None:
+def test_draws_have_the_mean_and_covariance_of_the_posterior() -> None:
     rng = np.random.default_rng(1)
     root = rng.standard_normal((6, 6)) / 4
     covariance = root @ root.T
@@ -49,7 +49,7 @@ def test_every_basis_function_is_zero_at_the_reference_price() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(-0.5, 0.4), st.floats(0.01, 0.4)), min_size=1, max_size=6))
-def test_ramps_fall_and_are_nothing_at_the_reference(places: list[tuple[float, float]]) -> None:
+def test_ramps_decrease_and_are_zero_at_the_reference(places: list[tuple[float, float]]) -> None:
     basis = ramp_basis(np.linspace(-0.8, 0.8, 161), np.asarray(places))
     assert (np.diff(basis, axis=0) <= 1e-12).all()
     assert basis[80] == pytest.approx(np.zeros(len(places)), abs=1e-12)

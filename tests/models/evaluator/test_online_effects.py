@@ -147,7 +147,7 @@ def test_unseen_effects_widen_the_draws_only_on_request() -> None:
         max_size=40,
     )
 )
-def test_any_outcomes_leave_finite_effects_and_variances_between_nothing_and_the_prior(
+def test_effects_stay_finite_and_variances_between_zero_and_the_prior_for_any_outcomes(
     outcomes: list[tuple[bool, float, float, Term]],
 ) -> None:
     effects = OnlineEffects()

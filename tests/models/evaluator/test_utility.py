@@ -24,7 +24,7 @@ def test_the_reference_price_is_worth_one(cost_ratio: float) -> None:
     assert worth(1.0, cost_ratio, 2.0, Weights()) == pytest.approx(1.0)
 
 
-def test_profit_alone_peaks_at_the_textbook_markup() -> None:
+def test_profit_peaks_at_the_textbook_markup() -> None:
     cost, elasticity = 0.5, 3.0
     ratios = np.linspace(0.55, 1.4, 400)
     values = [worth(float(ratio), cost, elasticity, Weights(1, 0, 0)) for ratio in ratios]
@@ -43,7 +43,7 @@ def test_weight_on_purchases_pulls_the_price_down() -> None:
     ("stock", "word"),
     [(Stock(), "unknown"), (Stock(400, 10.0), "deep"), (Stock(80, 10.0), "normal"), (Stock(5, 10.0), "scarce")],
 )
-def test_stock_is_named_by_what_usually_sells(stock: Stock, word: str) -> None:
+def test_stock_level_is_relative_to_usual_sales(stock: Stock, word: str) -> None:
     assert stock.word == word
 
 

@@ -108,7 +108,7 @@ def test_a_lever_with_one_move_scores_no_higher_than_an_equally_likely_one_with_
     assert [item.score for item in written] == pytest.approx([written[0].score] * len(written))
 
 
-def test_the_best_comes_first() -> None:
+def test_strategies_are_sorted_by_score() -> None:
     written = tiny(4).propose([ProposalRequest("stock deep", frozenset(Lever), frozenset(Anchor))])[0]
     key: Callable[[int], float] = lambda index: written[index].score  # noqa: E731
     assert all(key(index) >= key(index + 1) for index in range(len(written) - 1))
