@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,7 @@ def imported_names(source: str, module: str, *, is_package: bool, late: bool = T
     return found
 
 
+@cache
 def import_graph(root: Path, package: str, *, late: bool) -> dict[str, set[str]]:
     """Which modules of a package each of its modules imports; re-exporting packages are not edges of their own."""
     files = {module_name(path, root): path for path in sorted((root / package).rglob("*.py"))}

@@ -1,6 +1,5 @@
 """`eval models` on rows whose truth is the shipped evaluator: with noise in its weights the run exits 1."""
 
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +19,12 @@ from eval.strategist import protocol as strategist
 from models.evaluator.evaluator import NUMERIC, Evaluator, load_evaluator
 from models.registry.registry import Registry
 from models.training.evaluator import EvaluatorData
-from tests.prepared import World
+from tests.prepared import World, linked
 
 KEPT = 0.05  # of those who did not buy
 
 
-def drawn(evaluator: Evaluator, n: int = 40_000) -> Demand:
+def drawn(evaluator: Evaluator, n: int = 20_000) -> Demand:
     """Rows of invented shoppers and products who buy as the evaluator expects."""
     rng = np.random.default_rng(5)
     states = rng.standard_normal((200, 384)).astype(np.float32)
@@ -66,7 +65,7 @@ def drawn(evaluator: Evaluator, n: int = 40_000) -> Demand:
 def folder(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The models alone; the demand protocol on drawn rows, the two others left out."""
     root = tmp_path / "data"
-    shutil.copytree(world.folder / "models", root / "models", copy_function=os.link)
+    shutil.copytree(world.folder / "models", root / "models", copy_function=linked)
     demand = drawn(load_active_evaluator(Registry(DataFolder(root).models)))
     monkeypatch.setattr(models, "load_demand", lambda *_: demand)
 

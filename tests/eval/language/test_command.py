@@ -3,7 +3,6 @@
 A broken prompt's loss is not significant on the quick fifth of the cases; on all of them it is.
 """
 
-import os
 import shutil
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from agent.cli.main import app as commands
 from models.registry.registry import ModelKind, Registry, read_meta
-from tests.prepared import World
+from tests.prepared import World, linked
 
 PROPOSALS = ("--only", "proposals")
 slow = pytest.mark.slow  # all 82 proposal cases are asked each time: half a minute of computing
@@ -28,7 +27,7 @@ def asked(folder: Path, *options: str) -> Result:
 def folder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The models alone, and a baseline of the proposals."""
     root = tmp_path_factory.mktemp("evals") / "data"
-    shutil.copytree(world.folder / "models", root / "models", copy_function=os.link)
+    shutil.copytree(world.folder / "models", root / "models", copy_function=linked)
     done = asked(root, *PROPOSALS, "--save-baseline", "main")
     assert done.exit_code == 0, done.output
     return root
@@ -61,7 +60,7 @@ def test_a_broken_prompt_exits_1(folder: Path, tmp_path: Path) -> None:
 @slow
 def test_a_worsened_model_exits_1(folder: Path, tmp_path: Path) -> None:
     root = tmp_path / "data"
-    shutil.copytree(folder, root, copy_function=os.link)
+    shutil.copytree(folder, root, copy_function=linked)
     registry = Registry(root / "models")
     own = registry.folder(ModelKind.STRATEGIST, registry.active(ModelKind.STRATEGIST))
 
