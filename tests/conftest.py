@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+# How long an example takes on a machine that is busy with others says nothing of the code.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PRICESMITH_THREADS"):
     os.environ.setdefault(_threads, "1")  # before numpy and torch: two workers on two cores would wait for each other
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import pytest
 from filelock import FileLock
@@ -18,6 +18,8 @@ from filelock import FileLock
 from agent.api.context import Resources
 from agent.asgi import open_everything
 from agent.domain.clock import SystemClock
+from agent.domain.decision import Decision
+from agent.domain.request import QuoteRequest
 from agent.service.assembly import open_service
 from agent.service.ingest.demo_store import DemoSize
 from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prepare_models
@@ -167,3 +169,10 @@ def _written_at(folder: Path) -> dict[Path, int]:
 
 def _silent(_what: str, _share: float) -> None:
     """No progress in tests."""
+
+
+def ask(service: Service, **request: Any) -> Decision:
+    """A quote that is expected to be given."""
+    answer = service.quote([QuoteRequest.model_validate(request)])[0]
+    assert isinstance(answer, Decision), answer
+    return answer

@@ -16,8 +16,7 @@ from agent.pricing.score_at_prices import PricedRow
 from agent.service.auth.quote_tokens import TokenStatus
 from agent.service.outcome_reports import OutcomeReport
 from agent.service.service import Service
-from tests.agent.asking import ask
-from tests.prepared import World
+from tests.prepared import World, ask
 
 USD = "USD"
 

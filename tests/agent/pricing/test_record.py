@@ -7,8 +7,7 @@ import pytest
 
 from agent.domain.decision import Decision, GuardAction, HeldReason, Origin
 from agent.service.service import Service
-from tests.agent.asking import ask
-from tests.prepared import World
+from tests.prepared import World, ask
 
 USD_50 = {"amount_minor": 50, "currency": "USD"}
 PHONE = {

@@ -14,8 +14,7 @@ from agent.domain.records import AppliedPrice, ProductRecord
 from agent.rules.prior_price import reduction
 from agent.service.service import Service
 from agent.store.applied_prices import applied_price
-from tests.agent.asking import ask
-from tests.prepared import World
+from tests.prepared import World, ask
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -135,7 +135,7 @@ def test_a_killed_service_resumes_to_the_same_state(own: World) -> None:
 
 
 def test_a_process_killed_while_it_learns_resumes_to_what_a_replay_of_its_log_gives(own: World) -> None:
-    command = [sys.executable, "-m", "tests.agent.learning_writer", str(own.folder), own.bought]
+    command = [sys.executable, "-m", "tests.agent.state.learning_writer", str(own.folder), own.bought]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:  # noqa: S603 - our own code
         assert writer.stdout is not None
         for _ in range(11):

@@ -8,7 +8,7 @@ from agent.explain.facts import Fact, FactTable, Unit, definitions
 from agent.explain.questions import LOG_KINDS, Audience, Language, QuestionKind
 from agent.explain.wording import join, sayable, sentences, shown
 from agent.training.synthetic_facts import random_table
-from tests.agent.explain.plants import planted
+from tests.agent.explain.check.plants import planted
 
 SEEDS = range(30)
 LIE_SEEDS = range(14)

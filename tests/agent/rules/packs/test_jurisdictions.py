@@ -20,9 +20,8 @@ from agent.rules.gateway import GatewayFacts, GatewayRules, guard
 from agent.rules.packs import binding, find_jurisdiction, jurisdictions, law_of, load_pack
 from agent.rules.packs.data_files import LAW
 from agent.service.service import Service
-from tests.agent.asking import ask
 from tests.agent.store.builders import decision
-from tests.prepared import World
+from tests.prepared import World, ask
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NEW_YORKS_WORDS = "THIS PRICE WAS SET BY AN ALGORITHM USING YOUR PERSONAL DATA."

@@ -1,5 +1,6 @@
 """Rules on both databases: events, schedule, approval, rollback, audit."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from agent.domain.clock import FixedClock
 from agent.domain.records import RuleEvent, RuleEventKind
 from agent.rules import book as book_module
 from agent.rules.book import Change, NeedsApproval, RuleBook, RuleError, UnknownVersion
@@ -35,6 +37,12 @@ def by(who: str, at: datetime = NOW) -> Change:
 
 def discount(book: RuleBook, at: datetime) -> float | None:
     return book.current(at).document.limits.max_discount
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    with Store.open(store_url, FixedClock(NOW)) as opened:
+        yield opened
 
 
 @pytest.fixture
