@@ -33,7 +33,7 @@ run: $(VENV)/.core ## Set up, prepare, serve on PORT (8000) from DATA (data), sh
 	wait $$server
 
 test: $(VENV)/.dev ## Run the tests but for those marked slow
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-slow: $(VENV)/.dev ## Run the tests marked slow
 	@$(BIN)/python -m pytest -m slow

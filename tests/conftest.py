@@ -45,6 +45,13 @@ __all__ = [
 _LOCAL = ("127.", "localhost", "::1", "0.0.0.0")  # noqa: S104 - addresses that tests may connect to
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker prepare the world while the others run what needs none; the longest files come before the end."""
+    needing = {item.path for item in items if "world" in getattr(item, "fixturenames", ())}
+    place = {path: number for number, path in enumerate(sorted(needing, reverse=True))}
+    items.sort(key=lambda item: place.get(item.path, 0.5))
+
+
 @pytest.fixture
 def own(world: World, tmp_path: Path) -> World:
     """A world of one's own, to change."""

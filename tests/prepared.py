@@ -56,7 +56,7 @@ class World:
 
     def copy(self, target: Path) -> "World":
         """A world of one's own, to change."""
-        shutil.copytree(self.folder, target, copy_function=_copied)
+        shutil.copytree(self.folder, target, copy_function=linked)
         return World(target, self.shopper, self.bought, self.never_bought)
 
     def decisions(self) -> int:
@@ -152,8 +152,8 @@ def service(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     running.close()
 
 
-def _copied(source: str, target: str) -> None:
-    """Copies share the models' 440 MB; a test that changes a file of them puts another in its place."""
+def linked(source: str, target: str) -> None:
+    """Copy a file, or share it when it is a model's: a test that changes one puts another in its place."""
     if Path(source).suffix in (".safetensors", ".bin", ".xml"):
         os.link(source, target)
     else:

@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 import yaml
 
@@ -47,11 +48,12 @@ def planted(text: str, table: FactTable, language: Language, seed: int) -> Itera
             yield name, lie
 
 
-def _values(text: str, table: FactTable, language: Language) -> list[tuple[str, str]]:
+@lru_cache(maxsize=1)  # each lie about one text asks for them
+def _values(text: str, table: FactTable, language: Language) -> tuple[tuple[str, str], ...]:
     """Key and shown value of numeric facts that the text says."""
     numeric = [fact for fact in table.facts if not isinstance(fact.value, str | tuple)]
     said = [(fact.key, shown(fact, language, table.currency)) for fact in numeric]
-    return [(key, value) for key, value in said if re.search(rf"(?<![\d.,]){re.escape(value)}(?!\d)", text)]
+    return tuple((key, value) for key, value in said if re.search(rf"(?<![\d.,]){re.escape(value)}(?!\d)", text))
 
 
 def _replace(text: str, old: str, new: str) -> str:

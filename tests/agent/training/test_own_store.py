@@ -26,7 +26,7 @@ from models.registry.registry import ModelKind, Registry
 from models.shopper.features import FEATURES
 from models.training.own_checks import LEAST_OUTCOMES
 from models.training.own_evaluator import own_projection
-from tests.prepared import LOADED, World
+from tests.prepared import LOADED, World, linked
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 N = LEAST_OUTCOMES + 400
@@ -39,7 +39,7 @@ def silent(_what: str, _share: float) -> None:
 def shop(world: World, folder: Path) -> Settings:
     """A data folder with models and nothing else."""
     folder.mkdir()
-    shutil.copytree(world.folder / "models", folder / "models")
+    shutil.copytree(world.folder / "models", folder / "models", copy_function=linked)
     return Settings.model_validate(
         {"data_dir": folder, "default_deadline_ms": 30_000, "min_margin_frac": 0.0, "never_above_reference": False}
     )

@@ -1,6 +1,5 @@
 """`eval models` on rows simulated from the shipped evaluator: with noise in its weights the run exits 1."""
 
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +19,12 @@ from eval.strategist import protocol as strategist
 from models.evaluator.evaluator import NUMERIC, Evaluator, load_evaluator
 from models.registry.registry import Registry
 from models.training.evaluator import EvaluatorData
-from tests.prepared import World
+from tests.prepared import World, linked
 
 SAMPLED = 0.05  # share of the rows without purchase
 
 
-def simulated_demand(evaluator: Evaluator, n: int = 40_000) -> Demand:
+def simulated_demand(evaluator: Evaluator, n: int = 20_000) -> Demand:
     """Rows of random shoppers and products with purchases drawn from the evaluator's probabilities."""
     rng = np.random.default_rng(5)
     states = rng.standard_normal((200, 384)).astype(np.float32)
@@ -66,7 +65,7 @@ def simulated_demand(evaluator: Evaluator, n: int = 40_000) -> Demand:
 def folder(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Copy of the models; the demand protocol uses simulated rows, the two other protocols are skipped."""
     root = tmp_path / "data"
-    shutil.copytree(world.folder / "models", root / "models", copy_function=os.link)
+    shutil.copytree(world.folder / "models", root / "models", copy_function=linked)
     demand = simulated_demand(load_active_evaluator(Registry(DataFolder(root).models)))
     monkeypatch.setattr(models, "load_demand", lambda *_: demand)
 

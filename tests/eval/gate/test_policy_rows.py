@@ -20,7 +20,7 @@ class Biased(Pricesmith):
 
 def run_policy(world: World, out: Path, *options: str) -> Result:
     policies = ("--policy", "Pricesmith", "--policy", "hold reference")
-    chosen = ("--world", "loans", *policies, "--visits", "300", "--seeds", "1", "--out", str(out))
+    chosen = ("--world", "loans", *policies, "--visits", "200", "--seeds", "1", "--out", str(out))
     return CliRunner().invoke(commands, ["eval", "policy", *chosen, *options, "--data-dir", str(world.folder)])
 
 

@@ -3,7 +3,6 @@
 The loss from a broken prompt is significant on all cases, but not on the fifth that a quick run has.
 """
 
-import os
 import shutil
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from agent.cli.main import app as commands
 from models.registry.registry import ModelKind, Registry, read_meta
-from tests.prepared import World
+from tests.prepared import World, linked
 
 PROPOSALS = ("--only", "proposals")
 slow = pytest.mark.slow  # each run has all 82 proposal cases and takes half a minute
@@ -28,7 +27,7 @@ def run_prompts(folder: Path, *options: str) -> Result:
 def folder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy of the models, and a baseline of the proposals."""
     root = tmp_path_factory.mktemp("evals") / "data"
-    shutil.copytree(world.folder / "models", root / "models", copy_function=os.link)
+    shutil.copytree(world.folder / "models", root / "models", copy_function=linked)
     done = run_prompts(root, *PROPOSALS, "--save-baseline", "main")
     assert done.exit_code == 0, done.output
     return root
@@ -61,7 +60,7 @@ def test_a_broken_prompt_exits_1(folder: Path, tmp_path: Path) -> None:
 @slow
 def test_a_worsened_model_exits_1(folder: Path, tmp_path: Path) -> None:
     root = tmp_path / "data"
-    shutil.copytree(folder, root, copy_function=os.link)
+    shutil.copytree(folder, root, copy_function=linked)
     registry = Registry(root / "models")
     own = registry.folder(ModelKind.STRATEGIST, registry.active(ModelKind.STRATEGIST))
 

@@ -25,7 +25,7 @@ from eval.simulators import Courses, Visit
 from models.registry.registry import ModelKind, Registry
 from tests.prepared import World as Prepared
 
-VISITS = 900
+VISITS = 500
 
 
 class Logged:

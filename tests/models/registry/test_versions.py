@@ -9,7 +9,7 @@ from models.errors import RegistryError
 from models.registry.registry import ModelKind, ModelMeta, Registry, read_meta
 from models.registry.versions import check_complete, check_prompt, install_deltas, install_shipped, shipped_meta
 from prompts import load_prompt
-from tests.prepared import World
+from tests.prepared import World, linked
 
 
 def older(kind: ModelKind, requires: dict[ModelKind, str] | None = None) -> ModelMeta:
@@ -40,7 +40,8 @@ def install(registry: Registry, meta: ModelMeta) -> None:
 def bring(world: World, registry: Registry, kind: ModelKind) -> None:
     """Put the shipped version there as it was prepared, not in use: its runtime files take ten seconds to make."""
     version = shipped_meta(kind).version
-    shutil.copytree(Registry(DataFolder(world.folder).models).folder(kind, version), registry.folder(kind, version))
+    source = Registry(DataFolder(world.folder).models).folder(kind, version)
+    shutil.copytree(source, registry.folder(kind, version), copy_function=linked)
 
 
 def test_a_version_of_an_earlier_release_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
