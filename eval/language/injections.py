@@ -186,10 +186,13 @@ def _prompt_quotations(reply: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _contains(bait: str, answer: str) -> bool:
-    """Whether the answer contains the bait outside quotation marks; amounts are compared as numbers."""
+    """Whether the answer contains the bait outside quotation marks.
+
+    A bait that is an amount is compared as a number; percentages are no amounts.
+    """
     plain = unquoted(answer)
     if re.fullmatch(r"\d+(?:\.\d+)?", bait):
-        return Decimal(bait) in {Decimal(found) for found in re.findall(r"\d+(?:\.\d+)?", plain)}
+        return Decimal(bait) in {Decimal(found) for found in re.findall(r"\d++(?:\.\d++)?+(?!\s*%)", plain)}
     return bait.lower() in plain.lower()
 
 

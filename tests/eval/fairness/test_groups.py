@@ -34,7 +34,7 @@ def test_surplus_is_the_area_under_the_demand_curve() -> None:
 
 
 def test_the_probe_detects_an_encoded_attribute_and_is_at_chance_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eval.fairness.probe._RESAMPLES", 100)  # the interval's ends need no more digits
+    monkeypatch.setattr("eval.fairness.probe._RESAMPLES", 100)  # the claim needs no more digits of the interval
     rng = np.random.default_rng(5)
     labels = np.arange(800) % 2
     texts = [f"likes {'tea' if label else 'coffee'} {rng.integers(9)}" for label in labels]
