@@ -20,6 +20,7 @@ from models.shopper.history import RecentItems
 from retrieval import MemoryRow, OutcomeMemory
 
 _BATCH = 100_000
+_KEYS = 5_000  # keys computed at a time: their inputs take 10 KiB each
 
 
 class OutcomeIndex:
@@ -99,9 +100,12 @@ class OutcomeIndex:
         if not usable:
             self.memory.watermark = max(self.memory.watermark, watermark)
             return
-        items = item_states(self._recents(usable), self._catalogue.known_states)
-        keys = self._evaluator.memory_keys(items, np.stack(states))
-        self.memory.add([self._row(outcome) for outcome in usable], keys, watermark)
+        recents = self._recents(usable)
+        keys = [
+            self._keys(recents[start : start + _KEYS], np.stack(states[start : start + _KEYS]))
+            for start in range(0, len(usable), _KEYS)
+        ]
+        self.memory.add([self._row(outcome) for outcome in usable], np.concatenate(keys), watermark)
 
     def _keys(self, recents: Sequence[RecentItems], products: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._evaluator.memory_keys(item_states(recents, self._catalogue.known_states), products)

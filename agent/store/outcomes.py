@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, BindParameter, Connection, Row, Text, bindpar
 from agent.domain.records import Attribute, EventRecord, OutcomeRecord, OutcomeType
 from agent.store.audit import AuditLog
 from agent.store.audit_entries import outcome_entry
-from agent.store.event_deduplication import insert_new_events
+from agent.store.event_deduplication import insert_new_sales
 from agent.store.live_quotes import end_live_quotes
 from agent.store.product_weeks import WeekOf, add_weeks, weeks_of
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
@@ -63,8 +63,8 @@ class OutcomeRepository(AuditLog):
             if not fresh:
                 return []
             connection.execute(insert(OUTCOMES), _OUTCOME.parameters(fresh))
-            sales = [] if sale_of is None else [sale for one in fresh if (sale := sale_of(one)) is not None]
-            sold = insert_new_events(self._db, connection, sales)
+            sales = [] if sale_of is None else [(one, sale) for one in fresh if (sale := sale_of(one)) is not None]
+            sold = insert_new_sales(self._db, connection, sales)
             add_weeks(self._db, connection, weeks_of(sold, week_of))
             ours = [record for record in fresh if record.quote_id is not None]
             self._log(connection, [outcome_entry(record) for record in ours])
