@@ -91,9 +91,15 @@ def _import(
     columns: list[str] | None,
     json: bool,
 ) -> None:
-    from agent.service.ingest import ImportKind, ImportOptions, expected_rows, import_file  # loads pyarrow
+    from agent.service.ingest import (  # loads pyarrow
+        ImportKind,
+        ImportOptions,
+        ReadingOptions,
+        expected_rows,
+        import_file,
+    )
 
-    settings, options = settings_for(data_dir), ImportOptions.parse(currency, columns or [])
+    settings, options = settings_for(data_dir), ImportOptions(ReadingOptions.parse(currency, columns or []))
     store = open_store(settings)
     with running_service(settings, quiet=json, store=store) as service, progress_bar(quiet=json) as progress:
         targets, expected = _targets(store, service), expected_rows(file)
@@ -126,7 +132,7 @@ def _targets(store: Store, service: "Service") -> "ImportTargets":
         events=service.add_events,
         shoppers=store.upsert_profiles,
         outcomes=service.keep_outcomes,
-        reference_of=service.list_price,
+        product_of=service.product,
     )
 
 

@@ -129,10 +129,9 @@ class Service:
             self._parts.outcomes.catch_up(self._parts.store)
             self._parts.learner.catch_up(self._parts.store, offers)
 
-    def list_price(self, product_id: str) -> int | None:
-        """A product's list price in minor units; None when unknown."""
-        product = self._parts.catalogue.product(product_id)
-        return product.list_minor if product is not None else None
+    def product(self, product_id: str) -> ProductRecord | None:
+        """A product as it stands; None when unknown."""
+        return self._parts.catalogue.product(product_id)
 
     def upsert_products(self, products: Sequence[ProductRecord]) -> None:
         """Add or replace products; they are searchable when this returns."""

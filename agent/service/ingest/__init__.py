@@ -10,6 +10,7 @@ from agent.service.ingest.importer import (
     import_file,
 )
 from agent.service.ingest.readers import RawRow, expected_rows, read_rows
+from agent.service.ingest.reading import Note, Notes, ReadingOptions
 
 __all__ = [
     "CellError",
@@ -18,7 +19,10 @@ __all__ = [
     "ImportOptions",
     "ImportReport",
     "ImportTargets",
+    "Note",
+    "Notes",
     "RawRow",
+    "ReadingOptions",
     "RowProblem",
     "expected_rows",
     "import_file",

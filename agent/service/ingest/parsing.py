@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,6 +17,7 @@ from agent.domain.records import (
 from agent.service.ingest.cells import Cells
 from agent.service.ingest.errors import CellError
 from agent.service.ingest.readers import RawRow
+from agent.service.ingest.reading import Reading
 from agent.store.event_deduplication import content_id
 
 _MONEY_COLUMNS: Final = ("currency", "min_price", "max_price", "map_price")
@@ -39,8 +39,6 @@ _CONTEXT_TEXTS: Final = ("season", "location", "jurisdiction", "channel")
 _SMALLEST: Final = 1e-12  # of a propensity or a weight: an observed offer had a positive probability
 _BOUGHT: Final = {"1": True, "0": False, "true": True, "false": False, "1.0": True, "0.0": False}
 
-ReferenceOf = Callable[[str], int | None]
-
 
 @dataclass(frozen=True, slots=True)
 class ParsedEvent:
@@ -50,13 +48,13 @@ class ParsedEvent:
     shopper: ShopperRecord | None
 
 
-def parse_product(row: RawRow, currency: str | None) -> ProductRecord:
+def parse_product(row: RawRow, reading: Reading) -> ProductRecord:
     """Parse a product; unknown columns become attributes.
 
     Raises:
         CellError: A cell is invalid.
     """
-    cells = Cells(row.cells, currency)
+    cells = Cells(row.cells, reading.options.currency)
     return ProductRecord(
         product_id=cells.text("product_id", needed=True),
         title=cells.text("title", needed=True),
@@ -75,7 +73,7 @@ def parse_product(row: RawRow, currency: str | None) -> ProductRecord:
     )
 
 
-def parse_event(row: RawRow, currency: str | None) -> ParsedEvent:
+def parse_event(row: RawRow, reading: Reading) -> ParsedEvent:
     """Parse an event; `profile.X` columns describe its shopper, `context.X` columns are ignored.
 
     Without an `event_id` the id is a digest of the content.
@@ -83,7 +81,7 @@ def parse_event(row: RawRow, currency: str | None) -> ParsedEvent:
     Raises:
         CellError: A cell is invalid.
     """
-    cells = Cells(row.cells, currency)
+    cells = Cells(row.cells, reading.options.currency)
     kind = cells.text("type", needed=True).lower()
     if kind not in set(EventType):
         raise CellError("type", kind, f"is not an event type; allowed: {', '.join(EventType)}")
@@ -106,18 +104,19 @@ def parse_event(row: RawRow, currency: str | None) -> ParsedEvent:
     return ParsedEvent(event, ShopperRecord(event.shopper_id, profile) if profile else None)
 
 
-def parse_outcome(row: RawRow, currency: str | None, reference_of: ReferenceOf) -> OutcomeRecord:
-    """Parse an offer and whether it was accepted; `reference_of` gives a missing `reference_price` by product.
+def parse_outcome(row: RawRow, reading: Reading) -> OutcomeRecord:
+    """Parse an offer and whether it was accepted; a missing `reference_price` is the list price of its product.
 
     Raises:
         CellError: A cell is invalid.
     """
-    cells = Cells(row.cells, currency)
+    cells = Cells(row.cells, reading.options.currency)
     bought = _BOUGHT.get(cells.text("bought", needed=True).lower())
     if bought is None:
         raise CellError("bought", row.cells.get("bought"), "is not a truth value; allowed: 0, 1, true, false")
     product_id = cells.text("product_id", needed=True)
-    reference = cells.minor("reference_price", least=1) or reference_of(product_id)
+    product = reading.product_of(product_id)
+    reference = cells.minor("reference_price", least=1) or (product.list_minor if product else None)
     if reference is None:
         raise CellError(
             "product_id",

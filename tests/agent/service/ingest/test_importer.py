@@ -13,9 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
-from agent.service.ingest import ImportFormatError, ImportKind, ImportOptions, ImportReport, ImportTargets, import_file
+from agent.service.ingest import (
+    ImportFormatError,
+    ImportKind,
+    ImportOptions,
+    ImportReport,
+    ImportTargets,
+    ReadingOptions,
+    import_file,
+)
 
-USD = ImportOptions("USD")
+P1 = ProductRecord("p1", "One", "USD", 299)
+USD = ImportOptions(ReadingOptions("USD"))
 PRODUCTS, EVENTS, OUTCOMES = ImportKind.PRODUCTS, ImportKind.EVENTS, ImportKind.OUTCOMES
 
 
@@ -38,7 +47,7 @@ class Kept:
             return sink
 
         return ImportTargets(
-            keep(self.products), keep(self.events), keep(self.shoppers), keep(self.outcomes), {"p1": 299}.get
+            keep(self.products), keep(self.events), keep(self.shoppers), keep(self.outcomes), {"p1": P1}.get
         )
 
 
@@ -178,15 +187,17 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_columns_are_renamed_and_wrong_names_are_refused(load: Load) -> None:
     content = "sku,name,price\np1,One,1.50\n"
-    mapped = ImportOptions.parse("USD", ["sku=product_id", "name=title", "price=list_price"])
+    mapped = ImportOptions(ReadingOptions.parse("USD", ["sku=product_id", "name=title", "price=list_price"]))
     assert load(PRODUCTS, content, options=mapped).kept.products[0].list_minor == 150
     with pytest.raises(ImportFormatError, match="theirs=ours"):
-        ImportOptions.parse("USD", ["sku"])
+        ImportOptions(ReadingOptions.parse("USD", ["sku"]))
     with pytest.raises(ImportFormatError, match="shopper"):
-        load(EVENTS, "u,type,at\n1,view,now\n", options=ImportOptions.parse(None, ["u=shopper"]))
+        load(EVENTS, "u,type,at\n1,view,now\n", options=ImportOptions(ReadingOptions.parse(None, ["u=shopper"])))
     with pytest.raises(ImportFormatError, match="has a column title already"):
         load(
-            PRODUCTS, "product_id,title,name,list_price\n1,a,b,1\n", options=ImportOptions.parse("USD", ["name=title"])
+            PRODUCTS,
+            "product_id,title,name,list_price\n1,a,b,1\n",
+            options=ImportOptions(ReadingOptions.parse("USD", ["name=title"])),
         )
 
 
