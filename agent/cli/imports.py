@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from agent.cli.exit_codes import ExitCode
+from agent.cli.import_report import print_report
 from agent.cli.opening import running_service
 from agent.cli.options import DataDir, Json, settings_for
-from agent.cli.output import print_facts, print_json, print_table, progress_bar
+from agent.cli.output import progress_bar
+from agent.domain.clock import SystemClock
 from agent.service.opening import open_store
 from agent.store import Store
 
 if TYPE_CHECKING:
-    from agent.service.ingest import ImportReport, ImportTargets
+    from agent.service.ingest import ImportTargets
     from agent.service.service import Service
 
 Source = Annotated[Path, typer.Argument(help="A .csv, .tsv, .parquet, .ndjson or .jsonl file.")]
@@ -21,6 +23,12 @@ RowCurrency = Annotated[str | None, typer.Option(help="Currency of rows that nam
 Columns = Annotated[
     list[str] | None,
     typer.Option(help="Read your column under our name, for example sku=product_id. Repeatable."),
+]
+AcceptSuspicious = Annotated[
+    bool,
+    typer.Option(
+        "--accept-suspicious", help="Import rows too that are probably wrong, such as prices in cents beside dollars."
+    ),
 ]
 
 app = typer.Typer(no_args_is_help=True, help="Import products, events and outcomes from files.")
@@ -32,17 +40,18 @@ def import_products(
     data_dir: DataDir = None,
     currency: RowCurrency = None,
     column: Columns = None,
+    accept_suspicious: AcceptSuspicious = False,
     json: Json = False,
 ) -> None:
     """Import products.
 
     One with a known product_id replaces what is stored. Columns: product_id, title, description, category, brand,
     list_price, cost, inventory, rating, currency, min_price, max_price, map_price; any other becomes an attribute.
-    Prices are in major units, such as 2.79. Exit code 1 when rows were refused.
+    Prices are in major units, such as 2.79. Exit code 1 when rows were refused or set aside.
 
     Example: pricesmith import products catalogue.csv --currency USD
     """
-    _import("products", file, data_dir, currency, column, json)
+    _import("products", file, data_dir, (currency, column), accept_suspicious=accept_suspicious, json=json)
 
 
 @app.command("events")
@@ -51,17 +60,18 @@ def import_events(
     data_dir: DataDir = None,
     currency: RowCurrency = None,
     column: Columns = None,
+    accept_suspicious: AcceptSuspicious = False,
     json: Json = False,
 ) -> None:
     """Import events: what shoppers viewed, searched and bought.
 
     Columns: shopper_id, type, product_id, at, quantity, price, list_price, currency, text, event_id, profile.X. Times
     are RFC 3339, such as 2026-01-31T12:00:00Z. An event that is imported twice counts once. Exit code 1 when rows were
-    refused.
+    refused or set aside.
 
     Example: pricesmith import events clicks.ndjson
     """
-    _import("events", file, data_dir, currency, column, json)
+    _import("events", file, data_dir, (currency, column), accept_suspicious=accept_suspicious, json=json)
 
 
 @app.command("outcomes")
@@ -70,25 +80,27 @@ def import_outcomes(
     data_dir: DataDir = None,
     currency: RowCurrency = None,
     column: Columns = None,
+    accept_suspicious: AcceptSuspicious = False,
     json: Json = False,
 ) -> None:
     """Import outcomes: offers, and whether they were bought.
 
     Models learn from them. Columns: shopper_id, product_id, price, reference_price, bought (0 or 1), quantity, at,
     currency, propensity, weight, outcome_id, profile.X, context.X. An outcome that is imported twice counts once. Exit
-    code 1 when rows were refused.
+    code 1 when rows were refused or set aside.
 
     Example: pricesmith import outcomes log.parquet --currency USD
     """
-    _import("outcomes", file, data_dir, currency, column, json)
+    _import("outcomes", file, data_dir, (currency, column), accept_suspicious=accept_suspicious, json=json)
 
 
 def _import(
     kind: Literal["products", "events", "outcomes"],
     file: Path,
     data_dir: Path | None,
-    currency: str | None,
-    columns: list[str] | None,
+    reading: tuple[str | None, list[str] | None],
+    *,
+    accept_suspicious: bool,
     json: bool,
 ) -> None:
     from agent.service.ingest import (  # loads pyarrow
@@ -99,7 +111,9 @@ def _import(
         import_file,
     )
 
-    settings, options = settings_for(data_dir), ImportOptions(ReadingOptions.parse(currency, columns or []))
+    currency, columns = reading
+    options = ImportOptions(ReadingOptions.parse(currency, columns or []), accept_suspicious)
+    settings = settings_for(data_dir)
     store = open_store(settings)
     with running_service(settings, quiet=json, store=store) as service, progress_bar(quiet=json) as progress:
         targets, expected = _targets(store, service), expected_rows(file)
@@ -114,8 +128,8 @@ def _import(
         service.replay_outcomes()
         progress("update indexes", 1.0)
         progress(f"import: {report.read} rows", 1.0)
-    _print(report, json)
-    if report.bad:
+    print_report(report, json=json)
+    if not report.complete:
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -129,26 +143,12 @@ def _targets(store: Store, service: "Service") -> "ImportTargets":
 
     return ImportTargets(
         products=service.upsert_products,
-        events=service.add_events,
+        events=service.keep_events,
         shoppers=store.upsert_profiles,
         outcomes=service.keep_outcomes,
+        known_events=store.known_events,
+        known_outcomes=store.known_outcomes,
+        outcomes_by_line=store.outcomes_by_line,
         product_of=service.product,
+        now=SystemClock().now(),
     )
-
-
-def _print(report: "ImportReport", json: bool) -> None:
-    facts: dict[str, object] = {
-        "kind": report.kind.value,
-        "read": report.read,
-        "imported": report.imported,
-        "bad": report.bad,
-        "ignored columns": ", ".join(report.ignored_columns) or "none",
-    }
-    rows = [(problem.line, problem.column, problem.value, problem.reason) for problem in report.problems]
-    columns = ("line", "column", "value", "reason")
-    if json:
-        print_json({**facts, "problems": [dict(zip(columns, row, strict=True)) for row in rows]})
-        return
-    print_facts(facts)
-    if rows:
-        print_table(f"Rows that were not imported (the first {len(rows):,})", columns, rows)

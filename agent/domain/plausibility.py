@@ -1,9 +1,9 @@
 """Checks of one event, outcome or product against what is known of the product.
 
 Two kinds of result. A `refusal` text: the row cannot be true (a date ahead of the clock) or cannot be used (a price in
-another currency than its product's). A `Suspicion`: the row may be true, but is probably wrong, such as a price in cents
-where the product's is in euros. Bounds are generous, as a suspicious row costs a merchant's attention: clearance at a
-tenth of the price, a gift at 0.01 and a price of four times the reference pass.
+another currency than its product's). A `Suspicion`: the row may be true, but is probably wrong, such as a price in
+cents where the product's is in euros. Bounds are generous, as a suspicious row costs a merchant's attention: clearance
+at a tenth of the price, a gift at 0.01 and a price of four times the reference pass.
 """
 
 from dataclasses import dataclass
@@ -98,9 +98,9 @@ def product_suspicion(product: ProductRecord, stored: ProductRecord | None) -> S
     price, cost, code = product.list_minor, product.cost_minor, product.currency
     if price is None:
         return None
-    if stored is not None and stored.list_minor and stored.currency == code:
-        if _far(price, stored.list_minor, OVER_LIST, code):
-            return _suspicion(Doubt.NEW_LIST, product.product_id, code, price, stored.list_minor)
+    before = stored.list_minor if stored is not None and stored.currency == code else None
+    if before and _far(price, before, OVER_LIST, code):
+        return _suspicion(Doubt.NEW_LIST, product.product_id, code, price, before)
     if cost is not None and cost >= COST_OVER_LIST * price:
         return _suspicion(Doubt.COST, product.product_id, code, cost, price)
     return None

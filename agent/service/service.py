@@ -22,6 +22,7 @@ from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
+from agent.service.event_reports import refusal_of
 from agent.service.feedback import record_events, record_outcomes, update_memory
 from agent.service.outcome_reports import OutcomeReport, outcome_of
 from agent.service.privacy import ShopperData, collect_shopper, erase, purge
@@ -109,9 +110,21 @@ class Service:
             self.replay_outcomes(offers)
         return answers
 
-    def add_events(self, events: Sequence[EventRecord]) -> None:
-        """Record behaviour events; purchases count as sales of their product."""
-        self._update_memory(record_events(self._parts, events))
+    def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
+        """Record behaviour events, all or none; purchases count as sales of their product.
+
+        Events that were recorded before change nothing.
+        """
+        refusal = refusal_of(events, self.product, self._parts.clock.now())
+        if refusal is None:
+            self.keep_events(events)
+        return refusal
+
+    def keep_events(self, events: Sequence[EventRecord]) -> int:
+        """Record events of an import, which has checked them; returns the number of new ones."""
+        new = record_events(self._parts, events)
+        self._update_memory(new)
+        return len(new)
 
     def import_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
         """Record outcomes of offers made elsewhere, with their sales, and replay them."""
@@ -119,9 +132,8 @@ class Service:
         self.replay_outcomes()
 
     def keep_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
-        """Record one batch of an import; call `replay_outcomes` after the last."""
-        known = self._parts.store.known_outcomes([outcome.outcome_id for outcome in outcomes])
-        self._record(list({o.outcome_id: o for o in outcomes if o.outcome_id not in known}.values()))
+        """Record the new ones of one batch of an import; call `replay_outcomes` after the last."""
+        self._record(outcomes)
 
     def replay_outcomes(self, offers: Mapping[str, Offer] | None = None) -> None:
         """Replay outcomes after the watermark into the index and the learner; `offers` saves reading them again."""

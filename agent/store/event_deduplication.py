@@ -157,7 +157,7 @@ _Sales = defaultdict[Moment, list[_Sale]]
 
 def _fresh(connection: Connection, records: Sequence[EventRecord], sold: _Sales) -> list[EventRecord]:
     """Events whose id, and whose sale, is not stored yet; a known sale takes the id of a report that has one."""
-    known = _known_ids(connection, [r.event_id for r in records if r.event_id and not _is_sale_id(r.event_id)])
+    known = known_event_ids(connection, [r.event_id for r in records if r.event_id and not _is_sale_id(r.event_id)])
     priced = Counter((_moment(r), r.quantity) for r in records if _is_sale(r) and r.price_minor is not None)
     fresh: dict[int, EventRecord] = {}
     for place in sorted(range(len(records)), key=lambda place: records[place].price_minor is None):
@@ -212,11 +212,12 @@ def _free_id(event_id: str | None, others: Sequence[_Sale]) -> str | None:
     taken = {other.event_id for other in others}
     if event_id is None or event_id not in taken:
         return event_id
-    content, _, number = event_id.rpartition(":")
+    content = event_id.rpartition(":")[0]
     return next(found for n in range(1, len(others) + 2) if (found := f"{content}:{n}") not in taken)
 
 
-def _known_ids(connection: Connection, ids: Sequence[str]) -> set[str]:
+def known_event_ids(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """The stored ones among some event ids."""
     return {
         row.event_id
         for some in chunks(ids, _IDS_BATCH)

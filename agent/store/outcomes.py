@@ -27,6 +27,7 @@ _SINCE: Final = (
     .limit(_BATCH)
 )
 _OF_QUOTES_SINCE: Final = _SINCE.where(OUTCOMES.c.quote_id.is_not(None))
+_LINES: Final = OUTCOMES.c.outcome_id.like("import-%")  # SQLite compares so only without its index
 _AMONG: Final[BindParameter[Sequence[str]]] = bindparam("ids", expanding=True)
 _KNOWN: Final = select(OUTCOMES.c.outcome_id).where(OUTCOMES.c.outcome_id.in_(_AMONG))
 _BY_QUOTE: Final = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id.in_(_AMONG)).order_by(OUTCOMES.c.seq)
@@ -79,6 +80,16 @@ class OutcomeRepository(AuditLog):
                 for ids in chunks(outcome_ids, IN_LIMIT)
                 for row in connection.execute(_KNOWN, {"ids": ids})
             }
+
+    def outcomes_by_line(self) -> Iterator[OutcomeRecord]:
+        """Outcomes that earlier releases imported under ids from the lines of their files, in order of arrival."""
+        named = OUTCOMES.c.outcome_id.op("GLOB")("import-*") if self._db.is_sqlite else _LINES
+        query = select(OUTCOMES.c.seq, *_OUTCOME.columns).where(named, OUTCOMES.c.quote_id.is_(None))
+        with self._db.read() as connection:
+            if connection.execute(select(OUTCOMES.c.seq).where(named).limit(1)).first() is None:
+                return
+        for row in self._paged(query, [OUTCOMES.c.seq], _BATCH):
+            yield _OUTCOME.record(row, start=1)
 
     def outcomes_since(
         self, seq: int, *, of_quotes: bool = False, not_before: datetime | None = None

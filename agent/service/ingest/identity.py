@@ -1,20 +1,22 @@
 """Identity of imported rows without an id column: their content, and which of several identical rows of a file each is.
 
-A log that is exported again has the rows of before at other lines, with new columns or another spelling of numbers. A
-row's id is therefore a digest of what happened (who, which product, price, bought or not, how many, when) and, as a file
-may rightly have identical rows, the number of its occurrence: the third of three identical rows is the third in every
-later export too, wherever it stands. Columns that describe the situation or the log are no part of it: reference price,
-propensity, weight, profile and context may be added to a later export.
+A log that is exported again has the rows of before at other lines, with new columns or another spelling of numbers.
+A row's id is therefore a digest of what happened (who, which product, price, bought or not, how many, when) and, as a
+file may rightly have identical rows, the number of its occurrence: the third of three identical rows is the third in
+every later export too, wherever it stands. Columns that describe the situation or the log are no part of it: reference
+price, propensity, weight, profile and context may be added to a later export.
 """
 
+import json
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain.records import OutcomeRecord
+from agent.service.ingest.readers import RawRow
 from agent.store.column_types import micros
 
 _LARGEST: Final = 1_000_000  # keys in one run: merging larger ones would take memory for a moment
@@ -24,7 +26,7 @@ Keys = NDArray[np.uint64]
 
 
 def outcome_content(outcome: OutcomeRecord) -> str:
-    """Digest of an outcome's content; it begins with the time, so that a file in time order fills the index in order."""
+    """Digest of an outcome's content; it begins with the time, so that files in time order fill the index in order."""
     parts = (
         outcome.shopper_id or "",
         outcome.product_id or "",
@@ -40,6 +42,12 @@ def outcome_content(outcome: OutcomeRecord) -> str:
 def numbered_id(content: str, occurrence: int) -> str:
     """Id of the n-th row with a content, counted from 1."""
     return content if occurrence == 1 else f"{content}:{occurrence}"
+
+
+def line_id(row: RawRow) -> str:
+    """Id that earlier releases gave a row: from its line and all its cells."""
+    content = json.dumps([row.line, sorted((name, str(value)) for name, value in row.cells.items())])
+    return "import-" + sha256(content.encode()).hexdigest()[:32]
 
 
 class Occurrences:

@@ -1,14 +1,16 @@
-"""Import of a file: valid rows are stored in batches, bad ones are listed in a report."""
+"""Import of a file: rows are read in batches; bad ones are listed in a report, the others go to their kind's intake."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
+from agent.domain.plausibility import currency_refusal, future_refusal
+from agent.domain.records import OutcomeRecord, ProductRecord
 from agent.service.ingest.cells import PREFIXES
 from agent.service.ingest.errors import CellError, ImportFormatError
+from agent.service.ingest.intake import EventIntake, ImportTargets, OutcomeIntake, ParsedRow, ProductIntake
 from agent.service.ingest.parsing import (
     EVENT_COLUMNS,
     NEEDED,
@@ -20,25 +22,28 @@ from agent.service.ingest.parsing import (
     parse_product,
 )
 from agent.service.ingest.readers import FREE_COLUMNS, RawRow, read_rows
-from agent.service.ingest.reading import Notes, ProductOf, Reading, ReadingOptions
+from agent.service.ingest.reading import Reading, ReadingOptions
+from agent.service.ingest.report import ImportKind, ImportReport, RowProblem
 from agent.store.rows import chunks
 
-_SHOWN: Final = 1_000
 _BATCH: Final = 2_000
-
-
-class ImportKind(StrEnum):
-    """Kind of records in a file."""
-
-    PRODUCTS = "products"
-    EVENTS = "events"
-    OUTCOMES = "outcomes"
-
 
 COLUMNS: Final = {
     ImportKind.PRODUCTS: PRODUCT_COLUMNS,
     ImportKind.EVENTS: EVENT_COLUMNS,
     ImportKind.OUTCOMES: OUTCOME_COLUMNS,
+}
+
+
+_PARSERS: Final[Mapping[ImportKind, Callable[[RawRow, Reading], Any]]] = {
+    ImportKind.PRODUCTS: parse_product,
+    ImportKind.EVENTS: parse_event,
+    ImportKind.OUTCOMES: parse_outcome,
+}
+_INTAKES: Final[Mapping[ImportKind, Any]] = {
+    ImportKind.PRODUCTS: ProductIntake,
+    ImportKind.EVENTS: EventIntake,
+    ImportKind.OUTCOMES: OutcomeIntake,
 }
 
 
@@ -48,54 +53,11 @@ class ImportOptions:
 
     Attributes:
         reading: How its rows are written.
+        accept_suspicious: Whether rows that are probably wrong are imported too.
     """
 
     reading: ReadingOptions = field(default_factory=ReadingOptions)
-
-
-@dataclass(frozen=True, slots=True)
-class ImportTargets:
-    """Functions that store valid rows; `product_of` returns a stored product."""
-
-    products: Callable[[Sequence[ProductRecord]], None]
-    events: Callable[[Sequence[EventRecord]], None]
-    shoppers: Callable[[Sequence[ShopperRecord]], None]
-    outcomes: Callable[[Sequence[OutcomeRecord]], None]
-    product_of: ProductOf
-
-
-@dataclass(frozen=True, slots=True)
-class RowProblem:
-    """A bad row: its line, the bad column and value, and the reason."""
-
-    line: int
-    column: str
-    value: str
-    reason: str
-
-
-@dataclass(slots=True)
-class ImportReport:
-    """Result of an import; all bad rows are counted, the first thousand listed.
-
-    Attributes:
-        ignored_columns: Columns of the first row without a meaning here, perhaps misspelt ones.
-        notes: Findings about rows that were read all the same.
-    """
-
-    kind: ImportKind
-    read: int = 0
-    imported: int = 0
-    bad: int = 0
-    ignored_columns: tuple[str, ...] = ()
-    problems: list[RowProblem] = field(default_factory=list)
-    notes: Notes = field(default_factory=Notes)
-
-    def refuse(self, problem: RowProblem) -> None:
-        """Count a bad row, and list it among the first thousand."""
-        self.bad += 1
-        if len(self.problems) < _SHOWN:
-            self.problems.append(problem)
+    accept_suspicious: bool = False
 
 
 def import_file(
@@ -114,10 +76,9 @@ def import_file(
     reading = Reading(options.reading, targets.product_of)
     report = ImportReport(kind, notes=reading.notes)
     _check_mapping(kind, options)
+    intake: Any = _INTAKES[kind](targets, report, accept=options.accept_suspicious)
     for batch in chunks(_checked(path, options, report), _BATCH):
-        good = list(_parsed(batch, reading, report))
-        _store(kind, good, targets)
-        report.imported += len(good)
+        intake.take(list(_parsed(batch, reading, targets.now, report)))
         if on_rows is not None:
             on_rows(report.read)
     return report
@@ -160,40 +121,34 @@ def _is_known(kind: ImportKind, column: str) -> bool:
     return kind is ImportKind.PRODUCTS or column in COLUMNS[kind] or column.startswith(PREFIXES)
 
 
-def _parsed(rows: Sequence[RawRow], reading: Reading, report: ImportReport) -> Iterator[Any]:
-    """Yield the records of valid rows and report the others."""
+def _parsed(rows: Sequence[RawRow], reading: Reading, now: datetime, report: ImportReport) -> Iterator[ParsedRow[Any]]:
+    """Yield valid rows with their records, and report the others."""
+    parse = _PARSERS[report.kind]
     for row in rows:
         report.read += 1
         if row.problem:
             report.refuse(RowProblem(row.line, "", "", row.problem))
             continue
         try:
-            if report.kind is ImportKind.PRODUCTS:
-                yield parse_product(row, reading)
-            elif report.kind is ImportKind.EVENTS:
-                yield parse_event(row, reading)
-            else:
-                yield parse_outcome(row, reading)
+            record = parse(row, reading)
+            _check(record, reading, now)
         except CellError as error:
             report.refuse(RowProblem(row.line, error.column, error.value, error.reason))
+        else:
+            yield ParsedRow(row, record)
 
 
-def _store(kind: ImportKind, good: Sequence[Any], targets: ImportTargets) -> None:
-    if not good:
+def _check(record: ProductRecord | ParsedEvent | OutcomeRecord, reading: Reading, now: datetime) -> None:
+    """Check what a row says against its product's currency and the clock.
+
+    Raises:
+        CellError: The prices are in another currency than the product's, or the time is in the future.
+    """
+    if isinstance(record, ProductRecord):
         return
-    if kind is ImportKind.PRODUCTS:
-        targets.products(good)
-    elif kind is ImportKind.OUTCOMES:
-        outcomes: Sequence[OutcomeRecord] = good
-        described = [(o.shopper_id, o.profile) for o in outcomes if o.shopper_id is not None and o.profile]
-        _store_shoppers({shopper_id: ShopperRecord(shopper_id, profile) for shopper_id, profile in described}, targets)
-        targets.outcomes(outcomes)
-    else:
-        parsed: Sequence[ParsedEvent] = good
-        _store_shoppers({item.shopper.shopper_id: item.shopper for item in parsed if item.shopper is not None}, targets)
-        targets.events([item.event for item in parsed])
-
-
-def _store_shoppers(shoppers: Mapping[str, ShopperRecord], targets: ImportTargets) -> None:
-    if shoppers:
-        targets.shoppers(list(shoppers.values()))
+    happened = record.event if isinstance(record, ParsedEvent) else record
+    product = reading.product_of(happened.product_id) if happened.product_id is not None else None
+    if (reason := currency_refusal(product, happened.currency)) is not None:
+        raise CellError("currency", happened.currency, reason)
+    if (reason := future_refusal(happened.at, now)) is not None:
+        raise CellError("at", happened.at.isoformat(), reason)

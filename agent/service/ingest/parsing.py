@@ -1,8 +1,6 @@
 """Import rows as records: the columns of products, events and outcomes."""
 
-import hashlib
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from agent.domain.records import (
@@ -18,7 +16,6 @@ from agent.service.ingest.cells import Cells
 from agent.service.ingest.errors import CellError
 from agent.service.ingest.readers import RawRow
 from agent.service.ingest.reading import Reading
-from agent.store.event_deduplication import content_id
 
 _MONEY_COLUMNS: Final = ("currency", "min_price", "max_price", "map_price")
 PRODUCT_COLUMNS: Final = frozenset(
@@ -76,7 +73,7 @@ def parse_product(row: RawRow, reading: Reading) -> ProductRecord:
 def parse_event(row: RawRow, reading: Reading) -> ParsedEvent:
     """Parse an event; `profile.X` columns describe its shopper, `context.X` columns are ignored.
 
-    Without an `event_id` the id is a digest of the content.
+    Without the column `event_id` the event has no id yet.
 
     Raises:
         CellError: A cell is invalid.
@@ -85,7 +82,7 @@ def parse_event(row: RawRow, reading: Reading) -> ParsedEvent:
     kind = cells.text("type", needed=True).lower()
     if kind not in set(EventType):
         raise CellError("type", kind, f"is not an event type; allowed: {', '.join(EventType)}")
-    price = cells.minor("price")
+    price, list_price = cells.minor("price"), cells.minor("list_price", least=1)
     event = EventRecord(
         shopper_id=cells.text("shopper_id", needed=True),
         type=EventType(kind),
@@ -93,14 +90,14 @@ def parse_event(row: RawRow, reading: Reading) -> ParsedEvent:
         product_id=cells.text("product_id") or None,
         quantity=cells.count("quantity", least=1) or 1,
         price_minor=price,
-        list_minor=cells.minor("list_price", least=1),
-        currency=cells.currency() if price is not None else None,
+        list_minor=list_price,
+        currency=cells.currency() if price is not None or list_price is not None else None,
         text=cells.text("text"),
+        event_id=cells.text("event_id") or None,
     )
     if event.product_id is None and not event.text:
         raise CellError("product_id", "", "is missing; remedy: give a product_id or a text")
     profile = cells.prefixed("profile")
-    event = replace(event, event_id=cells.text("event_id") or content_id(event))
     return ParsedEvent(event, ShopperRecord(event.shopper_id, profile) if profile else None)
 
 
@@ -124,7 +121,7 @@ def parse_outcome(row: RawRow, reading: Reading) -> OutcomeRecord:
             "is unknown and the row has no reference_price; remedy: import products first, or add that column",
         )
     return OutcomeRecord(
-        outcome_id=cells.text("outcome_id") or _content_id(row),
+        outcome_id=cells.text("outcome_id"),
         shopper_id=cells.text("shopper_id") or None,
         product_id=product_id,
         currency=cells.currency(),
@@ -159,9 +156,3 @@ def _given(value: int | None, column: str) -> int:
     if value is None:
         raise CellError(column, "", "is missing")
     return value
-
-
-def _content_id(row: RawRow) -> str:
-    """Id from the row's line and content, so that importing a file twice adds nothing."""
-    content = json.dumps([row.line, sorted((name, str(value)) for name, value in row.cells.items())])
-    return "import-" + hashlib.sha256(content.encode()).hexdigest()[:32]

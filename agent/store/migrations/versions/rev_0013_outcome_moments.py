@@ -1,4 +1,4 @@
-"""Outcomes are found by shopper and moment, so that a sale's other reports are found without reading all of a shopper."""
+"""Outcomes are found by shopper and moment: other reports of a sale are found without reading all of a shopper's."""
 
 from alembic import op
 
