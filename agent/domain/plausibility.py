@@ -76,7 +76,7 @@ def future_refusal(at: datetime, now: datetime) -> str | None:
 def outcome_suspicion(outcome: OutcomeRecord, product: ProductRecord | None) -> Suspicion | None:
     """The first doubt about an outcome; `product` is None when unknown. Its currency is the product's."""
     list_minor = product.list_minor if product is not None else None
-    found = _priced(
+    found = price_suspicion(
         outcome.product_id or "", outcome.currency, outcome.price_minor, outcome.reference_minor, list_minor
     )
     return found or _dated(outcome.product_id or "", outcome.quantity, outcome.at)
@@ -87,7 +87,7 @@ def event_suspicion(event: EventRecord, product: ProductRecord | None) -> Suspic
     product_id = event.product_id or ""
     if event.currency is not None:
         list_minor = product.list_minor if product is not None else None
-        found = _priced(product_id, event.currency, event.price_minor, event.list_minor, list_minor)
+        found = price_suspicion(product_id, event.currency, event.price_minor, event.list_minor, list_minor)
         if found is not None:
             return found
     return _dated(product_id, event.quantity, event.at)
@@ -106,9 +106,10 @@ def product_suspicion(product: ProductRecord, stored: ProductRecord | None) -> S
     return None
 
 
-def _priced(
+def price_suspicion(
     product_id: str, currency: str, price: int | None, reference: int | None, list_minor: int | None
 ) -> Suspicion | None:
+    """A doubt about a price and the reference price beside it, both in the product's currency; each may be unknown."""
     if reference and list_minor and reference != list_minor and _stray(reference, list_minor, currency):
         return _suspicion(Doubt.REFERENCE_LIST, product_id, currency, reference, list_minor)
     if price is None:

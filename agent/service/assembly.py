@@ -153,7 +153,7 @@ def _memory(
     clock = StoreClock.from_meta(store.meta)
     catalogue = _catalogue(store, folder, models, running)
     shoppers = running.shoppers if running is not None else ShopperHistories(store, catalogue.labels)
-    index = open_outcome_memory(folder, models.evaluator.version)
+    index = open_outcome_memory(folder, models.evaluator.version, store)
     outcomes = OutcomeIndex(index, models.evaluator, catalogue, shoppers, clock)
     outcomes.catch_up(store)
     learner = _learner(folder, registry, models, clock, running)

@@ -1,20 +1,24 @@
 """Weekly facts of products: purchases and prices by product and week."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
-from agent.domain.records import EventRecord, ProductWeek
+from agent.domain.records import EventRecord, EventType, ProductWeek
 from agent.store.engine import Database
 from agent.store.repository import Repository
-from agent.store.rows import RecordTable
-from agent.store.tables import PRODUCT_WEEKS
+from agent.store.rows import IN_LIMIT, RecordTable, chunks
+from agent.store.tables import EVENTS, PRODUCT_WEEKS
+from models.shopper.weeks import week_of, week_start
 
 _WEEK: Final = RecordTable(ProductWeek, PRODUCT_WEEKS)
 _WEEK_KEY: Final = (PRODUCT_WEEKS.c.product_id, PRODUCT_WEEKS.c.week)
 _WEEK_BATCH: Final = 50_000
+_PRICES: Final = ("list_minor", "price_minor")
+_Week = tuple[str, datetime]
 
 WeekOf = Callable[[EventRecord], ProductWeek | None]
 """Maps an event to what it adds to its product's weekly facts; None for any event but a purchase."""
@@ -57,6 +61,49 @@ def add_weeks(database: Database, connection: Connection, records: Sequence[Prod
     statement = database.insert(PRODUCT_WEEKS)
     added = _added(dict(statement.excluded.items()))
     _write_weeks(connection, records, statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=added))
+
+
+def take_from_weeks(connection: Connection, events: Sequence[EventRecord], numbers: Set[int]) -> None:
+    """Take purchases that are about to be removed, with their numbers, out of the weekly facts, in the transaction.
+
+    A price that a removed event may have brought becomes that of the latest other purchase of the week.
+    """
+    removed: dict[_Week, list[EventRecord]] = defaultdict(list)
+    for event in events:
+        if event.type is EventType.PURCHASE and event.product_id is not None:
+            removed[event.product_id, week_start(week_of(event.at.timestamp()))].append(event)
+    known: dict[_Week, ProductWeek] = {}
+    for some in chunks({product_id for product_id, _ in removed}, IN_LIMIT):
+        for row in connection.execute(select(*_WEEK.columns).where(PRODUCT_WEEKS.c.product_id.in_(some))):
+            known[row.product_id, row.week] = _WEEK.record(row)
+    changed = {key: known[key] for key in removed if key in known}
+    remaining = {key for key, week in changed.items() if week.purchases > len(removed[key])}
+    latest = _latest_prices(connection, remaining, numbers)
+    for key, week in sorted(changed.items()):
+        here = (PRODUCT_WEEKS.c.product_id == key[0]) & (PRODUCT_WEEKS.c.week == key[1])
+        left = week.purchases - len(removed[key])
+        if left <= 0:
+            connection.execute(delete(PRODUCT_WEEKS).where(here))
+            continue
+        facts: dict[str, Any] = {"purchases": left}
+        for name in _PRICES:
+            if getattr(week, name) in {getattr(event, name) for event in removed[key]}:
+                facts[name] = latest.get((*key, name))
+        connection.execute(update(PRODUCT_WEEKS).where(here).values(**facts))
+
+
+def _latest_prices(connection: Connection, weeks: Set[_Week], but: Set[int]) -> dict[tuple[str, datetime, str], int]:
+    """The last prices of stored purchases in some weeks, but for some events."""
+    found: dict[tuple[str, datetime, str], int] = {}
+    columns = [EVENTS.c[name] for name in ("seq", "product_id", "at", *_PRICES)]
+    for some in chunks({product_id for product_id, _ in weeks}, IN_LIMIT):
+        query = select(*columns).where(EVENTS.c.product_id.in_(some), EVENTS.c.type == EventType.PURCHASE)
+        for row in connection.execute(query.order_by(EVENTS.c.seq)):
+            week = week_start(week_of(row.at.timestamp()))
+            if row.seq in but or (row.product_id, week) not in weeks:
+                continue
+            found |= {(row.product_id, week, n): getattr(row, n) for n in _PRICES if getattr(row, n) is not None}
+    return found
 
 
 def _added(new: Mapping[str, ColumnElement[Any]]) -> dict[str, ColumnElement[Any]]:

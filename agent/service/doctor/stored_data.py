@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from agent.domain.clock import SystemClock
+from agent.service.data_check import Fault, bad_rows
 from agent.service.doctor.finding import Finding, Level, of_error
 from agent.service.settings import Settings
+from agent.state.loading import outcomes_made_with
 from agent.store import Store, StoreError
 from agent.store.data_folder import DataFolder
 from agent.store.engine import open_database
@@ -14,6 +18,8 @@ from agent.store.schema_version import found_version, newest_version
 from models.registry.registry import ModelKind, Registry
 from retrieval import SnapshotError
 from retrieval.snapshot import open_snapshot
+
+_NAMED: Final = 3
 
 
 @contextmanager
@@ -53,8 +59,19 @@ def check_indexes(store: Store, folder: DataFolder, registry: Registry) -> list[
         return [Finding("product index", Level.WARNING, "the store holds no products", remedy)]
     return [
         _index("product index", folder.product_index, encoder, (products, "products")),
-        _index("outcome index", folder.outcome_memory, evaluator, (outcomes, "outcomes")),
+        _index("outcome index", folder.outcome_memory, outcomes_made_with(evaluator, store), (outcomes, "outcomes")),
     ]
+
+
+def check_rows(store: Store, now: datetime) -> Finding:
+    """Whether stored events and outcomes are dated in the future, or in another currency than their products."""
+    found = [row for row in bad_rows(store, now) if row.fault is not Fault.SUSPICIOUS]
+    if not found:
+        return Finding("stored rows", Level.OK, "no dates in the future, no foreign currencies")
+    named = "; ".join(f"{row.kind} {row.number}: {row.reason}" for row in found[:_NAMED])
+    more = f"; and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+    remedy = "pricesmith data check lists them, pricesmith data remove --all-bad removes them"
+    return Finding("stored rows", Level.WARNING, f"{len(found):,} cannot be true ({named}{more})", remedy)
 
 
 def _index(check: str, folder: Path, made_with: str, stored: tuple[int, str]) -> Finding:

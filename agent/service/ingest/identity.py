@@ -68,7 +68,8 @@ class Occurrences:
             return []
         unique, inverse, counts = np.unique(_keys(texts), return_inverse=True, return_counts=True)
         before = self._add(unique, counts.astype(np.uint32))
-        return (before[inverse] + 1 + _ranks(inverse, counts)).tolist()
+        numbers: list[int] = (before[inverse] + 1 + _ranks(inverse, counts)).tolist()
+        return numbers
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         """Number of occurrences of each text so far."""

@@ -96,7 +96,7 @@ def _reports(line: st.SearchStrategy[Line], tills: int) -> st.SearchStrategy[Rep
         return st.lists(of, max_size=most).map(tuple)
 
     requests = st.lists(some(line, 4), max_size=3).map(tuple)
-    return st.builds(Reports, requests, some(_priced, 3), some(_priced, tills))  # type: ignore[arg-type]
+    return st.builds(Reports, requests, some(_priced, 3), some(_priced, tills))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
