@@ -123,7 +123,7 @@ def _targets(store: Store, service: "Service") -> "ImportTargets":
 
     return ImportTargets(
         products=service.upsert_products,
-        events=service.add_events,
+        events=service.keep_events,
         shoppers=store.upsert_profiles,
         outcomes=service.keep_outcomes,
         reference_of=service.list_price,

@@ -73,7 +73,7 @@ class ImportTargets:
     """Functions that store valid rows; `reference_of` returns a product's list price in minor units."""
 
     products: Callable[[Sequence[ProductRecord]], None]
-    events: Callable[[Sequence[EventRecord]], None]
+    events: Callable[[Sequence[EventRecord]], object]
     shoppers: Callable[[Sequence[ShopperRecord]], None]
     outcomes: Callable[[Sequence[OutcomeRecord]], None]
     reference_of: ReferenceOf
