@@ -2,25 +2,23 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
-from agent.service.ingest.cells import PREFIXES
-from agent.service.ingest.errors import CellError, ImportFormatError
+from agent.service.ingest.columns import RowKind
+from agent.service.ingest.errors import CellError
 from agent.service.ingest.parsing import (
-    EVENT_COLUMNS,
-    NEEDED,
-    OUTCOME_COLUMNS,
-    PRODUCT_COLUMNS,
     ParsedEvent,
     parse_event,
     parse_outcome,
     parse_product,
 )
-from agent.service.ingest.readers import FREE_COLUMNS, RawRow, read_rows
+from agent.service.ingest.raw_rows import RawRow
 from agent.service.ingest.reading import Notes, ProductOf, Reading, ReadingOptions
+from agent.service.ingest.tables import read_table
 from agent.store.rows import chunks
 
 _SHOWN: Final = 1_000
@@ -33,13 +31,6 @@ class ImportKind(StrEnum):
     PRODUCTS = "products"
     EVENTS = "events"
     OUTCOMES = "outcomes"
-
-
-COLUMNS: Final = {
-    ImportKind.PRODUCTS: PRODUCT_COLUMNS,
-    ImportKind.EVENTS: EVENT_COLUMNS,
-    ImportKind.OUTCOMES: OUTCOME_COLUMNS,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +70,6 @@ class ImportReport:
     """Result of an import; all bad rows are counted, the first thousand listed.
 
     Attributes:
-        ignored_columns: Columns of the first row without a meaning here, perhaps misspelt ones.
         notes: Findings about rows that were read all the same.
     """
 
@@ -87,7 +77,6 @@ class ImportReport:
     read: int = 0
     imported: int = 0
     bad: int = 0
-    ignored_columns: tuple[str, ...] = ()
     problems: list[RowProblem] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
 
@@ -111,53 +100,16 @@ def import_file(
         ImportFormatError: The file cannot be read, or a required column is missing.
         StoreError: The store failed; batches before that are stored.
     """
-    reading = Reading(options.reading, targets.product_of)
+    reading = Reading(options.reading, targets.product_of, datetime.now(UTC))
     report = ImportReport(kind, notes=reading.notes)
-    _check_mapping(kind, options)
-    for batch in chunks(_checked(path, options, report), _BATCH):
+    table = read_table(path, RowKind(kind.value), reading)
+    for batch in chunks(table.rows, _BATCH):
         good = list(_parsed(batch, reading, report))
         _store(kind, good, targets)
         report.imported += len(good)
         if on_rows is not None:
             on_rows(report.read)
     return report
-
-
-def _check_mapping(kind: ImportKind, options: ImportOptions) -> None:
-    """Check that columns are mapped to known ones; products take any, as attributes."""
-    unknown = [ours for ours in options.reading.mapping.values() if not _is_known(kind, ours)]
-    if unknown:
-        raise ImportFormatError(
-            f"--column maps to {', '.join(unknown)}; allowed: {', '.join(sorted(COLUMNS[kind]))}, profile.X, context.X"
-        )
-
-
-def _checked(path: Path, options: ImportOptions, report: ImportReport) -> Iterator[RawRow]:
-    """Rows, once the first readable one has the required columns."""
-    first = True
-    for row in read_rows(path, options.reading.mapping):
-        if first and not row.problem:
-            first = False
-            _check_columns(path, row, report)
-        yield row
-
-
-def _check_columns(path: Path, row: RawRow, report: ImportReport) -> None:
-    """Check for the required columns; NDJSON is exempt, as each of its rows may have other fields."""
-    if path.suffix.lower() in FREE_COLUMNS:
-        return
-    missing = [column for column in NEEDED[report.kind] if column not in row.cells]
-    if missing:
-        known = ", ".join(sorted(COLUMNS[report.kind]))
-        raise ImportFormatError(
-            f"{path.name} has no column {', '.join(missing)}; allowed: {known}; "
-            "remedy: add it, or rename one with --column theirs=ours"
-        )
-    report.ignored_columns = tuple(column for column in row.cells if not _is_known(report.kind, column))
-
-
-def _is_known(kind: ImportKind, column: str) -> bool:
-    return kind is ImportKind.PRODUCTS or column in COLUMNS[kind] or column.startswith(PREFIXES)
 
 
 def _parsed(rows: Sequence[RawRow], reading: Reading, report: ImportReport) -> Iterator[Any]:
@@ -175,7 +127,7 @@ def _parsed(rows: Sequence[RawRow], reading: Reading, report: ImportReport) -> I
             else:
                 yield parse_outcome(row, reading)
         except CellError as error:
-            report.refuse(RowProblem(row.line, error.column, error.value, error.reason))
+            report.refuse(RowProblem(row.line, row.written(error.column), error.value, error.reason))
 
 
 def _store(kind: ImportKind, good: Sequence[Any], targets: ImportTargets) -> None:
