@@ -19,10 +19,10 @@ _IGNORED: Final = frozenset(_IGNORED_WORDS.split())
 
 _WORDS_OF: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "product_id": "id product sku article artikelnummer articleno articlenumber asin ean gtin upc barcode handle itemid "
-        "itemcode itemno itemnumber productcode productsku variantsku variantid pid code reference referencia ref",
-        "shopper_id": "shopper user userid customer customerid client clientid visitor visitorid member memberid uid household "
-        "householdid kunde kundennummer email",
+        "product_id": "id product sku article artikelnummer articleno articlenumber asin ean gtin upc barcode handle "
+        "itemid itemcode itemno itemnumber productcode productsku variantsku variantid pid code reference ref",
+        "shopper_id": "shopper user userid customer customerid client clientid visitor visitorid member memberid uid "
+        "household householdid kunde kundennummer email",
         "title": "name productname producttitle itemname label bezeichnung titel nom nombre nome designation",
         "description": "body bodyhtml text longdescription shortdescription details beschreibung descripcion",
         "category": "type producttype categories department productcategory kategorie categoria categorie",
