@@ -153,10 +153,9 @@ class Service:
             self.replay_outcomes()
         return found
 
-    def list_price(self, product_id: str) -> int | None:
-        """A product's list price in minor units; None when unknown."""
-        product = self._parts.catalogue.product(product_id)
-        return product.list_minor if product is not None else None
+    def product(self, product_id: str) -> ProductRecord | None:
+        """A product as it stands; None when unknown."""
+        return self._parts.catalogue.product(product_id)
 
     def upsert_products(self, products: Sequence[ProductRecord]) -> None:
         """Add or replace products; they are searchable when this returns."""
