@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agent.service.data_check import BadRow
 
 _SHOWN: Final = 1_000
-_RUNNING: Final = "A server that runs on this data folder still has them in memory: restart it."
+_RUNNING: Final = "A running server follows, but retrieves removed outcomes as evidence until it is restarted."
 
 app = typer.Typer(no_args_is_help=True, help="List and remove stored events and outcomes that are wrong.")
 
@@ -63,7 +63,7 @@ def remove(
 
     The sale that an outcome implied goes with it, and weekly facts are corrected. The next start builds the index of
     outcomes again, as if the rows had never been there. Outcomes of quotes stay, as the audit log commits to them;
-    training leaves those out that are wrong. Stop servers on this data folder first, or restart them afterwards.
+    training leaves those out that are wrong. A running server follows, but for its index of outcomes: restart it.
 
     Example: pricesmith data remove --events 12,15
     """

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from agent.cli.output import print_facts, print_json, print_table
+from agent.cli.reading_options import note_facts
 
 if TYPE_CHECKING:
     from agent.service.ingest import ImportReport
@@ -16,9 +17,9 @@ def print_report(report: "ImportReport", *, json: bool) -> None:
     facts: dict[str, object] = {
         "kind": report.kind.value,
         **report.counts(),
-        "ignored columns": ", ".join(report.ignored_columns) or "none",
+        **note_facts(report.notes),
     }
-    if report.merged:
+    if report.merged_ids:
         facts["ids of several rows"] = ", ".join(report.merged_ids) + (", ..." if report.merged > 1 else "")
     groups, advice = report.suspicions(), report.advice()
     if json:

@@ -57,7 +57,7 @@ class Suspicion:
 
 
 def currency_refusal(product: ProductRecord | None, currency: str | None) -> str | None:
-    """Why a price in this currency cannot be used for its product; None when it can, or the product is unknown."""
+    """Reason why a price in this currency cannot be its product's; None when it can, or the product is unknown."""
     if product is None or currency is None or product.currency == currency:
         return None
     return (
@@ -67,7 +67,7 @@ def currency_refusal(product: ProductRecord | None, currency: str | None) -> str
 
 
 def future_refusal(at: datetime, now: datetime) -> str | None:
-    """Why a time cannot be when something happened; None when it is at most a day ahead of `now`."""
+    """Reason why nothing can have happened at a time; None when it is at most a day ahead of `now`."""
     if at <= now + MAX_AHEAD:
         return None
     return f"is in the future; allowed: at most {_SLACK_TEXT} after now, {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -10,10 +10,11 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, delete, or_, se
 
 from agent.domain.plausibility import OLDEST, OVER_REFERENCE, UNDER
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType
-from agent.store.meta import MetaRepository
+from agent.store.changes import ERASURES
+from agent.store.meta import MetaRepository, count_up
 from agent.store.product_weeks import take_from_weeks
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
-from agent.store.tables import EVENTS, META, OUTCOMES, PRODUCTS
+from agent.store.tables import EVENTS, OUTCOMES, PRODUCTS
 
 REMOVALS_KEY: Final = "data.removals"
 _EVENT: Final = RecordTable(EventRecord, EVENTS)
@@ -77,15 +78,9 @@ class DoubtfulRowRepository(MetaRepository):
                 for some in chunks(numbers, IN_LIMIT):
                     connection.execute(delete(table).where(table.c.seq.in_(some)))
             if gone or named:
-                self._count_removal(connection)
+                count_up(self._db, connection, REMOVALS_KEY)
+                count_up(self._db, connection, ERASURES)  # other processes have them in memory
         return RemovedRows(len(named), len(gone), len(sales))
-
-    def _count_removal(self, connection: Connection) -> None:
-        query = select(META.c.value).where(META.c.key == REMOVALS_KEY)
-        value = str(int(connection.execute(query).scalar_one_or_none() or 0) + 1)
-        statement = self._db.insert(META).values(key=REMOVALS_KEY, value=value)
-        statement = statement.on_conflict_do_update(index_elements=[META.c.key], set_={"value": value})
-        connection.execute(statement)
 
 
 def _beside_products(table: Table, columns: Sequence[Column[Any]]) -> Any:

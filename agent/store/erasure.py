@@ -15,7 +15,9 @@ from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
+from agent.store.changes import ERASURES
 from agent.store.codec import EncodedDecision, decode_decision, decode_request
+from agent.store.meta import count_up
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, LIVE_QUOTES, OUTCOMES, SHOPPERS
 
@@ -74,6 +76,7 @@ class ErasureRepository(AuditLog):
             profile = connection.execute(delete(SHOPPERS).where(SHOPPERS.c.shopper_id == shopper_id)).rowcount
             events = connection.execute(delete(EVENTS).where(EVENTS.c.shopper_id == shopper_id)).rowcount
             connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.shopper_id == shopper_id))
+            count_up(self._db, connection, ERASURES)  # other processes may have it in memory
         self._db.shrink_log()
         return Erased(profile, events, len(decisions), len(outcomes), answers)
 
@@ -97,6 +100,8 @@ class ErasureRepository(AuditLog):
             events = connection.execute(delete(EVENTS).where(EVENTS.c.at < behaved)).rowcount
             connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.valid_until < moment))
             answers = connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.started_at < moment)).rowcount
+            if decisions or outcomes or events:
+                count_up(self._db, connection, ERASURES)  # other processes may have it in memory
         self._db.shrink_log()
         return Erased(0, events, len(decisions), len(outcomes), answers)
 

@@ -8,7 +8,7 @@ price, propensity, weight, profile and context may be added to a later export.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b, sha256
 from typing import Final
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain.records import OutcomeRecord
-from agent.service.ingest.readers import RawRow
+from agent.service.ingest.raw_rows import RawRow
 from agent.store.column_types import micros
 
 _LARGEST: Final = 1_000_000  # keys in one run: merging larger ones would take memory for a moment
@@ -44,9 +44,10 @@ def numbered_id(content: str, occurrence: int) -> str:
     return content if occurrence == 1 else f"{content}:{occurrence}"
 
 
-def line_id(row: RawRow) -> str:
-    """Id that earlier releases gave a row: from its line and all its cells."""
-    content = json.dumps([row.line, sorted((name, str(value)) for name, value in row.cells.items())])
+def line_id(row: RawRow, mapping: Mapping[str, str]) -> str:
+    """Id that earlier releases gave a row: from its line and all its cells, with columns renamed by `mapping`."""
+    cells = {mapping.get(name, name): value for name, value in zip(row.names, row.values, strict=False)}
+    content = json.dumps([row.line, sorted((name, str(value)) for name, value in cells.items())])
     return "import-" + sha256(content.encode()).hexdigest()[:32]
 
 

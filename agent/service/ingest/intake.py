@@ -1,23 +1,33 @@
-"""What becomes of the valid rows of a file: stored, known, merged or set aside; one class for each kind of file."""
+"""Storing of valid rows, one class for each kind of file; known, merged and suspicious rows are told apart."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from agent.domain.plausibility import event_suspicion, outcome_suspicion, product_suspicion
 from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.service.ingest.identity import Occurrences, line_id, numbered_id, outcome_content
-from agent.service.ingest.parsing import ParsedEvent
-from agent.service.ingest.readers import RawRow
-from agent.service.ingest.reading import ProductOf
+from agent.service.ingest.parsed_rows import ParsedEvent, ParsedRow
+from agent.service.ingest.reading import ProductOf, ReadingOptions
 from agent.service.ingest.report import ImportReport
 from agent.store.event_deduplication import event_content, numbered_event_id
 from agent.store.rows import chunks
 
-T = TypeVar("T")
-
 _LEGACY: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """Options for an import.
+
+    Attributes:
+        reading: How the file's rows are written.
+        accept_suspicious: Whether rows that are probably wrong are imported too.
+    """
+
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    accept_suspicious: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +35,7 @@ class ImportTargets:
     """Functions that look up and store valid rows.
 
     Attributes:
-        events: Stores events and returns the number of new ones.
+        events: Stores events and returns the new ones.
         known_events, known_outcomes: The stored ones among some ids.
         outcomes_by_line: Stored outcomes whose ids rest on lines of a file, as earlier releases made them.
         product_of: A stored product; None where unknown.
@@ -33,7 +43,7 @@ class ImportTargets:
     """
 
     products: Callable[[Sequence[ProductRecord]], None]
-    events: Callable[[Sequence[EventRecord]], int]
+    events: Callable[[Sequence[EventRecord]], Sequence[EventRecord]]
     shoppers: Callable[[Sequence[ShopperRecord]], None]
     outcomes: Callable[[Sequence[OutcomeRecord]], None]
     known_events: Callable[[Sequence[str]], set[str]]
@@ -43,22 +53,14 @@ class ImportTargets:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedRow(Generic[T]):
-    """A valid row as read and as a record."""
-
-    raw: RawRow
-    record: T
-
-
 class ProductIntake:
     """Stores products that are new or described otherwise than before."""
 
-    def __init__(self, targets: ImportTargets, report: ImportReport, *, accept: bool) -> None:
-        """`accept` stores suspicious rows too."""
+    def __init__(self, targets: ImportTargets, report: ImportReport, options: ImportOptions) -> None:
+        """`options` say whether suspicious rows are stored too."""
         self._targets = targets
         self._report = report
-        self._accept = accept
+        self._accept = options.accept_suspicious
         self._seen = Occurrences()
 
     def take(self, rows: Sequence[ParsedRow[ProductRecord]]) -> None:
@@ -72,7 +74,7 @@ class ProductIntake:
                 self._report.suspect(row.raw.line, suspicion)
                 continue
             if number > 1:
-                self._report.merge(product.product_id)
+                self._report.merged += 1  # the reading names them
             elif stored is None:
                 self._report.new += 1
             elif stored == product:
@@ -88,11 +90,11 @@ class ProductIntake:
 class EventIntake:
     """Stores events that are new."""
 
-    def __init__(self, targets: ImportTargets, report: ImportReport, *, accept: bool) -> None:
-        """`accept` stores suspicious rows too."""
+    def __init__(self, targets: ImportTargets, report: ImportReport, options: ImportOptions) -> None:
+        """`options` say whether suspicious rows are stored too."""
         self._targets = targets
         self._report = report
-        self._accept = accept
+        self._accept = options.accept_suspicious
         self._seen = Occurrences()
 
     def take(self, rows: Sequence[ParsedRow[ParsedEvent]]) -> None:
@@ -111,7 +113,7 @@ class EventIntake:
         if not good:
             return
         _store_profiles({parsed.shopper.shopper_id: parsed.shopper for parsed in good if parsed.shopper}, self._targets)
-        new = self._targets.events([parsed.event for parsed in good])
+        new = len(self._targets.events([parsed.event for parsed in good]))
         self._report.new += new
         self._report.known += len(good) - new
 
@@ -135,11 +137,12 @@ class EventIntake:
 class OutcomeIntake:
     """Stores outcomes that are new."""
 
-    def __init__(self, targets: ImportTargets, report: ImportReport, *, accept: bool) -> None:
-        """`accept` stores suspicious rows too."""
+    def __init__(self, targets: ImportTargets, report: ImportReport, options: ImportOptions) -> None:
+        """`options` say whether suspicious rows are stored too."""
         self._targets = targets
         self._report = report
-        self._accept = accept
+        self._accept = options.accept_suspicious
+        self._mapping = options.reading.mapping
         self._seen = Occurrences()
         self._legacy: Occurrences | None = None
         for some in chunks(targets.outcomes_by_line(), _LEGACY):
@@ -183,7 +186,7 @@ class OutcomeIntake:
         """Lines of rows that an earlier release stored, under an id from their line or at another line."""
         if self._legacy is None:
             return set()
-        ids = {line_id(row.raw): row.raw.line for row in rows if not row.record.outcome_id}
+        ids = {line_id(row.raw, self._mapping): row.raw.line for row in rows if not row.record.outcome_id}
         known = self._targets.known_outcomes(list(ids))
         counted = zip(rows, numbers, self._legacy.counts(contents), strict=True)
         return {ids[one] for one in known} | {row.raw.line for row, number, stored in counted if number <= stored}

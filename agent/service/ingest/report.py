@@ -72,7 +72,6 @@ class ImportReport:
         changed, unchanged: Products that were stored before, with another or the same description.
         merged: Rows whose id an earlier row of the file has; of products the last one counts, else the first.
         suspicious: Rows that were set aside because they are probably wrong.
-        ignored_columns: Columns of the first row without a meaning here, perhaps misspelt ones.
         notes: Findings about rows that were read all the same.
         merged_ids: The first ids that several rows have.
     """
@@ -86,7 +85,6 @@ class ImportReport:
     merged: int = 0
     suspicious: int = 0
     bad: int = 0
-    ignored_columns: tuple[str, ...] = ()
     problems: list[RowProblem] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
     merged_ids: list[str] = field(default_factory=list)
@@ -100,7 +98,7 @@ class ImportReport:
             self.problems.append(problem)
 
     def merge(self, row_id: str) -> None:
-        """Count a row whose id an earlier one has, and name the first such ids."""
+        """Count an event or outcome whose id an earlier one has, and name the first such ids."""
         self.merged += 1
         if len(self.merged_ids) < _EXAMPLES and row_id not in self.merged_ids:
             self.merged_ids.append(row_id)

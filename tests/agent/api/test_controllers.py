@@ -291,8 +291,8 @@ def test_an_event_of_the_future_is_refused_with_all_of_its_list(client: TestClie
 def test_an_event_in_another_currency_than_its_product_is_refused_with_both_named(
     client: TestClient[Litestar], own: World
 ) -> None:
-    sale = {"shopper_id": "fx", "type": "view", "product_id": own.bought}
-    sale["price"] = {"amount_minor": 16_000, "currency": "JPY"}
+    price = {"amount_minor": 16_000, "currency": "JPY"}
+    sale = {"shopper_id": "fx", "type": "view", "product_id": own.bought, "price": price}
     document = problem(post(client, "/v1/events", sale), 422)
     (error,) = document["errors"]
     assert (error["field"], error["received"]) == ("events.0.price.currency", "JPY")

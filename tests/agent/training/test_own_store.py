@@ -171,9 +171,7 @@ def test_outcomes_that_identify_no_price_response_end_the_command_with_the_reaso
     assert "too few" in str(told.exception)
 
 
-def test_outcomes_that_cannot_be_true_are_left_out_and_named_and_training_goes_on(
-    world: World, tmp_path: Path
-) -> None:
+def test_outcomes_that_cannot_be_true_are_left_out_and_named_and_training_goes_on(world: World, tmp_path: Path) -> None:
     rows = outcomes(2.0)
     wrong = [
         replace(rows[3], outcome_id="late", at=datetime(2099, 1, 1, tzinfo=UTC)),
