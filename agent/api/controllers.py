@@ -155,13 +155,17 @@ class ShopController(Controller):
 
     @post("/events", status_code=200, operation_class=operation(Event | list[Event], AcceptedAnswer), tags=["events"])
     async def events(self, request: AnyRequest) -> Response[bytes]:
-        """Behaviour events: one, or a list taken as a whole or not at all. The next quote takes them into account."""
+        """Behaviour events: one, or a list taken as a whole or not at all. The next quote takes them into account.
+
+        Identical events of one list are as many; the same ones sent again change nothing. Times more than a day ahead
+        and prices in another currency than the product's are refused.
+        """
 
         async def work(value: Any, context: AppContext) -> AcceptedAnswer:
             now = datetime.now(UTC)
             rows = rows_of(value, "events", MAX_ROWS)
             events = [to_event(validate(_EVENT, row, f"events.{index}"), now) for index, row in enumerate(rows)]
-            await context.run(context.service.add_events, events)
+            raise_refusal(await context.run(context.service.add_events, events))
             return AcceptedAnswer(accepted=len(events))
 
         return await answer(request, Scope.OUTCOMES, work)

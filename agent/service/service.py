@@ -22,6 +22,7 @@ from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
+from agent.service.event_reports import refusal_of
 from agent.service.feedback import record_events, record_outcomes
 from agent.service.outcome_reports import OutcomeReport, outcome_of
 from agent.service.privacy import ShopperData, collect_shopper, erase, purge
@@ -113,12 +114,17 @@ class Service:
             self.replay_outcomes(offers)
         return answers
 
-    def add_events(self, events: Sequence[EventRecord]) -> None:
-        """Record behaviour events; purchases count as sales of their product."""
-        new = self.keep_events(events)
+    def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
+        """Record behaviour events, all or none; purchases count as sales of their product.
+
+        Events that were recorded before change nothing.
+        """
+        refusal = refusal_of(events, self.product, self._parts.clock.now())
+        new = self.keep_events(events) if refusal is None else []
         if new:
             self._follow_memory()
             self._read_ahead(new)
+        return refusal
 
     def keep_events(self, events: Sequence[EventRecord]) -> list[EventRecord]:
         """Record one batch of an import and return the new ones; call `follow` after the last to quote with them."""
@@ -131,9 +137,7 @@ class Service:
 
     def keep_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
         """Record one batch of an import; call `replay_outcomes` after the last, or `follow` to quote with them."""
-        known = self._parts.store.known_outcomes([outcome.outcome_id for outcome in outcomes])
-        new = {o.outcome_id: o for o in outcomes if o.outcome_id not in known}
-        record_outcomes(self._parts, list(new.values()))
+        record_outcomes(self._parts, outcomes)
 
     def replay_outcomes(self, offers: Mapping[str, Offer] | None = None) -> None:
         """Replay outcomes after the watermark into the index and the learner; `offers` saves reading them again."""

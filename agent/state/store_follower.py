@@ -61,6 +61,7 @@ class StoreFollower:
             self._shoppers.forget_products(products.relabelled)
         events = self._follow_events(old.event) if new.event != old.event else 0
         if new.erasures != old.erasures:
+            self._catalogue.reread_sales()
             self._shoppers.forget_all()
         self.marks = new
         return Followed(products.count, events, new.outcome - old.outcome, new.erasures - old.erasures)
