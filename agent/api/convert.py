@@ -3,15 +3,26 @@
 from dataclasses import replace
 from datetime import datetime
 
+from agent.api.problems import Problem
 from agent.api.schemas import Event, OutcomeIn, Product
-from agent.domain.fields import minor_of
+from agent.domain.fields import MAX_AHEAD, minor_of
 from agent.domain.records import EventRecord, ProductRecord
+from agent.domain.refusal import FieldProblem
 from agent.domain.request import product_record
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 
 
-def to_event(event: Event, now: datetime) -> EventRecord:
-    """An event; without a time it happened at `now`."""
+def to_event(event: Event, now: datetime, field: str) -> EventRecord:
+    """An event; without a time it happened at `now`. `field` names it in a problem.
+
+    Raises:
+        Problem: 422, for a time more than a day ahead.
+    """
+    latest = now + MAX_AHEAD
+    if event.at is not None and event.at > latest:
+        allowed = f"up to {latest.isoformat(timespec='seconds')}"
+        problem = FieldProblem(f"{field}.at", "is more than a day ahead", event.at.isoformat(), allowed)
+        raise Problem(422, f"{field}.at is more than a day ahead; allowed: {allowed}", [problem])
     return EventRecord(
         shopper_id=event.shopper_id,
         type=event.type,
@@ -34,6 +45,13 @@ def to_product(product: Product) -> ProductRecord:
     )
 
 
-def to_report(outcome: OutcomeIn, now: datetime) -> OutcomeReport:
-    """A report of an outcome; without a time it happened at `now`."""
-    return OutcomeReport(outcome.quote_id, outcome.type, outcome.quantity, outcome.at or now)
+def to_report(outcome: OutcomeIn, attempt_id: str | None) -> OutcomeReport:
+    """A report of an outcome; `attempt_id` comes from the request's idempotency key."""
+    return OutcomeReport(
+        quote_id=outcome.quote_id,
+        type=outcome.type,
+        quantity=outcome.quantity,
+        at=outcome.at,
+        outcome_id=outcome.outcome_id,
+        attempt_id=attempt_id,
+    )

@@ -1,23 +1,25 @@
 """Feedback from shops: outcomes and events into the store, and the purchases among them into memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductWeek
 from agent.service.components import Components
-from agent.service.outcome_reports import purchase_of
+from agent.service.outcome_reports import ReportedOutcomes, purchase_of
+from agent.store.outcomes import SaleOf
 from models.shopper.weeks import week_of, week_start
 
 
 def record_outcomes(parts: Components, outcomes: Sequence[OutcomeRecord]) -> list[EventRecord]:
     """Store outcomes, and the sale of each purchase among them; returns the sales that were new."""
+    return parts.store.record_outcomes(outcomes, _sale_of(parts), lambda event: _week_of_sale(parts, event))
 
-    def sale_of(outcome: OutcomeRecord) -> EventRecord | None:
-        if outcome.type is not OutcomeType.PURCHASED or outcome.product_id is None:
-            return None
-        return _on_behaviour_clock(parts, purchase_of(outcome))
 
-    return parts.store.record_outcomes(outcomes, sale_of, lambda event: _week_of_sale(parts, event))
+def record_reports(parts: Components, reported: ReportedOutcomes, quote_ids: Iterable[str]) -> list[EventRecord]:
+    """Check reports against the stored outcomes of their quotes and store the new ones like `record_outcomes`."""
+    return parts.store.record_sequences(
+        quote_ids, reported.check, _sale_of(parts), lambda event: _week_of_sale(parts, event)
+    )
 
 
 def record_events(parts: Components, events: Sequence[EventRecord]) -> list[EventRecord]:
@@ -31,6 +33,15 @@ def update_memory(parts: Components, events: Sequence[EventRecord]) -> None:
     parts.shoppers.refresh({event.shopper_id for event in events})
     weeks = [week for event in events if (week := _week_of_sale(parts, event)) is not None]
     parts.catalogue.count(weeks)
+
+
+def _sale_of(parts: Components) -> SaleOf:
+    def sale_of(outcome: OutcomeRecord) -> EventRecord | None:
+        if outcome.type is not OutcomeType.PURCHASED or outcome.product_id is None:
+            return None
+        return _on_behaviour_clock(parts, purchase_of(outcome))
+
+    return sale_of
 
 
 def _week_of_sale(parts: Components, event: EventRecord) -> ProductWeek | None:
