@@ -36,6 +36,7 @@ from agent.api.responses.rendering import json_response
 from agent.api.responses.verification import VerifyAnswer, verify_answer
 from agent.api.schemas import Event, OutcomeIn, Product, VerifyRequest
 from agent.domain.decision import CheckoutClaim, Decision
+from agent.domain.fields import MAX_AHEAD
 from agent.domain.records import EventRecord, ProductRecord
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.domain.request import MAX_ROWS, QuoteRequest, RecommendationRequest
@@ -213,7 +214,14 @@ async def _price_rows(rows: list[QuoteRequest | Problem], context: AppContext) -
 
 
 def _event(row: Any, field: str, now: datetime) -> EventRecord:
-    return to_event(validate(_EVENT, row, field), now, field)
+    """Validate an event of a list, its time too."""
+    event = to_event(validate(_EVENT, row, field), now)
+    latest = now + MAX_AHEAD
+    if event.at > latest:
+        allowed = f"up to {latest.isoformat(timespec='seconds')}"
+        problem = FieldProblem(f"{field}.at", "is more than a day ahead", event.at.isoformat(), allowed)
+        raise Problem(422, f"{field}.at is more than a day ahead; allowed: {allowed}", [problem])
+    return event
 
 
 async def _record_rows(rows: list[Any], context: AppContext) -> OutcomesAnswer:

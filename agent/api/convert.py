@@ -3,26 +3,15 @@
 from dataclasses import replace
 from datetime import datetime
 
-from agent.api.problems import Problem
 from agent.api.schemas import Event, OutcomeIn, Product
-from agent.domain.fields import MAX_AHEAD, minor_of
+from agent.domain.fields import minor_of
 from agent.domain.records import EventRecord, ProductRecord
-from agent.domain.refusal import FieldProblem
 from agent.domain.request import product_record
 from agent.service.outcome_sequence import OutcomeReport
 
 
-def to_event(event: Event, now: datetime, field: str) -> EventRecord:
-    """An event; without a time it happened at `now`. `field` names it in a problem.
-
-    Raises:
-        Problem: 422, for a time more than a day ahead.
-    """
-    latest = now + MAX_AHEAD
-    if event.at is not None and event.at > latest:
-        allowed = f"up to {latest.isoformat(timespec='seconds')}"
-        problem = FieldProblem(f"{field}.at", "is more than a day ahead", event.at.isoformat(), allowed)
-        raise Problem(422, f"{field}.at is more than a day ahead; allowed: {allowed}", [problem])
+def to_event(event: Event, now: datetime) -> EventRecord:
+    """An event; without a time it happened at `now`."""
     return EventRecord(
         shopper_id=event.shopper_id,
         type=event.type,

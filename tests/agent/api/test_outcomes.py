@@ -13,7 +13,7 @@ from tests.prepared import World, open_all
 
 ADMIN = "boot" * 6
 HEADERS = {"Authorization": f"Bearer {ADMIN}"}
-PARTS = [
+PARTS: list[dict[str, Any]] = [
     {"type": "purchased"},
     {"type": "returned", "quantity": 1},
     {"type": "returned", "quantity": 1},
@@ -48,12 +48,12 @@ def test_partial_returns_are_kept_or_refused_and_never_answered_as_stored_when_t
     client: TestClient[Any], world: World, way: str
 ) -> None:
     quote_id = quoted(client, world)
-    rows: list[dict[str, Any]] = [{"quote_id": quote_id, **part} for part in PARTS]
+    rows = [part | {"quote_id": quote_id} for part in PARTS]
     if way == "list":
         results = post(client, "/v1/outcomes", rows).json()["results"]
         answers = [(row["status"], row["outcome"] or row["problem"]) for row in results]
     else:
-        named: list[Any] = [row | {"outcome_id": str(n)} for n, row in enumerate(rows)] if "ids" in way else rows
+        named = [row | {"outcome_id": str(n)} for n, row in enumerate(rows)] if "ids" in way else rows
         keys: list[dict[str, str]] = [{"Idempotency-Key": f"{quote_id} {n}"} if "keys" in way else {} for n in range(4)]
         sent = [post(client, "/v1/outcomes", row, **key) for row, key in zip(named, keys, strict=True)]
         answers = [(one.status_code, one.json()) for one in sent]
