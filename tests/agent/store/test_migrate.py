@@ -98,8 +98,8 @@ def test_a_schema_of_a_newer_version_is_refused(empty_url: str) -> None:
 
 def test_the_applied_price_log_refuses_to_change_or_lose_a_row(empty_url: str) -> None:
     with Store.open(empty_url) as store:
-        store.upsert_products([product()], {"p1": AT})
-        store.upsert_products([product()], {"p1": AT})  # the same price of the same day is one row
+        store.upsert_products([product()], AT)
+        store.upsert_products([product()], AT)  # the same price of the same day is one row
         assert [one.price_minor for one in store.applied_prices(["p1"], AT)["p1"]] == [299]
     for statement in ("UPDATE applied_prices SET price_minor = 1", "DELETE FROM applied_prices"):
         with (
@@ -157,7 +157,7 @@ def test_opt_outs_and_events_under_other_forms_of_an_id_move_to_its_normal_form(
         store.upsert_shoppers([ShopperRecord(one, profile, consent) for one, consent in shoppers])
         store.append_events([event(shopper_id=one, event_id=one) for one in ("bob", "bob\u200b", "jose\u0301", "s ")])
     with closing(open_database(empty_url)) as database:
-        downgrade(database, "0010")
+        downgrade(database, "0011")
         upgrade(database)
 
     with Store.open(empty_url) as store:
