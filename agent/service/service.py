@@ -24,7 +24,7 @@ from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
 from agent.service.feedback import record_events, record_outcomes
 from agent.service.outcome_reports import OutcomeReport, outcome_of
-from agent.service.privacy import ShopperData, collect_shopper, erase, purge
+from agent.service.privacy import ShopperData, collect_shopper, erase, forget_erased, purge
 from agent.service.readiness import Readiness, check_readiness
 from agent.state.store_follower import Followed
 from agent.store.codec import Offer
@@ -148,6 +148,9 @@ class Service:
             StoreError: The store failed; the next call tries the same changes again.
         """
         found = self._follow_memory()
+        if found.erasures:
+            with self._remembering:
+                forget_erased(self._parts)
         last = self._parts.follower.marks.outcome
         if last > min(self._parts.outcomes.memory.watermark, self._parts.learner.watermark):
             self.replay_outcomes()
