@@ -26,7 +26,7 @@ from agent.service.event_reports import refusal_of
 from agent.service.feedback import record_events, record_outcomes, record_reports
 from agent.service.outcome_reports import ReportedOutcomes
 from agent.service.outcome_sequence import OutcomeReport
-from agent.service.privacy import ShopperData, collect_shopper, erase, purge
+from agent.service.privacy import ShopperData, collect_shopper, erase, forget_erased, purge
 from agent.service.readiness import Readiness, check_readiness
 from agent.state.store_follower import Followed
 from agent.store.codec import Offer
@@ -148,6 +148,9 @@ class Service:
             StoreError: The store failed; the next call tries the same changes again.
         """
         found = self._follow_memory()
+        if found.erasures:
+            with self._remembering:
+                forget_erased(self._parts)
         last = self._parts.follower.marks.outcome
         if last > min(self._parts.outcomes.memory.watermark, self._parts.learner.watermark):
             self.replay_outcomes()

@@ -30,6 +30,7 @@ _OF_QUOTES_SINCE: Final = _SINCE.where(OUTCOMES.c.quote_id.is_not(None))
 _LINES: Final = OUTCOMES.c.outcome_id.like("import-%")  # SQLite compares so only without its index
 _AMONG: Final[BindParameter[Sequence[str]]] = bindparam("ids", expanding=True)
 _KNOWN: Final = select(OUTCOMES.c.outcome_id).where(OUTCOMES.c.outcome_id.in_(_AMONG))
+_SHOPPERS: Final = select(OUTCOMES.c.shopper_id).where(OUTCOMES.c.shopper_id.in_(_AMONG)).distinct()
 _BY_QUOTE: Final = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id.in_(_AMONG)).order_by(OUTCOMES.c.seq)
 
 SaleOf = Callable[[OutcomeRecord], EventRecord | None]
@@ -135,6 +136,15 @@ class OutcomeRepository(AuditLog):
             if len(rows) < _BATCH:
                 return
             seq = rows[-1].seq
+
+    def shoppers_with_outcomes(self, shopper_ids: Iterable[str]) -> set[str]:
+        """Those among some shoppers whom an outcome names."""
+        with self._db.read() as connection:
+            return {
+                row.shopper_id
+                for ids in chunks(shopper_ids, IN_LIMIT)
+                for row in connection.execute(_SHOPPERS, {"ids": ids})
+            }
 
     def last_outcome(self) -> int:
         """Number of the latest outcome; 0 without any."""
