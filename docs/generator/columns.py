@@ -27,8 +27,8 @@ line `sep=;` as Excel writes. [Your own data](../guides/own-data.md#files-as-the
 Columns that are not used are named after the import (`ignored columns`). Bad rows are listed and skipped; the exit
 code is then 1."""
 _PRODUCTS: Final = """Of a known product only what the file has changes: a missing column and an empty cell leave what
-is stored. `--replace` takes each row as the whole product. Any other column becomes an attribute: a number where the cell
-is one, else a text; a code such as `007` stays a text. A name that comes close to that of a price, a limit or the
+is stored. `--replace` takes each row as the whole product. Any other column becomes an attribute: a number where the
+cell is one, else a text; a code such as `007` stays a text. A name that comes close to that of a price, a limit or the
 currency stops the import, until `--column` or `--attribute` says what it is. `--from shopify`, `--from woocommerce`
 and `--from medusa` read the product exports of these shops ([how](../guides/own-data.md#products-from-a-shop))."""
 _SCORE: Final = """The output repeats the row and adds `purchase_probability`, `profit` and `satisfaction`, each with
