@@ -13,7 +13,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from agent.api.background import deliver_webhooks, follow_models, purge_expired
+from agent.api.background import deliver_webhooks, follow_models, follow_store, purge_expired
 from agent.api.batching import MicroBatcher
 from agent.api.context import CONTEXT, AppContext, Resources
 from agent.api.controllers import QuoteController, ShopController
@@ -80,7 +80,8 @@ def _lifespan(
         context = AppContext(settings, resources, batcher, CapacityLimiter(_THREADS), measured, rate_limits)
         app.state[CONTEXT] = context
         app.state[TENANTS] = tenants = Tenants(context, settings.open_merchants)
-        tasks = [asyncio.create_task(task(tenants, log)) for task in (purge_expired, follow_models, deliver_webhooks)]
+        running = (purge_expired, follow_store, follow_models, deliver_webhooks)
+        tasks = [asyncio.create_task(task(tenants, log)) for task in running]
         try:
             yield
         finally:

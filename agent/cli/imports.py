@@ -162,7 +162,7 @@ def _targets(store: Store, service: "Service") -> "ImportTargets":
 
     return ImportTargets(
         products=service.upsert_products,
-        events=service.add_events,
+        events=service.keep_events,
         shoppers=store.upsert_profiles,
         outcomes=service.keep_outcomes,
         product_of=service.product,

@@ -49,7 +49,7 @@ class ImportTargets:
     """Functions that store valid rows; `product_of` returns a stored product."""
 
     products: Callable[[Sequence[ProductRecord]], None]
-    events: Callable[[Sequence[EventRecord]], None]
+    events: Callable[[Sequence[EventRecord]], object]
     shoppers: Callable[[Sequence[ShopperRecord]], None]
     outcomes: Callable[[Sequence[OutcomeRecord]], None]
     product_of: ProductOf

@@ -97,8 +97,8 @@ def test_a_schema_of_a_newer_version_is_refused(empty_url: str) -> None:
 
 def test_the_applied_price_log_refuses_to_change_or_lose_a_row(empty_url: str) -> None:
     with Store.open(empty_url) as store:
-        store.upsert_products([product()], {"p1": AT})
-        store.upsert_products([product()], {"p1": AT})  # the same price of the same day is one row
+        store.upsert_products([product()], AT)
+        store.upsert_products([product()], AT)  # the same price of the same day is one row
         assert [one.price_minor for one in store.applied_prices(["p1"], AT)["p1"]] == [299]
     for statement in ("UPDATE applied_prices SET price_minor = 1", "DELETE FROM applied_prices"):
         with (
