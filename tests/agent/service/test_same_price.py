@@ -18,7 +18,7 @@ from agent.domain.request import QuoteRequest
 from agent.service.assembly import open_service
 from agent.service.backup import restore, save_backup
 from agent.service.opening import open_store
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 from agent.service.service import Service
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
@@ -169,7 +169,7 @@ def asked(shop: Shop) -> list[QuoteRequest]:
 
 
 def answers(shop: Shop, service: Service) -> list[tuple[object, ...]]:
-    found = []
+    found: list[tuple[object, ...]] = []
     for answer in service.drafts(asked(shop)):
         assert isinstance(answer, Decision), answer
         chance = answer.scores.purchase_probability.value if answer.scores is not None else 0.0

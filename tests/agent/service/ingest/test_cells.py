@@ -22,7 +22,7 @@ PRODUCTS, OUTCOMES = ImportKind.PRODUCTS, ImportKind.OUTCOMES
 
 def cells(value: Any, column: str = "product_id") -> Cells:
     row = RawRow(1, {column: value}, Layout((column,), {}, True), (column,), (value,))
-    return Cells(row, Reading(ReadingOptions(), {}.get, datetime.now(UTC)))
+    return Cells(row, Reading(ReadingOptions(), lambda _: None, datetime.now(UTC)))
 
 
 def of_parquet(folder: Path, **columns: Any) -> Read:

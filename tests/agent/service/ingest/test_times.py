@@ -16,7 +16,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def reading(**options: Any) -> Reading:
-    return Reading(ReadingOptions(**options), {}.get, datetime.now(UTC))
+    return Reading(ReadingOptions(**options), lambda _: None, datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
