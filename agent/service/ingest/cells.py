@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from agent.domain.fields import clean_text
+from agent.domain.fields import clean_text, normal_id
 from agent.domain.money import MoneyError, fraction_digits
 from agent.domain.records import ProductRecord
 from agent.domain.request import MAX_ATTRIBUTES, MAX_NAME
@@ -78,11 +78,10 @@ class Cells:
             value = self._typed_id(column, value)
         elif value[0].isdigit():
             value = self._written_id(column, value)
-        if value.isascii() and value.isprintable() and len(value) <= _SHORT:
-            return value
-        found = self._clean(column, value, _SHORT, needed=True)
-        if any(char in "\n\r\t" for char in found):
-            raise CellError(column, value, "contains a line break or tab; allowed: one line of printable text")
+        try:
+            found = normal_id(value)
+        except ValueError as error:
+            raise CellError(column, value, str(error)) from None
         if found != value:
             self._reading.notes.add(Note.CLEANED_IDS, found)
         return found
