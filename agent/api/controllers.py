@@ -36,8 +36,7 @@ from agent.api.responses.rendering import json_response
 from agent.api.responses.verification import VerifyAnswer, verify_answer
 from agent.api.schemas import Event, OutcomeIn, Product, VerifyRequest
 from agent.domain.decision import CheckoutClaim, Decision
-from agent.domain.fields import MAX_AHEAD
-from agent.domain.records import EventRecord, ProductRecord
+from agent.domain.records import ProductRecord
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.domain.request import MAX_ROWS, QuoteRequest, RecommendationRequest
 from agent.service.auth.api_keys import Scope
@@ -158,13 +157,17 @@ class ShopController(Controller):
 
     @post("/events", status_code=200, operation_class=operation(Event | list[Event], AcceptedAnswer), tags=["events"])
     async def events(self, request: AnyRequest) -> Response[bytes]:
-        """Behaviour events: one, or a list taken as a whole or not at all. The next quote takes them into account."""
+        """Behaviour events: one, or a list taken as a whole or not at all. The next quote takes them into account.
+
+        Identical events of one list are as many; the same ones sent again change nothing. Times more than a day ahead
+        and prices in another currency than the product's are refused.
+        """
 
         async def work(value: Any, context: AppContext) -> AcceptedAnswer:
             now = datetime.now(UTC)
             rows = rows_of(value, "events", MAX_ROWS)
-            events = [_event(row, f"events.{index}", now) for index, row in enumerate(rows)]
-            await context.run(context.service.add_events, events)
+            events = [to_event(validate(_EVENT, row, f"events.{index}"), now) for index, row in enumerate(rows)]
+            raise_refusal(await context.run(context.service.add_events, events))
             return AcceptedAnswer(accepted=len(events))
 
         return await answer(request, Scope.OUTCOMES, work)
@@ -211,17 +214,6 @@ async def _price_rows(rows: list[QuoteRequest | Problem], context: AppContext) -
     priced = await context.run(context.service.quote, list(requests.values())) if requests else []
     decisions = {**recorded, **dict(zip(requests, priced, strict=True))}
     return [decisions[position] if isinstance(row, QuoteRequest) else row for position, row in enumerate(rows)]
-
-
-def _event(row: Any, field: str, now: datetime) -> EventRecord:
-    """Validate an event of a list, its time too."""
-    event = to_event(validate(_EVENT, row, field), now)
-    latest = now + MAX_AHEAD
-    if event.at > latest:
-        allowed = f"up to {latest.isoformat(timespec='seconds')}"
-        problem = FieldProblem(f"{field}.at", "is more than a day ahead", event.at.isoformat(), allowed)
-        raise Problem(422, f"{field}.at is more than a day ahead; allowed: {allowed}", [problem])
-    return event
 
 
 async def _record_rows(rows: list[Any], context: AppContext) -> OutcomesAnswer:

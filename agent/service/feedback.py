@@ -6,6 +6,7 @@ from dataclasses import replace
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductWeek
 from agent.service.components import Components
 from agent.service.outcome_reports import ReportedOutcomes, purchase_of
+from agent.store.event_deduplication import identified
 from agent.store.outcomes import SaleOf
 from models.shopper.weeks import week_of, week_start
 
@@ -21,8 +22,9 @@ def record_reports(parts: Components, reported: ReportedOutcomes, quote_ids: Ite
 
 
 def record_events(parts: Components, events: Sequence[EventRecord]) -> list[EventRecord]:
-    """Store behaviour events; returns those that were new."""
-    return parts.store.append_events([_on_behaviour_clock(parts, event) for event in events], week_of_sale)
+    """Store behaviour events, those without an id under one from their content; returns those that were new."""
+    dated = [_on_behaviour_clock(parts, event) for event in identified(events)]
+    return parts.store.append_events(dated, week_of_sale)
 
 
 def week_of_sale(event: EventRecord) -> ProductWeek | None:

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, BindParameter, Connection, Row, Text, bindpar
 from agent.domain.records import Attribute, EventRecord, OutcomeRecord, OutcomeType
 from agent.store.audit import AuditLog
 from agent.store.audit_entries import outcome_entry
-from agent.store.event_deduplication import insert_new_events
+from agent.store.event_deduplication import insert_new_sales
 from agent.store.live_quotes import end_live_quotes
 from agent.store.product_weeks import WeekOf, add_weeks, weeks_of
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
@@ -27,8 +27,10 @@ _SINCE: Final = (
     .limit(_BATCH)
 )
 _OF_QUOTES_SINCE: Final = _SINCE.where(OUTCOMES.c.quote_id.is_not(None))
+_LINES: Final = OUTCOMES.c.outcome_id.like("import-%")  # SQLite compares so only without its index
 _AMONG: Final[BindParameter[Sequence[str]]] = bindparam("ids", expanding=True)
 _KNOWN: Final = select(OUTCOMES.c.outcome_id).where(OUTCOMES.c.outcome_id.in_(_AMONG))
+_SHOPPERS: Final = select(OUTCOMES.c.shopper_id).where(OUTCOMES.c.shopper_id.in_(_AMONG)).distinct()
 _BY_QUOTE: Final = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id.in_(_AMONG)).order_by(OUTCOMES.c.seq)
 
 SaleOf = Callable[[OutcomeRecord], EventRecord | None]
@@ -89,8 +91,8 @@ class OutcomeRepository(AuditLog):
         if not fresh:
             return []
         connection.execute(insert(OUTCOMES), _OUTCOME.parameters(fresh))
-        sales = [] if sale_of is None else [sale for one in fresh if (sale := sale_of(one)) is not None]
-        sold = insert_new_events(self._db, connection, sales)
+        sales = [] if sale_of is None else [(one, sale) for one in fresh if (sale := sale_of(one)) is not None]
+        sold = insert_new_sales(self._db, connection, sales)
         add_weeks(self._db, connection, weeks_of(sold, week_of))
         ours = [record for record in fresh if record.quote_id is not None]
         self._log(connection, [outcome_entry(record) for record in ours])
@@ -105,6 +107,16 @@ class OutcomeRepository(AuditLog):
                 for ids in chunks(outcome_ids, IN_LIMIT)
                 for row in connection.execute(_KNOWN, {"ids": ids})
             }
+
+    def outcomes_by_line(self) -> Iterator[OutcomeRecord]:
+        """Outcomes that earlier releases imported under ids from the lines of their files, in order of arrival."""
+        named = OUTCOMES.c.outcome_id.op("GLOB")("import-*") if self._db.is_sqlite else _LINES
+        query = select(OUTCOMES.c.seq, *_OUTCOME.columns).where(named, OUTCOMES.c.quote_id.is_(None))
+        with self._db.read() as connection:
+            if connection.execute(select(OUTCOMES.c.seq).where(named).limit(1)).first() is None:
+                return
+        for row in self._paged(query, [OUTCOMES.c.seq], _BATCH):
+            yield _OUTCOME.record(row, start=1)
 
     def outcomes_since(
         self, seq: int, *, of_quotes: bool = False, not_before: datetime | None = None
@@ -124,6 +136,15 @@ class OutcomeRepository(AuditLog):
             if len(rows) < _BATCH:
                 return
             seq = rows[-1].seq
+
+    def shoppers_with_outcomes(self, shopper_ids: Iterable[str]) -> set[str]:
+        """Those among some shoppers whom an outcome names."""
+        with self._db.read() as connection:
+            return {
+                row.shopper_id
+                for ids in chunks(shopper_ids, IN_LIMIT)
+                for row in connection.execute(_SHOPPERS, {"ids": ids})
+            }
 
     def last_outcome(self) -> int:
         """Number of the latest outcome; 0 without any."""

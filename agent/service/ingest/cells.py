@@ -65,7 +65,17 @@ class Cells:
             if needed:
                 raise CellError(column, "", "is missing")
             return ""
-        return self._clean(column, _plain(column, value), limit or _LIMITS.get(column, _SHORT), needed=needed)
+        text = _plain(column, value)
+        limit = limit or _LIMITS.get(column, _SHORT)
+        if len(text) > limit:
+            raise CellError(column, text, f"has {len(text):,} characters; allowed: {limit:,}")
+        try:
+            cleaned = clean_text(text)
+        except ValueError as error:
+            raise CellError(column, text, str(error)) from None
+        if needed and not cleaned:
+            raise CellError(column, text, "is empty")
+        return cleaned
 
     def identifier(self, column: str, *, needed: bool = False) -> str:
         """An id in its normal form; empty when absent. Floats of typed files lose their `.0`."""
@@ -101,7 +111,8 @@ class Cells:
                 raise CellError(
                     "currency",
                     code,
-                    f"is another than that of product {self._product.product_id!r:.80}; allowed: {own}",
+                    f"is another than that of product {self._product.product_id!r:.80}; allowed: {own}; remedy: "
+                    "convert the prices, or give the product its new currency first",
                 )
             self._code = code
         return self._code
@@ -270,17 +281,6 @@ class Cells:
             self._reading.notes.add(Note.FLOAT_IDS, value)
             return value.removesuffix(".0")
         return value
-
-    def _clean(self, column: str, text: str, limit: int, *, needed: bool) -> str:
-        if len(text) > limit:
-            raise CellError(column, text, f"has {len(text):,} characters; allowed: {limit:,}")
-        try:
-            cleaned = clean_text(text)
-        except ValueError as error:
-            raise CellError(column, text, str(error)) from None
-        if needed and not cleaned:
-            raise CellError(column, text, "is empty")
-        return cleaned
 
 
 def _plain(column: str, value: Any) -> str:

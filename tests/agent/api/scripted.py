@@ -85,8 +85,9 @@ class ScriptedService:
         self.reports.extend(reports)
         return [Refusal(404, "Unknown quote", f"there is no quote {report.quote_id!r}") for report in reports]
 
-    def add_events(self, events: Sequence[EventRecord]) -> None:
+    def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
         self.events.extend(events)
+        return None
 
     def follow(self) -> Followed:
         return Followed()
