@@ -1,12 +1,21 @@
 """Files of a test and what an import makes of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord
+from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.service.ingest import ImportKind, ImportOptions, ImportReport, ImportTargets, ReadingOptions, import_file
+
+
+def nothing_stored(_product_id: str) -> ProductRecord | None:
+    """An empty catalogue."""
+    return None
+
+
+def dropped(_records: Sequence[ShopperRecord]) -> None:
+    """A target that keeps nothing."""
 
 
 @dataclass(slots=True)
@@ -35,7 +44,7 @@ def import_path(
     """Import a file over some stored products."""
     read = Read(ImportReport(kind))
     targets = ImportTargets(
-        read.products.extend, read.events.extend, list, read.outcomes.extend, dict(stored or {}).get
+        read.products.extend, read.events.extend, dropped, read.outcomes.extend, dict(stored or {}).get
     )
     read.report = import_file(kind, path, targets, ImportOptions(ReadingOptions(**options)))
     return read
