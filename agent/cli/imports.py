@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from agent.cli.exit_codes import ExitCode
+from agent.cli.import_report import print_report
 from agent.cli.opening import running_service
 from agent.cli.options import DataDir, Json, settings_for
-from agent.cli.output import print_facts, print_json, print_table, progress_bar
+from agent.cli.output import progress_bar
 from agent.cli.reading_options import (
     Columns,
     Constants,
@@ -20,15 +21,15 @@ from agent.cli.reading_options import (
     ProductsCommand,
     RowCurrency,
     Zone,
-    note_facts,
     reading_options,
 )
+from agent.domain.clock import SystemClock
 from agent.service.ingest.reading import ReadingOptions, Shop
 from agent.service.opening import open_store
 from agent.store import Store
 
 if TYPE_CHECKING:
-    from agent.service.ingest import ImportReport, ImportTargets
+    from agent.service.ingest import ImportTargets
     from agent.service.service import Service
 
 Source = Annotated[
@@ -45,6 +46,12 @@ FromShop = Annotated[
 Replace = Annotated[
     bool, typer.Option("--replace", help="Take each row as the whole product: what it lacks is dropped.")
 ]
+AcceptSuspicious = Annotated[
+    bool,
+    typer.Option(
+        "--accept-suspicious", help="Import rows too that are probably wrong, such as prices in cents beside dollars."
+    ),
+]
 
 app = typer.Typer(no_args_is_help=True, help="Import products, events and outcomes from files.")
 
@@ -60,21 +67,22 @@ def import_products(
     attribute: Attributes = None,
     shop: FromShop = None,
     replace: Replace = False,
+    accept_suspicious: AcceptSuspicious = False,
     json: Json = False,
 ) -> None:
     """Import products.
 
     Of a product that is known, only what the file has changes: a missing column and an empty cell leave what is stored,
     unless --replace is given. Columns are found whatever their case, spaces, hyphens and underscores; any other becomes
-    an attribute, but a name near that of a price stops the import. Exit code 1 when rows were refused.
+    an attribute, but a name near that of a price stops the import. Rows that are probably wrong are set aside. Exit
+    code 1 when rows were refused or set aside.
 
     Example: pricesmith import products catalogue.csv --currency USD
     """
     options = reading_options(currency, column, const, (decimal, None, None))
     attributes = frozenset(attribute or ())
-    _import(
-        "products", file, data_dir, replace_fields(options, attributes=attributes, shop=shop, replace=replace), json
-    )
+    options = replace_fields(options, attributes=attributes, shop=shop, replace=replace)
+    _import("products", file, data_dir, options, accept_suspicious=accept_suspicious, json=json)
 
 
 @app.command("events", cls=EventsCommand)
@@ -87,17 +95,18 @@ def import_events(
     decimal: Decimal = None,
     timezone: Zone = None,
     date_format: DateFormat = None,
+    accept_suspicious: AcceptSuspicious = False,
     json: Json = False,
 ) -> None:
     """Import events: what shoppers viewed, searched and bought.
 
-    An event that is imported twice counts once. Prices are in the currency of the product. Exit code 1 when rows were
-    refused.
+    An event that is imported twice counts once, also from another export of the log. Prices are in the currency of the
+    product. Rows that are probably wrong are set aside. Exit code 1 when rows were refused or set aside.
 
     Example: pricesmith import events clicks.ndjson
     """
     options = reading_options(currency, column, const, (decimal, timezone, date_format))
-    _import("events", file, data_dir, options, json)
+    _import("events", file, data_dir, options, accept_suspicious=accept_suspicious, json=json)
 
 
 @app.command("outcomes", cls=OutcomesCommand)
@@ -110,17 +119,19 @@ def import_outcomes(
     decimal: Decimal = None,
     timezone: Zone = None,
     date_format: DateFormat = None,
+    accept_suspicious: AcceptSuspicious = False,
     json: Json = False,
 ) -> None:
     """Import outcomes: offers, and whether they were bought.
 
-    Models learn from them. An outcome that is imported twice counts once. Prices are in the currency of the product.
-    Exit code 1 when rows were refused.
+    Models learn from them. An outcome that is imported twice counts once, also from another export of the log. Prices
+    are in the currency of the product. Rows that are probably wrong are set aside. Exit code 1 when rows were refused
+    or set aside.
 
     Example: pricesmith import outcomes log.parquet --currency USD
     """
     options = reading_options(currency, column, const, (decimal, timezone, date_format))
-    _import("outcomes", file, data_dir, options, json)
+    _import("outcomes", file, data_dir, options, accept_suspicious=accept_suspicious, json=json)
 
 
 def _import(
@@ -128,6 +139,8 @@ def _import(
     file: Path,
     data_dir: Path | None,
     options: ReadingOptions,
+    *,
+    accept_suspicious: bool,
     json: bool,
 ) -> None:
     from agent.service.ingest import ImportKind, ImportOptions, expected_rows, import_file  # loads pyarrow
@@ -140,15 +153,15 @@ def _import(
             ImportKind(kind),
             file,
             targets,
-            ImportOptions(options),
+            ImportOptions(options, accept_suspicious),
             lambda rows: progress(_rows_read(rows), min(0.99, rows / expected)),
         )
         progress("update indexes", 0.0)
         service.replay_outcomes()
         progress("update indexes", 1.0)
         progress(f"import: {report.read} rows", 1.0)
-    _print(report, json)
-    if report.bad:
+    print_report(report, json=json)
+    if not report.complete:
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -165,23 +178,9 @@ def _targets(store: Store, service: "Service") -> "ImportTargets":
         events=service.keep_events,
         shoppers=store.upsert_profiles,
         outcomes=service.keep_outcomes,
+        known_events=store.known_events,
+        known_outcomes=store.known_outcomes,
+        outcomes_by_line=store.outcomes_by_line,
         product_of=service.product,
+        now=SystemClock().now(),
     )
-
-
-def _print(report: "ImportReport", json: bool) -> None:
-    facts: dict[str, object] = {
-        "kind": report.kind.value,
-        "read": report.read,
-        "imported": report.imported,
-        "bad": report.bad,
-        **note_facts(report.notes),
-    }
-    rows = [(problem.line, problem.column, problem.value, problem.reason) for problem in report.problems]
-    columns = ("line", "column", "value", "reason")
-    if json:
-        print_json({**facts, "problems": [dict(zip(columns, row, strict=True)) for row in rows]})
-        return
-    print_facts(facts)
-    if rows:
-        print_table(f"Rows that were not imported (the first {len(rows):,})", columns, rows)

@@ -2,17 +2,12 @@
 
 from agent.service.ingest.columns import RowKind
 from agent.service.ingest.errors import CellError, ImportFormatError
-from agent.service.ingest.importer import (
-    ImportKind,
-    ImportOptions,
-    ImportReport,
-    ImportTargets,
-    RowProblem,
-    import_file,
-)
+from agent.service.ingest.importer import import_file
+from agent.service.ingest.intake import ImportOptions, ImportTargets
 from agent.service.ingest.raw_rows import RawRow
 from agent.service.ingest.readers import expected_rows
 from agent.service.ingest.reading import Note, Notes, Reading, ReadingOptions
+from agent.service.ingest.report import ImportKind, ImportReport, RowProblem
 from agent.service.ingest.tables import Table, read_table
 
 __all__ = [

@@ -109,7 +109,8 @@ class Cells:
                 raise CellError(
                     "currency",
                     code,
-                    f"is another than that of product {self._product.product_id!r:.80}; allowed: {own}",
+                    f"is another than that of product {self._product.product_id!r:.80}; allowed: {own}; remedy: "
+                    "convert the prices, or give the product its new currency first",
                 )
             self._code = code
         return self._code

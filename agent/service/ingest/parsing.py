@@ -1,8 +1,6 @@
 """Import rows as records of products, events and outcomes."""
 
-import hashlib
-import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from agent.domain.records import (
@@ -16,9 +14,9 @@ from agent.domain.records import (
 )
 from agent.service.ingest.cells import Cells
 from agent.service.ingest.errors import CellError
+from agent.service.ingest.parsed_rows import ParsedEvent
 from agent.service.ingest.raw_rows import RawRow
 from agent.service.ingest.reading import Note, Reading
-from agent.store.event_deduplication import content_id
 
 CONTEXT_TEXTS: Final = ("season", "location", "jurisdiction", "channel")
 _SMALLEST: Final = 1e-12  # of a propensity or a weight: an observed offer had a positive probability
@@ -33,14 +31,6 @@ _TEXTS: Final = ("title", "description", "category", "brand")
 _ABOVE_0: Final = ("list_price", "max_price")
 CHECKED_CONTEXT: Final = frozenset(("at", "competitor_prices", "inventory", "deadline", *CONTEXT_TEXTS))
 _EVENT_TYPES: Final = frozenset(EventType)
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedEvent:
-    """An event, and the shopper's profile where the row has one."""
-
-    event: EventRecord
-    shopper: ShopperRecord | None
 
 
 def parse_product(row: RawRow, reading: Reading) -> ProductRecord:
@@ -97,7 +87,7 @@ def _check_currency(known: ProductRecord, currency: str, cells: Cells) -> None:
 def parse_event(row: RawRow, reading: Reading) -> ParsedEvent:
     """Parse an event; `profile.X` columns describe its shopper.
 
-    Without an `event_id` the id is a digest of the content.
+    Without the column `event_id` the event has no id yet.
 
     Raises:
         CellError: A cell is invalid, or has money in another currency than the product.
@@ -120,16 +110,18 @@ def parse_event(row: RawRow, reading: Reading) -> ParsedEvent:
         list_minor=list_minor,
         currency=cells.currency() if price is not None or list_minor is not None else None,
         text=cells.text("text"),
+        event_id=cells.identifier("event_id") or None,
     )
     if event.product_id is None and not event.text:
         raise CellError("product_id", "", "is missing; remedy: give a product_id or a text")
     profile = cells.group("profile")
-    event = replace(event, event_id=cells.identifier("event_id") or content_id(event))
     return ParsedEvent(event, ShopperRecord(event.shopper_id, profile) if profile else None)
 
 
 def parse_outcome(row: RawRow, reading: Reading) -> OutcomeRecord:
     """Parse an offer and whether it was accepted; a missing `reference_price` is the list price of its product.
+
+    Without the column `outcome_id` the id is empty.
 
     Raises:
         CellError: A cell is invalid, or has money in another currency than the product.
@@ -148,7 +140,7 @@ def parse_outcome(row: RawRow, reading: Reading) -> OutcomeRecord:
             "is unknown and the row has no reference_price; remedy: import products first, or add that column",
         )
     return OutcomeRecord(
-        outcome_id=cells.identifier("outcome_id") or _content_id(row),
+        outcome_id=cells.identifier("outcome_id"),
         shopper_id=cells.identifier("shopper_id") or None,
         product_id=product_id,
         currency=cells.currency(),
@@ -189,9 +181,3 @@ def given(value: int | None, column: str) -> int:
     if value is None:
         raise CellError(column, "", "is missing")
     return value
-
-
-def _content_id(row: RawRow) -> str:
-    """Id from the row's line and content, so that importing a file twice adds nothing."""
-    content = json.dumps([row.line, sorted((name, str(value)) for name, value in row.cells.items())])
-    return "import-" + hashlib.sha256(content.encode()).hexdigest()[:32]

@@ -46,8 +46,20 @@ class Kept:
 
             return sink
 
+        def events(rows: Any) -> Any:
+            keep(self.events)(rows)
+            return rows
+
         return ImportTargets(
-            keep(self.products), keep(self.events), keep(self.shoppers), keep(self.outcomes), {"p1": P1}.get
+            products=keep(self.products),
+            events=events,
+            shoppers=keep(self.shoppers),
+            outcomes=keep(self.outcomes),
+            known_events=lambda ids: set(),
+            known_outcomes=lambda ids: {one.outcome_id for one in self.outcomes} & set(ids),
+            outcomes_by_line=lambda: iter(()),
+            product_of={"p1": P1}.get,
+            now=datetime(2026, 12, 1, tzinfo=UTC),
         )
 
 
