@@ -169,7 +169,7 @@ def asked(shop: Shop) -> list[QuoteRequest]:
 
 
 def answers(shop: Shop, service: Service) -> list[tuple[object, ...]]:
-    found = []
+    found: list[tuple[object, ...]] = []
     for answer in service.drafts(asked(shop)):
         assert isinstance(answer, Decision), answer
         chance = answer.scores.purchase_probability.value if answer.scores is not None else 0.0
