@@ -24,6 +24,7 @@ from agent.api.kill_switch import KillSwitchController
 from agent.api.logs import service_log
 from agent.api.metrics import Metrics
 from agent.api.operations import livez, metrics, own_metrics, own_public_keys, public_keys, readyz
+from agent.api.paths import decode_path_ids
 from agent.api.rule_versions import RuleVersionsController
 from agent.api.shoppers import ShopperController
 from agent.api.tenants import TENANTS, Tenants
@@ -57,6 +58,7 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Resources]) ->
         measured=measured,
         log=log,
         route_handlers=list(_ROUTES),
+        before_request=decode_path_ids,
         lifespan=[_lifespan(settings, open_all, measured, log)],
         exception_handlers=error_handlers(log),
         request_max_body_size=settings.body_limit_bytes,

@@ -158,7 +158,7 @@ def _memory(
     marks = store.marks() if running is None else running.follower.marks
     catalogue = _catalogue(store, folder, models, running)
     shoppers = running.shoppers if running is not None else ShopperHistories(store, catalogue.labels)
-    index = open_outcome_memory(folder, models.evaluator.version)
+    index = open_outcome_memory(folder, models.evaluator.version, store)
     outcomes = OutcomeIndex(index, models.evaluator, catalogue, shoppers, clock)
     outcomes.catch_up(store)
     learner = _learner(folder, registry, models, clock, running)

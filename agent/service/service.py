@@ -22,8 +22,10 @@ from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
-from agent.service.feedback import record_events, record_outcomes
-from agent.service.outcome_reports import OutcomeReport, outcome_of
+from agent.service.event_reports import refusal_of
+from agent.service.feedback import record_events, record_outcomes, record_reports
+from agent.service.outcome_reports import ReportedOutcomes
+from agent.service.outcome_sequence import OutcomeReport
 from agent.service.privacy import ShopperData, collect_shopper, erase, forget_erased, purge
 from agent.service.readiness import Readiness, check_readiness
 from agent.state.store_follower import Followed
@@ -97,28 +99,28 @@ class Service:
         return self._parts.signer.published(self._parts.clock.now())
 
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
-        """Record outcomes; one outcome or refusal each, in order. Reporting one again changes nothing."""
-        offers = self._parts.store.offers(report.quote_id for report in reports)
-        answers = [outcome_of(report, offers.get(report.quote_id)) for report in reports]
-        fresh: dict[str, OutcomeRecord] = {}
-        for answer in answers:
-            if isinstance(answer, OutcomeRecord):
-                fresh.setdefault(answer.outcome_id, answer)
-        known = self._parts.store.known_outcomes(list(fresh))
-        if len(known) < len(fresh):
-            new = [outcome for outcome_id, outcome in fresh.items() if outcome_id not in known]
-            sales = record_outcomes(self._parts, new)
+        """Record outcomes; the stored outcome or a refusal each, in order."""
+        parts = self._parts
+        offers = parts.store.offers(report.quote_id for report in reports)
+        reported = ReportedOutcomes(reports, offers, parts.clock.now())
+        sales = record_reports(parts, reported, offers)
+        if reported.fresh:
             self._follow_memory()
             self._read_ahead(sales)
             self.replay_outcomes(offers)
-        return answers
+        return reported.answers
 
-    def add_events(self, events: Sequence[EventRecord]) -> None:
-        """Record behaviour events; purchases count as sales of their product."""
-        new = self.keep_events(events)
+    def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
+        """Record behaviour events, all or none; purchases count as sales of their product.
+
+        Events that were recorded before change nothing.
+        """
+        refusal = refusal_of(events, self.product, self._parts.clock.now())
+        new = self.keep_events(events) if refusal is None else []
         if new:
             self._follow_memory()
             self._read_ahead(new)
+        return refusal
 
     def keep_events(self, events: Sequence[EventRecord]) -> list[EventRecord]:
         """Record one batch of an import and return the new ones; call `follow` after the last to quote with them."""
@@ -131,9 +133,7 @@ class Service:
 
     def keep_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
         """Record one batch of an import; call `replay_outcomes` after the last, or `follow` to quote with them."""
-        known = self._parts.store.known_outcomes([outcome.outcome_id for outcome in outcomes])
-        new = {o.outcome_id: o for o in outcomes if o.outcome_id not in known}
-        record_outcomes(self._parts, list(new.values()))
+        record_outcomes(self._parts, outcomes)
 
     def replay_outcomes(self, offers: Mapping[str, Offer] | None = None) -> None:
         """Replay outcomes after the watermark into the index and the learner; `offers` saves reading them again."""
@@ -156,10 +156,9 @@ class Service:
             self.replay_outcomes()
         return found
 
-    def list_price(self, product_id: str) -> int | None:
-        """A product's list price in minor units; None when unknown."""
-        product = self._parts.catalogue.product(product_id)
-        return product.list_minor if product is not None else None
+    def product(self, product_id: str) -> ProductRecord | None:
+        """A product as it stands; None when unknown."""
+        return self._parts.catalogue.product(product_id)
 
     def upsert_products(self, products: Sequence[ProductRecord]) -> None:
         """Add or replace products; they are searchable when this returns."""

@@ -60,6 +60,7 @@ class StoreFollower:
             products = self._catalogue.follow_products(new.revision, self._shoppers.forget_products)
         events = self._follow_events(old.event) if new.event != old.event else 0
         if new.erasures != old.erasures:
+            self._catalogue.reread_sales()
             self._shoppers.forget_all()
         self.marks = new
         return Followed(products, events, new.outcome - old.outcome, new.erasures - old.erasures)

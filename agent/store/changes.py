@@ -41,7 +41,7 @@ class Marks:
     Attributes:
         revision: Of the last write of a product.
         event, outcome: Of the last event and outcome.
-        erasures: Number of erasures of personal data.
+        erasures: Number of erasures of personal data and of removals of wrong rows.
     """
 
     revision: int = 0

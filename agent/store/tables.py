@@ -116,7 +116,7 @@ OUTCOMES: Final = Table(
     Column("context", JsonObject),
     UniqueConstraint("outcome_id", name="outcomes_outcome_id"),
     Index("outcomes_quote", "quote_id"),
-    Index("outcomes_shopper", "shopper_id"),
+    Index("outcomes_shopper_at", "shopper_id", "at"),
     sqlite_autoincrement=True,
 )
 

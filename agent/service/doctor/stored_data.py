@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from agent.domain.clock import SystemClock
+from agent.service.data_check import Fault, bad_rows
 from agent.service.doctor.finding import Finding, Level, of_error
 from agent.service.settings import Settings
+from agent.state.loading import outcomes_made_with
 from agent.store import Store, StoreError
 from agent.store.data_folder import DataFolder
 from agent.store.engine import open_database
@@ -14,6 +18,8 @@ from agent.store.schema_version import found_version, newest_version
 from models.registry.registry import ModelKind, Registry
 from retrieval import Manifest, SnapshotError
 from retrieval.snapshot import open_snapshot
+
+_NAMED: Final = 3
 
 
 @contextmanager
@@ -51,10 +57,22 @@ def check_indexes(store: Store, folder: DataFolder, registry: Registry) -> list[
     if products == 0:
         remedy = "pricesmith import products FILE, PUT /v1/products, or pricesmith prepare for the demo store"
         return [Finding("product index", Level.WARNING, "the store holds no products", remedy)]
+    made_with = outcomes_made_with(evaluator, store)
     return [
         _index("product index", folder.product_index, encoder, (products, "products"), _products_behind(store)),
-        _index("outcome index", folder.outcome_memory, evaluator, (outcomes, "outcomes"), _outcomes_behind(store)),
+        _index("outcome index", folder.outcome_memory, made_with, (outcomes, "outcomes"), _outcomes_behind(store)),
     ]
+
+
+def check_rows(store: Store, now: datetime) -> Finding:
+    """Whether stored events and outcomes are dated in the future, or in another currency than their products."""
+    found = [row for row in bad_rows(store, now) if row.fault is not Fault.SUSPICIOUS]
+    if not found:
+        return Finding("stored rows", Level.OK, "no dates in the future, no foreign currencies")
+    named = "; ".join(f"{row.kind} {row.number}: {row.reason}" for row in found[:_NAMED])
+    more = f"; and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+    remedy = "pricesmith data check lists them, pricesmith data remove --all-bad removes them"
+    return Finding("stored rows", Level.WARNING, f"{len(found):,} cannot be true ({named}{more})", remedy)
 
 
 Behind = Callable[[Manifest], int]

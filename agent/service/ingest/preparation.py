@@ -42,7 +42,7 @@ def prepare_indexes(folder: DataFolder, store: Store, registry: Registry, progre
     catalogue.index_missing(lambda share: progress("indexes: products", share))
     if catalogue.index.unsaved:
         catalogue.index.save(folder.product_index)
-    memory = open_outcome_memory(folder, evaluator.version)
+    memory = open_outcome_memory(folder, evaluator.version, store)
     shoppers = ShopperHistories(store, catalogue.labels)
     outcomes = OutcomeIndex(memory, evaluator, catalogue, shoppers, StoreClock.from_meta(store.meta))
     if outcomes.catch_up(store, lambda count: progress(f"indexes: {count} past outcomes", 0.5)):

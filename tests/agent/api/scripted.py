@@ -24,7 +24,7 @@ from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview
 from agent.service.auth.api_keys import KeyRing
 from agent.service.auth.quote_tokens import TokenStatus, Verification
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 from agent.service.privacy import ShopperData
 from agent.service.readiness import Readiness
 from agent.service.service import LearningProgress, Service
@@ -85,8 +85,9 @@ class ScriptedService:
         self.reports.extend(reports)
         return [Refusal(404, "Unknown quote", f"there is no quote {report.quote_id!r}") for report in reports]
 
-    def add_events(self, events: Sequence[EventRecord]) -> None:
+    def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
         self.events.extend(events)
+        return None
 
     def follow(self) -> Followed:
         return Followed()
