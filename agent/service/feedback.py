@@ -1,24 +1,24 @@
 """Feedback from shops: outcomes and events into the store, and the sales among them into the weekly facts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductWeek
 from agent.service.components import Components
-from agent.service.outcome_reports import purchase_of
+from agent.service.outcome_reports import ReportedOutcomes, purchase_of
 from agent.store.event_deduplication import identified
+from agent.store.outcomes import SaleOf
 from models.shopper.weeks import week_of, week_start
 
 
 def record_outcomes(parts: Components, outcomes: Sequence[OutcomeRecord]) -> list[EventRecord]:
     """Store outcomes, and the sale of each purchase among them; returns the sales that were new."""
+    return parts.store.record_outcomes(outcomes, _sale_of(parts), week_of_sale)
 
-    def sale_of(outcome: OutcomeRecord) -> EventRecord | None:
-        if outcome.type is not OutcomeType.PURCHASED or outcome.product_id is None:
-            return None
-        return _on_behaviour_clock(parts, purchase_of(outcome))
 
-    return parts.store.record_outcomes(outcomes, sale_of, week_of_sale)
+def record_reports(parts: Components, reported: ReportedOutcomes, quote_ids: Iterable[str]) -> list[EventRecord]:
+    """Check reports against the stored outcomes of their quotes and store the new ones like `record_outcomes`."""
+    return parts.store.record_sequences(quote_ids, reported.check, _sale_of(parts), week_of_sale)
 
 
 def record_events(parts: Components, events: Sequence[EventRecord]) -> list[EventRecord]:
@@ -35,6 +35,15 @@ def week_of_sale(event: EventRecord) -> ProductWeek | None:
     if event.currency is None:
         return ProductWeek(event.product_id, start, 1, None, None)
     return ProductWeek(event.product_id, start, 1, event.list_minor, event.price_minor, event.currency)
+
+
+def _sale_of(parts: Components) -> SaleOf:
+    def sale_of(outcome: OutcomeRecord) -> EventRecord | None:
+        if outcome.type is not OutcomeType.PURCHASED or outcome.product_id is None:
+            return None
+        return _on_behaviour_clock(parts, purchase_of(outcome))
+
+    return sale_of
 
 
 def _on_behaviour_clock(parts: Components, event: EventRecord) -> EventRecord:

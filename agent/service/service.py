@@ -23,9 +23,10 @@ from agent.rules.preview import Preview, preview
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
 from agent.service.event_reports import refusal_of
-from agent.service.feedback import record_events, record_outcomes
-from agent.service.outcome_reports import OutcomeReport, outcome_of
-from agent.service.privacy import ShopperData, collect_shopper, erase, purge
+from agent.service.feedback import record_events, record_outcomes, record_reports
+from agent.service.outcome_reports import ReportedOutcomes
+from agent.service.outcome_sequence import OutcomeReport
+from agent.service.privacy import ShopperData, collect_shopper, erase, forget_erased, purge
 from agent.service.readiness import Readiness, check_readiness
 from agent.state.store_follower import Followed
 from agent.store.codec import Offer
@@ -98,21 +99,16 @@ class Service:
         return self._parts.signer.published(self._parts.clock.now())
 
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
-        """Record outcomes; one outcome or refusal each, in order. Reporting one again changes nothing."""
-        offers = self._parts.store.offers(report.quote_id for report in reports)
-        answers = [outcome_of(report, offers.get(report.quote_id)) for report in reports]
-        fresh: dict[str, OutcomeRecord] = {}
-        for answer in answers:
-            if isinstance(answer, OutcomeRecord):
-                fresh.setdefault(answer.outcome_id, answer)
-        known = self._parts.store.known_outcomes(list(fresh))
-        if len(known) < len(fresh):
-            new = [outcome for outcome_id, outcome in fresh.items() if outcome_id not in known]
-            sales = record_outcomes(self._parts, new)
+        """Record outcomes; the stored outcome or a refusal each, in order."""
+        parts = self._parts
+        offers = parts.store.offers(report.quote_id for report in reports)
+        reported = ReportedOutcomes(reports, offers, parts.clock.now())
+        sales = record_reports(parts, reported, offers)
+        if reported.fresh:
             self._follow_memory()
             self._read_ahead(sales)
             self.replay_outcomes(offers)
-        return answers
+        return reported.answers
 
     def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
         """Record behaviour events, all or none; purchases count as sales of their product.
@@ -152,6 +148,9 @@ class Service:
             StoreError: The store failed; the next call tries the same changes again.
         """
         found = self._follow_memory()
+        if found.erasures:
+            with self._remembering:
+                forget_erased(self._parts)
         last = self._parts.follower.marks.outcome
         if last > min(self._parts.outcomes.memory.watermark, self._parts.learner.watermark):
             self.replay_outcomes()

@@ -4,7 +4,7 @@ All of it is rebuilt from the store, the index from a snapshot and later changes
 """
 
 from array import array
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -52,19 +52,6 @@ class _Known:
     listed: ListPrices
     weeks: ProductWeeks
     revision: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProductChanges:
-    """Products whose memory was brought up to the store.
-
-    Attributes:
-        count: Number of products.
-        relabelled: Ids of those whose category, brand or price basis is new, so that histories read them anew.
-    """
-
-    count: int = 0
-    relabelled: frozenset[str] = frozenset()
 
 
 class Catalogue:
@@ -194,14 +181,17 @@ class Catalogue:
         self._embed([one for one in products if not self._has_same_text(one)])  # cached; if it fails nothing is stored
         self._store.upsert_products(products, now)
 
-    def follow_products(self, revision: int) -> ProductChanges:
-        """Bring products, list prices and the index up to a revision of the store."""
-        count, relabelled = 0, set[str]()
+    def follow_products(self, revision: int, on_relabelled: Callable[[Set[str]], None] = lambda _ids: None) -> int:
+        """Bring products, list prices and the index up to a revision of the store; returns the number of products.
+
+        `on_relabelled` gets ids of products whose category, brand or basis of references is new.
+        """
+        count = 0
         for products in chunks(self._store.products_since(self._known.revision), _BATCH):
-            relabelled |= self._take(products)
+            on_relabelled(self._take(products))
             count += len(products)
         self._known.revision = self.index.watermark = max(self._known.revision, revision)
-        return ProductChanges(count, frozenset(relabelled))
+        return count
 
     def _take(self, products: Sequence[ProductRecord]) -> set[str]:
         """Bring some stored products into memory; returns ids of those that are relabelled."""

@@ -79,7 +79,7 @@ class OutcomeIndex:
         added, last = 0, store.last_outcome()
         newest = store.newest_since(self.memory.watermark, self.memory.capacity)
         for batch in chunks(store.outcomes_since(self.memory.watermark, not_before=newest), _BATCH):
-            self.add(batch)
+            self.add(_one_sale_a_quote(store, batch))
             added += len(batch)
             if on_batch is not None:
                 on_batch(added)
@@ -135,6 +135,23 @@ class OutcomeIndex:
 
     def _behaviour(self, at: datetime) -> datetime:
         return self._clock.behaviour_time(at)
+
+
+def _one_sale_a_quote(
+    store: Store, numbered: Sequence[tuple[int, OutcomeRecord]]
+) -> Sequence[tuple[int, OutcomeRecord]]:
+    """Outcomes without further purchases at the same quote: units sold in parts are one accepted offer."""
+    quotes = {o.quote_id for _, o in numbered if o.quote_id is not None and o.type is OutcomeType.PURCHASED}
+    if not quotes:
+        return numbered
+    first: dict[str | None, str] = {}
+    for quote_id, outcomes in store.outcomes_by_quote(quotes).items():
+        first[quote_id] = next(one.outcome_id for one in outcomes if one.type is OutcomeType.PURCHASED)
+    return [
+        (number, one)
+        for number, one in numbered
+        if one.type is not OutcomeType.PURCHASED or first.get(one.quote_id, one.outcome_id) == one.outcome_id
+    ]
 
 
 def _micros(at_s: Sequence[float]) -> list[int]:

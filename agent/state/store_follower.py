@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from agent.state.catalogue import Catalogue, ProductChanges
+from agent.state.catalogue import Catalogue
 from agent.state.shopper_histories import ShopperHistories
 from agent.store import Store
 from agent.store.changes import EventKey, Marks
@@ -55,16 +55,15 @@ class StoreFollower:
         old, new = self.marks, self._store.marks()
         if old == new:
             return Followed()
-        products = ProductChanges()
+        products = 0
         if new.revision != old.revision:
-            products = self._catalogue.follow_products(new.revision)
-            self._shoppers.forget_products(products.relabelled)
+            products = self._catalogue.follow_products(new.revision, self._shoppers.forget_products)
         events = self._follow_events(old.event) if new.event != old.event else 0
         if new.erasures != old.erasures:
             self._catalogue.reread_sales()
             self._shoppers.forget_all()
         self.marks = new
-        return Followed(products.count, events, new.outcome - old.outcome, new.erasures - old.erasures)
+        return Followed(products, events, new.outcome - old.outcome, new.erasures - old.erasures)
 
     def _follow_events(self, after: int) -> int:
         """Count sales in weekly facts, and mark histories with new events as stale; returns the number of events."""

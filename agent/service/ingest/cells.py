@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from agent.domain.fields import clean_text
+from agent.domain.fields import clean_text, normal_id
 from agent.domain.money import MoneyError, fraction_digits
 from agent.domain.records import ProductRecord
 from agent.domain.request import MAX_ATTRIBUTES, MAX_NAME
@@ -65,7 +65,17 @@ class Cells:
             if needed:
                 raise CellError(column, "", "is missing")
             return ""
-        return self._clean(column, _plain(column, value), limit or _LIMITS.get(column, _SHORT), needed=needed)
+        text = _plain(column, value)
+        limit = limit or _LIMITS.get(column, _SHORT)
+        if len(text) > limit:
+            raise CellError(column, text, f"has {len(text):,} characters; allowed: {limit:,}")
+        try:
+            cleaned = clean_text(text)
+        except ValueError as error:
+            raise CellError(column, text, str(error)) from None
+        if needed and not cleaned:
+            raise CellError(column, text, "is empty")
+        return cleaned
 
     def identifier(self, column: str, *, needed: bool = False) -> str:
         """An id in its normal form; empty when absent. Floats of typed files lose their `.0`."""
@@ -78,11 +88,10 @@ class Cells:
             value = self._typed_id(column, value)
         elif value[0].isdigit():
             value = self._written_id(column, value)
-        if value.isascii() and value.isprintable() and len(value) <= _SHORT:
-            return value
-        found = self._clean(column, value, _SHORT, needed=True)
-        if any(char in "\n\r\t" for char in found):
-            raise CellError(column, value, "contains a line break or tab; allowed: one line of printable text")
+        try:
+            found = normal_id(value)
+        except ValueError as error:
+            raise CellError(column, value, str(error)) from None
         if found != value:
             self._reading.notes.add(Note.CLEANED_IDS, found)
         return found
@@ -272,17 +281,6 @@ class Cells:
             self._reading.notes.add(Note.FLOAT_IDS, value)
             return value.removesuffix(".0")
         return value
-
-    def _clean(self, column: str, text: str, limit: int, *, needed: bool) -> str:
-        if len(text) > limit:
-            raise CellError(column, text, f"has {len(text):,} characters; allowed: {limit:,}")
-        try:
-            cleaned = clean_text(text)
-        except ValueError as error:
-            raise CellError(column, text, str(error)) from None
-        if needed and not cleaned:
-            raise CellError(column, text, "is empty")
-        return cleaned
 
 
 def _plain(column: str, value: Any) -> str:

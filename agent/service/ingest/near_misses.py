@@ -17,6 +17,7 @@ _IGNORED_WORDS: Final = (
 )
 _IGNORED: Final = frozenset(_IGNORED_WORDS.split())
 
+# The first of several that a kind of rows takes is meant: a price is the row's own before its product's.
 _WORDS_OF: Final[Mapping[str, str]] = MappingProxyType(
     {
         "product_id": "id product sku article artikelnummer articleno articlenumber asin ean gtin upc barcode handle "
@@ -27,6 +28,11 @@ _WORDS_OF: Final[Mapping[str, str]] = MappingProxyType(
         "description": "body bodyhtml text longdescription shortdescription details beschreibung descripcion",
         "category": "type producttype categories department productcategory kategorie categoria categorie",
         "brand": "vendor manufacturer make hersteller marke marca marque",
+        "price": "unitprice paid paidprice pricepaid saleprice sale sales amount offer offerprice offeredprice shown "
+        "shownprice priceshown preis prix precio sellingprice total",
+        "reference_price": "reference ref baseline baselineprice regular regularprice listprice list originalprice "
+        "baseprice msrp",
+        "quantity": "qty count pieces pcs menge anzahl number quantities",
         "list_price": "price regular regularprice listprice baseprice base retail retailprice msrp rrp uvp srp "
         "sale saleprice sellprice sellingprice selling standardprice fullprice original originalprice compareatprice "
         "shelfprice catalogprice preis verkaufspreis prix precio prezzo normalprice unitprice amount",
@@ -42,11 +48,6 @@ _WORDS_OF: Final[Mapping[str, str]] = MappingProxyType(
         "inventory": "stock stockqty stockquantity qty quantity onhand available availability bestand lager "
         "inventoryqty inventoryquantity stocklevel",
         "rating": "stars averagerating avgrating reviewrating score bewertung",
-        "quantity": "qty count pieces pcs menge anzahl number quantities",
-        "price": "unitprice paid paidprice pricepaid saleprice sale sales amount offer offerprice offeredprice shown "
-        "shownprice priceshown preis prix precio sellingprice total",
-        "reference_price": "reference ref baseline baselineprice regular regularprice listprice list originalprice "
-        "baseprice msrp",
         "at": "time timestamp date datetime ts when createdat created occurredat eventtime orderdate zeit datum",
         "type": "event eventtype eventname action kind activity",
         "text": "query search searchterm searchquery keyword keywords term",
@@ -78,7 +79,7 @@ def near_miss(name: str, kind: RowKind) -> str | None:
     words = [word.casefold() for word in _WORD.findall(name)]
     reduced = "".join(word for word in words if word not in _IGNORED)
     for text in dict.fromkeys((spelled(name), "".join(words), reduced)):
-        for known in sorted(ours):
+        for known in (*(one for one in _WORDS_OF if one in ours), *sorted(ours)):
             if text == spelled(known) or text in _WORDS_OF.get(known, "").split():
                 return known
     return closest(name, ours)

@@ -122,7 +122,7 @@ class Note(StrEnum):
 
     ROUNDED = "amounts rounded from binary floats"
     FLOAT_IDS = "ids written as floats and read without .0"
-    CLEANED_IDS = "ids with invisible characters, which were dropped"
+    CLEANED_IDS = "ids brought to their normal form: composed, without invisible characters"
     MERGED = "rows that repeat a product_id of this file; the last one counts"
     OVERSOLD = "products with stock below 0, which counts as 0"
     TWICE = "local times that a change of clocks has twice; the earlier one counts"

@@ -86,4 +86,4 @@ def _local(at: datetime, zone: ZoneInfo, reading: Reading) -> datetime:
         if earlier.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != at:
             raise TimeError(f"never was in {zone.key}, where clocks were set forward over it; allowed: a time that was")
         reading.notes.add(Note.TWICE, at.isoformat(sep=" "))
-    return earlier
+    return earlier.astimezone(UTC)

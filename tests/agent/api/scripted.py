@@ -24,7 +24,7 @@ from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview
 from agent.service.auth.api_keys import KeyRing
 from agent.service.auth.quote_tokens import TokenStatus, Verification
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 from agent.service.privacy import ShopperData
 from agent.service.readiness import Readiness
 from agent.service.service import LearningProgress, Service

@@ -107,7 +107,7 @@ def test_what_is_asked_under_another_form_of_an_id_acts_on_its_normal_form(
 def test_an_id_in_a_path_that_has_no_normal_form_is_422_with_the_reason(
     client: TestClient[Any], method: str, encoded: str, reason: str
 ) -> None:
-    body = {"json": {}} if method == "PUT" else {}
+    body: dict[str, Any] = {"json": {}} if method == "PUT" else {}
     answer = ask(client, method, f"/v1/shoppers/{encoded}", **body)
     assert answer.status_code == 422 and reason in answer.json()["detail"]
     assert answer.json()["errors"][0]["field"] == "shopper_id"
