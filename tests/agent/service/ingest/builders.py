@@ -2,20 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.service.ingest import ImportKind, ImportOptions, ImportReport, ImportTargets, ReadingOptions, import_file
 
-
-def nothing_stored(_product_id: str) -> ProductRecord | None:
-    """An empty catalogue."""
-    return None
-
-
-def dropped(_records: Sequence[ShopperRecord]) -> None:
-    """A target that keeps nothing."""
+NOW: Final = datetime(2026, 12, 1, 12, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -43,8 +37,28 @@ def import_path(
 ) -> Read:
     """Import a file over some stored products."""
     read = Read(ImportReport(kind))
+    known = dict(stored or {})
+
+    def keep_events(events: Sequence[EventRecord]) -> Sequence[EventRecord]:
+        read.events.extend(events)
+        return events
+
+    def of_no_interest(_records: Sequence[ShopperRecord]) -> None:
+        return None
+
+    def none_known(_ids: Sequence[str]) -> set[str]:
+        return set()
+
     targets = ImportTargets(
-        read.products.extend, read.events.extend, dropped, read.outcomes.extend, dict(stored or {}).get
+        products=read.products.extend,
+        events=keep_events,
+        shoppers=of_no_interest,
+        outcomes=read.outcomes.extend,
+        known_events=none_known,
+        known_outcomes=none_known,
+        outcomes_by_line=lambda: iter(()),
+        product_of=lambda product_id: known.get(product_id),
+        now=NOW,
     )
     read.report = import_file(kind, path, targets, ImportOptions(ReadingOptions(**options)))
     return read
