@@ -1,7 +1,8 @@
 """Files of a test and what an import makes of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,21 @@ def import_path(
 ) -> Read:
     """Import a file over some stored products."""
     read = Read(ImportReport(kind))
+
+    def events(rows: Sequence[EventRecord]) -> Sequence[EventRecord]:
+        read.events.extend(rows)
+        return rows
+
     targets = ImportTargets(
-        read.products.extend, read.events.extend, list, read.outcomes.extend, dict(stored or {}).get
+        products=read.products.extend,
+        events=events,
+        shoppers=list,
+        outcomes=read.outcomes.extend,
+        known_events=lambda _ids: set(),
+        known_outcomes=lambda _ids: set(),
+        outcomes_by_line=lambda: iter(()),
+        product_of=dict(stored or {}).get,
+        now=datetime(2026, 12, 1, tzinfo=UTC),
     )
     read.report = import_file(kind, path, targets, ImportOptions(ReadingOptions(**options)))
     return read
