@@ -9,7 +9,16 @@ from typing import Any, Final
 from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.service.ingest import ImportKind, ImportOptions, ImportReport, ImportTargets, ReadingOptions, import_file
 
-NOW: Final = datetime(2026, 12, 1, 12, tzinfo=UTC)
+NOW: Final = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def nothing_stored(_product_id: str) -> ProductRecord | None:
+    """An empty catalogue."""
+    return None
+
+
+def dropped(_records: Sequence[ShopperRecord]) -> None:
+    """A target that keeps nothing."""
 
 
 @dataclass(slots=True)
@@ -37,30 +46,18 @@ def import_path(
 ) -> Read:
     """Import a file over some stored products."""
     read = Read(ImportReport(kind))
-    known = dict(stored or {})
-
-    def keep_events(events: Sequence[EventRecord]) -> Sequence[EventRecord]:
-        read.events.extend(events)
-        return events
-
-    def of_no_interest(_records: Sequence[ShopperRecord]) -> None:
-        return None
-
-    def none_known(_ids: Sequence[str]) -> set[str]:
-        return set()
-
     targets = ImportTargets(
         products=read.products.extend,
-        events=keep_events,
-        shoppers=of_no_interest,
+        events=lambda events: (read.events.extend(events), events)[1],
+        shoppers=dropped,
         outcomes=read.outcomes.extend,
-        known_events=none_known,
-        known_outcomes=none_known,
+        known_events=lambda _ids: set(),
+        known_outcomes=lambda _ids: set(),
         outcomes_by_line=lambda: iter(()),
-        product_of=lambda product_id: known.get(product_id),
+        product_of=dict(stored or {}).get,
         now=NOW,
     )
-    read.report = import_file(kind, path, targets, ImportOptions(ReadingOptions(**options)))
+    read.report = import_file(kind, path, targets, ImportOptions(ReadingOptions(**options), accept_suspicious=True))
     return read
 
 
