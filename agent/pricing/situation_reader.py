@@ -45,6 +45,7 @@ TRENDS: Final = {
 }
 AHEAD: Final = 4
 _ID: Final = {"id"}
+_IDENTITY: Final = ("currency", "list_minor", "title", "description", "category", "brand", "attributes")
 _UNLIMITED: Final = RequestLimits()
 _SEASONS: Final = ("winter", "spring", "summer", "autumn")
 
@@ -190,6 +191,7 @@ class SituationReader:
             loyalty=loyalty,
             terms=(*self._product_terms(request.product, product, reference), *self._terms(traits)),
             subject=subject,
+            as_listed=_is_as_listed(self._catalogue.product(request.product.id or ""), product, reference),
         )
         return ReadRequest(situation, who, shared)
 
@@ -260,6 +262,16 @@ def _inline(quoted: QuotedProduct, currency: str) -> ProductRecord:
     """The product as the request describes it; without a title, brand and category stand for one."""
     record = product_record(quoted, quoted.id or "", currency)
     return record if record.title else replace(record, title=" ".join(filter(None, (quoted.brand, quoted.category))))
+
+
+def _is_as_listed(known: ProductRecord | None, sold: ProductRecord, reference_minor: int) -> bool:
+    """Whether the catalogue's product at its list price is sold, not another one that a request describes under its id.
+
+    A fare, or a configured product, has a price of its own in each request: no price history is known of it.
+    """
+    if known is None or known.list_minor != reference_minor:
+        return False
+    return all(getattr(known, name) == getattr(sold, name) for name in _IDENTITY)
 
 
 def _limits(request: QuoteRequest) -> RequestLimits:

@@ -156,15 +156,11 @@ class Catalogue:
         latest = list({product.product_id: product for product in products}.values())
         vectors = self._embed(latest)
         with self._lock:
-            self._store.upsert_products(latest, {one.product_id: now for one in latest if self._is_new_price(one)})
+            self._store.upsert_products(latest, {one.product_id: now for one in latest})
             self.index.upsert([entry_of(product) for product in latest], vectors)
             for product in latest:
                 self._products[product.product_id] = product
                 self.weeks.add_product(product.product_id, product.category)
-
-    def _is_new_price(self, product: ProductRecord) -> bool:
-        known = self._products.get(product.product_id)
-        return known is None or (known.list_minor, known.currency) != (product.list_minor, product.currency)
 
     def count(self, weeks: Sequence[ProductWeek]) -> None:
         """Add stored purchases to the weekly facts of known products; a week's facts are used when it is over."""

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from agent.domain.records import AppliedPrice, ProductRecord
-from agent.store.applied_prices import AppliedPriceRepository, applied_price
+from agent.store.applied_prices import AppliedPriceRepository
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import PRODUCTS
 
@@ -20,7 +20,7 @@ class ProductRepository(AppliedPriceRepository):
     def upsert_products(self, records: Sequence[ProductRecord], applied: Mapping[str, datetime] | None = None) -> None:
         """Insert or replace, all or none; of two records with one id the later is kept.
 
-        `applied` gives the start of new list prices, by product.
+        `applied` gives the time from which the list prices apply, by product; changes of them are logged.
         """
         statement = self._db.insert(PRODUCTS)
         statement = statement.on_conflict_do_update(
@@ -32,7 +32,7 @@ class ProductRepository(AppliedPriceRepository):
         if rows:
             with self._db.write() as connection:
                 connection.execute(statement, rows)
-                self._log_prices(connection, _new_prices(records, applied or {}))
+                self._log_shelf(connection, _list_prices(records, applied or {}))
 
     def products(self, product_ids: Sequence[str]) -> dict[str, ProductRecord]:
         """The known products among `product_ids`, by id."""
@@ -54,7 +54,7 @@ class ProductRepository(AppliedPriceRepository):
             return connection.execute(select(func.count()).select_from(PRODUCTS)).scalar_one()
 
 
-def _new_prices(records: Sequence[ProductRecord], applied: Mapping[str, datetime]) -> Iterator[AppliedPrice]:
+def _list_prices(records: Sequence[ProductRecord], applied: Mapping[str, datetime]) -> Iterator[AppliedPrice]:
     for record in records:
         if record.product_id in applied and record.list_minor is not None:
-            yield applied_price(record.product_id, record.currency, record.list_minor, applied[record.product_id])
+            yield AppliedPrice(record.product_id, record.currency, record.list_minor, applied[record.product_id])
