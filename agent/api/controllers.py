@@ -23,12 +23,14 @@ from agent.api.authorisation import authorise
 from agent.api.batch import BatchRequest, batch_rows
 from agent.api.body import rows_of, validate
 from agent.api.context import AnyRequest, AppContext
-from agent.api.convert import to_event, to_product, to_report
+from agent.api.convert import to_event, to_report
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
 from agent.api.problems import Problem, raise_refusal
+from agent.api.product_rows import product_records, product_warnings
 from agent.api.responses.lists import AcceptedAnswer, BatchAnswer, OutcomesAnswer, outcome_row, quote_row
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
+from agent.api.responses.products import ProductsAnswer
 from agent.api.responses.quotes import QuoteAnswer, RecordedQuote, quote_answer, recorded_quote
 from agent.api.responses.reasons import ReasonsAnswer, reasons_answer
 from agent.api.responses.recommendations import RecommendationsAnswer, recommendations_answer
@@ -36,7 +38,6 @@ from agent.api.responses.rendering import json_response
 from agent.api.responses.verification import VerifyAnswer, verify_answer
 from agent.api.schemas import Event, OutcomeIn, Product, VerifyRequest
 from agent.domain.decision import CheckoutClaim, Decision
-from agent.domain.records import ProductRecord
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.domain.request import MAX_ROWS, QuoteRequest, RecommendationRequest
 from agent.service.auth.api_keys import Scope
@@ -50,7 +51,6 @@ _VERIFY: Final = TypeAdapter(VerifyRequest)
 _RECOMMEND: Final = TypeAdapter(RecommendationRequest)
 _EVENT: Final = TypeAdapter(Event)
 _OUTCOME: Final = TypeAdapter(OutcomeIn)
-_PRODUCT: Final = TypeAdapter(Product)
 _CANDIDATES: Final = "candidates"
 
 
@@ -166,14 +166,17 @@ class ShopController(Controller):
 
         return await answer(request, Scope.OUTCOMES, work)
 
-    @put("/products", operation_class=operation(list[Product], AcceptedAnswer), tags=["products"])
+    @put("/products", operation_class=operation(list[Product], ProductsAnswer), tags=["products"])
     async def products(self, request: AnyRequest) -> Response[bytes]:
-        """Add or replace up to 1,000 products, all or none; they are searchable when the answer arrives."""
+        """Add or replace up to 1,000 products, all or none; they are searchable when the answer arrives.
 
-        async def work(value: Any, context: AppContext) -> AcceptedAnswer:
-            records = _products(rows_of(value, "products", MAX_ROWS))
+        Limits that contradict each other are refused; doubtful amounts are taken, and named in `warnings`.
+        """
+
+        async def work(value: Any, context: AppContext) -> ProductsAnswer:
+            records = product_records(rows_of(value, "products", MAX_ROWS))
             await context.run(context.service.upsert_products, records)
-            return AcceptedAnswer(accepted=len(records))
+            return ProductsAnswer(accepted=len(records), warnings=product_warnings(records))
 
         return await answer(request, Scope.MERCHANT, work)
 
@@ -221,26 +224,6 @@ async def _record_rows(rows: list[Any], context: AppContext, now: datetime) -> O
     reports = [one for one in parsed if isinstance(one, OutcomeReport)]
     recorded = iter(await context.run(context.service.add_outcomes, reports) if reports else [])
     return OutcomesAnswer(results=[outcome_row(one if isinstance(one, Problem) else next(recorded)) for one in parsed])
-
-
-def _products(rows: list[Any]) -> list[ProductRecord]:
-    """Validate all rows of a product list, then their currencies."""
-    parsed = [validate(_PRODUCT, row, f"products.{index}") for index, row in enumerate(rows)]
-    for index, product in enumerate(parsed):
-        _check_currency(product, index)
-    return [to_product(product) for product in parsed]
-
-
-def _check_currency(product: Product, index: int) -> None:
-    currency = product.list_price.currency
-    for name in ("cost", "min_price", "max_price", "map_price"):
-        money = getattr(product, name)
-        if money is not None and money.currency != currency:
-            field = f"products.{index}.{name}"
-            problem = FieldProblem(field, "another currency than list_price", money.currency, currency)
-            raise Problem(
-                422, f"{field} is in {money.currency}, its list_price in {currency}; allowed: {currency}", [problem]
-            )
 
 
 def _included(include: str | None) -> bool:

@@ -54,6 +54,8 @@ class HeldReason(StrEnum):
     """The merchant's trade (its pack) makes no personalised prices unless the merchant allows them."""
     UNKNOWN_COST = "unknown_cost"
     """Neither cost nor floor is known, so that nothing bounds a loss."""
+    COST_NOT_COVERED = "cost_not_covered"
+    """The cost, or its minimum margin, is above the reference price and above what the limits allow."""
     NO_TIME = "no_time"
     """The deadline left no time to look for another price."""
     NOTHING_BETTER = "nothing_better"
@@ -273,6 +275,18 @@ class Decision:
     guard: GuardAction | None = None
     explored: bool = False
     cost_minor: int | None = None
+
+    @property
+    def set_by_limits(self) -> bool:
+        """Whether the limits, not the strategy, set the price: they leave one only, or exclude each other."""
+        if self.guard is GuardAction.HELD:
+            return self.price_minor != self.reference_minor
+        return self.guard in (GuardAction.CONFLICT, GuardAction.FORCED) and bool(self.trail)
+
+    @property
+    def strategy_name(self) -> str:
+        """Display name of the strategy; of the rule that set the price instead where one did."""
+        return f"limits: {self.trail[-1].rule}" if self.set_by_limits and self.trail else self.strategy.name
 
 
 @dataclass(frozen=True, slots=True)

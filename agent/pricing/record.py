@@ -12,6 +12,7 @@ from agent.domain.decision import (
     Candidate,
     Decision,
     Disclosure,
+    GuardAction,
     HeldReason,
     PastOutcome,
     QuoteClaims,
@@ -79,11 +80,12 @@ class PricedObservation:
             return standing.held
         if self.observation.held is not None:
             return self.observation.held
+        if self.guarded.price_minor != self.observation.reference_minor and not self.guarded.held:
+            return None
         if self.proposed.rung is Rung.REFERENCE:
             return HeldReason.NO_TIME
         if self.selected.explored:
-            at_reference = self.guarded.price_minor == self.observation.reference_minor
-            return HeldReason.CONTROL if at_reference else None
+            return HeldReason.CONTROL
         if self.selected.abstained:
             return HeldReason.NOT_SURE
         return HeldReason.NOTHING_BETTER if self.selected.chosen.source is Source.REFERENCE else None
@@ -91,9 +93,11 @@ class PricedObservation:
     @property
     def rationale(self) -> str:
         """The choice in words."""
-        chosen = self.selected.chosen
+        chosen, guarded = self.selected.chosen, self.guarded
         if self.selected.standing is not None:
             return chosen.rationale
+        if guarded.trail and guarded.action in (GuardAction.CONFLICT, GuardAction.FORCED):
+            return f"the limits set the price: {guarded.trail[-1].detail}"
         if self.held is HeldReason.CONTROL:
             return _CONTROL
         if self.selected.explored:

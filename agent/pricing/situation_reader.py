@@ -3,7 +3,7 @@
 The products' part of step 1; the shoppers' part is in `shopper_reader.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -27,7 +27,7 @@ from agent.pricing.effect_terms import (
 )
 from agent.pricing.flow import Encoded, Market, ReadRequest, ShopperView, Situation
 from agent.pricing.shopper_reader import Asking, ShopperBatch, ShopperReader
-from agent.rules.packs import Pack
+from agent.rules.packs import Pack, payable, payable_step
 from agent.rules.price_limits import RequestLimits
 from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.state.arrival_rates import Arrivals, Remaining
@@ -48,6 +48,14 @@ _ID: Final = {"id"}
 _IDENTITY: Final = ("currency", "list_minor", "title", "description", "category", "brand", "attributes")
 _UNLIMITED: Final = RequestLimits()
 _SEASONS: Final = ("winter", "spring", "summer", "autumn")
+
+
+StepOf = Callable[[ProductRecord], int]
+"""The smallest payable step of a product's price, in minor units."""
+
+
+def _currency_step(product: ProductRecord) -> int:
+    return payable_step(product.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +112,16 @@ class SituationReader:
         """Whether personalised prices are allowed at all."""
         return self._shoppers.personalises
 
-    def read(self, requests: Sequence[QuoteRequest], now: datetime) -> list[ReadRequest | Refusal]:
-        """One situation a request, or why it cannot be priced."""
+    def read(
+        self, requests: Sequence[QuoteRequest], now: datetime, step_of: StepOf = _currency_step
+    ) -> list[ReadRequest | Refusal]:
+        """One situation a request, or why it cannot be priced; reference prices are multiples of the product's step."""
         moments = [self.behaviour_s(request.context.at or now) for request in requests]
         shoppers = self._shoppers.begin(requests)
         found: dict[int, ReadRequest | Refusal] = {}
         for row in sorted(range(len(requests)), key=lambda row: (requests[row].shopper.id or "", moments[row])):
-            found[row] = self._one(requests[row], _Moment(requests[row].context.at or now, moments[row]), shoppers)
+            moment = _Moment(requests[row].context.at or now, moments[row])
+            found[row] = self._one(requests[row], moment, shoppers, step_of)
         return [found[row] for row in range(len(requests))]
 
     def read_shopper(self, asked: Asking, now: datetime) -> ShopperView:
@@ -151,7 +162,9 @@ class SituationReader:
         affinity = self._shoppers.taste.affinity([o.past.buyer for o in situations], products, product)
         return Encoded(shopper, product, interest, affinity, features)
 
-    def _one(self, request: QuoteRequest, moment: _Moment, shoppers: ShopperBatch) -> ReadRequest | Refusal:
+    def _one(
+        self, request: QuoteRequest, moment: _Moment, shoppers: ShopperBatch, step_of: StepOf
+    ) -> ReadRequest | Refusal:
         product = self._product(request)
         if isinstance(product, Refusal):
             return product
@@ -159,6 +172,7 @@ class SituationReader:
         reference = self._reference(request.product, product, behaviour_s)
         if reference is None:
             return _refused("product.list_price", "the product has no known price", "a list_price")
+        reference = payable(reference, step_of(product))
         who = shoppers.read(request, behaviour_s, moment.at)
         history = who.history
         last_paid = history.products.get(product.product_id)

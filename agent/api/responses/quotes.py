@@ -199,9 +199,8 @@ def _fields(decision: Decision, *, candidates: bool) -> dict[str, Any]:
 
 
 def _strategy(chosen: Decision | Candidate) -> StrategyAnswer:
-    return StrategyAnswer(
-        name=chosen.strategy.name, lever=chosen.strategy.lever, source=chosen.source, rationale=chosen.rationale
-    )
+    name = chosen.strategy_name if isinstance(chosen, Decision) else chosen.strategy.name
+    return StrategyAnswer(name=name, lever=chosen.strategy.lever, source=chosen.source, rationale=chosen.rationale)
 
 
 def _trail(step: TrailStep, currency: str) -> TrailAnswer:

@@ -17,6 +17,7 @@ from agent.domain.records import (
 )
 from agent.service.ingest.cells import Cells
 from agent.service.ingest.errors import CellError
+from agent.service.ingest.limit_check import checked
 from agent.service.ingest.readers import RawRow
 from agent.store.event_deduplication import content_id
 
@@ -54,24 +55,26 @@ def parse_product(row: RawRow, currency: str | None) -> ProductRecord:
     """Parse a product; unknown columns become attributes.
 
     Raises:
-        CellError: A cell is invalid.
+        CellError: A cell is invalid, or limits contradict each other.
     """
     cells = Cells(row.cells, currency)
-    return ProductRecord(
-        product_id=cells.text("product_id", needed=True),
-        title=cells.text("title", needed=True),
-        currency=cells.currency(),
-        list_minor=_given(cells.minor("list_price", least=1), "list_price"),
-        cost_minor=cells.minor("cost"),
-        description=cells.text("description"),
-        category=cells.text("category"),
-        brand=cells.text("brand"),
-        inventory=cells.count("inventory"),
-        rating=cells.number("rating", 0, 5),
-        floor_minor=cells.minor("min_price"),
-        ceiling_minor=cells.minor("max_price", least=1),
-        map_minor=cells.minor("map_price"),
-        attributes=cells.others(PRODUCT_COLUMNS),
+    return checked(
+        ProductRecord(
+            product_id=cells.text("product_id", needed=True),
+            title=cells.text("title", needed=True),
+            currency=cells.currency(),
+            list_minor=_given(cells.minor("list_price", least=1), "list_price"),
+            cost_minor=cells.minor("cost"),
+            description=cells.text("description"),
+            category=cells.text("category"),
+            brand=cells.text("brand"),
+            inventory=cells.count("inventory"),
+            rating=cells.number("rating", 0, 5),
+            floor_minor=cells.minor("min_price"),
+            ceiling_minor=cells.minor("max_price", least=1),
+            map_minor=cells.minor("map_price"),
+            attributes=cells.others(PRODUCT_COLUMNS),
+        )
     )
 
 
