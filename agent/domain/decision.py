@@ -234,6 +234,7 @@ class Decision:
         list_minor: The product's list price, None where unknown.
         interest: Predicted interest in the product's category, 0-1.
         confidence: Share of posterior draws that agree with the choice, 0-1.
+        personalised: Personal data made this another price than the reference price (`agent.rules.disclosure`).
         propensity: Probability with which selection shows this final price, for off-policy evaluation.
         lesson: Inputs for the online update that follows its outcome; None in decisions recorded without them.
         held: Why the reference price was held; None where another price was chosen or no reason was recorded.

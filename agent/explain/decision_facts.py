@@ -154,8 +154,8 @@ def data_used(decision: Decision) -> Iterator[Fact]:
     disclosure = decision.disclosure
     yield Fact("personalised", "personalised.yes" if decision.personalised else "personalised.no")
     personal = tuple(_code(name) for name in disclosure.inputs_used if is_personal(name))
-    if decision.personalised and personal:
-        yield Fact("inputs", personal)
+    if personal:
+        yield Fact("inputs" if decision.personalised else "considered", personal)
     others = tuple(_code(name) for name in disclosure.inputs_used if not is_personal(name))
     yield Fact("other_inputs", others)
     yield Fact("ignored", tuple(dict.fromkeys(f"ignored.{one.input}" for one in disclosure.inputs_ignored)))

@@ -24,7 +24,7 @@ from agent.domain.decision import (
 from agent.domain.records import AppliedPrice
 from agent.pricing.candidates import HOLD
 from agent.pricing.flow import Flow, Observation, Proposed, Selected
-from agent.rules.disclosure import LAST_PRICE, disclose, is_personal
+from agent.rules.disclosure import LAST_PRICE, disclose, is_personal, is_personalised
 from agent.rules.gateway import Guarded
 from agent.rules.packs import law_of
 from agent.rules.prior_price import LOOK_BACK, public_prices, reduction
@@ -113,12 +113,16 @@ class PricedObservation:
         return tuple(self._entered()) if standing is None else standing.disclosure.inputs_used
 
     @property
+    def personalised(self) -> bool:
+        """Whether personal data made this another price than the reference price."""
+        return is_personalised(self.inputs_used, self.guarded.price_minor, self.observation.reference_minor)
+
+    @property
     def disclosure(self) -> Disclosure:
         """The notice for the inputs that entered."""
-        used = self.inputs_used
         return disclose(
-            personalised=any(is_personal(name) for name in used),
-            inputs_used=used,
+            personalised=self.personalised,
+            inputs_used=self.inputs_used,
             inputs_ignored=self.observation.inputs_ignored,
             jurisdiction=self.observation.market.jurisdiction,
         )
@@ -241,7 +245,7 @@ class Recorder:
             scores=chosen.scores if costed else None,
             interest=priced.interest,
             confidence=selected.confidence if observation.held is None else 1.0,
-            personalised=any(is_personal(name) for name in disclosure.inputs_used),
+            personalised=priced.personalised,
             rung=priced.proposed.rung if standing is None else standing.rung,
             trail=guarded.trail,
             similar=priced.similar,

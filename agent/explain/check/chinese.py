@@ -157,12 +157,15 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("direction", "价格相同", "other_price", "other_lower other_higher"),
     claim("direction", "没有哪个单一因素", "tried", "driver"),
     claim("personalised", "是个性化的|为您设定", "personalised.yes"),
-    claim("personalised", "没有个性化|没有使用个人数据|没有使用关于您|对所有人都一样", bars="inputs"),
-    claim("personalised", "选择退出", "inputs"),
+    claim("personalised", "没有个性化|对所有人都一样", bars="inputs"),
+    claim("personalised", "没有使用个人数据|没有使用关于您", bars="inputs considered"),
+    claim("personalised", "考虑过|再考虑", "considered"),
+    claim("personalised", "选择退出", "inputs considered"),
 )
 
 LISTS: Final = (
     ("(?:使用的个人数据|使用了关于您的数据)[：:]([^。]*)", "inputs"),
+    ("(?:考虑过的个人数据|没有改变价格)[：:]([^。]*)", "considered"),
     ("其他输入[：:]([^。]*)", "other_inputs"),
     ("未使用[：:]([^。]*)", "ignored"),
 )

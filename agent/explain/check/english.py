@@ -196,12 +196,15 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("direction", r"would pay the same", "other_price", "other_lower other_higher"),
     claim("direction", r"no single input moves", "tried", "driver"),
     claim("personalised", r"is personalised|set for you", "personalised.yes"),
-    claim("personalised", r"not personalised|no personal data|no data about you|same for everyone", bars="inputs"),
-    claim("personalised", r"opt out", "inputs"),
+    claim("personalised", r"not personalised|same for everyone", bars="inputs"),
+    claim("personalised", r"no personal data|no data about you(?! will)", bars="inputs considered"),
+    claim("personalised", r"data (?:about you was )?considered|will be considered", "considered"),
+    claim("personalised", r"opt out", "inputs considered"),
 )
 
 LISTS: Final = (
     (r"(?:personal data used|data about you that was used): ([^.]*)", "inputs"),
+    (r"(?:data considered|not change the price): ([^.]*)", "considered"),
     (r"other inputs: ([^.]*)", "other_inputs"),
     (r"not used: ([^.]*)", "ignored"),
 )
