@@ -28,9 +28,9 @@ from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
 from agent.api.problems import Problem, raise_refusal
 from agent.api.product_rows import product_records, product_warnings
-from agent.api.responses.lists import AcceptedAnswer, BatchAnswer, OutcomesAnswer, outcome_row, quote_row
+from agent.api.responses.accepted import AcceptedAnswer, ProductsAnswer
+from agent.api.responses.lists import BatchAnswer, OutcomesAnswer, outcome_row, quote_row
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
-from agent.api.responses.products import ProductsAnswer
 from agent.api.responses.quotes import RecordedQuote, recorded_quote
 from agent.api.responses.reasons import ReasonsAnswer, reasons_answer
 from agent.api.responses.recommendations import RecommendationsAnswer, recommendations_answer

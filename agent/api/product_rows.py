@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from agent.api.body import validate
 from agent.api.convert import to_product
 from agent.api.problems import Problem
-from agent.api.responses.products import ProductWarning
+from agent.api.responses.accepted import ProductWarning
 from agent.api.schemas import Product
 from agent.domain.product_limits import contradictions, doubts
 from agent.domain.records import ProductRecord

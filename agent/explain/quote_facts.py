@@ -156,7 +156,7 @@ class QuoteFacts:
         if decision.product_id is None:
             return
         until = self.clock.behaviour_time(decision.at)
-        weeks = self.store.weeks_of(decision.product_id, until - _HISTORY, until)
+        weeks = self.store.weeks_of(decision.product_id, decision.currency, until - _HISTORY, until)
         prices = [(week, price) for week in weeks if (price := _shelf(week)) is not None]
         if not prices:
             return

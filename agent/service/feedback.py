@@ -1,4 +1,4 @@
-"""Feedback from shops: outcomes and events into the store, and the purchases among them into memory."""
+"""Feedback from shops: outcomes and events into the store, and the sales among them into the weekly facts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,29 +17,22 @@ def record_outcomes(parts: Components, outcomes: Sequence[OutcomeRecord]) -> lis
             return None
         return _on_behaviour_clock(parts, purchase_of(outcome))
 
-    return parts.store.record_outcomes(outcomes, sale_of, lambda event: _week_of_sale(parts, event))
+    return parts.store.record_outcomes(outcomes, sale_of, week_of_sale)
 
 
 def record_events(parts: Components, events: Sequence[EventRecord]) -> list[EventRecord]:
     """Store behaviour events; returns those that were new."""
-    dated = [_on_behaviour_clock(parts, event) for event in events]
-    return parts.store.append_events(dated, lambda event: _week_of_sale(parts, event))
+    return parts.store.append_events([_on_behaviour_clock(parts, event) for event in events], week_of_sale)
 
 
-def update_memory(parts: Components, events: Sequence[EventRecord]) -> None:
-    """Mark histories as stale and count sales, so that the next quote takes stored events into account."""
-    parts.shoppers.refresh({event.shopper_id for event in events})
-    weeks = [week for event in events if (week := _week_of_sale(parts, event)) is not None]
-    parts.catalogue.count(weeks)
-
-
-def _week_of_sale(parts: Components, event: EventRecord) -> ProductWeek | None:
-    """One sale of a known product in its week; None for any other event."""
-    product_id = event.product_id
-    if event.type is not EventType.PURCHASE or product_id is None or parts.catalogue.product(product_id) is None:
+def week_of_sale(event: EventRecord) -> ProductWeek | None:
+    """One sale in its week, with its prices where they name their currency; None for any other event."""
+    if event.type is not EventType.PURCHASE or event.product_id is None:
         return None
     start = week_start(week_of(event.at.timestamp()))
-    return ProductWeek(product_id, start, 1, event.list_minor, event.price_minor)
+    if event.currency is None:
+        return ProductWeek(event.product_id, start, 1, None, None)
+    return ProductWeek(event.product_id, start, 1, event.list_minor, event.price_minor, event.currency)
 
 
 def _on_behaviour_clock(parts: Components, event: EventRecord) -> EventRecord:

@@ -15,9 +15,10 @@ from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
+from agent.store.changes import ERASURES
 from agent.store.codec import EncodedDecision, decode_decision, decode_request
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
-from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, LIVE_QUOTES, OUTCOMES, SHOPPERS
+from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, LIVE_QUOTES, META, OUTCOMES, SHOPPERS
 
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
 _UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -74,6 +75,7 @@ class ErasureRepository(AuditLog):
             profile = connection.execute(delete(SHOPPERS).where(SHOPPERS.c.shopper_id == shopper_id)).rowcount
             events = connection.execute(delete(EVENTS).where(EVENTS.c.shopper_id == shopper_id)).rowcount
             connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.shopper_id == shopper_id))
+            self._count_erasure(connection)
         self._db.shrink_log()
         return Erased(profile, events, len(decisions), len(outcomes), answers)
 
@@ -97,8 +99,17 @@ class ErasureRepository(AuditLog):
             events = connection.execute(delete(EVENTS).where(EVENTS.c.at < behaved)).rowcount
             connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.valid_until < moment))
             answers = connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.started_at < moment)).rowcount
+            if decisions or outcomes or events:
+                self._count_erasure(connection)
         self._db.shrink_log()
         return Erased(0, events, len(decisions), len(outcomes), answers)
+
+    def _count_erasure(self, connection: Connection) -> None:
+        """Tell other processes, by a number, that data which they may have in memory was erased."""
+        known = connection.execute(select(META.c.value).where(META.c.key == ERASURES)).scalar()
+        value = str(int(known or 0) + 1)
+        statement = self._db.insert(META).values(key=ERASURES, value=value)
+        connection.execute(statement.on_conflict_do_update(index_elements=[META.c.key], set_={"value": value}))
 
     def _erase_personal(self, connection: Connection, decisions: Sequence[str], outcomes: Sequence[str]) -> None:
         """Delete personal parts and their salts, and log the erasures."""

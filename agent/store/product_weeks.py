@@ -1,20 +1,26 @@
-"""Weekly facts of products: purchases and prices by product and week."""
+"""Weekly facts of products: purchases and prices by product, week and currency."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, func, select, update
 
 from agent.domain.records import EventRecord, ProductWeek
 from agent.store.engine import Database
 from agent.store.repository import Repository
-from agent.store.rows import RecordTable
+from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import PRODUCT_WEEKS
 
 _WEEK: Final = RecordTable(ProductWeek, PRODUCT_WEEKS)
-_WEEK_KEY: Final = (PRODUCT_WEEKS.c.product_id, PRODUCT_WEEKS.c.week)
+_WEEK_KEY: Final = (PRODUCT_WEEKS.c.product_id, PRODUCT_WEEKS.c.week, PRODUCT_WEEKS.c.currency)
 _WEEK_BATCH: Final = 50_000
+
+_AMONG: Final[BindParameter[Sequence[str]]] = bindparam("ids", expanding=True)
+_OF_PRODUCTS: Final = select(*_WEEK.columns).where(PRODUCT_WEEKS.c.product_id.in_(_AMONG))
+_AT: Final = select(*_WEEK.columns).where(
+    PRODUCT_WEEKS.c.product_id == bindparam("product_id"), PRODUCT_WEEKS.c.week == bindparam("week")
+)
 
 WeekOf = Callable[[EventRecord], ProductWeek | None]
 """Maps an event to what it adds to its product's weekly facts; None for any event but a purchase."""
@@ -35,12 +41,31 @@ class ProductWeekRepository(Repository):
         """All weeks, by product, then time."""
         return map(_WEEK.record, self._paged(select(*_WEEK.columns), _WEEK_KEY, _WEEK_BATCH))
 
-    def weeks_of(self, product_id: str, since: datetime, until: datetime) -> list[ProductWeek]:
-        """Weeks of a product that begin from `since` to before `until`, oldest first."""
-        week = PRODUCT_WEEKS.c.week
-        query = select(*_WEEK.columns).where(PRODUCT_WEEKS.c.product_id == product_id, week >= since, week < until)
+    def weeks_of(self, product_id: str, currency: str, since: datetime, until: datetime) -> list[ProductWeek]:
+        """Weeks of a product in a currency that begin from `since` to before `until`, oldest first."""
+        table = PRODUCT_WEEKS.c
+        query = select(*_WEEK.columns).where(table.product_id == product_id, table.currency == currency)
+        query = query.where(table.week >= since, table.week < until)
         with self._db.read() as connection:
-            return [_WEEK.record(row) for row in connection.execute(query.order_by(week))]
+            return [_WEEK.record(row) for row in connection.execute(query.order_by(table.week))]
+
+    def weeks_of_products(self, product_ids: Iterable[str]) -> list[ProductWeek]:
+        """All weeks of some products."""
+        with self._db.read() as connection:
+            return [
+                _WEEK.record(row)
+                for ids in chunks(product_ids, IN_LIMIT)
+                for row in connection.execute(_OF_PRODUCTS, {"ids": ids})
+            ]
+
+    def weeks_at(self, moments: Iterable[tuple[str, datetime]]) -> list[ProductWeek]:
+        """The given weeks of products, each named by product and start."""
+        with self._db.read() as connection:
+            return [
+                _WEEK.record(row)
+                for product_id, week in moments
+                for row in connection.execute(_AT, {"product_id": product_id, "week": week})
+            ]
 
 
 def weeks_of(events: Sequence[EventRecord], week_of: WeekOf | None) -> list[ProductWeek]:
@@ -77,6 +102,6 @@ _ADD_ONE: Final = (
 
 def _write_weeks(connection: Connection, records: Sequence[ProductWeek], statement: Any) -> None:
     # One order for all writers, or two batches could deadlock.
-    rows = _WEEK.parameters(sorted(records, key=lambda record: (record.product_id, record.week)))
+    rows = _WEEK.parameters(sorted(records, key=lambda record: (record.product_id, record.week, record.currency)))
     if rows:
         connection.execute(statement, rows)

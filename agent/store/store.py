@@ -8,6 +8,7 @@ from agent.domain.clock import Clock, SystemClock
 from agent.store.api_keys import ApiKeyRepository
 from agent.store.applied_prices import AppliedPriceRepository
 from agent.store.audit_check import AuditRepository
+from agent.store.changes import ChangeRepository
 from agent.store.decision_log import DecisionLogRepository
 from agent.store.decisions import DecisionRepository
 from agent.store.engine import Database, open_database
@@ -40,6 +41,7 @@ class Store(
     RuleEventRepository,
     AppliedPriceRepository,
     ApiKeyRepository,
+    ChangeRepository,
     IdempotencyRepository,
     LiveQuoteRepository,
     MerchantRepository,

@@ -38,12 +38,6 @@ class OutcomesAnswer(BaseModel):
     results: list[OutcomeRow]
 
 
-class AcceptedAnswer(BaseModel):
-    """Number of rows accepted."""
-
-    accepted: int
-
-
 def quote_row(found: Decision | Refusal | Problem, shown: Shown) -> RowAnswer:
     """A row of a batch in a view."""
     if isinstance(found, Decision):

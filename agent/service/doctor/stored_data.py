@@ -1,6 +1,6 @@
 """The database and the indexes that follow it. Nothing is made, upgraded or written."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from agent.store.data_folder import DataFolder
 from agent.store.engine import open_database
 from agent.store.schema_version import found_version, newest_version
 from models.registry.registry import ModelKind, Registry
-from retrieval import SnapshotError
+from retrieval import Manifest, SnapshotError
 from retrieval.snapshot import open_snapshot
 
 
@@ -52,12 +52,26 @@ def check_indexes(store: Store, folder: DataFolder, registry: Registry) -> list[
         remedy = "pricesmith import products FILE, PUT /v1/products, or pricesmith prepare for the demo store"
         return [Finding("product index", Level.WARNING, "the store holds no products", remedy)]
     return [
-        _index("product index", folder.product_index, encoder, (products, "products")),
-        _index("outcome index", folder.outcome_memory, evaluator, (outcomes, "outcomes")),
+        _index("product index", folder.product_index, encoder, (products, "products"), _products_behind(store)),
+        _index("outcome index", folder.outcome_memory, evaluator, (outcomes, "outcomes"), _outcomes_behind(store)),
     ]
 
 
-def _index(check: str, folder: Path, made_with: str, stored: tuple[int, str]) -> Finding:
+Behind = Callable[[Manifest], int]
+"""How many rows of the store a snapshot lacks or has in an older form."""
+
+
+def _products_behind(store: Store) -> Behind:
+    return lambda manifest: max(
+        store.product_count() - manifest.count, store.product_count(since_revision=manifest.watermark)
+    )
+
+
+def _outcomes_behind(store: Store) -> Behind:
+    return lambda manifest: store.last_outcome() - (manifest.watermark or manifest.count)
+
+
+def _index(check: str, folder: Path, made_with: str, stored: tuple[int, str], behind_by: Behind) -> Finding:
     """A finding of one index; `stored` is how much the store holds, and of what."""
     total, what = stored
     remedy = "pricesmith prepare saves a snapshot now; a server makes up for it when it starts"
@@ -67,9 +81,8 @@ def _index(check: str, folder: Path, made_with: str, stored: tuple[int, str]) ->
         if total == 0:
             return Finding(check, Level.OK, f"no {what} yet")
         return Finding(check, Level.WARNING, str(error).partition("; remedy: ")[0], remedy)
-    held = manifest.watermark or manifest.count
-    behind = max(0, total - held)
-    if behind:
+    behind = behind_by(manifest)
+    if behind > 0:
         return Finding(check, Level.WARNING, f"{behind:,} of {total:,} {what} are not in the snapshot", remedy)
     return Finding(check, Level.OK, f"{manifest.count:,} {what}, none missing")
 

@@ -2,25 +2,23 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
-from agent.service.ingest.cells import PREFIXES
-from agent.service.ingest.errors import CellError, ImportFormatError
+from agent.service.ingest.columns import RowKind
+from agent.service.ingest.errors import CellError
 from agent.service.ingest.parsing import (
-    EVENT_COLUMNS,
-    NEEDED,
-    OUTCOME_COLUMNS,
-    PRODUCT_COLUMNS,
     ParsedEvent,
-    ReferenceOf,
     parse_event,
     parse_outcome,
     parse_product,
 )
-from agent.service.ingest.readers import FREE_COLUMNS, RawRow, read_rows
+from agent.service.ingest.raw_rows import RawRow
+from agent.service.ingest.reading import Notes, ProductOf, Reading, ReadingOptions
+from agent.service.ingest.tables import read_table
 from agent.store.rows import chunks
 
 _SHOWN: Final = 1_000
@@ -35,48 +33,26 @@ class ImportKind(StrEnum):
     OUTCOMES = "outcomes"
 
 
-COLUMNS: Final = {
-    ImportKind.PRODUCTS: PRODUCT_COLUMNS,
-    ImportKind.EVENTS: EVENT_COLUMNS,
-    ImportKind.OUTCOMES: OUTCOME_COLUMNS,
-}
-
-
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
     """Options for reading a file.
 
     Attributes:
-        currency: Of rows that name none.
-        mapping: Column names of the file to ours.
+        reading: How its rows are written.
     """
 
-    currency: str | None = None
-    mapping: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def parse(cls, currency: str | None, columns: Sequence[str]) -> "ImportOptions":
-        """Parse `theirs=ours` options.
-
-        Raises:
-            ImportFormatError: An option is not of that form.
-        """
-        pairs = [column.partition("=") for column in columns]
-        bad = next((column for column, pair in zip(columns, pairs, strict=True) if not all(pair)), None)
-        if bad is not None:
-            raise ImportFormatError(f"--column is {bad!r}; allowed: theirs=ours, such as sku=product_id")
-        return cls(currency, {theirs: ours for theirs, _, ours in pairs})
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class ImportTargets:
-    """Functions that store valid rows; `reference_of` returns a product's list price in minor units."""
+    """Functions that store valid rows; `product_of` returns a stored product."""
 
     products: Callable[[Sequence[ProductRecord]], None]
-    events: Callable[[Sequence[EventRecord]], None]
+    events: Callable[[Sequence[EventRecord]], object]
     shoppers: Callable[[Sequence[ShopperRecord]], None]
     outcomes: Callable[[Sequence[OutcomeRecord]], None]
-    reference_of: ReferenceOf
+    product_of: ProductOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +70,15 @@ class ImportReport:
     """Result of an import; all bad rows are counted, the first thousand listed.
 
     Attributes:
-        ignored_columns: Columns of the first row without a meaning here, perhaps misspelt ones.
+        notes: Findings about rows that were read all the same.
     """
 
     kind: ImportKind
     read: int = 0
     imported: int = 0
     bad: int = 0
-    ignored_columns: tuple[str, ...] = ()
     problems: list[RowProblem] = field(default_factory=list)
+    notes: Notes = field(default_factory=Notes)
 
     def refuse(self, problem: RowProblem) -> None:
         """Count a bad row, and list it among the first thousand."""
@@ -124,10 +100,11 @@ def import_file(
         ImportFormatError: The file cannot be read, or a required column is missing.
         StoreError: The store failed; batches before that are stored.
     """
-    report = ImportReport(kind)
-    _check_mapping(kind, options)
-    for batch in chunks(_checked(path, options, report), _BATCH):
-        good = list(_parsed(batch, options, targets.reference_of, report))
+    reading = Reading(options.reading, targets.product_of, datetime.now(UTC))
+    report = ImportReport(kind, notes=reading.notes)
+    table = read_table(path, RowKind(kind.value), reading)
+    for batch in chunks(table.rows, _BATCH):
+        good = list(_parsed(batch, reading, report))
         _store(kind, good, targets)
         report.imported += len(good)
         if on_rows is not None:
@@ -135,46 +112,7 @@ def import_file(
     return report
 
 
-def _check_mapping(kind: ImportKind, options: ImportOptions) -> None:
-    """Check that columns are mapped to known ones; products take any, as attributes."""
-    unknown = [ours for ours in options.mapping.values() if not _is_known(kind, ours)]
-    if unknown:
-        raise ImportFormatError(
-            f"--column maps to {', '.join(unknown)}; allowed: {', '.join(sorted(COLUMNS[kind]))}, profile.X, context.X"
-        )
-
-
-def _checked(path: Path, options: ImportOptions, report: ImportReport) -> Iterator[RawRow]:
-    """Rows, once the first readable one has the required columns."""
-    first = True
-    for row in read_rows(path, options.mapping):
-        if first and not row.problem:
-            first = False
-            _check_columns(path, row, report)
-        yield row
-
-
-def _check_columns(path: Path, row: RawRow, report: ImportReport) -> None:
-    """Check for the required columns; NDJSON is exempt, as each of its rows may have other fields."""
-    if path.suffix.lower() in FREE_COLUMNS:
-        return
-    missing = [column for column in NEEDED[report.kind] if column not in row.cells]
-    if missing:
-        known = ", ".join(sorted(COLUMNS[report.kind]))
-        raise ImportFormatError(
-            f"{path.name} has no column {', '.join(missing)}; allowed: {known}; "
-            "remedy: add it, or rename one with --column theirs=ours"
-        )
-    report.ignored_columns = tuple(column for column in row.cells if not _is_known(report.kind, column))
-
-
-def _is_known(kind: ImportKind, column: str) -> bool:
-    return kind is ImportKind.PRODUCTS or column in COLUMNS[kind] or column.startswith(PREFIXES)
-
-
-def _parsed(
-    rows: Sequence[RawRow], options: ImportOptions, reference_of: ReferenceOf, report: ImportReport
-) -> Iterator[Any]:
+def _parsed(rows: Sequence[RawRow], reading: Reading, report: ImportReport) -> Iterator[Any]:
     """Yield the records of valid rows and report the others."""
     for row in rows:
         report.read += 1
@@ -183,13 +121,13 @@ def _parsed(
             continue
         try:
             if report.kind is ImportKind.PRODUCTS:
-                yield parse_product(row, options.currency)
+                yield parse_product(row, reading)
             elif report.kind is ImportKind.EVENTS:
-                yield parse_event(row, options.currency)
+                yield parse_event(row, reading)
             else:
-                yield parse_outcome(row, options.currency, reference_of)
+                yield parse_outcome(row, reading)
         except CellError as error:
-            report.refuse(RowProblem(row.line, error.column, error.value, error.reason))
+            report.refuse(RowProblem(row.line, row.written(error.column), error.value, error.reason))
 
 
 def _store(kind: ImportKind, good: Sequence[Any], targets: ImportTargets) -> None:

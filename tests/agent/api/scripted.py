@@ -29,6 +29,7 @@ from agent.service.privacy import ShopperData
 from agent.service.readiness import Readiness
 from agent.service.service import LearningProgress, Service
 from agent.service.settings import Settings
+from agent.state.store_follower import Followed
 from agent.store import Store
 from agent.store.erasure import Erased
 from tests.agent.store.builders import decision
@@ -86,6 +87,9 @@ class ScriptedService:
 
     def add_events(self, events: Sequence[EventRecord]) -> None:
         self.events.extend(events)
+
+    def follow(self) -> Followed:
+        return Followed()
 
     def upsert_products(self, products: Sequence[ProductRecord]) -> None:
         self.products.extend(products)

@@ -100,7 +100,7 @@ def test_a_personal_price_that_a_list_price_cut_reaches_is_personal_no_more(own:
         known = service._parts.catalogue.product(own.bought)
         assert known is not None
         listed = known.list_minor or 0
-        asked = {
+        asked: dict[str, Any] = {
             "shopper": {"id": own.shopper},
             "product": {"id": own.bought, "list_price": usd(listed), "cost": usd(20)},
             "context": {"competitor_prices": [usd(listed // 2)]},

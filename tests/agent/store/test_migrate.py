@@ -97,8 +97,8 @@ def test_a_schema_of_a_newer_version_is_refused(empty_url: str) -> None:
 
 def test_the_applied_price_log_refuses_to_change_or_lose_a_row(empty_url: str) -> None:
     with Store.open(empty_url) as store:
-        store.upsert_products([product()], {"p1": AT})
-        store.upsert_products([product()], {"p1": AT + timedelta(days=1)})  # the same price again is no change
+        store.upsert_products([product()], AT)
+        store.upsert_products([product()], AT + timedelta(days=1))  # the same price again is no change
         assert [one.price_minor for one in store.applied_prices(["p1"], AT)["p1"]] == [299]
     for statement in ("UPDATE applied_prices SET price_minor = 1", "DELETE FROM applied_prices"):
         with (
@@ -114,7 +114,7 @@ def test_the_applied_price_log_refuses_to_change_or_lose_a_row(empty_url: str) -
 def test_the_log_of_applied_prices_by_day_becomes_one_of_changes_in_time(empty_url: str) -> None:
     rows = [("p1", "USD", day, price, AT + timedelta(days=day)) for day, price in ((0, 300), (1, 250), (1, 300))]
     with closing(open_database(empty_url)) as database:
-        upgrade(database, "0010")
+        upgrade(database, "0011")
         with database.write() as connection:
             for product_id, currency, day, price, at in rows:
                 micros = int(at.timestamp() * 1e6)
@@ -122,7 +122,7 @@ def test_the_log_of_applied_prices_by_day_becomes_one_of_changes_in_time(empty_u
                     f"INSERT INTO applied_prices VALUES ('{product_id}', '{currency}', {day}, {price}, {micros})"  # noqa: S608
                 )
     with Store.open(empty_url) as store:
-        store.upsert_products([product(list_minor=250)], {"p1": AT + timedelta(days=2)})
+        store.upsert_products([product(list_minor=250)], AT + timedelta(days=2))
         log = store.applied_prices(["p1"], AT)["p1"]
         assert [(one.price_minor, one.at - AT, one.offer) for one in log] == [
             (300, timedelta(days=0), False),

@@ -1,8 +1,12 @@
-"""Response models for product lists."""
+"""Response models for lists that are taken as a whole."""
 
 from pydantic import BaseModel
 
-from agent.api.responses.lists import AcceptedAnswer
+
+class AcceptedAnswer(BaseModel):
+    """Number of rows accepted."""
+
+    accepted: int
 
 
 class ProductWarning(BaseModel):
