@@ -4,8 +4,8 @@ import pytest
 
 from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest
-from agent.explain.answers import Explanation, QuestionInput
-from agent.explain.questions import Audience, Language, QuestionKind
+from agent.explain.answers import Explanation
+from agent.explain.questions import Audience, Language, QuestionInput, QuestionKind
 from agent.service.service import Service
 from tests.prepared import World
 
