@@ -19,6 +19,7 @@ _NUMERAL: Final = re.compile(
     rf"\b((?:{_WORD})(?:[- ](?:{_WORD}))?)( hundred| thousand)?(?=\s(?:{_COUNTED})\b)", re.IGNORECASE
 )
 _ARTICLE: Final = re.compile(r"\ban? (?=(?:dollar|buck|euro|pound)\b)", re.IGNORECASE)
+_HYPHENED: Final = re.compile(rf"\b(\d+|{_WORD})-({_COUNTED})\b", re.IGNORECASE)
 _HUNDRED: Final = re.compile(r"\ba (hundred|thousand)\b", re.IGNORECASE)
 _COINS: Final = (
     (re.compile(r"\ba dime\b", re.IGNORECASE), "10 cents"),
@@ -39,6 +40,7 @@ _SHARE: Final = re.compile(
 
 def in_digits(text: str) -> str:
     """The text with number words before a unit, coins and fractions of a change written in digits."""
+    text = _HYPHENED.sub(r"\1 \2", text)
     for pattern, told in _COINS:
         text = pattern.sub(told, text)
     text = _HUNDRED.sub(lambda match: "100" if match[1].lower() == "hundred" else "1000", text)

@@ -28,26 +28,25 @@ _PARTS: Final = re.compile(
     r"(?<=[?？!！])\s*|;|；|\band (?=(?:why|how|which|who|what|is|are|did|does)\b)|，?(?:还有|另外|以及|而且)"
 )
 
-NEEDED: Final[Mapping[QuestionKind, str]] = {
-    QuestionKind.WHAT_IF_STOCK: "stock",
-    QuestionKind.WHAT_IF_COMPETITOR: "rival",
-    QuestionKind.WHAT_IF_COST: "cost",
-    QuestionKind.WHAT_IF_HISTORY: "history",
-    QuestionKind.WHY_PRICE: "priced",
-    QuestionKind.WHY_NOT: "not",
-    QuestionKind.COMPARE: "compare",
-    QuestionKind.CONFIDENCE: "sure",
-    QuestionKind.PERSONALISED: "personal",
-    QuestionKind.PRICE_HISTORY: "price_history",
-    QuestionKind.SIMILAR_SHOPPERS: "similar",
-    QuestionKind.RULE: "rule",
-    QuestionKind.DRIVER: "driver",
-    QuestionKind.CATEGORY_DISCOUNTS: "discount",
-    QuestionKind.FLOOR_PRODUCTS: "floor",
-    QuestionKind.ABOVE_REFERENCE: "above",
-    QuestionKind.PRODUCT_SALES: "sales",
+NEEDED: Final[Mapping[QuestionKind, tuple[str, ...]]] = {
+    QuestionKind.WHAT_IF_STOCK: ("stock",),
+    QuestionKind.WHAT_IF_COMPETITOR: ("rival",),
+    QuestionKind.WHAT_IF_COST: ("cost",),
+    QuestionKind.WHAT_IF_HISTORY: ("history",),
+    QuestionKind.WHY_PRICE: ("priced", "reasons"),
+    QuestionKind.WHY_NOT: ("not",),
+    QuestionKind.COMPARE: ("compare",),
+    QuestionKind.CONFIDENCE: ("sure",),
+    QuestionKind.PERSONALISED: ("personal",),
+    QuestionKind.PRICE_HISTORY: ("price_history",),
+    QuestionKind.SIMILAR_SHOPPERS: ("similar",),
+    QuestionKind.RULE: ("rule",),
+    QuestionKind.DRIVER: ("driver",),
+    QuestionKind.CATEGORY_DISCOUNTS: ("discount",),
+    QuestionKind.FLOOR_PRODUCTS: ("floor",),
+    QuestionKind.ABOVE_REFERENCE: ("above",),
 }
-"""Entry of `data/guards.yaml` of which a question of a kind must have a word."""
+"""Entries of `data/guards.yaml` of each of which a question of a kind must have a word."""
 
 _INPUTS: Final = (
     QuestionKind.WHAT_IF_STOCK,
@@ -59,9 +58,9 @@ _INPUTS: Final = (
 
 def refused(text: str) -> NotUnderstood | None:
     """Reason why a question has no answer whatever its kind: it is of the future, or asks for something to be done."""
-    if _words("future").search(text) and not _words("imagined").search(text):
+    if mentions("future", text) and not mentions("imagined", text):
         return NotUnderstood.FUTURE
-    if _words("command").search(text) and not _words("supposed").search(text):
+    if mentions("command", text) and not mentions("supposed", text):
         return NotUnderstood.COMMAND
     return None
 
@@ -72,27 +71,21 @@ def parts(text: str) -> list[str]:
     return [part for part in found if len(part.split()) >= 3 or sum("一" <= char <= "鿿" for char in part) >= 5]
 
 
-def on_another_topic(text: str) -> bool:
-    """Whether a text is of taxes, fees, advertising and other things that are no input of a price here."""
-    return _words("other_topics").search(text) is not None
-
-
-def asks_why(text: str) -> bool:
-    """Whether a text asks for a reason."""
-    return _words("why").search(text) is not None
-
-
 def asks_why_not(text: str) -> bool:
     """Whether a text asks why there is no lower or higher price."""
-    return asks_why(text) and _words("why_not").search(text) is not None
+    return mentions("why", text) and mentions("why_not", text)
 
 
 def inputs_named(text: str) -> list[QuestionKind]:
     """The what-ifs whose input a text names: stock, a competitor, the cost, the shopper's history."""
-    return [kind for kind in _INPUTS if _words(NEEDED[kind]).search(text)]
+    return [kind for kind in _INPUTS if has_the_words_of(kind, text)]
 
 
 def has_the_words_of(kind: QuestionKind, text: str) -> bool:
-    """Whether a text has a word that a question of this kind needs; true of kinds that need none."""
-    needed = NEEDED.get(kind)
-    return needed is None or _words(needed).search(text) is not None
+    """Whether a text has the words that a question of this kind needs; true of kinds that need none."""
+    return all(mentions(name, text) for name in NEEDED.get(kind, ()))
+
+
+def mentions(name: str, text: str) -> bool:
+    """Whether a text has a word of an entry of `data/guards.yaml`."""
+    return _words(name).search(text) is not None

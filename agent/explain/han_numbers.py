@@ -16,7 +16,7 @@ _READ: Final = rf"(?:{_HAN}|\d+(?:\.\d+)?)"
 _SHARE: Final = re.compile(rf"({_READ})分之({_READ})")
 _TENTHS: Final = re.compile(rf"({_READ})成([一二三四五六七八九半])?(?![交本功为员立长熟])")
 _OFF: Final = re.compile(rf"({_READ}|对)折(?!扣)|半价")
-_COUNTED: Final = re.compile(rf"{_HAN}(?=\s?(?:元|块|美元|欧元|分钱|美分|件|瓶|盒|箱|袋|台|份))")
+_COUNTED: Final = re.compile(rf"{_HAN}(?=\s?(?:元|块|美元|欧元|分钱|毛|角|美分|件|瓶|盒|箱|袋|台|份))")
 _TENTH_OF_YUAN: Final = re.compile(rf"({_HAN}|\d+)块([一二三四五六七八九])(?![十百千万])")
 
 

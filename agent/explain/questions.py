@@ -89,7 +89,7 @@ class Period:
     @property
     def last_day(self) -> date:
         """Last day of the span, included."""
-        return (self.until - timedelta(microseconds=1)).date()
+        return max(self.first_day, (self.until - timedelta(microseconds=1)).date())
 
 
 @dataclass(frozen=True, slots=True)

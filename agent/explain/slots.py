@@ -15,7 +15,7 @@ from agent.explain.questions import Slots
 
 _NUMBER: Final = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
 _UNITS: Final = r"([A-Z]{3}(?![A-Za-z])|dollars?\b|bucks?\b|euros?\b|pounds?\b|yuan\b|美元|欧元|英镑|日元|元|块钱?)"
-_CENTS: Final = r"(cents?\b|美分|分钱|分(?![之钟店析享]))"
+_CENTS: Final = r"(cents?\b|美分|分钱|毛钱?|角|分(?![之钟店析享]))"
 _UUID: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
 _MONEY: Final = re.compile(
     rf"([$€£¥])\s?{_NUMBER}|{_NUMBER}\s?{_CENTS}|{_NUMBER}\s?{_UNITS}"
@@ -161,7 +161,7 @@ def _amounts(text: str, currency: str) -> Iterator[_Amount]:
     for match in _MONEY.finditer(text):
         symbol, behind_symbol, cents, _, named, unit, bare = match.groups()
         number = behind_symbol or cents or named or bare
-        minor = _minor(_value(number), digits - 2 if cents else digits)
+        minor = _minor(_value(number), digits if not cents else digits - 1 if cents[0] in "毛角" else digits - 2)
         if minor is not None:
             foreign = _foreign(symbol or unit, currency)
             sure = bare is None or "." in bare

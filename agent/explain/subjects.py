@@ -76,9 +76,9 @@ def unknown_words(text: str, *, about_scores: bool = False) -> list[str]:
     ]
 
 
-def unknown_han(text: str) -> list[str]:
+def unknown_han(text: str, *, about_scores: bool = False) -> list[str]:
     """Runs of two and more Chinese characters left when the words of questions in general are taken out."""
-    for phrase in _phrases():
+    for phrase in _phrases(3 if about_scores else 2):
         text = text.replace(phrase, " ")
     return [run for run in _HAN.findall(text) if len(run) >= 2]
 
@@ -187,8 +187,8 @@ def _stems(sections: tuple[str, ...]) -> frozenset[str]:
 
 
 @cache
-def _phrases() -> tuple[str, ...]:
+def _phrases(parts_used: int) -> tuple[str, ...]:
     """Chinese words, longest first, so that none is taken out of the middle of another."""
     parts = _vocabulary()["zh"]
     assert isinstance(parts, list)  # noqa: S101 - a file of this package
-    return tuple(sorted({word for part in parts for word in part}, key=len, reverse=True))
+    return tuple(sorted({word for part in parts[:parts_used] for word in part}, key=len, reverse=True))

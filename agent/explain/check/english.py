@@ -26,6 +26,8 @@ CUES: Final[tuple[Cue, ...]] = (
     before(_M, r"at a price of|why not", "asked_price", within=r"^(?:at a price of|why not) ⟦M⟧"),
     before(_M, r"instead of the", "price", within=r"^at a price of ⟦M⟧ instead of the ⟦M⟧ (?:quoted|offered):"),
     before(_M, r"competitor asked", "rival_if"),
+    before(_M, r"if the cost were", "cost_if"),
+    before(_N, r"if the stock were", "stock_if"),
     before(_M, r"mean price quoted was", "mean_price"),
     before(_M, r"mean price paid", "mean_paid"),
     before(_M, r"where it is", "profit", within=r"profit"),
