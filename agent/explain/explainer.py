@@ -29,17 +29,17 @@ class Explainer:
     interpreter: Interpreter
     writer: Writer | None = None
 
-    def about_quote(self, ask: QuestionInput, decision: Decision, facts: QuoteFacts) -> Explanation:
+    def about_quote(self, ask: QuestionInput, decision: Decision, facts: QuoteFacts, now: datetime) -> Explanation:
         """An answer about one quote."""
-        return collect(self.stream_quote(ask, decision, facts))
+        return collect(self.stream_quote(ask, decision, facts, now))
 
     def about_log(self, ask: QuestionInput, facts: LogFacts, now: datetime) -> Explanation:
         """An answer about many quotes."""
         return collect(self.stream_log(ask, facts, now))
 
-    def stream_quote(self, ask: QuestionInput, decision: Decision, facts: QuoteFacts) -> AnswerStream:
+    def stream_quote(self, ask: QuestionInput, decision: Decision, facts: QuoteFacts, now: datetime) -> AnswerStream:
         """Stream the answer, sentence by sentence."""
-        question = self.interpreter.about_quote(ask, decision)
+        question = self.interpreter.about_quote(ask, decision, now)
         yield from self._checked(question, facts.table(question, decision))
 
     def stream_log(self, ask: QuestionInput, facts: LogFacts, now: datetime) -> AnswerStream:

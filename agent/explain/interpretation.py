@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from agent.explain import guards
@@ -70,12 +70,12 @@ class Interpreter:
     catalogue: Catalogue
     categories: Callable[[], Iterable[str]]
 
-    def about_quote(self, ask: QuestionInput, decision: Quoted) -> Question:
-        """Read a question about one quote."""
+    def about_quote(self, ask: QuestionInput, decision: Quoted, now: datetime) -> Question:
+        """Read a question about one quote, asked at `now`."""
         if ask.question is None:
             return _question(ask, _Read(QuestionKind.WHY_PRICE), Slots())
         text = ask.question
-        slots = find_slots(text, decision.currency, now=decision.at).plausible(decision.price_minor)
+        slots = find_slots(text, decision.currency, now=now).plausible(decision.price_minor)
         return _question(ask, self._of_quote(text, slots, decision), slots)
 
     def about_log(self, ask: QuestionInput, now: datetime) -> Question:
@@ -93,10 +93,12 @@ class Interpreter:
             return _Read(reason=NotUnderstood.OTHER_CURRENCY)
         found = self._kind_of_quote(text, slots, decision)
         kind = found.kind
+        if found.reason is None and self._names_another(text, decision):
+            return _Read(reason=NotUnderstood.OTHER_PRODUCT)
         if kind is QuestionKind.NONE:
             return found
-        if self._names_another(text, decision):
-            return _Read(reason=NotUnderstood.OTHER_PRODUCT)
+        if kind is not QuestionKind.PRICE_HISTORY and not _on_its_day(slots, decision):
+            return _Read(reason=NotUnderstood.OTHER_DAYS)
         if kind in _VALUED and kind is not QuestionKind.WHAT_IF_STOCK and slots.several_amounts:
             return _Read(reason=NotUnderstood.SEVERAL_AMOUNTS)
         told = slots.change_pct is not None or slots.change_minor is not None or slots.amount_minor is not None
@@ -234,6 +236,12 @@ def _is_quoted(slots: Slots, decision: Quoted) -> bool:
     if slots.change_pct is not None:
         return abs(100 * (decision.price_minor / decision.reference_minor - 1) - slots.change_pct) < 1
     return slots.amount_minor in (decision.price_minor, decision.reference_minor)
+
+
+def _on_its_day(slots: Slots, decision: Quoted) -> bool:
+    """Whether the quote is of the days that a question names, if it names any."""
+    period = slots.period
+    return period is None or period.first_day <= decision.at.astimezone(UTC).date() <= period.last_day
 
 
 def _counts(kind: QuestionKind, slots: Slots) -> bool:

@@ -68,6 +68,7 @@ class NotUnderstood(StrEnum):
     SEVERAL_AMOUNTS = "several_amounts"
     OTHER_CURRENCY = "other_currency"
     OTHER_PRODUCT = "other_product"
+    OTHER_DAYS = "other_days"
     UNUSED_AMOUNT = "unused_amount"
     UNUSED_PRODUCT = "unused_product"
     UNKNOWN_PRODUCT = "unknown_product"

@@ -30,12 +30,12 @@ _OTHER: Final = re.compile(
     re.IGNORECASE,
 )
 _DOWN: Final = re.compile(
-    r"cheap|\blow|\bless\b|under|drop|\bfall|\bfell|\bdown|\bcut|\boff\b|discount|markdown|reduc|shave|knock|低|便宜|降|少|跌|减|折|优惠|让利",
+    r"cheap|\blow(?!est)|\bless\b|under|drop|\bfall|\bfell|\bdown|\bcut|\boff\b|discount|markdown|reduc|shave|knock|(?<!最)低|便宜|降|(?<!多)少|跌|减|折|优惠|让利",
     re.IGNORECASE,
 )
 _UP: Final = re.compile(
     r"expensive|\bdear|higher|pricier|\bmore\b|raise|rais|increas|\brise|\brose|\bup\b|\badd|premium|\bon top|above"
-    r"|extra|高|贵|涨|升|加价|提价|更多|多收",
+    r"|extra|(?<!最)高|贵|涨|升|加价|提价|更多|多收",
     re.IGNORECASE,
 )
 _BASE: Final = re.compile(
@@ -49,7 +49,8 @@ _BY: Final = re.compile(
     re.IGNORECASE,
 )
 _MORE: Final = re.compile(
-    r"^\s*(?:cheaper|lower|less|off\b|more\b|higher|dearer|pricier|extra|on top|(?:further )?(?:up|down)\b"
+    r"^\s*(?:cheaper|lower|less|off\b|more\b|higher|dearer|pricier|extra|on top|discount|increase|"
+    r"reduction|markdown|(?:further )?(?:up|down)\b"
     r"|below (?:that|this|the quote)|above (?:that|this|the quote))",
     re.IGNORECASE,
 )
@@ -159,8 +160,8 @@ def _sign(text: str, start: int, end: int) -> int:
 def _amounts(text: str, currency: str) -> Iterator[_Amount]:
     digits = fraction_digits(currency)
     for match in _MONEY.finditer(text):
-        symbol, behind_symbol, cents, _, named, unit, bare = match.groups()
-        number = behind_symbol or cents or named or bare
+        symbol, behind_symbol, of_cents, cents, named, unit, bare = match.groups()
+        number = behind_symbol or of_cents or named or bare
         minor = _minor(_value(number), digits if not cents else digits - 1 if cents[0] in "毛角" else digits - 2)
         if minor is not None:
             foreign = _foreign(symbol or unit, currency)

@@ -165,7 +165,7 @@ class Service:
         if decision is None:
             return None
         return parts.explainer.stream_quote(
-            ask, decision, QuoteFacts(parts.store, parts.store_clock, self._counterfactuals())
+            ask, decision, QuoteFacts(parts.store, parts.store_clock, self._counterfactuals()), parts.clock.now()
         )
 
     def reasons(self, quote_id: str) -> Sequence[Reason] | None:

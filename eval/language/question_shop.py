@@ -55,7 +55,7 @@ def read_question(understanding: Understanding, text: str, door: str) -> dict[st
     catalogue, quote = Products(), QuotedProduct()
     interpreter = Interpreter(understanding, catalogue, catalogue.categories)
     ask = QuestionInput(text)
-    found = interpreter.about_quote(ask, quote) if door == "quote" else interpreter.about_log(ask, NOW)
+    found = interpreter.about_quote(ask, quote, NOW) if door == "quote" else interpreter.about_log(ask, NOW)
     slots, period = found.slots, found.slots.period
     return {
         "kind": found.kind.value,
