@@ -148,6 +148,11 @@ class OutcomeMemory:
                 arrays[name][queries] = hits.columns[name].view(np.float64)
         return SimilarOutcomes(**arrays, count=count)
 
+    def shopper_ids(self) -> set[str]:
+        """Ids of all shoppers named by an outcome."""
+        with self._writing:
+            return {row.shopper_id for row in self._rows.values() if row.shopper_id}
+
     def erase_shopper(self, shopper_id: str) -> int:
         """Remove a shopper's outcomes and overwrite their keys; returns their number.
 

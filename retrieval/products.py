@@ -71,10 +71,13 @@ class ProductIndex:
         """Start empty, for `dim`-dimensional unit vectors of encoder version `made_with`."""
         self.dim = dim
         self.made_with = made_with
+        self.watermark = 0
+        """Last store revision included; set by the writer, kept in snapshots."""
         self._index = VectorIndex(dim, _COLUMNS)
         self._entries: dict[str, ProductEntry] = {}
         self._currencies: set[str] = set()
         self._writing = Lock()
+        self._saved = self._state
 
     def __len__(self) -> int:
         """Number of searchable products."""
@@ -84,6 +87,15 @@ class ProductIndex:
     def version(self) -> str:
         """Version string that changes with every write; recorded in decisions."""
         return f"{self.made_with}/{len(self._index)}.{self._index.changes}"
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the index changed since its last snapshot, or since it was empty."""
+        return self._state != self._saved
+
+    @property
+    def _state(self) -> tuple[str, int]:
+        return self.version, self.watermark
 
     @property
     def only_currency(self) -> str | None:
@@ -135,7 +147,10 @@ class ProductIndex:
 
     def save(self, folder: Path) -> Manifest:
         """Write a snapshot and make it the folder's current one; concurrent reads go on."""
-        return save_snapshot(folder, self._write)
+        state = self._state
+        manifest = save_snapshot(folder, self._write)
+        self._saved = state
+        return manifest
 
     @classmethod
     def load(cls, folder: Path, made_with: str) -> "ProductIndex":
@@ -146,6 +161,7 @@ class ProductIndex:
         """
         snapshot = open_snapshot(folder, made_with)
         index = cls(snapshot.manifest.dim, made_with)
+        index.watermark = snapshot.manifest.watermark
         rows = read_rows(snapshot.path / _ROWS, _SCHEMA)
         entries = [None if row is None else ProductEntry(**row) for row in rows]
         blank = ProductEntry("", "", "", "", "", None)
@@ -153,16 +169,17 @@ class ProductIndex:
         index._index.restore(snapshot.path / _GRAPH, ids, _columns([entry or blank for entry in entries]))
         index._entries = {entry.id: entry for entry in entries if entry is not None}
         index._currencies = {entry.currency for entry in index._entries.values()}
+        index._saved = index._state
         return index
 
     def _write(self, target: Path) -> Manifest:
         with self._writing:
             ids = self._index.write(target / _GRAPH)
             entries = [None if id is None else self._entries[id] for id in ids]
-            version = self.version
+            version, watermark = self.version, self.watermark
         write_rows(target / _ROWS, entries, _SCHEMA)
         count = sum(entry is not None for entry in entries)
-        return Manifest(version=version, made_with=self.made_with, dim=self.dim, count=count)
+        return Manifest(version=version, made_with=self.made_with, dim=self.dim, count=count, watermark=watermark)
 
 
 def _columns(entries: Sequence[ProductEntry]) -> Columns:

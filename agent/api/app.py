@@ -13,7 +13,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from agent.api.background import deliver_webhooks, follow_models, purge_expired
+from agent.api.background import deliver_webhooks, follow_models, follow_store, purge_expired
 from agent.api.batching import MicroBatcher
 from agent.api.context import CONTEXT, AppContext, Resources
 from agent.api.controllers import QuoteController, ShopController
@@ -24,6 +24,7 @@ from agent.api.kill_switch import KillSwitchController
 from agent.api.logs import service_log
 from agent.api.metrics import Metrics
 from agent.api.operations import livez, metrics, own_metrics, own_public_keys, public_keys, readyz
+from agent.api.paths import decode_path_ids
 from agent.api.rule_versions import RuleVersionsController
 from agent.api.shoppers import ShopperController
 from agent.api.tenants import TENANTS, Tenants
@@ -57,6 +58,7 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Resources]) ->
         measured=measured,
         log=log,
         route_handlers=list(_ROUTES),
+        before_request=decode_path_ids,
         lifespan=[_lifespan(settings, open_all, measured, log)],
         exception_handlers=error_handlers(log),
         request_max_body_size=settings.body_limit_bytes,
@@ -78,7 +80,8 @@ def _lifespan(
         context = AppContext(settings, resources, batcher, CapacityLimiter(_THREADS), measured, rate_limits)
         app.state[CONTEXT] = context
         app.state[TENANTS] = tenants = Tenants(context, settings.open_merchants)
-        tasks = [asyncio.create_task(task(tenants, log)) for task in (purge_expired, follow_models, deliver_webhooks)]
+        running = (purge_expired, follow_store, follow_models, deliver_webhooks)
+        tasks = [asyncio.create_task(task(tenants, log)) for task in running]
         try:
             yield
         finally:

@@ -1,7 +1,8 @@
-"""Background tasks: deletion of expired data, webhook delivery, switching to newly activated model versions."""
+"""Background tasks: following the store and model versions, deletion of expired data, webhook delivery."""
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ GIVEN_UP_FOR: Final = timedelta(days=7)
 _PURGE_S: Final = 3_600.0
 _DELIVER_S: Final = 1.0
 _FOLLOW_S: Final = 2.0
+_FOLLOW_STORE_S: Final = 0.4
 
 
 async def purge_expired(tenants: Tenants, log: Any) -> None:
@@ -57,6 +59,27 @@ async def follow_models(tenants: Tenants, log: Any) -> None:
         await anyio.sleep(_FOLLOW_S)
         for context in tenants.contexts():
             await _follow(context, log)
+
+
+async def follow_store(tenants: Tenants, log: Any) -> None:
+    """Bring memory up to what other processes stored, within half a second, until cancelled.
+
+    What fails is logged and tried again; a store that stays away is logged once.
+    """
+    failing: set[Store] = set()
+    while True:
+        await anyio.sleep(_FOLLOW_STORE_S)
+        for context in tenants.contexts():
+            try:
+                found = await context.run(context.service.follow)
+            except Exception as error:  # the loop must outlive any failure, or this process would never follow again
+                if context.store not in failing:
+                    log.warning("changes in the store could not be followed; trying again", error=where(error))
+                failing.add(context.store)
+            else:
+                failing.discard(context.store)
+                if found.anything:
+                    log.info("followed the store", **asdict(found))
 
 
 async def deliver_webhooks(tenants: Tenants, log: Any) -> None:

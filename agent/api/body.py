@@ -6,8 +6,10 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from agent.api.context import AnyRequest
 from agent.api.field_problems import field_problems
 from agent.api.problems import Problem
+from agent.api.responses.rendering import JSON
 from agent.domain.refusal import FieldProblem
 
 T = TypeVar("T")
@@ -16,18 +18,40 @@ _MAX_ERRORS: Final = 50
 _NAMED: Final = 3
 _NAME_SHOWN: Final = 80
 _MAX_DEPTH: Final = 32
+_MEDIA: Final = (JSON, "application/x-www-form-urlencoded", "")  # curl -d says the second of any text
+_UTF8_BOM: Final = b"\xef\xbb\xbf"
+_COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x78\x9c": "deflate"}
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+async def read_body(request: AnyRequest) -> bytes:
+    """Read the body of a request.
+
+    Raises:
+        Problem: 415, for a compressed body or another content type than JSON.
+    """
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity"):
+        raise _compressed(repr(coding[:_NAME_SHOWN]))
+    media = request.headers.get("content-type", JSON).split(";")[0].strip().lower()
+    if media not in _MEDIA:
+        raise Problem(415, f"content type {media[:_NAME_SHOWN]!r} is not supported; allowed: {JSON}")
+    return await request.body()
 
 
 def parse_json(raw: bytes) -> Any:
     """Parse strict JSON: UTF-8, no duplicate names, no NaN or Infinity, at most 32 levels.
 
     Raises:
-        Problem: 400, with the position where it is known.
+        Problem: 400, with the position where it is known; 415 for a compressed body.
     """
     if not raw.strip():
         raise Problem(400, "the body is empty; allowed: a JSON document")
+    _refuse_other_formats(raw)
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        value = json.loads(
+            raw.removeprefix(_UTF8_BOM).decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
+        )
     except UnicodeDecodeError as error:
         raise Problem(400, f"the body is not UTF-8: byte {error.start} cannot be decoded") from None
     except json.JSONDecodeError as error:
@@ -72,6 +96,23 @@ def rows_of(value: Any, name: str, most: int) -> list[Any]:
         problem = FieldProblem(name, "wrong number of rows", str(len(rows)), allowed)
         raise Problem(422, f"{name} has {len(rows):,} rows; allowed: {allowed}", [problem])
     return rows
+
+
+def _refuse_other_formats(raw: bytes) -> None:
+    """Name a compressed or UTF-16 document, which would fail as text that is not UTF-8."""
+    for start, coding in _COMPRESSED.items():
+        if raw.startswith(start):
+            raise _compressed(coding)
+    if raw.startswith(_UTF16):
+        raise Problem(400, "the body is UTF-16; allowed: a JSON document in UTF-8")
+
+
+def _compressed(coding: str) -> Problem:
+    return Problem(
+        415,
+        f"the body is compressed ({coding}); allowed: a body without Content-Encoding; remedy: send it uncompressed",
+        headers={"Accept-Encoding": "identity"},
+    )
 
 
 def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

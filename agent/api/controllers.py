@@ -40,7 +40,7 @@ from agent.domain.records import ProductRecord
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.domain.request import MAX_ROWS, QuoteRequest, RecommendationRequest
 from agent.service.auth.api_keys import Scope
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 
 Include = Annotated[str | None, QueryParameter(description="`candidates` adds every candidate that was scored.")]
 QuoteId = Annotated[str, PathParameter(description="Id of a quote.")]
@@ -141,27 +141,33 @@ class ShopController(Controller):
         tags=["outcomes"],
     )
     async def outcomes(self, request: AnyRequest) -> Response[bytes]:
-        """Outcomes of quotes: one, or a list in which bad rows fail alone. The next quote takes them into account."""
+        """Outcomes of quotes: one, or a list in which bad rows fail alone. The next quote takes them into account.
+
+        Answers are the outcomes as stored; 409 for one that cannot follow those stored of its quote.
+        """
 
         async def work(value: Any, context: AppContext) -> OutcomeAnswer | OutcomesAnswer:
-            now = datetime.now(UTC)
             if isinstance(value, dict) and "outcomes" not in value:
-                report = to_report(validate(_OUTCOME, value), now)
+                report = to_report(validate(_OUTCOME, value), context.id_of(0))
                 recorded = await context.run(context.service.add_outcomes, [report])
                 return outcome_answer(raise_refusal(recorded[0]))
-            return await _record_rows(rows_of(value, "outcomes", MAX_ROWS), context, now)
+            return await _record_rows(rows_of(value, "outcomes", MAX_ROWS), context)
 
         return await answer(request, Scope.OUTCOMES, work)
 
     @post("/events", status_code=200, operation_class=operation(Event | list[Event], AcceptedAnswer), tags=["events"])
     async def events(self, request: AnyRequest) -> Response[bytes]:
-        """Behaviour events: one, or a list taken as a whole or not at all. The next quote takes them into account."""
+        """Behaviour events: one, or a list taken as a whole or not at all. The next quote takes them into account.
+
+        Identical events of one list are as many; the same ones sent again change nothing. Times more than a day ahead
+        and prices in another currency than the product's are refused.
+        """
 
         async def work(value: Any, context: AppContext) -> AcceptedAnswer:
             now = datetime.now(UTC)
             rows = rows_of(value, "events", MAX_ROWS)
             events = [to_event(validate(_EVENT, row, f"events.{index}"), now) for index, row in enumerate(rows)]
-            await context.run(context.service.add_events, events)
+            raise_refusal(await context.run(context.service.add_events, events))
             return AcceptedAnswer(accepted=len(events))
 
         return await answer(request, Scope.OUTCOMES, work)
@@ -210,12 +216,12 @@ async def _price_rows(rows: list[QuoteRequest | Problem], context: AppContext) -
     return [decisions[position] if isinstance(row, QuoteRequest) else row for position, row in enumerate(rows)]
 
 
-async def _record_rows(rows: list[Any], context: AppContext, now: datetime) -> OutcomesAnswer:
+async def _record_rows(rows: list[Any], context: AppContext) -> OutcomesAnswer:
     """Record the valid rows of a list of outcomes together."""
     parsed: list[OutcomeReport | Problem] = []
     for index, row in enumerate(rows):
         try:
-            parsed.append(to_report(validate(_OUTCOME, row, f"outcomes.{index}"), now))
+            parsed.append(to_report(validate(_OUTCOME, row, f"outcomes.{index}"), context.id_of(index)))
         except Problem as problem:
             parsed.append(problem)
     reports = [one for one in parsed if isinstance(one, OutcomeReport)]

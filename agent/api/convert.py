@@ -7,7 +7,7 @@ from agent.api.schemas import Event, OutcomeIn, Product
 from agent.domain.fields import minor_of
 from agent.domain.records import EventRecord, ProductRecord
 from agent.domain.request import product_record
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 
 
 def to_event(event: Event, now: datetime) -> EventRecord:
@@ -34,6 +34,13 @@ def to_product(product: Product) -> ProductRecord:
     )
 
 
-def to_report(outcome: OutcomeIn, now: datetime) -> OutcomeReport:
-    """A report of an outcome; without a time it happened at `now`."""
-    return OutcomeReport(outcome.quote_id, outcome.type, outcome.quantity, outcome.at or now)
+def to_report(outcome: OutcomeIn, attempt_id: str | None) -> OutcomeReport:
+    """A report of an outcome; `attempt_id` comes from the request's idempotency key."""
+    return OutcomeReport(
+        quote_id=outcome.quote_id,
+        type=outcome.type,
+        quantity=outcome.quantity,
+        at=outcome.at,
+        outcome_id=outcome.outcome_id,
+        attempt_id=attempt_id,
+    )

@@ -50,7 +50,9 @@ def error_handlers(log: Any) -> dict[int | type[Exception], Handler]:
 def _http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """Litestar's own errors: unknown paths, methods, bodies that are too large, bad query parameters."""
     status = 422 if error.status_code == 400 else error.status_code
-    headers = error.headers or {}
+    headers = dict(error.headers or {})
+    if "GET" in headers.get("allow", ""):
+        headers["allow"] += ", HEAD"
     details = {
         404: "no such path; see /schema for all of them",
         405: f"the method is not allowed on this path; allowed: {headers.get('allow', 'see /schema')}",

@@ -12,7 +12,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from pydantic import BaseModel, Field, TypeAdapter
 
 from agent.api.authorisation import authorise
-from agent.api.body import parse_json, validate
+from agent.api.body import parse_json, read_body, validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
@@ -183,7 +183,7 @@ def understood_answer(found: Understood) -> UnderstoodAnswer:
 
 async def _answered(request: AnyRequest, tell: Callable[[Service, QuestionInput], AnswerStream]) -> Response[Any]:
     """Answer as JSON, or as a stream of sentences when the request asks for one."""
-    raw = await request.body()
+    raw = await read_body(request)
     if raw.strip() and isinstance(value := parse_json(raw), dict) and value.get("stream") is True:
         context = await authorise(request, Scope.MERCHANT)
         asked = validate(_QUESTION, value)

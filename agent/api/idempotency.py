@@ -9,10 +9,10 @@ from litestar import Response
 from pydantic import BaseModel
 
 from agent.api.authorisation import authorise
-from agent.api.body import parse_json
+from agent.api.body import parse_json, read_body
 from agent.api.context import AnyRequest, AppContext, Attempt
 from agent.api.problems import PROBLEM_JSON, Problem, details
-from agent.api.responses.rendering import JSON, json_response
+from agent.api.responses.rendering import json_response
 from agent.domain.refusal import FieldProblem
 from agent.service.auth.api_keys import Scope
 from agent.store import IdempotencyState, StoredResponse
@@ -28,14 +28,11 @@ async def answer(request: AnyRequest, scope: Scope, work: Work) -> Response[byte
     """Authorise, parse the body, work; under an idempotency key a POST is worked once and replayed after.
 
     Raises:
-        Problem: Anything that `authorise`, `parse_json` and `work` raise; 415 for another content type than JSON; 409
-            and 422 for an idempotency key in flight, malformed, or used for another request.
+        Problem: Anything that `authorise`, `read_body`, `parse_json` and `work` raise; 409 and 422 for an idempotency
+            key in flight, malformed, or used for another request.
     """
     context = await authorise(request, scope)
-    media = request.headers.get("content-type", JSON).split(";")[0].strip().lower()
-    if media not in (JSON, "application/x-www-form-urlencoded", ""):  # curl -d says the second of any text
-        raise Problem(415, f"content type {media[:80]!r} is not supported; allowed: {JSON}")
-    raw = await request.body()
+    raw = await read_body(request)
     idem_key = request.headers.get(IDEMPOTENCY_KEY)
     if idem_key is None or request.method != "POST":
         return json_response(await work(parse_json(raw), context))

@@ -1,4 +1,7 @@
-"""Instrumentation of every request, of unknown routes too: request id, trace span, metrics, one log line."""
+"""Instrumentation of every request, of unknown routes too: request id, trace span, metrics, one log line.
+
+Paths are made fit for the router here, and HEAD is answered as GET is, without the body.
+"""
 
 import re
 import time
@@ -10,6 +13,7 @@ from litestar.enums import ScopeType
 from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
 
 from agent.api.metrics import Metrics
+from agent.api.paths import routed_path
 from agent.api.tenants import release_leases
 from agent.pricing.tracing import answered, request_span
 
@@ -41,12 +45,17 @@ class InstrumentedApp(Litestar):
         began, status = time.perf_counter(), 500
         request_id = _set_request_id(scope)
         method = scope["method"] if scope["method"] in _METHODS else "other"
+        scope["path"], head = routed_path(scope), method == "HEAD"
+        if head:
+            scope["method"] = "GET"
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], (_HEADER, request_id)]
+            elif head and message["type"] == "http.response.body":
+                message["body"] = b""  # the headers are those of GET
             await send(message)
 
         with request_span(method, _header(scope, b"traceparent")) as span:

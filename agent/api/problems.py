@@ -17,7 +17,7 @@ TITLES: Final = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
-    409: "In flight",
+    409: "Conflict",
     413: "Body too large",
     415: "Unsupported media type",
     422: "Invalid request",

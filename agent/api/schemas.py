@@ -35,12 +35,17 @@ class Event(SessionEvent):
 
 
 class OutcomeIn(Strict):
-    """An outcome of a quote; `quantity` defaults to the quoted one, `at` to now."""
+    """An outcome of a quote.
+
+    `quantity` defaults to the quoted one, for a return to what was bought; `at` to now. `outcome_id` is the shop's own
+    id of the outcome: reported again under it, an outcome is stored once.
+    """
 
     quote_id: Id
     type: OutcomeType
     quantity: Quantity | None = None
     at: Time | None = None
+    outcome_id: Id | None = None
 
 
 class VerifyRequest(Strict):

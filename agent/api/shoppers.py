@@ -22,7 +22,7 @@ from agent.service.auth.api_keys import Scope
 from agent.service.privacy import ShopperData
 from agent.store.erasure import Erased
 
-ShopperId = Annotated[str, PathParameter(description="Id of a shopper.")]
+ShopperId = Annotated[str, PathParameter(description="Id of a shopper, percent-encoded.")]
 
 
 class ShopperIn(Strict):

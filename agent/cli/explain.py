@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from agent.cli.opening import running_service
-from agent.cli.options import DataDir, Json, settings_for
+from agent.cli.options import DataDir, Json, as_id, settings_for
 from agent.cli.output import print_facts, print_json
 from agent.explain.answers import Explanation
 from agent.explain.questions import Audience, Language, QuestionInput
@@ -16,7 +16,9 @@ Lang = Annotated[
 
 
 def explain(
-    quote_id: Annotated[str, typer.Argument(help="Id of a recorded quote; `pricesmith quote --json` prints it.")],
+    quote_id: Annotated[
+        str, typer.Argument(help="Id of a recorded quote; `pricesmith quote --json` prints it.", callback=as_id)
+    ],
     question: Annotated[
         str | None,
         typer.Argument(help="In English or Chinese. Default: why the price is what it is.", show_default=False),

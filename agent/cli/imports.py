@@ -1,99 +1,151 @@
 """`import`: products, events and outcomes from files."""
 
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from agent.cli.exit_codes import ExitCode
+from agent.cli.import_report import print_report
 from agent.cli.opening import running_service
 from agent.cli.options import DataDir, Json, settings_for
-from agent.cli.output import print_facts, print_json, print_table, progress_bar
+from agent.cli.output import progress_bar
+from agent.cli.reading_options import (
+    Columns,
+    Constants,
+    DateFormat,
+    Decimal,
+    EventsCommand,
+    OutcomesCommand,
+    ProductsCommand,
+    RowCurrency,
+    Zone,
+    reading_options,
+)
+from agent.domain.clock import SystemClock
+from agent.service.ingest.reading import ReadingOptions, Shop
 from agent.service.opening import open_store
 from agent.store import Store
 
 if TYPE_CHECKING:
-    from agent.service.ingest import ImportReport, ImportTargets
+    from agent.service.ingest import ImportTargets
     from agent.service.service import Service
 
-Source = Annotated[Path, typer.Argument(help="A .csv, .tsv, .parquet, .ndjson or .jsonl file.")]
-RowCurrency = Annotated[str | None, typer.Option(help="Currency of rows that name none, for example USD.")]
-Columns = Annotated[
+Source = Annotated[
+    Path, typer.Argument(help="A .csv, .tsv, .parquet, .ndjson or .jsonl file; text may be packed as .gz.")
+]
+Attributes = Annotated[
     list[str] | None,
-    typer.Option(help="Read your column under our name, for example sku=product_id. Repeatable."),
+    typer.Option(help="Take your column as an attribute, although its name is near that of a price. Repeatable."),
+]
+FromShop = Annotated[
+    Shop | None,
+    typer.Option("--from", help="Read the product export of a shop system, one product a variant."),
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Take each row as the whole product: what it lacks is dropped.")
+]
+AcceptSuspicious = Annotated[
+    bool,
+    typer.Option(
+        "--accept-suspicious", help="Import rows too that are probably wrong, such as prices in cents beside dollars."
+    ),
 ]
 
 app = typer.Typer(no_args_is_help=True, help="Import products, events and outcomes from files.")
 
 
-@app.command("products")
+@app.command("products", cls=ProductsCommand)
 def import_products(
     file: Source,
     data_dir: DataDir = None,
     currency: RowCurrency = None,
     column: Columns = None,
+    const: Constants = None,
+    decimal: Decimal = None,
+    attribute: Attributes = None,
+    shop: FromShop = None,
+    replace: Replace = False,
+    accept_suspicious: AcceptSuspicious = False,
     json: Json = False,
 ) -> None:
     """Import products.
 
-    One with a known product_id replaces what is stored. Columns: product_id, title, description, category, brand,
-    list_price, cost, inventory, rating, currency, min_price, max_price, map_price; any other becomes an attribute.
-    Prices are in major units, such as 2.79. Exit code 1 when rows were refused.
+    Of a product that is known, only what the file has changes: a missing column and an empty cell leave what is stored,
+    unless --replace is given. Columns are found whatever their case, spaces, hyphens and underscores; any other becomes
+    an attribute, but a name near that of a price stops the import. Rows that are probably wrong are set aside. Exit
+    code 1 when rows were refused or set aside.
 
     Example: pricesmith import products catalogue.csv --currency USD
     """
-    _import("products", file, data_dir, currency, column, json)
+    options = reading_options(currency, column, const, (decimal, None, None))
+    attributes = frozenset(attribute or ())
+    options = replace_fields(options, attributes=attributes, shop=shop, replace=replace)
+    _import("products", file, data_dir, options, accept_suspicious=accept_suspicious, json=json)
 
 
-@app.command("events")
+@app.command("events", cls=EventsCommand)
 def import_events(
     file: Source,
     data_dir: DataDir = None,
     currency: RowCurrency = None,
     column: Columns = None,
+    const: Constants = None,
+    decimal: Decimal = None,
+    timezone: Zone = None,
+    date_format: DateFormat = None,
+    accept_suspicious: AcceptSuspicious = False,
     json: Json = False,
 ) -> None:
     """Import events: what shoppers viewed, searched and bought.
 
-    Columns: shopper_id, type, product_id, at, quantity, price, list_price, currency, text, event_id, profile.X. Times
-    are RFC 3339, such as 2026-01-31T12:00:00Z. An event that is imported twice counts once. Exit code 1 when rows were
-    refused.
+    An event that is imported twice counts once, also from another export of the log. Prices are in the currency of the
+    product. Rows that are probably wrong are set aside. Exit code 1 when rows were refused or set aside.
 
     Example: pricesmith import events clicks.ndjson
     """
-    _import("events", file, data_dir, currency, column, json)
+    options = reading_options(currency, column, const, (decimal, timezone, date_format))
+    _import("events", file, data_dir, options, accept_suspicious=accept_suspicious, json=json)
 
 
-@app.command("outcomes")
+@app.command("outcomes", cls=OutcomesCommand)
 def import_outcomes(
     file: Source,
     data_dir: DataDir = None,
     currency: RowCurrency = None,
     column: Columns = None,
+    const: Constants = None,
+    decimal: Decimal = None,
+    timezone: Zone = None,
+    date_format: DateFormat = None,
+    accept_suspicious: AcceptSuspicious = False,
     json: Json = False,
 ) -> None:
     """Import outcomes: offers, and whether they were bought.
 
-    Models learn from them. Columns: shopper_id, product_id, price, reference_price, bought (0 or 1), quantity, at,
-    currency, propensity, weight, outcome_id, profile.X, context.X. An outcome that is imported twice counts once. Exit
-    code 1 when rows were refused.
+    Models learn from them. An outcome that is imported twice counts once, also from another export of the log. Prices
+    are in the currency of the product. Rows that are probably wrong are set aside. Exit code 1 when rows were refused
+    or set aside.
 
     Example: pricesmith import outcomes log.parquet --currency USD
     """
-    _import("outcomes", file, data_dir, currency, column, json)
+    options = reading_options(currency, column, const, (decimal, timezone, date_format))
+    _import("outcomes", file, data_dir, options, accept_suspicious=accept_suspicious, json=json)
 
 
 def _import(
     kind: Literal["products", "events", "outcomes"],
     file: Path,
     data_dir: Path | None,
-    currency: str | None,
-    columns: list[str] | None,
+    options: ReadingOptions,
+    *,
+    accept_suspicious: bool,
     json: bool,
 ) -> None:
     from agent.service.ingest import ImportKind, ImportOptions, expected_rows, import_file  # loads pyarrow
 
-    settings, options = settings_for(data_dir), ImportOptions.parse(currency, columns or [])
+    settings = settings_for(data_dir)
     store = open_store(settings)
     with running_service(settings, quiet=json, store=store) as service, progress_bar(quiet=json) as progress:
         targets, expected = _targets(store, service), expected_rows(file)
@@ -101,15 +153,15 @@ def _import(
             ImportKind(kind),
             file,
             targets,
-            options,
+            ImportOptions(options, accept_suspicious),
             lambda rows: progress(_rows_read(rows), min(0.99, rows / expected)),
         )
         progress("update indexes", 0.0)
         service.replay_outcomes()
         progress("update indexes", 1.0)
         progress(f"import: {report.read} rows", 1.0)
-    _print(report, json)
-    if report.bad:
+    print_report(report, json=json)
+    if not report.complete:
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -123,26 +175,12 @@ def _targets(store: Store, service: "Service") -> "ImportTargets":
 
     return ImportTargets(
         products=service.upsert_products,
-        events=service.add_events,
+        events=service.keep_events,
         shoppers=store.upsert_profiles,
         outcomes=service.keep_outcomes,
-        reference_of=service.list_price,
+        known_events=store.known_events,
+        known_outcomes=store.known_outcomes,
+        outcomes_by_line=store.outcomes_by_line,
+        product_of=service.product,
+        now=SystemClock().now(),
     )
-
-
-def _print(report: "ImportReport", json: bool) -> None:
-    facts: dict[str, object] = {
-        "kind": report.kind.value,
-        "read": report.read,
-        "imported": report.imported,
-        "bad": report.bad,
-        "ignored columns": ", ".join(report.ignored_columns) or "none",
-    }
-    rows = [(problem.line, problem.column, problem.value, problem.reason) for problem in report.problems]
-    columns = ("line", "column", "value", "reason")
-    if json:
-        print_json({**facts, "problems": [dict(zip(columns, row, strict=True)) for row in rows]})
-        return
-    print_facts(facts)
-    if rows:
-        print_table(f"Rows that were not imported (the first {len(rows):,})", columns, rows)

@@ -26,12 +26,14 @@ class Entry:
         target: Where it is: `module:attribute`, a function or a `typer.Typer`.
         summary: One line for lists: the first sentence of its own help.
         section: Heading under which the help lists it.
+        kind: Class of the command, `module:attribute`, where its help says more than others'; empty for the usual one.
     """
 
     name: str
     target: str
     summary: str
     section: str
+    kind: str = ""
 
 
 class LazyCommand(TyperCommand):
@@ -44,14 +46,18 @@ class LazyCommand(TyperCommand):
 
     def load(self) -> "Command":
         """The command, its module imported."""
-        module, _, attribute = self.entry.target.partition(":")
-        found: Any = getattr(import_module(module), attribute)
+        found = _imported(self.entry.target)
         around = typer.Typer(rich_markup_mode=None, add_completion=False)
         if isinstance(found, typer.Typer):
             around.add_typer(found, name=self.entry.name)
         else:
-            around.command(self.entry.name)(found)
+            around.command(self.entry.name, cls=_imported(self.entry.kind) if self.entry.kind else None)(found)
         return typer.main.get_group(around).commands[self.entry.name]
+
+
+def _imported(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 class LazyGroup(TyperGroup):

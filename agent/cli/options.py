@@ -7,6 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from agent.cli.errors import SettingsError
+from agent.domain.fields import normal_id
 from agent.service.merchants import settings_of
 from agent.service.settings import Settings
 
@@ -45,6 +46,20 @@ def settings_for(data_dir: Path | None) -> Settings:
     """
     settings = home_settings(data_dir)
     return settings_of(settings, settings.merchant)
+
+
+def as_id(text: str | None) -> str | None:
+    """An id from the command line in its normal form, as every other door reads it.
+
+    Raises:
+        typer.BadParameter: It has none.
+    """
+    if text is None:
+        return None
+    try:
+        return normal_id(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text[:80]!r} is not an id: it {error}") from None
 
 
 def _problems(error: ValidationError) -> list[str]:

@@ -5,16 +5,19 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from time import monotonic
 from typing import Any, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from models.progress import Progress
 
 _WIDEST: Final = 400
+_JUDGED_AFTER_S: Final = 2.0
+_A_MINUTE_AND_HALF_S: Final = 90
 
 
 def print_json(value: Any) -> None:
@@ -54,7 +57,7 @@ def print_facts(facts: Mapping[str, object]) -> None:
 
 @contextmanager
 def progress_bar(*, quiet: bool) -> Iterator[Progress]:
-    """Show progress on standard error: bars on a terminal, plain lines elsewhere, nothing when `quiet`."""
+    """Show progress on standard error with the time left: bars on a terminal, lines elsewhere, nothing when `quiet`."""
     if quiet:
         yield lambda _what, _share: None
         return
@@ -67,12 +70,14 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress]:
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
     )
     with ProgressBar(*columns, console=console) as progress:
         tasks: dict[str, Any] = {}
 
         def tell(what: str, share: float) -> None:
-            name = what.split(":")[0].split(",")[0]
+            name = _stage(what)
             if name not in tasks:
                 tasks[name] = progress.add_task(what, total=1.0)
             progress.update(tasks[name], description=what, completed=share)
@@ -82,12 +87,37 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress]:
 
 def _plain() -> Progress:
     last = ""
+    started: dict[str, tuple[float, float]] = {}
 
     def tell(what: str, share: float) -> None:
         nonlocal last
+        name = _stage(what)
+        first_at, first = started.setdefault(name, (monotonic(), share))
         line = f"{what.split(',')[0]} {10 * int(share * 10)} %"
         if line != last:
-            sys.stderr.write(line + "\n")
+            left = time_left(monotonic() - first_at, share - first, 1 - share)
+            sys.stderr.write(f"{line}{f', about {left} left' if left else ''}\n")
             last = line
 
     return tell
+
+
+def _stage(what: str) -> str:
+    """Name of the stage that a message of progress is about."""
+    return what.split(":")[0].split(",")[0]
+
+
+def time_left(elapsed_s: float, done: float, rest: float) -> str:
+    """Time for the rest at the pace so far, in words; empty while there is too little to judge by, or to wait for.
+
+    `done` and `rest` are shares of the whole.
+    """
+    if done <= 0 or elapsed_s < _JUDGED_AFTER_S:
+        return ""
+    left_s = elapsed_s * rest / done
+    if left_s < 1:
+        return ""
+    if left_s < _A_MINUTE_AND_HALF_S:
+        return f"{round(left_s)} s"
+    minutes = round(left_s / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"

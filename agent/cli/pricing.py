@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from agent.cli.errors import ServerRefused
 from agent.cli.exit_codes import ExitCode
 from agent.cli.opening import running_service
-from agent.cli.options import DataDir, Json, settings_for
+from agent.cli.options import DataDir, Json, as_id, settings_for
 from agent.cli.output import print_json
 from agent.cli.quote_view import print_quote
 from agent.domain.refusal import Refusal
@@ -22,8 +22,10 @@ KEY_VARIABLE = "PRICESMITH_KEY"
 
 
 def quote(
-    product: Annotated[str | None, typer.Option(help="Id of the product.")] = None,
-    shopper: Annotated[str | None, typer.Option(help="Id of the shopper; nobody known when left out.")] = None,
+    product: Annotated[str | None, typer.Option(help="Id of the product.", callback=as_id)] = None,
+    shopper: Annotated[
+        str | None, typer.Option(help="Id of the shopper; nobody known when left out.", callback=as_id)
+    ] = None,
     request: Annotated[
         Path | None,
         typer.Option(help="File with a whole request as JSON, as POST /v1/quotes takes it; '-' reads standard input."),

@@ -1,113 +1,98 @@
 """Rows of offers with their scores: from file to file, a batch at a time."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
 from agent.domain.decision import Interval, Scores
-from agent.domain.money import to_minor
+from agent.domain.money import fraction_digits
 from agent.domain.refusal import Refusal
-from agent.domain.request import QuoteRequest
-from agent.pricing.score_at_prices import PricedRow
 from agent.service.gc_tuning import tune_for_batches
-from agent.service.ingest import RawRow, read_rows
+from agent.service.ingest import CellError, Notes, RawRow, Reading, ReadingOptions, RowKind, expected_rows, read_table
+from agent.service.ingest.offers import Offer, parse_offer
 from agent.service.service import Service
 from agent.store.rows import chunks
 from models.progress import Progress
 
 _BATCH: Final = 4_096
 SCORES: Final = ("purchase_probability", "profit", "satisfaction")
+ADDED: Final = (*(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")), "currency", "problem", "note")
+_NO_COST: Final = "no profit: the cost is unknown; remedy: import it, or give a column cost"
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredFile:
-    """Counts of one run; `bad` rows have no scores."""
+    """Counts of one run; `bad` rows have no scores, those `without_cost` no profit."""
 
     rows: int
     bad: int
+    without_cost: int
     seconds: float
+    notes: Notes = field(default_factory=Notes)
 
 
-def score_file(service: Service, file: Path, out: Path, currency: str, progress: Progress) -> ScoredFile:
+def score_file(service: Service, file: Path, out: Path, options: ReadingOptions, progress: Progress) -> ScoredFile:
     """Write every row with its scores, or with the problem that kept it from having any.
 
     Raises:
-        ImportFormatError: The file cannot be read as what its name says.
+        ImportFormatError: The file cannot be read as what its name says, or its columns do not fit.
     """
     tune_for_batches()
     started = perf_counter()
-    total = sum(1 for _ in read_rows(file))
-    rows = bad = 0
+    reading = Reading(options, service.product, datetime.now(UTC))
+    table, expected = read_table(file, RowKind.SCORE, reading), expected_rows(file)
+    if {"list_price", "reference_price"} <= set(table.ours):
+        reading.notes.remarks["list_price"] = "is not used where the row has a reference_price"
+    rows = bad = without_cost = 0
     with out.open("w", newline="", encoding="utf-8") as handle:
-        writer: csv.DictWriter[str] | None = None
-        for batch in chunks(read_rows(file), _BATCH):
-            scored = list(_scored(service, batch, currency))
-            if writer is None:
-                writer = csv.DictWriter(handle, _columns(batch[0]))
-                writer.writeheader()
+        writer = csv.DictWriter(handle, list(dict.fromkeys((*table.names, *ADDED))), extrasaction="ignore")
+        writer.writeheader()
+        for batch in chunks(table.rows, _BATCH):
+            scored = list(_scored(service, batch, reading))
             writer.writerows(scored)
             rows += len(batch)
             bad += sum(1 for row in scored if row["problem"])
-            progress(f"score: {rows} of {total} rows", rows / total)
-    return ScoredFile(rows, bad, max(1e-9, perf_counter() - started))
+            without_cost += sum(1 for row in scored if row["note"])
+            progress(f"score: {rows} rows", min(0.99, rows / expected))
+    progress(f"score: {rows} rows", 1.0)
+    return ScoredFile(rows, bad, without_cost, max(1e-9, perf_counter() - started), reading.notes)
 
 
-def _columns(first: RawRow) -> list[str]:
-    return [*first.cells, *(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")), "problem"]
+def _scored(service: Service, batch: Sequence[RawRow], reading: Reading) -> Iterator[dict[str, Any]]:
+    parsed = [_parsed(row, reading) for row in batch]
+    answers = iter(service.score([one.priced for one in parsed if isinstance(one, Offer)]))
+    for row, one in zip(batch, parsed, strict=True):
+        cells = dict(zip(row.names, row.values, strict=False))
+        yield cells | (_cells(next(answers), one) if isinstance(one, Offer) else _problem(one))
 
 
-def _scored(service: Service, batch: Sequence[RawRow], currency: str) -> Iterator[dict[str, Any]]:
-    parsed: list[PricedRow | str] = []
-    for row in batch:
-        if row.problem:
-            parsed.append(row.problem)
-            continue
-        try:
-            parsed.append(_priced(row.cells, currency))
-        except ValueError as error:
-            parsed.append(" ".join(str(error).split())[:300])
-    answers = iter(service.score([row for row in parsed if isinstance(row, PricedRow)]))
-    for raw, one in zip(batch, parsed, strict=True):
-        answer = next(answers) if isinstance(one, PricedRow) else one
-        yield {**raw.cells, **_cells(answer)}
-
-
-def _priced(cells: Mapping[str, Any], currency: str) -> PricedRow:
-    given = {name: value for name, value in cells.items() if value not in (None, "")}
-    missing = [name for name in ("product_id", "price") if name not in given]
-    if missing:
-        raise ValueError(f"missing {', '.join(missing)}")
-    context: dict[str, Any] = {
-        n.removeprefix("context."): _number(v) for n, v in given.items() if n.startswith("context.")
-    }
-    if "at" in given:
-        context["at"] = given["at"]
-    shopper: dict[str, Any] = {"id": str(given["shopper_id"])} if "shopper_id" in given else {}
-    profile = {n.removeprefix("profile."): _number(v) for n, v in given.items() if n.startswith("profile.")}
-    if profile:
-        shopper["profile"] = profile
-    request = {"shopper": shopper, "product": {"id": str(given["product_id"])}, "context": context}
-    return PricedRow(QuoteRequest.model_validate(request), to_minor(str(given["price"]), currency))
-
-
-def _number(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
+def _parsed(row: RawRow, reading: Reading) -> Offer | str:
+    if row.problem:
+        return row.problem
     try:
-        number = float(value)
-    except ValueError:
-        return value
-    return int(number) if number.is_integer() else number
+        return parse_offer(row, reading)
+    except CellError as error:
+        return f"{row.written(error.column)} {repr(error.value) + ' ' if error.value else ''}{error.reason}"
 
 
-def _cells(answer: Scores | Refusal | str) -> dict[str, Any]:
-    if isinstance(answer, Scores):
-        found: dict[str, Any] = {"problem": ""}
-        for name in SCORES:
-            interval: Interval = getattr(answer, name)
-            found |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-        return found
-    return {"problem": answer if isinstance(answer, str) else answer.detail}
+def _cells(answer: Scores | Refusal, offer: Offer) -> dict[str, Any]:
+    if isinstance(answer, Refusal):
+        return _problem(answer.detail)
+    found: dict[str, Any] = {"currency": offer.currency, "problem": "", "note": "" if offer.knows_cost else _NO_COST}
+    for name in SCORES:
+        interval: Interval = getattr(answer, name)
+        ends = (interval.value, interval.low, interval.high)
+        if name == "profit":
+            unit = 10 ** fraction_digits(offer.currency)
+            ends = (ends[0] / unit, ends[1] / unit, ends[2] / unit)
+        is_known = name != "profit" or offer.knows_cost
+        found |= dict(zip((name, f"{name}_low", f"{name}_high"), ends if is_known else ("", "", ""), strict=True))
+    return found
+
+
+def _problem(problem: str) -> dict[str, Any]:
+    return {"problem": " ".join(problem.split())[:300], "note": ""}

@@ -9,34 +9,53 @@ from agent.cli.exit_codes import ExitCode
 from agent.cli.opening import running_service
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, progress_bar
+from agent.cli.reading_options import (
+    Columns,
+    Constants,
+    DateFormat,
+    Decimal,
+    RowCurrency,
+    Zone,
+    note_facts,
+    reading_options,
+)
 
 
 def score(
     file: Annotated[
         Path,
-        typer.Argument(help="A .csv, .tsv, .parquet, .ndjson or .jsonl file of offers."),
+        typer.Argument(help="A .csv, .tsv, .parquet, .ndjson or .jsonl file of offers; text may be packed as .gz."),
     ],
     out: Annotated[Path, typer.Option(help="CSV file to write: the same rows with their scores.")],
-    currency: Annotated[str, typer.Option(help="Currency of the prices.")] = "USD",
+    currency: RowCurrency = None,
+    column: Columns = None,
+    const: Constants = None,
+    decimal: Decimal = None,
+    timezone: Zone = None,
+    date_format: DateFormat = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Score the offers of a file at their own prices.
 
-    Columns: product_id, price (major units), shopper_id, at, profile.X, context.X. Adds purchase_probability, profit
-    and satisfaction, each with its 90 % interval in _low and _high, as they would have been at the time `at`; a row
-    that cannot be scored has the reason in the column `problem`. Nothing is recorded. Exit code 1 when a row was not
+    Adds purchase_probability, profit and satisfaction, each with its 90 % interval in _low and _high, as they would
+    have been at the time `at`. Profit is expected profit of the whole quantity in major units, as the price is, in the
+    currency that the column currency then names; it is empty where the cost is unknown, which the column note says. A
+    row that cannot be scored has the reason in the column problem. Nothing is recorded. Exit code 1 when a row was not
     scored.
 
     Example: pricesmith score offers.csv --out scored.csv
     """
+    options = reading_options(currency, column, const, (decimal, timezone, date_format))
     from agent.cli.score_rows import score_file  # models' libraries load slowly: not for help and completion
 
     with running_service(settings_for(data_dir), quiet=json) as service, progress_bar(quiet=json) as progress:
-        scored = score_file(service, file, out, currency, progress)
+        scored = score_file(service, file, out, options, progress)
     facts = {
         "rows": scored.rows,
         "without scores": scored.bad,
+        "without profit": scored.without_cost,
+        **note_facts(scored.notes),
         "rows a second": round(scored.rows / scored.seconds),
         "written to": str(out),
     }

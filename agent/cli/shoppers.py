@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from agent.cli.opening import running_service
-from agent.cli.options import DataDir, Json, settings_for
+from agent.cli.options import DataDir, Json, as_id, settings_for
 from agent.cli.output import print_facts, print_json
 from agent.domain.clock import SystemClock
 
-ShopperId = Annotated[str, typer.Argument(help="Id of the shopper, as your shop sends it.")]
+ShopperId = Annotated[str, typer.Argument(help="Id of the shopper, as your shop sends it.", callback=as_id)]
 
 app = typer.Typer(no_args_is_help=True, help="Export, erase and purge shoppers' data.")
 

@@ -5,27 +5,70 @@ import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+)
 
+from agent.domain.characters import LINE_BREAKS, refused, with_needed_invisible, without_invisible
 from agent.domain.money import MAX_MINOR, MoneyError, fraction_digits
 
-_LINE_BREAKS: Final = "\n\r\t"
 _TIME: Final = re.compile(r"\d{4}(-\d\d){2}[Tt ]\d\d(:\d\d){2}(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
-_REFUSED: Final = ("Cc", "Cs", "Co", "Cn")  # control, surrogate, private use, unassigned
+MAX_ID: Final = 200
+_MAX_RAW_ID: Final = 4 * MAX_ID  # composing takes up to 4 code points for one
+_NOT_IN_IDS: Final = ("Zl", "Zp", "Co")  # line and paragraph separators, private use
 EARLIEST: Final = datetime.fromisoformat("1990-01-01T00:00:00+00:00")
 LATEST: Final = datetime.fromisoformat("2100-01-01T00:00:00+00:00")
 
 
 def clean_text(text: str) -> str:
-    """Refuse control characters and drop invisible format characters (bidi marks, zero-width); line breaks stay."""
+    """Text as it is stored: without invisible characters that change nothing a reader sees; line breaks stay.
+
+    Raises:
+        ValueError: It contains a control character, a surrogate or a noncharacter.
+    """
     if text.isascii() and text.isprintable():
         return text.strip()
+    _refuse(text)
+    return with_needed_invisible(text).strip()
+
+
+def normal_id(text: str) -> str:
+    """The one form of an id at every door: composed (NFC), without invisible characters and outer white space.
+
+    Raises:
+        ValueError: It is empty, has more than 200 characters, or contains a line break, tab, control or private-use
+            character.
+    """
+    if text.isascii() and text.isprintable():
+        found = text.strip()
+    else:
+        text = text.strip(" " + LINE_BREAKS)
+        _refuse(text)
+        found = without_invisible(text).strip()
+        if len(found) <= _MAX_RAW_ID:  # composing a long run of marks takes time that grows with its square
+            found = unicodedata.normalize("NFC", found).strip()
+        for char in found:
+            if char in LINE_BREAKS or unicodedata.category(char) in _NOT_IN_IDS:
+                raise ValueError(f"contains U+{ord(char):04X}; an id must not contain line breaks, tabs or private use")
+    if not found:
+        raise ValueError("must contain a visible character")
+    if len(found) > MAX_ID:
+        raise ValueError(f"has {len(found):,} characters; allowed: up to {MAX_ID}")
+    return found
+
+
+def _refuse(text: str) -> None:
     for position, char in enumerate(text):
-        if char not in _LINE_BREAKS and unicodedata.category(char) in _REFUSED:
-            raise ValueError(
-                f"contains the control character U+{ord(char):04X} at position {position}; allowed: printable text"
-            )
-    return "".join(char for char in text if unicodedata.category(char) != "Cf").strip()
+        kind = refused(char)
+        if kind is not None:
+            raise ValueError(f"contains the {kind} U+{ord(char):04X} at position {position}; allowed: printable text")
 
 
 def _strict_int(value: Any) -> Any:
@@ -57,15 +100,7 @@ def _rfc3339(value: Any) -> Any:
     return datetime.fromisoformat(value.upper())
 
 
-def _one_line(text: str) -> str:
-    if any(char in _LINE_BREAKS for char in text):
-        raise ValueError("must not contain line breaks or tabs")
-    if not text:
-        raise ValueError("must contain a visible character")
-    return text
-
-
-Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(clean_text), AfterValidator(_one_line)]
+Id = Annotated[str, AfterValidator(normal_id), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_ID})]
 Short = Annotated[str, Field(max_length=200), AfterValidator(clean_text)]
 Title = Annotated[str, Field(max_length=500), AfterValidator(clean_text)]
 Description = Annotated[str, Field(max_length=20_000), AfterValidator(clean_text)]

@@ -103,13 +103,28 @@ class OutcomeRecord:
 
 @dataclass(frozen=True, slots=True)
 class ProductWeek:
-    """Sales and prices of a product in the week that begins at `week` (Monday 00:00 UTC)."""
+    """Sales and prices of a product in the week that begins at `week` (Monday 00:00 UTC), by currency.
+
+    Attributes:
+        currency: Of both prices; empty where the sales named none.
+    """
 
     product_id: str
     week: datetime
     purchases: int
     list_minor: int | None
     price_minor: int | None
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListPrice:
+    """A list price as the catalogue had it from `at` on, until its next one; None while it had none."""
+
+    product_id: str
+    at: datetime
+    currency: str
+    list_minor: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,7 @@ class QuoteFacts:
             return
         until = self.clock.behaviour_time(decision.at)
         asked = _HISTORY if period is None else max(decision.at - period.since, timedelta(weeks=1))
-        weeks = self.store.weeks_of(decision.product_id, until - asked, until)
+        weeks = self.store.weeks_of(decision.product_id, decision.currency, until - asked, until)
         prices = [(week, price) for week in weeks if (price := _shelf(week)) is not None]
         if not prices:
             return

@@ -21,7 +21,7 @@ from agent.rules.gateway import GatewayFacts
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.price_limits import PriceLimits, join_rules
 from agent.rules.screening import Screened
-from agent.store import QuoteKey, ShopperProduct
+from agent.store import PricedPair, QuoteKey
 
 OPTED_OUT: Final = "personalisation is off"
 _CONTEXT_USED: Final = ("inventory", "competitor_prices", "market_trend", "season", "deadline", "jurisdiction")
@@ -46,8 +46,8 @@ class Defaults:
 class _Batch:
     """Facts that the requests of one batch share."""
 
-    last_prices: dict[ShopperProduct, int]
-    shown: dict[ShopperProduct, Shown]
+    last_prices: dict[PricedPair, int]
+    shown: dict[PricedPair, Shown]
     live: Mapping[QuoteKey, Decision]
     now: datetime
     began_s: float
@@ -100,7 +100,7 @@ class Observer:
         situation, who, shared = read.situation, read.shopper, read.shared
         product = situation.product
         merchant = batch.rules.effective(product)
-        pair = (who.shopper_id, request.product.id or "")
+        pair = (who.shopper_id, request.product.id or "", product.currency)
         key = quote_key(request)
         digits = fraction_digits(product.currency)
         # earlier prices are personal too

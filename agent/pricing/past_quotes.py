@@ -8,7 +8,7 @@ from typing import Final
 from agent.domain.decision import Decision
 from agent.domain.records import Shown
 from agent.domain.request import QuoteRequest
-from agent.store import QuoteKey, ShopperProduct, Store
+from agent.store import PricedPair, QuoteKey, ShopperProduct, Store
 
 LATELY: Final = timedelta(days=30)
 
@@ -35,12 +35,12 @@ class PastQuotes:
         keys = {key: None for request in requests if (key := quote_key(request)) is not None}
         return self.store.live_quotes(keys, now) if keys and self.stable else {}
 
-    def last_prices(self, requests: Sequence[QuoteRequest], now: datetime) -> dict[ShopperProduct, int]:
-        """The last price that each known shopper was quoted for the product asked for."""
+    def last_prices(self, requests: Sequence[QuoteRequest], now: datetime) -> dict[PricedPair, int]:
+        """The last price that each known shopper was quoted for the product asked for, with its currency."""
         return self.store.last_prices(_pairs(requests), before=self._before(now))
 
-    def shown(self, requests: Sequence[QuoteRequest], now: datetime) -> dict[ShopperProduct, Shown]:
-        """Prices shown to known shoppers in the last `LATELY`."""
+    def shown(self, requests: Sequence[QuoteRequest], now: datetime) -> dict[PricedPair, Shown]:
+        """Prices shown to known shoppers in the last `LATELY`, by currency."""
         return self.store.prices_shown(_pairs(requests), now - LATELY, self._before(now))
 
     def _before(self, now: datetime) -> datetime | None:

@@ -36,6 +36,7 @@ from agent.state.catalogue import Catalogue, merge_inline
 from models.evaluator.lesson import Term
 from models.evaluator.utility import Stock
 from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix, feature_row
+from models.shopper.history import ShopperHistory
 from models.shopper.interest import InterestHead, conditional_state
 from models.strategist.strategy import AnchorPrices
 
@@ -160,7 +161,6 @@ class SituationReader:
             return _refused("product.list_price", "the product has no known price", "a list_price")
         who = shoppers.read(request, behaviour_s, moment.at)
         history = who.history
-        last_paid = history.products.get(product.product_id)
         market = self._market(request, product, reference, moment)
         subject = Subject(request.product.id or "", product.category, product.brand, float(reference))
         loyalty = history.loyalty(subject.category, behaviour_s)
@@ -180,7 +180,7 @@ class SituationReader:
                 reference_minor=reference,
                 list_minor=product.list_minor or reference,
                 competitor_minor=market.rival_minor,
-                last_paid_minor=last_paid.last_price_minor or None if last_paid else None,
+                last_paid_minor=_last_paid(history, product),
             ),
             request_limits=_limits(request),
             market=market,
@@ -254,6 +254,12 @@ class SituationReader:
         cost = stock.kept_cost((product.cost_minor or 0) / reference)
         bid = self._arrivals.bid(request.product.id, Remaining(units, hours, cost), weekly)
         return replace(stock, bid=bid)
+
+
+def _last_paid(history: ShopperHistory, product: ProductRecord) -> int | None:
+    """The price that the shopper last paid for the product; None when unknown or in another currency."""
+    paid = history.products.get(product.product_id)
+    return paid.last_price_minor or None if paid is not None and paid.last_currency == product.currency else None
 
 
 def _inline(quoted: QuotedProduct, currency: str) -> ProductRecord:

@@ -4,9 +4,9 @@ Fields left out are taken from the settings. More specific limits override other
 category before all products. Limits in the product's record and in a request only tighten the result.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidatorFunctionWrapHandler, field_validator
 
 from agent.domain.fields import Fraction, Id, Money, Price, Short, Strict
 from agent.rules.exploration import Exploration
@@ -71,6 +71,17 @@ class RulesDocument(Strict):
     max_try: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
     control: Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)] | None = None
     max_spread: Share | None = None
+
+    @field_validator("products", mode="wrap")
+    @classmethod
+    def _distinct(cls, given: Any, validated: ValidatorFunctionWrapHandler) -> Any:
+        found = validated(given)
+        if len(found) < len(given):
+            raise ValueError(
+                "has two ids that are the same product: ids are compared composed (NFC), without outer blanks and "
+                "invisible characters; allowed: each product once"
+            )
+        return found
 
     def over(self, settings: "RulesDocument") -> "RulesDocument":
         """These rules, completed by the settings, which have no limits for categories or products."""

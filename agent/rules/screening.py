@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from agent.domain.characters import without_invisible
 from agent.domain.decision import IgnoredInput
 from agent.domain.records import Attribute
 from agent.rules.packs import (
@@ -81,7 +82,7 @@ def _blocks(pack: Pack, place: Jurisdiction | None) -> list[_Block]:
 
 def _screen_text(text: str, blocks: Iterable[_Block]) -> tuple[str, list[_Block]]:
     """The clauses that mention nothing protected, and the blocks that removed the others."""
-    normal = unicodedata.normalize("NFKC", text)
+    normal = unicodedata.normalize("NFKC", without_invisible(text))
     hits: dict[str, _Block] = {}
     kept = []
     for clause in _CLAUSES.split(normal):

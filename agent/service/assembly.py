@@ -58,6 +58,7 @@ from agent.state.online_learner import Learner
 from agent.state.outcome_index import OutcomeIndex
 from agent.state.shared_models import SharedModels
 from agent.state.shopper_histories import ShopperHistories
+from agent.state.store_follower import StoreFollower
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.datasets.complete_journey import DEMO
@@ -117,6 +118,7 @@ def build_components(
         outcomes=memory.outcomes,
         learner=memory.learner,
         arrivals=memory.arrivals,
+        follower=memory.follower,
         rules=control.rules,
         kill_switch=control.kill_switch,
         pipeline=pipeline,
@@ -137,6 +139,7 @@ class _Memory:
         outcomes: Past offers and what followed, to be retrieved by similarity.
         learner: Online updates of the evaluator.
         arrivals: Request rates by product.
+        follower: Brings catalogue and shoppers up to the store.
     """
 
     clock: StoreClock
@@ -145,6 +148,7 @@ class _Memory:
     outcomes: OutcomeIndex
     learner: Learner
     arrivals: Arrivals
+    follower: StoreFollower
 
 
 def _memory(
@@ -152,15 +156,17 @@ def _memory(
 ) -> _Memory:
     """Open the state in memory and bring it up to the store's latest outcome."""
     clock = StoreClock.from_meta(store.meta)
+    marks = store.marks() if running is None else running.follower.marks
     catalogue = _catalogue(store, folder, models, running)
     shoppers = running.shoppers if running is not None else ShopperHistories(store, catalogue.labels)
-    index = open_outcome_memory(folder, models.evaluator.version)
+    index = open_outcome_memory(folder, models.evaluator.version, store)
     outcomes = OutcomeIndex(index, models.evaluator, catalogue, shoppers, clock)
     outcomes.catch_up(store)
     learner = _learner(folder, registry, models, clock, running)
     learner.catch_up(store)
     arrivals = running.arrivals if running is not None else Arrivals()
-    return _Memory(clock, catalogue, shoppers, outcomes, learner, arrivals)
+    follower = StoreFollower(store, catalogue, shoppers, marks)
+    return _Memory(clock, catalogue, shoppers, outcomes, learner, arrivals, follower)
 
 
 def _catalogue(store: Store, folder: DataFolder, models: ServingModels, running: Components | None) -> Catalogue:

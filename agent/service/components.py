@@ -16,6 +16,7 @@ from agent.state.catalogue import Catalogue
 from agent.state.online_learner import Learner
 from agent.state.outcome_index import OutcomeIndex
 from agent.state.shopper_histories import ShopperHistories
+from agent.state.store_follower import StoreFollower
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.registry.registry import ModelKind
@@ -31,6 +32,7 @@ class Components:
         signer: Signs quote tokens and the head of the audit log.
         clock: Dates quotes; `store_clock` maps its times to the calendar of a demo store.
         catalogue, shoppers, outcomes, learner, arrivals: Memory, rebuilt from the store.
+        follower: Brings catalogue and shoppers up to the store.
         rules, kill_switch: Controls of the merchant over prices.
         ranker: Chooses products for recommendations.
         row_scorer: Scores at given prices.
@@ -48,6 +50,7 @@ class Components:
     outcomes: OutcomeIndex
     learner: Learner
     arrivals: Arrivals
+    follower: StoreFollower
     rules: RuleBook
     kill_switch: KillSwitch
     pipeline: Pipeline

@@ -1,45 +1,49 @@
-"""Feedback from shops: outcomes and events into the store, and the purchases among them into memory."""
+"""Feedback from shops: outcomes and events into the store, and the sales among them into the weekly facts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductWeek
 from agent.service.components import Components
-from agent.service.outcome_reports import purchase_of
+from agent.service.outcome_reports import ReportedOutcomes, purchase_of
+from agent.store.event_deduplication import identified
+from agent.store.outcomes import SaleOf
 from models.shopper.weeks import week_of, week_start
 
 
 def record_outcomes(parts: Components, outcomes: Sequence[OutcomeRecord]) -> list[EventRecord]:
     """Store outcomes, and the sale of each purchase among them; returns the sales that were new."""
+    return parts.store.record_outcomes(outcomes, _sale_of(parts), week_of_sale)
 
+
+def record_reports(parts: Components, reported: ReportedOutcomes, quote_ids: Iterable[str]) -> list[EventRecord]:
+    """Check reports against the stored outcomes of their quotes and store the new ones like `record_outcomes`."""
+    return parts.store.record_sequences(quote_ids, reported.check, _sale_of(parts), week_of_sale)
+
+
+def record_events(parts: Components, events: Sequence[EventRecord]) -> list[EventRecord]:
+    """Store behaviour events, those without an id under one from their content; returns those that were new."""
+    dated = [_on_behaviour_clock(parts, event) for event in identified(events)]
+    return parts.store.append_events(dated, week_of_sale)
+
+
+def week_of_sale(event: EventRecord) -> ProductWeek | None:
+    """One sale in its week, with its prices where they name their currency; None for any other event."""
+    if event.type is not EventType.PURCHASE or event.product_id is None:
+        return None
+    start = week_start(week_of(event.at.timestamp()))
+    if event.currency is None:
+        return ProductWeek(event.product_id, start, 1, None, None)
+    return ProductWeek(event.product_id, start, 1, event.list_minor, event.price_minor, event.currency)
+
+
+def _sale_of(parts: Components) -> SaleOf:
     def sale_of(outcome: OutcomeRecord) -> EventRecord | None:
         if outcome.type is not OutcomeType.PURCHASED or outcome.product_id is None:
             return None
         return _on_behaviour_clock(parts, purchase_of(outcome))
 
-    return parts.store.record_outcomes(outcomes, sale_of, lambda event: _week_of_sale(parts, event))
-
-
-def record_events(parts: Components, events: Sequence[EventRecord]) -> list[EventRecord]:
-    """Store behaviour events; returns those that were new."""
-    dated = [_on_behaviour_clock(parts, event) for event in events]
-    return parts.store.append_events(dated, lambda event: _week_of_sale(parts, event))
-
-
-def update_memory(parts: Components, events: Sequence[EventRecord]) -> None:
-    """Mark histories as stale and count sales, so that the next quote takes stored events into account."""
-    parts.shoppers.refresh({event.shopper_id for event in events})
-    weeks = [week for event in events if (week := _week_of_sale(parts, event)) is not None]
-    parts.catalogue.count(weeks)
-
-
-def _week_of_sale(parts: Components, event: EventRecord) -> ProductWeek | None:
-    """One sale of a known product in its week; None for any other event."""
-    product_id = event.product_id
-    if event.type is not EventType.PURCHASE or product_id is None or parts.catalogue.product(product_id) is None:
-        return None
-    start = week_start(week_of(event.at.timestamp()))
-    return ProductWeek(product_id, start, 1, event.list_minor, event.price_minor)
+    return sale_of
 
 
 def _on_behaviour_clock(parts: Components, event: EventRecord) -> EventRecord:

@@ -1,52 +1,55 @@
 """Reports of outcomes by shops, as outcome records, and the sale that a purchase implies."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from uuid_utils import uuid7
 
-from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType
+from agent.domain.records import EventRecord, EventType, OutcomeRecord
 from agent.domain.refusal import FieldProblem, Refusal
+from agent.service.outcome_sequence import TICK, OutcomeReport, OutcomeSequence
 from agent.store.codec import Offer
 from agent.store.event_deduplication import content_id
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeReport:
-    """A shop's report of an outcome; `at` is when it happened."""
+class ReportedOutcomes:
+    """Reports of one request, checked one after the other against what is stored of their quotes.
 
-    quote_id: str
-    type: OutcomeType
-    quantity: int | None
-    at: datetime
+    Attributes:
+        answers: The stored outcome or a refusal for each report, in order.
+        fresh: New outcomes among the answers, in order.
+    """
+
+    def __init__(self, reports: Sequence[OutcomeReport], offers: Mapping[str, Offer], now: datetime) -> None:
+        """`offers` are those of the known quotes; reports on other quotes are refused."""
+        self.answers: list[OutcomeRecord | Refusal] = []
+        self.fresh: list[OutcomeRecord] = []
+        self._reports = reports
+        self._offers = offers
+        self._now = now
+
+    def check(self, stored: Mapping[str, Sequence[OutcomeRecord]]) -> list[OutcomeRecord]:
+        """Answer all reports, given the stored outcomes of each quote; returns the new outcomes."""
+        self.answers, self.fresh = [], []
+        sequences = {
+            quote_id: OutcomeSequence(offer, stored.get(quote_id, ())) for quote_id, offer in self._offers.items()
+        }
+        for position, report in enumerate(self._reports):
+            sequence = sequences.get(report.quote_id)
+            if sequence is None:
+                self.answers.append(_unknown_quote(report.quote_id))
+                continue
+            known = len(sequence.fresh)
+            self.answers.append(sequence.add(report, self._now + position * TICK))
+            self.fresh += sequence.fresh[known:]
+        return self.fresh
 
 
-def outcome_of(report: OutcomeReport, offer: Offer | None) -> OutcomeRecord | Refusal:
-    """The outcome record of a report, or a refusal; `offer` is what its quote offered, None when unknown."""
-    if offer is None:
-        problem = FieldProblem(
-            "quote_id", "no quote has this id", report.quote_id[:80], "the id in the answer to a quote"
-        )
-        return Refusal(404, "Unknown quote", f"no quote has the id {report.quote_id[:80]!r}", (problem,))
-    if report.at < offer.at:
-        allowed = f"{offer.at.isoformat()} or later"
-        problem = FieldProblem("at", "is before the quote", report.at.isoformat(), allowed)
-        return Refusal(
-            422, "Outcome before its quote", f"the outcome is dated before its quote; allowed: {allowed}", (problem,)
-        )
-    return OutcomeRecord(
-        outcome_id=f"{report.quote_id}:{report.type}",
-        shopper_id=offer.shopper_id,
-        product_id=offer.product_id,
-        currency=offer.currency,
-        price_minor=offer.price_minor,
-        reference_minor=offer.reference_minor,
-        type=report.type,
-        quantity=report.quantity or offer.quantity,
-        at=report.at,
-        quote_id=report.quote_id,
-        propensity=offer.propensity,
-    )
+def _unknown_quote(quote_id: str) -> Refusal:
+    shown = quote_id[:80]
+    problem = FieldProblem("quote_id", "no quote has this id", shown, "the id in the answer to a quote")
+    return Refusal(404, "Unknown quote", f"no quote has the id {shown!r}", (problem,))
 
 
 def purchase_of(outcome: OutcomeRecord) -> EventRecord:

@@ -64,6 +64,17 @@ def erase(parts: Components, shopper_id: str) -> Erased:
     return erased
 
 
+def forget_erased(parts: Components) -> None:
+    """Drop from outcome index and learned effects what another process has erased from the store."""
+    named = parts.outcomes.memory.shopper_ids()
+    gone = named - parts.store.shoppers_with_outcomes(sorted(named))
+    for shopper_id in gone:
+        parts.outcomes.memory.erase_shopper(shopper_id)
+    if gone:
+        parts.outcomes.memory.save(parts.folder.outcome_memory)
+        parts.learner.relearn(parts.store)
+
+
 def purge(parts: Components, before: datetime) -> Erased:
     """Erase personal data from before a moment, of all shoppers; profiles and consent stay.
 

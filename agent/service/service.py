@@ -1,6 +1,6 @@
 """Service: one merchant's pipeline, memory and store behind one thread-safe object."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
@@ -23,10 +23,13 @@ from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
-from agent.service.feedback import record_events, record_outcomes, update_memory
-from agent.service.outcome_reports import OutcomeReport, outcome_of
-from agent.service.privacy import ShopperData, collect_shopper, erase, purge
+from agent.service.event_reports import refusal_of
+from agent.service.feedback import record_events, record_outcomes, record_reports
+from agent.service.outcome_reports import ReportedOutcomes
+from agent.service.outcome_sequence import OutcomeReport
+from agent.service.privacy import ShopperData, collect_shopper, erase, forget_erased, purge
 from agent.service.readiness import Readiness, check_readiness
+from agent.state.store_follower import Followed
 from agent.store.codec import Offer
 from agent.store.erasure import Erased
 from models.registry.registry import ModelKind, Registry
@@ -53,10 +56,10 @@ class Service:
         self._quoting = Lock()
         self._remembering = Lock()
         self._reloading = Lock()
+        self._following = Lock()
         self._refused: Mapping[ModelKind, str] = {}
-        self._changed: set[str] | None = None  # products upserted while new parts are built
         self._closed = False
-        self._saved: tuple[object, object] = (parts.outcomes.memory.watermark, parts.catalogue.index.version)
+        self._saved: object = parts.outcomes.memory.watermark
 
     def quote(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
         """Price requests; one decision or refusal each, in order."""
@@ -97,32 +100,41 @@ class Service:
         return self._parts.signer.published(self._parts.clock.now())
 
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
-        """Record outcomes; one outcome or refusal each, in order. Reporting one again changes nothing."""
-        offers = self._parts.store.offers(report.quote_id for report in reports)
-        answers = [outcome_of(report, offers.get(report.quote_id)) for report in reports]
-        fresh: dict[str, OutcomeRecord] = {}
-        for answer in answers:
-            if isinstance(answer, OutcomeRecord):
-                fresh.setdefault(answer.outcome_id, answer)
-        known = self._parts.store.known_outcomes(list(fresh))
-        if len(known) < len(fresh):
-            self._record([outcome for outcome_id, outcome in fresh.items() if outcome_id not in known])
+        """Record outcomes; the stored outcome or a refusal each, in order."""
+        parts = self._parts
+        offers = parts.store.offers(report.quote_id for report in reports)
+        reported = ReportedOutcomes(reports, offers, parts.clock.now())
+        sales = record_reports(parts, reported, offers)
+        if reported.fresh:
+            self._follow_memory()
+            self._read_ahead(sales)
             self.replay_outcomes(offers)
-        return answers
+        return reported.answers
 
-    def add_events(self, events: Sequence[EventRecord]) -> None:
-        """Record behaviour events; purchases count as sales of their product."""
-        self._update_memory(record_events(self._parts, events))
+    def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
+        """Record behaviour events, all or none; purchases count as sales of their product.
+
+        Events that were recorded before change nothing.
+        """
+        refusal = refusal_of(events, self.product, self._parts.clock.now())
+        new = self.keep_events(events) if refusal is None else []
+        if new:
+            self._follow_memory()
+            self._read_ahead(new)
+        return refusal
+
+    def keep_events(self, events: Sequence[EventRecord]) -> list[EventRecord]:
+        """Record one batch of an import and return the new ones; call `follow` after the last to quote with them."""
+        return record_events(self._parts, events)
 
     def import_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
-        """Record outcomes of offers made elsewhere, with their sales, and replay them."""
+        """Record outcomes of offers made elsewhere, with their sales, and bring them into memory."""
         self.keep_outcomes(outcomes)
-        self.replay_outcomes()
+        self.follow()
 
     def keep_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
-        """Record one batch of an import; call `replay_outcomes` after the last."""
-        known = self._parts.store.known_outcomes([outcome.outcome_id for outcome in outcomes])
-        self._record(list({o.outcome_id: o for o in outcomes if o.outcome_id not in known}.values()))
+        """Record one batch of an import; call `replay_outcomes` after the last, or `follow` to quote with them."""
+        record_outcomes(self._parts, outcomes)
 
     def replay_outcomes(self, offers: Mapping[str, Offer] | None = None) -> None:
         """Replay outcomes after the watermark into the index and the learner; `offers` saves reading them again."""
@@ -130,16 +142,29 @@ class Service:
             self._parts.outcomes.catch_up(self._parts.store)
             self._parts.learner.catch_up(self._parts.store, offers)
 
-    def list_price(self, product_id: str) -> int | None:
-        """A product's list price in minor units; None when unknown."""
-        product = self._parts.catalogue.product(product_id)
-        return product.list_minor if product is not None else None
+    def follow(self) -> Followed:
+        """Bring memory up to the store, whichever process wrote; returns what was new.
+
+        Raises:
+            StoreError: The store failed; the next call tries the same changes again.
+        """
+        found = self._follow_memory()
+        if found.erasures:
+            with self._remembering:
+                forget_erased(self._parts)
+        last = self._parts.follower.marks.outcome
+        if last > min(self._parts.outcomes.memory.watermark, self._parts.learner.watermark):
+            self.replay_outcomes()
+        return found
+
+    def product(self, product_id: str) -> ProductRecord | None:
+        """A product as it stands; None when unknown."""
+        return self._parts.catalogue.product(product_id)
 
     def upsert_products(self, products: Sequence[ProductRecord]) -> None:
         """Add or replace products; they are searchable when this returns."""
         self._parts.catalogue.upsert(products, self._parts.clock.now())
-        if self._changed is not None:
-            self._changed |= {product.product_id for product in products}
+        self._follow_memory()
 
     def recommend(
         self, request: RecommendationRequest, id_of: Callable[[int], str | None] | None = None
@@ -217,12 +242,16 @@ class Service:
     def erase_shopper(self, shopper_id: str) -> Erased:
         """Erase a shopper's data on disk and in memory; prices and sales stay, without the shopper."""
         with self._reloading, self._remembering:
-            return erase(self._parts, shopper_id)
+            erased = erase(self._parts, shopper_id)
+            self._follow_memory()
+            return erased
 
     def purge(self, before: datetime) -> Erased:
         """Erase personal data from before a moment, on disk and in memory."""
         with self._reloading, self._remembering:
-            return purge(self._parts, before)
+            erased = purge(self._parts, before)
+            self._follow_memory()
+            return erased
 
     def reload(self) -> Mapping[ModelKind, str] | None:
         """Switch to the model versions that are active now; returns them, None when nothing changed.
@@ -238,28 +267,27 @@ class Service:
             wanted = Registry(old.folder.models).in_use()
             if self._closed or wanted in (old.in_use, self._refused):
                 return None
-            self._changed = set()
             try:
                 fresh = self._rebuild(old)
             except Exception:
-                self._refused, self._changed = wanted, None
+                self._refused = wanted
                 raise
-            with self._quoting, self._remembering:
+            with self._quoting, self._remembering, self._following:
                 if self._closed:
                     return None
-                self._replace(old, fresh, self._changed)
+                self._replace(old, fresh)
             return fresh.in_use
 
-    def _replace(self, old: Components, fresh: Components, changed: Set[str]) -> None:
+    def _replace(self, old: Components, fresh: Components) -> None:
         """Put new parts in use, brought up to what happened while they were built."""
         if fresh.catalogue is not old.catalogue:
-            fresh.catalogue.reindex(changed)
-            self._saved = (self._saved[0], None)
+            fresh.catalogue.index_changed()
         if fresh.in_use.get(ModelKind.EVALUATOR) != old.in_use.get(ModelKind.EVALUATOR):
-            self._saved = (None, self._saved[1])
+            self._saved = None
         fresh.outcomes.catch_up(fresh.store)
         fresh.learner.catch_up(fresh.store)
-        self._parts, self._changed, self._refused = fresh, None, {}
+        fresh.follower.marks = old.follower.marks
+        self._parts, self._refused = fresh, {}
 
     def learned(self) -> LearningProgress:
         """Progress of online learning in this process."""
@@ -277,10 +305,10 @@ class Service:
         self._closed = True
         parts = self._parts
         with self._quoting, self._remembering:
-            if parts.outcomes.memory.watermark != self._saved[0]:
+            if parts.outcomes.memory.watermark != self._saved:
                 parts.outcomes.memory.save(parts.folder.outcome_memory)
             parts.learner.save()
-            if parts.catalogue.index.version != self._saved[1]:
+            if parts.catalogue.index.unsaved:
                 parts.catalogue.index.save(parts.folder.product_index)
             parts.store.close()
 
@@ -288,13 +316,16 @@ class Service:
         parts = self._parts
         return Counterfactuals(parts.pipeline.counterfactual(), parts.row_scorer, parts.shoppers, self._quoting)
 
-    def _record(self, outcomes: Sequence[OutcomeRecord]) -> None:
-        self._update_memory(record_outcomes(self._parts, outcomes))
+    def _follow_memory(self) -> Followed:
+        with self._following:
+            if self._closed:
+                return Followed()
+            found = self._parts.follower.follow()
+            if found.erasures:
+                self._parts.pipeline.observer.reader.forget_texts()
+            return found
 
-    def _update_memory(self, events: Sequence[EventRecord]) -> None:
-        """Bring stored events into memory, and read their shoppers ahead so that the next quote need not."""
-        if not events:
-            return
-        update_memory(self._parts, events)
+    def _read_ahead(self, events: Sequence[EventRecord]) -> None:
+        """Read the shoppers of new events ahead, so that their next quote need not."""
         with self._remembering:  # erasure takes it too: nothing is read that is being erased
             self._parts.pipeline.observer.reader.read_ahead([e.shopper_id for e in events], self._parts.clock.now())

@@ -3,21 +3,23 @@
 All of it is rebuilt from the store, the index from a snapshot and later changes.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from array import array
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
-from threading import Lock
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.domain.clock import StoreClock
 from agent.domain.records import ProductRecord, ProductWeek
 from agent.state.cached_encoder import CachedEncoder
+from agent.state.list_prices import ListPrices
 from agent.state.shopper_histories import ProductLabels
 from agent.store import Store
 from agent.store.rows import chunks
-from models.shopper.product_weeks import ProductWeeks
+from models.shopper.product_weeks import ProductWeeks, WeekRows
 from models.shopper.texts import category_text, product_text
 from models.shopper.weeks import week_of
 from retrieval import ProductEntry, ProductIndex
@@ -42,8 +44,18 @@ def entry_of(product: ProductRecord) -> ProductEntry:
     )
 
 
+@dataclass(slots=True)
+class _Known:
+    """Memory of the catalogue that does not depend on the encoder; `revision` is the store's that it has reached."""
+
+    products: dict[str, ProductRecord]
+    listed: ListPrices
+    weeks: ProductWeeks
+    revision: int
+
+
 class Catalogue:
-    """Products in memory; several readers, one writer at a time."""
+    """Products in memory; several readers, one follower of the store at a time."""
 
     def __init__(
         self, store: Store, encoder: CachedEncoder, index: ProductIndex, beside: "Catalogue | None" = None
@@ -52,12 +64,8 @@ class Catalogue:
         self._store = store
         self._encoder = encoder
         self.index = index
-        if beside is None:
-            self._products = {product.product_id: product for product in store.iter_products()}
-            self.weeks = read_weeks(store, self._products.values())
-            self._lock = Lock()
-        else:
-            self._products, self.weeks, self._lock = beside._products, beside.weeks, beside._lock
+        self._known: _Known = _read(store) if beside is None else beside._known
+        self._products, self.weeks = self._known.products, self._known.weeks
 
     def __len__(self) -> int:
         """Number of products."""
@@ -85,21 +93,25 @@ class Catalogue:
         return {product.category for product in list(self._products.values())}
 
     def labels(self, product_id: str, at_s: float | None) -> ProductLabels:
-        """Category and brand of a product, and its reference price at a time (Unix seconds) if given."""
+        """Category, brand and currency of a product, and its reference price at a time (Unix seconds) if given."""
         product = self._products.get(product_id)
         if product is None:
             return ProductLabels()
         reference = float("nan") if at_s is None else self.reference_minor(product, at_s)
-        return ProductLabels(product.category, product.brand, reference)
+        return ProductLabels(product.category, product.brand, reference, product.currency)
 
     def reference_minor(self, product: ProductRecord, at_s: float) -> float:
-        """Reference price, minor units: median list price of the eight weeks before, else list price, else nan."""
+        """Reference price at a time on the behaviour clock, minor units of the product's currency; nan when unknown.
+
+        The list price in force then. Where the catalogue had none, the median weekly list price of the eight weeks
+        before, as sales tell it, and without sales the first list price.
+        """
+        listed = self._known.listed.at(product, at_s)
+        if listed:
+            return float(listed)
         row = self.weeks.rows.get(product.product_id)
-        if row is not None:
-            known = float(self.weeks.facts(week_of(at_s)).reference[row])
-            if known > 0:
-                return known
-        return float(product.list_minor) if product.list_minor else float("nan")
+        sold_at = float(self.weeks.facts(week_of(at_s)).reference[row]) if row is not None else float("nan")
+        return sold_at if sold_at > 0 else float(self._known.listed.first(product) or "nan")
 
     def weekly_units(self, product_id: str, at_s: float) -> float | None:
         """Mean purchases a week in the eight weeks before a time; None without any."""
@@ -137,67 +149,128 @@ class Catalogue:
         """Encoder states of categories `(n, 384)`."""
         return self._encoder.encode([category_text(category) for category in categories])
 
-    def reindex(self, product_ids: Iterable[str]) -> None:
-        """Encode and index known products again."""
-        products = [self._products[product_id] for product_id in product_ids if product_id in self._products]
-        if products:
-            self.index.upsert([entry_of(product) for product in products], self._embed(products))
-
     def index_missing(self, on_share: Callable[[float], None] | None = None) -> int:
-        """Encode and index products that the index lacks; returns their number. `on_share` gets the fraction done."""
+        """Encode and index products that the index lacks or has in an older revision; returns their number.
+
+        `on_share` gets the fraction done.
+        """
+        changed = self._changed_since_indexed() if len(self.index) else set()
         vectors = self.index.vectors(list(self._products))
-        missing = [one for one, vector in zip(self._products.values(), vectors, strict=True) if vector is None]
+        missing = [
+            one
+            for one, vector in zip(self._products.values(), vectors, strict=True)
+            if vector is None or one.product_id in changed
+        ]
         done = 0
         for products in chunks(missing, _BATCH):
             self.index.upsert([entry_of(product) for product in products], self._embed(products))
             done += len(products)
             if on_share is not None:
                 on_share(done / len(missing))
+        self.index.watermark = self._known.revision
         return len(missing)
 
+    def index_changed(self) -> None:
+        """Encode and index products that changed since the index was made."""
+        products = [self._products[one] for one in self._changed_since_indexed() if one in self._products]
+        if products:
+            self.index.upsert([entry_of(product) for product in products], self._embed(products))
+        self.index.watermark = self._known.revision
+
+    def _changed_since_indexed(self) -> set[str]:
+        return {product.product_id for product in self._store.products_since(self.index.watermark)}
+
     def upsert(self, products: Sequence[ProductRecord], now: datetime) -> None:
-        """Store, encode and index products, searchable on return; new list prices apply from `now`."""
-        latest = list({product.product_id: product for product in products}.values())
-        vectors = self._embed(latest)
-        with self._lock:
-            self._store.upsert_products(latest, {one.product_id: now for one in latest if self._is_new_price(one)})
-            self.index.upsert([entry_of(product) for product in latest], vectors)
-            for product in latest:
-                self._products[product.product_id] = product
-                self.weeks.add_product(product.product_id, product.category)
+        """Store products, to be found in memory after `follow_products`; new list prices apply from `now`."""
+        self._embed([one for one in products if not self._has_same_text(one)])  # cached; if it fails nothing is stored
+        self._store.upsert_products(products, now)
 
-    def _is_new_price(self, product: ProductRecord) -> bool:
+    def follow_products(self, revision: int, on_relabelled: Callable[[Set[str]], None] = lambda _ids: None) -> int:
+        """Bring products, list prices and the index up to a revision of the store; returns the number of products.
+
+        `on_relabelled` gets ids of products whose category, brand or basis of references is new.
+        """
+        count = 0
+        for products in chunks(self._store.products_since(self._known.revision), _BATCH):
+            on_relabelled(self._take(products))
+            count += len(products)
+        self._known.revision = self.index.watermark = max(self._known.revision, revision)
+        return count
+
+    def _take(self, products: Sequence[ProductRecord]) -> set[str]:
+        """Bring some stored products into memory; returns ids of those that are relabelled."""
+        vectors = self.known_states([product.product_id for product in products])
+        stale = [row for row, one in enumerate(products) if not (vectors[row].any() and self._has_same_text(one))]
+        if stale:
+            vectors[stale] = self._embed([products[row] for row in stale])
+        relabelled = {one.product_id for one in products if self._is_relabelled(one)}
+        listed = self._store.list_prices([product.product_id for product in products])
+        new = [product.product_id for product in products if product.product_id not in self._products]
+        for product in products:
+            self.weeks.put_product(product.product_id, product.category, product.currency)
+            self._known.listed.put(product.product_id, listed.get(product.product_id, ()))
+            self._products[product.product_id] = product
+        self.weeks.put(week_rows(self._store.weeks_of_products(new)))
+        self.index.upsert([entry_of(product) for product in products], vectors)
+        return relabelled
+
+    def _has_same_text(self, product: ProductRecord) -> bool:
         known = self._products.get(product.product_id)
-        return known is None or (known.list_minor, known.currency) != (product.list_minor, product.currency)
+        return known is not None and text_of(known) == text_of(product)
 
-    def count(self, weeks: Sequence[ProductWeek]) -> None:
-        """Add stored purchases to the weekly facts of known products; a week's facts are used when it is over."""
-        with self._lock:
-            for week in weeks:
-                self.weeks.record(week.product_id, week_of(week.week.timestamp()), week.purchases, week.list_minor)
+    def _is_relabelled(self, product: ProductRecord) -> bool:
+        known = self._products.get(product.product_id)
+        if known is None or known.list_minor is None:
+            return True
+        return (known.category, known.brand, known.currency) != (product.category, product.brand, product.currency)
+
+    def follow_sales(self, weeks: Collection[tuple[str, datetime]]) -> set[str]:
+        """Read some weeks of products again; returns products that have facts of later weeks, which change too."""
+        numbers = {start: week_of(start.timestamp()) for _, start in weeks}
+        newest = self.weeks.newest
+        self.weeks.put(week_rows(self._store.weeks_at(weeks)))
+        return {product_id for product_id, start in weeks if numbers[start] < newest}
+
+    def reread_sales(self) -> None:
+        """Read all weekly facts again."""
+        self.weeks.put(read_rows(self._store))
 
 
-def read_weeks(store: Store, products: Iterable[ProductRecord]) -> ProductWeeks:
-    """Weekly facts of all products as matrices."""
-    ids: list[str] = []
-    weeks: list[int] = []
-    columns: tuple[list[float], list[float], list[float]] = ([], [], [])
+def _read(store: Store) -> _Known:
+    revision = store.marks().revision  # before the rest: what is written meanwhile is followed later
+    products = {product.product_id: product for product in store.iter_products()}
+    listed, weeks = ListPrices(StoreClock.from_meta(store.meta)), ProductWeeks()
+    for product in products.values():
+        weeks.put_product(product.product_id, product.category, product.currency)
+    listed.add(store.iter_list_prices())
+    weeks.put(read_rows(store))
+    return _Known(products, listed, weeks, revision)
+
+
+def read_rows(store: Store) -> WeekRows:
+    """Weekly facts of all products."""
+    return week_rows(store.product_weeks())
+
+
+def week_rows(weeks: Iterable[ProductWeek]) -> WeekRows:
+    """Weekly facts as columns."""
+    products: list[str] = []
+    currencies: list[str] = []
+    numbers, purchases, lists, prices = array("q"), array("d"), array("d"), array("d")
     nan = float("nan")
     starts: dict[datetime, int] = {}
-    for row in store.product_weeks():
+    for row in weeks:
         week = starts.get(row.week)
         if week is None:
             week = starts[row.week] = week_of(row.week.timestamp())
-        ids.append(row.product_id)
-        weeks.append(week)
-        columns[0].append(row.purchases)
-        columns[1].append(nan if row.list_minor is None else row.list_minor)
-        columns[2].append(nan if row.price_minor is None else row.price_minor)
-    arrays = tuple(np.asarray(column, np.float64) for column in columns)
-    return ProductWeeks.build(
-        {product.product_id: product.category for product in products},
-        (ids, np.asarray(weeks, np.int64), arrays[0], arrays[1], arrays[2]),
-    )
+        products.append(row.product_id)
+        currencies.append(row.currency)
+        numbers.append(week)
+        purchases.append(row.purchases)
+        lists.append(nan if row.list_minor is None else row.list_minor)
+        prices.append(nan if row.price_minor is None else row.price_minor)
+    columns = [np.array(column, np.float64) for column in (purchases, lists, prices)]
+    return WeekRows(products, np.array(numbers, np.int64), currencies, *columns)
 
 
 def merge_inline(known: ProductRecord | None, inline: ProductRecord) -> ProductRecord:

@@ -1,6 +1,8 @@
 """Loading of active model versions and index snapshots from a data folder."""
 
+from agent.store import Store
 from agent.store.data_folder import DataFolder
+from agent.store.doubtful_rows import REMOVALS_KEY
 from models.encoder.encoder import DIM, Encoder, OpenVinoEncoder
 from models.evaluator.evaluator import KEY_DIM, Evaluator, load_evaluator
 from models.registry.registry import ModelKind, Registry, read_meta
@@ -56,9 +58,19 @@ def open_product_index(folder: DataFolder, encoder_version: str) -> ProductIndex
         return ProductIndex(DIM, encoder_version)
 
 
-def open_outcome_memory(folder: DataFolder, evaluator_version: str) -> OutcomeMemory:
-    """Load the outcome memory from its snapshot; empty without a usable one."""
+def open_outcome_memory(folder: DataFolder, evaluator_version: str, store: Store) -> OutcomeMemory:
+    """Load the outcome memory from its snapshot; empty without a usable one, or after rows were removed."""
+    made_with = outcomes_made_with(evaluator_version, store)
     try:
-        return OutcomeMemory.load(folder.outcome_memory, evaluator_version)
+        return OutcomeMemory.load(folder.outcome_memory, made_with)
     except SnapshotError:
-        return OutcomeMemory(2 * KEY_DIM, evaluator_version)
+        return OutcomeMemory(2 * KEY_DIM, made_with)
+
+
+def outcomes_made_with(evaluator_version: str, store: Store) -> str:
+    """Label of an outcome memory that follows from an evaluator and the store's rows; a removal changes it.
+
+    A process that still runs saves its memory under the earlier label, so that nobody loads removed rows from it.
+    """
+    removals = store.meta(REMOVALS_KEY)
+    return evaluator_version if removals is None else f"{evaluator_version}+{removals}"

@@ -28,6 +28,7 @@ SAVE_EVERY: Final = 1_000
 _BATCH: Final = 500
 _STATE: Final = "effects.safetensors"
 _NAMES: Final = "names"
+_SIGN: Final = {OutcomeType.PURCHASED: 1, OutcomeType.RETURNED: -1}
 
 
 class Learner:
@@ -152,24 +153,25 @@ class Learner:
 
     @property
     def _made_with(self) -> str:
-        return f"{self._evaluator}/{'home' if self.in_domain else 'out_of_domain'}"
+        # "units": labels follow the units that were kept; snapshots of before are replaced by a replay.
+        return f"{self._evaluator}/{'home' if self.in_domain else 'out_of_domain'}/units"
 
 
 def labels(outcomes: Iterable[OutcomeRecord], latest: OutcomeRecord) -> tuple[bool | None, bool | None]:
     """Labels (bought or not) of a quote before and after its latest outcome; None without an earlier outcome.
 
-    `outcomes` are all of the quote, in order of arrival. A purchase overrides a decline, whichever came first, as the
-    shopper came back; a return overrides both.
+    `outcomes` are all of the quote, in order of arrival. A purchase overrides a decline, as the shopper came back; it
+    counts for as long as some of its units are not returned.
     """
-    earlier: list[OutcomeType] = []
+    earlier: list[OutcomeRecord] = []
     for outcome in outcomes:
         if outcome.outcome_id == latest.outcome_id:
             break
-        earlier.append(outcome.type)
-    return _label(earlier), _label([*earlier, latest.type])
+        earlier.append(outcome)
+    return _label(earlier), _label([*earlier, latest])
 
 
-def _label(types: Sequence[OutcomeType]) -> bool | None:
-    if not types:
+def _label(outcomes: Sequence[OutcomeRecord]) -> bool | None:
+    if not outcomes:
         return None
-    return OutcomeType.PURCHASED in types and OutcomeType.RETURNED not in types
+    return sum(_SIGN.get(outcome.type, 0) * outcome.quantity for outcome in outcomes) > 0

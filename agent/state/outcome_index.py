@@ -1,7 +1,7 @@
 """Outcome index: retrieval of past outcomes by similarity of shopper and product."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 
@@ -20,6 +20,7 @@ from models.shopper.history import RecentItems
 from retrieval import MemoryRow, OutcomeMemory
 
 _BATCH = 100_000
+_KEYS = 5_000  # keys computed at a time: their inputs take 10 KiB each
 
 
 class OutcomeIndex:
@@ -78,7 +79,7 @@ class OutcomeIndex:
         added, last = 0, store.last_outcome()
         newest = store.newest_since(self.memory.watermark, self.memory.capacity)
         for batch in chunks(store.outcomes_since(self.memory.watermark, not_before=newest), _BATCH):
-            self.add(batch)
+            self.add(_one_sale_a_quote(store, batch))
             added += len(batch)
             if on_batch is not None:
                 on_batch(added)
@@ -99,25 +100,27 @@ class OutcomeIndex:
         if not usable:
             self.memory.watermark = max(self.memory.watermark, watermark)
             return
-        items = item_states(self._recents(usable), self._catalogue.known_states)
-        keys = self._evaluator.memory_keys(items, np.stack(states))
+        keys = np.zeros((len(usable), self.memory.dim), np.float32)
+        for some in chunks(self._recents(usable), _KEYS):
+            rows = [row for row, _ in some]
+            keys[rows] = self._keys([recent for _, recent in some], np.stack([states[row] for row in rows]))
         self.memory.add([self._row(outcome) for outcome in usable], keys, watermark)
 
     def _keys(self, recents: Sequence[RecentItems], products: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._evaluator.memory_keys(item_states(recents, self._catalogue.known_states), products)
 
-    def _recents(self, outcomes: Sequence[OutcomeRecord]) -> list[RecentItems]:
-        """Recent items of each outcome's shopper before it, with one read of the store a shopper."""
-        found = [RecentItems((), ())] * len(outcomes)
-        rows_of: dict[str, list[int]] = defaultdict(list)
+    def _recents(self, outcomes: Sequence[OutcomeRecord]) -> Iterator[tuple[int, RecentItems]]:
+        """Row and recent items of each outcome's shopper before it, with one read of the store a shopper."""
+        rows_of: dict[str | None, list[int]] = defaultdict(list)
         for row, outcome in enumerate(outcomes):
-            if outcome.shopper_id is not None:
-                rows_of[outcome.shopper_id].append(row)
+            rows_of[outcome.shopper_id].append(row)
+        nothing = RecentItems((), ())
         for shopper_id, rows in rows_of.items():
+            if shopper_id is None:
+                yield from ((row, nothing) for row in rows)
+                continue
             moments = [self._behaviour(outcomes[row].at).timestamp() for row in rows]
-            for row, recent in zip(rows, self._shoppers.recents(shopper_id, moments), strict=True):
-                found[row] = recent
-        return found
+            yield from zip(rows, self._shoppers.recents(shopper_id, moments), strict=True)
 
     def _row(self, outcome: OutcomeRecord) -> MemoryRow:
         return MemoryRow(
@@ -132,6 +135,23 @@ class OutcomeIndex:
 
     def _behaviour(self, at: datetime) -> datetime:
         return self._clock.behaviour_time(at)
+
+
+def _one_sale_a_quote(
+    store: Store, numbered: Sequence[tuple[int, OutcomeRecord]]
+) -> Sequence[tuple[int, OutcomeRecord]]:
+    """Outcomes without further purchases at the same quote: units sold in parts are one accepted offer."""
+    quotes = {o.quote_id for _, o in numbered if o.quote_id is not None and o.type is OutcomeType.PURCHASED}
+    if not quotes:
+        return numbered
+    first: dict[str | None, str] = {}
+    for quote_id, outcomes in store.outcomes_by_quote(quotes).items():
+        first[quote_id] = next(one.outcome_id for one in outcomes if one.type is OutcomeType.PURCHASED)
+    return [
+        (number, one)
+        for number, one in numbered
+        if one.type is not OutcomeType.PURCHASED or first.get(one.quote_id, one.outcome_id) == one.outcome_id
+    ]
 
 
 def _micros(at_s: Sequence[float]) -> list[int]:

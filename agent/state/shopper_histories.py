@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
@@ -36,14 +36,19 @@ class ProductLabels:
     category: str = ""
     brand: str = ""
     reference_minor: float = float("nan")
+    currency: str = ""
 
 
 LabelsOf = Callable[[str, float | None], ProductLabels]  # without a time, no reference price
 
 
 def to_act(event: EventRecord, labels: ProductLabels) -> Act:
-    """Convert an event for the fold; its price ratio is over its list price, else over the reference price."""
-    base = event.list_minor or labels.reference_minor
+    """Convert an event for the fold; its price ratio is over its list price, else over the reference price.
+
+    The ratio is 1 where neither is known in the currency of the event.
+    """
+    comparable = labels.reference_minor if event.currency == labels.currency else 0.0
+    base = event.list_minor or comparable
     ratio = event.price_minor / base if event.price_minor is not None and base and base > 0 else 1.0
     return Act(
         type=event.type.value,
@@ -53,6 +58,7 @@ def to_act(event: EventRecord, labels: ProductLabels) -> Act:
         brand=labels.brand,
         price_ratio=ratio,
         price_minor=event.price_minor,
+        currency=event.currency or "",
         text=event.text,
     )
 
@@ -148,6 +154,13 @@ class ShopperHistories:
             for shopper_id in shopper_ids:
                 self._known.pop(shopper_id, None)
 
+    def forget_products(self, product_ids: Set[str]) -> None:
+        """Drop cached histories with events on any of these products, as their labels or references changed."""
+        with self._lock:
+            self._changes += 1
+            for shopper_id in [one for one, known in self._known.items() if _mentions(known.history, product_ids)]:
+                del self._known[shopper_id]
+
     def forget_all(self) -> None:
         """Drop all cached histories."""
         with self._lock:
@@ -180,6 +193,11 @@ class ShopperHistories:
             self._known[shopper_id] = folded
             while len(self._known) > self._capacity:
                 self._known.popitem(last=False)
+
+
+def _mentions(history: ShopperHistory, product_ids: Set[str]) -> bool:
+    looked_at = (act.product in product_ids for act in history.session)
+    return not history.products.keys().isdisjoint(product_ids) or any(looked_at)
 
 
 def _until(acts: Sequence[Act], moment_s: float) -> deque[Act]:

@@ -1,7 +1,7 @@
 """Durable state: the store, its records and its errors."""
 
 from agent.store.api_keys import ApiKeyRecord
-from agent.store.decisions import ShopperProduct
+from agent.store.decisions import PricedPair, ShopperProduct
 from agent.store.errors import InvalidRecord, StoreError, StoreUnavailable
 from agent.store.idempotency import IdempotencyResult, IdempotencyState, StoredResponse
 from agent.store.live_quotes import Claim, QuoteKey
@@ -16,6 +16,7 @@ __all__ = [
     "IdempotencyState",
     "InvalidRecord",
     "MerchantRecord",
+    "PricedPair",
     "QuoteKey",
     "ShopperProduct",
     "Store",

@@ -30,7 +30,7 @@ class UtcMicros(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Convert to an aware UTC time."""
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else from_micros(value)
 
 
 def micros(at: datetime) -> int:
@@ -42,6 +42,11 @@ def micros(at: datetime) -> int:
     if at.tzinfo is None:
         raise InvalidRecord(f"the time {at.isoformat()} has no time zone; allowed: times with one, such as UTC")
     return (at - _EPOCH) // _MICROSECOND
+
+
+def from_micros(value: int) -> datetime:
+    """A time from microseconds since 1970 UTC."""
+    return _EPOCH + timedelta(microseconds=value)
 
 
 class FiniteFloat(TypeDecorator[float]):

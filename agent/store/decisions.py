@@ -29,6 +29,9 @@ from agent.store.webhooks import enqueue_messages
 ShopperProduct = tuple[str | None, str]
 """A shopper (None when unknown) and a product."""
 
+PricedPair = tuple[str | None, str, str]
+"""A shopper (None when unknown), a product and a currency."""
+
 _OFFERS: Final = select(DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal).where(
     DECISIONS.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -37,11 +40,16 @@ _ALL_TIME: Final = datetime.max.replace(tzinfo=UTC)
 _OF_SHOPPER: Final = DECISIONS.c.shopper_id == bindparam("shopper_id")
 _OF_PRODUCT: Final = (DECISIONS.c.product_id == bindparam("product_id")) & (DECISIONS.c.at < bindparam("before"))
 _PRICE: Final = cast(DECISIONS.c.price_minor, Float)
-_SHOWN: Final = select(func.count(), func.avg(_PRICE), func.avg(_PRICE * _PRICE)).where(
-    _OF_SHOPPER, _OF_PRODUCT, DECISIONS.c.at >= bindparam("since")
+_SHOWN: Final = (
+    select(DECISIONS.c.currency, func.count(), func.avg(_PRICE), func.avg(_PRICE * _PRICE))
+    .where(_OF_SHOPPER, _OF_PRODUCT, DECISIONS.c.at >= bindparam("since"))
+    .group_by(DECISIONS.c.currency)
 )
 _LATEST: Final = (
-    select(DECISIONS.c.price_minor).where(_OF_PRODUCT).order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc()).limit(1)
+    select(DECISIONS.c.price_minor, DECISIONS.c.currency)
+    .where(_OF_PRODUCT)
+    .order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc())
+    .limit(1)
 )
 _LATEST_OF_SHOPPER: Final = _LATEST.where(_OF_SHOPPER)
 _LATEST_OF_UNKNOWN: Final = _LATEST.where(DECISIONS.c.shopper_id.is_(None))
@@ -113,32 +121,29 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
 
     def prices_shown(
         self, pairs: Iterable[ShopperProduct], since: datetime, before: datetime | None = None
-    ) -> dict[ShopperProduct, Shown]:
+    ) -> dict[PricedPair, Shown]:
         """Prices shown to known shoppers from `since` to before `before`; pairs without a decision are left out."""
         span = {"since": since, "before": before or _ALL_TIME}
-        found: dict[ShopperProduct, Shown] = {}
+        found: dict[PricedPair, Shown] = {}
         with self._db.read() as connection:
             for shopper_id, product_id in dict.fromkeys(pair for pair in pairs if pair[0] is not None):
                 pair = {"shopper_id": shopper_id, "product_id": product_id}
-                count, mean, square = connection.execute(_SHOWN, pair | span).one()
-                if count:
-                    found[shopper_id, product_id] = Shown(int(count), float(mean), float(square))
+                for currency, count, mean, square in connection.execute(_SHOWN, pair | span):
+                    found[shopper_id, product_id, currency] = Shown(int(count), float(mean), float(square))
         return found
 
-    def last_prices(
-        self, pairs: Sequence[ShopperProduct], *, before: datetime | None = None
-    ) -> dict[ShopperProduct, int]:
-        """Price of each pair's latest decision strictly before a moment, by default ever; minor units."""
-        found: dict[ShopperProduct, int] = {}
+    def last_prices(self, pairs: Sequence[ShopperProduct], *, before: datetime | None = None) -> dict[PricedPair, int]:
+        """Price and currency of each pair's latest decision strictly before a moment, by default ever; minor units."""
+        found: dict[PricedPair, int] = {}
         with self._db.read() as connection:
             for shopper_id, product_id in dict.fromkeys(pairs):
                 asked: dict[str, Any] = {"product_id": product_id, "before": before or _ALL_TIME}
                 if shopper_id is None:
-                    price = connection.execute(_LATEST_OF_UNKNOWN, asked).scalar()
+                    latest = connection.execute(_LATEST_OF_UNKNOWN, asked).first()
                 else:
-                    price = connection.execute(_LATEST_OF_SHOPPER, asked | {"shopper_id": shopper_id}).scalar()
-                if price is not None:
-                    found[shopper_id, product_id] = price
+                    latest = connection.execute(_LATEST_OF_SHOPPER, asked | {"shopper_id": shopper_id}).first()
+                if latest is not None:
+                    found[shopper_id, product_id, latest.currency] = latest.price_minor
         return found
 
 

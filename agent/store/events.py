@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Integer, bindparam, func, select
 
 from agent.domain.records import EventRecord, EventType
-from agent.store.event_deduplication import insert_new_events
+from agent.store.event_deduplication import insert_new_events, known_event_ids
 from agent.store.product_weeks import WeekOf, add_weeks, weeks_of
 from agent.store.repository import Repository
 from agent.store.rows import RecordTable
@@ -67,6 +67,11 @@ class EventRepository(Repository):
             ]
         numbered.reverse()
         return numbered
+
+    def known_events(self, event_ids: Sequence[str]) -> set[str]:
+        """The stored ones among some ids."""
+        with self._db.read() as connection:
+            return known_event_ids(connection, event_ids)
 
     def event_count(self) -> int:
         """Number of events."""

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, BindParameter, Connection, Row, Text, bindpar
 from agent.domain.records import Attribute, EventRecord, OutcomeRecord, OutcomeType
 from agent.store.audit import AuditLog
 from agent.store.audit_entries import outcome_entry
-from agent.store.event_deduplication import insert_new_events
+from agent.store.event_deduplication import insert_new_sales
 from agent.store.live_quotes import end_live_quotes
 from agent.store.product_weeks import WeekOf, add_weeks, weeks_of
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
@@ -27,9 +27,14 @@ _SINCE: Final = (
     .limit(_BATCH)
 )
 _OF_QUOTES_SINCE: Final = _SINCE.where(OUTCOMES.c.quote_id.is_not(None))
+_LINES: Final = OUTCOMES.c.outcome_id.like("import-%")  # SQLite compares so only without its index
 _AMONG: Final[BindParameter[Sequence[str]]] = bindparam("ids", expanding=True)
 _KNOWN: Final = select(OUTCOMES.c.outcome_id).where(OUTCOMES.c.outcome_id.in_(_AMONG))
+_SHOPPERS: Final = select(OUTCOMES.c.shopper_id).where(OUTCOMES.c.shopper_id.in_(_AMONG)).distinct()
 _BY_QUOTE: Final = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id.in_(_AMONG)).order_by(OUTCOMES.c.seq)
+
+SaleOf = Callable[[OutcomeRecord], EventRecord | None]
+"""The sale that an outcome implies; None for one that implies none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class OutcomeRepository(AuditLog):
     def record_outcomes(
         self,
         records: Sequence[OutcomeRecord],
-        sale_of: Callable[[OutcomeRecord], EventRecord | None] | None = None,
+        sale_of: SaleOf | None = None,
         week_of: WeekOf | None = None,
     ) -> list[EventRecord]:
         """Append the new ones among some outcomes, in order, all or none; returns the sales that were new.
@@ -59,16 +64,39 @@ class OutcomeRepository(AuditLog):
             return []
         with self._db.write() as connection:
             self._db.serialise(connection, "outcomes")  # otherwise row numbers could become visible out of order
-            fresh = _fresh(connection, records)
-            if not fresh:
-                return []
-            connection.execute(insert(OUTCOMES), _OUTCOME.parameters(fresh))
-            sales = [] if sale_of is None else [sale for one in fresh if (sale := sale_of(one)) is not None]
-            sold = insert_new_events(self._db, connection, sales)
-            add_weeks(self._db, connection, weeks_of(sold, week_of))
-            ours = [record for record in fresh if record.quote_id is not None]
-            self._log(connection, [outcome_entry(record) for record in ours])
-            end_live_quotes(connection, {pair for record in ours if (pair := _bought(record)) is not None})
+            return self._append(connection, _fresh(connection, records), sale_of, week_of)
+
+    def record_sequences(
+        self,
+        quote_ids: Iterable[str],
+        check: Callable[[Mapping[str, Sequence[OutcomeRecord]]], Sequence[OutcomeRecord]],
+        sale_of: SaleOf,
+        week_of: WeekOf,
+    ) -> list[EventRecord]:
+        """Append the outcomes that `check` makes of those stored of some quotes; returns the sales that were new.
+
+        `check` runs inside the transaction, so that of two reports at once the second one finds the first.
+        """
+        with self._db.write() as connection:
+            self._db.serialise(connection, "outcomes")
+            return self._append(connection, check(_by_quote(connection, quote_ids)), sale_of, week_of)
+
+    def _append(
+        self,
+        connection: Connection,
+        fresh: Sequence[OutcomeRecord],
+        sale_of: SaleOf | None,
+        week_of: WeekOf | None,
+    ) -> list[EventRecord]:
+        if not fresh:
+            return []
+        connection.execute(insert(OUTCOMES), _OUTCOME.parameters(fresh))
+        sales = [] if sale_of is None else [(one, sale) for one in fresh if (sale := sale_of(one)) is not None]
+        sold = insert_new_sales(self._db, connection, sales)
+        add_weeks(self._db, connection, weeks_of(sold, week_of))
+        ours = [record for record in fresh if record.quote_id is not None]
+        self._log(connection, [outcome_entry(record) for record in ours])
+        end_live_quotes(connection, {pair for record in ours if (pair := _bought(record)) is not None})
         return sold
 
     def known_outcomes(self, outcome_ids: Sequence[str]) -> set[str]:
@@ -79,6 +107,16 @@ class OutcomeRepository(AuditLog):
                 for ids in chunks(outcome_ids, IN_LIMIT)
                 for row in connection.execute(_KNOWN, {"ids": ids})
             }
+
+    def outcomes_by_line(self) -> Iterator[OutcomeRecord]:
+        """Outcomes that earlier releases imported under ids from the lines of their files, in order of arrival."""
+        named = OUTCOMES.c.outcome_id.op("GLOB")("import-*") if self._db.is_sqlite else _LINES
+        query = select(OUTCOMES.c.seq, *_OUTCOME.columns).where(named, OUTCOMES.c.quote_id.is_(None))
+        with self._db.read() as connection:
+            if connection.execute(select(OUTCOMES.c.seq).where(named).limit(1)).first() is None:
+                return
+        for row in self._paged(query, [OUTCOMES.c.seq], _BATCH):
+            yield _OUTCOME.record(row, start=1)
 
     def outcomes_since(
         self, seq: int, *, of_quotes: bool = False, not_before: datetime | None = None
@@ -98,6 +136,15 @@ class OutcomeRepository(AuditLog):
             if len(rows) < _BATCH:
                 return
             seq = rows[-1].seq
+
+    def shoppers_with_outcomes(self, shopper_ids: Iterable[str]) -> set[str]:
+        """Those among some shoppers whom an outcome names."""
+        with self._db.read() as connection:
+            return {
+                row.shopper_id
+                for ids in chunks(shopper_ids, IN_LIMIT)
+                for row in connection.execute(_SHOPPERS, {"ids": ids})
+            }
 
     def last_outcome(self) -> int:
         """Number of the latest outcome; 0 without any."""
@@ -143,13 +190,17 @@ class OutcomeRepository(AuditLog):
 
     def outcomes_by_quote(self, quote_ids: Iterable[str]) -> dict[str, list[OutcomeRecord]]:
         """Outcomes of quotes, in order of arrival; quotes without any are left out."""
-        found: dict[str, list[OutcomeRecord]] = defaultdict(list)
         with self._db.read() as connection:
-            for ids in chunks(dict.fromkeys(quote_ids), IN_LIMIT):
-                for row in connection.execute(_BY_QUOTE, {"ids": ids}):
-                    record = _OUTCOME.record(row)
-                    found[record.quote_id or ""].append(record)
-        return dict(found)
+            return _by_quote(connection, quote_ids)
+
+
+def _by_quote(connection: Connection, quote_ids: Iterable[str]) -> dict[str, list[OutcomeRecord]]:
+    found: dict[str, list[OutcomeRecord]] = defaultdict(list)
+    for ids in chunks(dict.fromkeys(quote_ids), IN_LIMIT):
+        for row in connection.execute(_BY_QUOTE, {"ids": ids}):
+            record = _OUTCOME.record(row)
+            found[record.quote_id or ""].append(record)
+    return dict(found)
 
 
 def _bought(record: OutcomeRecord) -> tuple[str, str] | None:

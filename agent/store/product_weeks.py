@@ -1,20 +1,30 @@
-"""Weekly facts of products: purchases and prices by product and week."""
+"""Weekly facts of products: purchases and prices by product, week and currency."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, delete, func, select, update
 
-from agent.domain.records import EventRecord, ProductWeek
+from agent.domain.records import EventRecord, EventType, ProductWeek
 from agent.store.engine import Database
 from agent.store.repository import Repository
-from agent.store.rows import RecordTable
-from agent.store.tables import PRODUCT_WEEKS
+from agent.store.rows import IN_LIMIT, RecordTable, chunks
+from agent.store.tables import EVENTS, PRODUCT_WEEKS
+from models.shopper.weeks import week_of, week_start
 
 _WEEK: Final = RecordTable(ProductWeek, PRODUCT_WEEKS)
-_WEEK_KEY: Final = (PRODUCT_WEEKS.c.product_id, PRODUCT_WEEKS.c.week)
+_WEEK_KEY: Final = (PRODUCT_WEEKS.c.product_id, PRODUCT_WEEKS.c.week, PRODUCT_WEEKS.c.currency)
 _WEEK_BATCH: Final = 50_000
+_PRICES: Final = ("list_minor", "price_minor")
+_Week = tuple[str, datetime, str]
+
+_AMONG: Final[BindParameter[Sequence[str]]] = bindparam("ids", expanding=True)
+_OF_PRODUCTS: Final = select(*_WEEK.columns).where(PRODUCT_WEEKS.c.product_id.in_(_AMONG))
+_AT: Final = select(*_WEEK.columns).where(
+    PRODUCT_WEEKS.c.product_id == bindparam("product_id"), PRODUCT_WEEKS.c.week == bindparam("week")
+)
 
 WeekOf = Callable[[EventRecord], ProductWeek | None]
 """Maps an event to what it adds to its product's weekly facts; None for any event but a purchase."""
@@ -35,12 +45,31 @@ class ProductWeekRepository(Repository):
         """All weeks, by product, then time."""
         return map(_WEEK.record, self._paged(select(*_WEEK.columns), _WEEK_KEY, _WEEK_BATCH))
 
-    def weeks_of(self, product_id: str, since: datetime, until: datetime) -> list[ProductWeek]:
-        """Weeks of a product that begin from `since` to before `until`, oldest first."""
-        week = PRODUCT_WEEKS.c.week
-        query = select(*_WEEK.columns).where(PRODUCT_WEEKS.c.product_id == product_id, week >= since, week < until)
+    def weeks_of(self, product_id: str, currency: str, since: datetime, until: datetime) -> list[ProductWeek]:
+        """Weeks of a product in a currency that begin from `since` to before `until`, oldest first."""
+        table = PRODUCT_WEEKS.c
+        query = select(*_WEEK.columns).where(table.product_id == product_id, table.currency == currency)
+        query = query.where(table.week >= since, table.week < until)
         with self._db.read() as connection:
-            return [_WEEK.record(row) for row in connection.execute(query.order_by(week))]
+            return [_WEEK.record(row) for row in connection.execute(query.order_by(table.week))]
+
+    def weeks_of_products(self, product_ids: Iterable[str]) -> list[ProductWeek]:
+        """All weeks of some products."""
+        with self._db.read() as connection:
+            return [
+                _WEEK.record(row)
+                for ids in chunks(product_ids, IN_LIMIT)
+                for row in connection.execute(_OF_PRODUCTS, {"ids": ids})
+            ]
+
+    def weeks_at(self, moments: Iterable[tuple[str, datetime]]) -> list[ProductWeek]:
+        """The given weeks of products, each named by product and start."""
+        with self._db.read() as connection:
+            return [
+                _WEEK.record(row)
+                for product_id, week in moments
+                for row in connection.execute(_AT, {"product_id": product_id, "week": week})
+            ]
 
 
 def weeks_of(events: Sequence[EventRecord], week_of: WeekOf | None) -> list[ProductWeek]:
@@ -57,6 +86,52 @@ def add_weeks(database: Database, connection: Connection, records: Sequence[Prod
     statement = database.insert(PRODUCT_WEEKS)
     added = _added(dict(statement.excluded.items()))
     _write_weeks(connection, records, statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=added))
+
+
+def take_from_weeks(connection: Connection, events: Sequence[EventRecord], numbers: Set[int]) -> None:
+    """Take purchases that are about to be removed, with their numbers, out of the weekly facts, in the transaction.
+
+    A price that a removed event may have brought becomes that of the latest other purchase of the week.
+    """
+    removed: dict[_Week, list[EventRecord]] = defaultdict(list)
+    for event in events:
+        if event.type is EventType.PURCHASE and event.product_id is not None:
+            removed[event.product_id, _start(event.at), event.currency or ""].append(event)
+    known: dict[_Week, ProductWeek] = {}
+    for some in chunks({product_id for product_id, _, _ in removed}, IN_LIMIT):
+        for row in connection.execute(select(*_WEEK.columns).where(PRODUCT_WEEKS.c.product_id.in_(some))):
+            known[row.product_id, row.week, row.currency] = _WEEK.record(row)
+    changed = {key: known[key] for key in removed if key in known}
+    remaining = {key for key, week in changed.items() if week.purchases > len(removed[key])}
+    latest = _latest_prices(connection, remaining, numbers)
+    for key, week in sorted(changed.items()):
+        here = and_(*(column == part for column, part in zip(_WEEK_KEY, key, strict=True)))
+        left = week.purchases - len(removed[key])
+        if left <= 0:
+            connection.execute(delete(PRODUCT_WEEKS).where(here))
+            continue
+        facts: dict[str, Any] = {"purchases": left}
+        for name in _PRICES:
+            if getattr(week, name) in {getattr(event, name) for event in removed[key]}:
+                facts[name] = latest.get((key, name))
+        connection.execute(update(PRODUCT_WEEKS).where(here).values(**facts))
+
+
+def _latest_prices(connection: Connection, weeks: Set[_Week], but: Set[int]) -> dict[tuple[_Week, str], int]:
+    """The last prices of stored purchases in some weeks, but for some events."""
+    found: dict[tuple[_Week, str], int] = {}
+    columns = [EVENTS.c[name] for name in ("seq", "product_id", "at", "currency", *_PRICES)]
+    for some in chunks({product_id for product_id, _, _ in weeks}, IN_LIMIT):
+        query = select(*columns).where(EVENTS.c.product_id.in_(some), EVENTS.c.type == EventType.PURCHASE)
+        for row in connection.execute(query.order_by(EVENTS.c.seq)):
+            week = (row.product_id, _start(row.at), row.currency or "")
+            if row.seq not in but and week in weeks:
+                found |= {(week, name): getattr(row, name) for name in _PRICES if getattr(row, name) is not None}
+    return found
+
+
+def _start(at: datetime) -> datetime:
+    return week_start(week_of(at.timestamp()))
 
 
 def _added(new: Mapping[str, ColumnElement[Any]]) -> dict[str, ColumnElement[Any]]:
@@ -77,6 +152,6 @@ _ADD_ONE: Final = (
 
 def _write_weeks(connection: Connection, records: Sequence[ProductWeek], statement: Any) -> None:
     # One order for all writers, or two batches could deadlock.
-    rows = _WEEK.parameters(sorted(records, key=lambda record: (record.product_id, record.week)))
+    rows = _WEEK.parameters(sorted(records, key=lambda record: (record.product_id, record.week, record.currency)))
     if rows:
         connection.execute(statement, rows)

@@ -8,15 +8,16 @@ from agent.domain.clock import Clock, SystemClock
 from agent.store.api_keys import ApiKeyRepository
 from agent.store.applied_prices import AppliedPriceRepository
 from agent.store.audit_check import AuditRepository
+from agent.store.changes import ChangeRepository
 from agent.store.decision_log import DecisionLogRepository
 from agent.store.decisions import DecisionRepository
+from agent.store.doubtful_rows import DoubtfulRowRepository
 from agent.store.engine import Database, open_database
 from agent.store.erasure import ErasureRepository
 from agent.store.events import EventRepository
 from agent.store.idempotency import IdempotencyRepository
 from agent.store.live_quotes import LiveQuoteRepository
 from agent.store.merchants import MerchantRepository
-from agent.store.meta import MetaRepository
 from agent.store.migrate import upgrade
 from agent.store.outcomes import OutcomeRepository
 from agent.store.product_weeks import ProductWeekRepository
@@ -40,10 +41,11 @@ class Store(
     RuleEventRepository,
     AppliedPriceRepository,
     ApiKeyRepository,
+    ChangeRepository,
     IdempotencyRepository,
     LiveQuoteRepository,
     MerchantRepository,
-    MetaRepository,
+    DoubtfulRowRepository,
     WebhookRepository,
 ):
     """All repositories on one connection pool. Safe for several threads and processes.

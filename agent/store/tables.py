@@ -55,6 +55,18 @@ PRODUCTS: Final = Table(
     Column("ceiling_minor", BigInteger),
     Column("map_minor", BigInteger),
     Column("attributes", JsonObject, nullable=False),
+    Column("revision", BigInteger, nullable=False, server_default="0"),  # number of the last write, over all products
+    Index("products_revision", "revision"),
+)
+
+LIST_PRICES: Final = Table(
+    "list_prices",
+    METADATA,
+    Column("product_id", Text, primary_key=True),
+    Column("at", UtcMicros, primary_key=True),
+    Column("currency", Text, nullable=False),
+    Column("list_minor", BigInteger),
+    sqlite_with_rowid=False,  # rows are stored in key order: one sequential read at start-up
 )
 
 SHOPPERS: Final = Table(
@@ -104,7 +116,7 @@ OUTCOMES: Final = Table(
     Column("context", JsonObject),
     UniqueConstraint("outcome_id", name="outcomes_outcome_id"),
     Index("outcomes_quote", "quote_id"),
-    Index("outcomes_shopper", "shopper_id"),
+    Index("outcomes_shopper_at", "shopper_id", "at"),
     sqlite_autoincrement=True,
 )
 
@@ -155,6 +167,7 @@ PRODUCT_WEEKS: Final = Table(
     METADATA,
     Column("product_id", Text, primary_key=True),
     Column("week", UtcMicros, primary_key=True),
+    Column("currency", Text, primary_key=True),
     Column("purchases", BigInteger, nullable=False),
     Column("list_minor", BigInteger),
     Column("price_minor", BigInteger),

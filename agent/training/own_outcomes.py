@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from agent.domain.records import OutcomeType
 from agent.store import Store
+from agent.training.left_out import LeftOut
 from models.progress import Progress
 from models.training.own_checks import OfferLog
 
@@ -112,13 +113,14 @@ class _Columns:
             real.append(number)
 
 
-def read_outcomes(store: Store, progress: Progress) -> OwnOutcomes:
-    """Read all offers with a known outcome; returned purchases count as purchases."""
+def read_outcomes(store: Store, progress: Progress, left_out: LeftOut | None = None) -> OwnOutcomes:
+    """Read all offers with a known outcome, but for those `left_out`; returned purchases count as purchases."""
     columns = _Columns()
     last = max(1, store.last_outcome())
     for batch in store.outcome_columns():
         for row in batch:
-            columns.add(row)
+            if left_out is None or not left_out.leaves_out(row):
+                columns.add(row)
         progress("read outcomes", min(1.0, batch[-1].seq / last))
     seq, shopper, product, currency, price, reference, micros = (np.asarray(c, np.int64) for c in columns.whole)
     bought, weight, propensity = (np.asarray(c, np.float32) for c in columns.real)

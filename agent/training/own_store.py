@@ -12,9 +12,11 @@ import numpy as np
 from agent.pricing.situation_reader import SituationReader
 from agent.state.catalogue import Catalogue
 from agent.store import Store
+from agent.training.left_out import LeftOut
 from agent.training.own_outcomes import OwnOutcomes, read_outcomes
 from agent.training.own_rows import OwnRowReader, situations_of
 from agent.training.promotion import Promotions
+from models.errors import TrainingDataError
 from models.evaluator.evaluator import save_evaluator
 from models.progress import Progress
 from models.registry.registry import ModelKind, ModelMeta, Registry
@@ -50,13 +52,20 @@ class OwnStore:
 
 
 def train_on_store(source: OwnStore, version: str, progress: Progress, *, activate: bool = True) -> OwnTraining:
-    """Train the evaluator on all outcomes of the store, install it, and activate it if wanted.
+    """Train the evaluator on the outcomes of the store, install it, and activate it if wanted.
+
+    Outcomes that cannot be true, or are probably in another unit, are left out; the report names them.
 
     Raises:
         TrainingDataError: The outcomes do not identify a price response; nothing is changed.
     """
-    own = read_outcomes(source.store, progress)
-    check_offers(own.offers, datetime.now(UTC).timestamp())
+    now = datetime.now(UTC)
+    left_out = LeftOut(source.catalogue.product, now)
+    own = read_outcomes(source.store, progress, left_out)
+    try:
+        check_offers(own.offers, now.timestamp())
+    except TrainingDataError as error:
+        raise TrainingDataError("; ".join([str(error), *left_out.notes()])) from None
     own = own.sample()
     with TemporaryDirectory() as folder:
         work = Path(folder)
@@ -73,7 +82,7 @@ def train_on_store(source: OwnStore, version: str, progress: Progress, *, activa
         install_deltas(registry, meta, files)
         if activate:
             Promotions(source.models).begin(ModelKind.EVALUATOR, version, f"trained on {meta.trained_on}")
-    return OwnTraining(meta, _noted(found, own))
+    return OwnTraining(meta, _noted(found, own, left_out))
 
 
 def _rows(source: OwnStore, own: OwnOutcomes, work: Path, progress: Progress) -> OwnRows:
@@ -86,7 +95,9 @@ def _rows(source: OwnStore, own: OwnOutcomes, work: Path, progress: Progress) ->
     ).rows(own, work, progress)
 
 
-def _noted(found: OwnReport, own: OwnOutcomes) -> OwnReport:
+def _noted(found: OwnReport, own: OwnOutcomes, left_out: LeftOut) -> OwnReport:
+    for left in left_out.notes():
+        found = found.with_note(left)
     if own.of > len(own):
         found = found.with_note(
             f"trained on a sample of {len(own):,} of {own.of:,} outcomes, purchases first, weighted to represent all"

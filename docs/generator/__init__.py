@@ -1,1 +1,1 @@
-"""Writes the reference pages that follow from code: settings, commands, exit codes, HTTP."""
+"""Writes the reference pages that follow from code: settings, commands, exit codes, HTTP, import columns."""

@@ -44,6 +44,15 @@ that this page is made of.
 Answers add `fraction_digits`. All money of one request is in one currency. **Times** are RFC 3339 with a zone. An
 **interval** is `{"value": ..., "low": ..., "high": ...}`; the truth lies between `low` and `high` in 90 % of cases.
 
+**Ids** of shoppers, products, quotes and outcomes have 1 to 200 characters. They are read in one form everywhere, in
+bodies, paths, files and commands: composed (Unicode NFC), without invisible characters and outer white space. Line
+breaks, tabs, control and private-use characters are refused. In a path an id is percent-encoded as UTF-8, its slashes
+too: `auth0|5f/7a` is `/v1/shoppers/auth0%7C5f%2F7a`. **Texts** keep every visible character, new emoji too, and those
+joiners and variation selectors that a script or an emoji needs; other invisible characters are dropped, control
+characters refused. **Times** of events and outcomes lie at most one day ahead.
+
+**HEAD** is answered wherever GET is. **Bodies** are sent uncompressed, without `Content-Encoding`.
+
 **Repeating a POST.** With an `Idempotency-Key` header (1 to 255 printable characters) the same request gets the same
 answer for 24 hours, marked `Idempotency-Replayed: true`. Another request under that key gets 422. While the first one is
 being answered, the second gets 409.
@@ -59,8 +68,9 @@ list of `{"field", "message", "received", "allowed"}`.
 | 404 | There is no such quote, shopper, rule version or webhook. | Check the id. |
 | 405 | The address does not take that method. | Use a method that `detail` names. |
 | 409 | A request with this idempotency key is being answered. | Wait for `Retry-After`, then send it again. |
+| 409 | An outcome cannot follow those stored of its quote, or may be one of them. | Read `errors`; see [outcomes](../guides/product-page.md#report-the-outcome). |
 | 413 | The body is larger than `PRICESMITH_BODY_LIMIT_BYTES`. | Send less. |
-| 415 | The content type is not JSON. | Send `application/json`. |
+| 415 | The content type is not JSON, or the body is compressed. | Send `application/json`, uncompressed. |
 | 422 | A field is not acceptable. | Read `errors`; the same request fails again. |
 | 429 | The key is used more often than its limit. | Wait for `Retry-After`. |
 | 500 | A bug; the log has its place. | Report it with `x-request-id` of the answer. |

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from docs.generator.columns import columns_page
 from docs.generator.commands import commands_page, exit_codes_page
 from docs.generator.http import http_page
 from docs.generator.settings import settings_page
@@ -18,5 +19,6 @@ def pages() -> dict[str, str]:
         "commands.md": commands_page(),
         "exit-codes.md": exit_codes_page(),
         "http.md": http_page(),
+        "import-columns.md": columns_page(),
     }
     return {name: f"{NOTE}\n\n{text}" for name, text in made.items()}

@@ -23,7 +23,7 @@ from agent.domain.request import QuoteRequest
 from agent.service.assembly import build_components
 from agent.service.components import Components
 from agent.service.opening import open_store
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 from agent.service.service import Service
 from agent.service.settings import Settings
 

@@ -47,12 +47,13 @@ def feature_row(history: ShopperHistory, subject: Subject, weeks: ProductWeeks, 
     product = history.products.get(subject.product, _EMPTY) if subject.product else _EMPTY
     category = history.categories.get(subject.category, _EMPTY) if subject.category else _EMPTY
     brand = history.brands.get(subject.brand, _EMPTY) if subject.brand else _EMPTY
+    row = weeks.rows.get(subject.product, -1)  # before the facts, which have all products known by then
     return [
         *pair_features(product, at_s),
         *pair_features(category, at_s),
         *_shares(history, (product, category, brand), at_s),
         *_shopper(history, at_s),
-        *_product(weeks.facts(week_of(at_s)), weeks.rows.get(subject.product, -1), subject),
+        *_product(weeks.facts(week_of(at_s)), row, subject),
     ]
 
 

@@ -46,6 +46,7 @@ class Tally:
     last_s: float = 0.0
     last_log_ratio: float = 0.0
     last_price_minor: int | None = None
+    last_currency: str = ""
 
     def add(self, at_s: float, log_ratio: float, weight: float = 1.0) -> None:
         """Count one purchase, not earlier than the last one counted."""
@@ -84,6 +85,7 @@ class Act:
     brand: str
     price_ratio: float = 1.0
     price_minor: int | None = None
+    currency: str = ""
     text: str = ""
 
 
@@ -149,7 +151,8 @@ class ShopperHistory:
                     tally = tallies[key] = Tally()
                 tally.add(act.at_s, log_ratio)
         if act.product:
-            self.products[act.product].last_price_minor = act.price_minor
+            product = self.products[act.product]
+            product.last_price_minor, product.last_currency = act.price_minor, act.currency
         self.recent.append(act)
 
     def intent(self, product: str, category: str, at_s: float) -> float:

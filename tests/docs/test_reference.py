@@ -1,4 +1,4 @@
-"""Generated pages are what the code says now, and the columns page names every column."""
+"""Generated pages are what the code says now."""
 
 import json
 import re
@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from agent.asgi import create
 from agent.cli.main import app as command_line
 from agent.service.auth.api_keys import Scope
-from agent.service.ingest.parsing import EVENT_COLUMNS, OUTCOME_COLUMNS, PRODUCT_COLUMNS
 from docs.generator.http import METHODS, openapi, scope_of
 from docs.generator.pages import REFERENCE, pages
 from tests.docs.markdown import GENERATED
@@ -30,17 +29,6 @@ def test_a_committed_page_is_what_the_code_says(name: str) -> None:
 
 def test_every_generated_page_is_known() -> None:
     assert set(pages()) == set(GENERATED)
-
-
-@pytest.mark.parametrize(
-    ("heading", "columns"),
-    [("Products", PRODUCT_COLUMNS), ("Events", EVENT_COLUMNS), ("Outcomes", OUTCOME_COLUMNS)],
-)
-def test_the_columns_page_names_every_column_of_a_file(heading: str, columns: frozenset[str]) -> None:
-    text = (REFERENCE / "import-columns.md").read_text("utf-8")
-    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    named = set(re.findall(r"^\| `([\w]+)` \|", section, re.MULTILINE))
-    assert named == columns
 
 
 @pytest.fixture(scope="module")

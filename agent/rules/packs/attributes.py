@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from agent.domain.characters import without_invisible
 from agent.rules.packs.data_files import PROTECTED_FILE, read_data
 
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -63,7 +64,7 @@ class ProtectedAttribute:
 
 def field_words(field: str) -> list[str]:
     """Words of a field name in lower case, from camel case or any separators."""
-    split = _CAMEL.sub(" ", unicodedata.normalize("NFKC", field))
+    split = _CAMEL.sub(" ", unicodedata.normalize("NFKC", without_invisible(field)))
     return [word for word in _SEPARATORS.split(split.casefold()) if word]
 
 

@@ -9,7 +9,7 @@ from agent.service.doctor.installed_models import check_models
 from agent.service.doctor.machine import check_disk, check_memory, check_processor, this_memory, this_processor
 from agent.service.doctor.port import PortState, check_port, port_state
 from agent.service.doctor.settings_check import check_settings
-from agent.service.doctor.stored_data import check_indexes, existing_store
+from agent.service.doctor.stored_data import check_indexes, check_rows, existing_store
 from agent.service.merchants import MerchantError, settings_of
 from agent.service.settings import DEFAULT_MERCHANT, Settings
 from agent.store import StoreError
@@ -64,6 +64,7 @@ def _data(home: Settings, settings: Settings, folder: DataFolder, registry: Regi
         if store is not None:
             try:
                 used = store.audit_count() > 0
+                yield check_rows(store, SystemClock().now())
                 yield from check_indexes(store, folder, registry)
             except (StoreError, ModelError) as error:
                 yield of_error("indexes", error)

@@ -1,19 +1,25 @@
 """The database and the indexes that follow it. Nothing is made, upgraded or written."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from agent.domain.clock import SystemClock
+from agent.service.data_check import Fault, bad_rows
 from agent.service.doctor.finding import Finding, Level, of_error
 from agent.service.settings import Settings
+from agent.state.loading import outcomes_made_with
 from agent.store import Store, StoreError
 from agent.store.data_folder import DataFolder
 from agent.store.engine import open_database
 from agent.store.schema_version import found_version, newest_version
 from models.registry.registry import ModelKind, Registry
-from retrieval import SnapshotError
+from retrieval import Manifest, SnapshotError
 from retrieval.snapshot import open_snapshot
+
+_NAMED: Final = 3
 
 
 @contextmanager
@@ -51,13 +57,39 @@ def check_indexes(store: Store, folder: DataFolder, registry: Registry) -> list[
     if products == 0:
         remedy = "pricesmith import products FILE, PUT /v1/products, or pricesmith prepare for the demo store"
         return [Finding("product index", Level.WARNING, "the store holds no products", remedy)]
+    made_with = outcomes_made_with(evaluator, store)
     return [
-        _index("product index", folder.product_index, encoder, (products, "products")),
-        _index("outcome index", folder.outcome_memory, evaluator, (outcomes, "outcomes")),
+        _index("product index", folder.product_index, encoder, (products, "products"), _products_behind(store)),
+        _index("outcome index", folder.outcome_memory, made_with, (outcomes, "outcomes"), _outcomes_behind(store)),
     ]
 
 
-def _index(check: str, folder: Path, made_with: str, stored: tuple[int, str]) -> Finding:
+def check_rows(store: Store, now: datetime) -> Finding:
+    """Whether stored events and outcomes are dated in the future, or in another currency than their products."""
+    found = [row for row in bad_rows(store, now) if row.fault is not Fault.SUSPICIOUS]
+    if not found:
+        return Finding("stored rows", Level.OK, "no dates in the future, no foreign currencies")
+    named = "; ".join(f"{row.kind} {row.number}: {row.reason}" for row in found[:_NAMED])
+    more = f"; and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+    remedy = "pricesmith data check lists them, pricesmith data remove --all-bad removes them"
+    return Finding("stored rows", Level.WARNING, f"{len(found):,} cannot be true ({named}{more})", remedy)
+
+
+Behind = Callable[[Manifest], int]
+"""How many rows of the store a snapshot lacks or has in an older form."""
+
+
+def _products_behind(store: Store) -> Behind:
+    return lambda manifest: max(
+        store.product_count() - manifest.count, store.product_count(since_revision=manifest.watermark)
+    )
+
+
+def _outcomes_behind(store: Store) -> Behind:
+    return lambda manifest: store.last_outcome() - (manifest.watermark or manifest.count)
+
+
+def _index(check: str, folder: Path, made_with: str, stored: tuple[int, str], behind_by: Behind) -> Finding:
     """A finding of one index; `stored` is how much the store holds, and of what."""
     total, what = stored
     remedy = "pricesmith prepare saves a snapshot now; a server makes up for it when it starts"
@@ -67,9 +99,8 @@ def _index(check: str, folder: Path, made_with: str, stored: tuple[int, str]) ->
         if total == 0:
             return Finding(check, Level.OK, f"no {what} yet")
         return Finding(check, Level.WARNING, str(error).partition("; remedy: ")[0], remedy)
-    held = manifest.watermark or manifest.count
-    behind = max(0, total - held)
-    if behind:
+    behind = behind_by(manifest)
+    if behind > 0:
         return Finding(check, Level.WARNING, f"{behind:,} of {total:,} {what} are not in the snapshot", remedy)
     return Finding(check, Level.OK, f"{manifest.count:,} {what}, none missing")
 

@@ -1,15 +1,14 @@
 """Import of products, events and outcomes from files, and the demo store."""
 
+from agent.service.ingest.columns import RowKind
 from agent.service.ingest.errors import CellError, ImportFormatError
-from agent.service.ingest.importer import (
-    ImportKind,
-    ImportOptions,
-    ImportReport,
-    ImportTargets,
-    RowProblem,
-    import_file,
-)
-from agent.service.ingest.readers import RawRow, expected_rows, read_rows
+from agent.service.ingest.importer import import_file
+from agent.service.ingest.intake import ImportOptions, ImportTargets
+from agent.service.ingest.raw_rows import RawRow
+from agent.service.ingest.readers import expected_rows
+from agent.service.ingest.reading import Note, Notes, Reading, ReadingOptions
+from agent.service.ingest.report import ImportKind, ImportReport, RowProblem
+from agent.service.ingest.tables import Table, read_table
 
 __all__ = [
     "CellError",
@@ -18,9 +17,15 @@ __all__ = [
     "ImportOptions",
     "ImportReport",
     "ImportTargets",
+    "Note",
+    "Notes",
     "RawRow",
+    "Reading",
+    "ReadingOptions",
+    "RowKind",
     "RowProblem",
+    "Table",
     "expected_rows",
     "import_file",
-    "read_rows",
+    "read_table",
 ]

@@ -73,7 +73,8 @@ def load_demo(store: Store, read: Callable[[], Journey], clock: Clock, size: Dem
     table = journey.products.loc[journey.products["product_id"].isin(sold)]
     columns = week_columns(receipts)
     progress("products", 0.05)
-    store.upsert_products(products(table, columns))
+    end = datetime.fromtimestamp(int(receipts["at_s"].max()), UTC)
+    store.upsert_products(products(table, columns), end)
     store.upsert_shoppers(shoppers(journey.demographics, set(receipts["household_id"])))
     for batch in chunks(product_weeks(columns), _BATCH):
         store.put_product_weeks(batch)
@@ -85,7 +86,6 @@ def load_demo(store: Store, read: Callable[[], Journey], clock: Clock, size: Dem
         progress("events", 0.15 + 0.4 * done / len(receipts))
     for outcomes in chunks(past_outcomes(Journey(receipts, table, journey.demographics), size, progress), _BATCH):
         store.record_outcomes(outcomes)
-    end = datetime.fromtimestamp(int(receipts["at_s"].max()), UTC)
     for key, value in StoreClock(end, clock.now()).to_meta().items():
         store.set_meta(key, value)
     store.set_meta(LOADED_KEY, clock.now().isoformat())
@@ -93,7 +93,7 @@ def load_demo(store: Store, read: Callable[[], Journey], clock: Clock, size: Dem
 
 
 def products(table: pd.DataFrame, columns: WeekColumns) -> list[ProductRecord]:
-    """Products with their reference price at the end of the data."""
+    """Products; list prices are the medians of the last weeks of the data."""
     weeks = ProductWeeks.build(
         {str(row.product_id): str(row.category) for row in table.itertuples()},
         (columns.products, columns.weeks, columns.purchases, columns.list_minor, columns.price_minor),
@@ -138,7 +138,7 @@ def product_weeks(columns: WeekColumns) -> Iterator[ProductWeek]:
         strict=True,
     )
     for product, week, count, list_minor, price_minor in rows:
-        yield ProductWeek(product, starts[week], int(count), round(list_minor), round(price_minor))
+        yield ProductWeek(product, starts[week], int(count), round(list_minor), round(price_minor), CURRENCY)
 
 
 def purchases(receipts: pd.DataFrame) -> Iterator[EventRecord]:

@@ -1,10 +1,7 @@
-"""Import rows as records: the columns of products, events and outcomes."""
+"""Import rows as records of products, events and outcomes."""
 
-import hashlib
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from agent.domain.records import (
     Attribute,
@@ -17,107 +14,125 @@ from agent.domain.records import (
 )
 from agent.service.ingest.cells import Cells
 from agent.service.ingest.errors import CellError
-from agent.service.ingest.readers import RawRow
-from agent.store.event_deduplication import content_id
+from agent.service.ingest.parsed_rows import ParsedEvent
+from agent.service.ingest.raw_rows import RawRow
+from agent.service.ingest.reading import Note, Reading
 
-_MONEY_COLUMNS: Final = ("currency", "min_price", "max_price", "map_price")
-PRODUCT_COLUMNS: Final = frozenset(
-    ("product_id", "title", "description", "category", "brand", "list_price", "cost", "inventory", "rating")
-).union(_MONEY_COLUMNS)
-EVENT_COLUMNS: Final = frozenset(
-    ("event_id", "shopper_id", "type", "product_id", "at", "quantity", "price", "list_price", "currency", "text")
-)
-OUTCOME_COLUMNS: Final = frozenset(
-    ("outcome_id", "shopper_id", "product_id", "price", "reference_price", "bought", "quantity", "at", "currency")
-).union(("propensity", "weight"))
-NEEDED: Final = {
-    "products": ("product_id", "title", "list_price"),
-    "events": ("shopper_id", "type", "at"),
-    "outcomes": ("product_id", "price", "bought", "at"),
-}
-_CONTEXT_TEXTS: Final = ("season", "location", "jurisdiction", "channel")
+CONTEXT_TEXTS: Final = ("season", "location", "jurisdiction", "channel")
 _SMALLEST: Final = 1e-12  # of a propensity or a weight: an observed offer had a positive probability
-_BOUGHT: Final = {"1": True, "0": False, "true": True, "false": False, "1.0": True, "0.0": False}
-
-ReferenceOf = Callable[[str], int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedEvent:
-    """An event, and the shopper's profile where the row has one."""
-
-    event: EventRecord
-    shopper: ShopperRecord | None
-
-
-def parse_product(row: RawRow, currency: str | None) -> ProductRecord:
-    """Parse a product; unknown columns become attributes.
-
-    Raises:
-        CellError: A cell is invalid.
-    """
-    cells = Cells(row.cells, currency)
-    return ProductRecord(
-        product_id=cells.text("product_id", needed=True),
-        title=cells.text("title", needed=True),
-        currency=cells.currency(),
-        list_minor=_given(cells.minor("list_price", least=1), "list_price"),
-        cost_minor=cells.minor("cost"),
-        description=cells.text("description"),
-        category=cells.text("category"),
-        brand=cells.text("brand"),
-        inventory=cells.count("inventory"),
-        rating=cells.number("rating", 0, 5),
-        floor_minor=cells.minor("min_price"),
-        ceiling_minor=cells.minor("max_price", least=1),
-        map_minor=cells.minor("map_price"),
-        attributes=cells.others(PRODUCT_COLUMNS),
-    )
+_MONEY: Final = {
+    "list_price": "list_minor",
+    "cost": "cost_minor",
+    "min_price": "floor_minor",
+    "max_price": "ceiling_minor",
+    "map_price": "map_minor",
+}
+_TEXTS: Final = ("title", "description", "category", "brand")
+_ABOVE_0: Final = ("list_price", "max_price")
+CHECKED_CONTEXT: Final = frozenset(("at", "competitor_prices", "inventory", "deadline", *CONTEXT_TEXTS))
+_EVENT_TYPES: Final = frozenset(EventType)
 
 
-def parse_event(row: RawRow, currency: str | None) -> ParsedEvent:
-    """Parse an event; `profile.X` columns describe its shopper, `context.X` columns are ignored.
-
-    Without an `event_id` the id is a digest of the content.
+def parse_product(row: RawRow, reading: Reading) -> ProductRecord:
+    """Parse a product; what the row does not say stays as stored, unless the options say that rows replace.
 
     Raises:
         CellError: A cell is invalid.
     """
-    cells = Cells(row.cells, currency)
+    cells = Cells(row, reading)
+    product_id = cells.identifier("product_id", needed=True)
+    known = reading.products.get(product_id)
+    if known is not None:
+        reading.notes.add(Note.MERGED, product_id)
+    if reading.options.replace:
+        known = None
+    elif known is None:
+        known = reading.product_of(product_id)
+    currency = cells.currency(known.currency if known is not None else None)
+    base = known or ProductRecord(product_id, "", currency)
+    _check_currency(base, currency, cells)
+    found = replace(base, currency=currency, **_given_fields(cells))
+    if attributes := cells.group("attributes"):
+        found = replace(found, attributes={**base.attributes, **attributes})
+    if found.list_minor is None:
+        raise CellError("list_price", "", "is missing, and the product is new; remedy: give its price")
+    if not found.title:
+        found = replace(found, title=" ".join(filter(None, (found.brand, found.category))) or product_id)
+    reading.products[product_id] = found
+    return found
+
+
+def _given_fields(cells: Cells) -> dict[str, Any]:
+    """Fields of a product that its row has."""
+    found: dict[str, Any] = {name: cells.text(name) or None for name in _TEXTS}
+    found |= {"inventory": cells.stock("inventory"), "rating": cells.number("rating", 0, 5)}
+    found |= {ours: cells.minor(column, least=int(column in _ABOVE_0)) for column, ours in _MONEY.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _check_currency(known: ProductRecord, currency: str, cells: Cells) -> None:
+    """Check that no stored amount is kept under another currency."""
+    if known.currency == currency:
+        return
+    kept = [column for column, ours in _MONEY.items() if getattr(known, ours) is not None and not cells.has(column)]
+    if kept:
+        raise CellError(
+            "currency",
+            currency,
+            f"differs from the stored {known.currency}, in which {', '.join(kept)} would stay; remedy: give these, or "
+            "--replace",
+        )
+
+
+def parse_event(row: RawRow, reading: Reading) -> ParsedEvent:
+    """Parse an event; `profile.X` columns describe its shopper.
+
+    Without the column `event_id` the event has no id yet.
+
+    Raises:
+        CellError: A cell is invalid, or has money in another currency than the product.
+    """
+    cells = Cells(row, reading)
     kind = cells.text("type", needed=True).lower()
-    if kind not in set(EventType):
+    if kind not in _EVENT_TYPES:
         raise CellError("type", kind, f"is not an event type; allowed: {', '.join(EventType)}")
-    price = cells.minor("price")
+    product_id = cells.identifier("product_id") or None
+    if product_id is not None:
+        cells.priced_as(reading.product_of(product_id))
+    price, list_minor = cells.minor("price"), cells.minor("list_price", least=1)
     event = EventRecord(
-        shopper_id=cells.text("shopper_id", needed=True),
+        shopper_id=cells.identifier("shopper_id", needed=True),
         type=EventType(kind),
         at=cells.time("at"),
-        product_id=cells.text("product_id") or None,
+        product_id=product_id,
         quantity=cells.count("quantity", least=1) or 1,
         price_minor=price,
-        list_minor=cells.minor("list_price", least=1),
-        currency=cells.currency() if price is not None else None,
+        list_minor=list_minor,
+        currency=cells.currency() if price is not None or list_minor is not None else None,
         text=cells.text("text"),
+        event_id=cells.identifier("event_id") or None,
     )
     if event.product_id is None and not event.text:
         raise CellError("product_id", "", "is missing; remedy: give a product_id or a text")
-    profile = cells.prefixed("profile")
-    event = replace(event, event_id=cells.text("event_id") or content_id(event))
+    profile = cells.group("profile")
     return ParsedEvent(event, ShopperRecord(event.shopper_id, profile) if profile else None)
 
 
-def parse_outcome(row: RawRow, currency: str | None, reference_of: ReferenceOf) -> OutcomeRecord:
-    """Parse an offer and whether it was accepted; `reference_of` gives a missing `reference_price` by product.
+def parse_outcome(row: RawRow, reading: Reading) -> OutcomeRecord:
+    """Parse an offer and whether it was accepted; a missing `reference_price` is the list price of its product.
+
+    Without the column `outcome_id` the id is empty.
 
     Raises:
-        CellError: A cell is invalid.
+        CellError: A cell is invalid, or has money in another currency than the product.
     """
-    cells = Cells(row.cells, currency)
-    bought = _BOUGHT.get(cells.text("bought", needed=True).lower())
-    if bought is None:
-        raise CellError("bought", row.cells.get("bought"), "is not a truth value; allowed: 0, 1, true, false")
-    product_id = cells.text("product_id", needed=True)
-    reference = cells.minor("reference_price", least=1) or reference_of(product_id)
+    cells = Cells(row, reading)
+    bought = cells.truth("bought")
+    product_id = cells.identifier("product_id", needed=True)
+    product = reading.product_of(product_id)
+    cells.priced_as(product)
+    price = given(cells.minor("price", least=1), "price")
+    reference = cells.minor("reference_price", least=1) or (product.list_minor if product else None)
     if reference is None:
         raise CellError(
             "product_id",
@@ -125,44 +140,44 @@ def parse_outcome(row: RawRow, currency: str | None, reference_of: ReferenceOf) 
             "is unknown and the row has no reference_price; remedy: import products first, or add that column",
         )
     return OutcomeRecord(
-        outcome_id=cells.text("outcome_id") or _content_id(row),
-        shopper_id=cells.text("shopper_id") or None,
+        outcome_id=cells.identifier("outcome_id"),
+        shopper_id=cells.identifier("shopper_id") or None,
         product_id=product_id,
         currency=cells.currency(),
-        price_minor=_given(cells.minor("price", least=1), "price"),
+        price_minor=price,
         reference_minor=reference,
         type=OutcomeType.PURCHASED if bought else OutcomeType.DECLINED,
         quantity=cells.count("quantity", least=1) or 1,
         at=cells.time("at"),
         propensity=cells.number("propensity", _SMALLEST, 1e6),
         weight=cells.number("weight", _SMALLEST, 1e9) or 1.0,
-        profile=cells.prefixed("profile") or None,
+        profile=cells.group("profile") or None,
         context=_context(cells) or None,
     )
 
 
 def _context(cells: Cells) -> dict[str, Attribute]:
     """`context.X` columns by X; those that a quote request also has are checked like there."""
-    context = cells.prefixed("context")
-    context.pop("at", None)
-    for name in ("competitor_prices", "competitor_price"):
-        if context.pop(name, None) is not None:
-            context["competitor_prices"] = float(cells.minor(f"context.{name}", least=1) or 0)
-    if "inventory" in context:
-        context["inventory"] = float(cells.count("context.inventory") or 0)
-    if "deadline" in context:
-        context["deadline"] = cells.time("context.deadline").isoformat()
-    texts = {name: cells.text(f"context.{name}") for name in _CONTEXT_TEXTS if name in context}
-    return context | texts
+    context = cells.group("context", without=CHECKED_CONTEXT)
+    for name in cells.names("context"):
+        column = f"context.{name}"
+        if name in CONTEXT_TEXTS and (text := cells.text(column)):
+            context[name] = text
+        elif name == "competitor_prices" and (rivals := cells.minors(column)):
+            context[name] = float(min(rivals))
+        elif name == "inventory" and (units := cells.stock(column)) is not None:
+            context[name] = float(units)
+        elif name == "deadline" and cells.has(column):
+            context[name] = cells.time(column).isoformat()
+    return context
 
 
-def _given(value: int | None, column: str) -> int:
+def given(value: int | None, column: str) -> int:
+    """A value that a row needs.
+
+    Raises:
+        CellError: It is missing.
+    """
     if value is None:
         raise CellError(column, "", "is missing")
     return value
-
-
-def _content_id(row: RawRow) -> str:
-    """Id from the row's line and content, so that importing a file twice adds nothing."""
-    content = json.dumps([row.line, sorted((name, str(value)) for name, value in row.cells.items())])
-    return "import-" + hashlib.sha256(content.encode()).hexdigest()[:32]

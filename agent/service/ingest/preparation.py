@@ -39,9 +39,10 @@ def prepare_indexes(folder: DataFolder, store: Store, registry: Registry, progre
     encoder = CachedEncoder(load_encoder(registry, threads))
     evaluator = load_active_evaluator(registry)
     catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version))
-    if catalogue.index_missing(lambda share: progress("indexes: products", share)):
+    catalogue.index_missing(lambda share: progress("indexes: products", share))
+    if catalogue.index.unsaved:
         catalogue.index.save(folder.product_index)
-    memory = open_outcome_memory(folder, evaluator.version)
+    memory = open_outcome_memory(folder, evaluator.version, store)
     shoppers = ShopperHistories(store, catalogue.labels)
     outcomes = OutcomeIndex(memory, evaluator, catalogue, shoppers, StoreClock.from_meta(store.meta))
     if outcomes.catch_up(store, lambda count: progress(f"indexes: {count} past outcomes", 0.5)):

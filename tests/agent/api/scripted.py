@@ -25,11 +25,12 @@ from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview
 from agent.service.auth.api_keys import KeyRing
 from agent.service.auth.quote_tokens import TokenStatus, Verification
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 from agent.service.privacy import ShopperData
 from agent.service.readiness import Readiness
 from agent.service.service import LearningProgress, Service
 from agent.service.settings import Settings
+from agent.state.store_follower import Followed
 from agent.store import Store
 from agent.store.erasure import Erased
 from tests.agent.store.builders import decision
@@ -85,8 +86,12 @@ class ScriptedService:
         self.reports.extend(reports)
         return [Refusal(404, "Unknown quote", f"there is no quote {report.quote_id!r}") for report in reports]
 
-    def add_events(self, events: Sequence[EventRecord]) -> None:
+    def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
         self.events.extend(events)
+        return None
+
+    def follow(self) -> Followed:
+        return Followed()
 
     def upsert_products(self, products: Sequence[ProductRecord]) -> None:
         self.products.extend(products)

@@ -1,6 +1,6 @@
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -268,6 +268,48 @@ def test_events_are_all_or_none(client: TestClient[Litestar], own: World) -> Non
     assert post(client, "/v1/events", {"events": [good]}).json() == {"accepted": 1}
     seen = post(client, "/v1/quotes", {"shopper": {"id": "new-shopper"}, "product": {"id": own.bought}}).json()
     assert "purchase_history" in seen["disclosure"]["inputs_used"]
+
+
+def event_count(own: World) -> int:
+    with open_store(own.settings()) as store:
+        return store.event_count()
+
+
+def test_an_event_of_the_future_is_refused_with_all_of_its_list(client: TestClient[Litestar], own: World) -> None:
+    before = event_count(own)
+    sale = {"shopper_id": "fut", "type": "purchase", "product_id": own.bought}
+    for days, status in ((2, 422), (0.9, 200)):
+        at = (datetime.now(UTC) + timedelta(days=days)).isoformat()
+        answer = post(client, "/v1/events", [sale, {**sale, "at": at}])
+        assert answer.status_code == status
+        if status == 422:
+            assert [error["field"] for error in problem(answer, 422)["errors"]] == ["events.1.at"]
+            assert event_count(own) == before
+    problem(post(client, "/v1/events", {**sale, "at": "2099-12-31T00:00:00Z"}), 422)
+
+
+def test_an_event_in_another_currency_than_its_product_is_refused_with_both_named(
+    client: TestClient[Litestar], own: World
+) -> None:
+    price = {"amount_minor": 16_000, "currency": "JPY"}
+    sale = {"shopper_id": "fx", "type": "view", "product_id": own.bought, "price": price}
+    document = problem(post(client, "/v1/events", sale), 422)
+    (error,) = document["errors"]
+    assert (error["field"], error["received"]) == ("events.0.price.currency", "JPY")
+    assert "USD" in error["allowed"]
+    assert "JPY" in document["detail"]
+    assert post(client, "/v1/events", {**sale, "product_id": "never-heard-of"}).status_code == 200
+
+
+def test_a_request_of_events_sent_again_adds_none_and_its_identical_lines_count(
+    client: TestClient[Litestar], own: World
+) -> None:
+    line = {"shopper_id": "twice", "type": "purchase", "product_id": own.bought, "at": "2026-11-30T00:00:00Z"}
+    order = [line, {**line, "quantity": 5}, line]
+    before = event_count(own)
+    for _ in range(2):
+        assert post(client, "/v1/events", order).json() == {"accepted": 3}
+        assert event_count(own) - before == 3
 
 
 def test_products_are_searchable_and_priced_at_once(client: TestClient[Litestar]) -> None:

@@ -16,7 +16,7 @@ from agent.rules.document import RulesDocument
 from agent.service.assembly import open_service
 from agent.service.auth.quote_tokens import TokenStatus
 from agent.service.opening import open_store
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 from agent.service.service import Service
 from tests.prepared import LOADED, World
 

@@ -14,7 +14,7 @@ from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.pricing.score_at_prices import PricedRow
 from agent.service.auth.quote_tokens import TokenStatus
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 from agent.service.service import Service
 from tests.prepared import World, ask
 
@@ -241,7 +241,7 @@ def test_what_happened_later_does_not_reach_an_earlier_moment(own: tuple[World, 
 def test_an_outcome_changes_the_next_evidence_and_a_restart_keeps_it(own: tuple[World, Service]) -> None:
     world, service = own
     request = {"shopper": {"id": world.shopper}, "product": {"id": world.never_bought}}
-    first = ask(service, **request)
+    first = ask(service, **request, quantity=2)
     report = OutcomeReport(first.id, OutcomeType.PURCHASED, 2, datetime.now(UTC))
     assert all(isinstance(item, OutcomeRecord) for item in service.add_outcomes([report, report]))
     second = ask(service, **request)

@@ -10,7 +10,7 @@ from agent.domain.decision import Decision
 from agent.domain.records import EventRecord, EventType, OutcomeType, ShopperRecord
 from agent.domain.request import QuoteRequest
 from agent.pricing.situation_reader import AHEAD
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 from agent.service.service import Service
 from models.encoder.encoder import Vectors
 from tests.prepared import World

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from agent.domain.records import ProductRecord
 from agent.rules.document import RuleLimits, RulesDocument
@@ -153,3 +154,10 @@ def test_rules_that_loosen_nothing_let_no_price_through_that_was_held_before(
         low = max(after.floor_minor or 0, after.map_minor or 0)
         if before.ceiling_minor is not None and price > before.ceiling_minor:
             assert price in (low, cost) or price == guard(cost, after, facts).price_minor, "a harder rule said so"
+
+
+def test_limits_of_a_product_are_found_under_any_form_of_its_id_and_given_once() -> None:
+    own = document(products={"cafe\u0301 \u200b": {"max_discount": 0.1}})
+    assert own.limits_of("", "caf\u00e9").max_discount == 0.1
+    with pytest.raises(ValidationError, match="the same product"):
+        document(products={"p1": {"min_price": usd(5)}, "p1\u200b": {"min_price": usd(1)}})

@@ -42,6 +42,8 @@ def test_the_starting_example_keeps_age_income_and_region_and_names_gender() -> 
         ("household_size", "family_status"),
         ("numberOfChildren", "family_status"),
         ("\uff27\uff25\uff2e\uff24\uff25\uff32", "sex"),  # full width
+        ("\u6027\U000e0100\u522b", "sex"),  # an invisible variation selector between
+        ("gen\u200dder", "sex"),
     ],
 )
 def test_a_protected_field_is_dropped_under_any_spelling(field: str, attribute: str) -> None:
@@ -153,3 +155,9 @@ def test_screening_what_was_kept_drops_nothing_more(profile: dict[str, str | flo
 def test_long_field_names_are_shortened_in_what_is_reported() -> None:
     screened = screen_profile({"gender_" + "x" * 500: 1}, SHOP, None)
     assert len(screened.ignored[0].input) == 80
+
+
+@pytest.mark.parametrize("hidden", ["\u200d", "\u200c", "\U000e0100", "\ufe01"], ids=ascii)
+def test_an_invisible_character_within_a_word_of_a_text_hides_no_attribute(hidden: str) -> None:
+    screened = screen_profile(f"\u559c\u6b22\u8336\u3002\u6027{hidden}\u522b\u5973", SHOP, None)
+    assert "\u5973" not in screened.text and screened.ignored[0].input == PROFILE_TEXT

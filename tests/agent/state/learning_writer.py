@@ -12,7 +12,7 @@ from agent.domain.records import OutcomeType
 from agent.domain.request import QuoteRequest
 from agent.service.assembly import open_service
 from agent.service.opening import open_store
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 from agent.service.settings import Settings
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
     with Store.open(f"sqlite:///{tmp_path}/catalogue.db") as store:
         found = Catalogue(store, CachedEncoder(ByLength()), ProductIndex(DIM, "by-length"))
         found.upsert([SOAP], datetime(2026, 1, 1, tzinfo=UTC))
+        found.follow_products(store.marks().revision)
         yield found
 
 
@@ -52,6 +53,7 @@ def test_a_known_products_state_follows_the_catalogue(catalogue: Catalogue) -> N
     before = catalogue.states([SOAP])
     longer = replace(SOAP, title="Soap with lavender and a hint of lemon")
     catalogue.upsert([longer], datetime(2026, 1, 2, tzinfo=UTC))
+    catalogue.follow_products(2)
     assert (catalogue.states([longer]) != before).any()
 
 

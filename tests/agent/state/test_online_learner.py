@@ -15,7 +15,7 @@ from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.domain.request import QuoteRequest
 from agent.pricing.flow import Observation
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 from agent.service.service import Service
 from agent.state.online_learner import Learner, labels
 from tests.prepared import World
@@ -114,6 +114,14 @@ def test_the_label_of_a_quote_follows_its_outcomes_in_any_order(
     base = OutcomeRecord("q:x", None, None, "USD", 100, 100, BOUGHT, 1, at, quote_id="q")
     outcomes = [replace(base, outcome_id=f"q:{kind}", type=kind) for kind in types]
     assert [labels(outcomes, one) for one in outcomes] == expected
+
+
+def test_a_purchase_counts_until_all_of_its_units_are_returned() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    base = OutcomeRecord("q:1", None, None, "USD", 100, 100, BOUGHT, 5, at, quote_id="q")
+    parts = [(BOUGHT, 2), (RETURNED, 1), (BOUGHT, 3), (RETURNED, 3), (RETURNED, 1)]
+    outcomes = [replace(base, outcome_id=f"q:{n}", type=kind, quantity=units) for n, (kind, units) in enumerate(parts)]
+    assert [labels(outcomes, one)[1] for one in outcomes] == [True, True, True, True, False]
 
 
 def test_a_killed_service_resumes_to_the_same_state(own: World) -> None:

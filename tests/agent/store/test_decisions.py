@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.domain.decision import Decision
-from agent.store import ShopperProduct, Store
+from agent.store import PricedPair, Store
 from tests.agent.store.builders import AT, decision, decisions
 
 _SHOPPERS = st.none() | st.sampled_from(["s1", "s2"])
@@ -65,12 +65,13 @@ def test_last_prices_are_those_of_the_latest_decision_of_each_pair(
     store: Store, moments: Sequence[tuple[str | None, str, int]]
 ) -> None:
     example = uuid4().hex  # examples share one store, so that each has products of its own
-    expected: dict[ShopperProduct, tuple[int, int]] = {}
+    expected: dict[PricedPair, tuple[int, int]] = {}
     for number, (shopper, product, minutes) in enumerate(moments):
         pair, at = (shopper, f"{product}-{example}"), AT + timedelta(minutes=minutes)
         made = decision(id=f"{example}-{number}", at=at, shopper_id=shopper, product_id=pair[1], price_minor=number)
         store.record_decisions([made])
-        expected[pair] = max(expected.get(pair, (0, 0)), (minutes, number))
+        priced = (*pair, made.currency)
+        expected[priced] = max(expected.get(priced, (0, 0)), (minutes, number))
 
     asked = [(shopper, f"{product}-{example}") for shopper in (None, "s1", "s2") for product in ("p1", "p2")]
 
@@ -85,7 +86,7 @@ def test_last_prices_of_many_pairs_come_in_one_call(store: Store) -> None:
 
     prices = store.last_prices([(shopper, f"p{n}") for shopper in (None, "s") for n in range(1500)])
 
-    assert prices == {(one.shopper_id, one.product_id): one.price_minor for one in made}
+    assert prices == {(one.shopper_id, one.product_id, one.currency): one.price_minor for one in made}
 
 
 def test_no_pairs_have_no_last_prices(store: Store) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import inspect, update
 from sqlalchemy import table as sql_table
 from sqlalchemy.sql import column
 
+from agent.domain.records import EventType, ProductWeek, ShopperRecord
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.store import IdempotencyState, Store, StoreError, migrate
 from agent.store.engine import open_database
@@ -20,7 +21,7 @@ from agent.store.migrate import downgrade, upgrade
 from agent.store.schema_version import MIGRATIONS, found_version, newest_version
 from agent.store.tables import METADATA
 from agent.store.webhook_messages import WebhookEvent
-from tests.agent.store.builders import AT, decision, outcome, product
+from tests.agent.store.builders import AT, decision, event, outcome, product
 
 
 def test_migrations_make_exactly_the_declared_tables(empty_url: str) -> None:
@@ -97,8 +98,8 @@ def test_a_schema_of_a_newer_version_is_refused(empty_url: str) -> None:
 
 def test_the_applied_price_log_refuses_to_change_or_lose_a_row(empty_url: str) -> None:
     with Store.open(empty_url) as store:
-        store.upsert_products([product()], {"p1": AT})
-        store.upsert_products([product()], {"p1": AT})  # the same price of the same day is one row
+        store.upsert_products([product()], AT)
+        store.upsert_products([product()], AT)  # the same price of the same day is one row
         assert [one.price_minor for one in store.applied_prices(["p1"], AT)["p1"]] == [299]
     for statement in ("UPDATE applied_prices SET price_minor = 1", "DELETE FROM applied_prices"):
         with (
@@ -147,6 +148,71 @@ def test_an_abandoned_key_keeps_its_quotes_id_on_the_way_down_and_up(empty_url: 
         again = store.idempotency_begin("k", "abandoned", "sha")
         assert (again.state, again.quote_id) == (IdempotencyState.STARTED, first.quote_id)
         assert store.idempotency_begin("k", "begun", "sha").state is IdempotencyState.IN_FLIGHT
+
+
+def test_opt_outs_and_events_under_other_forms_of_an_id_move_to_its_normal_form(empty_url: str) -> None:
+    profile = {"city": "Ulm"}
+    with Store.open(empty_url) as store:
+        shoppers = [("bob", True), ("bob\u200b", False), ("sp ", False), ("jose\u0301", True), ("\u200b", False)]
+        store.upsert_shoppers([ShopperRecord(one, profile, consent) for one, consent in shoppers])
+        store.append_events([event(shopper_id=one, event_id=one) for one in ("bob", "bob\u200b", "jose\u0301", "s ")])
+    with closing(open_database(empty_url)) as database:
+        downgrade(database, "0011")
+        upgrade(database)
+
+    with Store.open(empty_url) as store:
+        found = store.shoppers(["bob", "bob\u200b", "sp", "sp ", "jos\u00e9", "jose\u0301"])
+        assert {one: found[one].personalisation for one in found} == {"bob": False, "sp": False, "jos\u00e9": True}
+        assert [one.shopper_id for _, one in store.events_since(0)] == ["bob", "bob", "jos\u00e9", "s"]
+
+
+def test_a_shopper_is_exported_and_erased_from_sealed_rows_under_an_older_form_of_the_id(empty_url: str) -> None:
+    with Store.open(empty_url) as store:
+        store.record_decisions([decision(shopper_id="jose\u0301")])
+        store.record_outcomes([outcome(shopper_id="jose\u0301", quote_id="decision-1")])
+        assert len(list(store.decisions_of("jos\u00e9"))) == len(store.outcomes_by("jos\u00e9")) == 1
+        erased = store.erase_shopper("jos\u00e9")
+        assert (erased.decisions, erased.outcomes) == (1, 1)
+
+
+def test_weeks_of_older_schemas_are_in_their_products_currency_unless_a_sale_was_in_another(empty_url: str) -> None:
+    week, later = datetime(2026, 2, 23, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+    with Store.open(empty_url) as store:
+        store.upsert_products([product(), product(product_id="foreign")], AT)
+        for name, currency in (("p1", "USD"), ("foreign", "JPY"), ("gone", "USD")):
+            sold = event(type=EventType.PURCHASE, product_id=name, at=week + timedelta(days=3), currency=currency)
+            store.append_events([sold])
+            store.put_product_weeks([ProductWeek(name, at, 2, 299, 279, "USD") for at in (week, later)])
+        before = store.list_prices(["p1"])
+    with closing(open_database(empty_url)) as database:
+        downgrade(database, "0010")
+        upgrade(database)
+
+    with Store.open(empty_url) as store:
+        kept = {(one.product_id, one.week): (one.currency, one.list_minor) for one in store.product_weeks()}
+        assert kept == {
+            ("p1", week): ("USD", 299),
+            ("p1", later): ("USD", 299),
+            ("foreign", week): ("USD", None),
+            ("foreign", later): ("USD", 299),
+            ("gone", week): ("", 299),
+            ("gone", later): ("", 299),
+        }
+        assert store.list_prices(["p1"]) == before, "the applied-price log tells since when"
+
+
+def test_list_prices_that_nothing_dates_apply_from_the_upgrade_on(empty_url: str) -> None:
+    with Store.open(empty_url) as store:
+        store.upsert_products([product()])
+    began = datetime.now(UTC)
+    with closing(open_database(empty_url)) as database:
+        downgrade(database, "0010")
+        upgrade(database)
+
+    with Store.open(empty_url) as store:
+        [listed] = store.list_prices(["p1"])["p1"]
+        assert listed.at >= began
+        assert (listed.currency, listed.list_minor) == (product().currency, product().list_minor)
 
 
 REVISIONS = sorted(path.stem.split("_")[1] for path in (MIGRATIONS / "versions").glob("rev_*.py"))

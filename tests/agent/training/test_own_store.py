@@ -171,6 +171,33 @@ def test_outcomes_that_identify_no_price_response_end_the_command_with_the_reaso
     assert "too few" in str(told.exception)
 
 
+def test_outcomes_that_cannot_be_true_are_left_out_and_named_and_training_goes_on(world: World, tmp_path: Path) -> None:
+    rows = outcomes(2.0)
+    wrong = [
+        replace(rows[3], outcome_id="late", at=datetime(2099, 1, 1, tzinfo=UTC)),
+        *(replace(row, outcome_id=f"c{n}", price_minor=row.price_minor * 100) for n, row in enumerate(rows[:300])),
+        replace(rows[5], outcome_id="yen", currency="JPY"),
+    ]
+    service = filled(shop(world, tmp_path / "data"), [*rows, *wrong])
+    made = train_on_store(own_store(service), "mended", silent, activate=False)
+    service.close()
+    assert made.meta.trained_on == f"{N} outcomes of this store, {rows[0].at.date()} to {rows[-1].at.date()}"
+    late, cents, yen = (note for note in made.report.notes if "left out" in note)
+    assert late.startswith("1 outcomes dated in the future")
+    assert "2099-01-01" in late
+    assert cents.startswith("300 outcomes of an implausible price")
+    assert "JPY" in yen
+    assert all("pricesmith data" in note for note in (late, cents, yen))
+
+
+def test_too_few_outcomes_for_training_says_what_was_left_out(world: World, tmp_path: Path) -> None:
+    rows = [replace(row, at=row.at + timedelta(days=20_000)) for row in outcomes(2.0, 100)]
+    service = filled(shop(world, tmp_path / "data"), rows)
+    with pytest.raises(TrainingDataError, match="100 outcomes dated in the future were left out"):
+        train_on_store(own_store(service), "never", silent)
+    service.close()
+
+
 def test_importing_outcomes_twice_counts_them_and_their_sales_once(world: World, tmp_path: Path) -> None:
     service = filled(shop(world, tmp_path / "data"), outcomes(2.0, 100))
     store = service._parts.store

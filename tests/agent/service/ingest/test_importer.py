@@ -13,9 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
-from agent.service.ingest import ImportFormatError, ImportKind, ImportOptions, ImportReport, ImportTargets, import_file
+from agent.service.ingest import (
+    ImportFormatError,
+    ImportKind,
+    ImportOptions,
+    ImportReport,
+    ImportTargets,
+    ReadingOptions,
+    import_file,
+)
 
-USD = ImportOptions("USD")
+P1 = ProductRecord("p1", "One", "USD", 299)
+USD = ImportOptions(ReadingOptions("USD"))
 PRODUCTS, EVENTS, OUTCOMES = ImportKind.PRODUCTS, ImportKind.EVENTS, ImportKind.OUTCOMES
 
 
@@ -37,8 +46,20 @@ class Kept:
 
             return sink
 
+        def events(rows: Any) -> Any:
+            keep(self.events)(rows)
+            return rows
+
         return ImportTargets(
-            keep(self.products), keep(self.events), keep(self.shoppers), keep(self.outcomes), {"p1": 299}.get
+            products=keep(self.products),
+            events=events,
+            shoppers=keep(self.shoppers),
+            outcomes=keep(self.outcomes),
+            known_events=lambda ids: set(),
+            known_outcomes=lambda ids: {one.outcome_id for one in self.outcomes} & set(ids),
+            outcomes_by_line=lambda: iter(()),
+            product_of={"p1": P1}.get,
+            now=datetime(2026, 12, 1, tzinfo=UTC),
         )
 
 
@@ -104,7 +125,7 @@ def test_good_rows_land_and_bad_ones_are_listed_with_line_column_and_value(load:
         "p2,Two,-1,,,\n"
         "p3,Three,1.005,,,\n"
         ",Four,1,,,\n"
-        "p5,,1,,,\n"
+        "p5,Five,0,,,\n"
         "p6,Six,,,,\n"
         "p7,Seven,1,6,,\n"
         "p8,Eight,1,,2.5,\n"
@@ -120,7 +141,7 @@ def test_good_rows_land_and_bad_ones_are_listed_with_line_column_and_value(load:
         (3, "list_price", "-1"),
         (4, "list_price", "1.005"),
         (5, "product_id", ""),
-        (6, "title", ""),
+        (6, "list_price", "0"),
         (7, "list_price", ""),
         (8, "rating", "6"),
         (9, "inventory", "2.5"),
@@ -157,7 +178,7 @@ def test_a_short_first_row_does_not_hide_columns_that_the_header_has(load: Load)
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("rows.csv", "product_id,title\np1,One\n", "list_price"),
+        ("rows.csv", "title,list_price\nOne,1\n", "product_id"),
         ("rows.csv", "", "no header"),
         ("rows.csv", "title,title\na,b\n", "several columns named title"),
         ("rows.csv", b"\xff\xfep\x00r\x00o\x00\n", "UTF-8"),
@@ -178,20 +199,20 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_columns_are_renamed_and_wrong_names_are_refused(load: Load) -> None:
     content = "sku,name,price\np1,One,1.50\n"
-    mapped = ImportOptions.parse("USD", ["sku=product_id", "name=title", "price=list_price"])
+    mapped = ImportOptions(ReadingOptions("USD", {"sku": "product_id", "name": "title", "price": "list_price"}))
     assert load(PRODUCTS, content, options=mapped).kept.products[0].list_minor == 150
-    with pytest.raises(ImportFormatError, match="theirs=ours"):
-        ImportOptions.parse("USD", ["sku"])
-    with pytest.raises(ImportFormatError, match="shopper"):
-        load(EVENTS, "u,type,at\n1,view,now\n", options=ImportOptions.parse(None, ["u=shopper"]))
-    with pytest.raises(ImportFormatError, match="has a column title already"):
+    with pytest.raises(ImportFormatError, match="did you mean shopper_id"):
+        load(EVENTS, "u,type,at\n1,view,now\n", options=ImportOptions(ReadingOptions(None, {"u": "shopper"})))
+    with pytest.raises(ImportFormatError, match="are both title"):
         load(
-            PRODUCTS, "product_id,title,name,list_price\n1,a,b,1\n", options=ImportOptions.parse("USD", ["name=title"])
+            PRODUCTS,
+            "product_id,title,name,list_price\n1,a,b,1\n",
+            options=ImportOptions(ReadingOptions("USD", {"name": "title"})),
         )
 
 
 def test_without_any_currency_the_row_says_so(load: Load) -> None:
-    done = load(PRODUCTS, "product_id,title,list_price\np1,One,1\n", options=ImportOptions())
+    done = load(PRODUCTS, "product_id,title,list_price\np2,Two,1\n", options=ImportOptions())
     assert done.problems == [(2, "currency", "")]
     assert "--currency" in done.report.problems[0].reason
 
@@ -219,7 +240,8 @@ def test_events_carry_profiles_and_name_columns_that_mean_nothing(load: Load) ->
         (6, "at", "2026-01-31T12:00:00"),
         (7, "at", "1700000000"),
     ]
-    assert done.report.ignored_columns == ("qty",)
+    assert list(done.report.notes.ignored) == ["qty", "context.weather"]
+    assert "did you mean quantity" in done.report.notes.ignored["qty"]
 
 
 def test_outcomes_take_the_reference_of_their_product_unless_they_bring_one(load: Load) -> None:

@@ -4,7 +4,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from agent.service.ingest import expected_rows, read_rows
+from agent.service.ingest import expected_rows
+from agent.service.ingest.readers import open_file
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".ndjson", ".parquet"])
@@ -17,7 +18,7 @@ def test_the_number_of_rows_is_estimated_before_they_are_read(tmp_path: Path, su
         path.write_text("product_id\n" + "".join(f"{name}\n" for name in names))
     else:
         path.write_text("".join(f'{{"product_id": "{name}"}}\n' for name in names))
-    assert len(list(read_rows(path))) == 5000
+    assert len(list(open_file(path).rows)) == 5000
     assert expected_rows(path) == pytest.approx(5000, rel=0.02)
 
 
