@@ -75,6 +75,10 @@ class Catalogue:
         """A product by id; None when unknown."""
         return self._products.get(product_id)
 
+    def products(self) -> list[ProductRecord]:
+        """All products."""
+        return list(self._products.values())
+
     def ids(self) -> list[str]:
         """Product ids in the order of the rows of `weeks`."""
         return list(self.weeks.rows)

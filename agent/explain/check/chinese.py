@@ -16,7 +16,11 @@ CUES: Final[tuple[Cue, ...]] = (
     before(_M, "(?<!的)预期利润|此价格下的预期利润", "profit"),
     before(_M, "价格⟦M⟧下的预期利润", "asked_profit"),
     before(_M, "所选价格的预期利润", "profit"),
-    before(_M, "利润会是", "whatif_profit"),
+    before(_M, "利润会是", "whatif_profit asked_profit"),
+    before(_M, "若价格是|为什么不是", "asked_price"),
+    before(_M, "而不是原来的", "price"),
+    before(_M, "平均报价为", "mean_price"),
+    before(_M, "平均成交价为", "mean_paid"),
     before(_M, "原报价", "profit", within="利润"),
     before(_M, "从", "rule_from", within="限制"),
     before(_M, "⟦M⟧调到", "rule_to"),
@@ -49,7 +53,9 @@ CUES: Final[tuple[Cue, ...]] = (
     before(_P, "参考价下", "reference_probability"),
     before(_P, "价格⟦M⟧下的购买概率", "asked_probability"),
     before(_P, "所选价格⟦M⟧下", "purchase_probability"),
-    before(_P, "概率会是", "whatif_probability"),
+    before(_P, "概率会是", "whatif_probability asked_probability"),
+    before(_P, "满意度会是", "asked_satisfaction"),
+    before(_P, "按现有价格则是", "satisfaction"),
     before(_P, "原报价", "purchase_probability"),
     before(_P, "另一位顾客", "other_probability"),
     before(_P, "范围从", "purchase_low"),
@@ -79,10 +85,12 @@ CUES: Final[tuple[Cue, ...]] = (
     behind(_N, "周里", "weeks"),
     behind(_N, "个报价", "quotes"),
     behind(_N, "个低于", "discounted"),
+    behind(_N, "个商品", "matched"),
     behind(_N, "个被抬到底价或最低毛利", "floor_quotes"),
     behind(_N, "个高于", "above_quotes"),
     before(_D, "从|在", "since"),
     before(_D, "⟦D⟧到", "until"),
+    before(_D, "，", "day"),
 )
 
 CLAIMS: Final[tuple[Claim, ...]] = (
@@ -173,6 +181,8 @@ NAME_LISTS: Final = (
     ("最相似的商品[：:](.*)。$", ("similar_products",)),
     ("触及底价的商品[：:](.*)。$", ("floor_products",)),
     ("这些顾客[：:](.*)。$", ("above_shoppers",)),
+    ("请用编号指定一个[：:](.*)。$", ("matched_products",)),
+    ("含其中一个词的商品[：:](.*)。$", ("near_products",)),
 )
 LIMITS: Final = "改变价格的限制[：:]([^。]*)"
 RULES: Final = {

@@ -22,7 +22,14 @@ CUES: Final[tuple[Cue, ...]] = (
     before(_M, r"profit at ⟦M⟧", "asked_profit"),
     before(_M, r"(?:less|more) than the", "profit", within=r"profit"),
     before(_M, r"price chosen", "profit", within=r"profit at ⟦M⟧ is ⟦M⟧, and at the price chosen"),
-    before(_M, r"profit would be", "whatif_profit"),
+    before(_M, r"profit would be", "whatif_profit asked_profit"),
+    before(_M, r"at a price of|why not", "asked_price", within=r"^(?:at a price of|why not) ⟦M⟧"),
+    before(_M, r"instead of the", "price", within=r"^at a price of ⟦M⟧ instead of the ⟦M⟧ (?:quoted|offered):"),
+    before(_M, r"competitor asked", "rival_if"),
+    before(_M, r"if the cost were", "cost_if"),
+    before(_N, r"if the stock were", "stock_if"),
+    before(_M, r"mean price quoted was", "mean_price"),
+    before(_M, r"mean price paid", "mean_paid"),
     before(_M, r"where it is", "profit", within=r"profit"),
     before(_M, r"\bfrom\b", "rule_from", within=r"limit|rule|floor|ceiling|margin|rounding|promise"),
     before(_M, r"⟦M⟧ to\b", "rule_to", within=r"limit|rule|floor|ceiling|margin|rounding|promise"),
@@ -69,7 +76,9 @@ CUES: Final[tuple[Cue, ...]] = (
     before(_P, r"reference price", "reference_probability"),
     before(_P, r"purchase at ⟦M⟧", "asked_probability"),
     before(_P, r"price chosen", "purchase_probability"),
-    before(_P, r"would be", "whatif_probability"),
+    before(_P, r"(?<!satisfaction )would be", "whatif_probability asked_probability"),
+    before(_P, r"satisfaction would be", "asked_satisfaction"),
+    before(_P, r"satisfaction would be ⟦P⟧, against", "satisfaction"),
     before(_P, r"where it is", "purchase_probability"),
     before(_P, r"other shopper", "other_probability"),
     before(_P, r"range from|between", "purchase_low"),
@@ -102,11 +111,13 @@ CUES: Final[tuple[Cue, ...]] = (
     before(_N, r"inputs tried:", "tried"),
     behind(_N, r"weeks", "weeks"),
     behind(_N, r"quotes", "quotes"),
+    behind(_N, r"products that match", "matched"),
     behind(_N, r"lay below", "discounted"),
     behind(_N, r"of ⟦N⟧ quotes were raised", "floor_quotes"),
     behind(_N, r"of ⟦N⟧ quotes lay above", "above_quotes"),
     before(_D, r"from|since", "since"),
     before(_D, r"until|to", "until"),
+    before(_D, r"\bon", "day"),
 )
 
 CLAIMS: Final[tuple[Claim, ...]] = (
@@ -211,6 +222,8 @@ LISTS: Final = (
 NAME_LISTS: Final = (
     (r"(?:similar products are|[Cc]losest to it are) (.*)\.$", ("similar_products",)),
     (r"(?:products at the floor:|[Aa]t the floor were) (.*)\.$", ("floor_products",)),
+    (r"name one by its id: (.*)\.$", ("matched_products",)),
+    (r"Products with one of these words: (.*)\.$", ("near_products",)),
     (r"(?:Those shoppers:|to the shoppers) (.*)\.$", ("above_shoppers",)),
 )
 LIMITS: Final = r"in turn: ([^.]*)"
