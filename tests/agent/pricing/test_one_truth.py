@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from agent.domain.decision import Decision
-from agent.explain.answers import QuestionInput
-from agent.explain.questions import Audience, Language
+from agent.explain.questions import Audience, Language, QuestionInput
 from agent.rules.disclosure import CONSIDERED, SAME_FOR_EVERYONE, is_personal
 from agent.service.service import Service
 from agent.store.webhook_messages import of_decision
