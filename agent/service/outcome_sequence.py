@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from agent.domain.fields import MAX_AHEAD
+from agent.domain.plausibility import future_refusal
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.store.codec import Offer
@@ -96,9 +96,10 @@ class OutcomeSequence:
             return None
         if report.at < self._offer.at:
             return _misdated("is before the quote", report.at, f"{self._offer.at.isoformat()} or later")
-        if report.at > now + MAX_AHEAD:
-            latest = (now + MAX_AHEAD).isoformat(timespec="seconds")
-            return _misdated("is more than a day ahead", report.at, f"up to {latest}")
+        ahead = future_refusal(report.at, now)
+        if ahead is not None:
+            message, _, allowed = ahead.partition("; allowed: ")
+            return _misdated(message, report.at, allowed)
         bought_at = self._bought_at
         if report.type is _RETURNED and bought_at is not None and report.at < bought_at:
             return _misdated("is before the purchase", report.at, f"{bought_at.isoformat()} or later")

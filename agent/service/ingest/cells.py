@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -52,11 +52,9 @@ class Cells:
     def value(self, column: str) -> Any:
         """The cell as it is, text without white space around it; None when absent."""
         value = self._cells.get(column)
-        if isinstance(value, str):
+        if value.__class__ is str:
             return value.strip() or None
-        if isinstance(value, float) and math.isnan(value):
-            return None
-        return value
+        return None if value.__class__ is float and math.isnan(value) else value
 
     def text(self, column: str, *, needed: bool = False, limit: int = 0) -> str:
         """Text without control characters; empty when absent."""
@@ -184,36 +182,36 @@ class Cells:
         except TimeError as error:
             raise CellError(column, value, str(error)) from None
 
-    def group(self, name: str, without: Sequence[str] = ()) -> dict[str, Attribute]:
+    def group(self, name: str, without: Collection[str] = ()) -> dict[str, Attribute]:
         """Columns `name.X` that are not empty by X, but for some."""
-        columns = self._groups.get(name)
-        if not columns:
-            return {}
-        found = {x: self.attribute(column) for column, x in columns if x not in without and self.has(column)}
+        found = {
+            x: self._attribute(column, x, value)
+            for column, x in self._groups.get(name, ())
+            if x not in without and (value := self.value(column)) is not None
+        }
         if len(found) > MAX_ATTRIBUTES:
             column = f"{name}.{list(found)[MAX_ATTRIBUTES]}"
             raise CellError(column, "", f"is one of {len(found)} attributes; allowed: {MAX_ATTRIBUTES}")
         return found
 
-    def further(self, name: str) -> Iterator[str]:
-        """The X of columns `name.X` that are not empty."""
-        return (x for column, x in self._groups.get(name, ()) if self.has(column))
+    def names(self, group: str) -> list[str]:
+        """The X of columns `group.X`, empty or not."""
+        return [x for _, x in self._groups.get(group, ())]
 
-    def attribute(self, column: str) -> Attribute:
+    def _attribute(self, column: str, name: str, value: Any) -> Attribute:
         """A cell as a number where it is one (codes such as 007 are not), else as text."""
-        name = column.partition(".")[2] or column
         if len(name) > MAX_NAME or not name.isprintable():
             raise CellError(
                 name[:MAX_NAME],
                 "",
                 f"is not usable as an attribute name; allowed: up to {MAX_NAME} printable characters",
             )
-        value = self.value(column)
-        if isinstance(value, bool):
+        if value.__class__ is str:
+            if value[-1].isdigit() and is_numeral(value, self._reading.options.decimal):
+                return self.number(column) or 0.0
+        elif isinstance(value, bool):
             return value
-        if not isinstance(value, str | bytes | list | dict | date):
-            return self.number(column) or 0.0
-        if isinstance(value, str) and is_numeral(value, self._reading.options.decimal):
+        elif not isinstance(value, bytes | list | dict | date):
             return self.number(column) or 0.0
         return self.text(column, limit=_ATTRIBUTE)
 

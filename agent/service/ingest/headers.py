@@ -17,6 +17,7 @@ _PREFIXES: Final[Mapping[RowKind, tuple[str, ...]]] = {
     RowKind.OUTCOMES: ("profile", "context"),
     RowKind.SCORE: ("profile", "context", ATTRIBUTES),
 }
+_MOST_LAYOUTS: Final = 10_000  # kept; rows that each have columns of their own must not fill memory
 GROUPS: Final = ("profile", "context", ATTRIBUTES)
 _WHOLE: Final = {RowKind.SCORE: ("profile",)}  # a profile in words
 
@@ -65,8 +66,10 @@ class Headers:
             found = self._laid_out(key)
             if self._checked is not None and not self._checked.issuperset(key):
                 self._note_unused("the row", [name for name in key if name not in self._checked], found.names)
-                self._checked.update(key)
-            self._kept[key] = found
+                if len(self._checked) < _MOST_LAYOUTS:
+                    self._checked.update(key)
+            if len(self._kept) < _MOST_LAYOUTS:
+                self._kept[key] = found
         return found
 
     def _laid_out(self, names: tuple[str, ...]) -> Layout:
@@ -166,7 +169,7 @@ class Headers:
             meant = near_miss(name, self.kind)
             remedy = f"did you mean {meant}? remedy: --column {_quoted(f'{name}={meant}')}"
             if ours is None:
-                self.notes.ignored[name] = _reason(name, self.kind) if meant is None or meant in taken else remedy
+                self.notes.ignore(name, _reason(name, self.kind) if meant is None or meant in taken else remedy)
             elif meant in MONEY and meant not in taken:
                 stops[name] = meant
             elif meant in MONEY:

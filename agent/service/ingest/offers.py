@@ -9,12 +9,11 @@ from agent.domain.request import QuoteRequest
 from agent.pricing.score_at_prices import PricedRow
 from agent.service.ingest.cells import Cells
 from agent.service.ingest.errors import CellError
-from agent.service.ingest.parsing import CONTEXT_TEXTS, given
+from agent.service.ingest.parsing import CHECKED_CONTEXT, CONTEXT_TEXTS, given
 from agent.service.ingest.raw_rows import RawRow
 from agent.service.ingest.reading import Reading
 
 _TEXTS: Final = ("title", "description", "category", "brand")
-_CHECKED: Final = ("at", "competitor_prices", "inventory", "deadline", *CONTEXT_TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +80,13 @@ def _shopper(cells: Cells) -> dict[str, Any]:
 
 def _context(cells: Cells, currency: str) -> dict[str, Any]:
     """Context columns as a quote has them; `at` is a column of its own."""
-    named = set(cells.further("context"))
-    context: dict[str, Any] = dict(cells.group("context", without=_CHECKED)) if named else {}
-    context |= {name: cells.text(f"context.{name}") for name in CONTEXT_TEXTS if name in named}
+    context: dict[str, Any] = dict(cells.group("context", without=CHECKED_CONTEXT))
+    context |= {name: text for name in CONTEXT_TEXTS if (text := cells.text(f"context.{name}"))}
     if rivals := cells.minors("context.competitor_prices"):
         context["competitor_prices"] = [_money(minor, currency) for minor in rivals]
-    if "inventory" in named:
-        context["inventory"] = cells.stock("context.inventory")
-    if "deadline" in named:
+    if (units := cells.stock("context.inventory")) is not None:
+        context["inventory"] = units
+    if cells.has("context.deadline"):
         context["deadline"] = cells.time("context.deadline")
     return context | ({"at": cells.time("at")} if cells.has("at") else {})
 

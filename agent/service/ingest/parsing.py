@@ -29,7 +29,7 @@ _MONEY: Final = {
 }
 _TEXTS: Final = ("title", "description", "category", "brand")
 _ABOVE_0: Final = ("list_price", "max_price")
-_CHECKED: Final = ("at", "competitor_prices", "inventory", "deadline", *CONTEXT_TEXTS)
+CHECKED_CONTEXT: Final = frozenset(("at", "competitor_prices", "inventory", "deadline", *CONTEXT_TEXTS))
 _EVENT_TYPES: Final = frozenset(EventType)
 
 
@@ -158,17 +158,17 @@ def parse_outcome(row: RawRow, reading: Reading) -> OutcomeRecord:
 
 def _context(cells: Cells) -> dict[str, Attribute]:
     """`context.X` columns by X; those that a quote request also has are checked like there."""
-    named = set(cells.further("context"))
-    if not named:
-        return {}
-    context = cells.group("context", without=_CHECKED)
-    context |= {name: cells.text(f"context.{name}") for name in CONTEXT_TEXTS if name in named}
-    if "competitor_prices" in named and (rivals := cells.minors("context.competitor_prices")):
-        context["competitor_prices"] = float(min(rivals))
-    if "inventory" in named:
-        context["inventory"] = float(cells.stock("context.inventory") or 0)
-    if "deadline" in named:
-        context["deadline"] = cells.time("context.deadline").isoformat()
+    context = cells.group("context", without=CHECKED_CONTEXT)
+    for name in cells.names("context"):
+        column = f"context.{name}"
+        if name in CONTEXT_TEXTS and (text := cells.text(column)):
+            context[name] = text
+        elif name == "competitor_prices" and (rivals := cells.minors(column)):
+            context[name] = float(min(rivals))
+        elif name == "inventory" and (units := cells.stock(column)) is not None:
+            context[name] = float(units)
+        elif name == "deadline" and cells.has(column):
+            context[name] = cells.time(column).isoformat()
     return context
 
 

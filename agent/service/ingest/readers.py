@@ -16,6 +16,7 @@ SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".ndjson", ".jsonl")
 _PACKED: Final = (".csv", ".tsv", ".ndjson", ".jsonl")
 _FREE: Final = (".ndjson", ".jsonl")
 _BATCH: Final = 2_000
+_MOST_KEPT: Final = 10_000  # sets of names
 _PACKING: Final = 5  # usual ratio of text to its packed form
 _MAX_LINE: Final = 8_000_000
 _REMEDIES: Final = {".xlsx": "save the sheet as CSV", ".xls": "save the sheet as CSV", ".zip": "unpack it"}
@@ -209,7 +210,9 @@ def _object(line: int, raw: bytes, kept: dict[tuple[str, ...], tuple[str, ...]])
     if value.twice:
         return FileRow(line, (), (), f"has the key {value.twice!r} twice; allowed: once")
     names = tuple(value)
-    return FileRow(line, kept.setdefault(names, names), tuple(value.values()))
+    if len(kept) < _MOST_KEPT:
+        names = kept.setdefault(names, names)
+    return FileRow(line, names, tuple(value.values()))
 
 
 class _Pairs(dict[str, Any]):

@@ -16,6 +16,7 @@ from agent.service.ingest.numerals import DecimalMark
 EPOCHS: Final = {"epoch-seconds": 1, "epoch-milliseconds": 1_000}
 _MARKS: Final = {"point": DecimalMark.POINT, ".": DecimalMark.POINT, "comma": DecimalMark.COMMA, ",": DecimalMark.COMMA}
 _NAMED: Final = 20
+_MOST_COLUMNS: Final = 1_000
 
 ProductOf = Callable[[str], ProductRecord | None]
 
@@ -144,6 +145,11 @@ class Notes:
     remarks: dict[str, str] = field(default_factory=dict)
     counts: Counter[Note] = field(default_factory=Counter)
     values: dict[Note, list[str]] = field(default_factory=dict)
+
+    def ignore(self, column: str, why: str) -> None:
+        """Note a column that is not used, unless very many are noted already."""
+        if len(self.ignored) < _MOST_COLUMNS:
+            self.ignored[column] = why
 
     def add(self, note: Note, value: object) -> None:
         """Count a finding, and keep its value among the first ones."""

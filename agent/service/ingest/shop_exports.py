@@ -98,7 +98,7 @@ def converted(
     kept = [name for name in names if name in options.mapping or name in options.attributes]
     for name in names:
         if name not in kept and spelled(name) not in export.used and name.strip():
-            reading.notes.ignored[name] = _STRUCK if spelled(name) in export.struck else ""
+            reading.notes.ignore(name, _STRUCK if spelled(name) in export.struck else "")
     return (*export.columns, *kept), _rows(export, kept, rows, reading)
 
 

@@ -67,7 +67,7 @@ def _rows(rows: Iterator[FileRow], headers: Headers, constants: tuple[str, ...])
             continue
         for position in [one for one in unnamed if str(values[one] or "").strip()]:
             unnamed.discard(position)
-            headers.notes.ignored[f"column {position + 1}"] = "has no name"
+            headers.notes.ignore(f"column {position + 1}", "has no name")
         cells = layout.cells((*values, *constants) if constants else values)
         yield RawRow(line, cells, layout, theirs, values)
 

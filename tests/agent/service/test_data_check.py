@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 
 from agent.cli.main import app
 from agent.domain.decision import Decision
-from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ProductWeek
+from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord
 from agent.domain.request import QuoteRequest
 from agent.service.assembly import open_service
 from agent.service.data_check import Fault, RowKind, bad_rows
 from agent.service.doctor.finding import Level
 from agent.service.doctor.stored_data import check_rows
+from agent.service.feedback import week_of_sale
 from agent.service.opening import open_store
 from agent.service.service import Service
 from agent.service.settings import Settings
@@ -179,16 +180,12 @@ def test_outcomes_of_quotes_stay(store: Store) -> None:
 def test_weekly_facts_lose_what_a_removed_sale_brought(store: Store) -> None:
     monday = week_start(week_of(NOW.timestamp()) - 1)
 
-    def week(sale: EventRecord) -> ProductWeek:
-        start = week_start(week_of(sale.at.timestamp()))
-        return ProductWeek(sale.product_id or "", start, 1, sale.list_minor, sale.price_minor)
-
     sales = [
         EventRecord("s1", EventType.PURCHASE, monday + timedelta(hours=n), "p1", 1, 2_000 + n, 2_500 + n, "EUR")
         for n in range(3)
     ]
-    store.append_events(sales, week)
-    store.append_events([replace(sales[0], at=FUTURE)], week)
+    store.append_events(sales, week_of_sale)
+    store.append_events([replace(sales[0], at=FUTURE)], week_of_sale)
     store.remove_rows([3, 4], [])
     assert [(w.week, w.purchases, w.list_minor, w.price_minor) for w in store.product_weeks()] == [
         (monday, 2, 2_501, 2_001)

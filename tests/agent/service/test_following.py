@@ -19,7 +19,7 @@ from agent.api.app import create_app
 from agent.domain.decision import Decision
 from agent.domain.records import EventRecord, EventType, OutcomeType, ProductRecord
 from agent.domain.request import QuoteRequest
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 from agent.service.service import Service
 from eval.serving import CommandServer, free_port, wait_ready
 from tests.prepared import World, ask, open_all

@@ -18,7 +18,7 @@ from agent.domain.request import QuoteRequest
 from agent.service.assembly import open_service
 from agent.service.backup import restore, save_backup
 from agent.service.opening import open_store
-from agent.service.outcome_reports import OutcomeReport
+from agent.service.outcome_sequence import OutcomeReport
 from agent.service.service import Service
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder

@@ -15,14 +15,14 @@ from agent.domain.records import ProductRecord
 from agent.service.ingest import CellError, ImportFormatError, ImportKind, Note, RawRow, Reading, ReadingOptions
 from agent.service.ingest.cells import Cells
 from agent.service.ingest.raw_rows import Layout
-from tests.agent.service.ingest.builders import Read, import_path, import_text
+from tests.agent.service.ingest.builders import Read, import_path, import_text, nothing_stored
 
 PRODUCTS, OUTCOMES = ImportKind.PRODUCTS, ImportKind.OUTCOMES
 
 
 def cells(value: Any, column: str = "product_id") -> Cells:
     row = RawRow(1, {column: value}, Layout((column,), {}, True), (column,), (value,))
-    return Cells(row, Reading(ReadingOptions(), {}.get, datetime.now(UTC)))
+    return Cells(row, Reading(ReadingOptions(), nothing_stored, datetime.now(UTC)))
 
 
 def of_parquet(folder: Path, **columns: Any) -> Read:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,8 @@ WOO = (
     "ID,Type,SKU,Name,Published,Short description,Description,Date sale price starts,Date sale price ends,Tax status,"
     "In stock?,Stock,Sale price,Regular price,Cost of goods,Categories,Tags,Parent,Brands,Attribute 1 name,"
     "Attribute 1 value(s),Attribute 1 visible\n"
-    '10,simple,MUG,Mug,1,Short,"<p>A mug</p>\\n<p>blue</p>",,,taxable,1,5,7.50,9.90,3,"Kitchen > Mugs, Sale",,,Odra,,,\n'
+    '10,simple,MUG,Mug,1,Short,"<p>A mug</p>\\n<p>blue</p>",,,taxable,1,5,7.50,9.90,3,'
+    '"Kitchen > Mugs, Sale",,,Odra,,,\n'
     '11,variable,HOOD,Hoodie,1,,Warm,,,taxable,1,,,,,Clothing,,,Halm,Size,"S, M",1\n'
     "12,variation,,Hoodie - S,1,,,{starts},{ends},taxable,0,,35,45,,,,HOOD,,Size,S,\n"
     '13,"simple, virtual",,Voucher,1,,,,,taxable,1,,,20,,,,,,,,\n'
@@ -45,7 +47,7 @@ MEDUSA = (
 )
 
 
-def products(folder: Path, content: str, shop: Shop, currency: str | None = "EUR", **options: object) -> Read:
+def products(folder: Path, content: str, shop: Shop, currency: str | None = "EUR", **options: Any) -> Read:
     return import_text(folder, ImportKind.PRODUCTS, content, currency=currency, shop=shop, **options)
 
 

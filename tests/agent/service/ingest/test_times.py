@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from agent.service.ingest.errors import ImportFormatError
 from agent.service.ingest.reading import Note, Reading, ReadingOptions, read_timezone
 from agent.service.ingest.times import TimeError, read_time
+from tests.agent.service.ingest.builders import nothing_stored
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def reading(**options: Any) -> Reading:
-    return Reading(ReadingOptions(**options), {}.get, datetime.now(UTC))
+    return Reading(ReadingOptions(**options), nothing_stored, datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
