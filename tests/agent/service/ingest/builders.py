@@ -46,9 +46,14 @@ def import_path(
 ) -> Read:
     """Import a file over some stored products."""
     read = Read(ImportReport(kind))
+
+    def keep_events(events: Sequence[EventRecord]) -> Sequence[EventRecord]:
+        read.events.extend(events)
+        return events
+
     targets = ImportTargets(
         products=read.products.extend,
-        events=lambda events: (read.events.extend(events), events)[1],
+        events=keep_events,
         shoppers=dropped,
         outcomes=read.outcomes.extend,
         known_events=lambda _ids: set(),
