@@ -69,7 +69,7 @@ def prompts(
 ) -> None:
     """Run the cases of proposals, explanations, questions, injections.
 
-    397 cases in English and Chinese, without network. Needs the extra `eval`: pip install 'pricesmith[eval]'. Models
+    665 cases in English and Chinese, without network. Needs the extra `eval`: pip install 'pricesmith[eval]'. Models
     are installed first where they are not. Exit code 1 when a case that must never fail does (an invalid proposal, an
     invented number, a leak), or when something is worse than the baseline.
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import date
 from typing import Annotated, Any, Final
 
 import anyio
@@ -16,10 +17,11 @@ from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
 from agent.api.problems import Problem
+from agent.api.responses.money import MoneyAnswer, money
 from agent.domain.fields import ProfileText, Strict
-from agent.explain.answers import AnswerSource, CheckedSentence, Explanation, QuestionInput
+from agent.explain.answers import AnswerSource, CheckedSentence, Explanation, Understood
 from agent.explain.explainer import AnswerStream, collect
-from agent.explain.questions import Audience, Language, QuestionKind
+from agent.explain.questions import Audience, Language, NotUnderstood, QuestionInput, QuestionKind
 from agent.explain.wording import gap
 from agent.service.auth.api_keys import Scope
 from agent.service.service import Service
@@ -56,10 +58,34 @@ class ChecksAnswer(BaseModel):
     rejected: list[str]
 
 
+class UnderstoodAnswer(BaseModel):
+    """Reading of the question: its kind, and the values read from it that the answer uses.
+
+    `reason` says why a question of kind `none` is not answered; `text` is the clause that the answer begins with.
+    """
+
+    kind: QuestionKind
+    text: str
+    reason: NotUnderstood | None = None
+    price: MoneyAnswer | None = Field(None, description="The price asked about: own, a competitor's, or the cost.")
+    change_pct: float | None = Field(None, description="A signed change in percent.")
+    change: MoneyAnswer | None = Field(None, description="A signed change in money.")
+    factor: float | None = Field(None, description="A multiple: 2 is double.")
+    count: int | None = Field(None, description="Units in stock.")
+    other: str | None = Field(None, description="Id of another shopper or quote.")
+    category: str | None = None
+    product_ids: list[str] = Field(
+        default_factory=list, description="The product asked about; several, if it is unclear."
+    )
+    since: date | None = Field(None, description="First day asked about.")
+    until: date | None = Field(None, description="Last day asked about, included.")
+
+
 class ExplanationAnswer(BaseModel):
     """An answer whose every number is a recorded fact; `source` says whether a model, fixed texts or both wrote it."""
 
     answer: str
+    understood: UnderstoodAnswer
     kind: QuestionKind
     language: Language
     source: AnswerSource
@@ -120,6 +146,7 @@ def explanation_answer(found: Explanation) -> ExplanationAnswer:
     report = found.report
     return ExplanationAnswer(
         answer=found.answer,
+        understood=understood_answer(found.understood),
         kind=found.kind,
         language=found.language,
         source=found.source,
@@ -131,6 +158,26 @@ def explanation_answer(found: Explanation) -> ExplanationAnswer:
             problems=list(report.problems),
             rejected=list(found.rejected),
         ),
+    )
+
+
+def understood_answer(found: Understood) -> UnderstoodAnswer:
+    """The response model of what was understood."""
+    slots, currency = found.slots, found.currency
+    return UnderstoodAnswer(
+        kind=found.question.kind,
+        text=found.lead,
+        reason=found.question.reason,
+        price=None if found.asked_minor is None else money(found.asked_minor, currency),
+        change_pct=slots.change_pct,
+        change=None if slots.change_minor is None else money(slots.change_minor, currency),
+        factor=slots.factor,
+        count=slots.count,
+        other=slots.other,
+        category=slots.category,
+        product_ids=list(slots.products),
+        since=None if slots.period is None else slots.period.first_day,
+        until=None if slots.period is None else slots.period.last_day,
     )
 
 
@@ -150,20 +197,29 @@ async def _answered(request: AnyRequest, tell: Callable[[Service, QuestionInput]
 
 
 async def _events(context: AppContext, stream: AnswerStream) -> AsyncIterator[ServerSentEventMessage]:
-    """Yield each checked sentence as a `text` event once it is ready, and the whole answer as `done`.
+    """Yield what was `understood`, each checked sentence as a `text` event once it is ready, and the answer as `done`.
 
-    A `replaced` event says that fixed texts take over from a model whose text failed the check.
+    The first `text` is the clause that says what was understood. A `replaced` event says that fixed texts take over
+    from a model whose text failed the check.
     """
     before: CheckedSentence | None = None
+    led = False
     try:
         while (item := await context.run(next, stream, None)) is not None:
+            if isinstance(item, Understood):
+                told = understood_answer(item)
+                yield ServerSentEventMessage(event="understood", data=told.model_dump_json())
+                if item.lead:
+                    yield ServerSentEventMessage(event="text", data=json.dumps(item.lead))
+                led = bool(item.lead)
+                continue
             if isinstance(item, Explanation):
                 whole_answer = explanation_answer(item)
                 yield ServerSentEventMessage(event="done", data=whole_answer.model_dump_json())
                 continue
             if before is not None and item.source is not before.source:
                 yield ServerSentEventMessage(event="replaced", data=json.dumps(item.source))
-            start = "" if before is None else gap(item.language)
+            start = gap(item.language) if led or before is not None else ""
             yield ServerSentEventMessage(event="text", data=json.dumps(start + item.text))
             before = item
     finally:

@@ -7,8 +7,8 @@ import typer
 from agent.cli.opening import running_service
 from agent.cli.options import DataDir, Json, as_id, settings_for
 from agent.cli.output import print_facts, print_json
-from agent.explain.answers import Explanation, QuestionInput
-from agent.explain.questions import Audience, Language
+from agent.explain.answers import Explanation
+from agent.explain.questions import Audience, Language, QuestionInput
 
 Lang = Annotated[
     Language | None, typer.Option(help="Language of the answer. Default: that of the question.", show_default=False)

@@ -1,68 +1,59 @@
 """Explainer: a question is classified, its facts computed, an answer written and checked sentence by sentence."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from agent.domain.decision import Decision
-from agent.explain.answers import AnswerSource, CheckedSentence, Evidence, Explanation, QuestionInput
+from agent.explain.answers import AnswerSource, CheckedSentence, Evidence, Explanation, Understood
 from agent.explain.check import check
 from agent.explain.facts import FactTable
+from agent.explain.interpretation import Interpreter
 from agent.explain.log_facts import LogFacts
-from agent.explain.questions import LOG_KINDS, Audience, Question, QuestionKind, language_of
+from agent.explain.questions import Audience, Question, QuestionInput
 from agent.explain.quote_facts import QuoteFacts
-from agent.explain.slots import find_slots
-from agent.explain.understanding import Understanding
-from agent.explain.wording import Sentence, join, label, sayable, sentences, shown
+from agent.explain.wording import Sentence, join, label, lead, sayable, sentences, shown
 from agent.explain.writers import Writer, WriterError
 
-DEFAULT_QUESTION = "Why this price?"
+_ASKED: Final = ("asked_price", "rival_if", "cost_if")
 
-AnswerStream = Generator[CheckedSentence | Explanation]
-"""Checked sentences as they become ready, then the whole explanation."""
+AnswerStream = Generator[Understood | CheckedSentence | Explanation]
+"""What was understood, checked sentences as they become ready, then the whole explanation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explainer:
-    """Answers questions; `categories` are the names that a question may mention."""
+    """Answers questions as the interpreter reads them."""
 
-    understanding: Understanding
-    categories: Callable[[], Iterable[str]]
+    interpreter: Interpreter
     writer: Writer | None = None
 
-    def about_quote(self, ask: QuestionInput, decision: Decision, facts: QuoteFacts) -> Explanation:
+    def about_quote(self, ask: QuestionInput, decision: Decision, facts: QuoteFacts, now: datetime) -> Explanation:
         """An answer about one quote."""
-        return collect(self.stream_quote(ask, decision, facts))
+        return collect(self.stream_quote(ask, decision, facts, now))
 
     def about_log(self, ask: QuestionInput, facts: LogFacts, now: datetime) -> Explanation:
         """An answer about many quotes."""
         return collect(self.stream_log(ask, facts, now))
 
-    def stream_quote(self, ask: QuestionInput, decision: Decision, facts: QuoteFacts) -> AnswerStream:
+    def stream_quote(self, ask: QuestionInput, decision: Decision, facts: QuoteFacts, now: datetime) -> AnswerStream:
         """Stream the answer, sentence by sentence."""
-        question = self._classified(ask, decision.currency, allowed=frozenset(QuestionKind) - LOG_KINDS)
+        question = self.interpreter.about_quote(ask, decision, now)
         yield from self._checked(question, facts.table(question, decision))
 
     def stream_log(self, ask: QuestionInput, facts: LogFacts, now: datetime) -> AnswerStream:
         """Stream the answer, sentence by sentence."""
-        question = self._classified(ask, "USD", allowed=LOG_KINDS)
+        question = self.interpreter.about_log(ask, now)
         yield from self._checked(question, facts.table(question, now))
-
-    def _classified(self, ask: QuestionInput, currency: str, allowed: frozenset[QuestionKind]) -> Question:
-        text = ask.question or DEFAULT_QUESTION
-        language = ask.language or language_of(text)
-        kind = QuestionKind.WHY_PRICE if ask.question is None else self.understanding.read(text).kind
-        slots = find_slots(text, currency, self.categories())
-        if kind not in (*allowed, QuestionKind.NONE):
-            elsewhere = "elsewhere.log" if kind in LOG_KINDS else "elsewhere.quote"
-            return Question(text, QuestionKind.NONE, language, ask.audience, slots, elsewhere)
-        return Question(text, kind, language, ask.audience, slots)
 
     def _checked(self, question: Question, table: FactTable) -> AnswerStream:
         """The writer's sentences while they pass the check, then fixed sentences for the facts left."""
         seen = table.seen_by(question.audience)
         said: list[CheckedSentence] = []
         rejected: list[str] = []
+        understood = _understood(question, seen)
+        yield understood
         for sentence in self._written(question, seen, rejected):
             said.append(sentence)
             yield sentence
@@ -73,7 +64,7 @@ class Explainer:
                 if not problems:
                     said.append(CheckedSentence(fixed.text, AnswerSource.DETERMINISTIC, question.language))
                     yield said[-1]
-        yield _explanation(question, seen, said, tuple(rejected))
+        yield _explanation(understood, seen, said, tuple(rejected))
 
     def _written(self, question: Question, seen: FactTable, rejected: list[str]) -> Iterator[CheckedSentence]:
         """The writer's sentences that pass, for merchants; appends the reason to `rejected` where one fails."""
@@ -115,9 +106,20 @@ def _unstated(fixed: Iterable[Sentence], said: Iterable[CheckedSentence]) -> Ite
     return (one for one in fixed if not told or not one.values or not all(value in told for value in one.values))
 
 
+def _understood(question: Question, seen: FactTable) -> Understood:
+    """Tell what was understood, by the facts of the answer; a lead that fails the check is dropped."""
+    clause = lead(seen, question.language, question.audience)
+    if clause and not check(clause, seen, question.language, question.audience).passed:
+        clause = ""
+    keys = _ASKED if question.audience is Audience.MERCHANT else _ASKED[:1]  # others are computed from hidden facts
+    asked = next((fact.value for key in keys if (fact := seen.get(key)) is not None), None)
+    return Understood(question, clause, seen.currency, asked if isinstance(asked, int) else None)
+
+
 def _explanation(
-    question: Question, seen: FactTable, said: list[CheckedSentence], rejected: tuple[str, ...]
+    understood: Understood, seen: FactTable, said: list[CheckedSentence], rejected: tuple[str, ...]
 ) -> Explanation:
+    question = understood.question
     language, audience = question.language, question.audience
     text = join([one.text for one in said], language)
     sources = {one.source for one in said}
@@ -128,4 +130,6 @@ def _explanation(
         if fact.value != () and fact.key in shows
     )
     source = sources.pop() if len(sources) == 1 else AnswerSource.MIXED
-    return Explanation(text, question.kind, language, source, evidence, check(text, seen, language, audience), rejected)
+    report = check(understood.lead, seen, language, audience) + check(text, seen, language, audience)
+    answer = join([part for part in (understood.lead, text) if part], language)
+    return Explanation(answer, understood, question.kind, language, source, evidence, report, rejected)

@@ -4,6 +4,8 @@ The checker reads numbers with code of its own (`agent.explain.check.numbers`).
 """
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -13,8 +15,8 @@ _HAN: Final = r"[零〇一二两三四五六七八九十百千万点]+"
 _READ: Final = rf"(?:{_HAN}|\d+(?:\.\d+)?)"
 _SHARE: Final = re.compile(rf"({_READ})分之({_READ})")
 _TENTHS: Final = re.compile(rf"({_READ})成([一二三四五六七八九半])?(?![交本功为员立长熟])")
-_OFF: Final = re.compile(rf"({_READ}|对)折|半价")
-_COUNTED: Final = re.compile(rf"{_HAN}(?=\s?(?:元|块|美元|欧元|分钱|美分|件|瓶|盒|箱|袋|台|份))")
+_OFF: Final = re.compile(rf"({_READ}|对)折(?!扣)|半价")
+_COUNTED: Final = re.compile(rf"{_HAN}(?=\s?(?:元|块|美元|欧元|分钱|毛|角|美分|件|瓶|盒|箱|袋|台|份))")
 _TENTH_OF_YUAN: Final = re.compile(rf"({_HAN}|\d+)块([一二三四五六七八九])(?![十百千万])")
 
 
@@ -41,26 +43,27 @@ def in_digits(text: str) -> str:
     return _COUNTED.sub(lambda match: f"{read_number(match.group()):f}", text)
 
 
-def read_share(text: str) -> Decimal | None:
-    """The first share that a text names, in percent; less than nothing where it names a reduced price (九折: -10)."""
-    found = _SHARE.search(text)
-    if found is not None:
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share in percent and its place; less than nothing where it names a reduced price (九折: -10)."""
+
+    value: Decimal
+    start: int
+    end: int
+
+
+def find_shares(text: str) -> Iterator[Share]:
+    """Find the shares that a text names."""
+    for found in _SHARE.finditer(text):
         whole = read_number(found.group(1))
-        return 100 * read_number(found.group(2)) / whole if whole else None
-    found = _TENTHS.search(text)
-    if found is not None:
+        if whole:
+            yield Share(100 * read_number(found.group(2)) / whole, *found.span())
+    for found in _TENTHS.finditer(text):
         half = found.group(2)
         rest = Decimal(0) if half is None else Decimal(5) if half == "半" else read_number(half)
-        return 10 * read_number(found.group(1)) + rest
-    found = _OFF.search(text)
-    return None if found is None else _left(found.group(1)) - 100
-
-
-def without_shares(text: str) -> str:
-    """The text less the shares that it names."""
-    for pattern in (_SHARE, _TENTHS, _OFF):
-        text = pattern.sub(" ", text)
-    return text
+        yield Share(10 * read_number(found.group(1)) + rest, *found.span())
+    for found in _OFF.finditer(text):
+        yield Share(_left(found.group(1)) - 100, *found.span())
 
 
 def _left(told: str | None) -> Decimal:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from agent.domain.clock import StoreClock
-from agent.domain.decision import Candidate, Decision, TrailStep
+from agent.domain.decision import Candidate, Decision
 from agent.domain.records import ProductWeek
 from agent.domain.request import QuoteRequest, Shopper
 from agent.explain.decision_facts import (
@@ -21,9 +21,10 @@ from agent.explain.decision_facts import (
     weighed,
 )
 from agent.explain.facts import Fact, FactTable
-from agent.explain.questions import Question, QuestionKind, Slots
-from agent.explain.what_if import counterfactual, difference, driver, for_shopper
+from agent.explain.questions import Period, Question, QuestionKind
+from agent.explain.what_if import counterfactual, difference, driver, for_shopper, priced_at, strongest
 from agent.pricing.counterfactuals import Counterfactuals
+from agent.rules.gateway import ROUNDING_RULE, STEP_RULE
 from agent.rules.prior_price import LOOK_BACK, lowest_before
 from agent.store import Store
 
@@ -34,6 +35,13 @@ _WHAT_IFS: Final = (
     QuestionKind.WHAT_IF_COMPETITOR,
     QuestionKind.WHAT_IF_COST,
     QuestionKind.WHAT_IF_HISTORY,
+)
+_NEEDS_REQUEST: Final = (
+    *_WHAT_IFS,
+    QuestionKind.WHAT_IF_PRICE,
+    QuestionKind.DRIVER,
+    QuestionKind.COMPARE,
+    QuestionKind.WHY_NOT,
 )
 _HOLDABLE: Final = (*_WHAT_IFS, QuestionKind.WHY_NOT, QuestionKind.DRIVER)
 
@@ -55,11 +63,15 @@ class QuoteFacts:
 
     def _facts(self, question: Question, decision: Decision, request: QuoteRequest | None) -> Iterator[Fact]:
         kind, slots = question.kind, question.slots
-        if question.elsewhere is not None:
-            yield Fact("elsewhere", question.elsewhere)
+        if question.reason is not None:
+            yield Fact("unanswered", f"unanswered.{question.reason}")
+        if kind in _WHAT_IFS:
+            yield Fact("scenario", kind.value.replace("what_if_", "scenario."))
         yield from priced(decision)
-        if kind in (*_WHAT_IFS, QuestionKind.DRIVER, QuestionKind.COMPARE, QuestionKind.WHY_NOT) and request is None:
+        if kind in _NEEDS_REQUEST and request is None:
             yield Fact("missing", "missing.request")
+        elif kind is QuestionKind.WHAT_IF_PRICE and request is not None:
+            yield from priced_at(slots, decision, request, self.counterfactuals)
         elif kind in _HOLDABLE and held_because(decision) is not None:
             yield from reasoned(decision)
             yield from (
@@ -77,7 +89,7 @@ class QuoteFacts:
             yield from scored(decision)
             yield from self._instead(question, decision, request)
         elif kind is QuestionKind.PRICE_HISTORY:
-            yield from self._history(decision)
+            yield from self._history(decision, slots.period)
         elif kind in _PLAIN:
             yield from reasoned(decision)
             if kind is QuestionKind.WHY_PRICE and request is not None:
@@ -94,7 +106,7 @@ class QuoteFacts:
 
     def _instead(self, question: Question, decision: Decision, request: QuoteRequest) -> Iterator[Fact]:
         """Facts of another price: the one asked about, else the best candidate that was not chosen."""
-        asked = _named(question.slots, decision.price_minor)
+        asked = question.slots.value_from(decision.price_minor)
         if asked is None:
             best = _runner_up(decision, question.slots.lower)
             asked = None if best is None else best.price_minor
@@ -104,10 +116,10 @@ class QuoteFacts:
             yield from bound or [Fact("missing", "missing.amount")]
             return
         yield Fact("asked_price", asked)
-        barred = [step for step in offered.trail if step.rule != "rounding"]
+        barred = [step for step in offered.trail if step.rule not in (ROUNDING_RULE, STEP_RULE)]
         if barred and offered.price_minor != asked:
             yield Fact("allowed_price", offered.price_minor)
-            yield Fact("rule", f"rule.{_strongest(barred).rule}")
+            yield Fact("rule", f"rule.{strongest(barred).rule}")
         if decision.scores is None:
             return
         yield Fact("asked_probability", offered.scores.purchase_probability.value)
@@ -150,12 +162,13 @@ class QuoteFacts:
         known = self.store.shopper(named) is not None or self.store.shopper_events(named, limit=1)
         return Shopper(id=named) if known else None
 
-    def _history(self, decision: Decision) -> Iterator[Fact]:
-        """Facts of the weekly prices of the half year before the quote."""
+    def _history(self, decision: Decision, period: Period | None) -> Iterator[Fact]:
+        """Facts of the weekly prices of the half year before the quote, or since the span that a question names."""
         if decision.product_id is None:
             return
         until = self.clock.behaviour_time(decision.at)
-        weeks = self.store.weeks_of(decision.product_id, decision.currency, until - _HISTORY, until)
+        asked = _HISTORY if period is None else max(decision.at - period.since, timedelta(weeks=1))
+        weeks = self.store.weeks_of(decision.product_id, decision.currency, until - asked, until)
         prices = [(week, price) for week in weeks if (price := _shelf(week)) is not None]
         if not prices:
             return
@@ -188,13 +201,6 @@ def _shelf(week: ProductWeek) -> int | None:
     return week.price_minor or week.list_minor
 
 
-def _named(slots: Slots, price_minor: int) -> int | None:
-    """The price named in a question, as an amount or relative to the quoted price."""
-    if slots.amount_minor is not None or not slots.change_pct:
-        return slots.amount_minor
-    return max(1, round(price_minor * (1 + slots.change_pct / 100)))
-
-
 def _runner_up(decision: Decision, lower: bool | None) -> Candidate | None:
     """The best candidate at another price, on the side that the question names."""
     price = decision.price_minor
@@ -202,11 +208,6 @@ def _runner_up(decision: Decision, lower: bool | None) -> Candidate | None:
         one for one in decision.candidates if one.price_minor != price and lower in (None, one.price_minor < price)
     ]
     return max(others, key=lambda one: one.scores.profit.value, default=None)
-
-
-def _strongest(trail: list[TrailStep]) -> TrailStep:
-    """The step that moved the price furthest."""
-    return max(trail, key=lambda step: abs(step.to_minor - step.from_minor))
 
 
 def _profit_gap(asked: float, chosen: float) -> Iterator[Fact]:

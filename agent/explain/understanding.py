@@ -9,8 +9,8 @@ from models.questions.classifier import QuestionHead
 
 
 @dataclass(frozen=True, slots=True)
-class Understood:
-    """A kind and its probability."""
+class Guess:
+    """A kind and its probability, by the classifier alone."""
 
     kind: QuestionKind
     probability: float
@@ -19,7 +19,7 @@ class Understood:
 class Understanding(Protocol):
     """Classifies questions."""
 
-    def read(self, text: str) -> Understood:
+    def read(self, text: str) -> Guess:
         """The kind of one question."""
         ...
 
@@ -31,10 +31,10 @@ class Classifier:
     encoder: Encoder
     head: QuestionHead
 
-    def read(self, text: str) -> Understood:
+    def read(self, text: str) -> Guess:
         """The kind of one question."""
         probabilities = self.head.probabilities([text], self.encoder.encode([text]))[0]
         best = int(probabilities.argmax())
         kind = QuestionKind(self.head.kinds[best])
         probability = float(probabilities[best])
-        return Understood(kind if probability >= self.head.threshold else QuestionKind.NONE, probability)
+        return Guess(kind if probability >= self.head.threshold else QuestionKind.NONE, probability)

@@ -62,9 +62,17 @@ def sentences(table: FactTable, language: Language, audience: Audience) -> list[
     return [said for group in groups if (said := say(group, values)) is not None]
 
 
+def lead(table: FactTable, language: Language, audience: Audience) -> str:
+    """The clause that says what was understood; empty where there is none."""
+    values = {fact.key: shown(fact, language, table.currency) for fact in table.facts if fact.value != ()}
+    said = say(leads(language)[audience].get(table.kind, ()), values)
+    return "" if said is None else said.text
+
+
 def sayable(kind: QuestionKind, language: Language, audience: Audience) -> frozenset[str]:
-    """Keys of the facts that the fixed texts of a kind can state."""
-    return frozenset(name for group in _groups(kind, language, audience) for name in _all(group))
+    """Keys of the facts that the fixed texts and the lead of a kind can state."""
+    groups = (*_groups(kind, language, audience), leads(language)[audience].get(kind, ()))
+    return frozenset(name for group in groups for name in _all(group))
 
 
 def _groups(kind: QuestionKind, language: Language, audience: Audience) -> Groups:
@@ -108,6 +116,13 @@ def texts(language: Language) -> Mapping[Audience, Mapping[QuestionKind, Groups]
     if unknown := sorted(said - definitions().keys()):
         raise ValueError(f"texts.{language}.yaml says facts that are not defined: {unknown}; allowed: facts.yaml")
     return found
+
+
+@cache
+def leads(language: Language) -> Mapping[Audience, Mapping[QuestionKind, Sequence[str]]]:
+    """All leads of a language."""
+    raw = yaml.safe_load((DATA / f"leads.{language}.yaml").read_text("utf-8"))
+    return TypeAdapter(dict[Audience, dict[QuestionKind, list[str]]]).validate_python(raw)
 
 
 @cache

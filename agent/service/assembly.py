@@ -24,6 +24,7 @@ from agent.domain.clock import Clock, StoreClock, SystemClock
 from agent.domain.decision import Versions
 from agent.explain.endpoint import Endpoint, EndpointWriter
 from agent.explain.explainer import Explainer
+from agent.explain.interpretation import Interpreter
 from agent.explain.understanding import Classifier
 from agent.explain.writers import NarratorWriter, Writer
 from agent.pricing.evaluator_inputs import EvaluatorReader
@@ -281,7 +282,7 @@ def _explainer(settings: Settings, registry: Registry, models: ServingModels, ca
     head = registry.folder(ModelKind.UNDERSTANDING, registry.active(ModelKind.UNDERSTANDING))
     read_meta(head)
     classifier = Classifier(models.encoder, load_question_head(head / "understanding.safetensors"))
-    return Explainer(classifier, catalogue.categories, _writer(settings, registry))
+    return Explainer(Interpreter(classifier, catalogue, catalogue.categories), _writer(settings, registry))
 
 
 def _writer(settings: Settings, registry: Registry) -> Writer | None:

@@ -9,10 +9,11 @@ from agent.domain.decision import CheckoutClaim, Decision, Reason, Scores
 from agent.domain.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
-from agent.explain.answers import Explanation, QuestionInput
+from agent.explain.answers import Explanation
 from agent.explain.explainer import AnswerStream, collect
 from agent.explain.leave_one_out import principal_reasons
 from agent.explain.log_facts import LogFacts
+from agent.explain.questions import QuestionInput
 from agent.explain.quote_facts import QuoteFacts
 from agent.pricing.counterfactuals import Counterfactuals
 from agent.pricing.score_at_prices import PricedRow
@@ -189,7 +190,7 @@ class Service:
         if decision is None:
             return None
         return parts.explainer.stream_quote(
-            ask, decision, QuoteFacts(parts.store, parts.store_clock, self._counterfactuals())
+            ask, decision, QuoteFacts(parts.store, parts.store_clock, self._counterfactuals()), parts.clock.now()
         )
 
     def reasons(self, quote_id: str) -> Sequence[Reason] | None:

@@ -19,7 +19,7 @@ from models.evaluator.evaluator import Evaluator, Neighbours, item_states
 from models.shopper.history import RecentItems
 from retrieval import MemoryRow, OutcomeMemory
 
-_BATCH = 100_000
+_BATCH = 50_000  # outcomes in memory at a time, about 1 KiB each
 _KEYS = 5_000  # keys computed at a time: their inputs take 10 KiB each
 
 

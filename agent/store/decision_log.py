@@ -37,6 +37,14 @@ class DiscountSums:
     sold_discounted: int
 
 
+@dataclass(frozen=True, slots=True)
+class MeanPrices:
+    """Mean prices in minor units, of all quotes and of those that sold; None where there were none."""
+
+    quoted_minor: float | None
+    sold_minor: float | None
+
+
 class DecisionLogRepository(Repository):
     """Reports and samples of decisions."""
 
@@ -67,15 +75,27 @@ class DecisionLogRepository(Repository):
         with self._db.read() as connection:
             return int(connection.execute(select(func.count()).select_from(DECISIONS).where(_in(span))).scalar_one())
 
-    def discounts(self, span: Span, category: str | None = None) -> DiscountSums:
-        """Discounts and sales of a span, of one category if given."""
+    def discounts(
+        self, span: Span, category: str | None = None, product_ids: Sequence[str] | None = None
+    ) -> DiscountSums:
+        """Discounts and sales of a span, of one category or of some products if given."""
+        if product_ids is None:
+            return self._discounts(span, None if category is None else PRODUCTS.c.category == category)
+        parts = [self._discounts(span, PRODUCTS.c.product_id.in_(part)) for part in chunks(product_ids, IN_LIMIT)]
+        discounted = sum(part.discounted for part in parts)
+        return DiscountSums(
+            quotes=sum(part.quotes for part in parts),
+            discounted=discounted,
+            mean_discount=sum(part.discounted * part.mean_discount for part in parts) / max(1, discounted),
+            deepest_discount=max((part.deepest_discount for part in parts), default=0.0),
+            sold=sum(part.sold for part in parts),
+            sold_discounted=sum(part.sold_discounted for part in parts),
+        )
+
+    def _discounts(self, span: Span, of_products: ColumnElement[bool] | None) -> DiscountSums:
         below = DECISIONS.c.price_minor < DECISIONS.c.reference_minor
         share = 1 - cast(DECISIONS.c.price_minor, Float) / DECISIONS.c.reference_minor
-        sold = (
-            select(OUTCOMES.c.quote_id)
-            .where((OUTCOMES.c.quote_id == DECISIONS.c.id) & (OUTCOMES.c.type == OutcomeType.PURCHASED))
-            .exists()
-        )
+        sold = _sold()
         query = select(
             func.count(),
             _count(below),
@@ -84,12 +104,21 @@ class DecisionLogRepository(Repository):
             _count(sold),
             _count(and_(sold, below)),
         ).select_from(DECISIONS)
-        if category is not None:
-            query = query.join(PRODUCTS, PRODUCTS.c.product_id == DECISIONS.c.product_id)
-            query = query.where(PRODUCTS.c.category == category)
+        if of_products is not None:
+            query = query.join(PRODUCTS, PRODUCTS.c.product_id == DECISIONS.c.product_id).where(of_products)
         with self._db.read() as connection:
             row = connection.execute(query.where(_in(span))).one()
         return DiscountSums(int(row[0]), int(row[1]), float(row[2]), float(row[3]), int(row[4]), int(row[5]))
+
+    def mean_prices(self, span: Span, product_id: str, currency: str) -> MeanPrices:
+        """Mean prices of one product's quotes in a currency."""
+        query = select(
+            func.avg(cast(DECISIONS.c.price_minor, Float)),
+            func.avg(case((_sold(), cast(DECISIONS.c.price_minor, Float)))),
+        ).where(_in(span), DECISIONS.c.product_id == product_id, DECISIONS.c.currency == currency)
+        with self._db.read() as connection:
+            row = connection.execute(query).one()
+        return MeanPrices(*(None if mean is None else float(mean) for mean in row))
 
     def moved_by(self, rules: Sequence[str], span: Span) -> Mapping[str | None, int]:
         """Number of quotes moved by some gateway rules, by product, largest first; None for products without id."""
@@ -109,6 +138,12 @@ class DecisionLogRepository(Repository):
         query = query.group_by(DECISIONS.c.shopper_id).order_by(hits.desc(), DECISIONS.c.shopper_id)
         with self._db.read() as connection:
             return {row[0]: int(row[1]) for row in connection.execute(query)}
+
+
+def _sold() -> ColumnElement[bool]:
+    """Whether a quote led to a purchase."""
+    bought = (OUTCOMES.c.quote_id == DECISIONS.c.id) & (OUTCOMES.c.type == OutcomeType.PURCHASED)
+    return select(OUTCOMES.c.quote_id).where(bought).exists()
 
 
 def _in(span: Span) -> ColumnElement[bool]:

@@ -143,6 +143,26 @@ def _what_if(rng: random.Random, named: tuple[str, ...], values: tuple[int, ...]
         yield Fact("rerun_price", base)
 
 
+def _own_price(rng: random.Random) -> Iterator[Fact]:
+    yield from _priced(rng)
+    asked = _money(rng)
+    yield Fact("asked_price", asked)
+    yield Fact("asked_move", rng.choice(("asked.lower", "asked.higher")))
+    yield Fact("asked_probability", _chance(rng))
+    yield Fact("purchase_probability", _chance(rng))
+    if rng.random() < 0.8:
+        yield Fact("asked_profit", rng.uniform(-400, 400))
+        yield Fact("profit", rng.uniform(0.01, 400))
+    yield Fact("asked_satisfaction", rng.uniform(0.01, 0.99))
+    yield Fact("satisfaction", rng.uniform(0.01, 0.99))
+    if rng.random() < 0.4:
+        limits = tuple(f"rule.{rule}" for rule in rng.sample(RULES, rng.randint(1, 3)))
+        yield Fact("allowed_price", asked + rng.randint(1, 500))
+        yield Fact("rule", limits[-1])
+        if len(limits) > 1:
+            yield Fact("limits", limits)
+
+
 def _stock(rng: random.Random) -> Iterator[Fact]:
     yield Fact("scenario", "scenario.stock")
     yield from _what_if(rng, ("stock_if", "stock_now"), (rng.randint(0, 90_000), rng.randint(0, 90_000)))
@@ -233,6 +253,23 @@ def _discounts(rng: random.Random) -> Iterator[Fact]:
     yield Fact("deepest_discount_pct", rng.uniform(10, 30))
 
 
+def _sales(rng: random.Random) -> Iterator[Fact]:
+    yield from _span(rng)
+    if rng.random() < 0.3:
+        yield Fact("day", "2026-11-21")
+    if rng.random() < 0.7:
+        yield Fact("product", rng.choice(TITLES))
+        yield Fact("product_id", rng.choice(("1082185", "oat-1")))
+        yield Fact("mean_price", _money(rng))
+        if rng.random() < 0.8:
+            yield Fact("mean_paid", _money(rng))
+    else:
+        yield Fact("matched", rng.randint(2, 9))
+        yield Fact("subject", "drink")
+        yield Fact("matched_products", ("Oat drink, 1 l (oat-1)", "Oat drink, 2 l (oat-2)"))
+    yield from (fact for fact in _discounts(rng) if fact.key not in ("category", "since", "until", "quotes"))
+
+
 def _floors(rng: random.Random) -> Iterator[Fact]:
     yield from _span(rng)
     yield Fact("floor_quotes", rng.randint(1, 150))
@@ -255,6 +292,7 @@ def _data(rng: random.Random) -> Iterator[Fact]:
 
 
 _MAKERS: Final = {
+    QuestionKind.WHAT_IF_PRICE: _own_price,
     QuestionKind.WHAT_IF_STOCK: _stock,
     QuestionKind.WHAT_IF_COMPETITOR: _competitor,
     QuestionKind.WHAT_IF_COST: _cost,
@@ -266,4 +304,5 @@ _MAKERS: Final = {
     QuestionKind.CATEGORY_DISCOUNTS: _discounts,
     QuestionKind.FLOOR_PRODUCTS: _floors,
     QuestionKind.ABOVE_REFERENCE: _above,
+    QuestionKind.PRODUCT_SALES: _sales,
 }

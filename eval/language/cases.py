@@ -23,6 +23,7 @@ class Suite(StrEnum):
     NARRATIONS = "narrations"
     EXPLANATIONS = "explanations"
     UNDERSTANDING = "understanding"
+    QUESTIONS = "questions"
     INJECTIONS = "injections"
 
 
@@ -95,6 +96,30 @@ class UnderstandingCase(Case):
     slots: Mapping[str, Any] = {}
 
 
+class QuestionCase(Case):
+    """A question as it is asked of a quote at 1.30 USD or of the log, and what its answer must be about.
+
+    Cases of the split `dev` may be looked at while the code is changed, those of `test` only measure.
+
+    Attributes:
+        door: Asked about one quote, or about many.
+        slots: Values of which each must be read as one of those listed; `asked_minor` is the price asked about.
+        also: Kinds whose answer is right too; `none` where it may be said that there is no answer.
+    """
+
+    door: Literal["quote", "log"]
+    language: Language
+    text: str
+    kind: QuestionKind
+    slots: Mapping[str, tuple[Any, ...]] = {}
+    also: tuple[QuestionKind, ...] = ()
+
+    @property
+    def split(self) -> str:
+        """Part of the set: dev or test."""
+        return self.id.split("-")[3]
+
+
 class Channel(StrEnum):
     """Input through which untrusted text arrives."""
 
@@ -143,6 +168,7 @@ _TYPES: Final[Mapping[Suite, type[Case]]] = {
     Suite.NARRATIONS: NarrationCase,
     Suite.EXPLANATIONS: ExplanationCase,
     Suite.UNDERSTANDING: UnderstandingCase,
+    Suite.QUESTIONS: QuestionCase,
     Suite.INJECTIONS: InjectionCase,
 }
 

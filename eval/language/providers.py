@@ -1,4 +1,4 @@
-"""In-process models as an Inspect model provider: `pricesmith/strategist`, `/narrator`, `/understanding`, `/shop`.
+"""In-process models as an Inspect model provider: `pricesmith/strategist`, `/narrator`, `/interpreter` and others.
 
 A message is the exact input of the model: the rendered prompt or the question. Other inputs (levers and anchors,
 references) are its metadata. The shop is the whole service; its message is a request as JSON. Calls run one at a time
@@ -17,6 +17,7 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 
 from agent.explain.understanding import Classifier
 from agent.state.loading import load_encoder
+from eval.language.question_shop import read_question
 from eval.language.shop import Shop
 from models.language.narrator import load_narrator
 from models.questions.classifier import load_question_head
@@ -103,11 +104,20 @@ def _accept(_sentence: str) -> bool:
     return True
 
 
-def _understanding(registry: Registry, _models: Path) -> Answer:
+def _classifier(registry: Registry) -> Classifier:
     head = (
         registry.folder(ModelKind.UNDERSTANDING, registry.active(ModelKind.UNDERSTANDING)) / "understanding.safetensors"
     )
-    classifier = Classifier(load_encoder(registry, THREADS), load_question_head(head))
+    return Classifier(load_encoder(registry, THREADS), load_question_head(head))
+
+
+def _interpreter(registry: Registry, _models: Path) -> Answer:
+    classifier = _classifier(registry)
+    return lambda text, metadata: json.dumps(read_question(classifier, text, metadata["door"]))
+
+
+def _understanding(registry: Registry, _models: Path) -> Answer:
+    classifier = _classifier(registry)
 
     def answer(text: str, _metadata: Metadata) -> str:
         intent = classifier.read(text)
@@ -125,5 +135,6 @@ _LOADERS: Final[Mapping[str, Callable[[Registry, Path], Answer]]] = {
     "strategist": _strategist,
     "narrator": _narrator,
     "understanding": _understanding,
+    "interpreter": _interpreter,
     "shop": _shop,
 }

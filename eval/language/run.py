@@ -11,7 +11,7 @@ from inspect_ai.log import EvalLog, EvalSample
 
 from eval.gate import GateError, Row, Summary, current_versions
 from eval.gate.rows import now
-from eval.language import explanations, injections, proposals, understanding
+from eval.language import explanations, injections, proposals, questions, understanding
 from eval.language.cases import Suite, read_cases
 from models.progress import Progress
 from models.registry.registry import Registry
@@ -22,6 +22,7 @@ STRICT: Final[Mapping[Suite, frozenset[str]]] = {
     Suite.NARRATIONS: frozenset({"faithful"}),
     Suite.EXPLANATIONS: frozenset({"faithful", "private"}),
     Suite.UNDERSTANDING: frozenset(),
+    Suite.QUESTIONS: frozenset(),
     Suite.INJECTIONS: frozenset(injections.MEASURES) - {"unmoved"},
 }
 _SHOWN: Final = 400
@@ -99,6 +100,8 @@ def _task(suite: Suite, plan: Plan) -> Task:
         return explanations.explanations(cases, plan.models)
     if suite is Suite.UNDERSTANDING:
         return understanding.understanding(cases, plan.models)
+    if suite is Suite.QUESTIONS:
+        return questions.questions(cases, plan.models)
     return injections.injections(cases, plan.models)
 
 

@@ -21,8 +21,7 @@ from agent.api.schemas import Event, Product
 from agent.domain.clock import FixedClock, StoreClock
 from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest
-from agent.explain.answers import QuestionInput
-from agent.explain.questions import Audience, Language
+from agent.explain.questions import Audience, Language, QuestionInput
 from agent.service.assembly import open_service
 from agent.service.opening import open_store
 from agent.service.settings import Settings

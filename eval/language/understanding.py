@@ -16,7 +16,7 @@ from agent.explain.slots import find_slots
 from eval.language.cases import UnderstandingCase
 from eval.language.providers import in_process
 from eval.language.scoring import score_of
-from eval.language.shop import shop_data
+from eval.language.shop import NOW, shop_data
 
 MEASURES: Final = ("intent", "slots", "language")
 _CURRENCY: Final = "USD"
@@ -52,7 +52,8 @@ def _understanding_scorer(cases: Mapping[str, UnderstandingCase]) -> Scorer:
 
 def _wrong_slots(case: UnderstandingCase) -> Iterator[str]:
     categories = {product.category for product in shop_data().products}
-    found = asdict(find_slots(case.text, _CURRENCY, categories))
+    slots = find_slots(case.text, _CURRENCY, categories, NOW)
+    found = asdict(slots) | {"since": None if slots.period is None else slots.period.first_day.isoformat()}
     for name, value in case.slots.items():
         if found[name] != value:
             yield f"{name} is {found[name]}, expected {value}"

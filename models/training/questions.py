@@ -30,7 +30,7 @@ class Paraphrase(BaseModel):
 class QuestionTrainingConfig:
     """Hyperparameters of the classifier; below probability `threshold` it abstains."""
 
-    epochs: int = 100
+    epochs: int = 200
     learning_rate: float = 0.03
     weight_decay: float = 3e-4
     threshold: float = 0.35

@@ -43,6 +43,10 @@ class Report:
         """Whether the text may go out."""
         return not self.problems
 
+    def __add__(self, other: "Report") -> "Report":
+        """Reports of two texts as one."""
+        return Report(self.numbers + other.numbers, self.claims + other.claims, (*self.problems, *other.problems))
+
 
 def check(text: str, table: FactTable, language: Language, audience: Audience) -> Report:
     """Check every number, claim, direction and name of a text."""

@@ -16,7 +16,11 @@ CUES: Final[tuple[Cue, ...]] = (
     before(_M, "(?<!的)预期利润|此价格下的预期利润", "profit"),
     before(_M, "价格⟦M⟧下的预期利润", "asked_profit"),
     before(_M, "所选价格的预期利润", "profit"),
-    before(_M, "利润会是", "whatif_profit"),
+    before(_M, "利润会是", "whatif_profit asked_profit"),
+    before(_M, "若价格是|为什么不是", "asked_price"),
+    before(_M, "而不是原来的", "price"),
+    before(_M, "平均报价为", "mean_price"),
+    before(_M, "平均成交价为", "mean_paid"),
     before(_M, "原报价", "profit", within="利润"),
     before(_M, "从", "rule_from", within="限制"),
     before(_M, "⟦M⟧调到", "rule_to"),
@@ -49,7 +53,9 @@ CUES: Final[tuple[Cue, ...]] = (
     before(_P, "参考价下", "reference_probability"),
     before(_P, "价格⟦M⟧下的购买概率", "asked_probability"),
     before(_P, "所选价格⟦M⟧下", "purchase_probability"),
-    before(_P, "概率会是", "whatif_probability"),
+    before(_P, "概率会是", "whatif_probability asked_probability"),
+    before(_P, "满意度会是", "asked_satisfaction"),
+    before(_P, "按现有价格则是", "satisfaction"),
     before(_P, "原报价", "purchase_probability"),
     before(_P, "另一位顾客", "other_probability"),
     before(_P, "范围从", "purchase_low"),
@@ -79,10 +85,12 @@ CUES: Final[tuple[Cue, ...]] = (
     behind(_N, "周里", "weeks"),
     behind(_N, "个报价", "quotes"),
     behind(_N, "个低于", "discounted"),
+    behind(_N, "个商品", "matched"),
     behind(_N, "个被抬到底价或最低毛利", "floor_quotes"),
     behind(_N, "个高于", "above_quotes"),
     before(_D, "从|在", "since"),
     before(_D, "⟦D⟧到", "until"),
+    before(_D, "，", "day"),
 )
 
 CLAIMS: Final[tuple[Claim, ...]] = (
@@ -97,9 +105,11 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("reason", "吸引|没有购买的顾客回来", "reason.win_back"),
     claim("reason", "购买多件", "reason.volume"),
     claim("reason", "截止时间临近", "reason.last_minute"),
+    claim("reason", "只留下这一个价格", "reason.limits"),
     claim("reason", "随机抽取", "reason.control"),
     claim("reason", "试行", "reason.explored"),
     claim("held", "底价都未知", "held.unknown_cost"),
+    claim("held", "不足以弥补成本", "held.cost_not_covered"),
     claim("held", "已关闭个性化", "held.opted_out"),
     claim("held", "来不及做更多", "held.no_time"),
     claim("held", "暂停了所有调价", "held.held_by_merchant"),
@@ -126,6 +136,8 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("rule", "限制是底价|底价会把", "rule.floor"),
     claim("rule", "不低于成本", "rule.cost"),
     claim("rule", "最低毛利要求", "rule.min_margin"),
+    claim("rule", "成本无法弥补时", "rule.cost_not_covered"),
+    claim("rule", "最小可支付单位", "rule.price_step"),
     claim("rule", "取整", "rule.rounding"),
     claim("rule", "的限制是", "rule"),
     claim("rule", "没有限制改变", bars="rule"),
@@ -153,12 +165,15 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("direction", "价格相同", "other_price", "other_lower other_higher"),
     claim("direction", "没有哪个单一因素", "tried", "driver"),
     claim("personalised", "是个性化的|为您设定", "personalised.yes"),
-    claim("personalised", "没有个性化|没有使用个人数据|没有使用关于您|对所有人都一样", bars="inputs"),
-    claim("personalised", "选择退出", "inputs"),
+    claim("personalised", "没有个性化|对所有人都一样", bars="inputs"),
+    claim("personalised", "没有使用个人数据|没有使用关于您", bars="inputs considered"),
+    claim("personalised", "考虑过|再考虑", "considered"),
+    claim("personalised", "选择退出", "inputs considered"),
 )
 
 LISTS: Final = (
     ("(?:使用的个人数据|使用了关于您的数据)[：:]([^。]*)", "inputs"),
+    ("(?:考虑过的个人数据|没有改变价格)[：:]([^。]*)", "considered"),
     ("其他输入[：:]([^。]*)", "other_inputs"),
     ("未使用[：:]([^。]*)", "ignored"),
 )
@@ -166,6 +181,8 @@ NAME_LISTS: Final = (
     ("最相似的商品[：:](.*)。$", ("similar_products",)),
     ("触及底价的商品[：:](.*)。$", ("floor_products",)),
     ("这些顾客[：:](.*)。$", ("above_shoppers",)),
+    ("请用编号指定一个[：:](.*)。$", ("matched_products",)),
+    ("含其中一个词的商品[：:](.*)。$", ("near_products",)),
 )
 LIMITS: Final = "改变价格的限制[：:]([^。]*)"
 RULES: Final = {
@@ -177,6 +194,8 @@ RULES: Final = {
     "底价": "rule.floor",
     "不低于成本的规则": "rule.cost",
     "最低毛利要求": "rule.min_margin",
+    "成本无法弥补时维持参考价的规则": "rule.cost_not_covered",
+    "最小可支付单位": "rule.price_step",
     "价格取整": "rule.rounding",
     "价格必须为正": "rule.positive",
 }

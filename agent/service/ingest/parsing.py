@@ -15,6 +15,7 @@ from agent.domain.records import (
 )
 from agent.service.ingest.cells import Cells
 from agent.service.ingest.errors import CellError
+from agent.service.ingest.limit_check import checked
 from agent.service.ingest.parsed_rows import ParsedEvent
 from agent.service.ingest.raw_rows import RawRow
 from agent.service.ingest.reading import Note, Reading
@@ -38,7 +39,7 @@ def parse_product(row: RawRow, reading: Reading) -> ProductRecord:
     """Parse a product; what the row does not say stays as stored, unless the options say that rows replace.
 
     Raises:
-        CellError: A cell is invalid.
+        CellError: A cell is invalid, or limits contradict each other.
     """
     cells = Cells(row, reading)
     product_id = cells.identifier("product_id", needed=True)
@@ -58,7 +59,7 @@ def parse_product(row: RawRow, reading: Reading) -> ProductRecord:
         raise CellError("list_price", "", "is missing, and the product is new; remedy: give its price")
     if not found.title:
         found = replace(found, title=" ".join(filter(None, (found.brand, found.category))) or product_id)
-    reading.products[product_id] = found
+    reading.products[product_id] = checked(found)
     return found
 
 

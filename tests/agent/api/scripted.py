@@ -18,7 +18,8 @@ from agent.domain.decision import CheckoutClaim, Decision, Reason
 from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
-from agent.explain.answers import CheckedSentence, Explanation, QuestionInput
+from agent.explain.answers import CheckedSentence, Explanation
+from agent.explain.questions import QuestionInput
 from agent.rules.book import RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview

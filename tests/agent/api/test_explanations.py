@@ -114,7 +114,7 @@ def post(client: TestClient[Litestar], path: str, body: Any) -> Any:
 
 def test_an_explanation_has_the_fields_of_the_contract(client: TestClient[Litestar], quote_id: str) -> None:
     answer = post(client, f"/v1/quotes/{quote_id}/explanations", {}).json()
-    assert set(answer) == {"answer", "kind", "language", "source", "evidence", "checks"}
+    assert set(answer) == {"answer", "understood", "kind", "language", "source", "evidence", "checks"}
     assert (answer["kind"], answer["language"], answer["source"]) == ("why_price", "en", "deterministic")
     assert answer["checks"]["passed"]
     assert {"fact", "value"} <= set(answer["evidence"][0])
@@ -128,7 +128,10 @@ def test_a_stream_ends_with_the_same_complete_answer(client: TestClient[Litestar
     events = [dict(line.split(": ", 1) for line in part.splitlines()) for part in stream.text.split("\r\n\r\n") if part]
     assert events[-1]["event"] == "done"
     assert json.loads(events[-1]["data"])["answer"] == whole["answer"]
-    assert "".join(json.loads(event["data"]) for event in events[:-1]) == whole["answer"]
+    assert events[0]["event"] == "understood"
+    assert json.loads(events[0]["data"]) == whole["understood"]
+    assert "".join(json.loads(event["data"]) for event in events[1:-1]) == whole["answer"]
+    assert json.loads(events[1]["data"]) == whole["understood"]["text"]
 
 
 def test_questions_about_many_quotes_are_for_merchants(client: TestClient[Litestar]) -> None:

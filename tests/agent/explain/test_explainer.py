@@ -4,9 +4,10 @@ import pytest
 
 from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest
-from agent.explain.answers import Explanation, QuestionInput
-from agent.explain.questions import Audience, Language, QuestionKind
+from agent.explain.answers import Explanation
+from agent.explain.questions import Audience, Language, QuestionInput, QuestionKind
 from agent.service.service import Service
+from agent.store.decision_log import Span
 from tests.prepared import World
 
 QUESTIONS = {
@@ -14,6 +15,7 @@ QUESTIONS = {
     QuestionKind.WHY_NOT: ("Why not 2.50?", "为什么不是2.50？"),
     QuestionKind.DRIVER: ("What moved the price most?", "什么对价格影响最大？"),
     QuestionKind.RULE: ("Which rule bound the price?", "哪条规则起了作用？"),
+    QuestionKind.WHAT_IF_PRICE: ("What if the price were 1.00?", "如果价格是0.90会怎样？"),
     QuestionKind.WHAT_IF_STOCK: ("What if we had only 5 left in stock?", "如果只剩5件库存会怎样？"),
     QuestionKind.WHAT_IF_COMPETITOR: ("What if a competitor charged 0.49?", "如果竞争对手卖0.49呢？"),
     QuestionKind.WHAT_IF_COST: ("What if the cost were 0.20?", "如果成本是0.20呢？"),
@@ -103,6 +105,62 @@ def test_a_what_if_is_the_pipelines_own_price_and_records_nothing(service: Servi
     assert value(found, "whatif_price") == f"{really.price_minor / 100:.2f} {base.currency}"
 
 
+def test_an_own_price_is_answered_with_its_scores_and_limits(service: Service, quoted: Decision) -> None:
+    found = ask(service, quoted, "10 % lower?")
+    asked = round(0.9 * quoted.price_minor)
+    request = service._parts.store.request_of(quoted.id)
+    assert request is not None
+    then = service._counterfactuals().offer(QuoteRequest.model_validate(dict(request)), asked, quoted.at)
+    assert then is not None
+    assert found.kind is QuestionKind.WHAT_IF_PRICE
+    assert found.understood.asked_minor == asked
+    assert found.understood.slots.change_pct == -10
+    assert found.answer.startswith(
+        f"At a price of {asked / 100:.2f} {quoted.currency} instead of the {quoted.price_minor / 100:.2f} "
+    )
+    chance, told = then.scores.purchase_probability.value, value(found, "asked_probability")
+    assert told is not None
+    assert float(told.rstrip("%")) == pytest.approx(100 * chance, rel=0.06)
+    assert {"asked_profit", "asked_satisfaction", "purchase_probability", "profit", "satisfaction"} <= {
+        one.fact for one in found.evidence
+    }
+    allowed = value(found, "allowed_price")
+    assert (allowed is None) == (then.price_minor == asked)
+    assert found.report.passed, found.report.problems
+
+
+def test_a_price_that_the_limits_bar_says_which_of_them_and_where_it_would_end(
+    service: Service, quoted: Decision
+) -> None:
+    found = ask(service, quoted, "What if the price were 0.01?")
+    assert value(found, "allowed_price") is not None
+    assert "The limits would step in" in found.answer
+    assert str(value(found, "rule")) in found.answer
+
+
+@pytest.mark.parametrize("kind", [kind for kind in QUESTIONS if kind is not QuestionKind.NONE])
+@pytest.mark.parametrize("language", list(Language))
+def test_an_answer_begins_with_what_was_understood(
+    service: Service, quoted: Decision, kind: QuestionKind, language: Language
+) -> None:
+    found = ask(service, quoted, QUESTIONS[kind][language is Language.ZH])
+    assert found.understood.lead
+    assert found.answer.startswith(found.understood.lead)
+
+
+@pytest.mark.parametrize("question", ["What if a competitor sold it at half the price?", "竞争对手半价卖呢？"])
+def test_a_competitors_half_price_is_half_and_not_a_tenth_less(
+    service: Service, quoted: Decision, question: str
+) -> None:
+    found = ask(service, quoted, question)
+    assert found.understood.asked_minor == round(quoted.price_minor / 2)
+
+
+def test_a_shopper_is_told_no_price_that_hidden_facts_enter(service: Service, quoted: Decision) -> None:
+    for question in ("What if the cost rose by 10 %?", "What if a competitor were 10 % cheaper?"):
+        assert ask(service, quoted, question, Audience.SHOPPER).understood.asked_minor is None
+
+
 @pytest.mark.parametrize("question", ["Why not 10 % cheaper?", "为什么不便宜百分之十？"])
 def test_a_price_named_as_a_share_is_the_one_compared(service: Service, quoted: Decision, question: str) -> None:
     found = ask(service, quoted, question)
@@ -134,6 +192,9 @@ def test_an_unknown_quote_has_no_explanation(service: Service) -> None:
         ("哪些商品触及底价？", QuestionKind.FLOOR_PRODUCTS),
         ("Who pays above reference?", QuestionKind.ABOVE_REFERENCE),
         ("Why this price?", QuestionKind.NONE),
+        ("which products are most price sensitive?", QuestionKind.NONE),
+        ("哪些商品对价格最敏感？", QuestionKind.NONE),
+        ("how did unobtainium do yesterday?", QuestionKind.NONE),
     ],
 )
 def test_questions_about_many_quotes_are_answered_from_the_log(
@@ -141,4 +202,32 @@ def test_questions_about_many_quotes_are_answered_from_the_log(
 ) -> None:
     found = service.question(QuestionInput(question))
     assert found.kind is kind
+    assert found.report.passed, found.report.problems
+
+
+@pytest.mark.parametrize("question", ["How did product {} do today?", "商品{}今天卖得怎么样？"])
+def test_a_product_over_the_log_is_told_alone(service: Service, quoted: Decision, world: World, question: str) -> None:
+    found = service.question(QuestionInput(question.format(world.bought)))
+    assert found.kind is QuestionKind.PRODUCT_SALES
+    assert found.understood.slots.products == (world.bought,)
+    assert found.answer.startswith(found.understood.lead)
+    assert world.bought in found.understood.lead
+    store, period = service._parts.store, found.understood.slots.period
+    assert period is not None
+    sums = store.discounts(Span(period.since, period.until), product_ids=[world.bought])
+    assert value(found, "quotes") == f"{sums.quotes:,}"
+    assert sums.quotes > 0
+    assert value(found, "mean_price") is not None
+    assert found.report.passed, found.report.problems
+
+
+def test_a_name_that_several_products_have_is_said_to_be_unclear(
+    service: Service, quoted: Decision, world: World
+) -> None:
+    title = quoted.product_title
+    same = [one for one in service._parts.store.iter_products() if one.title == title]
+    found = service.question(QuestionInput(f"How did {title} do today?"))
+    assert found.kind is QuestionKind.PRODUCT_SALES
+    assert len(found.understood.slots.products) >= len(same)
+    assert (value(found, "matched") is None) == (len(found.understood.slots.products) == 1)
     assert found.report.passed, found.report.problems

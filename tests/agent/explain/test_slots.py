@@ -25,7 +25,7 @@ from agent.explain.slots import find_slots
         ("对手打8.5折会怎样？", {"change_pct": -15.0}),
         ("对手打95折会怎样？", {"change_pct": -5.0}),
         ("如果对手半价出售呢？", {"change_pct": -50.0}),
-        ("上个月的折扣怎么样？", {"change_pct": None, "days": 30}),
+        ("上个月的折扣怎么样？", {"change_pct": None}),
         ("成交的报价有多少？成本是多少？", {"change_pct": None}),
         ("为什么不是三块五？", {"amount_minor": 350}),
         ("如果成本是二十元呢？", {"amount_minor": 2_000, "change_pct": None}),
@@ -41,8 +41,7 @@ from agent.explain.slots import find_slots
             "Compare with quote 0190a2b4-1111-7000-8000-000000000001",
             {"other": "0190a2b4-1111-7000-8000-000000000001"},
         ),
-        ("How did discounts on frozen pizzas do last month?", {"category": "FROZEN PIZZA", "days": 30}),
-        ("昨天给了哪些折扣？", {"days": 1}),
+        ("How did discounts on frozen pizzas do last month?", {"category": "FROZEN PIZZA"}),
     ],
 )
 def test_what_a_question_names_is_found(text: str, expected: dict[str, object]) -> None:

@@ -7,12 +7,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from pydantic import SecretStr
 
-from agent.explain.answers import AnswerSource, CheckedSentence, Explanation
+from agent.domain.records import ProductRecord
+from agent.explain.answers import AnswerSource, CheckedSentence, Explanation, Understood
 from agent.explain.endpoint import Endpoint, EndpointWriter
 from agent.explain.explainer import Explainer
 from agent.explain.facts import Fact, FactTable
+from agent.explain.interpretation import Interpreter
 from agent.explain.questions import Audience, Language, Question, QuestionKind
-from agent.explain.understanding import Understood
+from agent.explain.understanding import Guess
 from agent.explain.writers import Writer, whole_sentences
 from prompts import load_prompt
 
@@ -50,8 +52,18 @@ LIES = {
 class Knows:
     """Understands everything as one kind."""
 
-    def read(self, text: str) -> Understood:
-        return Understood(QuestionKind.WHY_PRICE, 1.0)
+    def read(self, text: str) -> Guess:
+        return Guess(QuestionKind.WHY_PRICE, 1.0)
+
+
+class NoProducts:
+    """A catalogue without products."""
+
+    def product(self, product_id: str) -> None:
+        return None
+
+    def products(self) -> list[ProductRecord]:
+        return []
 
 
 @contextmanager
@@ -98,7 +110,11 @@ def told(
     writer: Writer | None, language: Language = Language.EN, audience: Audience = Audience.MERCHANT
 ) -> list[CheckedSentence | Explanation]:
     question = Question("Why?", QuestionKind.WHY_PRICE, language, audience)
-    return list(Explainer(Knows(), lambda: (), writer)._checked(question, TABLE))
+    items = Explainer(Interpreter(Knows(), NoProducts(), lambda: ()), writer)._checked(question, TABLE)
+    return [item for item in items if not isinstance(item, Understood)]
+
+
+LEAD = "Why this price: "
 
 
 def whole_of(items: list[CheckedSentence | Explanation]) -> Explanation:
@@ -114,7 +130,7 @@ def test_an_endpoints_true_sentences_go_out_with_our_values_and_one_by_one() -> 
     assert found.report.passed
     assert "2.79 USD, 10% below the reference price of 3.10 USD" in found.answer
     assert [one.text for one in items if isinstance(one, CheckedSentence)] == [
-        one + "." for one in found.answer[:-1].split(". ")
+        one + "." for one in found.answer[len(LEAD) : -1].split(". ")
     ]
     assert asked[0]["path"] == "/v1/chat/completions"
     assert asked[0]["authorization"] == "Bearer key-of-the-endpoint"
@@ -150,7 +166,7 @@ def test_an_endpoints_lie_never_goes_out_and_the_fixed_text_takes_over(lie: str,
     plain = LIES[lie].split("[")[0][:25]
     assert plain not in found.answer or plain == "It is offered at "
     assert "The main reason is that a lower price is expected to win more purchases." in found.answer
-    assert found.answer == " ".join(one.text for one in items[:-1] if isinstance(one, CheckedSentence))
+    assert found.answer == LEAD + " ".join(one.text for one in items[:-1] if isinstance(one, CheckedSentence))
 
 
 def test_what_a_model_said_is_not_said_again() -> None:

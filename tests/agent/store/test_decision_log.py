@@ -46,3 +46,14 @@ def test_only_the_gateways_own_trail_counts_as_a_rule(log: Store) -> None:
 
 def test_quotes_above_the_reference_are_counted_by_shopper(log: Store) -> None:
     assert log.above_reference(SPAN) == {None: 1}
+
+
+def test_products_count_alone_and_their_means_are_of_their_currency(log: Store) -> None:
+    log.record_decisions([decision(id="y", price_minor=9_000, reference_minor=9_000, currency="JPY", trail=())])
+    assert log.discounts(SPAN, product_ids=["p2"]).quotes == 1
+    assert log.discounts(SPAN, product_ids=["p1", "p2"]).discounted == 2
+    assert log.discounts(SPAN, product_ids=[]).quotes == 0
+    means = log.mean_prices(SPAN, "p1", "USD")
+    assert means.quoted_minor == pytest.approx((80 + 90 + 110 + 100) / 4)
+    assert means.sold_minor == pytest.approx(80)
+    assert log.mean_prices(SPAN, "none", "USD").quoted_minor is None

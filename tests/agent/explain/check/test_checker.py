@@ -6,7 +6,7 @@ from agent.explain.check import check
 from agent.explain.check.numbers import Carries, mentions
 from agent.explain.facts import Fact, FactTable, Unit, definitions
 from agent.explain.questions import LOG_KINDS, Audience, Language, QuestionKind
-from agent.explain.wording import join, sayable, sentences, shown
+from agent.explain.wording import join, lead, sayable, sentences, shown
 from agent.training.synthetic_facts import random_table
 from tests.agent.explain.check.plants import planted
 
@@ -31,6 +31,18 @@ def test_every_number_and_claim_of_a_thousand_texts_is_in_its_fact_table(
             table = random_table(kind, seed).seen_by(audience)
             report = check(written(kind, seed, language, audience), table, language, audience)
             assert report.passed, (seed, audience, report.problems)
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("kind", [kind for kind in QuestionKind if kind is not QuestionKind.NONE])
+def test_what_was_understood_is_said_and_passes_the_check(kind: QuestionKind, language: Language) -> None:
+    for seed in SEEDS:
+        for audience in Audience:
+            table = random_table(kind, seed).seen_by(audience)
+            said = lead(table, language, audience)
+            report = check(said, table, language, audience)
+            assert report.passed, (seed, audience, said, report.problems)
+            assert said or audience is Audience.SHOPPER
 
 
 @pytest.fixture(scope="module")

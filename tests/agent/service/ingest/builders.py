@@ -44,11 +44,17 @@ class Read:
 def import_path(
     kind: ImportKind, path: Path, stored: Mapping[str, ProductRecord] | None = None, **options: Any
 ) -> Read:
-    """Import a file over some stored products."""
+    """Import a file over some stored products; suspicious rows too, unless the options say otherwise."""
     read = Read(ImportReport(kind))
+    accept = options.pop("accept_suspicious", True)
+
+    def keep_events(events: Sequence[EventRecord]) -> Sequence[EventRecord]:
+        read.events.extend(events)
+        return events
+
     targets = ImportTargets(
         products=read.products.extend,
-        events=lambda events: (read.events.extend(events), events)[1],
+        events=keep_events,
         shoppers=dropped,
         outcomes=read.outcomes.extend,
         known_events=lambda _ids: set(),
@@ -57,7 +63,7 @@ def import_path(
         product_of=dict(stored or {}).get,
         now=NOW,
     )
-    read.report = import_file(kind, path, targets, ImportOptions(ReadingOptions(**options), accept_suspicious=True))
+    read.report = import_file(kind, path, targets, ImportOptions(ReadingOptions(**options), accept_suspicious=accept))
     return read
 
 
