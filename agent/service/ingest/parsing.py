@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
+from agent.domain.plausibility import product_suspicion
 from agent.domain.records import (
     Attribute,
     EventRecord,
@@ -42,13 +43,12 @@ def parse_product(row: RawRow, reading: Reading) -> ProductRecord:
     """
     cells = Cells(row, reading)
     product_id = cells.identifier("product_id", needed=True)
-    known = reading.products.get(product_id)
-    if known is not None:
+    known = None if reading.options.replace else reading.product_of(product_id)
+    earlier = reading.products.get(product_id)
+    if earlier is not None:
         reading.notes.add(Note.MERGED, product_id)
-    if reading.options.replace:
-        known = None
-    elif known is None:
-        known = reading.product_of(product_id)
+        if not reading.options.replace and product_suspicion(earlier, known) is None:  # else it is set aside
+            known = earlier
     currency = cells.currency(known.currency if known is not None else None)
     base = known or ProductRecord(product_id, "", currency)
     _check_currency(base, currency, cells)

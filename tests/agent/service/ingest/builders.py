@@ -44,8 +44,9 @@ class Read:
 def import_path(
     kind: ImportKind, path: Path, stored: Mapping[str, ProductRecord] | None = None, **options: Any
 ) -> Read:
-    """Import a file over some stored products."""
+    """Import a file over some stored products; suspicious rows too, unless the options say otherwise."""
     read = Read(ImportReport(kind))
+    accept = options.pop("accept_suspicious", True)
 
     def keep_events(events: Sequence[EventRecord]) -> Sequence[EventRecord]:
         read.events.extend(events)
@@ -62,7 +63,7 @@ def import_path(
         product_of=dict(stored or {}).get,
         now=NOW,
     )
-    read.report = import_file(kind, path, targets, ImportOptions(ReadingOptions(**options), accept_suspicious=True))
+    read.report = import_file(kind, path, targets, ImportOptions(ReadingOptions(**options), accept_suspicious=accept))
     return read
 
 

@@ -1,6 +1,6 @@
 """Product exports of Shopify, WooCommerce and Medusa, with the columns that these shops write."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from agent.service.ingest import ImportFormatError, ImportKind, Note
 from agent.service.ingest.numerals import DecimalMark
 from agent.service.ingest.reading import Shop
 from agent.service.ingest.shop_exports import text_of_html
-from tests.agent.service.ingest.builders import Read, import_text
+from tests.agent.service.ingest.builders import NOW, Read, import_text
 
 SHOPIFY = (
     "Handle,Title,Body (HTML),Vendor,Product Category,Type,Tags,Published,Option1 Name,Option1 Value,Option2 Name,"
@@ -84,7 +84,7 @@ def test_shopify_s_present_column_names_are_read_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("days", "price"), [((-1, 1), 3_500), ((1, 9), 4_500), ((-9, -2), 4_500)])
 def test_woocommerce_s_sale_price_counts_while_it_is_valid(days: tuple[int, int], price: int, tmp_path: Path) -> None:
-    today = datetime.now(UTC).date()
+    today = NOW.date()
     starts, ends = (f"{today + timedelta(days=one)} 00:00:00" for one in days)
     read = products(tmp_path, WOO.format(starts=starts, ends=ends), Shop.WOOCOMMERCE)
     mug, hoodie, voucher = read.products
