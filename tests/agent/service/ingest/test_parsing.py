@@ -62,7 +62,7 @@ def test_a_repeated_row_never_builds_on_one_that_was_set_aside(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("row", "title"),
-    [("B,10,,", "B"), ("B,10,Halm,", "Halm"), ("B,10,Halm,kitchen", "Halm kitchen"), ("A,10,Odra,", "Kettle")],
+    [("B,10,,", "B"), ("B,10,Halm,", "Halm"), ("B,10,Halm,kitchen", "Halm kitchen"), ("A,39,Odra,", "Kettle")],
 )
 def test_a_product_without_title_goes_by_the_stored_one_brand_category_or_id(
     row: str, title: str, tmp_path: Path

@@ -146,12 +146,12 @@ def test_a_file_of_no_shop_is_refused_with_what_is_looked_for(tmp_path: Path) ->
 def test_columns_that_options_name_go_through_an_export(tmp_path: Path) -> None:
     content = (
         SHOPIFY.replace("Status\n", "Status,Floor,Season\n")
-        .replace("active\n", "active,20,winter\n")
+        .replace("active\n", "active,5,winter\n")
         .replace(",,,13,\n", ",,,13,,,\n")
         .replace("2.jpg,,\n", "2.jpg,,,,\n")
     )
     read = products(tmp_path, content, Shop.SHOPIFY, mapping={"Floor": "min_price"}, attributes=frozenset({"Season"}))
-    assert [one.floor_minor for one in read.products] == [2_000, None, 2_000]
+    assert [one.floor_minor for one in read.products] == [500, None, 500]
     assert read.products[0].attributes == {"Size": "S", "Color": "Blue", "Season": "winter"}
 
 
