@@ -186,13 +186,15 @@ class ShopController(Controller):
     async def products(self, request: AnyRequest) -> Response[bytes]:
         """Add or replace up to 1,000 products, all or none; they are searchable when the answer arrives.
 
-        Limits that contradict each other are refused; doubtful amounts are taken, and named in `warnings`.
+        Limits that contradict each other are refused; doubtful amounts and repeated ids are taken, and named in
+        `warnings`.
         """
 
         async def work(value: Any, context: AppContext) -> ProductsAnswer:
             records = product_records(rows_of(value, "products", MAX_ROWS))
+            warnings = product_warnings(records, context.service.product)
             await context.run(context.service.upsert_products, records)
-            return ProductsAnswer(accepted=len(records), warnings=product_warnings(records))
+            return ProductsAnswer(accepted=len({record.product_id for record in records}), warnings=warnings)
 
         return await answer(request, Scope.MERCHANT, work)
 

@@ -1,6 +1,7 @@
 """Rows of a product list: validated together, currencies and limits of each checked."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -10,6 +11,7 @@ from agent.api.convert import to_product
 from agent.api.problems import Problem
 from agent.api.responses.accepted import ProductWarning
 from agent.api.schemas import Product
+from agent.domain.plausibility import Doubt, Suspicion, product_suspicion
 from agent.domain.product_limits import contradictions, doubts
 from agent.domain.records import ProductRecord
 from agent.domain.refusal import FieldProblem
@@ -33,13 +35,39 @@ def product_records(rows: Sequence[Any]) -> list[ProductRecord]:
     return records
 
 
-def product_warnings(records: Sequence[ProductRecord]) -> list[ProductWarning]:
-    """Doubtful amounts of accepted products."""
+def product_warnings(
+    records: Sequence[ProductRecord], stored: Callable[[str], ProductRecord | None]
+) -> list[ProductWarning]:
+    """Doubts about products that are accepted: amounts, and ids that one request repeats.
+
+    `stored` gives a product as it was before.
+    """
     return [
-        ProductWarning(product_id=record.product_id, field=found.field, message=found.message)
-        for record in records
-        for found in doubts(record, payable_step(record.currency))
+        *_repeated(records),
+        *(
+            ProductWarning(product_id=record.product_id, field=found.field, message=found.message)
+            for record in records
+            for found in doubts(record, payable_step(record.currency))
+        ),
+        *(
+            ProductWarning(product_id=found.product_id, field="list_price", message=_leap(found))
+            for record in records
+            if (found := product_suspicion(record, stored(record.product_id))) is not None
+            and found.doubt is Doubt.NEW_LIST
+        ),
     ]
+
+
+def _repeated(records: Sequence[ProductRecord]) -> Iterator[ProductWarning]:
+    counts = Counter(record.product_id for record in records)
+    for product_id, count in counts.items():
+        if count > 1:
+            message = f"{count} rows have this id; the last one counts"
+            yield ProductWarning(product_id=product_id, field="id", message=message)
+
+
+def _leap(found: Suspicion) -> str:
+    return f"changes from {found.expected} to {found.value}: is it in another unit, such as cents? if so, put it again"
 
 
 def _check_currency(product: Product, index: int) -> None:

@@ -10,7 +10,7 @@ class AcceptedAnswer(BaseModel):
 
 
 class ProductWarning(BaseModel):
-    """An amount of an accepted product that is probably not meant."""
+    """An amount or a repeated id of an accepted product that is probably not meant."""
 
     product_id: str
     field: str

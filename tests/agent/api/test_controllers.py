@@ -342,6 +342,28 @@ def test_limits_that_contradict_each_other_are_refused_with_both_fields(
     problem(post(client, "/v1/quotes", {"product": {"id": "c1"}}), 422)  # nothing was stored
 
 
+def test_a_list_price_in_another_unit_and_a_repeated_id_are_accepted_with_warnings(
+    client: TestClient[Litestar],
+) -> None:
+    def put(*amounts: int) -> dict[str, Any]:
+        rows = [
+            {"id": "leap", "title": "Pan", "list_price": {"amount_minor": amount, "currency": "EUR"}}
+            for amount in amounts
+        ]
+        found: dict[str, Any] = client.put("/v1/products", content=json.dumps(rows), headers=HEADERS).json()
+        return found
+
+    assert put(1_999) == {"accepted": 1, "warnings": []}
+    assert put(1_499) == {"accepted": 1, "warnings": []}
+    [warning] = put(149_900)["warnings"]
+    assert warning["field"] == "list_price"
+    assert "from 14.99 EUR to 1,499.00 EUR" in warning["message"]
+    twice = put(160_000, 150_000)
+    assert twice["accepted"] == 1
+    assert [(one["product_id"], one["field"]) for one in twice["warnings"]] == [("leap", "id")]
+    assert post(client, "/v1/quotes", {"product": {"id": "leap"}}).json()["list_price"]["amount_minor"] == 150_000
+
+
 def test_a_loss_leader_and_an_unpayable_list_price_are_accepted_with_warnings(client: TestClient[Litestar]) -> None:
     def money(amount: int, currency: str) -> dict[str, Any]:
         return {"amount_minor": amount, "currency": currency}
