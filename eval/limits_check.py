@@ -115,11 +115,14 @@ def _facts(rng: np.random.Generator) -> GatewayFacts:
 def _broken(shown: Guarded, rules: GatewayRules, facts: GatewayFacts, raw: int) -> list[str]:
     """List the conditions that a price violates.
 
+    The reference price, or MAP or floor above it, is held where it does not cover the cost and nothing else may.
     In a conflict, which `Guarded.conflict` flags, upper and soft lower bounds may yield to hard lower bounds.
     """
     price, reference = shown.price_minor, facts.reference_minor
     if facts.cost_minor is None and rules.floor_minor is None:
         return [] if price == reference else ["a price without cost and floor"]
+    if shown.held:
+        return _broken_hold(shown, rules, facts)
     found = []
     if facts.cost_minor is not None and price * (1 - rules.min_margin_frac) < facts.cost_minor - 1e-6:
         found.append("cost and margin")
@@ -142,6 +145,18 @@ def _broken(shown: Guarded, rules: GatewayRules, facts: GatewayFacts, raw: int) 
             found.append("trail")
         at = step.to_minor
     return found if at == price else [*found, "trail"]
+
+
+def _broken_hold(shown: Guarded, rules: GatewayRules, facts: GatewayFacts) -> list[str]:
+    reference, cost = facts.reference_minor, facts.cost_minor or 0
+    wanted = cost / (1 - rules.min_margin_frac)
+    highest = min(
+        [rules.ceiling_minor or 10**9, reference if rules.never_above_reference or rules.discount_only else 10**9]
+    )
+    if wanted <= reference or (cost <= reference and wanted + 1 <= highest):
+        return ["held although the cost is covered"]
+    held = max(reference, rules.floor_minor or 0, rules.map_minor or 0)
+    return [] if shown.price_minor == held else ["another price than the reference is held"]
 
 
 def _exact(chosen: Selection, prices: Sequence[int]) -> bool:

@@ -4,7 +4,8 @@
 
 Asks for the price of a product for one kind of stranger, reports that the offer was declined, and asks again, some
 times over. What Pricesmith expects of the next such stranger falls with every outcome. Needs `pip install httpx`, and a
-key with the scopes `quotes` and `outcomes`. Try it on demo data: what is reported here is learned.
+key with the scopes `quotes`, `outcomes` and `merchant`: only merchants see scores. Try it on demo data: what is
+reported here is learned.
 """
 
 import argparse

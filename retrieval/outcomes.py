@@ -153,6 +153,16 @@ class OutcomeMemory:
         with self._writing:
             return {row.shopper_id for row in self._rows.values() if row.shopper_id}
 
+    def outcome_ids(self) -> list[str]:
+        """Ids of all outcomes."""
+        with self._writing:
+            return list(self._rows)
+
+    def remove(self, outcome_ids: Sequence[str]) -> None:
+        """Remove outcomes and overwrite their keys; unknown ids are ignored."""
+        with self._writing:
+            self._remove([one for one in outcome_ids if one in self._rows], wipe=True)
+
     def erase_shopper(self, shopper_id: str) -> int:
         """Remove a shopper's outcomes and overwrite their keys; returns their number.
 

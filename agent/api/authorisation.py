@@ -11,8 +11,8 @@ from agent.service.auth.api_keys import Scope
 from agent.service.merchants import MerchantError
 
 
-async def authorise(request: AnyRequest, scope: Scope) -> AppContext:
-    """Check the request's key; returns the context of the key's merchant.
+async def authorise(request: AnyRequest, scope: Scope, *or_scopes: Scope) -> AppContext:
+    """Check that the request's key has one of the scopes; returns the context of the key's merchant.
 
     Raises:
         Problem: 401 without a live key, 403 without the scope, 429 above the key's rate limit.
@@ -25,8 +25,9 @@ async def authorise(request: AnyRequest, scope: Scope) -> AppContext:
     key = await context.run(context.resources.keys.verify, text.strip())
     if key is None:
         raise _unauthenticated("the API key is unknown, expired or revoked")
-    if not key.allows(scope):
-        raise Problem(403, f"the key lacks the scope {scope.value!r}; it has: {', '.join(sorted(key.scopes))}")
+    if not any(key.allows(one) for one in (scope, *or_scopes)):
+        wanted = " or ".join(repr(one.value) for one in (scope, *or_scopes))
+        raise Problem(403, f"the key lacks the scope {wanted}; it has: {', '.join(sorted(key.scopes))}")
     wait_s = context.rate_limits.wait_s(key.key_id, key.per_minute)
     if wait_s > 0:
         seconds = ceil(wait_s)

@@ -16,33 +16,35 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from litestar import Controller, Response, get, post, put
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import PathParameter
 from pydantic import TypeAdapter
 
 from agent.api.authorisation import authorise
 from agent.api.batch import BatchRequest, batch_rows
 from agent.api.body import rows_of, validate
 from agent.api.context import AnyRequest, AppContext
-from agent.api.convert import to_event, to_product, to_report
+from agent.api.convert import to_event, to_report
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
 from agent.api.problems import Problem, raise_refusal
-from agent.api.responses.lists import AcceptedAnswer, BatchAnswer, OutcomesAnswer, outcome_row, quote_row
+from agent.api.product_rows import product_records, product_warnings
+from agent.api.responses.accepted import AcceptedAnswer, ProductsAnswer
+from agent.api.responses.lists import BatchAnswer, OutcomesAnswer, outcome_row, quote_row
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
-from agent.api.responses.quotes import QuoteAnswer, RecordedQuote, quote_answer, recorded_quote
+from agent.api.responses.quotes import RecordedQuote, recorded_quote
 from agent.api.responses.reasons import ReasonsAnswer, reasons_answer
 from agent.api.responses.recommendations import RecommendationsAnswer, recommendations_answer
 from agent.api.responses.rendering import json_response
+from agent.api.responses.shopper_quotes import AnyQuote, ShopperQuoteAnswer, View, shopper_quote, shown_quote
 from agent.api.responses.verification import VerifyAnswer, verify_answer
 from agent.api.schemas import Event, OutcomeIn, Product, VerifyRequest
+from agent.api.views import AskedView, Include, ViewName
 from agent.domain.decision import CheckoutClaim, Decision
-from agent.domain.records import ProductRecord
-from agent.domain.refusal import FieldProblem, Refusal
+from agent.domain.refusal import Refusal
 from agent.domain.request import MAX_ROWS, QuoteRequest, RecommendationRequest
 from agent.service.auth.api_keys import Scope
 from agent.service.outcome_sequence import OutcomeReport
 
-Include = Annotated[str | None, QueryParameter(description="`candidates` adds every candidate that was scored.")]
 QuoteId = Annotated[str, PathParameter(description="Id of a quote.")]
 
 _QUOTE: Final = TypeAdapter(QuoteRequest)
@@ -50,8 +52,6 @@ _VERIFY: Final = TypeAdapter(VerifyRequest)
 _RECOMMEND: Final = TypeAdapter(RecommendationRequest)
 _EVENT: Final = TypeAdapter(Event)
 _OUTCOME: Final = TypeAdapter(OutcomeIn)
-_PRODUCT: Final = TypeAdapter(Product)
-_CANDIDATES: Final = "candidates"
 
 
 class QuoteController(Controller):
@@ -61,34 +61,36 @@ class QuoteController(Controller):
     tags = ("quotes",)
     security = SECURITY
 
-    @post("/", status_code=200, operation_class=operation(QuoteRequest, QuoteAnswer), summary="Price one product")
-    async def quote(self, request: AnyRequest, include: Include = None) -> Response[bytes]:
+    @post("/", status_code=200, operation_class=operation(QuoteRequest, AnyQuote), summary="Price one product")
+    async def quote(self, request: AnyRequest, view: ViewName = None, include: Include = None) -> Response[bytes]:
         """Price one product for one shopper; `?include=candidates` adds every candidate that was scored."""
-        candidates = _included(include)
+        asked_view = AskedView.of(view, include)
 
-        async def work(value: Any, context: AppContext) -> QuoteAnswer:
+        async def work(value: Any, context: AppContext) -> AnyQuote:
+            shown = asked_view.granted(context)
             asked = validate(_QUOTE, value)
             recorded = await context.recorded_earlier(1)
             priced = recorded[0] if recorded else await context.batcher.ask(context.tagged(asked, 0))
             decision = raise_refusal(priced)
             context.metrics.quoted(decision)
-            return quote_answer(decision, candidates=candidates)
+            return shown_quote(decision, shown)
 
         return await answer(request, Scope.QUOTES, work)
 
     @post(
         "/batch", status_code=200, operation_class=operation(BatchRequest, BatchAnswer), summary="Price many products"
     )
-    async def batch(self, request: AnyRequest, include: Include = None) -> Response[bytes]:
+    async def batch(self, request: AnyRequest, view: ViewName = None, include: Include = None) -> Response[bytes]:
         """Up to 500 quotes: `quotes` of any kind, or `items` for one shopper. A bad row fails alone."""
-        candidates = _included(include)
+        asked_view = AskedView.of(view, include)
 
         async def work(value: Any, context: AppContext) -> BatchAnswer:
+            shown = asked_view.granted(context)
             priced = await _price_rows(batch_rows(value), context)
             for decision in priced:
                 if isinstance(decision, Decision):
                     context.metrics.quoted(decision)
-            return BatchAnswer(results=[quote_row(one, candidates=candidates) for one in priced])
+            return BatchAnswer(results=[quote_row(one, shown) for one in priced])
 
         return await answer(request, Scope.QUOTES, work)
 
@@ -103,13 +105,21 @@ class QuoteController(Controller):
 
         return await answer(request, Scope.QUOTES, work)
 
-    @get("/{quote_id:str}", operation_class=operation(None, RecordedQuote), summary="Read a decision")
-    async def recorded(self, request: AnyRequest, quote_id: QuoteId) -> Response[bytes]:
-        """The decision as recorded, with its candidates, trail and outcomes."""
-        context = await authorise(request, Scope.MERCHANT)
+    @get(
+        "/{quote_id:str}",
+        operation_class=operation(None, RecordedQuote | ShopperQuoteAnswer),
+        summary="Read a decision",
+    )
+    async def recorded(self, request: AnyRequest, quote_id: QuoteId, view: ViewName = None) -> Response[bytes]:
+        """The decision as recorded, with its candidates, trail and outcomes; in the shopper's view the quote alone."""
+        asked_view = AskedView.of(view)
+        context = await authorise(request, Scope.MERCHANT, Scope.QUOTES)
+        shown = asked_view.granted(context)
         decision = await context.run(context.service.decision, quote_id)
         if decision is None:
             raise Problem(404, f"no quote has the id {quote_id[:80]!r}")
+        if shown.view is View.SHOPPER:
+            return json_response(shopper_quote(decision))
         outcomes = await context.run(context.service.outcomes_of, quote_id)
         return json_response(recorded_quote(decision, outcomes))
 
@@ -172,14 +182,19 @@ class ShopController(Controller):
 
         return await answer(request, Scope.OUTCOMES, work)
 
-    @put("/products", operation_class=operation(list[Product], AcceptedAnswer), tags=["products"])
+    @put("/products", operation_class=operation(list[Product], ProductsAnswer), tags=["products"])
     async def products(self, request: AnyRequest) -> Response[bytes]:
-        """Add or replace up to 1,000 products, all or none; they are searchable when the answer arrives."""
+        """Add or replace up to 1,000 products, all or none; they are searchable when the answer arrives.
 
-        async def work(value: Any, context: AppContext) -> AcceptedAnswer:
-            records = _products(rows_of(value, "products", MAX_ROWS))
+        Limits that contradict each other are refused; doubtful amounts and repeated ids are taken, and named in
+        `warnings`.
+        """
+
+        async def work(value: Any, context: AppContext) -> ProductsAnswer:
+            records = product_records(rows_of(value, "products", MAX_ROWS))
+            warnings = product_warnings(records, context.service.product)
             await context.run(context.service.upsert_products, records)
-            return AcceptedAnswer(accepted=len(records))
+            return ProductsAnswer(accepted=len({record.product_id for record in records}), warnings=warnings)
 
         return await answer(request, Scope.MERCHANT, work)
 
@@ -189,16 +204,18 @@ class ShopController(Controller):
         operation_class=operation(RecommendationRequest, RecommendationsAnswer),
         tags=["recommendations"],
     )
-    async def recommendations(self, request: AnyRequest) -> Response[bytes]:
+    async def recommendations(self, request: AnyRequest, view: ViewName = None) -> Response[bytes]:
         """Products for a shopper, best first, each priced."""
+        asked_view = AskedView.of(view)
 
         async def work(value: Any, context: AppContext) -> RecommendationsAnswer:
+            shown = asked_view.granted(context)
             asked = validate(_RECOMMEND, value)
             recorded = await context.recorded_earlier(asked.limit)
             decisions = list(recorded.values()) or await context.run(context.service.recommend, asked, context.id_of)
             for decision in decisions:
                 context.metrics.quoted(decision)
-            return recommendations_answer(decisions)
+            return recommendations_answer(decisions, shown)
 
         return await answer(request, Scope.QUOTES, work)
 
@@ -227,31 +244,3 @@ async def _record_rows(rows: list[Any], context: AppContext) -> OutcomesAnswer:
     reports = [one for one in parsed if isinstance(one, OutcomeReport)]
     recorded = iter(await context.run(context.service.add_outcomes, reports) if reports else [])
     return OutcomesAnswer(results=[outcome_row(one if isinstance(one, Problem) else next(recorded)) for one in parsed])
-
-
-def _products(rows: list[Any]) -> list[ProductRecord]:
-    """Validate all rows of a product list, then their currencies."""
-    parsed = [validate(_PRODUCT, row, f"products.{index}") for index, row in enumerate(rows)]
-    for index, product in enumerate(parsed):
-        _check_currency(product, index)
-    return [to_product(product) for product in parsed]
-
-
-def _check_currency(product: Product, index: int) -> None:
-    currency = product.list_price.currency
-    for name in ("cost", "min_price", "max_price", "map_price"):
-        money = getattr(product, name)
-        if money is not None and money.currency != currency:
-            field = f"products.{index}.{name}"
-            problem = FieldProblem(field, "another currency than list_price", money.currency, currency)
-            raise Problem(
-                422, f"{field} is in {money.currency}, its list_price in {currency}; allowed: {currency}", [problem]
-            )
-
-
-def _included(include: str | None) -> bool:
-    """Whether `?include` asks for the candidates."""
-    if include not in (None, _CANDIDATES):
-        problem = FieldProblem("include", "unknown value", include[:80], _CANDIDATES)
-        raise Problem(422, f"include is {include[:80]!r}; allowed: {_CANDIDATES}", [problem])
-    return include == _CANDIDATES

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, cast
 
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from agent.api.problems import PROBLEM_JSON, TITLES, ProblemDetails
@@ -59,7 +59,7 @@ def _media(schema: dict[str, Any]) -> OpenAPIMediaType:
 
 def operation(
     takes: Any,
-    gives: type[BaseModel],
+    gives: Any,
     errors: tuple[int, ...] = _ERRORS,
     also: tuple[int, ...] = (),
     *,
@@ -69,7 +69,7 @@ def operation(
 
     Args:
         takes: Type of the request body; None without one.
-        gives: Type of the response body.
+        gives: Type of the response body: a pydantic model or a union of such.
         errors: Statuses answered with problem details.
         also: Further statuses with the response body of 200.
         streams: Whether the response may be a stream of server-sent events.

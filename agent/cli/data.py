@@ -22,7 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="List and remove stored events and 
 
 @app.command("check")
 def check(data_dir: DataDir = None, json: Json = False) -> None:
-    """List stored events and outcomes that an import would refuse or set aside today.
+    """List stored rows that an import would refuse or set aside.
 
     That is: dated more than a day ahead, priced in another currency than their product, or probably wrong, such as
     prices in cents beside dollars. Rows that were imported with --accept-suspicious are among the last. Nothing is

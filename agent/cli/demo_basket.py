@@ -41,13 +41,13 @@ def _key(file: Path | None) -> str:
 
 
 def _show(server: Server, shopper: str) -> None:
-    items = server.post("/v1/recommendations", {"shopper": {"id": shopper}, "limit": _SIZE})["items"]
+    items = server.post("/v1/recommendations?view=merchant", {"shopper": {"id": shopper}, "limit": _SIZE})["items"]
     if not items:
         raise CommandError("the server has no products yet; remedy: pricesmith prepare")
     basket = [_row(item["product"]["title"], item["quote"]) for item in items]
     product = items[0]["product"]
     conditions = [
-        _row(name, server.post("/v1/quotes", {"product": {"id": product["id"]}, **extra}))
+        _row(name, server.post("/v1/quotes?view=merchant", {"product": {"id": product["id"]}, **extra}))
         for name, extra in _conditions(items[0]["quote"]).items()
     ]
     print_table(f"A basket for household {shopper} of the demo store (simulated data)", _HEADINGS, basket)

@@ -147,7 +147,10 @@ def _import(
 
     settings = settings_for(data_dir)
     store = open_store(settings)
-    with running_service(settings, quiet=json, store=store) as service, progress_bar(quiet=json) as progress:
+    with (
+        running_service(settings, quiet=json, store=store, proposes=False) as service,
+        progress_bar(quiet=json) as progress,
+    ):
         targets, expected = _targets(store, service), expected_rows(file)
         report = import_file(
             ImportKind(kind),

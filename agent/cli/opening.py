@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def running_service(settings: Settings, *, quiet: bool, store: Store | None = None) -> Iterator["Service"]:
+def running_service(
+    settings: Settings, *, quiet: bool, store: Store | None = None, proposes: bool = True
+) -> Iterator["Service"]:
     """Load models and indexes, which takes several seconds, and close everything at the end, `store` included.
+
+    Without `proposes` the language model stays out of memory: for commands that quote no prices.
 
     Raises:
         RegistryError: Models are not installed, or a file is damaged.
@@ -27,7 +31,7 @@ def running_service(settings: Settings, *, quiet: bool, store: Store | None = No
 
         store = store or open_store(settings)
         try:
-            service = open_service(settings, store)
+            service = open_service(settings if proposes else _without_language_model(settings), store)
         except BaseException:
             store.close()
             raise
@@ -36,3 +40,7 @@ def running_service(settings: Settings, *, quiet: bool, store: Store | None = No
         yield service
     finally:
         service.close()
+
+
+def _without_language_model(settings: Settings) -> Settings:
+    return settings.model_copy(update={"language_model": False})

@@ -67,11 +67,11 @@ class _Quote(_Part):
     product_id: str | None
     price: _Money
     reference_price: _Money
-    strategy: _Strategy
-    confidence: float
-    rung: str
     disclosure: _Disclosure
-    trail: tuple[_Step, ...]
+    strategy: _Strategy | None = None
+    confidence: float | None = None
+    rung: str | None = None
+    trail: tuple[_Step, ...] = ()
     candidates: tuple[_Candidate, ...] | None = None
 
 
@@ -79,7 +79,7 @@ def print_quote(answer: Mapping[str, Any]) -> None:
     """Print a quote, the rules that moved its price and every candidate.
 
     Args:
-        answer: As `POST /v1/quotes?include=candidates` answers.
+        answer: As `POST /v1/quotes?include=candidates` answers, or in the shopper's view.
 
     Raises:
         ValidationError: It is no such answer.
@@ -89,13 +89,13 @@ def print_quote(answer: Mapping[str, Any]) -> None:
         "price": quote.price,
         "reference price": quote.reference_price,
         "product": quote.product_id or "not in the catalogue",
-        "strategy": f"{quote.strategy.name} (from {quote.strategy.source})",
-        "why": quote.strategy.rationale,
-        "confidence": f"{quote.confidence:.2f}",
-        "rung": quote.rung,
-        "disclosure": quote.disclosure.text,
-        "quote id": quote.id,
     }
+    if quote.strategy is not None:
+        facts["strategy"] = f"{quote.strategy.name} (from {quote.strategy.source})"
+        facts["why"] = quote.strategy.rationale
+        facts["confidence"] = f"{quote.confidence or 0.0:.2f}"
+        facts["rung"] = quote.rung
+    facts |= {"disclosure": quote.disclosure.text, "quote id": quote.id}
     for step in quote.trail:
         facts[f"rule {step.rule}"] = f"{step.before} -> {step.after} ({step.detail})"
     print_facts(facts)
@@ -111,5 +111,7 @@ def print_quote(answer: Mapping[str, Any]) -> None:
         )
         for candidate in quote.candidates or ()
     ]
+    if quote.strategy is None:
+        return
     columns = ("", "strategy", "source", "price", "purchase", "profit (minor units)", "satisfaction")
     print_table("Candidates (* was chosen)", columns, rows)

@@ -49,7 +49,10 @@ def score(
     options = reading_options(currency, column, const, (decimal, timezone, date_format))
     from agent.cli.score_rows import score_file  # models' libraries load slowly: not for help and completion
 
-    with running_service(settings_for(data_dir), quiet=json) as service, progress_bar(quiet=json) as progress:
+    with (
+        running_service(settings_for(data_dir), quiet=json, proposes=False) as service,
+        progress_bar(quiet=json) as progress,
+    ):
         scored = score_file(service, file, out, options, progress)
     facts = {
         "rows": scored.rows,

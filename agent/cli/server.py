@@ -9,6 +9,7 @@ import httpx
 from agent.cli.errors import ServerRefused, ServerUnavailable
 
 TIMEOUT_S: Final = 30.0
+_EVERYTHING: Final = "include=candidates"
 _LATER: Final = (429, 502, 503, 504)  # the same request may succeed later
 
 
@@ -31,8 +32,13 @@ class Server:
         )
 
     def quote(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Price one product, candidates included."""
-        return self.post("/v1/quotes?include=candidates", request)
+        """Price one product: candidates included where the key has the scope `merchant`, else the shopper's view."""
+        try:
+            return self.post(f"/v1/quotes?{_EVERYTHING}", request)
+        except ServerRefused as refused:
+            if not str(refused).startswith(_EVERYTHING):  # as the refusal of a key without that scope begins
+                raise
+            return self.post("/v1/quotes", request)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Send JSON; returns the JSON object that the server answers.

@@ -32,7 +32,7 @@ def export(
 
     Example: pricesmith shoppers export 17 --out 17.json
     """
-    with running_service(settings_for(data_dir), quiet=json) as service:
+    with running_service(settings_for(data_dir), quiet=json, proposes=False) as service:
         known = service.shopper(shopper_id)
     if known is None:
         raise typer.BadParameter(f"nothing is stored about the shopper {shopper_id!r}", param_hint="SHOPPER_ID")
@@ -63,7 +63,7 @@ def erase(
     """
     if not yes:
         typer.confirm(f"Erase everything stored about the shopper {shopper_id!r}? This cannot be undone", abort=True)
-    with running_service(settings_for(data_dir), quiet=json) as service:
+    with running_service(settings_for(data_dir), quiet=json, proposes=False) as service:
         erased = asdict(service.erase_shopper(shopper_id))
     print_json(erased) if json else print_facts(erased)
 
@@ -88,6 +88,6 @@ def purge(
     kept = days or settings.retention_days
     if kept is None:
         raise typer.BadParameter("give a number of days, or set PRICESMITH_RETENTION_DAYS", param_hint="--days")
-    with running_service(settings, quiet=json) as service:
+    with running_service(settings, quiet=json, proposes=False) as service:
         erased = asdict(service.purge(SystemClock().now() - timedelta(days=kept)))
     print_json(erased) if json else print_facts(erased)

@@ -54,6 +54,8 @@ class HeldReason(StrEnum):
     """The merchant's trade (its pack) makes no personalised prices unless the merchant allows them."""
     UNKNOWN_COST = "unknown_cost"
     """Neither cost nor floor is known, so that nothing bounds a loss."""
+    COST_NOT_COVERED = "cost_not_covered"
+    """The cost, or its minimum margin, is above the reference price and above what the limits allow."""
     NO_TIME = "no_time"
     """The deadline left no time to look for another price."""
     NOTHING_BETTER = "nothing_better"
@@ -232,6 +234,7 @@ class Decision:
         list_minor: The product's list price, None where unknown.
         interest: Predicted interest in the product's category, 0-1.
         confidence: Share of posterior draws that agree with the choice, 0-1.
+        personalised: Personal data made this another price than the reference price (`agent.rules.disclosure`).
         propensity: Probability with which selection shows this final price, for off-policy evaluation.
         lesson: Inputs for the online update that follows its outcome; None in decisions recorded without them.
         held: Why the reference price was held; None where another price was chosen or no reason was recorded.
@@ -273,6 +276,18 @@ class Decision:
     guard: GuardAction | None = None
     explored: bool = False
     cost_minor: int | None = None
+
+    @property
+    def set_by_limits(self) -> bool:
+        """Whether the limits, not the strategy, set the price: they leave one only, or exclude each other."""
+        if self.guard is GuardAction.HELD:
+            return self.price_minor != self.reference_minor
+        return self.guard in (GuardAction.CONFLICT, GuardAction.FORCED) and bool(self.trail)
+
+    @property
+    def strategy_name(self) -> str:
+        """Display name of the strategy; of the rule that set the price instead where one did."""
+        return f"limits: {self.trail[-1].rule}" if self.set_by_limits and self.trail else self.strategy.name
 
 
 @dataclass(frozen=True, slots=True)

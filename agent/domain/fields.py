@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import (
@@ -25,6 +25,8 @@ _MAX_RAW_ID: Final = 4 * MAX_ID  # composing takes up to 4 code points for one
 _NOT_IN_IDS: Final = ("Zl", "Zp", "Co")  # line and paragraph separators, private use
 EARLIEST: Final = datetime.fromisoformat("1990-01-01T00:00:00+00:00")
 LATEST: Final = datetime.fromisoformat("2100-01-01T00:00:00+00:00")
+MAX_AHEAD: Final = timedelta(days=1)
+"""Longest time by which an event or an outcome may lie ahead of the store's clock."""
 
 
 def clean_text(text: str) -> str:

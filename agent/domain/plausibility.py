@@ -7,16 +7,15 @@ at a tenth of the price, a gift at 0.01 and a price of four times the reference 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from math import log10
 from typing import Final
 
+from agent.domain.fields import MAX_AHEAD
 from agent.domain.money import fraction_digits, show
 from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord
 
-MAX_AHEAD: Final = timedelta(days=1)
-_SLACK_TEXT: Final = "1 day"
 OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 MOST_UNITS: Final = 10_000
 # A price may be this many times another, or the other this many times the price.
@@ -70,7 +69,7 @@ def future_refusal(at: datetime, now: datetime) -> str | None:
     """Reason why nothing can have happened at a time; None when it is at most a day ahead of `now`."""
     if at <= now + MAX_AHEAD:
         return None
-    return f"is in the future; allowed: at most {_SLACK_TEXT} after now, {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"is in the future; allowed: at most 1 day after now, {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def outcome_suspicion(outcome: OutcomeRecord, product: ProductRecord | None) -> Suspicion | None:

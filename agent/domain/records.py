@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 Attribute = str | float | bool
 
@@ -127,15 +128,23 @@ class ListPrice:
     list_minor: int | None
 
 
+MOST_OFFERS: Final = 24
+"""Offers of a product logged on one day; of further ones that day only those below all of them are."""
+
+
 @dataclass(frozen=True, slots=True)
 class AppliedPrice:
-    """A price that was open to everybody on a day (UTC, days since 1970); `at` is when it was first recorded."""
+    """A change of the price of one unit that is open to everybody, from `at` on.
+
+    Attributes:
+        offer: The price of a quote made without personal data; else the shelf price, open to everyone until the next.
+    """
 
     product_id: str
     currency: str
-    day: int
     price_minor: int
     at: datetime
+    offer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from agent.domain.decision import Decision, HeldReason, Rung, Scores
 from agent.domain.request import QuoteRequest
 from agent.explain.facts import Fact
 from agent.rules.disclosure import is_personal
-from agent.rules.gateway import UNKNOWN_BOUNDS_RULE
+from agent.rules.gateway import COST_RULE, ROUNDING_RULE, STEP_RULE, UNKNOWN_BOUNDS_RULE
 from agent.rules.kill_switch import RULE as KILL_SWITCH_RULE
 
 _REASONS_TO_HOLD: Final = {
@@ -15,6 +15,8 @@ _REASONS_TO_HOLD: Final = {
     HeldReason.NOT_SURE: "reason.abstained",
     HeldReason.CONTROL: "reason.control",
 }
+_HOLDING: Final = (UNKNOWN_BOUNDS_RULE, COST_RULE)
+"""Rules that are told as the reason for holding the reference price."""
 _BY_TRAIL: Final = {UNKNOWN_BOUNDS_RULE: HeldReason.UNKNOWN_COST, KILL_SWITCH_RULE: HeldReason.HELD_BY_MERCHANT}
 _SIMILAR: Final = 3
 _INPUTS: Final = {
@@ -41,6 +43,8 @@ def reasoned(decision: Decision) -> Iterator[Fact]:
     held = held_because(decision)
     if held is not None:
         yield Fact("held", f"held.{held}")
+    elif decision.set_by_limits:
+        yield Fact("reason", "reason.limits")
     elif decision.held is not None:
         yield Fact("reason", _REASONS_TO_HOLD[decision.held])
     elif decision.explored:
@@ -119,8 +123,8 @@ def stock_known(request: QuoteRequest) -> int | None:
 
 def ruled(decision: Decision) -> Iterator[Fact]:
     """The last limit that moved the price; rounding only where nothing else did."""
-    limits = [step for step in decision.trail if step.rule not in ("rounding", UNKNOWN_BOUNDS_RULE)]
-    moved = limits or [step for step in decision.trail if step.rule != UNKNOWN_BOUNDS_RULE]
+    steps = [step for step in decision.trail if step.rule not in _HOLDING and step.from_minor != step.to_minor]
+    moved = [step for step in steps if step.rule not in (ROUNDING_RULE, STEP_RULE)] or steps
     if moved:
         yield Fact("rule", f"rule.{_rule(moved[-1].rule)}")
         yield Fact("rule_from", moved[-1].from_minor)
@@ -150,8 +154,8 @@ def data_used(decision: Decision) -> Iterator[Fact]:
     disclosure = decision.disclosure
     yield Fact("personalised", "personalised.yes" if decision.personalised else "personalised.no")
     personal = tuple(_code(name) for name in disclosure.inputs_used if is_personal(name))
-    if decision.personalised and personal:
-        yield Fact("inputs", personal)
+    if personal:
+        yield Fact("inputs" if decision.personalised else "considered", personal)
     others = tuple(_code(name) for name in disclosure.inputs_used if not is_personal(name))
     yield Fact("other_inputs", others)
     yield Fact("ignored", tuple(dict.fromkeys(f"ignored.{one.input}" for one in disclosure.inputs_ignored)))

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from agent.explain.questions import Audience, QuestionKind
 
 DATA: Final = Path(__file__).parent / "data"
-_HIDDEN_WORDS: Final = frozenset(("input.cost", "scenario.cost", "held.unknown_cost", "missing.cost"))
+_HIDDEN_WORDS: Final = frozenset(
+    ("input.cost", "scenario.cost", "held.unknown_cost", "held.cost_not_covered", "missing.cost", "reason.limits")
+)
 
 
 class Unit(StrEnum):

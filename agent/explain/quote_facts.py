@@ -24,6 +24,7 @@ from agent.explain.facts import Fact, FactTable
 from agent.explain.questions import Period, Question, QuestionKind
 from agent.explain.what_if import counterfactual, difference, driver, for_shopper, priced_at, strongest
 from agent.pricing.counterfactuals import Counterfactuals
+from agent.rules.gateway import ROUNDING_RULE, STEP_RULE
 from agent.rules.prior_price import LOOK_BACK, lowest_before
 from agent.store import Store
 
@@ -115,7 +116,7 @@ class QuoteFacts:
             yield from bound or [Fact("missing", "missing.amount")]
             return
         yield Fact("asked_price", asked)
-        barred = [step for step in offered.trail if step.rule != "rounding"]
+        barred = [step for step in offered.trail if step.rule not in (ROUNDING_RULE, STEP_RULE)]
         if barred and offered.price_minor != asked:
             yield Fact("allowed_price", offered.price_minor)
             yield Fact("rule", f"rule.{strongest(barred).rule}")

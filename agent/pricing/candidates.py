@@ -33,6 +33,7 @@ HELD_RATIONALE: Final = {
     HeldReason.HELD_BY_MERCHANT: "the merchant holds all prices",
     HeldReason.NOT_IN_THIS_TRADE: "personalisation is off in this trade unless the merchant turns it on",
     HeldReason.UNKNOWN_COST: "cost and floor are unknown",
+    HeldReason.COST_NOT_COVERED: "the reference price does not cover the cost, and the limits allow no other price",
     HeldReason.NO_TIME: "no time was left for more",
     HeldReason.NOTHING_BETTER: "no other candidate is expected to be worth more",
 }
@@ -100,7 +101,7 @@ def model_proposals(observation: Observation, written: Sequence[Written]) -> lis
     """Strategies that the strategist wrote, priced; one whose anchor is unknown here is left out."""
     found = []
     for item in written:
-        price = realise(item.strategy, observation.anchors, observation.fraction_digits)
+        price = _price(item.strategy, observation)
         if price is not None:
             found.append(Proposal(item.strategy, Source.MODEL, _REASONS[item.strategy.lever], price))
     return found
@@ -129,7 +130,7 @@ def retrieved_proposals(observation: Observation, past: Sequence[PastOutcome]) -
     found = {}
     for ratio in (float(ratios @ mass / max(mass.sum(), 1e-9)), float(np.quantile(ratios, 0.25))):
         strategy = move_strategy(round(100 * (ratio - 1)), None)
-        price = realise(strategy, observation.anchors, observation.fraction_digits)
+        price = _price(strategy, observation)
         if price is not None:
             reason = f"{len(sold)} of {len(past)} alike offers sold, on average at {np.mean(ratios) - 1:+.0%}"
             found[price] = Proposal(strategy, Source.RETRIEVED, reason, price)
@@ -142,7 +143,7 @@ def numeric_proposals(observation: Observation, moves: Sequence[int], facts: Str
     for move in moves:
         for rounding in (Rounding.EXACT, Rounding.CHARM):
             strategy = move_strategy(move, fitting_lever(facts, move), rounding if move else Rounding.EXACT)
-            price = realise(strategy, observation.anchors, observation.fraction_digits)
+            price = _price(strategy, observation)
             if price is not None and price not in found:
                 reason = "among the best of a search over every whole-percent move"
                 found[price] = Proposal(strategy, Source.NUMERIC, reason, price)
@@ -156,11 +157,16 @@ def explored_proposals(
     found = {}
     for move, count in sorted(wins.items(), key=lambda item: (-item[1], abs(item[0]))):
         strategy = move_strategy(move, fitting_lever(facts, move))
-        price = realise(strategy, observation.anchors, observation.fraction_digits)
+        price = _price(strategy, observation)
         if price is not None and price not in found:
             reason = f"the best price in {count} of {draws} draws"
             found[price] = Proposal(strategy, Source.NUMERIC, reason, price, Origin.EXPLORED)
     return list(found.values())
+
+
+def _price(strategy: Strategy, observation: Observation) -> int | None:
+    step_minor = observation.price_limits.rules.step_minor
+    return realise(strategy, observation.anchors, observation.fraction_digits, step_minor)
 
 
 def move_strategy(move_pct: int, lever: Lever | None, rounding: Rounding = Rounding.EXACT) -> Strategy:

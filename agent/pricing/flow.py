@@ -115,6 +115,7 @@ class Situation:
         intent: Strength of this session's events on this product, 0 (none) to 4.
         loyalty: `new`, `occasional`, `regular` or `lapsed` in the product's category.
         terms: Effects learned online that apply here.
+        as_listed: The catalogue's product at the catalogue's list price is sold, so that its price history applies.
     """
 
     behaviour_s: float
@@ -131,6 +132,7 @@ class Situation:
     loyalty: str
     terms: tuple[Term, ...]
     subject: Subject
+    as_listed: bool
 
     def parts(self) -> Mapping[str, Any]:
         """Its fields by name, to build an `Observation` from."""

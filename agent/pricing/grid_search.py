@@ -57,7 +57,8 @@ class GridSearch:
         ratio = 1 + np.asarray(moves, np.float64) / 100
         at = moves.index(0)
         allowed = observation.price_limits.bounds
-        prices = np.rint(ratio * reference)
+        step = observation.price_limits.rules.step_minor
+        prices = np.rint(ratio * reference / step) * step
         inside = (prices >= allowed.low_minor) & (prices <= (allowed.high_minor or np.inf))
         shape = (len(moves),) + (1,) * (purchase.ndim - 1)
         cost = observation.market.stock.opportunity_cost(observation.unit_cost / reference, 1.0)

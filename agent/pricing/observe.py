@@ -54,6 +54,10 @@ class _Batch:
     killed: str | None
     rules: MerchantRules
 
+    def step_of(self, product: ProductRecord) -> int:
+        """The smallest step of a product's price under the merchant's rules."""
+        return self.rules.effective(product).limits.step_minor
+
 
 class Observer:
     """Reads requests into situations, and adds limits, deadlines and the inputs to disclose."""
@@ -85,7 +89,7 @@ class Observer:
         )
         return [
             self._one(request, one, batch) if isinstance(one, ReadRequest) else one
-            for request, one in zip(requests, self.reader.read(requests, now), strict=True)
+            for request, one in zip(requests, self.reader.read(requests, now, batch.step_of), strict=True)
         ]
 
     def under(self, rules: MerchantRules) -> "Observer":
@@ -135,7 +139,9 @@ class Observer:
             return HeldReason.HELD_BY_MERCHANT
         if who.opted_out:
             return HeldReason.OPTED_OUT if self.reader.personalises else HeldReason.NOT_IN_THIS_TRADE
-        return HeldReason.UNKNOWN_COST if limits.lack_cost_and_floor else None
+        if limits.lack_cost_and_floor:
+            return HeldReason.UNKNOWN_COST
+        return HeldReason.COST_NOT_COVERED if limits.cost_not_covered else None
 
 
 def _kept(request: QuoteRequest, who: ShopperView, shared: Screened, at: datetime) -> QuoteRequest:

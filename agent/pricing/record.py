@@ -12,6 +12,7 @@ from agent.domain.decision import (
     Candidate,
     Decision,
     Disclosure,
+    GuardAction,
     HeldReason,
     PastOutcome,
     QuoteClaims,
@@ -23,18 +24,19 @@ from agent.domain.decision import (
 from agent.domain.records import AppliedPrice
 from agent.pricing.candidates import HOLD
 from agent.pricing.flow import Flow, Observation, Proposed, Selected
-from agent.rules.disclosure import LAST_PRICE, disclose, is_personal
+from agent.rules.disclosure import LAST_PRICE, disclose, is_personal, is_personalised
 from agent.rules.gateway import Guarded
 from agent.rules.packs import law_of
-from agent.rules.prior_price import LOOK_BACK, reduction
+from agent.rules.prior_price import LOOK_BACK, public_prices, reduction
 from agent.store import Claim
 from models.evaluator.lesson import Lesson
 
 _CONTROL: Final = "the reference price, shown by chance so that other prices can be compared with it"
 
-Keep = Callable[[Sequence[Decision], Sequence[Mapping[str, JsonValue]], Sequence[Claim]], frozenset[str]]
+Applied = Mapping[str, Sequence[AppliedPrice]]
+Keep = Callable[[Sequence[Decision], Sequence[Mapping[str, JsonValue]], Sequence[Claim], Applied], frozenset[str]]
 Sign = Callable[[QuoteClaims], str]
-AppliedTo = Callable[[Iterable[str], datetime], Mapping[str, Sequence[AppliedPrice]]]
+AppliedTo = Callable[[Iterable[str], datetime], Applied]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,12 @@ class PricedObservation:
             return standing.held
         if self.observation.held is not None:
             return self.observation.held
+        if self.guarded.price_minor != self.observation.reference_minor and not self.guarded.held:
+            return None
         if self.proposed.rung is Rung.REFERENCE:
             return HeldReason.NO_TIME
         if self.selected.explored:
-            at_reference = self.guarded.price_minor == self.observation.reference_minor
-            return HeldReason.CONTROL if at_reference else None
+            return HeldReason.CONTROL
         if self.selected.abstained:
             return HeldReason.NOT_SURE
         return HeldReason.NOTHING_BETTER if self.selected.chosen.source is Source.REFERENCE else None
@@ -90,9 +93,11 @@ class PricedObservation:
     @property
     def rationale(self) -> str:
         """The choice in words."""
-        chosen = self.selected.chosen
+        chosen, guarded = self.selected.chosen, self.guarded
         if self.selected.standing is not None:
             return chosen.rationale
+        if guarded.trail and guarded.action in (GuardAction.CONFLICT, GuardAction.FORCED):
+            return f"the limits set the price: {guarded.trail[-1].detail}"
         if self.held is HeldReason.CONTROL:
             return _CONTROL
         if self.selected.explored:
@@ -108,12 +113,16 @@ class PricedObservation:
         return tuple(self._entered()) if standing is None else standing.disclosure.inputs_used
 
     @property
+    def personalised(self) -> bool:
+        """Whether personal data made this another price than the reference price."""
+        return is_personalised(self.inputs_used, self.guarded.price_minor, self.observation.reference_minor)
+
+    @property
     def disclosure(self) -> Disclosure:
         """The notice for the inputs that entered."""
-        used = self.inputs_used
         return disclose(
-            personalised=any(is_personal(name) for name in used),
-            inputs_used=used,
+            personalised=self.personalised,
+            inputs_used=self.inputs_used,
             inputs_ignored=self.observation.inputs_ignored,
             jurisdiction=self.observation.market.jurisdiction,
         )
@@ -181,12 +190,14 @@ class Recorder:
         """Add `decisions`, stored in one transaction; their timings end with the guard's."""
         versions, timings = self._versions(), dict(flow.timings_ms)
         priced = PricedObservation.rows(flow, self._lessons(flow, [one.price_minor for one in flow.guarded]))
-        decisions = self._announced([self._decision(one, versions, timings) for one in priced])
+        listed = [one.observation.as_listed for one in priced]
+        decisions = self._announced([self._decision(one, versions, timings) for one in priced], listed)
         if not decisions:
             flow.decisions = []
             return
         claims = [one.claim for one in priced] if self._issuer.holds else []
-        late = self._store.keep(decisions, [_asked(one.observation) for one in priced], claims)
+        applied = {d.id: public_prices(d) for d, is_listed in zip(decisions, listed, strict=True) if is_listed}
+        late = self._store.keep(decisions, [_asked(one.observation) for one in priced], claims, applied)
         flow.decisions = [None if decision.id in late else decision for decision in decisions]
 
     def counterfactual(self) -> "Recorder":
@@ -194,9 +205,15 @@ class Recorder:
         store = replace(self._store, keep=lambda *_: frozenset())
         return Recorder(store, replace(self._issuer, holds=False), self._versions, self._lessons)
 
-    def _announced(self, decisions: list[Decision]) -> list[Decision]:
-        """Add the price reduction that may be announced, where a law fixes the price that it counts from."""
-        days = [law_of(one.disclosure.jurisdiction).prior_price_days for one in decisions]
+    def _announced(self, decisions: list[Decision], listed: Sequence[bool]) -> list[Decision]:
+        """Add the price reduction that may be announced, where a law fixes the price that it counts from.
+
+        None is announced of a product other than the catalogue's (`listed`), nor of a lower price for several units.
+        """
+        days = [
+            law_of(one.disclosure.jurisdiction).prior_price_days if is_listed and _is_claim(one) else None
+            for one, is_listed in zip(decisions, listed, strict=True)
+        ]
         asked = {one.product_id for one, wanted in zip(decisions, days, strict=True) if wanted and one.product_id}
         if not asked:
             return decisions
@@ -228,7 +245,7 @@ class Recorder:
             scores=chosen.scores if costed else None,
             interest=priced.interest,
             confidence=selected.confidence if observation.held is None else 1.0,
-            personalised=any(is_personal(name) for name in disclosure.inputs_used),
+            personalised=priced.personalised,
             rung=priced.proposed.rung if standing is None else standing.rung,
             trail=guarded.trail,
             similar=priced.similar,
@@ -261,7 +278,11 @@ def _claims(quote_id: str, observation: Observation, price_minor: int, valid_unt
     )
 
 
-def _with_reduction(decision: Decision, log: Mapping[str, Sequence[AppliedPrice]], days: int | None) -> Decision:
+def _is_claim(decision: Decision) -> bool:
+    return decision.quantity == 1 or decision.price_minor == decision.reference_minor
+
+
+def _with_reduction(decision: Decision, log: Applied, days: int | None) -> Decision:
     if days is None or decision.product_id is None:
         return decision
     applied = [one for one in log.get(decision.product_id, ()) if one.currency == decision.currency]

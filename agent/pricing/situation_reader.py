@@ -3,7 +3,7 @@
 The products' part of step 1; the shoppers' part is in `shopper_reader.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -27,7 +27,7 @@ from agent.pricing.effect_terms import (
 )
 from agent.pricing.flow import Encoded, Market, ReadRequest, ShopperView, Situation
 from agent.pricing.shopper_reader import Asking, ShopperBatch, ShopperReader
-from agent.rules.packs import Pack
+from agent.rules.packs import Pack, payable, payable_step
 from agent.rules.price_limits import RequestLimits
 from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.state.arrival_rates import Arrivals, Remaining
@@ -46,8 +46,17 @@ TRENDS: Final = {
 }
 AHEAD: Final = 4
 _ID: Final = {"id"}
+_IDENTITY: Final = ("currency", "list_minor", "title", "description", "category", "brand", "attributes")
 _UNLIMITED: Final = RequestLimits()
 _SEASONS: Final = ("winter", "spring", "summer", "autumn")
+
+
+StepOf = Callable[[ProductRecord], int]
+"""The smallest payable step of a product's price, in minor units."""
+
+
+def _currency_step(product: ProductRecord) -> int:
+    return payable_step(product.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +113,16 @@ class SituationReader:
         """Whether personalised prices are allowed at all."""
         return self._shoppers.personalises
 
-    def read(self, requests: Sequence[QuoteRequest], now: datetime) -> list[ReadRequest | Refusal]:
-        """One situation a request, or why it cannot be priced."""
+    def read(
+        self, requests: Sequence[QuoteRequest], now: datetime, step_of: StepOf = _currency_step
+    ) -> list[ReadRequest | Refusal]:
+        """One situation a request, or why it cannot be priced; reference prices are multiples of the product's step."""
         moments = [self.behaviour_s(request.context.at or now) for request in requests]
         shoppers = self._shoppers.begin(requests)
         found: dict[int, ReadRequest | Refusal] = {}
         for row in sorted(range(len(requests)), key=lambda row: (requests[row].shopper.id or "", moments[row])):
-            found[row] = self._one(requests[row], _Moment(requests[row].context.at or now, moments[row]), shoppers)
+            moment = _Moment(requests[row].context.at or now, moments[row])
+            found[row] = self._one(requests[row], moment, shoppers, step_of)
         return [found[row] for row in range(len(requests))]
 
     def read_shopper(self, asked: Asking, now: datetime) -> ShopperView:
@@ -151,7 +163,9 @@ class SituationReader:
         affinity = self._shoppers.taste.affinity([o.past.buyer for o in situations], products, product)
         return Encoded(shopper, product, interest, affinity, features)
 
-    def _one(self, request: QuoteRequest, moment: _Moment, shoppers: ShopperBatch) -> ReadRequest | Refusal:
+    def _one(
+        self, request: QuoteRequest, moment: _Moment, shoppers: ShopperBatch, step_of: StepOf
+    ) -> ReadRequest | Refusal:
         product = self._product(request)
         if isinstance(product, Refusal):
             return product
@@ -159,6 +173,7 @@ class SituationReader:
         reference = self._reference(request.product, product, behaviour_s)
         if reference is None:
             return _refused("product.list_price", "the product has no known price", "a list_price")
+        reference = payable(reference, step_of(product))
         who = shoppers.read(request, behaviour_s, moment.at)
         history = who.history
         market = self._market(request, product, reference, moment)
@@ -190,6 +205,7 @@ class SituationReader:
             loyalty=loyalty,
             terms=(*self._product_terms(request.product, product, reference), *self._terms(traits)),
             subject=subject,
+            as_listed=_is_as_listed(self._catalogue.product(request.product.id or ""), product, reference),
         )
         return ReadRequest(situation, who, shared)
 
@@ -266,6 +282,16 @@ def _inline(quoted: QuotedProduct, currency: str) -> ProductRecord:
     """The product as the request describes it; without a title, brand and category stand for one."""
     record = product_record(quoted, quoted.id or "", currency)
     return record if record.title else replace(record, title=" ".join(filter(None, (quoted.brand, quoted.category))))
+
+
+def _is_as_listed(known: ProductRecord | None, sold: ProductRecord, reference_minor: int) -> bool:
+    """Whether the catalogue's product at its list price is sold, not another one that a request describes under its id.
+
+    A fare, or a configured product, has a price of its own in each request: no price history is known of it.
+    """
+    if known is None or known.list_minor != reference_minor:
+        return False
+    return all(getattr(known, name) == getattr(sold, name) for name in _IDENTITY)
 
 
 def _limits(request: QuoteRequest) -> RequestLimits:

@@ -28,6 +28,8 @@ class RuleLimits(Strict):
         min_margin: Minimum of (price - cost) / price.
         max_discount: Largest discount, a fraction of the reference price; 1 allows any.
         max_change: Largest change from the last price quoted to the shopper, a fraction of it.
+        rounding: Retail ending of prices.
+        price_step: Smallest step between prices that can be paid; by default the currency's.
     """
 
     min_price: Money | None = None
@@ -38,6 +40,7 @@ class RuleLimits(Strict):
     max_change: Share | None = None
     never_above_reference: bool | None = None
     rounding: Rounding | None = None
+    price_step: Price | None = None
 
     def over(self, other: "RuleLimits") -> "RuleLimits":
         """These limits, completed by those of `other`."""

@@ -8,6 +8,7 @@ from agent.domain.records import ProductRecord
 from agent.rules.document import RuleLimits, RulesDocument, fold
 from agent.rules.exploration import Exploration, SelectionRules
 from agent.rules.gateway import GatewayRules
+from agent.rules.packs.payable_steps import payable_step
 from models.evaluator.utility import Weights
 from models.strategist.strategy import Rounding
 
@@ -90,4 +91,5 @@ def gateway_rules(limits: RuleLimits, currency: str) -> GatewayRules:
         max_change_frac=limits.max_change,
         never_above_reference=limits.never_above_reference or False,
         rounding=limits.rounding or Rounding.EXACT,
+        step_minor=bound(limits.price_step) or payable_step(currency),
     )

@@ -16,7 +16,15 @@ exclude each other:
 7. `cost`, or `min_margin`: at least cost / (1 - minimum margin).
 
 Lower bounds (5-7) therefore win over upper ones: no ceiling or promise makes a price fall below a floor or cost. The
-result then has `conflict` set, and its trail shows both rules. `rounding` comes last and stays within the bounds.
+result then has `conflict` set, and the trail names the rules that lost beside the one that won.
+
+The cost has one limit itself: it raises no price above the reference price against other limits. Where the cost is
+above the reference price, or its minimum margin asks for more than an upper bound allows, no price is right: the cost
+is mistaken, or the merchant sells at a loss on purpose. The result is then the reference price, `held` and in
+`conflict`, unless MAP or floor lie above it.
+
+`price_step` and `rounding` come last and stay within the bounds: a price is a multiple of the smallest payable step,
+and has a retail ending. Where the bounds leave no multiple, the price stays as it is, and the trail says so.
 
 With neither cost nor floor known, nothing prevents a loss; the result is then the reference price, `held`.
 
@@ -24,7 +32,7 @@ Clamps compose to one clamp, so that `guard` is idempotent and monotone in the p
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -34,6 +42,9 @@ from models.strategist.strategy import Rounding, round_minor
 UNKNOWN_BOUNDS_RULE: Final = "cost_or_floor"
 CHANGE_RULE: Final = "max_change"
 UNKNOWN_BOUNDS: Final = "cost and floor unknown"
+COST_RULE: Final = "cost_not_covered"
+STEP_RULE: Final = "price_step"
+ROUNDING_RULE: Final = "rounding"
 MAX_MARGIN_FRAC: Final = 0.99
 MAX_CHANGE_FRAC: Final = 100.0
 _MILLION: Final = 1_000_000
@@ -54,6 +65,7 @@ class GatewayRules:
         max_change_frac: Fraction of the last price, 0 to 100; applies where there is a last price.
         discount_only: Code of the jurisdiction whose law forbids personal prices above the reference.
         parity: Code of the jurisdiction whose law forbids prices above those of unknown shoppers.
+        step_minor: Prices are multiples of it, as far as the bounds allow.
     """
 
     floor_minor: int | None = None
@@ -66,6 +78,7 @@ class GatewayRules:
     discount_only: str | None = None
     parity: str | None = None
     rounding: Rounding = Rounding.EXACT
+    step_minor: int = 1
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -79,6 +92,7 @@ class GatewayRules:
         _check("min_margin_frac", self.min_margin_frac, 0, MAX_MARGIN_FRAC)
         _check("max_discount_frac", self.max_discount_frac, 0, 1)
         _check("max_change_frac", self.max_change_frac, 0, MAX_CHANGE_FRAC)
+        _check("step_minor", self.step_minor, 1, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +142,7 @@ class Guarded:
     Attributes:
         trail: Rules that moved the price, in order, without gaps from the proposed price to this one.
         conflict: Two rules exclude each other; the trail shows which one won.
-        held: No personalised price may be made, and this is the reference price.
+        held: No personalised price may be made; this is the reference price, or a MAP or floor above it.
         forced: The rules allow one price only, whatever is proposed.
         by_last_price: The last price narrows the allowed prices.
     """
@@ -160,7 +174,7 @@ class _Rule:
 
 
 def tightest(first: GatewayRules, *others: GatewayRules) -> GatewayRules:
-    """Join the rules of several sources to the tightest limits; rounding is the first one's."""
+    """Join the rules of several sources to the tightest limits; rounding and step are the first one's."""
     rules = (first, *others)
     return GatewayRules(
         floor_minor=max((r.floor_minor for r in rules if r.floor_minor is not None), default=None),
@@ -173,6 +187,7 @@ def tightest(first: GatewayRules, *others: GatewayRules) -> GatewayRules:
         discount_only=next((r.discount_only for r in rules if r.discount_only is not None), None),
         parity=next((r.parity for r in rules if r.parity is not None), None),
         rounding=first.rounding,
+        step_minor=first.step_minor,
     )
 
 
@@ -181,10 +196,25 @@ def holds_reference(rules: GatewayRules, cost_minor: int | None) -> bool:
     return cost_minor is None and rules.floor_minor is None
 
 
+def cost_not_covered(rules: GatewayRules, facts: GatewayFacts) -> bool:
+    """Whether cost or minimum margin ask for more than the reference price, and nothing above it is right either."""
+    if facts.cost_minor is None:
+        return False
+    wanted = _cost_rule(facts.cost_minor, rules.min_margin_frac).within.low_minor
+    if wanted <= facts.reference_minor:
+        return False
+    others = [rule for rule in _clamps(rules, facts) if rule.name != CHANGE_RULE]  # that one is personal
+    highest = [rule.within.high_minor for rule in others if rule.within.high_minor is not None]
+    return facts.cost_minor > facts.reference_minor or wanted > min(highest, default=wanted)
+
+
 def bounds(rules: GatewayRules, facts: GatewayFacts) -> Bounds:
-    """The interval of prices that `guard` moves by rounding alone."""
+    """The interval of prices that `guard` moves by step and rounding alone."""
     if holds_reference(rules, facts.cost_minor):
         return Bounds(facts.reference_minor, facts.reference_minor)
+    if cost_not_covered(rules, facts):
+        price = _held_at_loss(facts.reference_minor, rules, facts).price_minor
+        return Bounds(price, price)
     return _joined(_clamps(rules, facts))
 
 
@@ -193,24 +223,65 @@ def guard(raw_minor: int, rules: GatewayRules, facts: GatewayFacts) -> Guarded:
     if holds_reference(rules, facts.cost_minor):
         step = TrailStep(UNKNOWN_BOUNDS_RULE, raw_minor, facts.reference_minor, UNKNOWN_BOUNDS)
         return Guarded(facts.reference_minor, (step,), held=True)
+    if cost_not_covered(rules, facts):
+        return _held_at_loss(raw_minor, rules, facts)
     clamps = _clamps(rules, facts)
-    price, trail = raw_minor, []
-    for rule in clamps:
-        moved = rule.within.clamp(price)
-        if moved != price:
-            trail.append(TrailStep(rule.name, price, moved, rule.detail))
-            price = moved
+    price, trail = _clamped(raw_minor, clamps)
     within = _joined(clamps)
-    rounded = within.clamp(_presentable(price, rules.rounding, facts.fraction_digits))
-    if rounded != price:
-        trail.append(TrailStep("rounding", price, rounded, rules.rounding.value))
+    allowed, steps = _presented(price, within, rules, facts)
     return Guarded(
-        rounded,
-        tuple(trail),
+        steps[-1].to_minor if steps else price,
+        (*trail, *steps),
         conflict=_exclude_each_other(clamps),
-        forced=within.low_minor == within.high_minor,
+        forced=allowed.low_minor == allowed.high_minor,
         by_last_price=within != _joined(tuple(rule for rule in clamps if rule.name != CHANGE_RULE)),
     )
+
+
+def _held_at_loss(raw_minor: int, rules: GatewayRules, facts: GatewayFacts) -> Guarded:
+    """The reference price, or MAP or floor where these are higher: no price covers the cost within the limits."""
+    reference, cost = facts.reference_minor, facts.cost_minor or 0
+    whose = "the cost" if cost > reference else "the cost with the minimum margin"
+    held = TrailStep(COST_RULE, raw_minor, reference, f"{whose} is above the reference price, which is held")
+    price, trail = _clamped(reference, [rule for rule in _clamps(rules, facts) if rule.name in ("map", "floor")])
+    if price > reference:
+        exact = replace(rules, rounding=Rounding.EXACT)
+        _, steps = _presented(price, Bounds(price, None), exact, facts)
+        trail += steps
+    return Guarded(trail[-1].to_minor if trail else price, (held, *trail), conflict=True, held=True)
+
+
+def _clamped(price_minor: int, clamps: Sequence[_Rule]) -> tuple[int, list[TrailStep]]:
+    """A price through rules in turn; a rule that wins over softer ones that it excludes names them."""
+    price, trail = price_minor, []
+    for position, rule in enumerate(clamps):
+        moved = rule.within.clamp(price)
+        if moved != price:
+            lost = [one.name for one in clamps[:position] if _exclude_each_other((one, rule))]
+            detail = f"{rule.detail}; it excludes {' and '.join(lost)} and goes first" if lost else rule.detail
+            trail.append(TrailStep(rule.name, price, moved, detail))
+            price = moved
+    return price, trail
+
+
+def _presented(
+    price_minor: int, within: Bounds, rules: GatewayRules, facts: GatewayFacts
+) -> tuple[Bounds, list[TrailStep]]:
+    """Move a price within bounds to a payable one with a retail ending; returns the payable bounds and the steps."""
+    step, allowed, steps, price = rules.step_minor, within, [], price_minor
+    if step > 1:
+        low = max(step, -(-within.low_minor // step) * step)
+        high = None if within.high_minor is None else within.high_minor // step * step
+        if high is not None and high < low:
+            return within, [TrailStep(STEP_RULE, price, price, "no multiple of the payable step is within the limits")]
+        allowed = Bounds(low, high)
+        price = allowed.clamp(round_minor(price, Rounding.EXACT, facts.fraction_digits, step))
+        if price != price_minor:
+            steps.append(TrailStep(STEP_RULE, price_minor, price, "the smallest step that can be paid"))
+    rounded = allowed.clamp(_presentable(price, rules, facts.fraction_digits))
+    if rounded != price:
+        steps.append(TrailStep(ROUNDING_RULE, price, rounded, rules.rounding.value))
+    return allowed, steps
 
 
 @lru_cache(maxsize=2048)  # a request has some thirty candidates under the same rules
@@ -268,10 +339,10 @@ def _exclude_each_other(clamps: Sequence[_Rule]) -> bool:
     return highest is not None and max(rule.within.low_minor for rule in clamps) > highest
 
 
-def _presentable(price_minor: int, rounding: Rounding, fraction_digits: int) -> int:
+def _presentable(price_minor: int, rules: GatewayRules, fraction_digits: int) -> int:
     """Round until nothing changes: a charm price may itself be near enough to a coarser one."""
-    rounded = round_minor(price_minor, rounding, fraction_digits)
-    return rounded if rounded == price_minor else _presentable(rounded, rounding, fraction_digits)
+    rounded = round_minor(price_minor, rules.rounding, fraction_digits, rules.step_minor)
+    return rounded if rounded == price_minor else _presentable(rounded, rules, fraction_digits)
 
 
 def _millionths(fraction: float) -> int:

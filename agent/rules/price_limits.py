@@ -5,7 +5,17 @@ from dataclasses import dataclass, replace
 
 from agent.domain.decision import TrailStep
 from agent.domain.records import ProductRecord
-from agent.rules.gateway import Bounds, GatewayFacts, GatewayRules, Guarded, bounds, guard, holds_reference, tightest
+from agent.rules.gateway import (
+    Bounds,
+    GatewayFacts,
+    GatewayRules,
+    Guarded,
+    bounds,
+    cost_not_covered,
+    guard,
+    holds_reference,
+    tightest,
+)
 from agent.rules.kill_switch import RULE
 from agent.rules.packs import binding
 
@@ -41,6 +51,11 @@ class PriceLimits:
         return holds_reference(self.rules, self.facts.cost_minor)
 
     @property
+    def cost_not_covered(self) -> bool:
+        """Whether the cost is above the reference price, or its margin above what the limits allow."""
+        return cost_not_covered(self.rules, self.facts)
+
+    @property
     def bounds(self) -> Bounds:
         """Every price that may be answered, the kill switch apart."""
         return bounds(self.rules, self.facts)
@@ -68,7 +83,7 @@ class PriceLimits:
 def join_rules(
     merchant: GatewayRules, product: ProductRecord, asked: RequestLimits, jurisdiction: str | None
 ) -> GatewayRules:
-    """The tightest of merchant, product, request and the law of the place; rounding is the merchant's."""
+    """The tightest of merchant, product, request and the law of the place; rounding and step are the merchant's."""
     own = GatewayRules(
         floor_minor=product.floor_minor, ceiling_minor=product.ceiling_minor, map_minor=product.map_minor
     )

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import TypeVar
 
 from agent.domain.clock import StoreClock
+from agent.domain.fields import MAX_AHEAD
 from agent.domain.plausibility import (
-    MAX_AHEAD,
     Suspicion,
     currency_refusal,
     event_suspicion,

@@ -65,13 +65,16 @@ def erase(parts: Components, shopper_id: str) -> Erased:
 
 
 def forget_erased(parts: Components) -> None:
-    """Drop from outcome index and learned effects what another process has erased from the store."""
-    named = parts.outcomes.memory.shopper_ids()
-    gone = named - parts.store.shoppers_with_outcomes(sorted(named))
-    for shopper_id in gone:
-        parts.outcomes.memory.erase_shopper(shopper_id)
-    if gone:
-        parts.outcomes.memory.save(parts.folder.outcome_memory)
+    """Drop from outcome index and learned effects what another process has erased or removed from the store."""
+    memory = parts.outcomes.memory
+    named, held = memory.shopper_ids(), memory.outcome_ids()
+    erased = named - parts.store.shoppers_with_outcomes(sorted(named))
+    removed = set(held) - parts.store.known_outcomes(held)
+    for shopper_id in erased:
+        memory.erase_shopper(shopper_id)
+    memory.remove(sorted(removed))
+    if erased or removed:
+        memory.save(parts.folder.outcome_memory)
         parts.learner.relearn(parts.store)
 
 

@@ -232,8 +232,8 @@ class Catalogue:
         return {product_id for product_id, start in weeks if numbers[start] < newest}
 
     def reread_sales(self) -> None:
-        """Read all weekly facts again."""
-        self.weeks.put(read_rows(self._store))
+        """Read all weekly facts again, without those that are gone."""
+        self.weeks.put_all(week_rows(self._store.product_weeks()))
 
 
 def _read(store: Store) -> _Known:
@@ -243,13 +243,8 @@ def _read(store: Store) -> _Known:
     for product in products.values():
         weeks.put_product(product.product_id, product.category, product.currency)
     listed.add(store.iter_list_prices())
-    weeks.put(read_rows(store))
+    weeks.put(week_rows(store.product_weeks()))
     return _Known(products, listed, weeks, revision)
-
-
-def read_rows(store: Store) -> WeekRows:
-    """Weekly facts of all products."""
-    return week_rows(store.product_weeks())
 
 
 def week_rows(weeks: Iterable[ProductWeek]) -> WeekRows:

@@ -78,57 +78,54 @@ class OutcomeIndex:
         """
         added, last = 0, store.last_outcome()
         newest = store.newest_since(self.memory.watermark, self.memory.capacity)
-        for batch in chunks(store.outcomes_since(self.memory.watermark, not_before=newest), _BATCH):
-            self.add(_one_sale_a_quote(store, batch))
+        numbered = store.outcomes_since(self.memory.watermark, not_before=newest)
+        for batch in chunks(((number, self._row(outcome)) for number, outcome in numbered), _BATCH):
+            self._add([row for _, row in batch if row is not None], batch[-1][0])
             added += len(batch)
             if on_batch is not None:
                 on_batch(added)
         self.memory.watermark = max(self.memory.watermark, last)
         return added
 
-    def add(self, numbered: Sequence[tuple[int, OutcomeRecord]]) -> None:
-        """Add outcomes with their numbers; returns and outcomes of unknown products are skipped."""
+    def _add(self, rows: Sequence[MemoryRow], watermark: int) -> None:
+        """Add rows of known products; `watermark` is the number of the last outcome of their batch."""
         state_of = cache(self._catalogue.state)  # batches repeat products
-        usable = []
-        states = []
-        for _, outcome in numbered:
-            state = state_of(outcome.product_id) if outcome.product_id is not None else None
-            if state is not None and outcome.reference_minor and outcome.type is not OutcomeType.RETURNED:
-                usable.append(outcome)
-                states.append(state)
-        watermark = max((number for number, _ in numbered), default=0)
-        if not usable:
-            self.memory.watermark = max(self.memory.watermark, watermark)
-            return
-        keys = np.zeros((len(usable), self.memory.dim), np.float32)
-        for some in chunks(self._recents(usable), _KEYS):
-            rows = [row for row, _ in some]
-            keys[rows] = self._keys([recent for _, recent in some], np.stack([states[row] for row in rows]))
-        self.memory.add([self._row(outcome) for outcome in usable], keys, watermark)
+        known = [(row, state) for row in rows if (state := state_of(row.product_id)) is not None]
+        keys = np.zeros((len(known), self.memory.dim), np.float32)
+        for some in chunks(self._recents([row for row, _ in known]), _KEYS):
+            places = [place for place, _ in some]
+            products = np.stack([known[place][1] for place in places])
+            keys[places] = self._keys([recent for _, recent in some], products)
+        if known:
+            self.memory.add([row for row, _ in known], keys, watermark)
+        self.memory.watermark = max(self.memory.watermark, watermark)
 
     def _keys(self, recents: Sequence[RecentItems], products: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._evaluator.memory_keys(item_states(recents, self._catalogue.known_states), products)
 
-    def _recents(self, outcomes: Sequence[OutcomeRecord]) -> Iterator[tuple[int, RecentItems]]:
-        """Row and recent items of each outcome's shopper before it, with one read of the store a shopper."""
-        rows_of: dict[str | None, list[int]] = defaultdict(list)
-        for row, outcome in enumerate(outcomes):
-            rows_of[outcome.shopper_id].append(row)
+    def _recents(self, rows: Sequence[MemoryRow]) -> Iterator[tuple[int, RecentItems]]:
+        """Place and recent items of each row's shopper before it, with one read of the store a shopper."""
+        places_of: dict[str, list[int]] = defaultdict(list)
+        for place, row in enumerate(rows):
+            places_of[row.shopper_id].append(place)
         nothing = RecentItems((), ())
-        for shopper_id, rows in rows_of.items():
-            if shopper_id is None:
-                yield from ((row, nothing) for row in rows)
+        for shopper_id, places in places_of.items():
+            if not shopper_id:
+                yield from ((place, nothing) for place in places)
                 continue
-            moments = [self._behaviour(outcomes[row].at).timestamp() for row in rows]
-            yield from zip(rows, self._shoppers.recents(shopper_id, moments), strict=True)
+            moments = [rows[place].at_us / 1e6 for place in places]
+            yield from zip(places, self._shoppers.recents(shopper_id, moments), strict=True)
 
-    def _row(self, outcome: OutcomeRecord) -> MemoryRow:
+    def _row(self, outcome: OutcomeRecord) -> MemoryRow | None:
+        """An outcome as it is kept, much smaller than its record; None for returns and offers without a product."""
+        if outcome.product_id is None or not outcome.reference_minor or outcome.type is OutcomeType.RETURNED:
+            return None
         return MemoryRow(
             outcome_id=outcome.outcome_id,
-            product_id=outcome.product_id or "",
+            product_id=outcome.product_id,
             shopper_id=outcome.shopper_id or "",
-            at_us=int(self._behaviour(outcome.at).timestamp() * 1e6),
-            price_ratio=outcome.price_minor / (outcome.reference_minor or outcome.price_minor),
+            at_us=round(self._behaviour(outcome.at).timestamp() * 1e6),
+            price_ratio=outcome.price_minor / outcome.reference_minor,
             bought=outcome.type is OutcomeType.PURCHASED,
             weight=outcome.weight,
         )

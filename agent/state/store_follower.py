@@ -63,7 +63,7 @@ class StoreFollower:
             self._catalogue.reread_sales()
             self._shoppers.forget_all()
         self.marks = new
-        return Followed(products, events, new.outcome - old.outcome, new.erasures - old.erasures)
+        return Followed(products, events, max(0, new.outcome - old.outcome), new.erasures - old.erasures)
 
     def _follow_events(self, after: int) -> int:
         """Count sales in weekly facts, and mark histories with new events as stale; returns the number of events."""

@@ -1,6 +1,6 @@
 """Decisions: append only, durable before a quote is answered."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ from sqlalchemy import Float, bindparam, cast, func, insert, select
 
 from agent.domain.decision import Decision
 from agent.domain.records import AppliedPrice, Shown
-from agent.store.applied_prices import AppliedPriceRepository, applied_price
+from agent.store.applied_prices import AppliedPriceRepository
 from agent.store.audit import AuditLog
 from agent.store.audit_entries import decision_entry
 from agent.store.codec import (
@@ -60,7 +60,11 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
     """Decisions: all prices quoted, with everything that led to them."""
 
     def record_decisions(
-        self, decisions: Sequence[Decision], requests: Sequence[Request | None] = (), claims: Sequence[Claim] = ()
+        self,
+        decisions: Sequence[Decision],
+        requests: Sequence[Request | None] = (),
+        claims: Sequence[Claim] = (),
+        applied: Mapping[str, Sequence[AppliedPrice]] | None = None,
     ) -> frozenset[str]:
         """Store decisions, audit entries, applied prices and webhook messages in one transaction.
 
@@ -68,6 +72,7 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
             decisions: In order.
             requests: Their requests, one each, or none.
             claims: Their claims on live quotes, one each; none when prices are not kept stable.
+            applied: Prices open to everybody that they show, by decision id.
 
         Returns:
             Ids of decisions not stored: another price is live by now, or the id is stored already.
@@ -89,7 +94,8 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
             if rows:
                 connection.execute(insert(DECISIONS), rows)
                 stored = [decision for decision in decisions if decision.id not in late]
-                self._log_new_prices(connection, filter(None, map(_public_price, stored)))
+                shown = applied or {}
+                self._log_quoted(connection, [price for d in stored for price in shown.get(d.id, ())])
                 enqueue_messages(self._db, connection, [m for d in stored for m in of_decision(d)], stored[0].at)
                 self._log(connection, [decision_entry(row["id"], row["body"], row["personal"]) for row in rows])
         return late
@@ -151,12 +157,3 @@ def _row(decision: Decision, request: Request | None) -> dict[str, Any]:
     row = {name: getattr(decision, name) for name in _COLUMNS}
     encoded = encode_decision(decision, request)
     return row | {"lever": decision.strategy.lever, "body": encoded.body, "personal": encoded.personal}
-
-
-def _public_price(decision: Decision) -> AppliedPrice | None:
-    """Price of one unit open to everybody: the decision's where no personal data set it, else the reference."""
-    if decision.product_id is None:
-        return None
-    own = decision.personalised or decision.quantity > 1
-    price = decision.reference_minor if own else decision.price_minor
-    return applied_price(decision.product_id, decision.currency, price, decision.at)

@@ -11,8 +11,8 @@ from typing import Final
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
-from agent.domain.records import ListPrice, ProductRecord
-from agent.store.applied_prices import AppliedPriceRepository, applied_price
+from agent.domain.records import AppliedPrice, ListPrice, ProductRecord
+from agent.store.applied_prices import AppliedPriceRepository
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import LIST_PRICES, PRODUCTS
 
@@ -101,8 +101,8 @@ class ProductRepository(AppliedPriceRepository):
             statement.on_conflict_do_update(index_elements=_LIST_KEY, set_=replaced), _LISTED.parameters(listed)
         )
         priced = ((one, one.list_minor) for one in records)
-        applied = (applied_price(one.product_id, one.currency, price, at) for one, price in priced if price is not None)
-        self._log_prices(connection, applied)
+        applied = (AppliedPrice(one.product_id, one.currency, price, at) for one, price in priced if price is not None)
+        self._log_shelf(connection, applied)
 
 
 def _new_prices(connection: Connection, records: Sequence[ProductRecord]) -> list[ProductRecord]:

@@ -177,11 +177,14 @@ PRODUCT_WEEKS: Final = Table(
 APPLIED_PRICES: Final = Table(
     "applied_prices",
     METADATA,
-    Column("product_id", Text, primary_key=True),
-    Column("currency", Text, primary_key=True),
-    Column("day", Integer, primary_key=True, autoincrement=False),
-    Column("price_minor", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", _SEQ, Identity(always=True), primary_key=True),
+    Column("product_id", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("price_minor", BigInteger, nullable=False),
     Column("at", UtcMicros, nullable=False),
+    Column("offer", Boolean, nullable=False),
+    Index("applied_prices_product", "product_id", "currency", "seq"),
+    sqlite_autoincrement=True,
 )
 
 API_KEYS: Final = Table(

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from agent.domain.plausibility import MAX_AHEAD, price_suspicion
+from agent.domain.fields import MAX_AHEAD
+from agent.domain.plausibility import price_suspicion
 from agent.domain.records import ProductRecord
 from agent.store.column_types import from_micros, micros
 

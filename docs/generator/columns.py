@@ -24,8 +24,9 @@ line `sep=;` as Excel writes. [Your own data](../guides/own-data.md#files-as-the
   files lose their `.0`; ids in scientific notation are refused, as their digits are lost.
 - Empty cells are absent.
 
-Columns that are not used are named after the import (`ignored columns`). Bad rows are listed and skipped; the exit
-code is then 1."""
+Columns that are not used are named after the import (`ignored columns`). Bad rows are listed and skipped, suspicious
+ones are set aside ([what becomes of each row](../guides/own-data.md#what-becomes-of-each-row)); the exit code is then
+1."""
 _PRODUCTS: Final = """Of a known product only what the file has changes: a missing column and an empty cell leave what
 is stored. `--replace` takes each row as the whole product. Any other column becomes an attribute: a number where the
 cell is one, else a text; a code such as `007` stays a text. A name that comes close to that of a price, a limit or the

@@ -12,6 +12,7 @@ _SCOPES: Final[Mapping[str, str]] = {
     "/v1/quotes": "quotes",
     "/v1/quotes/batch": "quotes",
     "/v1/quotes/verify": "quotes",
+    "/v1/quotes/{quote_id}": "merchant quotes",
     "/v1/recommendations": "quotes",
     "/v1/keys": "quotes",
     "/v1/outcomes": "outcomes",
@@ -23,7 +24,11 @@ _TAGS: Final = ("quotes", "recommendations", "outcomes", "events", "products", "
 _TAGS_LAST: Final = ("webhooks", "operations")
 _MONEY: Final = {"amount_minor", "currency"}
 _INTERVAL: Final = {"value", "low", "high"}
-_TOLD: Final = {"QuoteAnswer": "quote, as `POST /v1/quotes` answers", "QuoteRequest": "body of `POST /v1/quotes`"}
+_TOLD: Final = {
+    "QuoteAnswer": "quote, as `POST /v1/quotes` answers",
+    "ShopperQuoteAnswer": "quote, as `POST /v1/quotes` answers",
+    "QuoteRequest": "body of `POST /v1/quotes`",
+}
 _PLAIN: Final = {"integer": "whole number", "string": "text", "boolean": "true or false", "object": "object"}
 _BOUNDS: Final = (
     ("minimum", "at least"),
@@ -52,6 +57,11 @@ joiners and variation selectors that a script or an emoji needs; other invisible
 characters refused. **Times** of events and outcomes lie at most one day ahead.
 
 **HEAD** is answered wherever GET is. **Bodies** are sent uncompressed, without `Content-Encoding`.
+
+**Views.** A quote is answered in the view of its reader. `view=shopper` has `id`, `at`, `product_id`, `shopper_id`,
+`quantity`, `price`, `reference_price`, `list_price`, `personalised`, `disclosure`, `valid_until` and `token`, but nothing
+that your cost could be computed from. `view=merchant` has all fields below and needs the scope `merchant`. Without
+`view` a key gets the most that it may see. That holds for single quotes, batches, recommendations and recorded quotes.
 
 **Repeating a POST.** With an `Idempotency-Key` header (1 to 255 printable characters) the same request gets the same
 answer for 24 hours, marked `Idempotency-Replayed: true`. Another request under that key gets 422. While the first one is
@@ -96,16 +106,16 @@ def openapi() -> dict[str, Any]:
     return document
 
 
-def scope_of(path: str) -> str | None:
-    """The scope that a key needs for a path, which OpenAPI does not say; None where no key is needed."""
-    return None if path in OPEN else _SCOPES.get(path, "merchant")
+def scopes_of(path: str) -> tuple[str, ...]:
+    """The scopes of which a key needs one for a path, which OpenAPI does not say; none where no key is needed."""
+    return () if path in OPEN else tuple(_SCOPES.get(path, "merchant").split())
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
     """One operation as a section."""
-    scope = scope_of(path)
+    scopes = " or ".join(f"`{scope}`" for scope in scopes_of(path))
     told = operation.get("description") or operation.get("summary", "")
-    parts = [f"### {method.upper()} {path}", told, f"Scope: `{scope}`." if scope else "Needs no key."]
+    parts = [f"### {method.upper()} {path}", told, f"Scope: {scopes}." if scopes else "Needs no key."]
     asked = [
         (f"`{one['name']}` ({one['in']})", _taken(one.get("schema", {})), one.get("description", ""))
         for one in operation.get("parameters") or []

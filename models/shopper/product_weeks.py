@@ -136,20 +136,14 @@ class ProductWeeks:
         Facts of later weeks are computed anew, those of earlier weeks stay.
         """
         with self._lock:
-            codes = np.fromiter((_code(self._codes[1], one) for one in rows.currencies), np.int64, len(rows.currencies))
-            row = np.fromiter((self.rows.get(product, -1) for product in rows.products), np.int64, len(rows.products))
-            order = np.flatnonzero(row >= 0)
-            order = order[np.argsort(rows.weeks[order], kind="stable")]
-            if not len(order):
-                return
-            keys = row[order] * _CURRENCIES + codes[order]
-            weeks, starts = np.unique(rows.weeks[order], return_index=True)
-            for week, some in zip(weeks.tolist(), np.split(np.arange(len(order)), starts[1:]), strict=True):
-                at = order[some]
-                new = _Entries(keys[some], rows.purchases[at], rows.list_minor[at], rows.price_minor[at])
-                self._weeks[week] = self._weeks.get(week, _NOTHING).replaced_by(new)
-            for known in [known for known in self._facts if known > weeks[0]]:
-                del self._facts[known]
+            self._put(rows)
+
+    def put_all(self, rows: WeekRows) -> None:
+        """Set product weeks in place of all that are known."""
+        with self._lock:
+            self._weeks.clear()
+            self._facts.clear()
+            self._put(rows)
 
     @property
     def newest(self) -> int:
@@ -169,6 +163,22 @@ class ProductWeeks:
                 del self._facts[oldest]
             self._facts[week] = found
             return found
+
+    def _put(self, rows: WeekRows) -> None:
+        codes = np.fromiter((_code(self._codes[1], one) for one in rows.currencies), np.int64, len(rows.currencies))
+        row = np.fromiter((self.rows.get(product, -1) for product in rows.products), np.int64, len(rows.products))
+        order = np.flatnonzero(row >= 0)
+        order = order[np.argsort(rows.weeks[order], kind="stable")]
+        if not len(order):
+            return
+        keys = row[order] * _CURRENCIES + codes[order]
+        weeks, starts = np.unique(rows.weeks[order], return_index=True)
+        for week, some in zip(weeks.tolist(), np.split(np.arange(len(order)), starts[1:]), strict=True):
+            at = order[some]
+            new = _Entries(keys[some], rows.purchases[at], rows.list_minor[at], rows.price_minor[at])
+            self._weeks[week] = self._weeks.get(week, _NOTHING).replaced_by(new)
+        for known in [known for known in self._facts if known > weeks[0]]:
+            del self._facts[known]
 
     def _compute(self, week: int) -> WeekFacts:
         n = len(self.rows)

@@ -124,14 +124,20 @@ class Strategy:
         return f"{self.lever}: {self.anchor} {self.move_pct:+d} %, {self.rounding}"
 
 
-def round_minor(price_minor: float, rounding: Rounding, fraction_digits: int) -> int:
-    """Round a price for display, by at most 2.5 % of it.
+def round_minor(price_minor: float, rounding: Rounding, fraction_digits: int, step_minor: int = 1) -> int:
+    """Round a price for display, by at most 2.5 % of it; where a step is given, to a multiple of that besides.
 
     CHARM ends in 9 (2.79, 1,299), FIVE in 0 or 5 minor units, WHOLE on a whole major unit. Where a grid is too coarse
     for the price, the next finer one is used; without one, the price is rounded to the minor unit.
     """
-    exact = max(0, round(price_minor))
     major = 10**fraction_digits
+    if step_minor > 1 and step_minor % major == 0:  # prices without fractions: endings are those of whole steps
+        return round_minor(price_minor / step_minor, rounding, 0) * step_minor
+    if step_minor > 1:
+        ending = round_minor(price_minor, rounding, fraction_digits)
+        down = rounding is Rounding.CHARM  # 9.99 in steps of 0.05 is 9.95, not 10.00
+        return (ending // step_minor if down else round(ending / step_minor)) * step_minor
+    exact = max(0, round(price_minor))
     grids: list[tuple[int, int]] = []  # (step, offset), coarsest first
     if rounding is Rounding.CHARM:
         grids = [(major, major - 1)] if fraction_digits else [(100, 99)]
@@ -147,11 +153,15 @@ def round_minor(price_minor: float, rounding: Rounding, fraction_digits: int) ->
     return exact
 
 
-def realise(strategy: Strategy, anchors: AnchorPrices, fraction_digits: int) -> int | None:
-    """Compute the price of a strategy in minor units; None when the price of its anchor is unknown."""
+def realise(strategy: Strategy, anchors: AnchorPrices, fraction_digits: int, step_minor: int = 1) -> int | None:
+    """Compute the price of a strategy in minor units; None when the price of its anchor is unknown.
+
+    `step_minor` is the smallest payable step; an anchor's own price is not rounded to it.
+    """
     start = anchors.price_minor(strategy.anchor)
     if start is None:
         return None
     if strategy.move_pct == 0:
         return start
-    return max(1, round_minor(start * (1 + strategy.move_pct / 100), strategy.rounding, fraction_digits))
+    moved = start * (1 + strategy.move_pct / 100)
+    return max(step_minor, round_minor(moved, strategy.rounding, fraction_digits, step_minor))

@@ -4,7 +4,7 @@ from pydantic import BaseModel
 
 from agent.api.problems import Problem, ProblemDetails, details, of_refusal
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
-from agent.api.responses.quotes import QuoteAnswer, quote_answer
+from agent.api.responses.shopper_quotes import AnyQuote, Shown, shown_quote
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord
 from agent.domain.refusal import Refusal
@@ -14,7 +14,7 @@ class RowAnswer(BaseModel):
     """One row of a batch: its quote or its problem."""
 
     status: int
-    quote: QuoteAnswer | None = None
+    quote: AnyQuote | None = None
     problem: ProblemDetails | None = None
 
 
@@ -38,16 +38,10 @@ class OutcomesAnswer(BaseModel):
     results: list[OutcomeRow]
 
 
-class AcceptedAnswer(BaseModel):
-    """Number of rows accepted."""
-
-    accepted: int
-
-
-def quote_row(found: Decision | Refusal | Problem, *, candidates: bool) -> RowAnswer:
-    """A row of a batch, with the candidates where wanted."""
+def quote_row(found: Decision | Refusal | Problem, shown: Shown) -> RowAnswer:
+    """A row of a batch in a view."""
     if isinstance(found, Decision):
-        return RowAnswer(status=200, quote=quote_answer(found, candidates=candidates))
+        return RowAnswer(status=200, quote=shown_quote(found, shown))
     return RowAnswer(status=found.status, problem=_problem(found))
 
 

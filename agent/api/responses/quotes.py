@@ -6,15 +6,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
+from agent.api.responses.disclosure import DisclosureAnswer, disclosure_answer
 from agent.api.responses.money import MoneyAnswer, money
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
 from agent.domain.decision import (
     Candidate,
     Decision,
-    Disclosure,
     Interval,
     PastOutcome,
-    Reduction,
     Rung,
     Scores,
     SimilarProduct,
@@ -89,38 +88,6 @@ class CandidateAnswer(BaseModel):
     chosen: bool
 
 
-class IgnoredAnswer(BaseModel):
-    """An input that was not used, and why."""
-
-    input: str
-    reason: str
-
-
-class ReductionAnswer(BaseModel):
-    """A price reduction as it may be announced; `prior_price` is the lowest public price of the `days` before it."""
-
-    prior_price: MoneyAnswer
-    began: datetime
-    days: int
-    percent: int
-
-
-class DisclosureAnswer(BaseModel):
-    """Notice to the shopper, with the version of the law applied; `option` mentions the price for everyone.
-
-    Where a law requires the prior price and `reduction` is null, no reduction may be announced.
-    """
-
-    required: bool
-    text: str
-    jurisdiction: str | None
-    inputs_used: list[str]
-    inputs_ignored: list[IgnoredAnswer]
-    law: str | None
-    option: str | None
-    reduction: ReductionAnswer | None
-
-
 class QuoteAnswer(BaseModel):
     """A priced quote; prices are per unit."""
 
@@ -189,7 +156,7 @@ def _fields(decision: Decision, *, candidates: bool) -> dict[str, Any]:
         "similar": [_similar(product) for product in decision.similar],
         "evidence": [_evidence(outcome) for outcome in decision.evidence[:_NEAREST]],
         "candidates": [_candidate(c, currency) for c in decision.candidates] if candidates else None,
-        "disclosure": _disclosure(decision.disclosure, currency),
+        "disclosure": disclosure_answer(decision.disclosure, currency),
         "propensity": rounded(decision.propensity),
         "valid_until": decision.valid_until,
         "token": decision.token,
@@ -199,9 +166,8 @@ def _fields(decision: Decision, *, candidates: bool) -> dict[str, Any]:
 
 
 def _strategy(chosen: Decision | Candidate) -> StrategyAnswer:
-    return StrategyAnswer(
-        name=chosen.strategy.name, lever=chosen.strategy.lever, source=chosen.source, rationale=chosen.rationale
-    )
+    name = chosen.strategy_name if isinstance(chosen, Decision) else chosen.strategy.name
+    return StrategyAnswer(name=name, lever=chosen.strategy.lever, source=chosen.source, rationale=chosen.rationale)
 
 
 def _trail(step: TrailStep, currency: str) -> TrailAnswer:
@@ -224,28 +190,6 @@ def _evidence(outcome: PastOutcome) -> EvidenceAnswer:
         price_ratio=rounded(outcome.price_ratio),
         bought=outcome.bought,
         similarity=rounded(outcome.similarity),
-    )
-
-
-def _disclosure(disclosure: Disclosure, currency: str) -> DisclosureAnswer:
-    return DisclosureAnswer(
-        required=disclosure.required,
-        text=disclosure.text,
-        jurisdiction=disclosure.jurisdiction,
-        inputs_used=list(disclosure.inputs_used),
-        inputs_ignored=[IgnoredAnswer(input=i.input, reason=i.reason) for i in disclosure.inputs_ignored],
-        law=disclosure.law,
-        option=disclosure.option,
-        reduction=None if disclosure.reduction is None else _reduction(disclosure.reduction, currency),
-    )
-
-
-def _reduction(reduction: Reduction, currency: str) -> ReductionAnswer:
-    return ReductionAnswer(
-        prior_price=money(reduction.prior_minor, currency),
-        began=reduction.began,
-        days=reduction.days,
-        percent=reduction.percent,
     )
 
 

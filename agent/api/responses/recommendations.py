@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from agent.api.responses.quotes import QuoteAnswer, quote_answer
+from agent.api.responses.shopper_quotes import AnyQuote, Shown, shown_quote
 from agent.domain.decision import Decision
 
 
@@ -19,7 +19,7 @@ class RecommendationAnswer(BaseModel):
     """A recommended product and its quote."""
 
     product: RecommendedProduct
-    quote: QuoteAnswer
+    quote: AnyQuote
 
 
 class RecommendationsAnswer(BaseModel):
@@ -28,13 +28,13 @@ class RecommendationsAnswer(BaseModel):
     items: list[RecommendationAnswer]
 
 
-def recommendations_answer(decisions: Sequence[Decision]) -> RecommendationsAnswer:
-    """Priced products in the order given, without their candidates."""
+def recommendations_answer(decisions: Sequence[Decision], shown: Shown) -> RecommendationsAnswer:
+    """Priced products in the order given, in a view."""
     return RecommendationsAnswer(
         items=[
             RecommendationAnswer(
                 product=RecommendedProduct(id=decision.product_id or "", title=decision.product_title),
-                quote=quote_answer(decision, candidates=False),
+                quote=shown_quote(decision, shown),
             )
             for decision in decisions
         ]

@@ -105,9 +105,11 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("reason", "吸引|没有购买的顾客回来", "reason.win_back"),
     claim("reason", "购买多件", "reason.volume"),
     claim("reason", "截止时间临近", "reason.last_minute"),
+    claim("reason", "只留下这一个价格", "reason.limits"),
     claim("reason", "随机抽取", "reason.control"),
     claim("reason", "试行", "reason.explored"),
     claim("held", "底价都未知", "held.unknown_cost"),
+    claim("held", "不足以弥补成本", "held.cost_not_covered"),
     claim("held", "已关闭个性化", "held.opted_out"),
     claim("held", "来不及做更多", "held.no_time"),
     claim("held", "暂停了所有调价", "held.held_by_merchant"),
@@ -134,6 +136,8 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("rule", "限制是底价|底价会把", "rule.floor"),
     claim("rule", "不低于成本", "rule.cost"),
     claim("rule", "最低毛利要求", "rule.min_margin"),
+    claim("rule", "成本无法弥补时", "rule.cost_not_covered"),
+    claim("rule", "最小可支付单位", "rule.price_step"),
     claim("rule", "取整", "rule.rounding"),
     claim("rule", "的限制是", "rule"),
     claim("rule", "没有限制改变", bars="rule"),
@@ -161,12 +165,15 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("direction", "价格相同", "other_price", "other_lower other_higher"),
     claim("direction", "没有哪个单一因素", "tried", "driver"),
     claim("personalised", "是个性化的|为您设定", "personalised.yes"),
-    claim("personalised", "没有个性化|没有使用个人数据|没有使用关于您|对所有人都一样", bars="inputs"),
-    claim("personalised", "选择退出", "inputs"),
+    claim("personalised", "没有个性化|对所有人都一样", bars="inputs"),
+    claim("personalised", "没有使用个人数据|没有使用关于您", bars="inputs considered"),
+    claim("personalised", "考虑过|再考虑", "considered"),
+    claim("personalised", "选择退出", "inputs considered"),
 )
 
 LISTS: Final = (
     ("(?:使用的个人数据|使用了关于您的数据)[：:]([^。]*)", "inputs"),
+    ("(?:考虑过的个人数据|没有改变价格)[：:]([^。]*)", "considered"),
     ("其他输入[：:]([^。]*)", "other_inputs"),
     ("未使用[：:]([^。]*)", "ignored"),
 )
@@ -187,6 +194,8 @@ RULES: Final = {
     "底价": "rule.floor",
     "不低于成本的规则": "rule.cost",
     "最低毛利要求": "rule.min_margin",
+    "成本无法弥补时维持参考价的规则": "rule.cost_not_covered",
+    "最小可支付单位": "rule.price_step",
     "价格取整": "rule.rounding",
     "价格必须为正": "rule.positive",
 }

@@ -132,9 +132,11 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("reason", r"invites? back|win(?:s|ning)? back|not bought for", "reason.win_back"),
     claim("reason", r"several units", "reason.volume"),
     claim("reason", r"deadline is near|last[- ]minute", "reason.last_minute"),
+    claim("reason", r"limits leave no other", "reason.limits"),
     claim("reason", r"drawn by chance|compared with it", "reason.control"),
     claim("reason", r"tried out|learn how it sells", "reason.explored"),
     claim("held", r"cost nor floor|unknown cost", "held.unknown_cost"),
+    claim("held", r"does not cover the cost", "held.cost_not_covered"),
     claim("held", r"personalisation is off", "held.opted_out"),
     claim("held", r"deadline left no time for more", "held.no_time"),
     claim("held", r"merchant holds all prices", "held.held_by_merchant"),
@@ -160,6 +162,8 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("rule", r"price floor", "rule.floor"),
     claim("rule", r"never to sell below cost", "rule.cost"),
     claim("rule", r"least margin over", "rule.min_margin"),
+    claim("rule", r"an uncovered cost", "rule.cost_not_covered"),
+    claim("rule", r"smallest step", "rule.price_step"),
     claim("rule", r"\brounding\b", "rule.rounding"),
     claim("rule", r"(?<!no )limits? (?:that )?(?:moved (?:it|the price)|had the last word)", "rule", "missing"),
     claim("rule", r"no limit moved", bars="rule"),
@@ -203,12 +207,15 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("direction", r"would pay the same", "other_price", "other_lower other_higher"),
     claim("direction", r"no single input moves", "tried", "driver"),
     claim("personalised", r"is personalised|set for you", "personalised.yes"),
-    claim("personalised", r"not personalised|no personal data|no data about you|same for everyone", bars="inputs"),
-    claim("personalised", r"opt out", "inputs"),
+    claim("personalised", r"not personalised|same for everyone", bars="inputs"),
+    claim("personalised", r"no personal data|no data about you(?! will)", bars="inputs considered"),
+    claim("personalised", r"data (?:about you was )?considered|will be considered", "considered"),
+    claim("personalised", r"opt out", "inputs considered"),
 )
 
 LISTS: Final = (
     (r"(?:personal data used|data about you that was used): ([^.]*)", "inputs"),
+    (r"(?:data considered|not change the price): ([^.]*)", "considered"),
     (r"other inputs: ([^.]*)", "other_inputs"),
     (r"not used: ([^.]*)", "ignored"),
 )
@@ -229,6 +236,8 @@ RULES: Final = {
     "the price floor": "rule.floor",
     "the rule never to sell below cost": "rule.cost",
     "the least margin over cost": "rule.min_margin",
+    "the rule that an uncovered cost holds the reference price": "rule.cost_not_covered",
+    "the smallest step that can be paid": "rule.price_step",
     "rounding": "rule.rounding",
     "the rule that a price is positive": "rule.positive",
 }

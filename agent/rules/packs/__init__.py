@@ -12,6 +12,7 @@ from agent.rules.packs.jurisdictions import (
     law_of,
 )
 from agent.rules.packs.pack import Pack, load_pack, pack_names
+from agent.rules.packs.payable_steps import payable, payable_step
 
 __all__ = [
     "Binding",
@@ -27,5 +28,7 @@ __all__ = [
     "load_pack",
     "may_mention",
     "pack_names",
+    "payable",
+    "payable_step",
     "protected_attributes",
 ]

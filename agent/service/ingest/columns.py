@@ -73,8 +73,16 @@ _INLINE: Final = "Stands for the product's own in this row."
 _AT_WRITTEN: Final = "Time at which it happened."
 
 COLUMNS: Final = (
-    _column("event_id", Form.ID, {_E: "Your id. Without one the event's content is its identity."}),
-    _column("outcome_id", Form.ID, {_O: "Your id. Without one the row's content is its identity."}),
+    _column(
+        "event_id",
+        Form.ID,
+        {_E: "Your id. Without one, content and number among identical rows of the file are its identity."},
+    ),
+    _column(
+        "outcome_id",
+        Form.ID,
+        {_O: "Your id. Without one, content and number among identical rows of the file are its identity."},
+    ),
     _column(
         "shopper_id",
         Form.ID,

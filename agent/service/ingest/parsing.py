@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
+from agent.domain.plausibility import product_suspicion
 from agent.domain.records import (
     Attribute,
     EventRecord,
@@ -14,6 +15,7 @@ from agent.domain.records import (
 )
 from agent.service.ingest.cells import Cells
 from agent.service.ingest.errors import CellError
+from agent.service.ingest.limit_check import checked
 from agent.service.ingest.parsed_rows import ParsedEvent
 from agent.service.ingest.raw_rows import RawRow
 from agent.service.ingest.reading import Note, Reading
@@ -37,17 +39,16 @@ def parse_product(row: RawRow, reading: Reading) -> ProductRecord:
     """Parse a product; what the row does not say stays as stored, unless the options say that rows replace.
 
     Raises:
-        CellError: A cell is invalid.
+        CellError: A cell is invalid, or limits contradict each other.
     """
     cells = Cells(row, reading)
     product_id = cells.identifier("product_id", needed=True)
-    known = reading.products.get(product_id)
-    if known is not None:
+    known = None if reading.options.replace else reading.product_of(product_id)
+    earlier = reading.products.get(product_id)
+    if earlier is not None:
         reading.notes.add(Note.MERGED, product_id)
-    if reading.options.replace:
-        known = None
-    elif known is None:
-        known = reading.product_of(product_id)
+        if not reading.options.replace and product_suspicion(earlier, known) is None:  # else it is set aside
+            known = earlier
     currency = cells.currency(known.currency if known is not None else None)
     base = known or ProductRecord(product_id, "", currency)
     _check_currency(base, currency, cells)
@@ -58,7 +59,7 @@ def parse_product(row: RawRow, reading: Reading) -> ProductRecord:
         raise CellError("list_price", "", "is missing, and the product is new; remedy: give its price")
     if not found.title:
         found = replace(found, title=" ".join(filter(None, (found.brand, found.category))) or product_id)
-    reading.products[product_id] = found
+    reading.products[product_id] = checked(found)
     return found
 
 

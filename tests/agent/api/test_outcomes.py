@@ -101,7 +101,7 @@ def test_times_more_than_a_day_ahead_are_refused(client: TestClient[Any], world:
     events = [{"shopper_id": "e", "type": "view", "product_id": world.bought}]
     answer = post(client, "/v1/events", [*events, events[0] | {"at": at}])
     assert answer.status_code == 422 and answer.json()["errors"][0]["field"] == "events.1.at"
-    assert "ahead" in answer.json()["detail"] and client.get("/v1/shoppers/e", headers=HEADERS).status_code == 404
+    assert "future" in answer.json()["detail"] and client.get("/v1/shoppers/e", headers=HEADERS).status_code == 404
 
 
 def test_times_up_to_a_day_ahead_are_taken(client: TestClient[Any], world: World) -> None:

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.api.responses.quotes import quote_answer
+from agent.api.responses.shopper_quotes import shopper_quote
 from agent.cli import pricing
 from agent.cli.errors import CommandError, ServerRefused, ServerUnavailable
 from agent.cli.main import app
@@ -89,6 +90,16 @@ def test_the_request_goes_out_with_key_and_candidates(script: Script, key: Path)
     assert path == "/v1/quotes?include=candidates"
     assert headers["authorization"] == "Bearer ps_id_secret"
     assert body == {"shopper": {"id": "s1"}, "product": {"id": "p1"}, "quantity": 3}
+
+
+def test_a_key_for_quotes_alone_is_shown_the_shoppers_view(script: Script, key: Path) -> None:
+    shopper = shopper_quote(decision()).model_dump(mode="json", by_alias=True)
+    script.answers = [(403, PROBLEM | {"detail": "include=candidates needs a key with ..."}), (200, shopper)]
+    done = quote("--product", "p1", "--url", script.url, "--key-file", key)
+    assert [path for path, _, _ in script.asked] == ["/v1/quotes?include=candidates", "/v1/quotes"]
+    assert done.exit_code == 0
+    assert "2.79 USD" in done.output
+    assert "Candidates" not in done.output
 
 
 def test_a_whole_request_and_a_key_from_the_environment(

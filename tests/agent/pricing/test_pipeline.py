@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.domain.decision import Decision, Rung, Source
+from agent.domain.decision import Decision, HeldReason, Rung, Source
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
@@ -195,18 +195,57 @@ def test_no_price_passes_the_limits_whatever_they_are(
         limits=limits,
         context={"competitor_prices": [money(rival)], "inventory": 10_000},
     )
-    assert decision.price_minor >= cost
     if "min_price" in limits:
         assert decision.price_minor >= limits["min_price"]["amount_minor"]
-    if "min_margin" in limits:
+    if decision.held is HeldReason.COST_NOT_COVERED:
+        assert decision.price_minor == max(listed, limits.get("min_price", money(0))["amount_minor"])
+        assert not decision.personalised
+    else:
+        assert decision.price_minor >= cost
+    if "min_margin" in limits and decision.held is not HeldReason.COST_NOT_COVERED:
         assert decision.price_minor - cost >= limits["min_margin"] * decision.price_minor - 1
-    floors = [step for step in decision.trail if step.rule in ("floor", "cost", "min_margin")]
+    floors = [step for step in decision.trail if step.rule in ("floor", "cost", "min_margin", "cost_not_covered")]
     if not floors:
         assert decision.price_minor <= listed
     for before, after in zip(decision.trail, decision.trail[1:], strict=False):
         assert before.to_minor == after.from_minor
     if decision.trail:
         assert decision.trail[-1].to_minor == decision.price_minor
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    currency=st.sampled_from(["TWD", "HUF", "IQD", "JPY", "CHF"]),
+    listed=st.integers(1, 50_000),
+    cost_frac=st.floats(0.1, 1.2),
+    rival_frac=st.floats(0.5, 1.5),
+    floor=st.none() | st.integers(1, 50_000),
+    known=st.booleans(),
+)
+def test_every_quoted_price_can_be_paid_unless_a_limit_forbids_it_and_the_trail_says_so(
+    service: Service,
+    world: World,
+    currency: str,
+    listed: int,
+    cost_frac: float,
+    rival_frac: float,
+    floor: int | None,
+    known: bool,
+) -> None:
+    def of(amount: float) -> dict[str, Any]:
+        return {"amount_minor": max(1, round(amount)), "currency": currency}
+
+    decision = ask(
+        service,
+        product={"category": "cheese", "list_price": of(listed), "cost": of(listed * cost_frac)},
+        shopper={"id": world.shopper} if known else {},
+        limits={} if floor is None else {"min_price": of(floor)},
+        context={"competitor_prices": [of(listed * rival_frac)]},
+    )
+    step = {"TWD": 100, "HUF": 100, "IQD": 1_000}.get(currency, 1)
+    assert decision.reference_minor % step == 0
+    assert decision.price_minor % step == 0 or decision.trail[-1].rule == "price_step"
+    assert all(one.price_minor % step == 0 or decision.price_minor % step for one in decision.candidates)
 
 
 def test_scores_at_the_quoted_price_are_the_quote_scores(service: Service, world: World) -> None:

@@ -148,10 +148,14 @@ def test_rules_that_loosen_nothing_let_no_price_through_that_was_held_before(
     facts = GatewayFacts(reference_minor=reference, fraction_digits=2, cost_minor=cost)
     for one in (product(), product(product_id="p2"), product(product_id="p3", category="milk")):
         before, after = (MerchantRules(1, rules).effective(one).limits for rules in (old, new))
-        price = guard(raw, after, facts).price_minor
-        assert price >= max(before.floor_minor or 0, before.map_minor or 0, cost)
+        guarded = guard(raw, after, facts)
+        price, low = guarded.price_minor, max(after.floor_minor or 0, after.map_minor or 0)
+        assert price >= max(before.floor_minor or 0, before.map_minor or 0)
+        if guarded.held:
+            assert price == max(reference, low), "the reference price does not cover the cost"
+            continue
+        assert price >= cost
         assert price - cost >= before.min_margin_frac * price - 1
-        low = max(after.floor_minor or 0, after.map_minor or 0)
         if before.ceiling_minor is not None and price > before.ceiling_minor:
             assert price in (low, cost) or price == guard(cost, after, facts).price_minor, "a harder rule said so"
 

@@ -7,6 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.rules.gateway import (
+    COST_RULE,
+    STEP_RULE,
     UNKNOWN_BOUNDS,
     Bounds,
     GatewayError,
@@ -117,7 +119,8 @@ def test_trail_leads_from_proposal_to_price_without_gaps(raw: int, rules: Gatewa
         assert step.from_minor == at
         at = step.to_minor
     assert at == guarded.price_minor
-    assert guarded.held or all(step.from_minor != step.to_minor for step in guarded.trail)
+    stays = {step.rule for step in guarded.trail if step.from_minor == step.to_minor}
+    assert guarded.held or not stays
 
 
 @given(proposals, rule_sets, fact_sets)
@@ -126,6 +129,95 @@ def test_bounds_are_the_prices_that_guard_answers_with(raw: int, rules: GatewayR
     assert allowed.clamp(price) == price
     exact = replace(rules, rounding=Rounding.EXACT)
     assert guard(raw, exact, facts).price_minor == allowed.clamp(raw)
+
+
+steps = st.sampled_from([1, 5, 50, 100, 1_000])
+
+
+@given(proposals, rule_sets, fact_sets, steps)
+def test_a_price_is_a_multiple_of_its_step_unless_the_limits_leave_none_and_the_trail_says_so(
+    raw: int, rules: GatewayRules, facts: GatewayFacts, step: int
+) -> None:
+    stepped = replace(rules, step_minor=step)
+    guarded, allowed = guard(raw, stepped, facts), bounds(rules, facts)
+    assert guard(guarded.price_minor, stepped, facts).price_minor == guarded.price_minor
+    if guarded.held:
+        return
+    assert allowed.clamp(guarded.price_minor) == guarded.price_minor
+    if guarded.price_minor % step:
+        assert allowed.high_minor is not None
+        assert -(-allowed.low_minor // step) * step > allowed.high_minor // step * step
+        assert guarded.trail[-1].rule == STEP_RULE
+
+
+@given(proposals, proposals, rule_sets, fact_sets, steps)
+def test_a_higher_proposal_never_gets_a_lower_payable_price(
+    a: int, b: int, rules: GatewayRules, facts: GatewayFacts, step: int
+) -> None:
+    low, high = sorted((a, b))
+    stepped = replace(rules, step_minor=step)
+    assert guard(low, stepped, facts).price_minor <= guard(high, stepped, facts).price_minor
+
+
+@pytest.mark.parametrize(
+    ("raw", "rounding", "step", "price"),
+    [
+        (14_628, Rounding.EXACT, 100, 14_600),
+        (14_628, Rounding.CHARM, 100, 14_900),
+        (14_628, Rounding.FIVE, 100, 14_500),
+        (129_800, Rounding.CHARM, 100, 129_900),
+        (1_003, Rounding.CHARM, 5, 995),
+        (1_003, Rounding.EXACT, 5, 1_005),
+    ],
+)
+def test_endings_are_those_of_payable_prices(raw: int, rounding: Rounding, step: int, price: int) -> None:
+    rules = GatewayRules(floor_minor=1, rounding=rounding, step_minor=step)
+    assert guard(raw, rules, FACTS).price_minor == price
+
+
+@given(proposals, rule_sets, fact_sets)
+def test_a_conflict_names_the_rules_that_lost_and_leaves_nothing_to_choose(
+    raw: int, rules: GatewayRules, facts: GatewayFacts
+) -> None:
+    guarded = guard(raw, rules, facts)
+    if not guarded.conflict or guarded.held:
+        return
+    assert any("excludes" in step.detail and step.detail.endswith("goes first") for step in guarded.trail)
+    assert guarded.forced or guarded.by_last_price or rules.max_change_frac is not None
+
+
+@given(proposals, rule_sets, fact_sets)
+def test_no_cost_raises_a_price_above_the_reference_against_other_limits(
+    raw: int, rules: GatewayRules, facts: GatewayFacts
+) -> None:
+    guarded = guard(raw, rules, facts)
+    others = max(facts.reference_minor, rules.floor_minor or 0, rules.map_minor or 0)
+    if facts.cost_minor is not None and facts.cost_minor > facts.reference_minor:
+        assert (guarded.price_minor, guarded.held, guarded.conflict) == (others, True, True)
+    elif guarded.conflict and rules.max_discount_frac is None and rules.max_change_frac is None:
+        assert guarded.price_minor <= max(others, upper(rules, facts))
+
+
+@pytest.mark.parametrize("raw", [1, 1_999, 500_000])
+@pytest.mark.parametrize("never_above", [True, False])
+def test_a_cost_in_cents_holds_the_reference_price_and_says_so(raw: int, never_above: bool) -> None:
+    rules = GatewayRules(min_margin_frac=0.05, never_above_reference=never_above)
+    facts = GatewayFacts(reference_minor=1_999, fraction_digits=2, cost_minor=199_900)
+    guarded = guard(raw, rules, facts)
+    assert (guarded.price_minor, guarded.held, guarded.conflict) == (1_999, True, True)
+    assert [(step.rule, step.detail) for step in guarded.trail] == [
+        (COST_RULE, "the cost is above the reference price, which is held")
+    ]
+    assert guard(raw, replace(rules, floor_minor=2_500), facts).price_minor == 2_500
+
+
+def test_a_margin_that_the_reference_price_lacks_holds_it_unless_the_price_may_rise() -> None:
+    facts = replace(FACTS, cost_minor=970)
+    held = guard(900, GatewayRules(min_margin_frac=0.05, never_above_reference=True), facts)
+    assert (held.price_minor, held.held) == (1_000, True)
+    assert "minimum margin" in held.trail[0].detail
+    free = guard(900, GatewayRules(min_margin_frac=0.05), facts)
+    assert (free.price_minor, free.held) == (1_022, False)
 
 
 @given(proposals, rule_sets, fact_sets)

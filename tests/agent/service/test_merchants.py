@@ -26,6 +26,7 @@ from tests.prepared import World, open_all
 
 MARK = "mark-of-the-default-merchant"
 OPEN_ROUTES = {"/livez", "/readyz", "/metrics", "/.well-known/jwks.json"}
+SHARED_ROUTE = "/v1/quotes/{quote_id}"  # for keys with the scope quotes or merchant, each in its view
 NEEDS = {
     "/v1/quotes": Scope.QUOTES,
     "/v1/quotes/batch": Scope.QUOTES,
@@ -207,11 +208,13 @@ def test_no_route_answers_to_a_key_without_its_scope(mall: Mall) -> None:
         for scope in (Scope.QUOTES, Scope.OUTCOMES, Scope.MERCHANT)
     }
     for path, method in routes(mall):
-        if path in OPEN_ROUTES:
+        if path in OPEN_ROUTES or path == SHARED_ROUTE:
             continue
         needed = NEEDS.get(path, Scope.MERCHANT)
         answer = mall.call(method, filled(path, quote_id), lacking[needed], PROBES.get(path, {}))
         assert answer.status_code == 403, (method, path, answer.text)
+    unscoped = mall.ring.create("outcomes alone", [Scope.OUTCOMES]).text
+    assert mall.call("GET", filled(SHARED_ROUTE, quote_id), unscoped, {}).status_code == 403
 
 
 def test_no_route_reveals_anything_to_another_merchants_key(mall: Mall) -> None:

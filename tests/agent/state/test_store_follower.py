@@ -280,6 +280,15 @@ def test_an_erasure_elsewhere_reaches_cached_histories(store: Store) -> None:
     assert not after.known
 
 
+def test_rows_removed_elsewhere_are_gone_from_weekly_facts(store: Store) -> None:
+    store.upsert_products([SOAP], NOW)
+    sell(store, *(sale("soap", NOW - timedelta(days=10 * n), 9_000) for n in range(5)))
+    running = Process.start(store)
+    store.remove_rows([number for number, _ in store.events_since(0)][:3], [])
+    assert running.follower.follow().erasures == 1
+    assert running.known() == Process.start(store).known()
+
+
 def test_products_follow_in_a_moment_in_a_shop_with_strange_dates(store: Store) -> None:
     store.upsert_products([replace(SOAP, product_id=f"p{number}") for number in range(2_500)], NOW)
     sell(

@@ -99,7 +99,7 @@ def test_a_schema_of_a_newer_version_is_refused(empty_url: str) -> None:
 def test_the_applied_price_log_refuses_to_change_or_lose_a_row(empty_url: str) -> None:
     with Store.open(empty_url) as store:
         store.upsert_products([product()], AT)
-        store.upsert_products([product()], AT)  # the same price of the same day is one row
+        store.upsert_products([product()], AT + timedelta(days=1))  # the same price again is no change
         assert [one.price_minor for one in store.applied_prices(["p1"], AT)["p1"]] == [299]
     for statement in ("UPDATE applied_prices SET price_minor = 1", "DELETE FROM applied_prices"):
         with (
@@ -110,6 +110,27 @@ def test_the_applied_price_log_refuses_to_change_or_lose_a_row(empty_url: str) -
             connection.exec_driver_sql(statement)
     with Store.open(empty_url) as store:
         assert [one.price_minor for one in store.applied_prices(["p1"], AT)["p1"]] == [299]
+
+
+def test_the_log_of_applied_prices_by_day_becomes_one_of_changes_in_time(empty_url: str) -> None:
+    rows = [("p1", "USD", day, price, AT + timedelta(days=day)) for day, price in ((0, 300), (1, 250), (1, 300))]
+    with closing(open_database(empty_url)) as database:
+        upgrade(database, "0011")
+        with database.write() as connection:
+            for product_id, currency, day, price, at in rows:
+                micros = int(at.timestamp() * 1e6)
+                connection.exec_driver_sql(
+                    f"INSERT INTO applied_prices VALUES ('{product_id}', '{currency}', {day}, {price}, {micros})"  # noqa: S608
+                )
+    with Store.open(empty_url) as store:
+        store.upsert_products([product(list_minor=250)], AT + timedelta(days=2))
+        log = store.applied_prices(["p1"], AT)["p1"]
+        assert [(one.price_minor, one.at - AT, one.offer) for one in log] == [
+            (300, timedelta(days=0), False),
+            (250, timedelta(days=1), False),
+            (300, timedelta(days=1), False),
+            (250, timedelta(days=2), False),
+        ]
 
 
 def test_decisions_older_than_the_audit_log_are_kept_and_logged(empty_url: str) -> None:

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord, ShopperRecord
 from agent.service.ingest import ImportKind, ImportOptions, ImportReport, ImportTargets, ReadingOptions, import_file
+
+NOW: Final = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 def nothing_stored(_product_id: str) -> ProductRecord | None:
@@ -41,12 +44,26 @@ class Read:
 def import_path(
     kind: ImportKind, path: Path, stored: Mapping[str, ProductRecord] | None = None, **options: Any
 ) -> Read:
-    """Import a file over some stored products."""
+    """Import a file over some stored products; suspicious rows too, unless the options say otherwise."""
     read = Read(ImportReport(kind))
+    accept = options.pop("accept_suspicious", True)
+
+    def keep_events(events: Sequence[EventRecord]) -> Sequence[EventRecord]:
+        read.events.extend(events)
+        return events
+
     targets = ImportTargets(
-        read.products.extend, read.events.extend, dropped, read.outcomes.extend, dict(stored or {}).get
+        products=read.products.extend,
+        events=keep_events,
+        shoppers=dropped,
+        outcomes=read.outcomes.extend,
+        known_events=lambda _ids: set(),
+        known_outcomes=lambda _ids: set(),
+        outcomes_by_line=lambda: iter(()),
+        product_of=dict(stored or {}).get,
+        now=NOW,
     )
-    read.report = import_file(kind, path, targets, ImportOptions(ReadingOptions(**options)))
+    read.report = import_file(kind, path, targets, ImportOptions(ReadingOptions(**options), accept_suspicious=accept))
     return read
 
 

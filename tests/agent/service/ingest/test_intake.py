@@ -276,7 +276,7 @@ def test_products_are_new_changed_unchanged_repeated_or_suspicious(load: Load, s
     assert report.notes.values[Note.MERGED] == ["p3"]
     assert store.products(["p3"])["p3"].list_minor == 3_500
     report = load(PRODUCTS, f"{head}p1,Boots,95.00,\np2,Belt,2000,9\np3,Hat,35.00,350\n")
-    assert (report.changed, report.suspicious) == (1, 2)
+    assert (report.changed, report.suspicious, report.bad) == (1, 1, 1)
     assert [product.list_minor for product in store.iter_products()] == [9_500, 2_000, 3_500]
 
 

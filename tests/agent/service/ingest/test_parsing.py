@@ -54,9 +54,15 @@ def test_a_repeated_row_adds_to_the_one_before_it(tmp_path: Path) -> None:
     assert [(one.list_minor, one.cost_minor) for one in read.products] == [(1_000, 500), (1_100, 500)]
 
 
+def test_a_repeated_row_never_builds_on_one_that_was_set_aside(tmp_path: Path) -> None:
+    content = "product_id,list_price,brand\nA,4000.00,Odra\nA,,Halm\n"
+    read = import_text(tmp_path, PRODUCTS, content, KNOWN, accept_suspicious=False)
+    assert read.prices.get("A", STORED.list_minor) == STORED.list_minor
+
+
 @pytest.mark.parametrize(
     ("row", "title"),
-    [("B,10,,", "B"), ("B,10,Halm,", "Halm"), ("B,10,Halm,kitchen", "Halm kitchen"), ("A,10,Odra,", "Kettle")],
+    [("B,10,,", "B"), ("B,10,Halm,", "Halm"), ("B,10,Halm,kitchen", "Halm kitchen"), ("A,39,Odra,", "Kettle")],
 )
 def test_a_product_without_title_goes_by_the_stored_one_brand_category_or_id(
     row: str, title: str, tmp_path: Path
