@@ -91,10 +91,15 @@ def stem(word: str) -> str:
 
 def named_product(text: str, titles: Iterable[ProductRecord]) -> list[str]:
     """Ids of the products of the longest title whose head, of two words or more, stands in a text."""
-    plain = f" {' '.join(stem(word) for word in _WORD.findall(unicodedata.normalize('NFKC', text).lower()))} "
+    asked = unicodedata.normalize("NFKC", text).lower()
+    words = set(_WORD.findall(asked))
+    plain = f" {' '.join(stem(word) for word in _WORD.findall(asked))} "
     best = 0
     found: list[str] = []
+    starts = tuple({stem(word)[:3] for word in words})
     for product in titles:
+        if not product.title.lower().startswith(starts):
+            continue
         head = [stem(word) for word in _WORD.findall(re.split(r"[,，(]", product.title, maxsplit=1)[0].lower())]
         if len(head) < 2 or len(head) < best or f" {' '.join(head)} " not in plain:
             continue

@@ -14,6 +14,7 @@ from eval.language.cases import (
     InjectionCase,
     NarrationCase,
     ProposalCase,
+    QuestionCase,
     Suite,
     UnderstandingCase,
     ordinary_texts,
@@ -34,7 +35,7 @@ def test_there_are_at_least_three_hundred_cases_with_unique_ids() -> None:
     assert len(ids) == len(set(ids)) >= 300
 
 
-@pytest.mark.parametrize("suite", [Suite.UNDERSTANDING, Suite.EXPLANATIONS, Suite.INJECTIONS])
+@pytest.mark.parametrize("suite", [Suite.UNDERSTANDING, Suite.QUESTIONS, Suite.EXPLANATIONS, Suite.INJECTIONS])
 def test_cases_are_in_both_languages(suite: Suite) -> None:
     languages = Counter(str(getattr(case, "language")) for case in CASES[suite])  # noqa: B009 - a field of three types
     assert languages.keys() == BOTH
@@ -57,6 +58,20 @@ def test_no_question_is_in_the_training_or_validation_data_of_the_head() -> None
     assert not [
         c.text for c in CASES[Suite.UNDERSTANDING] if isinstance(c, UnderstandingCase) and c.text.lower() in known
     ]
+
+
+def test_question_cases_are_in_both_splits_and_in_no_training_or_validation_data() -> None:
+    folder = files("models") / "training" / "data"
+    known = {
+        json.loads(line)["text"].lower()
+        for name in ("questions.jsonl", "questions_held_out.jsonl")
+        for line in (folder / name).read_text("utf-8").splitlines()
+    }
+    cases = [case for case in CASES[Suite.QUESTIONS] if isinstance(case, QuestionCase)]
+    splits = Counter((case.language.value, case.split) for case in cases)
+    assert splits.keys() == {(language, split) for language in BOTH for split in ("dev", "test")}
+    assert min(splits.values()) >= 50
+    assert not [case.text for case in cases if case.text.lower() in known]
 
 
 def test_every_proposal_case_has_valid_facts_and_an_expectation() -> None:
