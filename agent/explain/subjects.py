@@ -77,10 +77,14 @@ def unknown_words(text: str, *, about_scores: bool = False) -> list[str]:
 
 
 def unknown_han(text: str, *, about_scores: bool = False) -> list[str]:
-    """Runs of two and more Chinese characters left when the words of questions in general are taken out."""
+    """Runs of Chinese characters left when the words of questions in general are taken out.
+
+    A single character counts where it is said to sell: by itself it is mostly grammar.
+    """
+    rest = text
     for phrase in _phrases(3 if about_scores else 2):
-        text = text.replace(phrase, " ")
-    return [run for run in _HAN.findall(text) if len(run) >= 2]
+        rest = rest.replace(phrase, " ")
+    return [run for run in _HAN.findall(rest) if len(run) >= 2 or f"{run}卖" in text]
 
 
 def stem(word: str) -> str:
@@ -123,11 +127,12 @@ def _title_stems(title: str) -> set[str]:
 
 
 def _covers(runs: Sequence[str], title: str) -> bool:
-    """Whether every run is made of parts of the title of at least two characters."""
+    """Whether every run is made of parts of the title of at least two characters, or is one character of it."""
     for run in runs:
-        start = 0
+        start, least = 0, min(2, len(run))
         while start < len(run):
-            size = next((size for size in range(len(run) - start, 1, -1) if run[start : start + size] in title), 0)
+            sizes = range(len(run) - start, least - 1, -1)
+            size = next((size for size in sizes if run[start : start + size] in title), 0)
             if not size:
                 return False
             start += size

@@ -234,6 +234,7 @@ def test_a_bare_number_far_from_the_price_is_no_price(number: str) -> None:
         ("coffe pods on 2026-11-28", ("coffee-2",), ("2026-11-28", "2026-11-28")),
         ("西湖龙井昨天卖得怎么样？", ("tea-1",), ("2026-11-30", "2026-11-30")),
         ("绿茶11月28日打折了吗", ("tea-1",), ("2026-11-28", "2026-11-28")),
+        ("昨天茶卖得怎么样？", ("tea-1",), ("2026-11-30", "2026-11-30")),
     ],
 )
 def test_a_question_over_the_log_is_about_the_product_and_the_days_that_it_names(
@@ -259,6 +260,8 @@ def test_a_category_and_a_product_are_told_apart() -> None:
         ("How did avocados do yesterday?", "avocados"),
         ("electric toothbrush sales", "electric toothbrush"),
         ("榴莲昨天卖得怎么样？", "榴莲"),
+        ("昨天锅卖得怎么样？", "锅"),
+        ("上周鱼卖了多少？", "鱼"),
         ("discounts on lamb last week", "lamb"),
     ],
 )
