@@ -59,7 +59,7 @@ def parse_product(row: RawRow, reading: Reading) -> ProductRecord:
         raise CellError("list_price", "", "is missing, and the product is new; remedy: give its price")
     if not found.title:
         found = replace(found, title=" ".join(filter(None, (found.brand, found.category))) or product_id)
-    reading.products[product_id] = checked(found)
+    reading.products[product_id] = checked(found, reading.notes)
     return found
 
 

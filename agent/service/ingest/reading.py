@@ -16,6 +16,7 @@ from agent.service.ingest.numerals import DecimalMark
 EPOCHS: Final = {"epoch-seconds": 1, "epoch-milliseconds": 1_000}
 _MARKS: Final = {"point": DecimalMark.POINT, ".": DecimalMark.POINT, "comma": DecimalMark.COMMA, ",": DecimalMark.COMMA}
 _NAMED: Final = 20
+_SHOWN: Final = 160
 _MOST_COLUMNS: Final = 1_000
 
 ProductOf = Callable[[str], ProductRecord | None]
@@ -127,6 +128,7 @@ class Note(StrEnum):
     MERGED = "rows that repeat a product_id of this file; the last one counts"
     OVERSOLD = "products with stock below 0, which counts as 0"
     TWICE = "local times that a change of clocks has twice; the earlier one counts"
+    DOUBTFUL = "products with amounts that are probably not meant"
     NOT_SOLD = "rows of the export that are no product to sell"
 
 
@@ -155,7 +157,7 @@ class Notes:
         """Count a finding, and keep its value among the first ones."""
         self.counts[note] += 1
         named = self.values.setdefault(note, [])
-        if len(named) < _NAMED and (text := str(value)[:80]) not in named:
+        if len(named) < _NAMED and (text := str(value)[:_SHOWN]) not in named:
             named.append(text)
 
     def lines(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.domain.records import ProductRecord
-from agent.service.ingest import ImportKind
+from agent.service.ingest import ImportKind, Note
 from tests.agent.service.ingest.builders import import_text
 
 PRODUCTS, EVENTS, OUTCOMES = ImportKind.PRODUCTS, ImportKind.EVENTS, ImportKind.OUTCOMES
@@ -138,3 +138,17 @@ def test_context_columns_are_checked_as_a_quote_s(tmp_path: Path) -> None:
         "x": 1.0,
     }
     assert list(read.reasons) == [3, 4]
+
+
+def test_contradicting_limits_are_refused_and_a_cost_above_the_list_price_is_noted(tmp_path: Path) -> None:
+    content = (
+        "product_id,title,list_price,cost,min_price,max_price\nB,Pot,10.00,12.00,,\nC,Pan,100,,120,90\nD,Lid,10,999,,\n"
+    )
+    read = import_text(tmp_path, PRODUCTS, content, currency="EUR")
+    assert [one.product_id for one in read.products] == ["B"]
+    assert [(one.line, one.column, one.value) for one in read.report.problems] == [
+        (3, "min_price", "120.00 EUR"),
+        (4, "cost", "999.00 EUR"),
+    ]
+    [named] = read.report.notes.values[Note.DOUBTFUL]
+    assert named.startswith("B: cost 12.00 EUR is above list_price 10.00 EUR")
