@@ -20,6 +20,7 @@ from models.shopper.history import RecentItems
 from retrieval import MemoryRow, OutcomeMemory
 
 _BATCH = 100_000
+_READ = 5_000
 _KEYS = 5_000  # keys computed at a time: their inputs take 10 KiB each
 
 
@@ -79,7 +80,7 @@ class OutcomeIndex:
         added, last = 0, store.last_outcome()
         newest = store.newest_since(self.memory.watermark, self.memory.capacity)
         numbered = store.outcomes_since(self.memory.watermark, not_before=newest)
-        for batch in chunks(((number, self._row(outcome)) for number, outcome in numbered), _BATCH):
+        for batch in chunks(self._rows(store, numbered), _BATCH):
             self._add([row for _, row in batch if row is not None], batch[-1][0])
             added += len(batch)
             if on_batch is not None:
@@ -116,6 +117,15 @@ class OutcomeIndex:
             moments = [rows[place].at_us / 1e6 for place in places]
             yield from zip(places, self._shoppers.recents(shopper_id, moments), strict=True)
 
+    def _rows(
+        self, store: Store, numbered: Iterator[tuple[int, OutcomeRecord]]
+    ) -> Iterator[tuple[int, MemoryRow | None]]:
+        """Numbers of outcomes, each with the row that is kept of it; units sold in parts are one accepted offer."""
+        for some in chunks(numbered, _READ):
+            further = _further_purchases(store, [outcome for _, outcome in some])
+            for number, outcome in some:
+                yield number, None if outcome.outcome_id in further else self._row(outcome)
+
     def _row(self, outcome: OutcomeRecord) -> MemoryRow | None:
         """An outcome as it is kept, much smaller than its record; None for returns and offers without a product."""
         if outcome.product_id is None or not outcome.reference_minor or outcome.type is OutcomeType.RETURNED:
@@ -134,21 +144,14 @@ class OutcomeIndex:
         return self._clock.behaviour_time(at)
 
 
-def _one_sale_a_quote(
-    store: Store, numbered: Sequence[tuple[int, OutcomeRecord]]
-) -> Sequence[tuple[int, OutcomeRecord]]:
-    """Outcomes without further purchases at the same quote: units sold in parts are one accepted offer."""
-    quotes = {o.quote_id for _, o in numbered if o.quote_id is not None and o.type is OutcomeType.PURCHASED}
-    if not quotes:
-        return numbered
-    first: dict[str | None, str] = {}
-    for quote_id, outcomes in store.outcomes_by_quote(quotes).items():
-        first[quote_id] = next(one.outcome_id for one in outcomes if one.type is OutcomeType.PURCHASED)
-    return [
-        (number, one)
-        for number, one in numbered
-        if one.type is not OutcomeType.PURCHASED or first.get(one.quote_id, one.outcome_id) == one.outcome_id
-    ]
+def _further_purchases(store: Store, outcomes: Sequence[OutcomeRecord]) -> set[str]:
+    """Ids of the purchases among some outcomes that are not the first at their quotes."""
+    bought = [one for one in outcomes if one.quote_id is not None and one.type is OutcomeType.PURCHASED]
+    stored = store.outcomes_by_quote({one.quote_id for one in bought if one.quote_id is not None}) if bought else {}
+    first = {
+        next(one.outcome_id for one in of_quote if one.type is OutcomeType.PURCHASED) for of_quote in stored.values()
+    }
+    return {one.outcome_id for one in bought} - first
 
 
 def _micros(at_s: Sequence[float]) -> list[int]:
