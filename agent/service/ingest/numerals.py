@@ -62,6 +62,9 @@ def minor_of_text(text: str, currency: str, mark: DecimalMark | None, is_written
         raise NumberError(_no_number(text))
     if is_written and digits != 3 and _AMBIGUOUS.fullmatch(text):
         raise NumberError(_ambiguous(text))
+    decimals = len(text.partition(".")[2])
+    if is_written and decimals > digits and not text[-(decimals - digits) :].strip("0"):
+        raise NumberError(_too_fine(digits, currency))
     return to_minor(text.removeprefix("+"), currency)
 
 
@@ -181,6 +184,13 @@ def _ambiguous(text: str) -> str:
     return (
         f"may be {whole}.{rest} or {whole}{rest}; remedy: --decimal point if numbers are written as in 1,234.56, "
         "--decimal comma if as in 1.234,56"
+    )
+
+
+def _too_fine(digits: int, currency: str) -> str:
+    return (
+        f"has more than the {digits} decimals of {currency}; remedy where the point is a decimal mark and "
+        "the further ones are zeros: --decimal point"
     )
 
 

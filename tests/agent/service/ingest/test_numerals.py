@@ -42,17 +42,24 @@ def test_a_point_before_three_digits_is_ambiguous_and_refused(text: str) -> None
     ("text", "currency", "minor"),
     [
         ("12.99", "EUR", 1299),
-        ("19.9900", "EUR", 1999),
-        ("1234.500", "EUR", 123450),
         ("0.5", "EUR", 50),
         ("12.345", "KWD", 12345),
         ("1.250", "KWD", 1250),
         ("1299", "JPY", 1299),
-        ("1299.0", "JPY", 1299),
     ],
 )
 def test_a_plain_number_is_read(text: str, currency: str, minor: int) -> None:
     assert minor_of_text(text, currency, None) == minor
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "minor"),
+    [("19.9900", "EUR", 1999), ("1234.500", "EUR", 123450), ("1299.0", "JPY", 1299), ("1.2500", "KWD", 1250)],
+)
+def test_more_digits_than_the_currency_has_need_the_option(text: str, currency: str, minor: int) -> None:
+    with pytest.raises(NumberError, match=f"decimals of {currency}; remedy .*--decimal point"):
+        minor_of_text(text, currency, None)
+    assert minor_of_text(text, currency, POINT) == minor
 
 
 @pytest.mark.parametrize(
@@ -131,11 +138,13 @@ def test_a_formatted_amount_is_read_as_itself_or_refused(
 
 
 @given(AMOUNTS, CURRENCIES, st.integers(0, 3))
-def test_a_plain_amount_is_read_as_itself_or_refused_as_ambiguous(minor: int, currency: str, zeros: int) -> None:
+def test_a_plain_amount_is_read_as_itself_and_refused_with_further_digits(
+    minor: int, currency: str, zeros: int
+) -> None:
     text = str(to_major(minor, currency))
     text += "0" * zeros if "." in text else ""
     found = read(text, currency, None)
-    assert found == minor or (found is None and len(text.partition(".")[2]) == 3 and currency != "KWD")
+    assert found == (minor if len(text.partition(".")[2]) <= fraction_digits(currency) else None)
 
 
 @given(st.text(st.sampled_from("0123456789.,' -+eE$€"), max_size=12), CURRENCIES)
