@@ -48,7 +48,7 @@ def refused(char: str) -> str | None:
 
 
 def is_invisible(char: str) -> bool:
-    """Whether a character has no width and no glyph of its own."""
+    """Check whether a character has no width and no glyph of its own."""
     if char < "\u00ad":
         return False
     if unicodedata.category(char) == "Cf":
@@ -72,7 +72,7 @@ def with_needed_invisible(text: str) -> str:
 
 
 def _is_needed(char: str, kept: list[str], after: str) -> bool:
-    """Whether an invisible character changes the look of the last character kept or of the one after it."""
+    """Check whether an invisible character changes the look of the last character kept or of the one after it."""
     if not kept or kept[-1].isspace():
         return False
     before = kept[-1]
@@ -88,7 +88,7 @@ def _joins_needed(joiner: str, before: str, after: str) -> bool:
 
 
 def _selects(char: str, base: str) -> bool:
-    """Whether a character is a variation selector that may follow `base`."""
+    """Check whether a character is a variation selector that may follow `base`."""
     if is_invisible(base):
         return False
     if char in _EMOJI_STYLE and base.isascii():
@@ -101,7 +101,7 @@ def _selects(char: str, base: str) -> bool:
 
 
 def _is_joining(char: str) -> bool:
-    """Whether a character is a letter, mark or digit of a script in which joiners matter."""
+    """Check whether a character is a letter, mark or digit of a script in which joiners matter."""
     return _JOINING.match(char) is not None and unicodedata.category(char)[0] in "LMN" and not is_invisible(char)
 
 
@@ -110,7 +110,7 @@ def _ends_emoji(char: str) -> bool:
 
 
 def _is_pictograph(char: str) -> bool:
-    """Whether a character may be an emoji; some are newer than this Python's Unicode."""
+    """Check whether a character may be an emoji; some are newer than this Python's Unicode."""
     if not char:
         return False
     if unicodedata.category(char) == "So" or char in "\u2194\u2195":

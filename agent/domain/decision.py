@@ -279,7 +279,7 @@ class Decision:
 
     @property
     def set_by_limits(self) -> bool:
-        """Whether the limits, not the strategy, set the price: they leave one only, or exclude each other."""
+        """Check whether the limits, not the strategy, set the price: they leave one only, or exclude each other."""
         if self.guard is GuardAction.HELD:
             return self.price_minor != self.reference_minor
         return self.guard in (GuardAction.CONFLICT, GuardAction.FORCED) and bool(self.trail)

@@ -14,6 +14,7 @@ from typing import Final
 
 from agent.domain.fields import MAX_AHEAD
 from agent.domain.money import fraction_digits, show
+from agent.domain.product_limits import is_cost_in_cents
 from agent.domain.records import EventRecord, OutcomeRecord, ProductRecord
 
 OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -23,7 +24,6 @@ OVER_REFERENCE: Final = 5
 OVER_LIST: Final = 8
 REFERENCE_OVER_LIST: Final = 30  # a list price of today may be far below one of years ago
 UNDER: Final = 30
-COST_OVER_LIST: Final = 5
 _TENFOLD: Final = 0.01  # relative distance from exactly ten times
 
 
@@ -100,7 +100,7 @@ def product_suspicion(product: ProductRecord, stored: ProductRecord | None) -> S
     before = stored.list_minor if stored is not None and stored.currency == code else None
     if before and _far(price, before, OVER_LIST, code):
         return _suspicion(Doubt.NEW_LIST, product.product_id, code, price, before)
-    if cost is not None and cost >= COST_OVER_LIST * price:
+    if cost is not None and is_cost_in_cents(product):
         return _suspicion(Doubt.COST, product.product_id, code, cost, price)
     return None
 
@@ -130,7 +130,7 @@ def _dated(product_id: str, quantity: int, at: datetime) -> Suspicion | None:
 
 
 def _far(value: int, against: int, most: int, currency: str) -> bool:
-    """Whether a value is `most` times another or more, or below a thirtieth of it; gifts and 1.00 are no errors."""
+    """Check whether a value is `most` times another or more, or below a thirtieth; gifts and 1.00 are no errors."""
     return value >= most * against or (value * UNDER < against and not _is_symbolic(value, currency))
 
 

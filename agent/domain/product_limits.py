@@ -51,7 +51,7 @@ class LimitProblem:
 def contradictions(product: ProductRecord) -> list[LimitProblem]:
     """Problems for which a product is refused."""
     found = [_problem(product, high, low, why) for high, low, why in _exceeding(product, _NEVER_ABOVE)]
-    if _is_in_cents(product):
+    if is_cost_in_cents(product):
         why = "the cost is probably in another unit, such as cents"
         remedy = (
             f"{_shown(product, 'list_price')} up to {CENTS_FACTOR} times that; without a cost set min_price instead"
@@ -65,7 +65,7 @@ def doubts(product: ProductRecord, step_minor: int = 1) -> list[LimitProblem]:
     found = [
         _problem(product, high, low, why)
         for high, low, why in _exceeding(product, _DOUBTFUL_ABOVE)
-        if high != "cost" or not _is_in_cents(product)
+        if high != "cost" or not is_cost_in_cents(product)
     ]
     listed = product.list_minor
     if listed is not None and listed % step_minor:
@@ -82,7 +82,8 @@ def _exceeding(product: ProductRecord, pairs: tuple[tuple[str, str, str], ...]) 
             yield high, low, why
 
 
-def _is_in_cents(product: ProductRecord) -> bool:
+def is_cost_in_cents(product: ProductRecord) -> bool:
+    """Check whether a product's cost is so far above its list price that it is taken for an amount in another unit."""
     cost, listed = product.cost_minor, product.list_minor
     return cost is not None and listed is not None and cost >= CENTS_FACTOR * listed
 

@@ -12,6 +12,12 @@ class FieldProblem:
     received: str = ""
     allowed: str = ""
 
+    @classmethod
+    def of_reason(cls, field: str, reason: str, received: str) -> "FieldProblem":
+        """Problem of a reason such as `is in the future; allowed: at most a day after now`."""
+        message, _, allowed = reason.partition("; allowed: ")
+        return cls(field, message, received, allowed)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

@@ -19,7 +19,7 @@ from agent.explain.writers import Writer, WriterError
 _ASKED: Final = ("asked_price", "rival_if", "cost_if")
 
 AnswerStream = Generator[Understood | CheckedSentence | Explanation]
-"""What was understood, checked sentences as they become ready, then the whole explanation."""
+"""Meaning of the question as understood, checked sentences as they become ready, then the whole explanation."""
 
 
 @dataclass(frozen=True, slots=True)

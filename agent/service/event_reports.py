@@ -28,9 +28,7 @@ def _problems(
     index: int, event: EventRecord, product_of: Callable[[str], ProductRecord | None], now: datetime
 ) -> Iterator[FieldProblem]:
     if (reason := future_refusal(event.at, now)) is not None:
-        message, _, allowed = reason.partition("; allowed: ")
-        yield FieldProblem(f"events.{index}.at", message, event.at.isoformat(), allowed)
+        yield FieldProblem.of_reason(f"events.{index}.at", reason, event.at.isoformat())
     product = product_of(event.product_id) if event.product_id is not None else None
-    if (reason := currency_refusal(product, event.currency)) is not None and product is not None:
-        message, _, allowed = reason.partition("; allowed: ")
-        yield FieldProblem(f"events.{index}.price.currency", message, event.currency or "", allowed)
+    if (reason := currency_refusal(product, event.currency)) is not None:
+        yield FieldProblem.of_reason(f"events.{index}.price.currency", reason, event.currency or "")

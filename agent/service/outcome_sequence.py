@@ -95,14 +95,13 @@ class OutcomeSequence:
         if report.at is None:
             return None
         if report.at < self._offer.at:
-            return _misdated("is before the quote", report.at, f"{self._offer.at.isoformat()} or later")
+            return _misdated(f"is before the quote; allowed: {self._offer.at.isoformat()} or later", report.at)
         ahead = future_refusal(report.at, now)
         if ahead is not None:
-            message, _, allowed = ahead.partition("; allowed: ")
-            return _misdated(message, report.at, allowed)
+            return _misdated(ahead, report.at)
         bought_at = self._bought_at
         if report.type is _RETURNED and bought_at is not None and report.at < bought_at:
-            return _misdated("is before the purchase", report.at, f"{bought_at.isoformat()} or later")
+            return _misdated(f"is before the purchase; allowed: {bought_at.isoformat()} or later", report.at)
         return None
 
     def _twin(self, report: OutcomeReport, quantity: int) -> OutcomeRecord | Refusal | None:
@@ -215,6 +214,6 @@ def _conflicting(detail: str, problem: FieldProblem) -> Refusal:
     return Refusal(409, "Impossible outcome", detail, (problem,))
 
 
-def _misdated(message: str, at: datetime, allowed: str) -> Refusal:
-    problem = FieldProblem("at", message, at.isoformat(), allowed)
-    return Refusal(422, "Invalid outcome", f"the outcome {message}; allowed: {allowed}", (problem,))
+def _misdated(reason: str, at: datetime) -> Refusal:
+    problem = FieldProblem.of_reason("at", reason, at.isoformat())
+    return Refusal(422, "Invalid outcome", f"the outcome {reason}", (problem,))

@@ -99,7 +99,7 @@ def take_from_weeks(connection: Connection, events: Sequence[EventRecord], numbe
             removed[event.product_id, _start(event.at), event.currency or ""].append(event)
     known: dict[_Week, ProductWeek] = {}
     for some in chunks({product_id for product_id, _, _ in removed}, IN_LIMIT):
-        for row in connection.execute(select(*_WEEK.columns).where(PRODUCT_WEEKS.c.product_id.in_(some))):
+        for row in connection.execute(_OF_PRODUCTS, {"ids": some}):
             known[row.product_id, row.week, row.currency] = _WEEK.record(row)
     changed = {key: known[key] for key in removed if key in known}
     remaining = {key for key, week in changed.items() if week.purchases > len(removed[key])}

@@ -53,8 +53,8 @@ class ImportTargets:
     now: datetime
 
 
-class ProductIntake:
-    """Stores products that are new or described otherwise than before."""
+class _Intake:
+    """Counts the rows of one file in a report, and knows which it has seen."""
 
     def __init__(self, targets: ImportTargets, report: ImportReport, options: ImportOptions) -> None:
         """`options` say whether suspicious rows are stored too."""
@@ -62,6 +62,10 @@ class ProductIntake:
         self._report = report
         self._accept = options.accept_suspicious
         self._seen = Occurrences()
+
+
+class ProductIntake(_Intake):
+    """Stores products that are new or described otherwise than before."""
 
     def take(self, rows: Sequence[ParsedRow[ProductRecord]]) -> None:
         """Store some products; of several with one id the last."""
@@ -87,15 +91,8 @@ class ProductIntake:
             self._targets.products(wanted)
 
 
-class EventIntake:
+class EventIntake(_Intake):
     """Stores events that are new."""
-
-    def __init__(self, targets: ImportTargets, report: ImportReport, options: ImportOptions) -> None:
-        """`options` say whether suspicious rows are stored too."""
-        self._targets = targets
-        self._report = report
-        self._accept = options.accept_suspicious
-        self._seen = Occurrences()
 
     def take(self, rows: Sequence[ParsedRow[ParsedEvent]]) -> None:
         """Store some events, and the profiles of their shoppers."""
@@ -134,16 +131,13 @@ class EventIntake:
         return good
 
 
-class OutcomeIntake:
+class OutcomeIntake(_Intake):
     """Stores outcomes that are new."""
 
     def __init__(self, targets: ImportTargets, report: ImportReport, options: ImportOptions) -> None:
-        """`options` say whether suspicious rows are stored too."""
-        self._targets = targets
-        self._report = report
-        self._accept = options.accept_suspicious
+        """Read what earlier releases stored; `options` say whether suspicious rows are stored too."""
+        super().__init__(targets, report, options)
         self._mapping = options.reading.mapping
-        self._seen = Occurrences()
         self._legacy: Occurrences | None = None
         for some in chunks(targets.outcomes_by_line(), _LEGACY):
             self._legacy = self._legacy or Occurrences()
