@@ -12,7 +12,7 @@ from agent.api.authorisation import authorise
 from agent.api.body import parse_json, read_body
 from agent.api.context import AnyRequest, AppContext, Attempt
 from agent.api.problems import PROBLEM_JSON, Problem, details
-from agent.api.responses.rendering import json_response
+from agent.api.responses.rendering import Made, json_response
 from agent.domain.refusal import FieldProblem
 from agent.service.auth.api_keys import Scope
 from agent.store import IdempotencyState, StoredResponse
@@ -20,12 +20,14 @@ from agent.store import IdempotencyState, StoredResponse
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _KEY_CHARS: Final = 255
 
-Work = Callable[[Any, AppContext], Awaitable[BaseModel]]
+Work = Callable[[Any, AppContext], Awaitable[BaseModel | Made]]
 """Computes the answer from the parsed body and the caller's context."""
 
 
 async def answer(request: AnyRequest, scope: Scope, work: Work) -> Response[bytes]:
     """Authorise, parse the body, work; under an idempotency key a POST is worked once and replayed after.
+
+    `work` returns the response model, answered as 200, or `Made` around it, answered as 201 or 202 with a Location.
 
     Raises:
         Problem: Anything that `authorise`, `read_body`, `parse_json` and `work` raise; 409 and 422 for an idempotency
@@ -35,7 +37,7 @@ async def answer(request: AnyRequest, scope: Scope, work: Work) -> Response[byte
     raw = await read_body(request)
     idem_key = request.headers.get(IDEMPOTENCY_KEY)
     if idem_key is None or request.method != "POST":
-        return json_response(await work(parse_json(raw), context))
+        return _rendered(await work(parse_json(raw), context))
     _check_key(idem_key)
     digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + raw).hexdigest()
     claim = await context.run(context.store.idempotency_begin, context.caller, idem_key, digest)
@@ -54,12 +56,12 @@ async def answer(request: AnyRequest, scope: Scope, work: Work) -> Response[byte
 
 
 async def _work_and_keep(
-    context: AppContext, idem_key: str, work: Callable[[], Awaitable[BaseModel]]
+    context: AppContext, idem_key: str, work: Callable[[], Awaitable[BaseModel | Made]]
 ) -> Response[bytes]:
     """Work and keep the answer, which may be an error of the sender; any other error abandons the key for a retry."""
     store, key_id = context.store, context.caller
     try:
-        reply = json_response(await work())
+        reply = _rendered(await work())
     except Problem as problem:
         if problem.status >= 500:
             await context.run(store.idempotency_abandon, key_id, idem_key)
@@ -69,10 +71,13 @@ async def _work_and_keep(
     except BaseException:
         await context.run(store.idempotency_abandon, key_id, idem_key)
         raise
-    await context.run(
-        store.idempotency_finish, key_id, idem_key, reply.status_code or 200, reply.content, str(reply.media_type)
-    )
+    kept = StoredResponse(reply.status_code or 200, reply.content, str(reply.media_type), reply.headers.get("Location"))
+    await context.run(store.idempotency_finish, key_id, idem_key, kept)
     return reply
+
+
+def _rendered(found: BaseModel | Made) -> Response[bytes]:
+    return found.response() if isinstance(found, Made) else json_response(found)
 
 
 def _check_key(idem_key: str) -> None:
@@ -84,4 +89,6 @@ def _check_key(idem_key: str) -> None:
 
 def _replayed(stored: StoredResponse) -> Response[bytes]:
     headers = {"Idempotency-Replayed": "true"}
+    if stored.location is not None:
+        headers["Location"] = stored.location
     return Response(stored.body, status_code=stored.status, media_type=stored.media_type, headers=headers)

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, cast
 
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
+from litestar.openapi.spec import (
+    OpenAPIHeader,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    Reference,
+    RequestBody,
+    Schema,
+)
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
@@ -19,6 +28,10 @@ _SERVER_SENT_EVENT: dict[str, Any] = {
     "required": ["event", "data"],
 }
 
+_DONE: Final = {200: "OK", 201: "Created", 202: "Accepted"}
+_LOCATION: Final = OpenAPIHeader(
+    schema=Schema(type=OpenAPIType.STRING), description="Path of what was created.", required=True
+)
 _ERRORS = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 
 
@@ -32,18 +45,24 @@ class _Operation(Operation):
     also: ClassVar[tuple[int, ...]] = ()
     streams: ClassVar[bool] = False
     text: ClassVar[str] = ""
+    status: ClassVar[int] = 200
+    location: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Fill in request body, responses and errors."""
         if self.takes is not None:
             self.request_body = RequestBody(content={"application/json": _media(self.takes)}, required=True)
         answers: dict[str, Any] = {}
-        for status in () if self.gives is None else (200, *self.also):
-            description = TITLES.get(status, "OK")
+        for status in () if self.gives is None else (self.status, *self.also):
             content = {"application/json": _media(self.gives or {})}
             if self.streams:
                 content["text/event-stream"] = _media(_SERVER_SENT_EVENT)
-            answers[str(status)] = OpenAPIResponse(description=description, content=content)
+            headers: dict[str, OpenAPIHeader | Reference] = {}
+            if self.location and status in (201, 202):
+                headers["Location"] = _LOCATION
+            answers[str(status)] = OpenAPIResponse(
+                description=TITLES.get(status) or _DONE.get(status, "OK"), content=content, headers=headers or None
+            )
         if self.text:
             content = {self.text: _media({"type": "string"})}
             answers["200"] = OpenAPIResponse(description="OK", content=content)
@@ -64,6 +83,8 @@ def operation(
     also: tuple[int, ...] = (),
     *,
     streams: bool = False,
+    status: int = 200,
+    location: bool = False,
 ) -> type[Operation]:
     """Build a class for Litestar's `operation_class`.
 
@@ -71,11 +92,14 @@ def operation(
         takes: Type of the request body; None without one.
         gives: Type of the response body: a pydantic model or a union of such.
         errors: Statuses answered with problem details.
-        also: Further statuses with the response body of 200.
+        also: Further statuses with the same response body.
         streams: Whether the response may be a stream of server-sent events.
+        status: Of success.
+        location: Whether the answer has a Location header with the path of what was created (201, 202).
     """
     bodies = {"takes": None if takes is None else schema_of(takes, "validation"), "gives": schema_of(gives)}
-    return dataclass(type("Operation", (_Operation,), {**bodies, "errors": errors, "also": also, "streams": streams}))
+    rest = {"errors": errors, "also": also, "streams": streams, "status": status, "location": location}
+    return dataclass(type("Operation", (_Operation,), {**bodies, **rest}))
 
 
 def text_operation(media_type: str, errors: tuple[int, ...]) -> type[Operation]:

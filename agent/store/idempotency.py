@@ -32,11 +32,12 @@ class IdempotencyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """A stored answer, byte for byte."""
+    """A stored answer, byte for byte; `location` is its Location header."""
 
     status: int
     body: bytes
     media_type: str
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +96,17 @@ class IdempotencyRepository(Repository):
             _take_over(connection, key_id, idem_key, {"started_at": now, "abandoned": False})
         return IdempotencyResult(IdempotencyState.STARTED, quote_id=found.quote_id, again=True)
 
-    def idempotency_finish(
-        self, key_id: str, idem_key: str, status: int, body: bytes, media_type: str = "application/json"
-    ) -> None:
+    def idempotency_finish(self, key_id: str, idem_key: str, answered: StoredResponse) -> None:
         """Store the answer for replays; if the claim was taken over meanwhile, the first answer is kept."""
         statement = (
             update(IDEMPOTENCY)
             .where(_is(key_id, idem_key), IDEMPOTENCY.c.status.is_(None))
-            .values(status=status, body=body, media_type=media_type)
+            .values(
+                status=answered.status,
+                body=answered.body,
+                media_type=answered.media_type,
+                location=answered.location,
+            )
         )
         with self._db.write() as connection:
             connection.execute(statement)
@@ -128,7 +132,7 @@ def _is(key_id: str, idem_key: str) -> ColumnElement[bool]:
 
 
 def _replay(row: Row[tuple[object, ...]]) -> IdempotencyResult:
-    response = StoredResponse(status=row.status, body=bytes(row.body), media_type=row.media_type)
+    response = StoredResponse(row.status, bytes(row.body), row.media_type, row.location)
     return IdempotencyResult(IdempotencyState.REPLAY, response)
 
 

@@ -212,6 +212,7 @@ IDEMPOTENCY: Final = Table(
     Column("status", Integer),
     Column("body", LargeBinary),
     Column("media_type", Text),
+    Column("location", Text),
     Column("quote_id", Text),
     Column("abandoned", Boolean, nullable=False, server_default=false()),
     Index("idempotency_started", "started_at"),

@@ -19,7 +19,7 @@ from litestar.testing import TestClient
 from agent.api.background import KEPT_FOR
 from agent.domain.clock import FixedClock
 from agent.domain.refusal import FieldProblem, Refusal
-from agent.store import IdempotencyState, Store, StoreUnavailable
+from agent.store import IdempotencyState, Store, StoredResponse, StoreUnavailable
 from tests.agent.api.scripted import ADMIN, ScriptedService, scripted_app
 
 HEADERS = {"Authorization": f"Bearer {ADMIN}"}
@@ -195,10 +195,10 @@ def test_answers_under_idempotency_keys_are_deleted_after_a_day(service: Scripte
     clock = FixedClock(datetime.now(UTC) - KEPT_FOR - timedelta(minutes=5))
     with Store.open(f"sqlite:///{empty_store}/store.db", clock) as store:
         store.idempotency_begin("bootstrap", "old", "digest")
-        store.idempotency_finish("bootstrap", "old", 200, b"{}")
+        store.idempotency_finish("bootstrap", "old", StoredResponse(200, b"{}", "application/json"))
         clock.at = datetime.now(UTC) - timedelta(hours=1)
         store.idempotency_begin("bootstrap", "young", "digest")
-        store.idempotency_finish("bootstrap", "young", 200, b"{}")
+        store.idempotency_finish("bootstrap", "young", StoredResponse(200, b"{}", "application/json"))
         with TestClient(scripted_app(service, empty_store)) as client:
             deadline = time.monotonic() + 5
             while store.idempotency_begin("bootstrap", "old", "digest").state is IdempotencyState.REPLAY:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from agent.domain.clock import FixedClock, StoreClock
 from agent.domain.records import ShopperRecord
-from agent.store import Store
+from agent.store import Store, StoredResponse
 from agent.store.engine import open_database
 from agent.store.tables import METADATA
 from tests.agent.store.builders import AT, decision, event, outcome
@@ -46,7 +46,7 @@ def plant(store: Store, shopper: str) -> None:
             name = f"{shopper}:{number}:{ascii_only}"
             text = json.dumps(body, ensure_ascii=ascii_only, separators=(",", ":"))
             store.idempotency_begin("key-1", name, "hash")
-            store.idempotency_finish("key-1", name, 200, text.encode())
+            store.idempotency_finish("key-1", name, StoredResponse(200, text.encode(), "application/json"))
 
 
 @pytest.mark.parametrize("shopper", SHOPPERS)
@@ -63,9 +63,13 @@ def test_no_table_contains_an_erased_shopper(store_url: str, clock: FixedClock, 
 def test_a_short_id_takes_no_answer_of_others_away(store_url: str, clock: FixedClock) -> None:
     with Store.open(store_url, clock) as store:
         store.idempotency_begin("key-1", "order-1", "hash")
-        store.idempotency_finish("key-1", "order-1", 200, b'{"shopper_id":"17","amount_minor":1,"answer":"11 quotes"}')
+        store.idempotency_finish(
+            "key-1",
+            "order-1",
+            StoredResponse(200, b'{"shopper_id":"17","amount_minor":1,"answer":"11 quotes"}', "application/json"),
+        )
         store.idempotency_begin("key-1", "mine", "hash")
-        store.idempotency_finish("key-1", "mine", 200, b'{"shopper_id":"1"}')
+        store.idempotency_finish("key-1", "mine", StoredResponse(200, b'{"shopper_id":"1"}', "application/json"))
         assert store.erase_shopper("1").answers == 1
         assert store.idempotency_begin("key-1", "order-1", "hash").response is not None
 

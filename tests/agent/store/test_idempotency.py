@@ -22,7 +22,7 @@ def test_an_answer_is_replayed_byte_for_byte(store: Store) -> None:
     body = bytes(range(256))
     assert store.idempotency_begin("k", "i", "sha") == _STARTED
     assert store.idempotency_begin("k", "i", "sha") == _IN_FLIGHT
-    store.idempotency_finish("k", "i", 201, body, "text/plain")
+    store.idempotency_finish("k", "i", StoredResponse(201, body, "text/plain"))
 
     expected = IdempotencyResult(IdempotencyState.REPLAY, StoredResponse(201, body, "text/plain"))
     assert store.idempotency_begin("k", "i", "sha") == expected
@@ -32,7 +32,7 @@ def test_an_answer_is_replayed_byte_for_byte(store: Store) -> None:
 def test_another_payload_is_a_mismatch(store: Store, finished: bool) -> None:
     store.idempotency_begin("k", "i", "sha")
     if finished:
-        store.idempotency_finish("k", "i", 200, b"{}")
+        store.idempotency_finish("k", "i", StoredResponse(200, b"{}", "application/json"))
 
     assert store.idempotency_begin("k", "i", "other") == _MISMATCH
 
@@ -85,9 +85,9 @@ def test_an_abandoned_key_is_kept_as_long_as_an_answer(store: Store, clock: Fixe
 
 def test_a_finished_answer_cannot_be_abandoned_or_replaced(store: Store) -> None:
     store.idempotency_begin("k", "i", "sha")
-    store.idempotency_finish("k", "i", 200, b"first")
+    store.idempotency_finish("k", "i", StoredResponse(200, b"first", "application/json"))
     store.idempotency_abandon("k", "i")
-    store.idempotency_finish("k", "i", 200, b"second")
+    store.idempotency_finish("k", "i", StoredResponse(200, b"second", "application/json"))
 
     replay = store.idempotency_begin("k", "i", "sha").response
     assert replay is not None

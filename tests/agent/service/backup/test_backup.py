@@ -13,7 +13,7 @@ import pytest
 from agent.domain.clock import SystemClock
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.service.backup import BackupError, read_manifest, restore, save_backup
-from agent.store import Store
+from agent.store import Store, StoredResponse
 from agent.store.data_folder import DataFolder
 from agent.store.engine import open_database
 from agent.store.migrate import downgrade
@@ -45,7 +45,7 @@ def fill(store: Store, folder: DataFolder) -> TokenSigner:
     store.record_decisions([decision(id=f"d{n}", personalised=n % 2 == 0) for n in range(5)])
     store.record_outcomes([outcome(outcome_id=f"o{n}", quote_id=f"d{n}", propensity=0.1 * n) for n in range(3)])
     store.idempotency_begin("k", "i", "0" * 64)
-    store.idempotency_finish("k", "i", 200, b"\x00\xff")
+    store.idempotency_finish("k", "i", StoredResponse(200, b"\x00\xff", "application/json"))
     store.erase_shopper("s9")
     return signer
 
