@@ -15,15 +15,21 @@ _QUOTE: Final = TypeAdapter(QuoteRequest)
 _SHARED: Final = TypeAdapter(SharedBatch)
 
 
-class _Quotes(Strict):
+class QuotesBatch(Strict):
+    """Quote requests of any kind."""
+
     quotes: Annotated[list[QuoteRequest], Field(min_length=1, max_length=MAX_BATCH)]
+    """The requests."""
 
 
-class _Items(SharedBatch):
+class ProductsBatch(SharedBatch):
+    """Products for one shopper in one situation."""
+
     items: Annotated[list[BatchItem], Field(min_length=1, max_length=MAX_BATCH)]
+    """The products."""
 
 
-BatchRequest = _Quotes | _Items
+BatchRequest = QuotesBatch | ProductsBatch
 
 
 def batch_rows(value: Any) -> list[QuoteRequest | Problem]:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 from litestar import Response
-from pydantic import BaseModel
+from pydantic import Field
 
+from agent.api.responses.answer import Answer
 from agent.domain.refusal import FieldProblem, Refusal
 
 T = TypeVar("T")
@@ -27,23 +28,32 @@ TITLES: Final = {
 }
 
 
-class FieldError(BaseModel):
-    """One bad field: its path, what is wrong, the value received, what is allowed."""
+class FieldError(Answer):
+    """One bad field."""
 
     field: str
+    """Path of the field, such as `product.list_price.amount_minor`."""
     message: str
+    """What is wrong."""
     received: str = ""
+    """The value received, shortened."""
     allowed: str = ""
+    """What is allowed."""
 
 
-class ProblemDetails(BaseModel):
-    """Body of an error answer."""
+class ProblemDetails(Answer, title="Problem"):
+    """Body of an error answer (RFC 9457)."""
 
     type: str = "about:blank"
+    """URI reference of the kind of problem."""
     title: str
+    """The kind of problem in a few words."""
     status: int
+    """HTTP status."""
     detail: str
-    errors: list[FieldError] = []
+    """What is wrong with this request, and the remedy."""
+    errors: list[FieldError] = Field(default_factory=list)
+    """The bad fields, if any."""
 
 
 class Problem(Exception):

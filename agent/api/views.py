@@ -12,7 +12,8 @@ from litestar.params import QueryParameter
 
 from agent.api.context import AppContext
 from agent.api.problems import Problem
-from agent.api.responses.shopper_quotes import Shown, View
+from agent.api.responses.quotes import View
+from agent.api.responses.shopper_quotes import Shown
 from agent.domain.refusal import FieldProblem
 from agent.service.auth.api_keys import Scope
 
@@ -20,13 +21,17 @@ CANDIDATES: Final = "candidates"
 
 Include = Annotated[
     str | None,
-    QueryParameter(description="`candidates` adds every candidate that was scored; needs the merchant's view."),
+    QueryParameter(
+        description="`candidates` adds every candidate that was scored; needs the merchant's view.",
+        schema_extra={"enum": ["candidates"]},
+    ),
 ]
 ViewName = Annotated[
     str | None,
     QueryParameter(
         description="`shopper`: what a shopper may see. `merchant`: everything; needs the scope `merchant`. By default "
-        "the most that the key may see."
+        "the most that the key may see.",
+        schema_extra={"enum": ["shopper", "merchant"]},
     ),
 ]
 

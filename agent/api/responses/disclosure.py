@@ -2,42 +2,52 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel
-
+from agent.api.responses.answer import Answer
 from agent.api.responses.money import MoneyAnswer, money
 from agent.domain.decision import Disclosure, Reduction
 
 
-class IgnoredAnswer(BaseModel):
+class IgnoredAnswer(Answer, title="IgnoredInput"):
     """An input that was not used, and why."""
 
     input: str
+    """Name of the input, such as `gender`."""
     reason: str
+    """Why it was not used."""
 
 
-class ReductionAnswer(BaseModel):
-    """A price reduction as it may be announced; `prior_price` is the lowest public price of the `days` before it."""
+class ReductionAnswer(Answer, title="PriceReduction"):
+    """A price reduction as it may be announced."""
 
     prior_price: MoneyAnswer
+    """The lowest public price of the `days` before the reduction."""
     began: datetime
+    """When the reduction began."""
     days: int
+    """Days before it that `prior_price` looks back on."""
     percent: int
+    """Reduction in whole percent of `prior_price`."""
 
 
-class DisclosureAnswer(BaseModel):
-    """Notice to the shopper, with the version of the law applied; `option` mentions the price for everyone.
-
-    Where a law requires the prior price and `reduction` is null, no reduction may be announced.
-    """
+class DisclosureAnswer(Answer):
+    """Notice to the shopper, with the version of the law applied."""
 
     required: bool
+    """Whether the notice must be shown."""
     text: str
+    """The notice."""
     jurisdiction: str | None
+    """Whose law applies, such as `US-NY`."""
     inputs_used: list[str]
+    """Inputs that entered the decision."""
     inputs_ignored: list[IgnoredAnswer]
+    """Inputs that were given and not used."""
     law: str | None
+    """Version of the law applied."""
     option: str | None
+    """A sentence that mentions the price for everyone, where the law wants one."""
     reduction: ReductionAnswer | None
+    """The reduction as it may be announced; null where none may be announced as one."""
 
 
 def disclosure_answer(disclosure: Disclosure, currency: str) -> DisclosureAnswer:
