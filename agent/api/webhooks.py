@@ -63,7 +63,7 @@ class NewWebhookAnswer(WebhookAnswer, title="NewWebhook"):
     """Secret that messages are signed with (Standard Webhooks); shown once."""
 
 
-class WebhooksAnswer(Answer):
+class WebhooksAnswer(Answer, title="WebhookList"):
     """All webhooks."""
 
     webhooks: list[WebhookAnswer]

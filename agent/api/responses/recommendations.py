@@ -25,7 +25,7 @@ class RecommendationAnswer(Answer):
     """Its price for the shopper."""
 
 
-class RecommendationsAnswer(Answer):
+class RecommendationsAnswer(Answer, title="RecommendationList"):
     """Recommendations for a shopper."""
 
     items: list[RecommendationAnswer]
