@@ -61,7 +61,7 @@ def reference_routes(document: Callable[[], Document]) -> list[Any]:
     @get("/schema", include_in_schema=False)
     async def page(request: AnyRequest) -> Response[bytes]:
         """The reference page."""
-        return _answer(request, await anyio.to_thread.run_sync(_page), "text/html; charset=utf-8", _PAGE_HEADERS)
+        return _answer(request, await anyio.to_thread.run_sync(_page), "text/html", _PAGE_HEADERS)
 
     @get("/schema/openapi.json", include_in_schema=False)
     async def as_json(request: AnyRequest) -> Response[bytes]:
