@@ -19,13 +19,14 @@ from litestar import Controller, Response, get, post, put
 from litestar.params import PathParameter
 from pydantic import TypeAdapter
 
-from agent.api.authorisation import authorise
+from agent.api.authorisation import authorise, needs
 from agent.api.batch import BatchRequest, batch_rows
 from agent.api.body import rows_of, validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.convert import to_event, to_report
 from agent.api.idempotency import answer
-from agent.api.openapi import SECURITY, operation
+from agent.api.openapi import operation
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem, raise_refusal
 from agent.api.product_rows import product_records, product_warnings
 from agent.api.responses.accepted import AcceptedAnswer, ProductsAnswer
@@ -59,9 +60,14 @@ class QuoteController(Controller):
 
     path = "/v1/quotes"
     tags = ("quotes",)
-    security = SECURITY
 
-    @post("/", status_code=200, operation_class=operation(QuoteRequest, AnyQuote), summary="Price one product")
+    @post(
+        "/",
+        status_code=200,
+        operation_class=operation(QuoteRequest, AnyQuote),
+        summary="Price one product",
+        security=needs(Scope.QUOTES),
+    )
     async def quote(self, request: AnyRequest, view: ViewName = None, include: Include = None) -> Response[bytes]:
         """Price one product for one shopper; `?include=candidates` adds every candidate that was scored."""
         asked_view = AskedView.of(view, include)
@@ -78,7 +84,11 @@ class QuoteController(Controller):
         return await answer(request, Scope.QUOTES, work)
 
     @post(
-        "/batch", status_code=200, operation_class=operation(BatchRequest, BatchAnswer), summary="Price many products"
+        "/batch",
+        status_code=200,
+        operation_class=operation(BatchRequest, BatchAnswer),
+        summary="Price many products",
+        security=needs(Scope.QUOTES),
     )
     async def batch(self, request: AnyRequest, view: ViewName = None, include: Include = None) -> Response[bytes]:
         """Up to 500 quotes: `quotes` of any kind, or `items` for one shopper. A bad row fails alone."""
@@ -90,11 +100,17 @@ class QuoteController(Controller):
             for decision in priced:
                 if isinstance(decision, Decision):
                     context.metrics.quoted(decision)
-            return BatchAnswer(results=[quote_row(one, shown) for one in priced])
+            return BatchAnswer(results=[quote_row(one, shown, context.request_id) for one in priced])
 
         return await answer(request, Scope.QUOTES, work)
 
-    @post("/verify", status_code=200, operation_class=operation(VerifyRequest, VerifyAnswer), summary="Check a token")
+    @post(
+        "/verify",
+        status_code=200,
+        operation_class=operation(VerifyRequest, VerifyAnswer),
+        summary="Check a token",
+        security=needs(Scope.QUOTES),
+    )
     async def verify(self, request: AnyRequest) -> Response[bytes]:
         """Whether a token is valid, expired, tampered with, mismatched or used, and the price that it promises."""
 
@@ -109,6 +125,7 @@ class QuoteController(Controller):
         "/{quote_id:str}",
         operation_class=operation(None, RecordedQuote | ShopperQuoteAnswer),
         summary="Read a decision",
+        security=needs(Scope.MERCHANT, Scope.QUOTES),
     )
     async def recorded(self, request: AnyRequest, quote_id: QuoteId, view: ViewName = None) -> Response[bytes]:
         """The decision as recorded, with its candidates, trail and outcomes; in the shopper's view the quote alone."""
@@ -117,7 +134,7 @@ class QuoteController(Controller):
         shown = asked_view.granted(context)
         decision = await context.run(context.service.decision, quote_id)
         if decision is None:
-            raise Problem(404, f"no quote has the id {quote_id[:80]!r}")
+            raise Problem(404, f"no quote has the id {quote_id[:80]!r}", code=Code.NOT_FOUND)
         if shown.view is View.SHOPPER:
             return json_response(shopper_quote(decision))
         outcomes = await context.run(context.service.outcomes_of, quote_id)
@@ -127,13 +144,15 @@ class QuoteController(Controller):
         "/{quote_id:str}/reasons",
         operation_class=operation(None, ReasonsAnswer),
         summary="Inputs that raised the price",
+        security=needs(Scope.MERCHANT),
     )
     async def reasons(self, request: AnyRequest, quote_id: QuoteId) -> Response[bytes]:
         """The personal inputs that raised the price most, at most four, found by leaving out one at a time."""
         context = await authorise(request, Scope.MERCHANT)
         found = await context.run(context.service.reasons, quote_id)
         if found is None:
-            raise Problem(404, f"no quote has the id {quote_id[:80]!r}, or its request was erased")
+            detail = f"no quote has the id {quote_id[:80]!r}, or its request was erased"
+            raise Problem(404, detail, code=Code.NOT_FOUND)
         decision = await context.run(context.service.decision, quote_id)
         return json_response(reasons_answer(found, decision.currency if decision is not None else ""))
 
@@ -142,13 +161,13 @@ class ShopController(Controller):
     """Outcomes, events and products from the shop, and recommendations for it."""
 
     path = "/v1"
-    security = SECURITY
 
     @post(
         "/outcomes",
         status_code=200,
         operation_class=operation(OutcomeIn | list[OutcomeIn], OutcomesAnswer),
         tags=["outcomes"],
+        security=needs(Scope.OUTCOMES),
     )
     async def outcomes(self, request: AnyRequest) -> Response[bytes]:
         """Outcomes of quotes: one, or a list in which bad rows fail alone. The next quote takes them into account.
@@ -165,7 +184,13 @@ class ShopController(Controller):
 
         return await answer(request, Scope.OUTCOMES, work)
 
-    @post("/events", status_code=200, operation_class=operation(Event | list[Event], AcceptedAnswer), tags=["events"])
+    @post(
+        "/events",
+        status_code=200,
+        operation_class=operation(Event | list[Event], AcceptedAnswer),
+        tags=["events"],
+        security=needs(Scope.OUTCOMES),
+    )
     async def events(self, request: AnyRequest) -> Response[bytes]:
         """Behaviour events: one, or a list taken as a whole or not at all. The next quote takes them into account.
 
@@ -182,7 +207,12 @@ class ShopController(Controller):
 
         return await answer(request, Scope.OUTCOMES, work)
 
-    @put("/products", operation_class=operation(list[Product], ProductsAnswer), tags=["products"])
+    @put(
+        "/products",
+        operation_class=operation(list[Product], ProductsAnswer),
+        tags=["products"],
+        security=needs(Scope.MERCHANT),
+    )
     async def products(self, request: AnyRequest) -> Response[bytes]:
         """Add or replace up to 1,000 products, all or none; they are searchable when the answer arrives.
 
@@ -203,6 +233,7 @@ class ShopController(Controller):
         status_code=200,
         operation_class=operation(RecommendationRequest, RecommendationsAnswer),
         tags=["recommendations"],
+        security=needs(Scope.QUOTES),
     )
     async def recommendations(self, request: AnyRequest, view: ViewName = None) -> Response[bytes]:
         """Products for a shopper, best first, each priced."""
@@ -243,4 +274,5 @@ async def _record_rows(rows: list[Any], context: AppContext) -> OutcomesAnswer:
             parsed.append(problem)
     reports = [one for one in parsed if isinstance(one, OutcomeReport)]
     recorded = iter(await context.run(context.service.add_outcomes, reports) if reports else [])
-    return OutcomesAnswer(results=[outcome_row(one if isinstance(one, Problem) else next(recorded)) for one in parsed])
+    answers = (one if isinstance(one, Problem) else next(recorded) for one in parsed)
+    return OutcomesAnswer(results=[outcome_row(one, context.request_id) for one in answers])

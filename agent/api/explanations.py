@@ -11,11 +11,12 @@ from litestar.params import PathParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from pydantic import BaseModel, Field, TypeAdapter
 
-from agent.api.authorisation import authorise
+from agent.api.authorisation import authorise, needs
 from agent.api.body import parse_json, read_body, validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
-from agent.api.openapi import SECURITY, operation
+from agent.api.openapi import operation
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.money import MoneyAnswer, money
 from agent.domain.fields import ProfileText, Strict
@@ -101,7 +102,7 @@ class ExplanationController(Controller):
 
     path = "/v1"
     tags = ("explanations",)
-    security = SECURITY
+    security = needs(Scope.MERCHANT)
 
     @post(
         "/quotes/{quote_id:str}/explanations",
@@ -117,7 +118,7 @@ class ExplanationController(Controller):
         def tell(service: Service, ask: QuestionInput) -> AnswerStream:
             stream = service.stream_explanation(quote_id, ask)
             if stream is None:
-                raise Problem(404, f"no quote has the id {quote_id[:80]!r}")
+                raise Problem(404, f"no quote has the id {quote_id[:80]!r}", code=Code.NOT_FOUND)
             return stream
 
         return await _answered(request, tell)
@@ -133,9 +134,8 @@ class ExplanationController(Controller):
 
         def tell(service: Service, ask: QuestionInput) -> AnswerStream:
             if ask.audience is Audience.SHOPPER:
-                raise Problem(
-                    422, "questions about many quotes are answered for merchants alone; allowed: audience merchant"
-                )
+                detail = "questions about many quotes are answered for merchants alone; allowed: audience merchant"
+                raise Problem(422, detail, code=Code.FIELDS_INVALID)
             return service.stream_answer(ask)
 
         return await _answered(request, tell)

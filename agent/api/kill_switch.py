@@ -6,11 +6,11 @@ from typing import Annotated, Any, Final
 from litestar import Controller, Response, get, post
 from pydantic import BaseModel, Field, TypeAdapter
 
-from agent.api.authorisation import authorise
+from agent.api.authorisation import authorise, needs
 from agent.api.body import validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
-from agent.api.openapi import SECURITY, operation
+from agent.api.openapi import operation
 from agent.api.responses.rendering import json_response
 from agent.domain.fields import Strict
 from agent.rules.kill_switch import Hold
@@ -41,7 +41,7 @@ class KillSwitchController(Controller):
 
     path = "/v1/rules"
     tags = ("rules",)
-    security = SECURITY
+    security = needs(Scope.MERCHANT)
 
     @post(
         "/kill-switch",

@@ -4,9 +4,10 @@ from typing import Final
 
 from litestar import Response, get
 
-from agent.api.authorisation import authorise
+from agent.api.authorisation import authorise, needs
 from agent.api.context import AnyRequest, context_of
-from agent.api.openapi import SECURITY, operation, text_operation
+from agent.api.openapi import operation, text_operation
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.health import ReadyAnswer
 from agent.api.responses.rendering import json_response
@@ -40,7 +41,7 @@ async def public_keys(request: AnyRequest) -> Response[bytes]:
     return json_response(KeysAnswer.model_validate({"keys": keys}), headers=headers)
 
 
-@get("/v1/keys", operation_class=operation(None, KeysAnswer), tags=["operations"], security=SECURITY)
+@get("/v1/keys", operation_class=operation(None, KeysAnswer), tags=["operations"], security=needs(Scope.QUOTES))
 async def own_public_keys(request: AnyRequest) -> Response[bytes]:
     """Public keys of the API key's merchant; `/.well-known/jwks.json` has the default merchant's."""
     context = await authorise(request, Scope.QUOTES)
@@ -55,7 +56,8 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
     if not context.settings.metrics_public:
         caller = await authorise(request, Scope.ADMIN)
         if caller.metrics is not context.metrics:
-            raise Problem(403, "/metrics has the default merchant's metrics; allowed for this key: /v1/metrics")
+            detail = "/metrics has the default merchant's metrics; allowed for this key: /v1/metrics"
+            raise Problem(403, detail, code=Code.OTHER_MERCHANT)
     context.metrics.learned(context.service.learned())
     return Response(context.metrics.exposition(), media_type=_EXPOSITION)
 
@@ -64,7 +66,7 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
     "/v1/metrics",
     operation_class=text_operation(_EXPOSITION, (401, 403, 429)),
     tags=["operations"],
-    security=SECURITY,
+    security=needs(Scope.MERCHANT),
 )
 async def own_metrics(request: AnyRequest) -> Response[bytes]:
     """Prometheus metrics of the API key's merchant; `/metrics` has the default merchant's."""

@@ -7,11 +7,12 @@ from litestar import Controller, Response, delete, get, put
 from litestar.params import PathParameter
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from agent.api.authorisation import authorise
+from agent.api.authorisation import authorise, needs
 from agent.api.body import validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
-from agent.api.openapi import SECURITY, operation
+from agent.api.openapi import operation
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.quotes import RecordedQuote, recorded_quote
 from agent.api.responses.rendering import JSON, json_response
@@ -108,7 +109,7 @@ class ShopperController(Controller):
 
     path = "/v1/shoppers"
     tags = ("shoppers",)
-    security = SECURITY
+    security = needs(Scope.MERCHANT)
 
     @get("/{shopper_id:str}", operation_class=operation(None, ShopperAnswer), summary="Export a shopper's data")
     async def export(self, request: AnyRequest, shopper_id: ShopperId) -> Response[bytes]:
@@ -116,7 +117,8 @@ class ShopperController(Controller):
         context = await authorise(request, Scope.MERCHANT)
         known = await context.run(context.service.shopper, shopper_id)
         if known is None:
-            raise Problem(404, f"nothing is stored about the shopper {shopper_id[:80]!r}")
+            detail = f"nothing is stored about the shopper {shopper_id[:80]!r}"
+            raise Problem(404, detail, code=Code.NOT_FOUND)
         body = shopper_answer(known).model_dump_json()  # by field name: a trail's start is `from_` in exports
         return Response(body.encode(), media_type=JSON)
 

@@ -117,7 +117,8 @@ def test_a_store_that_does_not_answer_is_a_503_without_its_address(
 def test_a_refusal_of_the_service_reaches_the_sender_with_its_fields(
     client: TestClient[Litestar], service: ScriptedService
 ) -> None:
-    service.refusal = Refusal(422, "No", "cannot", (FieldProblem("product.id", "is unknown", "p1", "a known id"),))
+    bad = FieldProblem("product.id", "is unknown", "p1", "a known id")
+    service.refusal = Refusal(422, "not-priceable", "cannot", (bad,))
     expected = {"field": "product.id", "message": "is unknown", "received": "p1", "allowed": "a known id"}
     assert errors(post(client, QUOTE), 422) == [expected]
 
@@ -316,6 +317,8 @@ def test_the_schema_documents_bodies_answers_problems_keys_and_an_example(client
             for name in ("batch", "verify", "{quote_id}", "{quote_id}/explanations", "{quote_id}/reasons")
         ),
         "/.well-known/jwks.json",
+        "/problems",
+        "/problems/{code}",
         "/v1/keys",
         "/v1/metrics",
         "/v1/rules",
@@ -331,7 +334,7 @@ def test_the_schema_documents_bodies_answers_problems_keys_and_an_example(client
     }
     for path, method, operation in every:
         if path.startswith("/v1/"):
-            assert operation["security"] == [{"apiKey": []}], path
+            assert all(set(one) == {"apiKey"} and one["apiKey"] for one in operation["security"]), path
             assert operation["description"], path
             assert ("requestBody" in operation) == (method in ("post", "put")), (method, path)
             refused = "403" if path == "/v1/metrics" else "422"  # metrics take nothing that could be wrong
