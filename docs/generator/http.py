@@ -7,19 +7,6 @@ from agent.asgi import create
 from docs.generator.markdown import table
 
 METHODS: Final = ("get", "post", "put", "delete")
-OPEN: Final = ("/livez", "/readyz", "/.well-known/jwks.json", "/metrics")
-_SCOPES: Final[Mapping[str, str]] = {
-    "/v1/quotes": "quotes",
-    "/v1/quotes/batch": "quotes",
-    "/v1/quotes/verify": "quotes",
-    "/v1/quotes/{quote_id}": "merchant quotes",
-    "/v1/recommendations": "quotes",
-    "/v1/keys": "quotes",
-    "/v1/outcomes": "outcomes",
-    "/v1/events": "outcomes",
-    "/v1/webhooks": "admin",
-    "/v1/webhooks/{webhook_id}": "admin",
-}
 _TAGS: Final = ("quotes", "recommendations", "outcomes", "events", "products", "explanations", "rules", "shoppers")
 _TAGS_LAST: Final = ("webhooks", "operations")
 _MONEY: Final = {"amount_minor", "currency"}
@@ -39,11 +26,11 @@ _BOUNDS: Final = (
 _UNBOUNDED: Final = 1e15
 _INTRO: Final = """# HTTP
 
-The service answers JSON. `/schema` shows this reference in a browser; `/schema/openapi.json` is the OpenAPI 3.1 document
-that this page is made of.
+The service answers JSON. `/schema` shows this reference in a browser; `/schema/openapi.json` is the OpenAPI 3.1
+document that this page is made of.
 
-**Keys.** Send `Authorization: Bearer KEY`. Each operation names the scope that its key needs; `admin` may do everything.
-[`pricesmith keys create`](commands.md#pricesmith-keys-create) makes keys.
+**Keys.** Send `Authorization: Bearer KEY`. Each operation names the scope that its key needs; `admin` may do
+everything. [`pricesmith keys create`](commands.md#pricesmith-keys-create) makes keys.
 
 **Money** is `{"amount_minor": 279, "currency": "USD"}`: a whole number of the currency's smallest unit (ISO 4217).
 Answers add `fraction_digits`. All money of one request is in one currency. **Times** are RFC 3339 with a zone. An
@@ -59,32 +46,19 @@ characters refused. **Times** of events and outcomes lie at most one day ahead.
 **HEAD** is answered wherever GET is. **Bodies** are sent uncompressed, without `Content-Encoding`.
 
 **Views.** A quote is answered in the view of its reader. `view=shopper` has `id`, `at`, `product_id`, `shopper_id`,
-`quantity`, `price`, `reference_price`, `list_price`, `personalised`, `disclosure`, `valid_until` and `token`, but nothing
-that your cost could be computed from. `view=merchant` has all fields below and needs the scope `merchant`. Without
-`view` a key gets the most that it may see. That holds for single quotes, batches, recommendations and recorded quotes.
+`quantity`, `price`, `reference_price`, `list_price`, `personalised`, `disclosure`, `valid_until` and `token`, but
+nothing that your cost could be computed from. `view=merchant` has all fields below and needs the scope `merchant`.
+Without `view` a key gets the most that it may see. That holds for single quotes, batches, recommendations and recorded
+quotes.
 
 **Repeating a POST.** With an `Idempotency-Key` header (1 to 255 printable characters) the same request gets the same
-answer for 24 hours, marked `Idempotency-Replayed: true`. Another request under that key gets 422. While the first one is
-being answered, the second gets 409.
+answer for 24 hours, marked `Idempotency-Replayed: true`. Another request under that key gets 422. While the first one
+is being answered, the second gets 409.
 
-**Errors** are problem details (RFC 9457), `application/problem+json`: `type`, `title`, `status`, `detail` and `errors`, a
-list of `{"field", "message", "received", "allowed"}`.
-
-| status | means | do |
-| --- | --- | --- |
-| 400 | The body is not JSON. | Send JSON; `detail` names line and column. |
-| 401 | There is no key, or it is unknown, expired or revoked. | Send a live key. |
-| 403 | The key lacks the scope. | Use a key with the scope that `detail` names. |
-| 404 | There is no such quote, shopper, rule version or webhook. | Check the id. |
-| 405 | The address does not take that method. | Use a method that `detail` names. |
-| 409 | A request with this idempotency key is being answered. | Wait for `Retry-After`, then send it again. |
-| 409 | An outcome cannot follow those stored of its quote, or may be one of them. | Read `errors`; see [outcomes](../guides/product-page.md#report-the-outcome). |
-| 413 | The body is larger than `PRICESMITH_BODY_LIMIT_BYTES`. | Send less. |
-| 415 | The content type is not JSON, or the body is compressed. | Send `application/json`, uncompressed. |
-| 422 | A field is not acceptable. | Read `errors`; the same request fails again. |
-| 429 | The key is used more often than its limit. | Wait for `Retry-After`. |
-| 500 | A bug; the log has its place. | Report it with `x-request-id` of the answer. |
-| 503 | Too many requests wait, the store does not answer, or the service stops. | Wait for `Retry-After`, then send it again. |"""  # noqa: E501 - a table's row is one line
+**Errors** are problem details (RFC 9457), `application/problem+json`: `type`, `code`, `title`, `status`, `detail`,
+`request_id` and `errors`, a list of `{"field", "message", "received", "allowed"}`. [Problems](problems.md) lists every
+`code` with its status, its meaning and what to do. After 429 and 503 wait for `Retry-After`; after any other error the
+same request fails again."""
 
 
 def http_page() -> str:
@@ -106,14 +80,14 @@ def openapi() -> dict[str, Any]:
     return document
 
 
-def scopes_of(path: str) -> tuple[str, ...]:
-    """The scopes of which a key needs one for a path, which OpenAPI does not say; none where no key is needed."""
-    return () if path in OPEN else tuple(_SCOPES.get(path, "merchant").split())
+def scopes_of(operation: Mapping[str, Any]) -> tuple[str, ...]:
+    """The scopes of which a key needs one for an operation; none where no key is needed."""
+    return tuple(scope for one in operation.get("security") or () for scope in one["apiKey"])
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
     """One operation as a section."""
-    scopes = " or ".join(f"`{scope}`" for scope in scopes_of(path))
+    scopes = " or ".join(f"`{scope}`" for scope in scopes_of(operation))
     told = operation.get("description") or operation.get("summary", "")
     parts = [f"### {method.upper()} {path}", told, f"Scope: {scopes}." if scopes else "Needs no key."]
     asked = [
@@ -128,14 +102,15 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
         parts.append("Body, one object or a list of them:" if many else "Body:")
         rows = [(f"`{name}`", _taken(field), "yes" if needed else "") for name, field, needed in _fields(body)]
         parts.append(table(("field", "takes", "required"), rows))
-    content = operation["responses"]["200"].get("content", {})
+    done = next(status for status in operation["responses"] if status.startswith("2"))
+    content = operation["responses"][done].get("content", {})
     answered = list(_fields(content.get("application/json", {}).get("schema", {})))
     if answered:
         parts += ["Answer:", table(("field", "holds"), [(f"`{name}`", _taken(field)) for name, field, _ in answered])]
     others = [name for name in content if name != "application/json"]
     if others:
         parts.append(("Also as " if answered else "Answers ") + ", ".join(f"`{name}`" for name in others) + ".")
-    errors = [status for status in operation["responses"] if status != "200"]
+    errors = [status for status in operation["responses"] if not status.startswith("2")]
     if errors:
         parts.append(f"Errors: {', '.join(errors)}.")
     return "\n\n".join(parts)
