@@ -24,6 +24,7 @@ from agent.api.metrics import Metrics
 from agent.api.openapi_document import Document, document_of
 from agent.api.operations import livez, metrics, own_metrics, own_public_keys, public_keys, readyz
 from agent.api.paths import decode_path_ids
+from agent.api.problem_pages import get_problem, list_problems
 from agent.api.reference import reference_routes
 from agent.api.rule_versions import RuleVersionsController
 from agent.api.shoppers import ShopperController
@@ -41,6 +42,8 @@ _ROUTES: Final = (
     RuleVersionsController,
     ShopperController,
     WebhookController,
+    list_problems,
+    get_problem,
     livez,
     readyz,
     public_keys,

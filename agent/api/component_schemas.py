@@ -16,6 +16,7 @@ from agent.domain.fields import Strict
 
 REFERENCE: Final = "#/components/schemas/"
 ENUM_NAMES: Final[Mapping[str, str]] = {
+    "Code": "ProblemCode",
     "Lever": "StrategyLever",
     "Rounding": "PriceEnding",
     "Source": "StrategySource",

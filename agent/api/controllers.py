@@ -25,8 +25,9 @@ from agent.api.body import rows_of, validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.convert import to_event, to_report
 from agent.api.idempotency import answer
-from agent.api.openapi import SECURITY, operation
+from agent.api.openapi import operation
 from agent.api.paths import QuoteId
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem, raise_refusal
 from agent.api.product_rows import product_records, product_warnings
 from agent.api.responses.accepted import AcceptedAnswer, ProductsAnswer
@@ -71,7 +72,6 @@ class QuoteController(Controller):
 
     path = "/v1/quotes"
     tags = ("quotes",)
-    security = SECURITY
 
     @post(
         "/",
@@ -115,7 +115,7 @@ class QuoteController(Controller):
             for decision in priced:
                 if isinstance(decision, Decision):
                     context.metrics.quoted(decision)
-            return BatchAnswer(results=[quote_row(one, shown) for one in priced])
+            return BatchAnswer(results=[quote_row(one, shown, context.request_id) for one in priced])
 
         return await answer(request, Scope.QUOTES, work)
 
@@ -149,7 +149,7 @@ class QuoteController(Controller):
         shown = asked_view.granted(context)
         decision = await context.run(context.service.decision, quote_id)
         if decision is None:
-            raise Problem(404, f"no quote has the id {quote_id[:80]!r}")
+            raise Problem(404, f"no quote has the id {quote_id[:80]!r}", code=Code.NOT_FOUND)
         if shown.view is View.SHOPPER:
             return json_response(shopper_quote(decision))
         outcomes = await context.run(context.service.outcomes_of, quote_id)
@@ -166,7 +166,8 @@ class QuoteController(Controller):
         context = await authorise(request, Scope.MERCHANT)
         found = await context.run(context.service.reasons, quote_id)
         if found is None:
-            raise Problem(404, f"no quote has the id {quote_id[:80]!r}, or its request was erased")
+            detail = f"no quote has the id {quote_id[:80]!r}, or its request was erased"
+            raise Problem(404, detail, code=Code.NOT_FOUND)
         decision = await context.run(context.service.decision, quote_id)
         return json_response(reasons_answer(found, decision.currency if decision is not None else ""))
 
@@ -175,7 +176,6 @@ class ShopController(Controller):
     """Outcomes, events and products from the shop, and recommendations for it."""
 
     path = "/v1"
-    security = SECURITY
 
     @post(
         "/outcomes",
@@ -303,4 +303,5 @@ async def _record_rows(rows: list[Any], context: AppContext) -> OutcomesAnswer:
             parsed.append(problem)
     reports = [one for one in parsed if isinstance(one, OutcomeReport)]
     recorded = iter(await context.run(context.service.add_outcomes, reports) if reports else [])
-    return OutcomesAnswer(results=[outcome_row(one if isinstance(one, Problem) else next(recorded)) for one in parsed])
+    answers = (one if isinstance(one, Problem) else next(recorded) for one in parsed)
+    return OutcomesAnswer(results=[outcome_row(one, context.request_id) for one in answers])

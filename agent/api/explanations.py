@@ -17,6 +17,7 @@ from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
 from agent.api.paths import QuoteId
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.answer import Answer
 from agent.api.responses.money import MoneyAnswer, money
@@ -149,7 +150,7 @@ class ExplanationController(Controller):
         def tell(service: Service, ask: QuestionInput) -> AnswerStream:
             stream = service.stream_explanation(quote_id, ask)
             if stream is None:
-                raise Problem(404, f"no quote has the id {quote_id[:80]!r}")
+                raise Problem(404, f"no quote has the id {quote_id[:80]!r}", code=Code.NOT_FOUND)
             return stream
 
         return await _answered(request, tell)
@@ -170,9 +171,8 @@ class ExplanationController(Controller):
 
         def tell(service: Service, ask: QuestionInput) -> AnswerStream:
             if ask.audience is Audience.SHOPPER:
-                raise Problem(
-                    422, "questions about many quotes are answered for merchants alone; allowed: audience merchant"
-                )
+                detail = "questions about many quotes are answered for merchants alone; allowed: audience merchant"
+                raise Problem(422, detail, code=Code.FIELDS_INVALID)
             return service.stream_answer(ask)
 
         return await _answered(request, tell)

@@ -7,6 +7,7 @@ from litestar import Response, get
 from agent.api.authorisation import authorise
 from agent.api.context import AnyRequest, context_of
 from agent.api.openapi import SECURITY, operation, text_operation
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.health import AliveAnswer, ReadyAnswer
 from agent.api.responses.rendering import json_response
@@ -87,7 +88,8 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
     if not context.settings.metrics_public:
         caller = await authorise(request, Scope.ADMIN)
         if caller.metrics is not context.metrics:
-            raise Problem(403, "/metrics has the default merchant's metrics; allowed for this key: /v1/metrics")
+            detail = "/metrics has the default merchant's metrics; allowed for this key: /v1/metrics"
+            raise Problem(403, detail, code=Code.OTHER_MERCHANT)
     context.metrics.learned(context.service.learned())
     return Response(context.metrics.exposition(), media_type=_EXPOSITION)
 

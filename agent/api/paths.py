@@ -7,6 +7,7 @@ from litestar.params import PathParameter
 from litestar.types import HTTPScope
 
 from agent.api.context import AnyRequest
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.domain.fields import MAX_ID, normal_id
 from agent.domain.refusal import FieldProblem
@@ -58,4 +59,5 @@ def _decoded(name: str, encoded: str) -> str:
     except ValueError as error:
         reason = str(error)
     problem = FieldProblem(name, reason, encoded[:_SHOWN], _ALLOWED)
-    raise Problem(422, f"the {name} in the path is not an id: {reason}; allowed: {_ALLOWED}", [problem])
+    detail = f"the {name} in the path is not an id: {reason}; allowed: {_ALLOWED}"
+    raise Problem(422, detail, [problem], code=Code.PATH_INVALID)

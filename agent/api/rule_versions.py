@@ -14,6 +14,7 @@ from agent.api.body import validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.rendering import json_response
 from agent.api.responses.rule_versions import (
@@ -202,15 +203,16 @@ def _translated(call: Callable[..., T], *arguments: object, **named: object) -> 
     try:
         return call(*arguments, **named)
     except UnknownVersion as error:
-        raise Problem(404, str(error)) from None
+        raise Problem(404, str(error), code=Code.NOT_FOUND) from None
     except NeedsApproval as error:
         raise Problem(
             403,
             str(error),
             [FieldProblem("document", "loosens a limit", why, "an approval by another key") for why in error.loosens],
+            code=Code.APPROVAL_NEEDED,
         ) from None
     except RuleError as error:
-        raise Problem(422, str(error)) from None
+        raise Problem(422, str(error), code=Code.RULES_INVALID) from None
 
 
 async def _read(request: AnyRequest, view: Callable[[RuleBook], BaseModel]) -> Response[bytes]:

@@ -13,6 +13,7 @@ from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
 from agent.api.paths import ShopperId
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.answer import Answer
 from agent.api.responses.quotes import RecordedQuote, recorded_quote
@@ -156,7 +157,8 @@ class ShopperController(Controller):
         context = await authorise(request, Scope.MERCHANT)
         known = await context.run(context.service.shopper, shopper_id)
         if known is None:
-            raise Problem(404, f"nothing is stored about the shopper {shopper_id[:80]!r}")
+            detail = f"nothing is stored about the shopper {shopper_id[:80]!r}"
+            raise Problem(404, detail, code=Code.NOT_FOUND)
         return json_response(shopper_answer(known))
 
     @put(

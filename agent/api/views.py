@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from litestar.params import QueryParameter
 
 from agent.api.context import AppContext
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.quotes import View
 from agent.api.responses.shopper_quotes import Shown
@@ -56,7 +57,8 @@ class AskedView:
             raise _unknown("include", include, CANDIDATES)
         if include is not None and view == View.SHOPPER:
             problem = FieldProblem("include", "the shopper's view has no candidates", include, "view=merchant")
-            raise Problem(422, f"include={CANDIDATES} does not go with view=shopper; allowed: view=merchant", [problem])
+            detail = f"include={CANDIDATES} does not go with view=shopper; allowed: view=merchant"
+            raise Problem(422, detail, [problem], code=Code.PARAMETER_INVALID)
         return cls(None if view is None else View(view), include is not None)
 
     def granted(self, context: AppContext) -> Shown:
@@ -73,6 +75,7 @@ class AskedView:
                 403,
                 f"{asked} needs a key with the scope 'merchant'; remedy: leave it out for the shopper's view, or "
                 "`pricesmith keys create NAME --scope quotes --scope merchant`",
+                code=Code.VIEW_NOT_ALLOWED,
             )
         return Shown(View.SHOPPER)
 
@@ -83,4 +86,5 @@ def _unknown(name: str, value: str | None, allowed: str) -> Problem:
         422,
         f"{name} is {received!r}; allowed: {allowed}",
         [FieldProblem(name, "unknown value", received, allowed)],
+        code=Code.PARAMETER_INVALID,
     )

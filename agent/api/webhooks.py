@@ -13,6 +13,7 @@ from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
 from agent.api.paths import WebhookId
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.answer import Answer
 from agent.api.responses.rendering import json_response
@@ -141,9 +142,11 @@ async def _check_new(asked: WebhookIn, context: AppContext) -> None:
         await context.run(check_url, asked.url, private=context.settings.webhooks_private)
     except RefusedAddressError as error:
         problem = FieldProblem("url", str(error), asked.url[:80], "an https address on the public internet")
-        raise Problem(422, f"the webhook address is not allowed: {error}", [problem]) from None
+        detail = f"the webhook address is not allowed: {error}"
+        raise Problem(422, detail, [problem], code=Code.WEBHOOK_ADDRESS_REFUSED) from None
     if len(await context.run(context.store.webhooks)) >= MAX_WEBHOOKS:
-        raise Problem(422, f"there are {MAX_WEBHOOKS} webhooks, the most allowed; remove one first")
+        detail = f"there are {MAX_WEBHOOKS} webhooks, the most allowed; remove one first"
+        raise Problem(422, detail, code=Code.TOO_MANY_WEBHOOKS)
 
 
 def _with_backlogs(store: Store) -> list[WebhookAnswer]:

@@ -24,8 +24,8 @@ _INTRO: Final = """# HTTP
 The service answers JSON. `/schema` shows this reference in a browser, without a network too; `/schema/openapi.json` is
 the OpenAPI 3.1 document that this page is made of, and `python -m agent.api.reference` writes it without a server.
 
-**Keys.** Send `Authorization: Bearer KEY`. Each operation names the scope that its key needs; `admin` may do everything.
-[`pricesmith keys create`](commands.md#pricesmith-keys-create) makes keys.
+**Keys.** Send `Authorization: Bearer KEY`. Each operation names the scope that its key needs; `admin` may do
+everything. [`pricesmith keys create`](commands.md#pricesmith-keys-create) makes keys.
 
 **Money** is `{"amount_minor": 279, "currency": "USD"}`: a whole number of the currency's smallest unit (ISO 4217).
 Answers add `fraction_digits`. All money of one request is in one currency. **Times** are RFC 3339 with a zone. An
@@ -39,35 +39,23 @@ joiners and variation selectors that a script or an emoji needs; other invisible
 characters refused. **Times** of events and outcomes lie at most one day ahead.
 
 **Headers.** Every answer has `X-Request-Id`, the id of the request in the log: the one that was sent where it is
-well-formed. 429 and 503 have `Retry-After`, in seconds. **HEAD** is answered wherever GET is. **Bodies** are sent uncompressed, without `Content-Encoding`.
+well-formed. 429 and 503 have `Retry-After`, in seconds. **HEAD** is answered wherever GET is. **Bodies** are sent
+uncompressed, without `Content-Encoding`.
 
 **Views.** A quote is answered in the view of its reader. `view=shopper` has `id`, `at`, `product_id`, `shopper_id`,
-`quantity`, `price`, `reference_price`, `list_price`, `personalised`, `disclosure`, `valid_until` and `token`, but nothing
-that your cost could be computed from. `view=merchant` has all fields below and needs the scope `merchant`. Without
-`view` a key gets the most that it may see. That holds for single quotes, batches, recommendations and recorded quotes.
+`quantity`, `price`, `reference_price`, `list_price`, `personalised`, `disclosure`, `valid_until` and `token`, but
+nothing that your cost could be computed from. `view=merchant` has all fields below and needs the scope `merchant`.
+Without `view` a key gets the most that it may see. That holds for single quotes, batches, recommendations and recorded
+quotes.
 
 **Repeating a POST.** With an `Idempotency-Key` header (1 to 255 printable characters) the same request gets the same
-answer for 24 hours, marked `Idempotency-Replayed: true`. Another request under that key gets 422. While the first one is
-being answered, the second gets 409.
+answer for 24 hours, marked `Idempotency-Replayed: true`. Another request under that key gets 422. While the first one
+is being answered, the second gets 409.
 
-**Errors** are problem details (RFC 9457), `application/problem+json`: `type`, `title`, `status`, `detail` and `errors`, a
-list of `{"field", "message", "received", "allowed"}`.
-
-| status | means | do |
-| --- | --- | --- |
-| 400 | The body is not JSON. | Send JSON; `detail` names line and column. |
-| 401 | There is no key, or it is unknown, expired or revoked. | Send a live key. |
-| 403 | The key lacks the scope. | Use a key with the scope that `detail` names. |
-| 404 | There is no such quote, shopper, rule version or webhook. | Check the id. |
-| 405 | The address does not take that method. | Use a method that `detail` names. |
-| 409 | A request with this idempotency key is being answered. | Wait for `Retry-After`, then send it again. |
-| 409 | An outcome cannot follow those stored of its quote, or may be one of them. | Read `errors`; see [outcomes](../guides/product-page.md#report-the-outcome). |
-| 413 | The body is larger than `PRICESMITH_BODY_LIMIT_BYTES`. | Send less. |
-| 415 | The content type is not JSON, or the body is compressed. | Send `application/json`, uncompressed. |
-| 422 | A field is not acceptable. | Read `errors`; the same request fails again. |
-| 429 | The key is used more often than its limit. | Wait for `Retry-After`. |
-| 500 | A bug; the log has its place. | Report it with `x-request-id` of the answer. |
-| 503 | Too many requests wait, the store does not answer, or the service stops. | Wait for `Retry-After`, then send it again. |"""  # noqa: E501 - a table's row is one line
+**Errors** are problem details (RFC 9457), `application/problem+json`: `type`, `code`, `title`, `status`, `detail`,
+`request_id` and `errors`, a list of `{"field", "message", "received", "allowed"}`. [Problems](problems.md) lists every
+`code` with its status, its meaning and what to do. After 429 and 503 wait for `Retry-After`; after any other error the
+same request fails again."""
 
 
 def http_page() -> str:

@@ -70,6 +70,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the kinds of problems
+         * @description All kinds of problems that error answers name.
+         *
+         *     Needs no key.
+         */
+        get: operations["listProblems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/problems/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read about a kind of problem
+         * @description What a problem means and what to do about it.
+         *
+         *     Needs no key.
+         */
+        get: operations["getProblem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/readyz": {
         parameters: {
             query?: never;
@@ -107,7 +151,7 @@ export interface paths {
          *
          *     Identical events of one list are as many; the same ones sent again change nothing. Times more than a day ahead and prices in another currency than the product's are refused.
          *
-         *     Scope: `outcomes`.
+         *     Needs no key.
          */
         post: operations["createEvents"];
         delete?: never;
@@ -175,7 +219,7 @@ export interface paths {
          *
          *     One outcome is answered as it is stored, a list with a result for each; 409 for one that cannot follow those stored of its quote.
          *
-         *     Scope: `outcomes`.
+         *     Needs no key.
          */
         post: operations["createOutcomes"];
         delete?: never;
@@ -198,7 +242,7 @@ export interface paths {
          *
          *     Limits that contradict each other are refused; doubtful amounts and repeated ids are taken, and named in `warnings`.
          *
-         *     Scope: `merchant`.
+         *     Needs no key.
          */
         put: operations["putProducts"];
         post?: never;
@@ -247,7 +291,7 @@ export interface paths {
          *
          *     Without a cost or a floor, and whenever another price is not surely better, the answer is the reference price.
          *
-         *     Scope: `quotes`.
+         *     Needs no key.
          */
         post: operations["createQuote"];
         delete?: never;
@@ -269,7 +313,7 @@ export interface paths {
          * Price many products
          * @description Up to 500 quotes: `quotes` of any kind, or `items` for one shopper. A bad row fails alone.
          *
-         *     Scope: `quotes`.
+         *     Needs no key.
          */
         post: operations["createQuotes"];
         delete?: never;
@@ -291,7 +335,7 @@ export interface paths {
          * Check a token
          * @description Whether a token is valid, expired, tampered with, mismatched or used, and the price that it promises.
          *
-         *     Scope: `quotes`.
+         *     Needs no key.
          */
         post: operations["verifyQuote"];
         delete?: never;
@@ -311,7 +355,7 @@ export interface paths {
          * Read a decision
          * @description The decision as recorded, with its candidates, trail and outcomes; in the shopper's view the quote alone.
          *
-         *     Scope: `merchant` or `quotes`.
+         *     Needs no key.
          */
         get: operations["getQuote"];
         put?: never;
@@ -357,7 +401,7 @@ export interface paths {
          * Read what raised the price
          * @description The personal inputs that raised the price most, at most four, found by leaving out one at a time.
          *
-         *     Scope: `merchant`.
+         *     Needs no key.
          */
         get: operations["getQuoteReasons"];
         put?: never;
@@ -381,7 +425,7 @@ export interface paths {
          * Recommend products, each priced
          * @description Products for a shopper, best first, each priced.
          *
-         *     Scope: `quotes`.
+         *     Needs no key.
          */
         post: operations["createRecommendations"];
         delete?: never;
@@ -1061,16 +1105,45 @@ export interface components {
         };
         /** @description Body of an error answer (RFC 9457). */
         Problem: {
-            /** @description URI reference of the kind of problem. */
+            /** @description Reference to a page about the kind of problem, such as `/problems/key-missing`. */
             type: string;
+            /** @description The kind of problem: a stable word to branch on. */
+            code: components["schemas"]["ProblemCode"];
             /** @description The kind of problem in a few words. */
             title: string;
-            /** @description HTTP status. */
+            /** @description HTTP status; of a row in a batch, the one that it would have had alone. */
             status: number;
-            /** @description What is wrong with this request, and the remedy. */
+            /** @description What is wrong with this request, what is allowed, and the remedy. */
             detail: string;
             /** @description The bad fields, if any. */
             errors: components["schemas"]["FieldError"][];
+            /** @description `X-Request-Id` of the request; of the first one where an answer is sent again under an idempotency key. */
+            request_id: string;
+        };
+        /**
+         * @description Kind of a fault.
+         * @enum {string}
+         */
+        ProblemCode: "body-empty" | "body-malformed" | "key-missing" | "key-unknown" | "scope-missing" | "view-not-allowed" | "publishable-key-limited" | "origin-not-allowed" | "other-merchant" | "approval-needed" | "not-found" | "path-unknown" | "quote-unknown" | "method-not-allowed" | "conflict" | "outcome-conflict" | "idempotency-in-flight" | "body-too-large" | "body-compressed" | "media-type-unsupported" | "fields-invalid" | "parameter-invalid" | "parameter-unknown" | "cursor-invalid" | "path-invalid" | "not-storable" | "idempotency-key-malformed" | "idempotency-key-reused" | "limits-contradict" | "not-priceable" | "events-invalid" | "outcome-invalid" | "rules-invalid" | "webhook-address-refused" | "too-many-webhooks" | "rate-limited" | "internal-error" | "not-available" | "shopper-busy" | "queue-full" | "stopping" | "store-unavailable" | "store-failed";
+        /** @description A kind of problem. */
+        ProblemKind: {
+            /** @description Path of this page, as error answers give it. */
+            type: string;
+            /** @description Stable word for the kind. */
+            code: components["schemas"]["ProblemCode"];
+            /** @description HTTP status with which it is answered. */
+            status: number;
+            /** @description The kind in a few words. */
+            title: string;
+            /** @description What the problem means. */
+            meaning: string;
+            /** @description What the sender can do. */
+            remedy: string;
+        };
+        /** @description All kinds of problems, by status. */
+        ProblemKinds: {
+            /** @description Every kind once. */
+            items: components["schemas"]["ProblemKind"][];
         };
         /** @description A product for the catalogue; replaces the one with its id. */
         Product: {
@@ -2103,6 +2176,9 @@ export type PriceChange = components['schemas']['PriceChange'];
 export type PriceEnding = components['schemas']['PriceEnding'];
 export type PriceReduction = components['schemas']['PriceReduction'];
 export type Problem = components['schemas']['Problem'];
+export type ProblemCode = components['schemas']['ProblemCode'];
+export type ProblemKind = components['schemas']['ProblemKind'];
+export type ProblemKinds = components['schemas']['ProblemKinds'];
 export type Product = components['schemas']['Product'];
 export type ProductList = components['schemas']['ProductList'];
 export type ProductWarning = components['schemas']['ProductWarning'];
@@ -2248,6 +2324,53 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
         };
     };
+    listProblems: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemKinds"];
+                };
+            };
+        };
+    };
+    getProblem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Code of a kind of problem. */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemKind"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["InvalidRequest"];
+        };
+    };
     getReadiness: {
         parameters: {
             query?: never;
@@ -2308,14 +2431,11 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
-            401: components["responses"]["NotAuthenticated"];
-            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
-            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2396,14 +2516,11 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
-            401: components["responses"]["NotAuthenticated"];
-            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
-            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2431,13 +2548,10 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
-            401: components["responses"]["NotAuthenticated"];
-            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
-            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2514,14 +2628,11 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
-            401: components["responses"]["NotAuthenticated"];
-            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
-            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2558,14 +2669,11 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
-            401: components["responses"]["NotAuthenticated"];
-            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
-            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2597,14 +2705,11 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
-            401: components["responses"]["NotAuthenticated"];
-            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
-            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2633,11 +2738,8 @@ export interface operations {
                     "application/json": components["schemas"]["ShownRecord"];
                 };
             };
-            401: components["responses"]["NotAuthenticated"];
-            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             422: components["responses"]["InvalidRequest"];
-            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2706,11 +2808,8 @@ export interface operations {
                     "application/json": components["schemas"]["Reasons"];
                 };
             };
-            401: components["responses"]["NotAuthenticated"];
-            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             422: components["responses"]["InvalidRequest"];
-            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2745,14 +2844,11 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
-            401: components["responses"]["NotAuthenticated"];
-            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
-            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };

@@ -109,6 +109,9 @@ const CALLS: Record<keyof operations, Call> = {
     unwrap(pricesmith.DELETE("/v1/webhooks/{webhook_id}", { params: { path: { webhook_id: webhook } } })),
   getKeys: (pricesmith) => unwrap(pricesmith.GET("/v1/keys")),
   getPublicKeys: (pricesmith) => unwrap(pricesmith.GET("/.well-known/jwks.json")),
+  listProblems: (pricesmith) => unwrap(pricesmith.GET("/problems")),
+  getProblem: (pricesmith) =>
+    unwrap(pricesmith.GET("/problems/{code}", { params: { path: { code: "key-missing" } } })),
   getMetrics: (pricesmith) => unwrap(pricesmith.GET("/metrics", { parseAs: "text" })),
   getOwnMetrics: (pricesmith) => unwrap(pricesmith.GET("/v1/metrics", { parseAs: "text" })),
 };

@@ -84,7 +84,7 @@ class ScriptedService:
 
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
         self.reports.extend(reports)
-        return [Refusal(404, "Unknown quote", f"there is no quote {report.quote_id!r}") for report in reports]
+        return [Refusal(404, "quote-unknown", f"there is no quote {report.quote_id!r}") for report in reports]
 
     def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
         self.events.extend(events)

@@ -117,7 +117,8 @@ def test_a_store_that_does_not_answer_is_a_503_without_its_address(
 def test_a_refusal_of_the_service_reaches_the_sender_with_its_fields(
     client: TestClient[Litestar], service: ScriptedService
 ) -> None:
-    service.refusal = Refusal(422, "No", "cannot", (FieldProblem("product.id", "is unknown", "p1", "a known id"),))
+    bad = FieldProblem("product.id", "is unknown", "p1", "a known id")
+    service.refusal = Refusal(422, "not-priceable", "cannot", (bad,))
     expected = {"field": "product.id", "message": "is unknown", "received": "p1", "allowed": "a known id"}
     assert errors(post(client, QUOTE), 422) == [expected]
 

@@ -24,7 +24,8 @@ from tests.agent.store.builders import decision
 
 ANSWER = quote_answer(decision(), candidates=True).model_dump(mode="json", by_alias=True)
 PROBLEM = {
-    "type": "about:blank",
+    "type": "/problems/not-priceable",
+    "code": "not-priceable",
     "title": "Invalid request",
     "status": 422,
     "detail": "no product has the id 'p9'",
@@ -192,7 +193,7 @@ def test_options_that_do_not_go_together_are_a_usage_error(
 
 def test_a_refusal_in_process_names_the_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = FieldProblem("product.id", "is unknown", "p9", "a known id")
-    in_process(monkeypatch, OneDecision(Refusal(422, "Invalid request", "no product has the id 'p9'", (problem,))))
+    in_process(monkeypatch, OneDecision(Refusal(422, "not-priceable", "no product has the id 'p9'", (problem,))))
     done = quote("--product", "p9")
     assert done.exit_code == 1
     assert "product.id: is unknown; allowed: a known id" in done.output
