@@ -30,6 +30,7 @@ from agent.api.openapi_parts import (
 )
 from agent.api.problems import TITLES, ProblemDetails
 from agent.api.responses.rendering import JSON
+from agent.api.responses.stream import StreamEvent
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 _EVENTS: Final = "text/event-stream"
@@ -120,6 +121,8 @@ def _operations(app: Litestar) -> Iterator[_Found]:
 
 def _bodies(operation: DeclaredOperation) -> list[Body]:
     found = [] if operation.takes is None else [Body(operation.takes, "validation")]
+    if operation.streams:
+        found.append(Body(StreamEvent, "serialization"))
     return found if operation.gives is None else [*found, Body(operation.gives, "serialization")]
 
 
@@ -146,7 +149,7 @@ def _operation(found: _Found, schemas: Sequence[Schema]) -> dict[str, Any]:
                 name: {"summary": one.summary, "value": one.value} for name, one in operation.examples.items()
             }
         made["requestBody"] = {"required": True, "content": {JSON: content}}
-    made["responses"] = _responses(found, schemas[-1] if operation.gives is not None else None)
+    made["responses"] = _responses(found, schemas)
     return made
 
 
@@ -167,7 +170,7 @@ def _parameter(written: dict[str, Any]) -> dict[str, Any]:
     return {**made, "schema": schema}
 
 
-def _responses(found: _Found, gives: Schema | None) -> dict[str, Any]:
+def _responses(found: _Found, schemas: Sequence[Schema]) -> dict[str, Any]:
     operation, made = found.operation, {}
     named = {"X-Request-Id": REQUEST_ID_HEADER}
     if found.method == "post":
@@ -180,10 +183,10 @@ def _responses(found: _Found, gives: Schema | None) -> dict[str, Any]:
             answer["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
         if operation.text:
             answer["content"] = {operation.text: {"schema": {"type": "string"}}}
-        elif gives is not None:
-            answer["content"] = {JSON: {"schema": gives}}
-        if operation.streams:
-            answer["content"][_EVENTS] = {"schema": {"type": "string"}}
+        elif operation.gives is not None:
+            answer["content"] = {JSON: {"schema": schemas[-1]}}
+        if operation.streams:  # OpenAPI 3.1 has no schema for a whole stream: that of one event
+            answer["content"][_EVENTS] = {"schema": schemas[-2]}
         made[str(status)] = answer
     for status in _errors(found):
         made[str(status)] = {"$ref": f"#/components/responses/{error_name(status)}"}
