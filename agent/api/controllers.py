@@ -25,7 +25,7 @@ from agent.api.body import rows_of, validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.convert import to_event, to_report
 from agent.api.idempotency import answer
-from agent.api.openapi import operation
+from agent.api.openapi import SECURITY, operation
 from agent.api.paths import QuoteId
 from agent.api.problem_codes import Code
 from agent.api.problems import Problem, raise_refusal
@@ -72,6 +72,7 @@ class QuoteController(Controller):
 
     path = "/v1/quotes"
     tags = ("quotes",)
+    security = SECURITY
 
     @post(
         "/",
@@ -176,6 +177,7 @@ class ShopController(Controller):
     """Outcomes, events and products from the shop, and recommendations for it."""
 
     path = "/v1"
+    security = SECURITY
 
     @post(
         "/outcomes",

@@ -109,7 +109,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
 
 
 def _answered(status: str, answer: Mapping[str, Any]) -> str:
-    """What a status answers, by media type; the headers of all answers are told in the introduction."""
+    """Write the answers of a status, by media type; the headers of all answers are told in the introduction."""
     kinds = [
         _taken(content["schema"]) if media == JSON else f"`{media}`"
         for media, content in answer.get("content", {}).items()

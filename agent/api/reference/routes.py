@@ -18,6 +18,7 @@ from litestar.params import FromPath
 
 from agent.api.context import AnyRequest
 from agent.api.openapi_document import Document
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.rendering import JSON
 
@@ -80,7 +81,7 @@ def reference_routes(document: Callable[[], Document]) -> list[Any]:
         """A file of the page; its address changes with its content."""
         found = (await anyio.to_thread.run_sync(_assets)).get(name)
         if found is None or _digest(found) != digest:
-            raise Problem(404, "no such path; see /schema for all of them")
+            raise Problem(404, "no such path; see /schema for all of them", code=Code.PATH_UNKNOWN)
         media = mimetypes.types_map.get(Path(name).suffix, "application/octet-stream")
         headers = {"Cache-Control": _FOREVER, "X-Content-Type-Options": "nosniff"}
         return _answer(request, found, media, headers)
