@@ -101,7 +101,7 @@ export interface paths {
         };
         /**
          * Read about a kind of problem
-         * @description What a problem means and what to do about it.
+         * @description Read what a kind of problem means and what to do about it.
          *
          *     Needs no key.
          */
@@ -151,7 +151,7 @@ export interface paths {
          *
          *     Identical events of one list are as many; the same ones sent again change nothing. Times more than a day ahead and prices in another currency than the product's are refused.
          *
-         *     Needs no key.
+         *     Scope: `outcomes`.
          */
         post: operations["createEvents"];
         delete?: never;
@@ -219,7 +219,7 @@ export interface paths {
          *
          *     One outcome is answered as it is stored, a list with a result for each; 409 for one that cannot follow those stored of its quote.
          *
-         *     Needs no key.
+         *     Scope: `outcomes`.
          */
         post: operations["createOutcomes"];
         delete?: never;
@@ -242,7 +242,7 @@ export interface paths {
          *
          *     Limits that contradict each other are refused; doubtful amounts and repeated ids are taken, and named in `warnings`.
          *
-         *     Needs no key.
+         *     Scope: `merchant`.
          */
         put: operations["putProducts"];
         post?: never;
@@ -291,7 +291,7 @@ export interface paths {
          *
          *     Without a cost or a floor, and whenever another price is not surely better, the answer is the reference price.
          *
-         *     Needs no key.
+         *     Scope: `quotes`.
          */
         post: operations["createQuote"];
         delete?: never;
@@ -313,7 +313,7 @@ export interface paths {
          * Price many products
          * @description Up to 500 quotes: `quotes` of any kind, or `items` for one shopper. A bad row fails alone.
          *
-         *     Needs no key.
+         *     Scope: `quotes`.
          */
         post: operations["createQuotes"];
         delete?: never;
@@ -335,7 +335,7 @@ export interface paths {
          * Check a token
          * @description Whether a token is valid, expired, tampered with, mismatched or used, and the price that it promises.
          *
-         *     Needs no key.
+         *     Scope: `quotes`.
          */
         post: operations["verifyQuote"];
         delete?: never;
@@ -355,7 +355,7 @@ export interface paths {
          * Read a decision
          * @description The decision as recorded, with its candidates, trail and outcomes; in the shopper's view the quote alone.
          *
-         *     Needs no key.
+         *     Scope: `merchant` or `quotes`.
          */
         get: operations["getQuote"];
         put?: never;
@@ -401,7 +401,7 @@ export interface paths {
          * Read what raised the price
          * @description The personal inputs that raised the price most, at most four, found by leaving out one at a time.
          *
-         *     Needs no key.
+         *     Scope: `merchant`.
          */
         get: operations["getQuoteReasons"];
         put?: never;
@@ -425,7 +425,7 @@ export interface paths {
          * Recommend products, each priced
          * @description Products for a shopper, best first, each priced.
          *
-         *     Needs no key.
+         *     Scope: `quotes`.
          */
         post: operations["createRecommendations"];
         delete?: never;
@@ -1874,6 +1874,13 @@ export interface components {
          * @enum {string}
          */
         StrategySource: "model" | "retrieved" | "numeric" | "reference";
+        /** @description One server-sent event; a stream has several. */
+        StreamEvent: {
+            /** @description Kind of the event. */
+            event: string;
+            /** @description JSON: a schema of this document, or a text. */
+            data: string;
+        };
         /** @description Checks of the answer's text against the record. */
         TextChecks: {
             /** @description Whether every number and claim is a recorded fact. */
@@ -2230,6 +2237,7 @@ export type StoredOutcome = components['schemas']['StoredOutcome'];
 export type Strategy = components['schemas']['Strategy'];
 export type StrategyLever = components['schemas']['StrategyLever'];
 export type StrategySource = components['schemas']['StrategySource'];
+export type StreamEvent = components['schemas']['StreamEvent'];
 export type TextChecks = components['schemas']['TextChecks'];
 export type TrailStep = components['schemas']['TrailStep'];
 export type Understood = components['schemas']['Understood'];
@@ -2431,11 +2439,14 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2516,11 +2527,14 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2548,10 +2562,13 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2580,7 +2597,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Explanation"];
-                    "text/event-stream": string;
+                    "text/event-stream": components["schemas"]["StreamEvent"];
                 };
             };
             400: components["responses"]["MalformedRequest"];
@@ -2628,11 +2645,14 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2669,11 +2689,14 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2705,11 +2728,14 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2738,8 +2764,11 @@ export interface operations {
                     "application/json": components["schemas"]["ShownRecord"];
                 };
             };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2771,7 +2800,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Explanation"];
-                    "text/event-stream": string;
+                    "text/event-stream": components["schemas"]["StreamEvent"];
                 };
             };
             400: components["responses"]["MalformedRequest"];
@@ -2808,8 +2837,11 @@ export interface operations {
                     "application/json": components["schemas"]["Reasons"];
                 };
             };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
@@ -2844,11 +2876,14 @@ export interface operations {
                 };
             };
             400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
         };
     };
