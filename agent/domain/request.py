@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, JsonValue, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, JsonValue, PrivateAttr, StrictBool, model_validator
 
 from agent.domain.fields import (
     AttributeName,
@@ -61,12 +61,22 @@ class Personalisation(StrEnum):
     OFF = "off"
 
 
+class HigherPriceConsent(Strict):
+    """Consent of the shopper to a higher price, given by an act of their own after they were told this reason.
+
+    Where a law lets a personal price rise only with it (Manitoba), no price rises without. It loosens nothing else.
+    """
+
+    reason: Annotated[Short, Field(min_length=1)]
+
+
 class Shopper(Strict):
     """The shopper, as far as known; protected attributes are dropped, and the answer names them."""
 
     id: Id | None = None
     profile: Attributes | ProfileText | None = None
     personalisation: Personalisation | None = None
+    higher_price_consent: HigherPriceConsent | None = None
 
 
 class ProductFields(Strict):
@@ -116,6 +126,16 @@ class SessionEvent(Strict):
         return self
 
 
+class CompetitorPrice(Price):
+    """A competitor's price, where it comes from, and whether anyone can see it.
+
+    In California a price is used only with a `source` and where it is `public`; elsewhere both are recorded.
+    """
+
+    source: Short = ""
+    public: StrictBool | None = None
+
+
 class Context(Strict):
     """The situation of the request; any further number or text may enter the decision too.
 
@@ -131,7 +151,7 @@ class Context(Strict):
     __pydantic_extra__: dict[str, AttributeValue] = Field(init=False)
 
     inventory: Count | None = None
-    competitor_prices: Annotated[list[Price], Field(max_length=100)] = Field(default_factory=list)
+    competitor_prices: Annotated[list[CompetitorPrice], Field(max_length=100)] = Field(default_factory=list)
     market_trend: Number | Short | None = None
     season: Short = ""
     location: Short = ""

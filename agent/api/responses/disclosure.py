@@ -24,10 +24,19 @@ class ReductionAnswer(BaseModel):
     percent: int
 
 
-class DisclosureAnswer(BaseModel):
-    """Notice to the shopper, with the version of the law applied; `option` mentions the price for everyone.
+class DutyAnswer(BaseModel):
+    """Something that the page with the price must do, and the source that demands it."""
 
-    Where a law requires the prior price and `reduction` is null, no reduction may be announced.
+    do: str
+    source: str
+
+
+class DisclosureAnswer(BaseModel):
+    """Notice to the shopper, as recorded, with the version of the law applied.
+
+    Where `required`, the page shows `text` as `placement` says, if it says anything; `duties` are what else it must do.
+    Where a law requires the prior price and `reduction` is null, no reduction may be announced. `consent` is the reason
+    to which the shopper consented, of a price that is higher for it; `option` mentions the price for everyone.
     """
 
     required: bool
@@ -38,6 +47,10 @@ class DisclosureAnswer(BaseModel):
     law: str | None
     option: str | None
     reduction: ReductionAnswer | None
+    language: str | None
+    placement: str | None
+    duties: list[DutyAnswer]
+    consent: str | None
 
 
 def disclosure_answer(disclosure: Disclosure, currency: str) -> DisclosureAnswer:
@@ -51,6 +64,10 @@ def disclosure_answer(disclosure: Disclosure, currency: str) -> DisclosureAnswer
         law=disclosure.law,
         option=disclosure.option,
         reduction=None if disclosure.reduction is None else _reduction(disclosure.reduction, currency),
+        language=disclosure.language,
+        placement=disclosure.placement,
+        duties=[DutyAnswer(do=duty.do, source=duty.source) for duty in disclosure.duties],
+        consent=disclosure.consent,
     )
 
 

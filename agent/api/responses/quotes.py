@@ -11,6 +11,7 @@ from agent.api.responses.money import MoneyAnswer, money
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
 from agent.domain.decision import (
     Candidate,
+    CompetitorRecord,
     Decision,
     Interval,
     PastOutcome,
@@ -78,6 +79,14 @@ class EvidenceAnswer(BaseModel):
     similarity: float
 
 
+class CompetitorAnswer(BaseModel):
+    """A competitor's price that entered, with its source and publicness as the request told them."""
+
+    price: MoneyAnswer
+    source: str
+    public: bool | None
+
+
 class CandidateAnswer(BaseModel):
     """A candidate price; `probability` is the chance with which it was chosen, `chosen` marks the one shown."""
 
@@ -110,6 +119,7 @@ class QuoteAnswer(BaseModel):
     evidence: list[EvidenceAnswer]
     candidates: list[CandidateAnswer] | None = None
     disclosure: DisclosureAnswer
+    competitor_prices: list[CompetitorAnswer]
     propensity: float
     valid_until: datetime
     token: str
@@ -157,6 +167,7 @@ def _fields(decision: Decision, *, candidates: bool) -> dict[str, Any]:
         "evidence": [_evidence(outcome) for outcome in decision.evidence[:_NEAREST]],
         "candidates": [_candidate(c, currency) for c in decision.candidates] if candidates else None,
         "disclosure": disclosure_answer(decision.disclosure, currency),
+        "competitor_prices": [_competitor(one, currency) for one in decision.competitor_prices],
         "propensity": rounded(decision.propensity),
         "valid_until": decision.valid_until,
         "token": decision.token,
@@ -191,6 +202,10 @@ def _evidence(outcome: PastOutcome) -> EvidenceAnswer:
         bought=outcome.bought,
         similarity=rounded(outcome.similarity),
     )
+
+
+def _competitor(record: CompetitorRecord, currency: str) -> CompetitorAnswer:
+    return CompetitorAnswer(price=money(record.price_minor, currency), source=record.source, public=record.public)
 
 
 def _candidate(candidate: Candidate, currency: str) -> CandidateAnswer:

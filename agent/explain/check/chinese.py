@@ -109,6 +109,7 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("reason", "随机抽取", "reason.control"),
     claim("reason", "试行", "reason.explored"),
     claim("held", "底价都未知", "held.unknown_cost"),
+    claim("held", "不允许对此类商品个性化", "held.barred_by_law"),
     claim("held", "不足以弥补成本", "held.cost_not_covered"),
     claim("held", "已关闭个性化", "held.opted_out"),
     claim("held", "来不及做更多", "held.no_time"),
