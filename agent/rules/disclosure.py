@@ -31,7 +31,7 @@ IMPERSONAL_CONTEXT: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Plain:
+class PlainTexts:
     """Texts where no notice is required, in one language."""
 
     same: str
@@ -39,9 +39,9 @@ class _Plain:
     lowered: str
 
 
-_PLAIN: Final[Mapping[str, _Plain]] = {
-    "en": _Plain(SAME_FOR_EVERYONE, CONSIDERED, LOWERED),
-    "zh": _Plain(
+PLAIN_TEXTS: Final[Mapping[str, PlainTexts]] = {
+    "en": PlainTexts(SAME_FOR_EVERYONE, CONSIDERED, LOWERED),
+    "zh": PlainTexts(
         "本价格对所有人相同，未使用个人信息定价。",
         "本价格为人人适用的价格；曾考虑您的个人信息，但未影响价格。",
         "本价格低于人人适用的价格，由您的个人信息得出。",
@@ -124,7 +124,7 @@ def _notice(law: Jurisdiction, offered: Offered, inputs_used: Sequence[str]) -> 
 
 
 def _unrequired(law: Jurisdiction, inputs_used: Sequence[str], personalised: bool) -> str:
-    plain = _PLAIN[law.language]
+    plain = PLAIN_TEXTS[law.language]
     if personalised:
         return plain.lowered
     return plain.considered if any(map(is_personal, inputs_used)) else plain.same

@@ -77,8 +77,8 @@ class Jurisdiction(BaseModel):
     Attributes:
         in_force: First day of these rules, on which the latest of the sources applies; of a bill, its introduction.
         until: Last day, None without one.
-        utc_offset_hours: Hours by which the place's easternmost clocks are ahead of UTC at most; the version begins with
-            the day there. 0 for places west of Greenwich, where it begins some hours early.
+        utc_offset_hours: Hours by which the place's easternmost clocks are ahead of UTC at most; the version begins
+            with the day there. 0 for places west of Greenwich, where it begins some hours early.
         notes: Reading of the sources where they are ambiguous: the strict one.
         blocks: Attributes that may not be used there, beyond those of the pack.
         language: Of the texts shown where no notice is required.
@@ -133,7 +133,7 @@ class Jurisdiction(BaseModel):
         return self.in_force <= day and (self.until is None or day <= self.until)
 
     def discounts_only(self, category: str, *, consent: bool = False) -> bool:
-        """Whether personal prices in a category may not exceed the reference price, with the shopper's consent or not."""
+        """Whether personal prices in a category may not exceed the reference price, with `consent` or without."""
         return covers(self.discount_only, category) or (not consent and covers(self.raise_with_consent, category))
 
     def notice_required(self, *, raised: bool) -> bool:

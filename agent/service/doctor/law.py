@@ -15,6 +15,5 @@ def check_law(day: date) -> Finding:
     if not coming:
         return Finding("law", Level.OK, f"no rules of a place change within {AHEAD.days} days")
     told = ", ".join(f"{law.label} on {law.in_force} ({law.name})" for law in coming)
-    return Finding(
-        "law", Level.WARNING, f"rules change: {told}", "read `pricesmith rules laws PLACE --on DAY` for each"
-    )
+    remedy = "read what `pricesmith rules laws PLACE --on DAY` shows of each"
+    return Finding("law", Level.WARNING, f"rules change: {told}", remedy)
