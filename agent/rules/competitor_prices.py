@@ -38,7 +38,10 @@ def usable_prices(prices: Sequence[CompetitorPrice], place: str | None, day: dat
     return UsablePrices(
         tuple(price for number, price in enumerate(prices) if lacks[number] is None),
         tuple(
-            IgnoredInput(f"{INPUT}.{number}", f"{why}, which it must be to be used in {law.label}")
+            IgnoredInput(
+                f"{INPUT}.{number}",
+                f"{why}; in {law.label} a price is used only with its source, and where it is public",
+            )
             for number, why in lacks.items()
             if why is not None
         ),

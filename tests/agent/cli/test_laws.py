@@ -40,7 +40,6 @@ def test_one_place_is_shown_in_full_with_its_sources_and_how_they_were_read() ->
         "section 16729",
         "secondary: The legislative counsel's digest",
         "only public ones",
-        "The page must",
     ):
         assert told in text
     assert "US-CT/2" in run("Connecticut", "--on", "2026-12-01")
