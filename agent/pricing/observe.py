@@ -151,7 +151,7 @@ class Observer:
 
 
 def _law(request: QuoteRequest, product: ProductRecord, now: datetime) -> Binding:
-    """What the law of the day bounds, of whom consented or not."""
+    """Read the bounds of the law of the day, for a shopper who consented to a higher price or not."""
     place = request.context.jurisdiction
     consent = request.shopper.higher_price_consent is not None
     return binding(place, product.category, legal_day(place, now), consent=consent)

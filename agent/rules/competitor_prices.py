@@ -4,6 +4,7 @@ Where a law asks for a record of competitors' data (California), a price is used
 from and that it is public. Elsewhere all are used, and their source is recorded where it is told.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +19,7 @@ INPUT: Final = "context.competitor_prices"
 
 @dataclass(frozen=True, slots=True)
 class UsablePrices:
-    """Prices that may be used, and why others may not."""
+    """Prices that may be used, and why others may not, one line a reason."""
 
     kept: tuple[CompetitorPrice, ...]
     ignored: tuple[IgnoredInput, ...]
@@ -34,15 +35,13 @@ def usable_prices(prices: Sequence[CompetitorPrice], place: str | None, day: dat
     law = law_of(place, day)
     if not prices or not law.competitor_record:
         return UsablePrices(tuple(prices), ())
-    lacks = {number: _lacks(price) for number, price in enumerate(prices)}
+    lacks = [_lacks(price) for price in prices]
+    wanted = f"in {law.label} a price is used only with its source, and where it is public"
     return UsablePrices(
-        tuple(price for number, price in enumerate(prices) if lacks[number] is None),
+        tuple(price for price, why in zip(prices, lacks, strict=True) if why is None),
         tuple(
-            IgnoredInput(
-                f"{INPUT}.{number}",
-                f"{why}; in {law.label} a price is used only with its source, and where it is public",
-            )
-            for number, why in lacks.items()
+            IgnoredInput(INPUT, f"{count} of {len(prices)}: {why}; {wanted}")
+            for why, count in Counter(lacks).items()
             if why is not None
         ),
     )

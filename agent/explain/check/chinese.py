@@ -120,7 +120,8 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim(
         "topic",
         "竞争",
-        "reason.match_competitor reason.undercut_competitor input.competitor_prices scenario.competitor rival_now",
+        "reason.match_competitor reason.undercut_competitor input.competitor_prices scenario.competitor rival_now "
+        "ignored.context.competitor_prices",
     ),
     claim("topic", "若成本", "scenario.cost"),
     claim("topic", "了成本", "cost_now"),

@@ -147,7 +147,8 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim(
         "topic",
         r"competitors?\b",
-        "reason.match_competitor reason.undercut_competitor input.competitor_prices scenario.competitor rival_now",
+        "reason.match_competitor reason.undercut_competitor input.competitor_prices scenario.competitor rival_now "
+        "ignored.context.competitor_prices",
     ),
     claim("topic", r"\bcosts? of\b", "scenario.cost input.cost cost_now"),
     claim("topic", r"purchase history", "input.purchase_history scenario.history"),

@@ -106,7 +106,7 @@ def _of_folder(folder: str, day: date) -> Jurisdiction | None:
 
 
 def _other(day: date) -> Jurisdiction:
-    """What is done where no law is known, of its first version on days before that too."""
+    """Rules where no law is known; the first version holds on days before it too."""
     versions = _versions()[OTHER]
     return holding(versions, day) or versions[0]
 

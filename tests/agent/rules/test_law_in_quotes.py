@@ -12,7 +12,7 @@ from agent.api.responses.quotes import quote_answer
 from agent.api.responses.shopper_quotes import shopper_quote
 from agent.domain.decision import CompetitorRecord, Decision, HeldReason
 from agent.domain.request import QuoteRequest
-from agent.explain.questions import QuestionInput
+from agent.explain.questions import Language, QuestionInput
 from agent.pricing.flow import Observation
 from agent.rules.packs import law_in_force
 from agent.service.service import Service
@@ -72,8 +72,8 @@ def test_california_a_competitors_price_without_source_or_publicness_is_not_used
 ) -> None:
     quote = ask(greedy, **asked(own, "US-CA", competitor_prices=[{**RIVAL, **told}]))
     ignored = {one.input: one.reason for one in quote.disclosure.inputs_ignored}
-    assert ignored["context.competitor_prices.0"].startswith(reason)
-    assert "California" in ignored["context.competitor_prices.0"]
+    assert ignored["context.competitor_prices"].startswith(f"1 of 1: {reason}; ")
+    assert "California" in ignored["context.competitor_prices"]
     assert "context.competitor_prices" not in quote.disclosure.inputs_used
     assert quote.competitor_prices == ()
     without = observed(greedy, asked(own, "US-CA", competitor_prices=[{**RIVAL, **told}]))
@@ -206,3 +206,20 @@ def test_decisions_recorded_before_notices_had_placements_are_read() -> None:
     del body["decision"]["competitor_prices"]
     old = decode_decision(EncodedDecision(json.dumps(body), encoded.personal))
     assert old == replace(decision(), disclosure=replace(decision().disclosure, duties=()))
+
+
+def test_competitors_prices_left_out_are_named_once_for_each_reason_and_told_in_explanations(own: World) -> None:
+    service = own.service(language_model=False)
+    try:
+        quote = ask(service, **asked(own, "US-CA", competitor_prices=[RIVAL, RIVAL, {**RIVAL, "source": "x"}]))
+        left = [one for one in quote.disclosure.inputs_ignored if one.input == "context.competitor_prices"]
+        assert [one.reason.partition(":")[0] for one in left] == ["2 of 3", "1 of 3"]
+        for language, words in (
+            (Language.EN, "competitors' prices without a public source"),
+            (Language.ZH, "竞争对手价格"),
+        ):
+            told = service.explain(quote.id, QuestionInput("Which data was used?", language))
+            assert told is not None
+            assert words in told.answer
+    finally:
+        service.close()
