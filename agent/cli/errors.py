@@ -24,6 +24,7 @@ EXPECTED: Final[Mapping[str, ExitCode]] = MappingProxyType(
         "agent.service.auth.signing_keys:TokenKeyError": ExitCode.FAILED,
         "agent.service.backup.archive:BackupError": ExitCode.FAILED,
         "agent.service.ingest.errors:ImportFormatError": ExitCode.FAILED,
+        "agent.service.ingest.store_choice:WrongStoreError": ExitCode.FAILED,
         "agent.service.merchants:MerchantError": ExitCode.FAILED,
         "agent.service.webhooks.url_check:RefusedAddressError": ExitCode.FAILED,
         "agent.store.errors:StoreError": ExitCode.FAILED,
