@@ -9,7 +9,7 @@ import typer
 
 from agent.cli.exit_codes import ExitCode
 from agent.cli.import_report import print_report
-from agent.cli.opening import closed_on_error, running_service
+from agent.cli.opening import closed_on_error, require_models, running_service
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import progress_bar
 from agent.cli.reading_options import (
@@ -27,6 +27,7 @@ from agent.cli.reading_options import (
 from agent.domain.clock import SystemClock
 from agent.service.ingest.reading import ReadingOptions, Shop
 from agent.service.opening import open_store
+from agent.service.settings import Settings
 from agent.store import Store
 
 if TYPE_CHECKING:
@@ -84,10 +85,11 @@ def import_products(
 
     Example: pricesmith import products catalogue.csv --currency USD
     """
-    options = reading_options(currency, column, const, (decimal, None, None))
+    settings = settings_for(data_dir)
+    options = reading_options(currency or settings.currency, column, const, (decimal, None, None))
     attributes = frozenset(attribute or ())
     options = replace_fields(options, attributes=attributes, shop=shop, replace=replace)
-    _import("products", file, data_dir, options, _Wanted(accept_suspicious, into_demo, json))
+    _import("products", file, settings, options, _Wanted(accept_suspicious, into_demo, json))
 
 
 @app.command("events", cls=EventsCommand)
@@ -111,8 +113,9 @@ def import_events(
 
     Example: pricesmith import events clicks.ndjson
     """
-    options = reading_options(currency, column, const, (decimal, timezone, date_format))
-    _import("events", file, data_dir, options, _Wanted(accept_suspicious, into_demo, json))
+    settings = settings_for(data_dir)
+    options = reading_options(currency or settings.currency, column, const, (decimal, timezone, date_format))
+    _import("events", file, settings, options, _Wanted(accept_suspicious, into_demo, json))
 
 
 @app.command("outcomes", cls=OutcomesCommand)
@@ -137,8 +140,9 @@ def import_outcomes(
 
     Example: pricesmith import outcomes log.parquet --currency USD
     """
-    options = reading_options(currency, column, const, (decimal, timezone, date_format))
-    _import("outcomes", file, data_dir, options, _Wanted(accept_suspicious, into_demo, json))
+    settings = settings_for(data_dir)
+    options = reading_options(currency or settings.currency, column, const, (decimal, timezone, date_format))
+    _import("outcomes", file, settings, options, _Wanted(accept_suspicious, into_demo, json))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,7 @@ class _Wanted:
 def _import(
     kind: Literal["products", "events", "outcomes"],
     file: Path,
-    data_dir: Path | None,
+    settings: Settings,
     options: ReadingOptions,
     wanted: _Wanted,
 ) -> None:
@@ -166,7 +170,7 @@ def _import(
     )
 
     json = wanted.json
-    settings = settings_for(data_dir)
+    require_models(settings)
     store = open_store(settings)
     with closed_on_error(store):
         check_takes_own_data(store, into_demo=wanted.into_demo)
