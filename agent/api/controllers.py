@@ -13,12 +13,12 @@ a `Refusal` where it cannot price or record a row; it becomes a problem of the r
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from litestar import Controller, Response, get, post, put
-from litestar.params import PathParameter
 from pydantic import TypeAdapter
 
+from agent.api import examples
 from agent.api.authorisation import authorise
 from agent.api.batch import BatchRequest, batch_rows
 from agent.api.body import rows_of, validate
@@ -26,18 +26,31 @@ from agent.api.context import AnyRequest, AppContext
 from agent.api.convert import to_event, to_report
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
+from agent.api.paths import QuoteId
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem, raise_refusal
 from agent.api.product_rows import product_records, product_warnings
 from agent.api.responses.accepted import AcceptedAnswer, ProductsAnswer
 from agent.api.responses.lists import BatchAnswer, OutcomesAnswer, outcome_row, quote_row
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
-from agent.api.responses.quotes import RecordedQuote, recorded_quote
+from agent.api.responses.quotes import View, recorded_quote
 from agent.api.responses.reasons import ReasonsAnswer, reasons_answer
 from agent.api.responses.recommendations import RecommendationsAnswer, recommendations_answer
 from agent.api.responses.rendering import json_response
-from agent.api.responses.shopper_quotes import AnyQuote, ShopperQuoteAnswer, View, shopper_quote, shown_quote
+from agent.api.responses.shopper_quotes import AnyQuote, ShownQuote, ShownRecord, shopper_quote, shown_quote
 from agent.api.responses.verification import VerifyAnswer, verify_answer
-from agent.api.schemas import Event, OutcomeIn, Product, VerifyRequest
+from agent.api.schemas import (
+    Event,
+    EventList,
+    EventRows,
+    OutcomeIn,
+    OutcomeList,
+    OutcomeRows,
+    Product,
+    ProductList,
+    ProductRows,
+    VerifyRequest,
+)
 from agent.api.views import AskedView, Include, ViewName
 from agent.domain.decision import CheckoutClaim, Decision
 from agent.domain.refusal import Refusal
@@ -45,8 +58,8 @@ from agent.domain.request import MAX_ROWS, QuoteRequest, RecommendationRequest
 from agent.service.auth.api_keys import Scope
 from agent.service.outcome_sequence import OutcomeReport
 
-QuoteId = Annotated[str, PathParameter(description="Id of a quote.")]
-
+_QUOTES: Final = (Scope.QUOTES,)
+_OUTCOMES: Final = (Scope.OUTCOMES,)
 _QUOTE: Final = TypeAdapter(QuoteRequest)
 _VERIFY: Final = TypeAdapter(VerifyRequest)
 _RECOMMEND: Final = TypeAdapter(RecommendationRequest)
@@ -61,9 +74,18 @@ class QuoteController(Controller):
     tags = ("quotes",)
     security = SECURITY
 
-    @post("/", status_code=200, operation_class=operation(QuoteRequest, AnyQuote), summary="Price one product")
+    @post(
+        "/",
+        status_code=200,
+        operation_id="createQuote",
+        operation_class=operation(QuoteRequest, ShownQuote, scopes=_QUOTES, examples=examples.QUOTES),
+        summary="Price one product",
+    )
     async def quote(self, request: AnyRequest, view: ViewName = None, include: Include = None) -> Response[bytes]:
-        """Price one product for one shopper; `?include=candidates` adds every candidate that was scored."""
+        """Price one product for one shopper.
+
+        Without a cost or a floor, and whenever another price is not surely better, the answer is the reference price.
+        """
         asked_view = AskedView.of(view, include)
 
         async def work(value: Any, context: AppContext) -> AnyQuote:
@@ -78,7 +100,11 @@ class QuoteController(Controller):
         return await answer(request, Scope.QUOTES, work)
 
     @post(
-        "/batch", status_code=200, operation_class=operation(BatchRequest, BatchAnswer), summary="Price many products"
+        "/batch",
+        status_code=200,
+        operation_id="createQuotes",
+        operation_class=operation(BatchRequest, BatchAnswer, scopes=_QUOTES, examples=examples.BATCHES),
+        summary="Price many products",
     )
     async def batch(self, request: AnyRequest, view: ViewName = None, include: Include = None) -> Response[bytes]:
         """Up to 500 quotes: `quotes` of any kind, or `items` for one shopper. A bad row fails alone."""
@@ -90,11 +116,17 @@ class QuoteController(Controller):
             for decision in priced:
                 if isinstance(decision, Decision):
                     context.metrics.quoted(decision)
-            return BatchAnswer(results=[quote_row(one, shown) for one in priced])
+            return BatchAnswer(results=[quote_row(one, shown, context.request_id) for one in priced])
 
         return await answer(request, Scope.QUOTES, work)
 
-    @post("/verify", status_code=200, operation_class=operation(VerifyRequest, VerifyAnswer), summary="Check a token")
+    @post(
+        "/verify",
+        status_code=200,
+        operation_id="verifyQuote",
+        operation_class=operation(VerifyRequest, VerifyAnswer, scopes=_QUOTES, examples=examples.VERIFICATION),
+        summary="Check a token",
+    )
     async def verify(self, request: AnyRequest) -> Response[bytes]:
         """Whether a token is valid, expired, tampered with, mismatched or used, and the price that it promises."""
 
@@ -107,7 +139,8 @@ class QuoteController(Controller):
 
     @get(
         "/{quote_id:str}",
-        operation_class=operation(None, RecordedQuote | ShopperQuoteAnswer),
+        operation_id="getQuote",
+        operation_class=operation(None, ShownRecord, scopes=(Scope.MERCHANT, Scope.QUOTES)),
         summary="Read a decision",
     )
     async def recorded(self, request: AnyRequest, quote_id: QuoteId, view: ViewName = None) -> Response[bytes]:
@@ -117,7 +150,7 @@ class QuoteController(Controller):
         shown = asked_view.granted(context)
         decision = await context.run(context.service.decision, quote_id)
         if decision is None:
-            raise Problem(404, f"no quote has the id {quote_id[:80]!r}")
+            raise Problem(404, f"no quote has the id {quote_id[:80]!r}", code=Code.NOT_FOUND)
         if shown.view is View.SHOPPER:
             return json_response(shopper_quote(decision))
         outcomes = await context.run(context.service.outcomes_of, quote_id)
@@ -125,15 +158,17 @@ class QuoteController(Controller):
 
     @get(
         "/{quote_id:str}/reasons",
+        operation_id="getQuoteReasons",
         operation_class=operation(None, ReasonsAnswer),
-        summary="Inputs that raised the price",
+        summary="Read what raised the price",
     )
     async def reasons(self, request: AnyRequest, quote_id: QuoteId) -> Response[bytes]:
         """The personal inputs that raised the price most, at most four, found by leaving out one at a time."""
         context = await authorise(request, Scope.MERCHANT)
         found = await context.run(context.service.reasons, quote_id)
         if found is None:
-            raise Problem(404, f"no quote has the id {quote_id[:80]!r}, or its request was erased")
+            detail = f"no quote has the id {quote_id[:80]!r}, or its request was erased"
+            raise Problem(404, detail, code=Code.NOT_FOUND)
         decision = await context.run(context.service.decision, quote_id)
         return json_response(reasons_answer(found, decision.currency if decision is not None else ""))
 
@@ -147,13 +182,21 @@ class ShopController(Controller):
     @post(
         "/outcomes",
         status_code=200,
-        operation_class=operation(OutcomeIn | list[OutcomeIn], OutcomesAnswer),
+        operation_id="createOutcomes",
+        operation_class=operation(
+            OutcomeIn | OutcomeRows | OutcomeList,
+            OutcomeAnswer | OutcomesAnswer,
+            scopes=_OUTCOMES,
+            examples=examples.OUTCOMES,
+        ),
+        summary="Report outcomes",
         tags=["outcomes"],
     )
     async def outcomes(self, request: AnyRequest) -> Response[bytes]:
         """Outcomes of quotes: one, or a list in which bad rows fail alone. The next quote takes them into account.
 
-        Answers are the outcomes as stored; 409 for one that cannot follow those stored of its quote.
+        One outcome is answered as it is stored, a list with a result for each; 409 for one that cannot follow those
+        stored of its quote.
         """
 
         async def work(value: Any, context: AppContext) -> OutcomeAnswer | OutcomesAnswer:
@@ -165,7 +208,16 @@ class ShopController(Controller):
 
         return await answer(request, Scope.OUTCOMES, work)
 
-    @post("/events", status_code=200, operation_class=operation(Event | list[Event], AcceptedAnswer), tags=["events"])
+    @post(
+        "/events",
+        status_code=200,
+        operation_id="createEvents",
+        operation_class=operation(
+            Event | EventRows | EventList, AcceptedAnswer, scopes=_OUTCOMES, examples=examples.EVENTS
+        ),
+        summary="Report behaviour",
+        tags=["events"],
+    )
     async def events(self, request: AnyRequest) -> Response[bytes]:
         """Behaviour events: one, or a list taken as a whole or not at all. The next quote takes them into account.
 
@@ -182,7 +234,13 @@ class ShopController(Controller):
 
         return await answer(request, Scope.OUTCOMES, work)
 
-    @put("/products", operation_class=operation(list[Product], ProductsAnswer), tags=["products"])
+    @put(
+        "/products",
+        operation_id="putProducts",
+        operation_class=operation(Product | ProductRows | ProductList, ProductsAnswer, examples=examples.PRODUCTS),
+        summary="Add or replace products",
+        tags=["products"],
+    )
     async def products(self, request: AnyRequest) -> Response[bytes]:
         """Add or replace up to 1,000 products, all or none; they are searchable when the answer arrives.
 
@@ -201,7 +259,11 @@ class ShopController(Controller):
     @post(
         "/recommendations",
         status_code=200,
-        operation_class=operation(RecommendationRequest, RecommendationsAnswer),
+        operation_id="createRecommendations",
+        operation_class=operation(
+            RecommendationRequest, RecommendationsAnswer, scopes=_QUOTES, examples=examples.RECOMMENDATIONS
+        ),
+        summary="Recommend products, each priced",
         tags=["recommendations"],
     )
     async def recommendations(self, request: AnyRequest, view: ViewName = None) -> Response[bytes]:
@@ -243,4 +305,5 @@ async def _record_rows(rows: list[Any], context: AppContext) -> OutcomesAnswer:
             parsed.append(problem)
     reports = [one for one in parsed if isinstance(one, OutcomeReport)]
     recorded = iter(await context.run(context.service.add_outcomes, reports) if reports else [])
-    return OutcomesAnswer(results=[outcome_row(one if isinstance(one, Problem) else next(recorded)) for one in parsed])
+    answers = (one if isinstance(one, Problem) else next(recorded) for one in parsed)
+    return OutcomesAnswer(results=[outcome_row(one, context.request_id) for one in answers])

@@ -12,12 +12,12 @@ from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
 
+from agent.api.context import REQUEST_ID
 from agent.api.metrics import Metrics
 from agent.api.paths import routed_path
 from agent.api.tenants import release_leases
 from agent.pricing.tracing import answered, request_span
 
-REQUEST_ID: Final = "x-request-id"
 _HEADER: Final = REQUEST_ID.encode()
 _METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})  # all others share one label
 _WELL_FORMED: Final = re.compile(rb"[A-Za-z0-9._~:-]{1,64}")

@@ -108,8 +108,9 @@ Title = Annotated[str, Field(max_length=500), AfterValidator(clean_text)]
 Description = Annotated[str, Field(max_length=20_000), AfterValidator(clean_text)]
 EventText = Annotated[str, Field(max_length=2_000), AfterValidator(clean_text)]
 ProfileText = Annotated[str, Field(max_length=4_000), AfterValidator(clean_text)]
-Count = Annotated[int, BeforeValidator(_strict_int), Field(ge=0, le=10**9)]
-Quantity = Annotated[int, BeforeValidator(_strict_int), Field(ge=1, le=10_000)]
+# Bounds stand before the validator: behind it pydantic writes them into JSON Schemas as `ge` and `le`.
+Count = Annotated[int, Field(ge=0, le=10**9), BeforeValidator(_strict_int)]
+Quantity = Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_strict_int)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rating = Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
@@ -120,20 +121,27 @@ AttributeValue = bool | Number | Annotated[str, Field(max_length=1_000), AfterVa
 
 
 class Strict(BaseModel):
-    """Base of request schemas: frozen; unknown fields are refused."""
+    """Base of request schemas: frozen; unknown fields are refused; text below a field describes it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Money(Strict):
     """An amount in minor units of an ISO 4217 currency; 279 in USD is 2.79 USD."""
 
-    amount_minor: Annotated[int, BeforeValidator(_strict_int), Field(ge=0, le=MAX_MINOR)]
+    amount_minor: Annotated[int, Field(ge=0, le=MAX_MINOR), BeforeValidator(_strict_int)]
+    """Amount in the currency's smallest unit: cents of USD, whole yen of JPY."""
     currency: Currency
+    """ISO 4217 code, such as USD."""
 
 
 class Price(Money):
     """A positive amount of money."""
+
+    amount_minor: Annotated[
+        int, Field(ge=0, le=MAX_MINOR, json_schema_extra={"minimum": 1}), BeforeValidator(_strict_int)
+    ]
+    """Amount in the currency's smallest unit, at least 1."""
 
     @field_validator("amount_minor")
     @classmethod

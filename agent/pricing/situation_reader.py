@@ -340,4 +340,4 @@ def _season(at: datetime) -> str:
 
 
 def _refused(field: str, message: str, allowed: str) -> Refusal:
-    return Refusal(422, "Request cannot be priced", message, (FieldProblem(field, message, "", allowed),))
+    return Refusal(422, "not-priceable", message, (FieldProblem(field, message, "", allowed),))

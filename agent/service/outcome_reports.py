@@ -49,7 +49,7 @@ class ReportedOutcomes:
 def _unknown_quote(quote_id: str) -> Refusal:
     shown = quote_id[:80]
     problem = FieldProblem("quote_id", "no quote has this id", shown, "the id in the answer to a quote")
-    return Refusal(404, "Unknown quote", f"no quote has the id {shown!r}", (problem,))
+    return Refusal(404, "quote-unknown", f"no quote has the id {shown!r}", (problem,))
 
 
 def purchase_of(outcome: OutcomeRecord) -> EventRecord:

@@ -16,6 +16,7 @@ from agent.store.engine import Database, open_database
 from agent.store.erasure import ErasureRepository
 from agent.store.events import EventRepository
 from agent.store.idempotency import IdempotencyRepository
+from agent.store.kind import StoreKindRepository
 from agent.store.live_quotes import LiveQuoteRepository
 from agent.store.merchants import MerchantRepository
 from agent.store.migrate import upgrade
@@ -46,6 +47,7 @@ class Store(
     LiveQuoteRepository,
     MerchantRepository,
     DoubtfulRowRepository,
+    StoreKindRepository,
     WebhookRepository,
 ):
     """All repositories on one connection pool. Safe for several threads and processes.

@@ -1,16 +1,18 @@
 """Money in responses."""
 
-from pydantic import BaseModel
-
+from agent.api.responses.answer import Answer
 from agent.domain.money import fraction_digits
 
 
-class MoneyAnswer(BaseModel):
-    """An amount in minor units; `fraction_digits` is the number of decimals of its currency."""
+class MoneyAnswer(Answer, title="Amount"):
+    """An amount of money in an answer: `amount_minor` / 10^`fraction_digits` in its currency."""
 
     amount_minor: int
+    """Amount in the currency's smallest unit."""
     currency: str
+    """ISO 4217 code, such as USD."""
     fraction_digits: int
+    """Decimals of the currency: 2 for USD, 0 for JPY."""
 
 
 def money(amount_minor: int, currency: str) -> MoneyAnswer:

@@ -65,6 +65,7 @@ def _data(home: Settings, settings: Settings, folder: DataFolder, registry: Regi
         used = False
         if store is not None:
             try:
+                yield Finding("store", Level.OK, store.kind().label)
                 used = store.audit_count() > 0
                 yield check_rows(store, SystemClock().now())
                 yield from check_indexes(store, folder, registry)

@@ -31,7 +31,7 @@ from agent.service.readiness import Readiness
 from agent.service.service import LearningProgress, Service
 from agent.service.settings import Settings
 from agent.state.store_follower import Followed
-from agent.store import Store
+from agent.store import Store, StoreKind
 from agent.store.erasure import Erased
 from tests.agent.store.builders import decision
 
@@ -84,7 +84,7 @@ class ScriptedService:
 
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
         self.reports.extend(reports)
-        return [Refusal(404, "Unknown quote", f"there is no quote {report.quote_id!r}") for report in reports]
+        return [Refusal(404, "quote-unknown", f"there is no quote {report.quote_id!r}") for report in reports]
 
     def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
         self.events.extend(events)
@@ -143,7 +143,7 @@ class ScriptedService:
         return LearningProgress(12, 1)
 
     def readiness(self) -> Readiness:
-        return Readiness(self.ready, {"models": "ok" if self.ready else "loading"})
+        return Readiness(self.ready, {"models": "ok" if self.ready else "loading"}, StoreKind.OWN)
 
     def reload(self) -> None:
         return None

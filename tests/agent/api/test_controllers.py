@@ -373,9 +373,6 @@ def test_health_metrics_and_schema_answer_without_a_key(client: TestClient[Lites
     assert "pricesmith_step_seconds" in exposition
     schema = client.get("/schema/openapi.json").json()
     assert schema["openapi"].startswith("3.1")
-    body = schema["paths"]["/v1/quotes"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert "product" in body["required"]
-    assert "$ref" not in json.dumps(body)
 
 
 def test_every_answer_carries_a_request_id(client: TestClient[Litestar]) -> None:
