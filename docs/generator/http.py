@@ -22,7 +22,7 @@ _LINE: Final = 110
 _INTRO: Final = """# HTTP
 
 The service answers JSON. `/schema` shows this reference in a browser, without a network too; `/schema/openapi.json` is
-the OpenAPI 3.1 document that this page is made of, and `python -m agent.api.reference` writes it without a server.
+the OpenAPI 3.1 document that this page is made of, and `python -m docs.generator.openapi` writes it without a server.
 
 **Keys.** Send `Authorization: Bearer KEY`. Each operation names the scope that its key needs; `admin` may do
 everything. [`pricesmith keys create`](commands.md#pricesmith-keys-create) makes keys.

@@ -1,10 +1,11 @@
 """Money in responses."""
 
-from agent.api.responses.answer import Answer
+from pydantic import BaseModel
+
 from agent.domain.money import fraction_digits
 
 
-class MoneyAnswer(Answer, title="Amount"):
+class MoneyAnswer(BaseModel, title="Amount", use_attribute_docstrings=True):  # no Answer: the lowest floor of the room
     """An amount of money in an answer: `amount_minor` / 10^`fraction_digits` in its currency."""
 
     amount_minor: int

@@ -17,8 +17,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from agent.api.app import openapi_document
-from agent.api.reference.__main__ import main
 from agent.api.reference.routes import ASSETS
+from docs.generator.openapi import main
 from tests.agent.api.scripted import ScriptedService, scripted_app
 from tests.chromium import CHROMIUM, Page, opened
 

@@ -1,4 +1,4 @@
-"""`python -m agent.api.reference [FILE]` writes the OpenAPI document to FILE or the screen, without a server."""
+"""`python -m docs.generator.openapi [FILE]` writes the OpenAPI document to FILE or the screen, without a server."""
 
 import json
 import sys
