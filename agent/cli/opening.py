@@ -55,9 +55,9 @@ def require_models(settings: Settings) -> None:
     folder = DataFolder(settings.data_dir)
     if Registry(folder.models).in_use():
         return
-    state = "are no models in" if folder.root.is_dir() else "is no"
+    state = "are no models in the" if folder.root.is_dir() else "is no"
     raise CommandError(
-        f"there {state} the data folder {folder.root}; remedy: pricesmith init {quote(str(folder.root))} makes a "
+        f"there {state} data folder {folder.root}; remedy: pricesmith init {quote(str(folder.root))} makes a "
         f"shop of your own there; pricesmith prepare --data-dir {quote(str(folder.root))} makes the demo"
     )
 

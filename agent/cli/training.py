@@ -14,6 +14,7 @@ from agent.cli.output import print_facts, print_json, print_table, progress_bar,
 from agent.domain.clock import SystemClock
 from agent.service.opening import open_store
 from agent.service.settings import Settings
+from agent.store import StoreKind
 from agent.store.data_folder import DataFolder
 from models.registry.registry import ORDER, ModelKind, ModelMeta, Registry
 
@@ -41,8 +42,8 @@ def train(
     data: Annotated[
         TrainOn | None,
         typer.Option(
-            help="Data to train on. store: its outcomes, for the evaluator only. Default: store for the evaluator of a "
-            "shop of your own, demo where there is none.",
+            help="Data to train on. store: its outcomes, for the evaluator only. Default: store for the evaluator, "
+            "demo for other models and in the demo store.",
             show_default=False,
         ),
     ] = None,
@@ -93,15 +94,19 @@ def _source(kind: ModelKind | None, data: TrainOn | None, settings: Settings) ->
         )
     if data is not None:
         return data
+    if kind is ModelKind.EVALUATOR:
+        require_models(settings)
+        with open_store(settings) as store:
+            return TrainOn.DEMO if store.kind() is StoreKind.DEMO else TrainOn.STORE
     with open_store(settings) as store:
         own = store.in_own_use()
-    if own and kind is not ModelKind.EVALUATOR:
+    if own:
         raise typer.BadParameter(
             f"this store is a shop's own, and {kind or 'all models'} can be trained on the demo data only; remedy: "
             "pricesmith train evaluator learns from its outcomes, --data demo trains on the demo data on purpose",
             param_hint="--data",
         )
-    return TrainOn.STORE if own else TrainOn.DEMO
+    return TrainOn.DEMO
 
 
 def _train_on_demo(

@@ -101,4 +101,4 @@ def test_a_bad_setting_is_named_with_its_value_unless_it_may_be_secret(
     assert isinstance(done.exception, SettingsError)
     assert "PRICESMITH_PORT='99999': allowed: a whole number from 1 to 65535" in done.exception.problems
     assert "secret" not in str(done.exception)
-    assert "PRICESMITH_WRITER_URL: " in str(done.exception)
+    assert "PRICESMITH_WRITER_URL (16 characters): " in str(done.exception)
