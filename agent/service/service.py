@@ -166,6 +166,16 @@ class Service:
         self._parts.catalogue.upsert(products, self._parts.clock.now())
         self._follow_memory()
 
+    def remove_product(self, product_id: str) -> bool | None:
+        """Take a product out of sale until it is put again; it can be found and priced no more when this returns.
+
+        Returns:
+            False when it was removed before, None when it never was known.
+        """
+        removed = self._parts.store.remove_product(product_id)
+        self._follow_memory()
+        return removed
+
     def recommend(
         self, request: RecommendationRequest, id_of: Callable[[int], str | None] | None = None
     ) -> list[Decision]:
