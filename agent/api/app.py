@@ -18,11 +18,12 @@ from agent.api.batching import MicroBatcher
 from agent.api.catalogue import RecordController
 from agent.api.context import CONTEXT, AnyRequest, AppContext, Resources
 from agent.api.controllers import QuoteController, ShopController
+from agent.api.cors import CrossOrigin
 from agent.api.error_handlers import error_handlers
 from agent.api.explanations import ExplanationController
 from agent.api.instrumentation import InstrumentedApp
 from agent.api.kill_switch import KillSwitchController
-from agent.api.lists import ListController
+from agent.api.lists import LISTS
 from agent.api.logs import service_log
 from agent.api.metrics import Metrics
 from agent.api.operations import livez, metrics, own_metrics, own_public_keys, public_keys, readyz
@@ -42,7 +43,7 @@ _ROUTES: Final = (
     QuoteController,
     ExplanationController,
     ShopController,
-    ListController,
+    *LISTS,
     RecordController,
     KillSwitchController,
     RuleVersionsController,
@@ -65,6 +66,7 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Resources]) ->
     return InstrumentedApp(
         measured=measured,
         log=log,
+        cross_origin=CrossOrigin(settings.cors_origins),
         route_handlers=list(_ROUTES),
         before_request=_check_address,
         lifespan=[_lifespan(settings, open_all, measured, log)],

@@ -1,8 +1,8 @@
 """HTTP handlers for lists: quotes, outcomes, events, products, shoppers; page by page, with filters."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
-from litestar import Controller, Response, get
+from litestar import Response, get
 from pydantic import Field
 
 from agent.api.authorisation import authorise, needs
@@ -128,93 +128,96 @@ class ShopperQuery(PageQuery):
         return ShopperFilter(None if consent is None else consent is Personalisation.ON)
 
 
-class ListController(Controller):
-    """Lists of what is stored."""
+@get(
+    "/v1/quotes",
+    operation_id="listQuotes",
+    operation_class=list_operation(QuoteQuery, QuotesPage),
+    summary="List quotes",
+    tags=["quotes"],
+    security=needs(Scope.MERCHANT),
+)
+async def list_quotes(request: AnyRequest) -> Response[bytes]:
+    """Recorded quotes in short, newest first. Candidates, scores and trail are in the quote by its id."""
+    context = await authorise(request, Scope.MERCHANT)
+    query = read_query(QuoteQuery, request)
+    page = await context.run(context.store.quote_page, query.wanted(), query.start, query.limit)
+    after = query.next(page)
+    return json_response(QuotesPage(items=list(map(listed_quote, page.rows)), has_more=after is not None, next=after))
 
-    path = "/v1"
-    security = needs(Scope.MERCHANT)
 
-    @get(
-        "/quotes",
-        operation_id="listQuotes",
-        operation_class=list_operation(QuoteQuery, QuotesPage),
-        summary="List quotes",
-        tags=["quotes"],
+@get(
+    "/v1/outcomes",
+    operation_id="listOutcomes",
+    operation_class=list_operation(OutcomeQuery, OutcomesPage),
+    summary="List outcomes",
+    tags=["outcomes"],
+    security=needs(Scope.MERCHANT),
+)
+async def list_outcomes(request: AnyRequest) -> Response[bytes]:
+    """Stored outcomes, newest first: of quotes, and of offers made elsewhere that were imported."""
+    context = await authorise(request, Scope.MERCHANT)
+    query = read_query(OutcomeQuery, request)
+    page = await context.run(context.store.outcome_page, query.wanted(), query.start, query.limit)
+    after = query.next(page)
+    return json_response(
+        OutcomesPage(items=list(map(stored_outcome, page.rows)), has_more=after is not None, next=after)
     )
-    async def list_quotes(self, request: AnyRequest) -> Response[bytes]:
-        """Recorded quotes in short, newest first. Candidates, scores and trail are in the quote by its id."""
-        context = await authorise(request, Scope.MERCHANT)
-        query = read_query(QuoteQuery, request)
-        page = await context.run(context.store.quote_page, query.wanted(), query.start, query.limit)
-        after = query.next(page)
-        return json_response(
-            QuotesPage(items=list(map(listed_quote, page.rows)), has_more=after is not None, next=after)
-        )
 
-    @get(
-        "/outcomes",
-        operation_id="listOutcomes",
-        operation_class=list_operation(OutcomeQuery, OutcomesPage),
-        summary="List outcomes",
-        tags=["outcomes"],
-    )
-    async def list_outcomes(self, request: AnyRequest) -> Response[bytes]:
-        """Stored outcomes, newest first: of quotes, and of offers made elsewhere that were imported."""
-        context = await authorise(request, Scope.MERCHANT)
-        query = read_query(OutcomeQuery, request)
-        page = await context.run(context.store.outcome_page, query.wanted(), query.start, query.limit)
-        after = query.next(page)
-        return json_response(
-            OutcomesPage(items=list(map(stored_outcome, page.rows)), has_more=after is not None, next=after)
-        )
 
-    @get(
-        "/events",
-        operation_id="listEvents",
-        operation_class=list_operation(EventQuery, EventsPage),
-        summary="List events",
-        tags=["events"],
-    )
-    async def list_events(self, request: AnyRequest) -> Response[bytes]:
-        """Stored behaviour events, newest first, sales that outcomes implied among them."""
-        context = await authorise(request, Scope.MERCHANT)
-        query = read_query(EventQuery, request)
-        page = await context.run(context.store.event_page, query.wanted(), query.start, query.limit)
-        after = query.next(page)
-        return json_response(
-            EventsPage(items=list(map(listed_event, page.rows)), has_more=after is not None, next=after)
-        )
+@get(
+    "/v1/events",
+    operation_id="listEvents",
+    operation_class=list_operation(EventQuery, EventsPage),
+    summary="List events",
+    tags=["events"],
+    security=needs(Scope.MERCHANT),
+)
+async def list_events(request: AnyRequest) -> Response[bytes]:
+    """Stored behaviour events, newest first, sales that outcomes implied among them."""
+    context = await authorise(request, Scope.MERCHANT)
+    query = read_query(EventQuery, request)
+    page = await context.run(context.store.event_page, query.wanted(), query.start, query.limit)
+    after = query.next(page)
+    return json_response(EventsPage(items=list(map(listed_event, page.rows)), has_more=after is not None, next=after))
 
-    @get(
-        "/products",
-        operation_id="listProducts",
-        operation_class=list_operation(ProductQuery, ProductsPage),
-        summary="List products",
-        tags=["products"],
-    )
-    async def list_products(self, request: AnyRequest) -> Response[bytes]:
-        """Products by id, without removed ones. A row may be sent back to `PUT /v1/products` as it is."""
-        context = await authorise(request, Scope.MERCHANT)
-        query = read_query(ProductQuery, request)
-        page = await context.run(context.store.product_page, query.wanted(), query.start, query.limit)
-        after = query.next(page)
-        return json_response(
-            ProductsPage(items=list(map(product_answer, page.rows)), has_more=after is not None, next=after)
-        )
 
-    @get(
-        "/shoppers",
-        operation_id="listShoppers",
-        operation_class=list_operation(ShopperQuery, ShoppersPage),
-        summary="List shoppers",
-        tags=["shoppers"],
+@get(
+    "/v1/products",
+    operation_id="listProducts",
+    operation_class=list_operation(ProductQuery, ProductsPage),
+    summary="List products",
+    tags=["products"],
+    security=needs(Scope.MERCHANT),
+)
+async def list_products(request: AnyRequest) -> Response[bytes]:
+    """Products by id, without removed ones. A row may be sent back to `PUT /v1/products` as it is."""
+    context = await authorise(request, Scope.MERCHANT)
+    query = read_query(ProductQuery, request)
+    page = await context.run(context.store.product_page, query.wanted(), query.start, query.limit)
+    after = query.next(page)
+    return json_response(
+        ProductsPage(items=list(map(product_answer, page.rows)), has_more=after is not None, next=after)
     )
-    async def list_shoppers(self, request: AnyRequest) -> Response[bytes]:
-        """Shoppers by id of whom anything is stored, with profile and consent."""
-        context = await authorise(request, Scope.MERCHANT)
-        query = read_query(ShopperQuery, request)
-        page = await context.run(context.store.shopper_page, query.wanted(), query.start, query.limit)
-        after = query.next(page)
-        return json_response(
-            ShoppersPage(items=list(map(listed_shopper, page.rows)), has_more=after is not None, next=after)
-        )
+
+
+@get(
+    "/v1/shoppers",
+    operation_id="listShoppers",
+    operation_class=list_operation(ShopperQuery, ShoppersPage),
+    summary="List shoppers",
+    tags=["shoppers"],
+    security=needs(Scope.MERCHANT),
+)
+async def list_shoppers(request: AnyRequest) -> Response[bytes]:
+    """Shoppers by id of whom anything is stored, with profile and consent."""
+    context = await authorise(request, Scope.MERCHANT)
+    query = read_query(ShopperQuery, request)
+    page = await context.run(context.store.shopper_page, query.wanted(), query.start, query.limit)
+    after = query.next(page)
+    return json_response(
+        ShoppersPage(items=list(map(listed_shopper, page.rows)), has_more=after is not None, next=after)
+    )
+
+
+LISTS: Final = (list_quotes, list_outcomes, list_events, list_products, list_shoppers)
+"""Functions rather than a controller: Litestar joins no two controllers on one path."""

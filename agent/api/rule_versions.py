@@ -15,13 +15,14 @@ from agent.api.idempotency import answer
 from agent.api.openapi import operation
 from agent.api.problem_codes import Code
 from agent.api.problems import Problem
-from agent.api.responses.rendering import json_response
+from agent.api.responses.rendering import Made, json_response
 from agent.api.responses.rule_versions import (
     PreviewAnswer,
     RulesAnswer,
     VersionAnswer,
     VersionsAnswer,
     WindowAnswer,
+    one_version_answer,
     preview_answer,
     rules_answer,
     version_answer,
@@ -87,15 +88,31 @@ class RuleVersionsController(Controller):
         """All versions with their approvals, and all activations."""
         return await _read(request, lambda book: versions_answer(book, datetime.now(UTC)))
 
-    @post("/versions", status_code=200, operation_class=operation(RulesIn, VersionAnswer), summary="Propose rules")
+    @get(
+        "/versions/{version:int}",
+        operation_id="getRuleVersion",
+        operation_class=operation(None, VersionAnswer),
+        summary="Read a version",
+    )
+    async def version(self, request: AnyRequest, version: Number) -> Response[bytes]:
+        """One version with its document, which may be proposed again as it is."""
+        return await _read(request, lambda book: _translated(one_version_answer, book, version, datetime.now(UTC)))
+
+    @post(
+        "/versions",
+        status_code=201,
+        operation_class=operation(RulesIn, VersionAnswer, status=201, location=True),
+        summary="Propose rules",
+    )
     async def propose(self, request: AnyRequest) -> Response[bytes]:
         """Store a new version; it is not in effect until it is activated."""
 
-        async def work(value: Any, context: AppContext) -> VersionAnswer:
+        async def work(value: Any, context: AppContext) -> Made:
             asked = validate(_RULES, value)
             book, change = context.service.rules, _change(context, asked.note)
             made = await context.run(_translated, book.propose, asked.document, change)
-            return await context.run(version_answer, book, made, change.at)
+            told = await context.run(version_answer, book, made, change.at)
+            return Made(told, f"/v1/rules/versions/{made.number}")
 
         return await answer(request, Scope.MERCHANT, work)
 

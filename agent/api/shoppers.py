@@ -16,8 +16,9 @@ from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.quotes import RecordedQuote, recorded_quote
 from agent.api.responses.rendering import JSON, json_response
-from agent.domain.fields import Strict
+from agent.domain.fields import Id, Strict
 from agent.domain.records import Attribute, EventType, OutcomeType, ShopperRecord
+from agent.domain.refusal import FieldProblem
 from agent.domain.request import Attributes, Personalisation
 from agent.service.auth.api_keys import Scope
 from agent.service.privacy import ShopperData
@@ -27,8 +28,12 @@ ShopperId = Annotated[str, PathParameter(description="Id of a shopper, percent-e
 
 
 class ShopperIn(Strict):
-    """A shopper's profile and consent to personalisation; a field left out is reset."""
+    """A shopper's profile and consent to personalisation; a field left out is reset.
 
+    A row of the list of shoppers may be sent back as it is: `id`, where given, is that of the path.
+    """
+
+    id: Id | None = None
     profile: Attributes | None = None
     personalisation: Personalisation = Personalisation.ON
 
@@ -128,6 +133,9 @@ class ShopperController(Controller):
 
         async def work(value: Any, context: AppContext) -> StoredShopper:
             asked = validate(_SHOPPER, value)
+            if asked.id not in (None, shopper_id):
+                problem = FieldProblem("id", "is not the id in the path", (asked.id or "")[:80], shopper_id[:80])
+                raise Problem(422, "1 invalid field: id", [problem], code=Code.FIELDS_INVALID)
             record = ShopperRecord(shopper_id, asked.profile or {}, asked.personalisation is Personalisation.ON)
             await context.run(context.service.set_shopper, record)
             return StoredShopper(id=shopper_id, personalisation=asked.personalisation)

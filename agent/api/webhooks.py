@@ -14,7 +14,7 @@ from agent.api.idempotency import answer
 from agent.api.openapi import operation
 from agent.api.problem_codes import Code
 from agent.api.problems import Problem
-from agent.api.responses.rendering import json_response
+from agent.api.responses.rendering import Made, json_response
 from agent.domain.fields import Strict
 from agent.domain.refusal import FieldProblem
 from agent.service.auth.api_keys import Scope
@@ -24,6 +24,7 @@ from agent.store.webhook_messages import WebhookEvent
 from agent.store.webhooks import WebhookRecord
 
 MAX_WEBHOOKS: Final = 20
+WebhookId = Annotated[str, PathParameter(description="Id of a webhook.")]
 
 
 class WebhookIn(Strict):
@@ -73,15 +74,20 @@ class WebhookController(Controller):
     tags = ("webhooks",)
     security = needs(Scope.ADMIN)
 
-    @post("/", status_code=200, operation_class=operation(WebhookIn, NewWebhookAnswer), summary="Register a webhook")
+    @post(
+        "/",
+        status_code=201,
+        operation_class=operation(WebhookIn, NewWebhookAnswer, status=201, location=True),
+        summary="Register a webhook",
+    )
     async def register(self, request: AnyRequest) -> Response[bytes]:
         """Register a webhook; its messages are signed (Standard Webhooks) with the secret in this answer."""
 
-        async def work(value: Any, context: AppContext) -> NewWebhookAnswer:
+        async def work(value: Any, context: AppContext) -> Made:
             asked = validate(_WEBHOOK, value)
             await _check_new(asked, context)
             made = await context.run(context.store.add_webhook, asked.url, asked.events, datetime.now(UTC))
-            return NewWebhookAnswer(**_shown(made), secret=made.secret)
+            return Made(NewWebhookAnswer(**_shown(made), secret=made.secret), f"/v1/webhooks/{made.webhook_id}")
 
         return await answer(request, Scope.ADMIN, work)
 
@@ -92,15 +98,28 @@ class WebhookController(Controller):
         found = await context.run(_with_backlogs, context.store)
         return json_response(WebhooksAnswer(webhooks=found))
 
+    @get(
+        "/{webhook_id:str}",
+        operation_id="getWebhook",
+        operation_class=operation(None, WebhookAnswer),
+        summary="Read a webhook",
+    )
+    async def one(self, request: AnyRequest, webhook_id: WebhookId) -> Response[bytes]:
+        """A webhook with its waiting and given-up messages and the last delivery error, without its secret."""
+        context = await authorise(request, Scope.ADMIN)
+        known = await context.run(_with_backlogs, context.store)
+        found = next((one for one in known if one.id == webhook_id), None)
+        if found is None:
+            raise Problem(404, f"no webhook has the id {webhook_id[:80]!r}", code=Code.NOT_FOUND)
+        return json_response(found)
+
     @delete(
         "/{webhook_id:str}",
         status_code=200,
         operation_class=operation(None, RemovedAnswer),
         summary="Remove a webhook",
     )
-    async def remove(
-        self, request: AnyRequest, webhook_id: Annotated[str, PathParameter(description="Id of a webhook.")]
-    ) -> Response[bytes]:
+    async def remove(self, request: AnyRequest, webhook_id: WebhookId) -> Response[bytes]:
         """Remove a webhook and its waiting messages. Safe to repeat."""
         context = await authorise(request, Scope.ADMIN)
         removed = await context.run(context.store.remove_webhook, webhook_id)

@@ -25,7 +25,7 @@ from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
 from agent.service.event_reports import refusal_of
 from agent.service.feedback import record_events, record_outcomes, record_reports
-from agent.service.outcome_reports import ReportedOutcomes
+from agent.service.outcome_reports import AnsweredReport, ReportedOutcomes
 from agent.service.outcome_sequence import OutcomeReport
 from agent.service.privacy import ShopperData, collect_shopper, erase, forget_erased, purge
 from agent.service.readiness import Readiness, check_readiness
@@ -101,6 +101,14 @@ class Service:
 
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
         """Record outcomes; the stored outcome or a refusal each, in order."""
+        return self._report(reports).answers
+
+    def add_outcome(self, report: OutcomeReport) -> AnsweredReport:
+        """Record one outcome."""
+        reported = self._report([report])
+        return AnsweredReport(reported.answers[0], bool(reported.fresh))
+
+    def _report(self, reports: Sequence[OutcomeReport]) -> ReportedOutcomes:
         parts = self._parts
         offers = parts.store.offers(report.quote_id for report in reports)
         reported = ReportedOutcomes(reports, offers, parts.clock.now())
@@ -109,7 +117,7 @@ class Service:
             self._follow_memory()
             self._read_ahead(sales)
             self.replay_outcomes(offers)
-        return reported.answers
+        return reported
 
     def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
         """Record behaviour events, all or none; purchases count as sales of their product.
