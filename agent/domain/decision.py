@@ -311,14 +311,19 @@ class Decision:
     @property
     def set_by_limits(self) -> bool:
         """Check whether the limits, not the strategy, set the price: they leave one only, or exclude each other."""
-        if self.guard is GuardAction.HELD:
-            return self.price_minor != self.reference_minor
-        return self.guard in (GuardAction.CONFLICT, GuardAction.FORCED) and bool(self.trail)
+        return limits_set_price(self.guard, self.price_minor != self.reference_minor, bool(self.trail))
 
     @property
     def strategy_name(self) -> str:
         """Display name of the strategy; of the rule that set the price instead where one did."""
         return f"limits: {self.trail[-1].rule}" if self.set_by_limits and self.trail else self.strategy.name
+
+
+def limits_set_price(guard: GuardAction | None, off_reference: bool, moved: bool) -> bool:
+    """Whether the limits set a price: given their effect, is it off the reference, did rules move it."""
+    if guard is GuardAction.HELD:
+        return off_reference
+    return guard in (GuardAction.CONFLICT, GuardAction.FORCED) and moved
 
 
 @dataclass(frozen=True, slots=True)

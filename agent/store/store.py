@@ -17,6 +17,7 @@ from agent.store.erasure import ErasureRepository
 from agent.store.events import EventRepository
 from agent.store.idempotency import IdempotencyRepository
 from agent.store.kind import StoreKindRepository
+from agent.store.lists import ListRepository
 from agent.store.live_quotes import LiveQuoteRepository
 from agent.store.merchants import MerchantRepository
 from agent.store.migrate import upgrade
@@ -44,6 +45,7 @@ class Store(
     ApiKeyRepository,
     ChangeRepository,
     IdempotencyRepository,
+    ListRepository,
     LiveQuoteRepository,
     MerchantRepository,
     DoubtfulRowRepository,
