@@ -13,18 +13,22 @@ from litestar.logging import LoggingConfig
 
 from agent.api.background import deliver_webhooks, follow_models, follow_store, purge_expired
 from agent.api.batching import MicroBatcher
-from agent.api.context import CONTEXT, AppContext, Resources
+from agent.api.catalogue import RecordController
+from agent.api.context import CONTEXT, AnyRequest, AppContext, Resources
 from agent.api.controllers import QuoteController, ShopController
+from agent.api.cors import CrossOrigin
 from agent.api.error_handlers import error_handlers
 from agent.api.explanations import ExplanationController
 from agent.api.instrumentation import InstrumentedApp
 from agent.api.kill_switch import KillSwitchController
+from agent.api.lists import LISTS
 from agent.api.logs import service_log
 from agent.api.metrics import Metrics
 from agent.api.openapi_document import Document, document_of
 from agent.api.operations import livez, metrics, own_metrics, own_public_keys, public_keys, readyz
 from agent.api.paths import decode_path_ids
 from agent.api.problem_pages import get_problem, list_problems
+from agent.api.query import refuse_unknown_parameters
 from agent.api.reference import reference_routes
 from agent.api.rule_versions import RuleVersionsController
 from agent.api.shoppers import ShopperController
@@ -38,6 +42,8 @@ _ROUTES: Final = (
     QuoteController,
     ExplanationController,
     ShopController,
+    *LISTS,
+    RecordController,
     KillSwitchController,
     RuleVersionsController,
     ShopperController,
@@ -59,8 +65,9 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Resources]) ->
     return InstrumentedApp(
         measured=measured,
         log=log,
+        cross_origin=CrossOrigin(settings.cors_origins),
         route_handlers=[*_ROUTES, *reference_routes(openapi_document)],
-        before_request=decode_path_ids,
+        before_request=_check_address,
         lifespan=[_lifespan(settings, open_all, measured, log)],
         exception_handlers=error_handlers(log),
         request_max_body_size=settings.body_limit_bytes,
@@ -101,3 +108,9 @@ def _lifespan(
             await anyio.to_thread.run_sync(resources.service.close)
 
     return lifespan
+
+
+def _check_address(request: AnyRequest) -> None:
+    """Check path and query of every request, before its handler runs."""
+    decode_path_ids(request)
+    refuse_unknown_parameters(request)

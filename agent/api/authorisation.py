@@ -7,6 +7,7 @@ from time import perf_counter
 from agent.api.context import AnyRequest, AppContext, context_of, request_id_of
 from agent.api.problem_codes import Code
 from agent.api.problems import Problem
+from agent.api.publishable import check_route
 from agent.api.tenants import tenants_of
 from agent.service.auth.api_keys import Scope
 from agent.service.merchants import MerchantError
@@ -16,7 +17,8 @@ async def authorise(request: AnyRequest, scope: Scope, *or_scopes: Scope) -> App
     """Check that the request's key has one of the scopes; returns the context of the key's merchant.
 
     Raises:
-        Problem: 401 without a live key, 403 without the scope, 429 above the key's rate limit.
+        Problem: 401 without a live key, 403 without the scope or where a publishable key may not be used, 429 above the
+            key's rate limit.
     """
     arrived_s = perf_counter()
     kind, _, text = request.headers.get("authorization", "").partition(" ")
@@ -30,6 +32,7 @@ async def authorise(request: AnyRequest, scope: Scope, *or_scopes: Scope) -> App
         wanted = " or ".join(repr(one.value) for one in (scope, *or_scopes))
         detail = f"the key lacks the scope {wanted}; it has: {', '.join(sorted(key.scopes))}"
         raise Problem(403, detail, code=Code.SCOPE_MISSING)
+    check_route(key, request)
     wait_s = context.rate_limits.wait_s(key.key_id, key.per_minute)
     if wait_s > 0:
         seconds = ceil(wait_s)

@@ -14,6 +14,7 @@ a `Refusal` where it cannot price or record a row; it becomes a problem of the r
 
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 from litestar import Controller, Response, get, post, put
 from pydantic import TypeAdapter
@@ -30,14 +31,15 @@ from agent.api.paths import QuoteId
 from agent.api.problem_codes import Code
 from agent.api.problems import Problem, raise_refusal
 from agent.api.product_rows import product_records, product_warnings
+from agent.api.publishable import check_asked, check_events
 from agent.api.responses.accepted import AcceptedAnswer, ProductsAnswer
 from agent.api.responses.lists import BatchAnswer, OutcomesAnswer, outcome_row, quote_row
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
 from agent.api.responses.quotes import View, recorded_quote
 from agent.api.responses.reasons import ReasonsAnswer, reasons_answer
 from agent.api.responses.recommendations import RecommendationsAnswer, recommendations_answer
-from agent.api.responses.rendering import json_response
-from agent.api.responses.shopper_quotes import AnyQuote, ShownQuote, ShownRecord, shopper_quote, shown_quote
+from agent.api.responses.rendering import Made, json_response
+from agent.api.responses.shopper_quotes import ShownQuote, ShownRecord, shopper_quote, shown_quote
 from agent.api.responses.verification import VerifyAnswer, verify_answer
 from agent.api.schemas import (
     Event,
@@ -76,9 +78,11 @@ class QuoteController(Controller):
 
     @post(
         "/",
-        status_code=200,
+        status_code=201,
         operation_id="createQuote",
-        operation_class=operation(QuoteRequest, ShownQuote, scopes=_QUOTES, examples=examples.QUOTES),
+        operation_class=operation(
+            QuoteRequest, ShownQuote, status=201, location=True, scopes=_QUOTES, examples=examples.QUOTES
+        ),
         summary="Price one product",
     )
     async def quote(self, request: AnyRequest, view: ViewName = None, include: Include = None) -> Response[bytes]:
@@ -88,14 +92,15 @@ class QuoteController(Controller):
         """
         asked_view = AskedView.of(view, include)
 
-        async def work(value: Any, context: AppContext) -> AnyQuote:
+        async def work(value: Any, context: AppContext) -> Made:
             shown = asked_view.granted(context)
             asked = validate(_QUOTE, value)
+            check_asked(context, asked)
             recorded = await context.recorded_earlier(1)
             priced = recorded[0] if recorded else await context.batcher.ask(context.tagged(asked, 0))
             decision = raise_refusal(priced)
             context.metrics.quoted(decision)
-            return shown_quote(decision, shown)
+            return Made(shown_quote(decision, shown), f"/v1/quotes/{decision.id}")
 
         return await answer(request, Scope.QUOTES, work)
 
@@ -112,7 +117,7 @@ class QuoteController(Controller):
 
         async def work(value: Any, context: AppContext) -> BatchAnswer:
             shown = asked_view.granted(context)
-            priced = await _price_rows(batch_rows(value), context)
+            priced = await _price_rows([_permitted(row, context) for row in batch_rows(value)], context)
             for decision in priced:
                 if isinstance(decision, Decision):
                     context.metrics.quoted(decision)
@@ -186,6 +191,8 @@ class ShopController(Controller):
         operation_class=operation(
             OutcomeIn | OutcomeRows | OutcomeList,
             OutcomeAnswer | OutcomesAnswer,
+            also=(201,),
+            location=True,
             scopes=_OUTCOMES,
             examples=examples.OUTCOMES,
         ),
@@ -195,15 +202,16 @@ class ShopController(Controller):
     async def outcomes(self, request: AnyRequest) -> Response[bytes]:
         """Outcomes of quotes: one, or a list in which bad rows fail alone. The next quote takes them into account.
 
-        One outcome is answered as it is stored, a list with a result for each; 409 for one that cannot follow those
-        stored of its quote.
+        One outcome is answered as it is stored: 201 for a new one, 200 for one that was stored before; 409 for one that
+        cannot follow those stored of its quote. A list is answered with a result for each.
         """
 
-        async def work(value: Any, context: AppContext) -> OutcomeAnswer | OutcomesAnswer:
+        async def work(value: Any, context: AppContext) -> OutcomeAnswer | OutcomesAnswer | Made:
             if isinstance(value, dict) and "outcomes" not in value:
                 report = to_report(validate(_OUTCOME, value), context.id_of(0))
-                recorded = await context.run(context.service.add_outcomes, [report])
-                return outcome_answer(raise_refusal(recorded[0]))
+                told = await context.run(context.service.add_outcome, report)
+                outcome = outcome_answer(raise_refusal(told.answer))
+                return Made(outcome, f"/v1/outcomes/{quote(outcome.id, safe='')}") if told.new else outcome
             return await _record_rows(rows_of(value, "outcomes", MAX_ROWS), context)
 
         return await answer(request, Scope.OUTCOMES, work)
@@ -228,7 +236,9 @@ class ShopController(Controller):
         async def work(value: Any, context: AppContext) -> AcceptedAnswer:
             now = datetime.now(UTC)
             rows = rows_of(value, "events", MAX_ROWS)
-            events = [to_event(validate(_EVENT, row, f"events.{index}"), now) for index, row in enumerate(rows)]
+            given = [validate(_EVENT, row, f"events.{index}") for index, row in enumerate(rows)]
+            check_events(context, given, "events")
+            events = [to_event(one, now) for one in given]
             raise_refusal(await context.run(context.service.add_events, events))
             return AcceptedAnswer(accepted=len(events))
 
@@ -273,6 +283,7 @@ class ShopController(Controller):
         async def work(value: Any, context: AppContext) -> RecommendationsAnswer:
             shown = asked_view.granted(context)
             asked = validate(_RECOMMEND, value)
+            check_asked(context, asked)
             recorded = await context.recorded_earlier(asked.limit)
             decisions = list(recorded.values()) or await context.run(context.service.recommend, asked, context.id_of)
             for decision in decisions:
@@ -280,6 +291,17 @@ class ShopController(Controller):
             return recommendations_answer(decisions, shown)
 
         return await answer(request, Scope.QUOTES, work)
+
+
+def _permitted(row: QuoteRequest | Problem, context: AppContext) -> QuoteRequest | Problem:
+    """A row of a batch, or the problem of one that the caller's key may not ask."""
+    if isinstance(row, Problem):
+        return row
+    try:
+        check_asked(context, row)
+    except Problem as problem:
+        return problem
+    return row
 
 
 async def _price_rows(rows: list[QuoteRequest | Problem], context: AppContext) -> list[Decision | Refusal | Problem]:

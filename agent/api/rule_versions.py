@@ -16,13 +16,14 @@ from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
 from agent.api.problem_codes import Code
 from agent.api.problems import Problem
-from agent.api.responses.rendering import json_response
+from agent.api.responses.rendering import Made, json_response
 from agent.api.responses.rule_versions import (
     PreviewAnswer,
     RulesAnswer,
     VersionAnswer,
     VersionsAnswer,
     WindowAnswer,
+    one_version_answer,
     preview_answer,
     rules_answer,
     version_answer,
@@ -104,21 +105,32 @@ class RuleVersionsController(Controller):
         """All versions with their approvals, and all activations."""
         return await _read(request, lambda book: versions_answer(book, datetime.now(UTC)))
 
+    @get(
+        "/versions/{version:int}",
+        operation_id="getRuleVersion",
+        operation_class=operation(None, VersionAnswer),
+        summary="Read a version",
+    )
+    async def version(self, request: AnyRequest, version: Number) -> Response[bytes]:
+        """One version with its document, which may be proposed again as it is."""
+        return await _read(request, lambda book: _translated(one_version_answer, book, version, datetime.now(UTC)))
+
     @post(
         "/versions",
-        status_code=200,
+        status_code=201,
         operation_id="proposeRules",
-        operation_class=operation(RulesIn, VersionAnswer, examples=examples.RULES),
+        operation_class=operation(RulesIn, VersionAnswer, status=201, location=True, examples=examples.RULES),
         summary="Propose rules",
     )
     async def propose(self, request: AnyRequest) -> Response[bytes]:
         """Store a new version; it is not in effect until it is activated."""
 
-        async def work(value: Any, context: AppContext) -> VersionAnswer:
+        async def work(value: Any, context: AppContext) -> Made:
             asked = validate(_RULES, value)
             book, change = context.service.rules, _change(context, asked.note)
             made = await context.run(_translated, book.propose, asked.document, change)
-            return await context.run(version_answer, book, made, change.at)
+            told = await context.run(version_answer, book, made, change.at)
+            return Made(told, f"/v1/rules/versions/{made.number}")
 
         return await answer(request, Scope.MERCHANT, work)
 

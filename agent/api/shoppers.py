@@ -18,8 +18,9 @@ from agent.api.problems import Problem
 from agent.api.responses.answer import Answer
 from agent.api.responses.quotes import RecordedQuote, recorded_quote
 from agent.api.responses.rendering import json_response
-from agent.domain.fields import Strict
+from agent.domain.fields import Id, Strict
 from agent.domain.records import Attribute, EventType, OutcomeType, ShopperRecord
+from agent.domain.refusal import FieldProblem
 from agent.domain.request import Attributes, Personalisation
 from agent.service.auth.api_keys import Scope
 from agent.service.privacy import ShopperData
@@ -27,15 +28,20 @@ from agent.store.erasure import Erased
 
 
 class ShopperIn(Strict, title="ShopperSettings"):
-    """A shopper's profile and consent to personalisation; a field left out is reset."""
+    """A shopper's profile and consent to personalisation; a field left out is reset.
 
+    A row of the list of shoppers may be sent back as it is: `id`, where given, is that of the path.
+    """
+
+    id: Id | None = None
+    """Id of the shopper: that of the path."""
     profile: Attributes | None = None
     """What is known of the shopper, by name."""
     personalisation: Personalisation = Personalisation.ON
     """Whether the shopper's data may be used."""
 
 
-class EventOut(Answer, title="StoredEvent"):
+class EventOut(Answer, title="ExportedEvent"):
     """A stored event."""
 
     type: EventType
@@ -54,7 +60,7 @@ class EventOut(Answer, title="StoredEvent"):
     """What was searched for."""
 
 
-class OutcomeOut(Answer, title="StoredOutcome"):
+class OutcomeOut(Answer, title="ExportedOutcome"):
     """A stored outcome."""
 
     id: str
@@ -172,6 +178,9 @@ class ShopperController(Controller):
 
         async def work(value: Any, context: AppContext) -> StoredShopper:
             asked = validate(_SHOPPER, value)
+            if asked.id not in (None, shopper_id):
+                problem = FieldProblem("id", "is not the id in the path", (asked.id or "")[:80], shopper_id[:80])
+                raise Problem(422, "1 invalid field: id", [problem], code=Code.FIELDS_INVALID)
             record = ShopperRecord(shopper_id, asked.profile or {}, asked.personalisation is Personalisation.ON)
             await context.run(context.service.set_shopper, record)
             return StoredShopper(id=shopper_id, personalisation=asked.personalisation)

@@ -16,7 +16,7 @@ from agent.api.paths import WebhookId
 from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.answer import Answer
-from agent.api.responses.rendering import json_response
+from agent.api.responses.rendering import Made, json_response
 from agent.domain.fields import Strict
 from agent.domain.refusal import FieldProblem
 from agent.service.auth.api_keys import Scope
@@ -90,19 +90,21 @@ class WebhookController(Controller):
 
     @post(
         "/",
-        status_code=200,
+        status_code=201,
         operation_id="createWebhook",
-        operation_class=operation(WebhookIn, NewWebhookAnswer, scopes=_SCOPES, examples=examples.WEBHOOK),
+        operation_class=operation(
+            WebhookIn, NewWebhookAnswer, status=201, location=True, scopes=_SCOPES, examples=examples.WEBHOOK
+        ),
         summary="Register a webhook",
     )
     async def register(self, request: AnyRequest) -> Response[bytes]:
         """Register a webhook; its messages are signed (Standard Webhooks) with the secret in this answer."""
 
-        async def work(value: Any, context: AppContext) -> NewWebhookAnswer:
+        async def work(value: Any, context: AppContext) -> Made:
             asked = validate(_WEBHOOK, value)
             await _check_new(asked, context)
             made = await context.run(context.store.add_webhook, asked.url, asked.events, datetime.now(UTC))
-            return NewWebhookAnswer(**_shown(made), secret=made.secret)
+            return Made(NewWebhookAnswer(**_shown(made), secret=made.secret), f"/v1/webhooks/{made.webhook_id}")
 
         return await answer(request, Scope.ADMIN, work)
 
@@ -117,6 +119,21 @@ class WebhookController(Controller):
         context = await authorise(request, Scope.ADMIN)
         found = await context.run(_with_backlogs, context.store)
         return json_response(WebhooksAnswer(webhooks=found))
+
+    @get(
+        "/{webhook_id:str}",
+        operation_id="getWebhook",
+        operation_class=operation(None, WebhookAnswer),
+        summary="Read a webhook",
+    )
+    async def one(self, request: AnyRequest, webhook_id: WebhookId) -> Response[bytes]:
+        """A webhook with its waiting and given-up messages and the last delivery error, without its secret."""
+        context = await authorise(request, Scope.ADMIN)
+        known = await context.run(_with_backlogs, context.store)
+        found = next((one for one in known if one.id == webhook_id), None)
+        if found is None:
+            raise Problem(404, f"no webhook has the id {webhook_id[:80]!r}", code=Code.NOT_FOUND)
+        return json_response(found)
 
     @delete(
         "/{webhook_id:str}",

@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from agent.cli.output import print_facts, print_json, print_table
+from agent.cli.output import print_facts, print_json, print_table, store_fact
 from agent.cli.reading_options import note_facts
 
 if TYPE_CHECKING:
     from agent.service.ingest import ImportReport
+    from agent.store import StoreKind
 
 
-def print_report(report: "ImportReport", *, json: bool) -> None:
-    """Print counts of all rows, then those that were refused, set aside or merged."""
+def print_report(report: "ImportReport", store: "StoreKind", *, json: bool) -> None:
+    """Print the kind of the store and counts of all rows, then those that were refused, set aside or merged."""
     facts: dict[str, object] = {
+        **store_fact(store, json=json),
         "kind": report.kind.value,
         **report.counts(),
         **note_facts(report.notes),

@@ -1,5 +1,6 @@
 """`import`: products, events and outcomes from files."""
 
+from dataclasses import dataclass
 from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,7 +9,7 @@ import typer
 
 from agent.cli.exit_codes import ExitCode
 from agent.cli.import_report import print_report
-from agent.cli.opening import running_service
+from agent.cli.opening import closed_on_error, require_models, running_service
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import progress_bar
 from agent.cli.reading_options import (
@@ -26,6 +27,7 @@ from agent.cli.reading_options import (
 from agent.domain.clock import SystemClock
 from agent.service.ingest.reading import ReadingOptions, Shop
 from agent.service.opening import open_store
+from agent.service.settings import Settings
 from agent.store import Store
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ AcceptSuspicious = Annotated[
         "--accept-suspicious", help="Import rows too that are probably wrong, such as prices in cents beside dollars."
     ),
 ]
+IntoDemo = Annotated[
+    bool, typer.Option("--into-demo", help="Import into the demo store on purpose; else it refuses own data.")
+]
 
 app = typer.Typer(no_args_is_help=True, help="Import products, events and outcomes from files.")
 
@@ -68,6 +73,7 @@ def import_products(
     shop: FromShop = None,
     replace: Replace = False,
     accept_suspicious: AcceptSuspicious = False,
+    into_demo: IntoDemo = False,
     json: Json = False,
 ) -> None:
     """Import products.
@@ -79,10 +85,11 @@ def import_products(
 
     Example: pricesmith import products catalogue.csv --currency USD
     """
-    options = reading_options(currency, column, const, (decimal, None, None))
+    settings = settings_for(data_dir)
+    options = reading_options(currency or settings.currency, column, const, (decimal, None, None))
     attributes = frozenset(attribute or ())
     options = replace_fields(options, attributes=attributes, shop=shop, replace=replace)
-    _import("products", file, data_dir, options, accept_suspicious=accept_suspicious, json=json)
+    _import("products", file, settings, options, _Wanted(accept_suspicious, into_demo, json))
 
 
 @app.command("events", cls=EventsCommand)
@@ -96,6 +103,7 @@ def import_events(
     timezone: Zone = None,
     date_format: DateFormat = None,
     accept_suspicious: AcceptSuspicious = False,
+    into_demo: IntoDemo = False,
     json: Json = False,
 ) -> None:
     """Import events: what shoppers viewed, searched and bought.
@@ -105,8 +113,9 @@ def import_events(
 
     Example: pricesmith import events clicks.ndjson
     """
-    options = reading_options(currency, column, const, (decimal, timezone, date_format))
-    _import("events", file, data_dir, options, accept_suspicious=accept_suspicious, json=json)
+    settings = settings_for(data_dir)
+    options = reading_options(currency or settings.currency, column, const, (decimal, timezone, date_format))
+    _import("events", file, settings, options, _Wanted(accept_suspicious, into_demo, json))
 
 
 @app.command("outcomes", cls=OutcomesCommand)
@@ -120,6 +129,7 @@ def import_outcomes(
     timezone: Zone = None,
     date_format: DateFormat = None,
     accept_suspicious: AcceptSuspicious = False,
+    into_demo: IntoDemo = False,
     json: Json = False,
 ) -> None:
     """Import outcomes: offers, and whether they were bought.
@@ -130,23 +140,40 @@ def import_outcomes(
 
     Example: pricesmith import outcomes log.parquet --currency USD
     """
-    options = reading_options(currency, column, const, (decimal, timezone, date_format))
-    _import("outcomes", file, data_dir, options, accept_suspicious=accept_suspicious, json=json)
+    settings = settings_for(data_dir)
+    options = reading_options(currency or settings.currency, column, const, (decimal, timezone, date_format))
+    _import("outcomes", file, settings, options, _Wanted(accept_suspicious, into_demo, json))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Flags of an import, the same for every kind."""
+
+    accept_suspicious: bool
+    into_demo: bool
+    json: bool
 
 
 def _import(
     kind: Literal["products", "events", "outcomes"],
     file: Path,
-    data_dir: Path | None,
+    settings: Settings,
     options: ReadingOptions,
-    *,
-    accept_suspicious: bool,
-    json: bool,
+    wanted: _Wanted,
 ) -> None:
-    from agent.service.ingest import ImportKind, ImportOptions, expected_rows, import_file  # loads pyarrow
+    from agent.service.ingest import (  # loads pyarrow
+        ImportKind,
+        ImportOptions,
+        check_takes_own_data,
+        expected_rows,
+        import_file,
+    )
 
-    settings = settings_for(data_dir)
+    json = wanted.json
+    require_models(settings)
     store = open_store(settings)
+    with closed_on_error(store):
+        check_takes_own_data(store, into_demo=wanted.into_demo)
     with (
         running_service(settings, quiet=json, store=store, proposes=False) as service,
         progress_bar(quiet=json) as progress,
@@ -156,14 +183,14 @@ def _import(
             ImportKind(kind),
             file,
             targets,
-            ImportOptions(options, accept_suspicious),
+            ImportOptions(options, wanted.accept_suspicious),
             lambda rows: progress(_rows_read(rows), min(0.99, rows / expected)),
         )
         progress("update indexes", 0.0)
         service.replay_outcomes()
         progress("update indexes", 1.0)
         progress(f"import: {report.read} rows", 1.0)
-    print_report(report, json=json)
+    print_report(report, service.store_kind, json=json)
     if not report.complete:
         raise typer.Exit(ExitCode.FAILED)
 

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 
 from agent.domain.characters import LINE_BREAKS, refused, with_needed_invisible, without_invisible
@@ -120,6 +121,12 @@ AttributeName = Annotated[str, Field(min_length=1, max_length=100), AfterValidat
 AttributeValue = bool | Number | Annotated[str, Field(max_length=1_000), AfterValidator(clean_text)]
 
 
+def _with_fraction_digits(schema: dict[str, Any]) -> None:
+    """Describe in a schema of money the field that is read and dropped."""
+    described = {"type": "integer", "minimum": 0, "maximum": 4, "description": "Decimals of the currency; not needed."}
+    schema["properties"]["fraction_digits"] = described
+
+
 class Strict(BaseModel):
     """Base of request schemas: frozen; unknown fields are refused; text below a field describes it."""
 
@@ -127,12 +134,36 @@ class Strict(BaseModel):
 
 
 class Money(Strict):
-    """An amount in minor units of an ISO 4217 currency; 279 in USD is 2.79 USD."""
+    """An amount in minor units of an ISO 4217 currency; 279 in USD is 2.79 USD.
+
+    `fraction_digits`, which answers add, may be sent back; it must be the currency's.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_with_fraction_digits)
 
     amount_minor: Annotated[int, Field(ge=0, le=MAX_MINOR), BeforeValidator(_strict_int)]
     """Amount in the currency's smallest unit: cents of USD, whole yen of JPY."""
     currency: Currency
     """ISO 4217 code, such as USD."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_answered(cls, given: Any) -> Any:
+        """Drop `fraction_digits` once checked: it says nothing that the currency does not."""
+        if not isinstance(given, dict) or "fraction_digits" not in given:
+            return given
+        kept = {name: value for name, value in given.items() if name != "fraction_digits"}
+        digits = given["fraction_digits"]
+        try:
+            expected = fraction_digits(kept.get("currency", ""))
+        except (MoneyError, TypeError):
+            return kept  # the currency itself is refused
+        if isinstance(digits, bool) or digits != expected:
+            raise ValueError(
+                f"has fraction_digits {str(digits)[:20]}, but {kept['currency']} has {expected}; allowed: {expected}, "
+                "or no fraction_digits"
+            )
+        return kept
 
 
 class Price(Money):

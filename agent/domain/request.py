@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, StrictBool, model_validator
 
 from agent.domain.fields import (
     AttributeName,
@@ -51,6 +51,16 @@ class Personalisation(StrEnum):
     OFF = "off"
 
 
+class HigherPriceConsent(Strict):
+    """Consent of the shopper to a higher price, given by an act of their own after they were told this reason.
+
+    Where a law lets a personal price rise only with it (Manitoba), no price rises without. It loosens nothing else.
+    """
+
+    reason: Annotated[Short, Field(min_length=1)]
+    """Why the price is higher, as the shopper was told."""
+
+
 class Shopper(Strict):
     """The shopper, as far as known; protected attributes are dropped, and the answer names them."""
 
@@ -60,6 +70,8 @@ class Shopper(Strict):
     """What is known of the shopper: attributes by name, or a text. Completes what is stored."""
     personalisation: Personalisation | None = None
     """Whether the shopper's data may be used; left out, the stored consent holds."""
+    higher_price_consent: HigherPriceConsent | None = None
+    """Consent to a higher price, where the shopper gave one."""
 
 
 class ProductFields(Strict):
@@ -125,6 +137,18 @@ class SessionEvent(Strict):
         return self
 
 
+class CompetitorPrice(Price):
+    """A competitor's price, where it comes from, and whether anyone can see it.
+
+    In California a price is used only with a `source` and where it is `public`; elsewhere both are recorded.
+    """
+
+    source: Short = ""
+    """Where the price comes from, such as an address."""
+    public: StrictBool | None = None
+    """Whether anyone can see it; left out where that is not known."""
+
+
 class Context(Strict):
     """The situation of the request. Up to 100 further fields may be given: numbers, texts, true or false."""
 
@@ -134,7 +158,7 @@ class Context(Strict):
 
     inventory: Count | None = None
     """Units left; overrides the product's."""
-    competitor_prices: Annotated[list[Price], Field(max_length=100)] = Field(default_factory=list)
+    competitor_prices: Annotated[list[CompetitorPrice], Field(max_length=100)] = Field(default_factory=list)
     """What others ask for the product now."""
     market_trend: Number | Short | None = None
     """-1 (falling) to 1 (rising), or a word such as `rising`."""

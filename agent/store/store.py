@@ -16,6 +16,8 @@ from agent.store.engine import Database, open_database
 from agent.store.erasure import ErasureRepository
 from agent.store.events import EventRepository
 from agent.store.idempotency import IdempotencyRepository
+from agent.store.kind import StoreKindRepository
+from agent.store.lists import ListRepository
 from agent.store.live_quotes import LiveQuoteRepository
 from agent.store.merchants import MerchantRepository
 from agent.store.migrate import upgrade
@@ -43,9 +45,11 @@ class Store(
     ApiKeyRepository,
     ChangeRepository,
     IdempotencyRepository,
+    ListRepository,
     LiveQuoteRepository,
     MerchantRepository,
     DoubtfulRowRepository,
+    StoreKindRepository,
     WebhookRepository,
 ):
     """All repositories on one connection pool. Safe for several threads and processes.

@@ -29,8 +29,17 @@ class ReductionAnswer(Answer, title="PriceReduction"):
     """Reduction in whole percent of `prior_price`."""
 
 
+class DutyAnswer(Answer, title="Duty"):
+    """Something that the page with the price must do."""
+
+    do: str
+    """The duty, in one sentence."""
+    source: str
+    """The law that demands it."""
+
+
 class DisclosureAnswer(Answer):
-    """Notice to the shopper, with the version of the law applied."""
+    """Notice to the shopper as recorded, with the version of the law applied."""
 
     required: bool
     """Whether the notice must be shown."""
@@ -48,6 +57,14 @@ class DisclosureAnswer(Answer):
     """A sentence that mentions the price for everyone, where the law wants one."""
     reduction: ReductionAnswer | None
     """The reduction as it may be announced; null where none may be announced as one."""
+    language: str | None
+    """Language of `text`: `en` or `zh`; null in older quotes."""
+    placement: str | None
+    """Where and how a required notice must stand; null where the law does not say."""
+    duties: list[DutyAnswer]
+    """What else the page with the price must do."""
+    consent: str | None
+    """Reason that the shopper was told before consenting to a higher price, where this price is one."""
 
 
 def disclosure_answer(disclosure: Disclosure, currency: str) -> DisclosureAnswer:
@@ -61,6 +78,10 @@ def disclosure_answer(disclosure: Disclosure, currency: str) -> DisclosureAnswer
         law=disclosure.law,
         option=disclosure.option,
         reduction=None if disclosure.reduction is None else _reduction(disclosure.reduction, currency),
+        language=disclosure.language,
+        placement=disclosure.placement,
+        duties=[DutyAnswer(do=duty.do, source=duty.source) for duty in disclosure.duties],
+        consent=disclosure.consent,
     )
 
 

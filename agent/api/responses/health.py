@@ -3,6 +3,7 @@
 from typing import Literal
 
 from agent.api.responses.answer import Answer
+from agent.store import StoreKind
 
 
 class AliveAnswer(Answer, title="Liveness"):
@@ -19,3 +20,5 @@ class ReadyAnswer(Answer, title="Readiness"):
     """Whether quotes can be made."""
     checks: dict[str, str]
     """`ok`, or what is wrong, by part."""
+    store: StoreKind
+    """`demo` where the store holds the demo's data, else `own`."""

@@ -13,6 +13,7 @@ from agent.api.responses.money import MoneyAnswer, money
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
 from agent.domain.decision import (
     Candidate,
+    CompetitorRecord,
     Decision,
     Interval,
     PastOutcome,
@@ -109,6 +110,17 @@ class EvidenceAnswer(Answer, title="PastOutcome"):
     """How alike the situations were, at most 1."""
 
 
+class CompetitorAnswer(Answer, title="UsedCompetitorPrice"):
+    """A competitor's price that entered, as the request told of it."""
+
+    price: MoneyAnswer
+    """The competitor's price."""
+    source: str
+    """Where it comes from; empty where that was not told."""
+    public: bool | None
+    """Whether anyone can see it; null where that was not told."""
+
+
 class CandidateAnswer(Answer):
     """A candidate price."""
 
@@ -167,6 +179,8 @@ class QuoteAnswer(Answer, title="Quote"):
     """Every price that was scored, best first; null unless asked for with `include=candidates`."""
     disclosure: DisclosureAnswer
     """Notice to the shopper."""
+    competitor_prices: list[CompetitorAnswer]
+    """Competitors' prices that entered, those with a source or publicness told."""
     propensity: float
     """Chance with which this price was chosen, for evaluation of policies."""
     valid_until: datetime
@@ -220,6 +234,7 @@ def _fields(decision: Decision, *, candidates: bool) -> dict[str, Any]:
         "evidence": [_evidence(outcome) for outcome in decision.evidence[:_NEAREST]],
         "candidates": [_candidate(c, currency) for c in decision.candidates] if candidates else None,
         "disclosure": disclosure_answer(decision.disclosure, currency),
+        "competitor_prices": [_competitor(one, currency) for one in decision.competitor_prices],
         "propensity": rounded(decision.propensity),
         "valid_until": decision.valid_until,
         "token": decision.token,
@@ -254,6 +269,10 @@ def _evidence(outcome: PastOutcome) -> EvidenceAnswer:
         bought=outcome.bought,
         similarity=rounded(outcome.similarity),
     )
+
+
+def _competitor(record: CompetitorRecord, currency: str) -> CompetitorAnswer:
+    return CompetitorAnswer(price=money(record.price_minor, currency), source=record.source, public=record.public)
 
 
 def _candidate(candidate: Candidate, currency: str) -> CandidateAnswer:

@@ -151,6 +151,15 @@ def versions_answer(book: RuleBook, now: datetime) -> VersionsAnswer:
     )
 
 
+def one_version_answer(book: RuleBook, number: int, now: datetime) -> VersionAnswer:
+    """A version by its number.
+
+    Raises:
+        UnknownVersion: No version has it.
+    """
+    return version_answer(book, book.version(number), now)
+
+
 def version_answer(book: RuleBook, version: RuleVersion, now: datetime) -> VersionAnswer:
     """One version, compared with the rules in effect at `now`."""
     return VersionAnswer(

@@ -25,13 +25,14 @@ from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview
 from agent.service.auth.api_keys import KeyRing
 from agent.service.auth.quote_tokens import TokenStatus, Verification
+from agent.service.outcome_reports import AnsweredReport
 from agent.service.outcome_sequence import OutcomeReport
 from agent.service.privacy import ShopperData
 from agent.service.readiness import Readiness
 from agent.service.service import LearningProgress, Service
 from agent.service.settings import Settings
 from agent.state.store_follower import Followed
-from agent.store import Store
+from agent.store import Store, StoreKind
 from agent.store.erasure import Erased
 from tests.agent.store.builders import decision
 
@@ -85,6 +86,9 @@ class ScriptedService:
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
         self.reports.extend(reports)
         return [Refusal(404, "quote-unknown", f"there is no quote {report.quote_id!r}") for report in reports]
+
+    def add_outcome(self, report: OutcomeReport) -> AnsweredReport:
+        return AnsweredReport(self.add_outcomes([report])[0], new=False)
 
     def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
         self.events.extend(events)
@@ -143,7 +147,7 @@ class ScriptedService:
         return LearningProgress(12, 1)
 
     def readiness(self) -> Readiness:
-        return Readiness(self.ready, {"models": "ok" if self.ready else "loading"})
+        return Readiness(self.ready, {"models": "ok" if self.ready else "loading"}, StoreKind.OWN)
 
     def reload(self) -> None:
         return None

@@ -19,6 +19,7 @@ from agent.domain.decision import Decision
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.domain.request import QuoteRequest
 from agent.service.settings import Settings
+from agent.store import StoreKind
 from tests.agent.cli.scripted_server import Script, scripted_server
 from tests.agent.store.builders import decision
 
@@ -39,6 +40,7 @@ class OneDecision:
     def __init__(self, answer: Decision | Refusal) -> None:
         self.answer = answer
         self.asked: list[QuoteRequest] = []
+        self.store_kind = StoreKind.OWN
 
     def quote(self, requests: list[QuoteRequest]) -> list[Decision | Refusal]:
         self.asked += requests
