@@ -59,19 +59,12 @@ class PageQuery(BaseModel):
     """Types of the parts of a position in the list."""
 
     limit: Annotated[
-        int, BeforeValidator(_whole), Field(ge=1, le=MAX_LIMIT, description="Largest number of rows of the page.")
+        int, Field(ge=1, le=MAX_LIMIT, description="Largest number of rows of the page."), BeforeValidator(_whole)
     ] = 50
-    after: (
-        Annotated[
-            str,
-            Field(
-                min_length=1,
-                max_length=_MAX_CURSOR,
-                description="`next` of the page before; the filters must be the same.",
-            ),
-        ]
-        | None
-    ) = None
+    after: Annotated[
+        Annotated[str, Field(min_length=1, max_length=_MAX_CURSOR)] | None,
+        Field(description="`next` of the page before; the filters must be the same."),
+    ] = None
 
     @property
     def start(self) -> Position | None:

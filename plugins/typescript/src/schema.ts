@@ -143,7 +143,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List events
+         * @description Stored behaviour events, newest first, sales that outcomes implied among them.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listEvents"];
         put?: never;
         /**
          * Report behaviour
@@ -211,17 +217,45 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List outcomes
+         * @description Stored outcomes, newest first: of quotes, and of offers made elsewhere that were imported.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listOutcomes"];
         put?: never;
         /**
          * Report outcomes
          * @description Outcomes of quotes: one, or a list in which bad rows fail alone. The next quote takes them into account.
          *
-         *     One outcome is answered as it is stored, a list with a result for each; 409 for one that cannot follow those stored of its quote.
+         *     One outcome is answered as it is stored: 201 for a new one, 200 for one that was stored before; 409 for one that cannot follow those stored of its quote. A list is answered with a result for each.
          *
          *     Scope: `outcomes`.
          */
         post: operations["createOutcomes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/outcomes/{outcome_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an outcome
+         * @description An outcome as stored.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["getOutcome"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -235,7 +269,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List products
+         * @description Products by id, without removed ones. A row may be sent back to `PUT /v1/products` as it is.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listProducts"];
         /**
          * Add or replace products
          * @description Add or replace up to 1,000 products, all or none; they are searchable when the answer arrives.
@@ -247,6 +287,36 @@ export interface paths {
         put: operations["putProducts"];
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/products/{product_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a product
+         * @description A product as stored, cost and limits included; `PUT /v1/products` takes it as it is.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["getProduct"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a product
+         * @description Take a product out of sale: lists, searches and recommendations lose it, quotes of its id are refused.
+         *
+         *     Its quotes, outcomes and tokens stay valid, and `PUT /v1/products` brings it back. Safe to repeat; 404 for an id that never was a product's.
+         *
+         *     Scope: `merchant`.
+         */
+        delete: operations["deleteProduct"];
         options?: never;
         head?: never;
         patch?: never;
@@ -283,7 +353,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List quotes
+         * @description Recorded quotes in short, newest first. Candidates, scores and trail are in the quote by its id.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listQuotes"];
         put?: never;
         /**
          * Price one product
@@ -534,6 +610,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/rules/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a version
+         * @description One version with its document, which may be proposed again as it is.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["getRuleVersion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/rules/versions/{version}/activate": {
         parameters: {
             query?: never;
@@ -594,6 +692,28 @@ export interface paths {
          *     Scope: `merchant`.
          */
         post: operations["previewRules"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/shoppers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List shoppers
+         * @description Shoppers by id of whom anything is stored, with profile and consent.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listShoppers"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -669,7 +789,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Read a webhook
+         * @description A webhook with its waiting and given-up messages and the last delivery error, without its secret.
+         *
+         *     Scope: `admin`.
+         */
+        get: operations["getWebhook"];
         put?: never;
         post?: never;
         /**
@@ -767,12 +893,29 @@ export interface components {
             /** @description Whether it is the one shown. */
             chosen: boolean;
         };
+        /**
+         * @description A competitor's price, where it comes from, and whether anyone can see it.
+         *
+         *     In California a price is used only with a `source` and where it is `public`; elsewhere both are recorded.
+         */
+        CompetitorPrice: {
+            /** @description Amount in the currency's smallest unit, at least 1. */
+            amount_minor: number;
+            /** @description ISO 4217 code, such as USD. */
+            currency: string;
+            /** @description Where the price comes from, such as an address. */
+            source?: string;
+            /** @description Whether anyone can see it; left out where that is not known. */
+            public?: boolean | null;
+            /** @description Decimals of the currency; not needed. */
+            fraction_digits?: number;
+        };
         /** @description The situation of the request. Up to 100 further fields may be given: numbers, texts, true or false. */
         Context: {
             /** @description Units left; overrides the product's. */
             inventory?: number | null;
             /** @description What others ask for the product now. */
-            competitor_prices?: components["schemas"]["Price"][];
+            competitor_prices?: components["schemas"]["CompetitorPrice"][];
             /** @description -1 (falling) to 1 (rising), or a word such as `rising`. */
             market_trend?: number | string | null;
             /** @description Season or occasion, in the shop's own words. */
@@ -790,7 +933,7 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description Notice to the shopper, with the version of the law applied. */
+        /** @description Notice to the shopper as recorded, with the version of the law applied. */
         Disclosure: {
             /** @description Whether the notice must be shown. */
             required: boolean;
@@ -808,6 +951,21 @@ export interface components {
             option: string | null;
             /** @description The reduction as it may be announced; null where none may be announced as one. */
             reduction: components["schemas"]["PriceReduction"] | null;
+            /** @description Language of `text`: `en` or `zh`; null in older quotes. */
+            language: string | null;
+            /** @description Where and how a required notice must stand; null where the law does not say. */
+            placement: string | null;
+            /** @description What else the page with the price must do. */
+            duties: components["schemas"]["Duty"][];
+            /** @description Reason that the shopper was told before consenting to a higher price, where this price is one. */
+            consent: string | null;
+        };
+        /** @description Something that the page with the price must do. */
+        Duty: {
+            /** @description The duty, in one sentence. */
+            do: string;
+            /** @description The law that demands it. */
+            source: string;
         };
         /** @description Number of rows erased or anonymised; all 0 when nothing was stored. */
         Erasure: {
@@ -852,6 +1010,15 @@ export interface components {
          * @enum {string}
          */
         EventType: "view" | "click" | "search" | "add_to_cart" | "remove_from_cart" | "wishlist" | "purchase";
+        /** @description Events, newest first. */
+        EventsPage: {
+            /** @description Whether rows follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+            /** @description Rows of the page. */
+            items: components["schemas"]["ListedEvent"][];
+        };
         /** @description A fact that the answer rests on, as shown to readers. */
         Evidence: {
             /** @description Name of the fact. */
@@ -883,6 +1050,48 @@ export interface components {
          * @enum {string}
          */
         Exploration: "off" | "cautious" | "normal";
+        /** @description A stored event. */
+        ExportedEvent: {
+            /** @description Kind of behaviour. */
+            type: components["schemas"]["EventType"];
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            at: string;
+            /** @description The product concerned. */
+            product_id: string | null;
+            /** @description Units added, removed or bought. */
+            quantity: number;
+            /** @description Price of one unit, in minor units. */
+            price_minor: number | null;
+            /** @description ISO 4217 code of the price. */
+            currency: string | null;
+            /** @description What was searched for. */
+            text: string;
+        };
+        /** @description A stored outcome. */
+        ExportedOutcome: {
+            /** @description Id of the outcome. */
+            id: string;
+            /** @description Id of its quote; null for an offer made elsewhere. */
+            quote_id: string | null;
+            /** @description Id of the product. */
+            product_id: string | null;
+            /** @description What the shopper did. */
+            type: components["schemas"]["OutcomeType"];
+            /** @description Units. */
+            quantity: number;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            at: string;
+            /** @description Price of one unit, in minor units. */
+            price_minor: number;
+            /** @description ISO 4217 code of the price. */
+            currency: string;
+        };
         /** @description One bad field. */
         FieldError: {
             /** @description Path of the field, such as `product.list_price.amount_minor`. */
@@ -893,6 +1102,20 @@ export interface components {
             received: string;
             /** @description What is allowed. */
             allowed: string;
+        };
+        /**
+         * @description Reason for holding the reference price.
+         * @enum {string}
+         */
+        HeldReason: "opted_out" | "held_by_merchant" | "not_in_this_trade" | "unknown_cost" | "barred_by_law" | "cost_not_covered" | "no_time" | "nothing_better" | "not_sure" | "control";
+        /**
+         * @description Consent of the shopper to a higher price, given by an act of their own after they were told this reason.
+         *
+         *     Where a law lets a personal price rise only with it (Manitoba), no price rises without. It loosens nothing else.
+         */
+        HigherPriceConsent: {
+            /** @description Why the price is higher, as the shopper was told. */
+            reason: string;
         };
         /** @description An input that was not used, and why. */
         IgnoredInput: {
@@ -946,6 +1169,93 @@ export interface components {
             /** @description Largest discount, a fraction of the reference price. */
             max_discount?: number | null;
         };
+        /** @description A stored behaviour event. */
+        ListedEvent: {
+            /** @description Id of the event; null in events of early releases. */
+            id: string | null;
+            /** @description Id of the shopper. */
+            shopper_id: string;
+            /** @description What the shopper did. */
+            type: components["schemas"]["EventType"];
+            /**
+             * Format: date-time
+             * @description When it happened, on the calendar of the store's history.
+             */
+            at: string;
+            /** @description Id of the product. */
+            product_id: string | null;
+            /** @description Units. */
+            quantity: number;
+            /** @description Price of a unit that was paid; null where unknown. */
+            price: components["schemas"]["Amount"] | null;
+            /** @description List price then; null where unknown. */
+            list_price: components["schemas"]["Amount"] | null;
+            /** @description Words of the event, such as a search. */
+            text: string;
+        };
+        /** @description A recorded quote in short; `GET /v1/quotes/{quote_id}` has everything. Prices are per unit. */
+        ListedQuote: {
+            /** @description Id of the quote. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was priced.
+             */
+            at: string;
+            /** @description Id of the product; null where only a description was sent. */
+            product_id: string | null;
+            /** @description Title of the product as it was then. */
+            product_title: string;
+            /** @description Id of the shopper; null where unknown or erased. */
+            shopper_id: string | null;
+            /** @description Units asked for. */
+            quantity: number;
+            /** @description Price of a unit. */
+            price: components["schemas"]["Amount"];
+            /** @description Price for everyone. */
+            reference_price: components["schemas"]["Amount"];
+            /** @description List price; null where unknown. */
+            list_price: components["schemas"]["Amount"] | null;
+            /** @description Whether personal data made this another price than the reference price. */
+            personalised: boolean;
+            /** @description The strategy that set the price. */
+            strategy: components["schemas"]["ListedStrategy"];
+            /** @description Fallback level that the deadline allowed. */
+            rung: components["schemas"]["Rung"];
+            /** @description Why the reference price was held; null where it was not. */
+            held: components["schemas"]["HeldReason"] | null;
+            /** @description Whether the price was shown to learn how it sells. */
+            explored: boolean;
+            /** @description Jurisdiction whose law was applied. */
+            jurisdiction: string | null;
+            /** @description Code and version of the law applied. */
+            law: string | null;
+            /**
+             * Format: date-time
+             * @description End of the quote.
+             */
+            valid_until: string;
+        };
+        /** @description A shopper's profile and consent; they may be sent back to `PUT /v1/shoppers/{shopper_id}` as they are. */
+        ListedShopper: {
+            /** @description Id of the shopper. */
+            id: string;
+            /** @description Attributes; empty where none are stored. */
+            profile: {
+                [key: string]: string | number | boolean;
+            };
+            /** @description Whether the shopper's data may be used. */
+            personalisation: components["schemas"]["Personalisation"];
+        };
+        /** @description The strategy that set a price. */
+        ListedStrategy: {
+            /** @description Display name; that of the limit that set the price where one did. */
+            name: string;
+            /** @description Reason for the price. */
+            lever: components["schemas"]["StrategyLever"];
+            /** @description Who proposed it. */
+            source: components["schemas"]["StrategySource"];
+        };
         /** @description The process is alive. */
         Liveness: {
             /**
@@ -954,12 +1264,18 @@ export interface components {
              */
             status: "alive";
         };
-        /** @description An amount in minor units of an ISO 4217 currency; 279 in USD is 2.79 USD. */
+        /**
+         * @description An amount in minor units of an ISO 4217 currency; 279 in USD is 2.79 USD.
+         *
+         *     `fraction_digits`, which answers add, may be sent back; it must be the currency's.
+         */
         Money: {
             /** @description Amount in the currency's smallest unit: cents of USD, whole yen of JPY. */
             amount_minor: number;
             /** @description ISO 4217 code, such as USD. */
             currency: string;
+            /** @description Decimals of the currency; not needed. */
+            fraction_digits?: number;
         };
         /** @description A new webhook with its signing secret. */
         NewWebhook: {
@@ -1046,6 +1362,15 @@ export interface components {
          * @enum {string}
          */
         OutcomeType: "purchased" | "declined" | "returned";
+        /** @description Outcomes, newest first. */
+        OutcomesPage: {
+            /** @description Whether rows follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+            /** @description Rows of the page. */
+            items: components["schemas"]["StoredOutcome"][];
+        };
         /** @description A retrieved past outcome, without its shopper. */
         PastOutcome: {
             /** @description Id of the product. */
@@ -1068,6 +1393,8 @@ export interface components {
             amount_minor: number;
             /** @description ISO 4217 code, such as USD. */
             currency: string;
+            /** @description Decimals of the currency; not needed. */
+            fraction_digits?: number;
         };
         /** @description A quote whose price would change. */
         PriceChange: {
@@ -1205,6 +1532,15 @@ export interface components {
             /** @description The products. */
             items: components["schemas"]["BatchItem"][];
         };
+        /** @description Products by id. */
+        ProductsPage: {
+            /** @description Whether rows follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+            /** @description Rows of the page. */
+            items: components["schemas"]["StoredProduct"][];
+        };
         /** @description Expected profit of the quotes in one currency, in minor units. */
         ProfitComparison: {
             /** @description ISO 4217 code of the amounts. */
@@ -1312,6 +1648,8 @@ export interface components {
             candidates: components["schemas"]["Candidate"][] | null;
             /** @description Notice to the shopper. */
             disclosure: components["schemas"]["Disclosure"];
+            /** @description Competitors' prices that entered, those with a source or publicness told. */
+            competitor_prices: components["schemas"]["UsedCompetitorPrice"][];
             /** @description Chance with which this price was chosen, for evaluation of policies. */
             propensity: number;
             /**
@@ -1394,6 +1732,15 @@ export interface components {
             /** @description The requests. */
             quotes: components["schemas"]["QuoteRequest"][];
         };
+        /** @description Quotes, newest first. */
+        QuotesPage: {
+            /** @description Whether rows follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+            /** @description Rows of the page. */
+            items: components["schemas"]["ListedQuote"][];
+        };
         /** @description Whether quotes can be made. */
         Readiness: {
             /** @description Whether quotes can be made. */
@@ -1402,6 +1749,8 @@ export interface components {
             checks: {
                 [key: string]: string;
             };
+            /** @description `demo` where the store holds the demo's data, else `own`. */
+            store: components["schemas"]["StoreKind"];
         };
         /** @description A personal input, and by how much it raised the price of a unit. */
         Reason: {
@@ -1507,6 +1856,8 @@ export interface components {
             candidates: components["schemas"]["Candidate"][] | null;
             /** @description Notice to the shopper. */
             disclosure: components["schemas"]["Disclosure"];
+            /** @description Competitors' prices that entered, those with a source or publicness told. */
+            competitor_prices: components["schemas"]["UsedCompetitorPrice"][];
             /** @description Chance with which this price was chosen, for evaluation of policies. */
             propensity: number;
             /**
@@ -1530,6 +1881,13 @@ export interface components {
         /** @description Whether the webhook existed. */
         Removal: {
             /** @description Whether the webhook existed. */
+            removed: boolean;
+        };
+        /** @description The removal of a product. */
+        RemovedProduct: {
+            /** @description Id of the product. */
+            id: string;
+            /** @description True when this request removed it, false when it was removed before. */
             removed: boolean;
         };
         /** @description The activation to end: the one in effect, or the latest unfinished one of a version. */
@@ -1719,6 +2077,8 @@ export interface components {
             } | string | null;
             /** @description Whether the shopper's data may be used; left out, the stored consent holds. */
             personalisation?: components["schemas"]["Personalisation"] | null;
+            /** @description Consent to a higher price, where the shopper gave one. */
+            higher_price_consent?: components["schemas"]["HigherPriceConsent"] | null;
         };
         /** @description The consent as set. */
         ShopperConsent: {
@@ -1738,11 +2098,11 @@ export interface components {
             /** @description Whether the shopper's data may be used. */
             personalisation: components["schemas"]["Personalisation"];
             /** @description Behaviour, oldest first. */
-            events: components["schemas"]["StoredEvent"][];
+            events: components["schemas"]["ExportedEvent"][];
             /** @description Quotes with their requests, oldest first. */
             decisions: components["schemas"]["RecordedDecision"][];
             /** @description Outcomes, oldest first. */
-            outcomes: components["schemas"]["StoredOutcome"][];
+            outcomes: components["schemas"]["ExportedOutcome"][];
             /** @description Features derived from the above. */
             inferred: components["schemas"]["InferredFeatures"];
         };
@@ -1784,8 +2144,14 @@ export interface components {
             /** @description The signed quote: verify it at the checkout. */
             token: string;
         };
-        /** @description A shopper's profile and consent to personalisation; a field left out is reset. */
+        /**
+         * @description A shopper's profile and consent to personalisation; a field left out is reset.
+         *
+         *     A row of the list of shoppers may be sent back as it is: `id`, where given, is that of the path.
+         */
         ShopperSettings: {
+            /** @description Id of the shopper: that of the path. */
+            id?: string | null;
             /** @description What is known of the shopper, by name. */
             profile?: {
                 [key: string]: boolean | number | string;
@@ -1795,6 +2161,15 @@ export interface components {
              * @default on
              */
             personalisation?: components["schemas"]["Personalisation"];
+        };
+        /** @description Shoppers by id. */
+        ShoppersPage: {
+            /** @description Whether rows follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+            /** @description Rows of the page. */
+            items: components["schemas"]["ListedShopper"][];
         };
         /** @description A quote in the view of its reader. */
         ShownQuote: components["schemas"]["Quote"] | components["schemas"]["ShopperQuote"];
@@ -1811,47 +2186,67 @@ export interface components {
             /** @description Cosine of the two products' vectors, at most 1. */
             similarity: number;
         };
-        /** @description A stored event. */
-        StoredEvent: {
-            /** @description Kind of behaviour. */
-            type: components["schemas"]["EventType"];
-            /**
-             * Format: date-time
-             * @description When it happened.
-             */
-            at: string;
-            /** @description The product concerned. */
-            product_id: string | null;
-            /** @description Units added, removed or bought. */
-            quantity: number;
-            /** @description Price of one unit, in minor units. */
-            price_minor: number | null;
-            /** @description ISO 4217 code of the price. */
-            currency: string | null;
-            /** @description What was searched for. */
-            text: string;
-        };
-        /** @description A stored outcome. */
+        /**
+         * @description Origin of the data in a store; reports show `label`, and `--json` the value.
+         * @enum {string}
+         */
+        StoreKind: "demo" | "own";
+        /** @description A stored outcome of a quote, or of an offer made elsewhere and imported. */
         StoredOutcome: {
             /** @description Id of the outcome. */
             id: string;
-            /** @description Id of its quote; null for an offer made elsewhere. */
+            /** @description Id of the quote; null for an imported offer. */
             quote_id: string | null;
             /** @description Id of the product. */
             product_id: string | null;
+            /** @description Id of the shopper; null where unknown or erased. */
+            shopper_id: string | null;
             /** @description What the shopper did. */
             type: components["schemas"]["OutcomeType"];
-            /** @description Units. */
+            /** @description Units of the outcome. */
             quantity: number;
             /**
              * Format: date-time
              * @description When it happened.
              */
             at: string;
-            /** @description Price of one unit, in minor units. */
-            price_minor: number;
-            /** @description ISO 4217 code of the price. */
-            currency: string;
+            /** @description Price of a unit as offered. */
+            price: components["schemas"]["Amount"];
+            /** @description Price for everyone then; null where unknown. */
+            reference_price: components["schemas"]["Amount"] | null;
+            /** @description Probability with which the price was chosen; null where unknown. */
+            propensity: number | null;
+        };
+        /** @description A product as stored, for merchants; it may be sent back to `PUT /v1/products` as it is. */
+        StoredProduct: {
+            /** @description Id of the product. */
+            id: string;
+            /** @description Title. */
+            title: string;
+            /** @description Description; empty where none is stored. */
+            description: string;
+            /** @description Category; empty where none is stored. */
+            category: string;
+            /** @description Brand; empty where none is stored. */
+            brand: string;
+            /** @description Price open to everyone. */
+            list_price: components["schemas"]["Amount"] | null;
+            /** @description Cost of a unit. */
+            cost: components["schemas"]["Amount"] | null;
+            /** @description Units in stock. */
+            inventory: number | null;
+            /** @description Rating, 0 to 5. */
+            rating: number | null;
+            /** @description Further attributes. */
+            attributes: {
+                [key: string]: string | number | boolean;
+            };
+            /** @description Lowest price. */
+            min_price: components["schemas"]["Amount"] | null;
+            /** @description Highest price. */
+            max_price: components["schemas"]["Amount"] | null;
+            /** @description Minimum advertised price. */
+            map_price: components["schemas"]["Amount"] | null;
         };
         /** @description The pricing strategy, its source, and the reason in words. */
         Strategy: {
@@ -1933,6 +2328,15 @@ export interface components {
             since: string | null;
             /** @description Last day asked about, included. */
             until: string | null;
+        };
+        /** @description A competitor's price that entered, as the request told of it. */
+        UsedCompetitorPrice: {
+            /** @description The competitor's price. */
+            price: components["schemas"]["Amount"];
+            /** @description Where it comes from; empty where that was not told. */
+            source: string;
+            /** @description Whether anyone can see it; null where that was not told. */
+            public: boolean | null;
         };
         /** @description Status of a token and what it promises; a tampered one promises nothing. */
         Verification: {
@@ -2132,6 +2536,8 @@ export interface components {
         XRequestId: string;
         /** @description Seconds to wait before the next attempt. */
         RetryAfter: number;
+        /** @description Path of what was created. */
+        Location: string;
         /** @description `true` where the answer is a replay of the first one under this idempotency key. */
         IdempotencyReplayed: "true";
         /** @description How to authenticate: `Bearer`. */
@@ -2148,16 +2554,23 @@ export type AnswerSource = components['schemas']['AnswerSource'];
 export type Audience = components['schemas']['Audience'];
 export type BatchItem = components['schemas']['BatchItem'];
 export type Candidate = components['schemas']['Candidate'];
+export type CompetitorPrice = components['schemas']['CompetitorPrice'];
 export type Context = components['schemas']['Context'];
 export type Disclosure = components['schemas']['Disclosure'];
+export type Duty = components['schemas']['Duty'];
 export type Erasure = components['schemas']['Erasure'];
 export type Event = components['schemas']['Event'];
 export type EventList = components['schemas']['EventList'];
 export type EventType = components['schemas']['EventType'];
+export type EventsPage = components['schemas']['EventsPage'];
 export type Evidence = components['schemas']['Evidence'];
 export type Explanation = components['schemas']['Explanation'];
 export type Exploration = components['schemas']['Exploration'];
+export type ExportedEvent = components['schemas']['ExportedEvent'];
+export type ExportedOutcome = components['schemas']['ExportedOutcome'];
 export type FieldError = components['schemas']['FieldError'];
+export type HeldReason = components['schemas']['HeldReason'];
+export type HigherPriceConsent = components['schemas']['HigherPriceConsent'];
 export type IgnoredInput = components['schemas']['IgnoredInput'];
 export type InferredFeatures = components['schemas']['InferredFeatures'];
 export type JsonValue = components['schemas']['JsonValue'];
@@ -2165,6 +2578,10 @@ export type KillSwitch = components['schemas']['KillSwitch'];
 export type KillSwitchRequest = components['schemas']['KillSwitchRequest'];
 export type Language = components['schemas']['Language'];
 export type Limits = components['schemas']['Limits'];
+export type ListedEvent = components['schemas']['ListedEvent'];
+export type ListedQuote = components['schemas']['ListedQuote'];
+export type ListedShopper = components['schemas']['ListedShopper'];
+export type ListedStrategy = components['schemas']['ListedStrategy'];
 export type Liveness = components['schemas']['Liveness'];
 export type Money = components['schemas']['Money'];
 export type NewWebhook = components['schemas']['NewWebhook'];
@@ -2176,6 +2593,7 @@ export type OutcomeReport = components['schemas']['OutcomeReport'];
 export type OutcomeResult = components['schemas']['OutcomeResult'];
 export type OutcomeResults = components['schemas']['OutcomeResults'];
 export type OutcomeType = components['schemas']['OutcomeType'];
+export type OutcomesPage = components['schemas']['OutcomesPage'];
 export type PastOutcome = components['schemas']['PastOutcome'];
 export type Personalisation = components['schemas']['Personalisation'];
 export type Price = components['schemas']['Price'];
@@ -2190,6 +2608,7 @@ export type Product = components['schemas']['Product'];
 export type ProductList = components['schemas']['ProductList'];
 export type ProductWarning = components['schemas']['ProductWarning'];
 export type ProductsBatch = components['schemas']['ProductsBatch'];
+export type ProductsPage = components['schemas']['ProductsPage'];
 export type ProfitComparison = components['schemas']['ProfitComparison'];
 export type PublicKey = components['schemas']['PublicKey'];
 export type PublicKeys = components['schemas']['PublicKeys'];
@@ -2201,6 +2620,7 @@ export type QuoteResult = components['schemas']['QuoteResult'];
 export type QuoteResults = components['schemas']['QuoteResults'];
 export type QuotedProduct = components['schemas']['QuotedProduct'];
 export type QuotesBatch = components['schemas']['QuotesBatch'];
+export type QuotesPage = components['schemas']['QuotesPage'];
 export type Readiness = components['schemas']['Readiness'];
 export type Reason = components['schemas']['Reason'];
 export type Reasons = components['schemas']['Reasons'];
@@ -2211,6 +2631,7 @@ export type RecommendedProduct = components['schemas']['RecommendedProduct'];
 export type RecordedDecision = components['schemas']['RecordedDecision'];
 export type RecordedQuote = components['schemas']['RecordedQuote'];
 export type Removal = components['schemas']['Removal'];
+export type RemovedProduct = components['schemas']['RemovedProduct'];
 export type RollbackRequest = components['schemas']['RollbackRequest'];
 export type RuleLimits = components['schemas']['RuleLimits'];
 export type RuleWeights = components['schemas']['RuleWeights'];
@@ -2229,11 +2650,13 @@ export type ShopperConsent = components['schemas']['ShopperConsent'];
 export type ShopperData = components['schemas']['ShopperData'];
 export type ShopperQuote = components['schemas']['ShopperQuote'];
 export type ShopperSettings = components['schemas']['ShopperSettings'];
+export type ShoppersPage = components['schemas']['ShoppersPage'];
 export type ShownQuote = components['schemas']['ShownQuote'];
 export type ShownRecord = components['schemas']['ShownRecord'];
 export type SimilarProduct = components['schemas']['SimilarProduct'];
-export type StoredEvent = components['schemas']['StoredEvent'];
+export type StoreKind = components['schemas']['StoreKind'];
 export type StoredOutcome = components['schemas']['StoredOutcome'];
+export type StoredProduct = components['schemas']['StoredProduct'];
 export type Strategy = components['schemas']['Strategy'];
 export type StrategyLever = components['schemas']['StrategyLever'];
 export type StrategySource = components['schemas']['StrategySource'];
@@ -2241,6 +2664,7 @@ export type StreamEvent = components['schemas']['StreamEvent'];
 export type TextChecks = components['schemas']['TextChecks'];
 export type TrailStep = components['schemas']['TrailStep'];
 export type Understood = components['schemas']['Understood'];
+export type UsedCompetitorPrice = components['schemas']['UsedCompetitorPrice'];
 export type Verification = components['schemas']['Verification'];
 export type VerificationStatus = components['schemas']['VerificationStatus'];
 export type VerifyRequest = components['schemas']['VerifyRequest'];
@@ -2261,6 +2685,7 @@ export type ResponseNotAvailable = components['responses']['NotAvailable'];
 export type ParameterIdempotencyKey = components['parameters']['IdempotencyKey'];
 export type HeaderXRequestId = components['headers']['XRequestId'];
 export type HeaderRetryAfter = components['headers']['RetryAfter'];
+export type HeaderLocation = components['headers']['Location'];
 export type HeaderIdempotencyReplayed = components['headers']['IdempotencyReplayed'];
 export type HeaderWwwAuthenticate = components['headers']['WwwAuthenticate'];
 export type $defs = Record<string, never>;
@@ -2411,6 +2836,47 @@ export interface operations {
             };
         };
     };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Rows of this shopper alone. */
+                shopper_id?: string;
+                /** @description Rows of this product alone. */
+                product_id?: string;
+                /** @description Events of this type alone. */
+                type?: "view" | "click" | "search" | "add_to_cart" | "remove_from_cart" | "wishlist" | "purchase";
+                /** @description Rows at this time or later alone (RFC 3339). */
+                from?: string;
+                /** @description Rows before this time alone (RFC 3339). */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventsPage"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
     createEvents: {
         parameters: {
             query?: never;
@@ -2499,6 +2965,49 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
         };
     };
+    listOutcomes: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Outcomes of this quote alone. */
+                quote_id?: string;
+                /** @description Rows of this product alone. */
+                product_id?: string;
+                /** @description Rows of this shopper alone. */
+                shopper_id?: string;
+                /** @description Outcomes of this type alone. */
+                type?: "purchased" | "declined" | "returned";
+                /** @description Rows at this time or later alone (RFC 3339). */
+                from?: string;
+                /** @description Rows before this time alone (RFC 3339). */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutcomesPage"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
     createOutcomes: {
         parameters: {
             query?: never;
@@ -2526,6 +3035,18 @@ export interface operations {
                     "application/json": components["schemas"]["Outcome"] | components["schemas"]["OutcomeResults"];
                 };
             };
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outcome"] | components["schemas"]["OutcomeResults"];
+                };
+            };
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["NotAuthenticated"];
             403: components["responses"]["NotAllowed"];
@@ -2533,6 +3054,75 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    getOutcome: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of an outcome, percent-encoded. */
+                outcome_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredOutcome"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    listProducts: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Products of this category alone. */
+                category?: string;
+                /** @description Products of this brand alone. */
+                brand?: string;
+                /** @description Rows in this currency alone, by its ISO 4217 code. */
+                currency?: string;
+                /** @description Products with this in their title, in any case. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductsPage"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
@@ -2567,6 +3157,66 @@ export interface operations {
             404: components["responses"]["NotFound"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    getProduct: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a product, percent-encoded. */
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredProduct"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    deleteProduct: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a product, percent-encoded. */
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedProduct"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
@@ -2612,6 +3262,55 @@ export interface operations {
             503: components["responses"]["NotAvailable"];
         };
     };
+    listQuotes: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Rows of this product alone. */
+                product_id?: string;
+                /** @description Rows of this shopper alone. */
+                shopper_id?: string;
+                /** @description Rows at this time or later alone (RFC 3339). */
+                from?: string;
+                /** @description Rows before this time alone (RFC 3339). */
+                until?: string;
+                /** @description Quotes with, or without, a personalised price alone. */
+                personalised?: boolean;
+                /** @description Quotes whose price this proposed alone. */
+                source?: "model" | "retrieved" | "numeric" | "reference";
+                /** @description Quotes whose price has this reason alone. */
+                lever?: "hold" | "discount" | "premium" | "match_competitor" | "undercut_competitor" | "clear_stock" | "loyalty_reward" | "win_back" | "volume" | "last_minute";
+                /** @description Quotes answered from this fallback level alone. */
+                rung?: "model" | "cached" | "numeric" | "reference";
+                /** @description Rows in this currency alone, by its ISO 4217 code. */
+                currency?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotesPage"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
     createQuote: {
         parameters: {
             query?: {
@@ -2633,11 +3332,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description OK */
-            200: {
+            /** @description Created */
+            201: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3056,11 +3756,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description OK */
-            200: {
+            /** @description Created */
+            201: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3074,6 +3775,36 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    getRuleVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of a version. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulesVersion"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
@@ -3200,6 +3931,39 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    listShoppers: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Shoppers whose data may be used (`on`), or not (`off`), alone. */
+                personalisation?: "on" | "off";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShoppersPage"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
@@ -3343,11 +4107,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description OK */
-            200: {
+            /** @description Created */
+            201: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3361,6 +4126,36 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a webhook. */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
