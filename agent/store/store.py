@@ -16,6 +16,7 @@ from agent.store.engine import Database, open_database
 from agent.store.erasure import ErasureRepository
 from agent.store.events import EventRepository
 from agent.store.idempotency import IdempotencyRepository
+from agent.store.jobs import JobRepository
 from agent.store.live_quotes import LiveQuoteRepository
 from agent.store.merchants import MerchantRepository
 from agent.store.migrate import upgrade
@@ -43,6 +44,7 @@ class Store(
     ApiKeyRepository,
     ChangeRepository,
     IdempotencyRepository,
+    JobRepository,
     LiveQuoteRepository,
     MerchantRepository,
     DoubtfulRowRepository,
