@@ -1,8 +1,9 @@
 """`import`: products, events and outcomes from files."""
 
+from collections.abc import Callable
 from dataclasses import replace as replace_fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,37 +22,28 @@ from agent.cli.reading_options import (
     ProductsCommand,
     RowCurrency,
     Zone,
-    reading_options,
 )
 from agent.domain.clock import SystemClock
-from agent.service.ingest.reading import ReadingOptions, Shop
+from agent.service.ingest import ImportKind, ImportOptions, ImportReport, ImportTargets, expected_rows, import_file
+from agent.service.ingest.import_request import ImportRequest, import_options, meaning
+from agent.service.ingest.reading import Shop
+from agent.service.ingest.store_targets import dry, store_targets
 from agent.service.opening import open_store
+from agent.service.settings import Settings
 from agent.store import Store
+from models.progress import Progress
 
 if TYPE_CHECKING:
-    from agent.service.ingest import ImportTargets
     from agent.service.service import Service
 
 Source = Annotated[
     Path, typer.Argument(help="A .csv, .tsv, .parquet, .ndjson or .jsonl file; text may be packed as .gz.")
 ]
-Attributes = Annotated[
-    list[str] | None,
-    typer.Option(help="Take your column as an attribute, although its name is near that of a price. Repeatable."),
-]
-FromShop = Annotated[
-    Shop | None,
-    typer.Option("--from", help="Read the product export of a shop system, one product a variant."),
-]
-Replace = Annotated[
-    bool, typer.Option("--replace", help="Take each row as the whole product: what it lacks is dropped.")
-]
-AcceptSuspicious = Annotated[
-    bool,
-    typer.Option(
-        "--accept-suspicious", help="Import rows too that are probably wrong, such as prices in cents beside dollars."
-    ),
-]
+Attributes = Annotated[list[str] | None, typer.Option(help=meaning("attribute"))]
+FromShop = Annotated[Shop | None, typer.Option("--from", help=meaning("shop"))]
+Replace = Annotated[bool, typer.Option("--replace", help=meaning("replace"))]
+AcceptSuspicious = Annotated[bool, typer.Option("--accept-suspicious", help=meaning("accept_suspicious"))]
+DryRun = Annotated[bool, typer.Option("--dry-run", help=meaning("dry_run"))]
 
 app = typer.Typer(no_args_is_help=True, help="Import products, events and outcomes from files.")
 
@@ -68,6 +60,7 @@ def import_products(
     shop: FromShop = None,
     replace: Replace = False,
     accept_suspicious: AcceptSuspicious = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Import products.
@@ -79,10 +72,19 @@ def import_products(
 
     Example: pricesmith import products catalogue.csv --currency USD
     """
-    options = reading_options(currency, column, const, (decimal, None, None))
-    attributes = frozenset(attribute or ())
-    options = replace_fields(options, attributes=attributes, shop=shop, replace=replace)
-    _import("products", file, data_dir, options, accept_suspicious=accept_suspicious, json=json)
+    asked = ImportRequest(
+        kind=ImportKind.PRODUCTS,
+        currency=currency,
+        column=tuple(column or ()),
+        const=tuple(const or ()),
+        decimal=decimal,
+        attribute=tuple(attribute or ()),
+        shop=shop,
+        replace=replace,
+        accept_suspicious=accept_suspicious,
+        dry_run=dry_run,
+    )
+    _import(file, data_dir, asked, json=json)
 
 
 @app.command("events", cls=EventsCommand)
@@ -96,6 +98,7 @@ def import_events(
     timezone: Zone = None,
     date_format: DateFormat = None,
     accept_suspicious: AcceptSuspicious = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Import events: what shoppers viewed, searched and bought.
@@ -105,8 +108,18 @@ def import_events(
 
     Example: pricesmith import events clicks.ndjson
     """
-    options = reading_options(currency, column, const, (decimal, timezone, date_format))
-    _import("events", file, data_dir, options, accept_suspicious=accept_suspicious, json=json)
+    asked = ImportRequest(
+        kind=ImportKind.EVENTS,
+        currency=currency,
+        column=tuple(column or ()),
+        const=tuple(const or ()),
+        decimal=decimal,
+        timezone=timezone,
+        date_format=date_format,
+        accept_suspicious=accept_suspicious,
+        dry_run=dry_run,
+    )
+    _import(file, data_dir, asked, json=json)
 
 
 @app.command("outcomes", cls=OutcomesCommand)
@@ -120,6 +133,7 @@ def import_outcomes(
     timezone: Zone = None,
     date_format: DateFormat = None,
     accept_suspicious: AcceptSuspicious = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Import outcomes: offers, and whether they were bought.
@@ -130,42 +144,54 @@ def import_outcomes(
 
     Example: pricesmith import outcomes log.parquet --currency USD
     """
-    options = reading_options(currency, column, const, (decimal, timezone, date_format))
-    _import("outcomes", file, data_dir, options, accept_suspicious=accept_suspicious, json=json)
+    asked = ImportRequest(
+        kind=ImportKind.OUTCOMES,
+        currency=currency,
+        column=tuple(column or ()),
+        const=tuple(const or ()),
+        decimal=decimal,
+        timezone=timezone,
+        date_format=date_format,
+        accept_suspicious=accept_suspicious,
+        dry_run=dry_run,
+    )
+    _import(file, data_dir, asked, json=json)
 
 
-def _import(
-    kind: Literal["products", "events", "outcomes"],
-    file: Path,
-    data_dir: Path | None,
-    options: ReadingOptions,
-    *,
-    accept_suspicious: bool,
-    json: bool,
-) -> None:
-    from agent.service.ingest import ImportKind, ImportOptions, expected_rows, import_file  # loads pyarrow
+def _import(file: Path, data_dir: Path | None, asked: ImportRequest, *, json: bool) -> None:
+    options, settings = import_options(asked), settings_for(data_dir)
+    report = (_checked if asked.dry_run else _imported)(file, settings, asked.kind, options, quiet=json)
+    print_report(report, dry_run=asked.dry_run, json=json)
+    if not report.complete:
+        raise typer.Exit(ExitCode.FAILED)
 
-    settings = settings_for(data_dir)
+
+def _imported(file: Path, settings: Settings, kind: ImportKind, options: ImportOptions, *, quiet: bool) -> ImportReport:
     store = open_store(settings)
     with (
-        running_service(settings, quiet=json, store=store, proposes=False) as service,
-        progress_bar(quiet=json) as progress,
+        running_service(settings, quiet=quiet, store=store, proposes=False) as service,
+        progress_bar(quiet=quiet) as progress,
     ):
-        targets, expected = _targets(store, service), expected_rows(file)
-        report = import_file(
-            ImportKind(kind),
-            file,
-            targets,
-            ImportOptions(options, accept_suspicious),
-            lambda rows: progress(_rows_read(rows), min(0.99, rows / expected)),
-        )
+        report = import_file(kind, file, _targets(store, service), options, _telling(progress, file))
         progress("update indexes", 0.0)
         service.replay_outcomes()
         progress("update indexes", 1.0)
         progress(f"import: {report.read} rows", 1.0)
-    print_report(report, json=json)
-    if not report.complete:
-        raise typer.Exit(ExitCode.FAILED)
+    return report
+
+
+def _checked(file: Path, settings: Settings, kind: ImportKind, options: ImportOptions, *, quiet: bool) -> ImportReport:
+    """Read and check without models, and without storing anything."""
+    with open_store(settings) as store, progress_bar(quiet=quiet) as progress:
+        targets = dry(store_targets(store, SystemClock()))
+        report = import_file(kind, file, targets, options, _telling(progress, file))
+        progress(f"import: {report.read} rows", 1.0)
+    return report
+
+
+def _telling(progress: Progress, file: Path) -> Callable[[ImportReport], None]:
+    expected = expected_rows(file)
+    return lambda report: progress(_rows_read(report.read), min(0.99, report.read / expected))
 
 
 def _rows_read(rows: int) -> str:
@@ -173,17 +199,11 @@ def _rows_read(rows: int) -> str:
     return f"import: {rows - rows % 10_000 if rows >= 10_000 else rows} rows"
 
 
-def _targets(store: Store, service: "Service") -> "ImportTargets":
-    from agent.service.ingest import ImportTargets
-
-    return ImportTargets(
+def _targets(store: Store, service: "Service") -> ImportTargets:
+    """Targets of a service, which encodes products before it stores them and keeps its indexes up to date."""
+    return replace_fields(
+        store_targets(store, SystemClock(), service.product),
         products=service.upsert_products,
         events=service.keep_events,
-        shoppers=store.upsert_profiles,
         outcomes=service.keep_outcomes,
-        known_events=store.known_events,
-        known_outcomes=store.known_outcomes,
-        outcomes_by_line=store.outcomes_by_line,
-        product_of=service.product,
-        now=SystemClock().now(),
     )

@@ -1,7 +1,7 @@
 """Jobs: submitted by any process, run by exactly one, taken over by another when that one ends.
 
 The process that runs a job holds a lease on it, which it renews every second or so. A job whose lease has run out, or
-whose process is known to be gone, goes back into the queue, at its old place. At most one job of a store runs at a time.
+whose process is known to be gone, goes back into the queue, at its old place. At most one job of a store runs at once.
 """
 
 import json
@@ -180,8 +180,8 @@ class JobRepository(Repository):
             self._end(connection, JobEnd(job.job_id, JobState.CANCELLED), mine, now)
         elif job.attempts >= MAX_ATTEMPTS:
             detail = (
-                f"the server ended {job.attempts} times while this job ran, so that it is not tried again; remedy: look "
-                "for the reason in the server's log, such as too little memory, and submit the job again"
+                f"the server ended {job.attempts} times while this job ran, so that it is not tried again; remedy: "
+                "look for the reason in the server's log, such as too little memory, and submit the job again"
             )
             problem = json.dumps({"code": INTERRUPTED, "detail": detail})
             self._end(connection, JobEnd(job.job_id, JobState.FAILED, problem=problem), mine, now)
@@ -216,7 +216,7 @@ def _held(job_id: str, owner: str) -> ColumnElement[bool]:
 
 
 def _abandoned(job: JobRecord, claimant: Claimant, now: datetime) -> bool:
-    """Whether the process that ran a job does so no longer; the claimant itself runs nothing while it looks for work."""
+    """Whether the process that ran a job does so no longer; a claimant itself runs nothing while it looks for work."""
     if job.owner is None or job.lease_until is None or job.lease_until <= now:
         return True
     return job.owner == claimant.owner or claimant.gone(job.owner)

@@ -43,9 +43,9 @@ def import_file(
     path: Path,
     targets: ImportTargets,
     options: ImportOptions,
-    on_rows: Callable[[int], None] | None = None,
+    on_batch: Callable[[ImportReport], None] | None = None,
 ) -> ImportReport:
-    """Import a file; `on_rows` is called with the number of rows read after each batch.
+    """Import a file; `on_batch` is called after each batch with the report so far.
 
     Raises:
         ImportFormatError: The file cannot be read, or a required column is missing.
@@ -57,8 +57,8 @@ def import_file(
     intake: Any = _INTAKES[kind](targets, report, options)
     for batch in chunks(table.rows, _BATCH):
         intake.take(list(_parsed(batch, reading, report)))
-        if on_rows is not None:
-            on_rows(report.read)
+        if on_batch is not None:
+            on_batch(report)
     return report
 
 
