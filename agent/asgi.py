@@ -12,12 +12,18 @@ from agent.service.gc_tuning import tune_for_requests
 from agent.service.merchants import MerchantError, Merchants, settings_of
 from agent.service.opening import open_store
 from agent.service.settings import Settings
+from agent.service.settings_reading import read_settings
 from agent.state.shared_models import SharedModels
 
 
 def create() -> Litestar:
-    """Build an app from the settings in the environment; models load when it starts."""
-    settings = Settings()
+    """Build an app from the settings; models load when it starts.
+
+    Raises:
+        SettingsError: A setting has a value that is not allowed.
+        TracingError: Traces are to be sent, and the extra `tracing` is not installed.
+    """
+    settings = read_settings()
     if settings.otlp_endpoint is not None:
         export_to(settings.otlp_endpoint)
     return create_app(settings, _open_to_serve)

@@ -27,7 +27,7 @@ async def readyz(request: AnyRequest) -> Response[bytes]:
     """Models, index and store are ready; 503 with the reason when one is not."""
     context = context_of(request)
     found = await context.run(context.service.readiness)
-    body = ReadyAnswer(ready=found.ready, checks=dict(found.checks))
+    body = ReadyAnswer(ready=found.ready, checks=dict(found.checks), store=found.store)
     return json_response(body) if found.ready else json_response(body, 503, {"Retry-After": "1"})
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from agent.cli.errors import SettingsError
 from agent.cli.exit_codes import ExitCode
 from agent.cli.options import DataDir, Json, home_settings
 from agent.cli.output import print_json, progress_bar
 from agent.service.doctor.finding import Finding, Level
+from agent.service.settings_reading import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ version must not load what only another command can fail in.
 
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -16,16 +16,18 @@ EXPECTED: Final[Mapping[str, ExitCode]] = MappingProxyType(
     {
         "agent.cli.errors:CommandError": ExitCode.FAILED,
         "agent.cli.errors:ServerUnavailable": ExitCode.UNAVAILABLE,
-        "agent.cli.errors:SettingsError": ExitCode.USAGE,
         "agent.domain.money:MoneyError": ExitCode.FAILED,
+        "agent.pricing.tracing:TracingError": ExitCode.FAILED,
         "agent.rules.book:RuleError": ExitCode.FAILED,
         "agent.rules.packs.errors:PackError": ExitCode.FAILED,
         "agent.service.auth.api_keys:ApiKeyError": ExitCode.FAILED,
         "agent.service.auth.signing_keys:TokenKeyError": ExitCode.FAILED,
         "agent.service.backup.archive:BackupError": ExitCode.FAILED,
         "agent.service.ingest.errors:ImportFormatError": ExitCode.FAILED,
+        "agent.service.ingest.store_choice:WrongStoreError": ExitCode.FAILED,
         "agent.service.merchants:MerchantError": ExitCode.FAILED,
         "agent.service.webhooks.url_check:RefusedAddressError": ExitCode.FAILED,
+        "agent.service.settings_reading:SettingsError": ExitCode.USAGE,
         "agent.store.errors:StoreError": ExitCode.FAILED,
         "agent.store.errors:StoreUnavailable": ExitCode.UNAVAILABLE,
         "agent.training.promotion:NotProven": ExitCode.FAILED,
@@ -44,16 +46,6 @@ EXPECTED: Final[Mapping[str, ExitCode]] = MappingProxyType(
 
 class CommandError(RuntimeError):
     """Root of the errors that commands themselves raise; the message says what is wrong and the remedy."""
-
-
-class SettingsError(CommandError):
-    """Environment variables hold values that the settings do not allow; `problems` has one line for each."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        """Tell every problem."""
-        lines = "\n  ".join(problems)
-        super().__init__(f"settings are not valid:\n  {lines}\nremedy: change or unset these variables")
-        self.problems = tuple(problems)
 
 
 class ServerUnavailable(CommandError):

@@ -4,20 +4,22 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from agent.cli.output import print_facts, print_json, print_table
+from agent.cli.output import print_facts, print_json, print_table, store_fact
 from agent.cli.reading_options import note_facts
 from agent.service.ingest.summary import summary_of
 
 if TYPE_CHECKING:
     from agent.service.ingest import ImportReport
+    from agent.store import StoreKind
 
 
-def print_report(report: "ImportReport", *, dry_run: bool = False, json: bool) -> None:
-    """Print counts of all rows, then those that were refused, set aside or merged."""
+def print_report(report: "ImportReport", store: "StoreKind", *, dry_run: bool = False, json: bool) -> None:
+    """Print the kind of the store and counts of all rows, then those that were refused, set aside or merged."""
     if json:
-        print_json(summary_of(report, dry_run=dry_run).model_dump(mode="json"))
+        print_json({**store_fact(store, json=True), **summary_of(report, dry_run=dry_run).model_dump(mode="json")})
         return
     facts: dict[str, object] = {
+        **store_fact(store, json=False),
         "kind": report.kind.value,
         **({"dry run": "nothing was stored; so it would be:"} if dry_run else {}),
         **report.counts(),

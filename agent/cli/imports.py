@@ -9,7 +9,7 @@ import typer
 
 from agent.cli.exit_codes import ExitCode
 from agent.cli.import_report import print_report
-from agent.cli.opening import running_service
+from agent.cli.opening import closed_on_error, running_service
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import progress_bar
 from agent.cli.reading_options import (
@@ -24,7 +24,15 @@ from agent.cli.reading_options import (
     Zone,
 )
 from agent.domain.clock import SystemClock
-from agent.service.ingest import ImportKind, ImportOptions, ImportReport, ImportTargets, expected_rows, import_file
+from agent.service.ingest import (
+    ImportKind,
+    ImportOptions,
+    ImportReport,
+    ImportTargets,
+    check_takes_own_data,
+    expected_rows,
+    import_file,
+)
 from agent.service.ingest.import_request import ImportRequest, import_options, meaning
 from agent.service.ingest.reading import Shop
 from agent.service.ingest.store_targets import dry, store_targets
@@ -43,6 +51,7 @@ Attributes = Annotated[list[str] | None, typer.Option(help=meaning("attribute"))
 FromShop = Annotated[Shop | None, typer.Option("--from", help=meaning("shop"))]
 Replace = Annotated[bool, typer.Option("--replace", help=meaning("replace"))]
 AcceptSuspicious = Annotated[bool, typer.Option("--accept-suspicious", help=meaning("accept_suspicious"))]
+IntoDemo = Annotated[bool, typer.Option("--into-demo", help=meaning("into_demo"))]
 DryRun = Annotated[bool, typer.Option("--dry-run", help=meaning("dry_run"))]
 
 app = typer.Typer(no_args_is_help=True, help="Import products, events and outcomes from files.")
@@ -60,6 +69,7 @@ def import_products(
     shop: FromShop = None,
     replace: Replace = False,
     accept_suspicious: AcceptSuspicious = False,
+    into_demo: IntoDemo = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -82,6 +92,7 @@ def import_products(
         shop=shop,
         replace=replace,
         accept_suspicious=accept_suspicious,
+        into_demo=into_demo,
         dry_run=dry_run,
     )
     _import(file, data_dir, asked, json=json)
@@ -98,6 +109,7 @@ def import_events(
     timezone: Zone = None,
     date_format: DateFormat = None,
     accept_suspicious: AcceptSuspicious = False,
+    into_demo: IntoDemo = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -117,6 +129,7 @@ def import_events(
         timezone=timezone,
         date_format=date_format,
         accept_suspicious=accept_suspicious,
+        into_demo=into_demo,
         dry_run=dry_run,
     )
     _import(file, data_dir, asked, json=json)
@@ -133,6 +146,7 @@ def import_outcomes(
     timezone: Zone = None,
     date_format: DateFormat = None,
     accept_suspicious: AcceptSuspicious = False,
+    into_demo: IntoDemo = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -153,6 +167,7 @@ def import_outcomes(
         timezone=timezone,
         date_format=date_format,
         accept_suspicious=accept_suspicious,
+        into_demo=into_demo,
         dry_run=dry_run,
     )
     _import(file, data_dir, asked, json=json)
@@ -160,18 +175,24 @@ def import_outcomes(
 
 def _import(file: Path, data_dir: Path | None, asked: ImportRequest, *, json: bool) -> None:
     options, settings = import_options(asked), settings_for(data_dir)
-    report = (_checked if asked.dry_run else _imported)(file, settings, asked.kind, options, quiet=json)
-    print_report(report, dry_run=asked.dry_run, json=json)
+    store = open_store(settings)
+    with closed_on_error(store):
+        check_takes_own_data(store, into_demo=asked.into_demo)
+        kind = store.kind()
+    report = (_checked if asked.dry_run else _imported)(store, settings, file, (asked.kind, options), quiet=json)
+    print_report(report, kind, dry_run=asked.dry_run, json=json)
     if not report.complete:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _imported(file: Path, settings: Settings, kind: ImportKind, options: ImportOptions, *, quiet: bool) -> ImportReport:
-    store = open_store(settings)
+def _imported(
+    store: Store, settings: Settings, file: Path, what: tuple[ImportKind, ImportOptions], *, quiet: bool
+) -> ImportReport:
     with (
         running_service(settings, quiet=quiet, store=store, proposes=False) as service,
         progress_bar(quiet=quiet) as progress,
     ):
+        kind, options = what
         report = import_file(kind, file, _targets(store, service), options, _telling(progress, file))
         progress("update indexes", 0.0)
         service.replay_outcomes()
@@ -180,9 +201,12 @@ def _imported(file: Path, settings: Settings, kind: ImportKind, options: ImportO
     return report
 
 
-def _checked(file: Path, settings: Settings, kind: ImportKind, options: ImportOptions, *, quiet: bool) -> ImportReport:
+def _checked(
+    store: Store, _settings: Settings, file: Path, what: tuple[ImportKind, ImportOptions], *, quiet: bool
+) -> ImportReport:
     """Read and check without models, and without storing anything."""
-    with open_store(settings) as store, progress_bar(quiet=quiet) as progress:
+    with store, progress_bar(quiet=quiet) as progress:
+        kind, options = what
         targets = dry(store_targets(store, SystemClock()))
         report = import_file(kind, file, targets, options, _telling(progress, file))
         progress(f"import: {report.read} rows", 1.0)

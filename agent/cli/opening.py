@@ -30,16 +30,23 @@ def running_service(
         from agent.service.assembly import open_service  # loads torch, FAISS and OpenVINO: not for help and completion
 
         store = store or open_store(settings)
-        try:
+        with closed_on_error(store):
             service = open_service(settings if proposes else _without_language_model(settings), store)
-        except BaseException:
-            store.close()
-            raise
         progress("load models and indexes", 1.0)
     try:
         yield service
     finally:
         service.close()
+
+
+@contextmanager
+def closed_on_error(store: Store) -> Iterator[None]:
+    """Close a store when the block that was to hand it on fails."""
+    try:
+        yield
+    except BaseException:
+        store.close()
+        raise
 
 
 def _without_language_model(settings: Settings) -> Settings:

@@ -1,15 +1,16 @@
 """Options that several commands share, and the settings that they lead to."""
 
+import os
+import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from agent.cli.errors import SettingsError
 from agent.domain.fields import normal_id
 from agent.service.merchants import settings_of
 from agent.service.settings import Settings
+from agent.service.settings_reading import read_settings, unknown_variables
 
 DataDir = Annotated[
     Path | None,
@@ -21,20 +22,17 @@ DataDir = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
-_PREFIX: Final = "PRICESMITH_"
-_SECRET: Final = ("key", "url")  # parts of the names of settings whose values are not repeated
-
 
 def home_settings(data_dir: Path | None) -> Settings:
-    """The default merchant's settings: environment variables, and the data folder where it is given.
+    """The default merchant's settings; warns of variables that look like a slip of one.
 
     Raises:
         SettingsError: A variable's value is not allowed.
     """
-    try:
-        return Settings() if data_dir is None else Settings(data_dir=data_dir)
-    except ValidationError as error:
-        raise SettingsError(_problems(error)) from None
+    for name, meant in unknown_variables(os.environ).items():
+        if meant is not None:
+            sys.stderr.write(f"pricesmith: {name} is no setting and has no effect; did you mean {meant}?\n")
+    return read_settings(data_dir)
 
 
 def settings_for(data_dir: Path | None) -> Settings:
@@ -60,13 +58,3 @@ def as_id(text: str | None) -> str | None:
         return normal_id(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text[:80]!r} is not an id: it {error}") from None
-
-
-def _problems(error: ValidationError) -> list[str]:
-    """One line for each variable: its name, its value unless it may be a secret, what is allowed."""
-    lines = []
-    for problem in error.errors(include_url=False):
-        field = ".".join(map(str, problem["loc"]))
-        value = "" if any(part in field for part in _SECRET) else f"={problem['input']!r}"
-        lines.append(f"{_PREFIX}{field.upper()}{value}: {problem['msg']}")
-    return lines

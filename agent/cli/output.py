@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from time import monotonic
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,6 +14,9 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from models.progress import Progress
+
+if TYPE_CHECKING:
+    from agent.store import StoreKind
 
 _WIDEST: Final = 400
 _JUDGED_AFTER_S: Final = 2.0
@@ -53,6 +56,11 @@ def print_facts(facts: Mapping[str, object]) -> None:
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         sys.stdout.write(f"{name:<{width}}  {value}\n")
+
+
+def store_fact(kind: "StoreKind", *, json: bool) -> Mapping[str, str]:
+    """Kind of the store that a report is about, for its facts: the word for programs, a sentence for people."""
+    return {"store": kind.value if json else kind.label}
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`serve`: the HTTP service."""
 
 import os
+from socket import socket
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ from agent.cli.options import DataDir, Json, home_settings
 from agent.cli.output import print_json
 from agent.domain.clock import SystemClock
 from agent.service.auth.api_keys import KeyRing
-from agent.service.doctor.port import PortState, port_state
+from agent.service.doctor.port import PortState, claim_port, port_use, shown
 from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store.data_folder import DataFolder
@@ -34,10 +35,11 @@ def serve(
     """
     settings = home_settings(data_dir)
     address, number = host or settings.host, port or settings.port
+    claim = _claimed(address, number)  # held while this process lives
     _check(settings, address, number)
     os.environ["PRICESMITH_DATA_DIR"] = str(settings.data_dir.resolve())
     if json:
-        print_json({"url": f"http://{address}:{number}", "data_dir": str(settings.data_dir), "pid": os.getpid()})
+        print_json({"url": f"http://{shown(address, number)}", "data_dir": str(settings.data_dir), "pid": os.getpid()})
     from granian import Granian  # only this command needs the server
     from granian.constants import Interfaces
 
@@ -52,6 +54,7 @@ def serve(
         respawn_failed_workers=False,
         workers_kill_timeout=30,
     ).serve()
+    claim.close()
 
 
 def _check(settings: Settings, host: str, port: int) -> None:
@@ -61,6 +64,7 @@ def _check(settings: Settings, host: str, port: int) -> None:
         RegistryError: A model is not installed.
         StoreError: The database cannot be used.
         ApiKeyError: The bootstrap key is too short.
+        TracingError: Traces are to be sent, and the extra `tracing` is not installed.
         CommandError: The port is taken; a second server would start and answer some of the requests.
     """
     registry = Registry(DataFolder(settings.data_dir).models)
@@ -69,12 +73,36 @@ def _check(settings: Settings, host: str, port: int) -> None:
     secret = settings.bootstrap_key
     with open_store(settings) as store:
         KeyRing(store, SystemClock(), secret.get_secret_value() if secret is not None else None)
-    state = port_state(host, port)
-    if state is PortState.REFUSED:
+    if settings.otlp_endpoint is not None:
+        from agent.pricing.tracing import check_exporter  # needed where traces are sent only
+
+        check_exporter()
+    _check_port(host, port)
+
+
+def _claimed(host: str, port: int) -> socket:
+    """Claim the port, so that of two servers that start at once one fails.
+
+    Raises:
+        CommandError: Another Pricesmith server starts or runs on this port.
+    """
+    claim = claim_port(host, port)
+    if claim is None:
+        _check_port(host, port)  # names the address, where that server answers already
         raise CommandError(
-            f"this user cannot listen on {host}:{port}; remedy: a --host that is an address of this machine, and a "
+            f"another Pricesmith server is starting on port {port} of this machine; remedy: end it, or choose another "
+            "--port"
+        )
+    return claim
+
+
+def _check_port(host: str, port: int) -> None:
+    use = port_use(host, port)
+    if use.state is PortState.REFUSED:
+        raise CommandError(
+            f"this user cannot listen on {use.where}; remedy: a --host that is an address of this machine, and a "
             "--port above 1023"
         )
-    if state is not PortState.FREE:
-        what = "a Pricesmith server" if state is PortState.PRICESMITH else "another program"
-        raise CommandError(f"{what} listens on {host}:{port} already; remedy: end it, or choose another --port")
+    if use.state is not PortState.FREE:
+        what = "a Pricesmith server" if use.state is PortState.PRICESMITH else "another program"
+        raise CommandError(f"{what} listens on {use.where} already; remedy: end it, or choose another --port")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from functools import wraps
+from importlib.util import find_spec
 from typing import Final, ParamSpec, TypeVar, cast
 
 from opentelemetry import trace
@@ -26,19 +27,30 @@ class TracingError(RuntimeError):
     """Traces cannot be exported to the endpoint set."""
 
 
+def check_exporter(find: Callable[[str], object] = find_spec) -> None:
+    """Check that the packages that send spans are installed, without loading them.
+
+    Raises:
+        TracingError: The extra `tracing` is not installed.
+    """
+    for package in ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.exporter.otlp.proto.http"):
+        if not find(package):
+            missing = f"PRICESMITH_OTLP_ENDPOINT needs the package {package}, which is not installed"
+            raise TracingError(f"{missing}; remedy: pip install 'pricesmith[tracing]'")
+
+
 def export_to(endpoint: str) -> None:
     """Send spans to an OTLP collector over HTTP, in batches, from a thread of their own.
 
     Raises:
         TracingError: The extra `tracing` is not installed.
     """
-    try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ModuleNotFoundError as error:
-        raise TracingError(f"{error.name} is missing; remedy: pip install 'pricesmith[tracing]'") from None
+    check_exporter()
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
     provider = TracerProvider(resource=Resource.create({"service.name": "pricesmith"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
     trace.set_tracer_provider(provider)

@@ -110,6 +110,7 @@ def build_components(
         folder=folder,
         in_use=models.in_use,
         store=store,
+        store_kind=store.kind(),
         signer=control.signer,
         clock=clock,
         store_clock=memory.clock,

@@ -17,7 +17,7 @@ from agent.state.online_learner import Learner
 from agent.state.outcome_index import OutcomeIndex
 from agent.state.shopper_histories import ShopperHistories
 from agent.state.store_follower import StoreFollower
-from agent.store import Store
+from agent.store import Store, StoreKind
 from agent.store.data_folder import DataFolder
 from models.registry.registry import ModelKind
 
@@ -29,6 +29,7 @@ class Components:
     Attributes:
         folder: Models, indexes, keys and the embedded database.
         in_use: Model versions by kind.
+        store_kind: Whether the store is the demo's or a shop's own.
         signer: Signs quote tokens and the head of the audit log.
         clock: Dates quotes; `store_clock` maps its times to the calendar of a demo store.
         catalogue, shoppers, outcomes, learner, arrivals: Memory, rebuilt from the store.
@@ -42,6 +43,7 @@ class Components:
     folder: DataFolder
     in_use: Mapping[ModelKind, str]
     store: Store
+    store_kind: StoreKind
     signer: TokenSigner
     clock: Clock
     store_clock: StoreClock

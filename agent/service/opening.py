@@ -2,7 +2,7 @@
 
 from agent.domain.clock import Clock
 from agent.service.settings import Settings
-from agent.store import Store
+from agent.store import Store, StoreUnavailable
 from agent.store.data_folder import DataFolder
 
 
@@ -14,5 +14,11 @@ def open_store(settings: Settings, clock: Clock | None = None) -> Store:
         StoreUnavailable: The database did not answer, or its folder cannot be made.
     """
     folder = DataFolder(settings.data_dir)
-    folder.root.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the data folder {folder.root} cannot be made: {error.strerror}; remedy: a folder that this user may write "
+            "to, by --data-dir or PRICESMITH_DATA_DIR"
+        ) from error
     return Store.open(settings.database_url or folder.database_url, clock)

@@ -5,21 +5,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.service.components import Components
-from agent.store import StoreError
+from agent.store import StoreError, StoreKind
 
 _OPTIONAL: Final = ("index", "language_model")
 """Checks that may fail: quotes then come from a lower rung, or for products described in the request."""
 
 
-_NO_PRODUCTS: Final = "empty: no products; remedy: pricesmith prepare, or PUT /v1/products"
+_NO_PRODUCTS: Final = "empty: no products; remedy: pricesmith import products FILE, or PUT /v1/products"
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether quotes can be made; `checks` says `ok` or what is wrong, by part."""
+    """Whether quotes can be made from which store; `checks` says `ok` or what is wrong, by part."""
 
     ready: bool
     checks: Mapping[str, str]
+    store: StoreKind
 
 
 def check_readiness(parts: Components, *, closing: bool) -> Readiness:
@@ -34,4 +35,5 @@ def check_readiness(parts: Components, *, closing: bool) -> Readiness:
         parts.store.ping()
     except StoreError as error:
         checks["store"] = str(error)
-    return Readiness(all(check == "ok" for name, check in checks.items() if name not in _OPTIONAL), checks)
+    ready = all(check == "ok" for name, check in checks.items() if name not in _OPTIONAL)
+    return Readiness(ready, checks, parts.store_kind)

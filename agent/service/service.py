@@ -30,6 +30,7 @@ from agent.service.outcome_sequence import OutcomeReport
 from agent.service.privacy import ShopperData, collect_shopper, erase, forget_erased, purge
 from agent.service.readiness import Readiness, check_readiness
 from agent.state.store_follower import Followed
+from agent.store import StoreKind
 from agent.store.codec import Offer
 from agent.store.erasure import Erased
 from models.registry.registry import ModelKind, Registry
@@ -293,6 +294,11 @@ class Service:
         """Progress of online learning in this process."""
         effects = self._parts.learner.effects
         return LearningProgress(effects.lessons, effects.drift.alarms)
+
+    @property
+    def store_kind(self) -> StoreKind:
+        """Whether the store is the demo's or a shop's own."""
+        return self._parts.store_kind
 
     def readiness(self) -> Readiness:
         """Check whether quotes can be made."""

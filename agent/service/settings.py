@@ -1,4 +1,4 @@
-"""Settings: one frozen object, read from the environment (`PRICESMITH_...`) where the app or a command starts."""
+"""Settings: one frozen object, which `settings_reading` reads where the app or a command starts."""
 
 from pathlib import Path
 from typing import Final
@@ -14,13 +14,19 @@ DEFAULT_MERCHANT: Final = "default"
 class Settings(BaseSettings):
     """Settings of one Pricesmith; each is read from `PRICESMITH_` and its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="PRICESMITH_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PRICESMITH_", frozen=True, extra="ignore", allow_inf_nan=False)
 
     data_dir: Path = Path("data")
     """Models, indexes, keys and, unless `database_url` says otherwise, the database."""
 
     database_url: str | None = None
     """`postgresql://USER:PASSWORD@HOST/NAME`; without it SQLite in the data folder."""
+
+    built_models_dir: Path | None = None
+    """Folder of models that were built before, from which `prepare` and `init` copy; without it they are built."""
+
+    currency: str | None = None
+    """Currency of imported rows that name none, an ISO 4217 code; `--currency` goes before it."""
 
     merchant: str = DEFAULT_MERCHANT
     """Merchant that commands act on; the HTTP service serves all merchants, each by its own API keys."""

@@ -4,6 +4,7 @@ from agent.store.api_keys import ApiKeyRecord
 from agent.store.decisions import PricedPair, ShopperProduct
 from agent.store.errors import InvalidRecord, StoreError, StoreUnavailable
 from agent.store.idempotency import IdempotencyResult, IdempotencyState, StoredResponse
+from agent.store.kind import StoreKind
 from agent.store.live_quotes import Claim, QuoteKey
 from agent.store.merchants import MerchantRecord
 from agent.store.migrate import migrate
@@ -21,6 +22,7 @@ __all__ = [
     "ShopperProduct",
     "Store",
     "StoreError",
+    "StoreKind",
     "StoreUnavailable",
     "StoredResponse",
     "migrate",

@@ -121,19 +121,25 @@ def open_database(url: str) -> Database:
     """Open `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`; connects on first use.
 
     Raises:
-        StoreError: The address is of another kind.
+        StoreError: The address is of another kind, or the extra `postgres` is not installed.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         return Database(_sqlite_engine(parsed))
-    engine = create_engine(
-        parsed.set(drivername="postgresql+psycopg"),
-        pool_pre_ping=True,
-        pool_size=_POOL_SIZE,
-        max_overflow=_POOL_OVERFLOW,
-        hide_parameters=True,
-        connect_args={"connect_timeout": 10},
-    )
+    try:
+        engine = create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_size=_POOL_SIZE,
+            max_overflow=_POOL_OVERFLOW,
+            hide_parameters=True,
+            connect_args={"connect_timeout": 10},
+        )
+    except ImportError as error:  # the package is missing, or the library that it needs
+        raise StoreError(
+            f"PostgreSQL needs the package psycopg, which cannot be loaded ({str(error).splitlines()[0]}); remedy: "
+            "pip install 'pricesmith[postgres]'"
+        ) from error
     return Database(engine)
 
 

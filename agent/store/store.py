@@ -17,6 +17,7 @@ from agent.store.erasure import ErasureRepository
 from agent.store.events import EventRepository
 from agent.store.idempotency import IdempotencyRepository
 from agent.store.jobs import JobRepository
+from agent.store.kind import StoreKindRepository
 from agent.store.live_quotes import LiveQuoteRepository
 from agent.store.merchants import MerchantRepository
 from agent.store.migrate import upgrade
@@ -48,6 +49,7 @@ class Store(
     LiveQuoteRepository,
     MerchantRepository,
     DoubtfulRowRepository,
+    StoreKindRepository,
     WebhookRepository,
 ):
     """All repositories on one connection pool. Safe for several threads and processes.

@@ -2,9 +2,12 @@
 
 from pydantic import BaseModel
 
+from agent.store import StoreKind
+
 
 class ReadyAnswer(BaseModel):
-    """Whether quotes can be made; `checks` says `ok` or what is wrong, by part."""
+    """Whether quotes can be made, and from whose store; `checks` says `ok` or what is wrong, by part."""
 
     ready: bool
     checks: dict[str, str]
+    store: StoreKind

@@ -1,11 +1,12 @@
 """The port that a server is to listen on.
 
 The server's sockets allow a second one on the same port (`SO_REUSEPORT`), which then answers some of the requests:
-whoever starts a server has to look first.
+whoever starts a server claims the port first, then looks whether anything listens there.
 """
 
 import json
 import socket
+from dataclasses import dataclass
 from enum import StrEnum
 from http.client import HTTPConnection, HTTPException
 from typing import Final
@@ -13,7 +14,8 @@ from typing import Final
 from agent.service.doctor.finding import Finding, Level
 
 _WAIT_S: Final = 2.0
-_ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - names of "everywhere"
+_EVERYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - names of "everywhere"
+_LOOPBACK: Final = ("127.0.0.1", "::1")
 
 
 class PortState(StrEnum):
@@ -26,28 +28,75 @@ class PortState(StrEnum):
     """Nothing listens there, and this process may not either."""
 
 
+@dataclass(frozen=True, slots=True)
+class PortUse:
+    """Use of a port, and the address at which something listens; the one asked for where nothing does."""
+
+    state: PortState
+    where: str
+
+
+def port_use(host: str, port: int) -> PortUse:
+    """Whether something listens on the address or on another name of this machine, and whether it is Pricesmith.
+
+    `localhost` means both loopback addresses: whoever listens on one of them takes requests from the other.
+    """
+    for address in _reachable(host):
+        try:
+            with socket.create_connection((address, port), timeout=_WAIT_S):
+                pass
+        except OSError:
+            continue
+        state = PortState.PRICESMITH if _is_pricesmith(address, port) else PortState.OTHER
+        return PortUse(state, shown(address, port))
+    return PortUse(PortState.FREE if _can_bind(host, port) else PortState.REFUSED, shown(host, port))
+
+
 def port_state(host: str, port: int) -> PortState:
-    """Whether something listens, and whether it is a Pricesmith server."""
+    """Use of a port, without the address."""
+    return port_use(host, port).state
+
+
+def claim_port(host: str, port: int) -> socket.socket | None:
+    """Claim a port among the Pricesmith servers of this machine, for as long as the socket that is returned is open.
+
+    Two servers that start at once both find the port free: one of them gets the claim. A Linux abstract socket has the
+    scope of the port itself and ends with its process. None when another server has the claim.
+    """
+    scope = "" if host in (*_EVERYWHERE, *_LOOPBACK, "localhost") else f".{host}"
+    claim = socket.socket(socket.AF_UNIX)
     try:
-        with socket.create_connection((_ANY_ADDRESS.get(host, host), port), timeout=_WAIT_S):
-            pass
+        claim.bind(f"\0pricesmith.port.{port}{scope}")
     except OSError:
-        return PortState.FREE if _can_bind(host, port) else PortState.REFUSED
-    return PortState.PRICESMITH if _is_pricesmith(host, port) else PortState.OTHER
+        claim.close()
+        return None
+    return claim
 
 
 def check_port(host: str, port: int) -> Finding:
     """Whether a server may start on the settings' address, or runs there already."""
-    where, state = f"{host}:{port}", port_state(host, port)
-    if state is PortState.PRICESMITH:
-        return Finding("port", Level.OK, f"a Pricesmith server answers on {where}")
-    if state is PortState.OTHER:
+    use = port_use(host, port)
+    if use.state is PortState.PRICESMITH:
+        return Finding("port", Level.OK, f"a Pricesmith server answers on {use.where}")
+    if use.state is PortState.OTHER:
         remedy = "end that program, or choose another port: pricesmith serve --port, or PRICESMITH_PORT"
-        return Finding("port", Level.PROBLEM, f"another program listens on {where}", remedy)
-    if state is PortState.REFUSED:
+        return Finding("port", Level.PROBLEM, f"another program listens on {use.where}", remedy)
+    if use.state is PortState.REFUSED:
         remedy = "an address of this machine and a port above 1023: PRICESMITH_HOST, PRICESMITH_PORT"
-        return Finding("port", Level.PROBLEM, f"this user cannot listen on {where}", remedy)
-    return Finding("port", Level.OK, f"{where} is free")
+        return Finding("port", Level.PROBLEM, f"this user cannot listen on {use.where}", remedy)
+    return Finding("port", Level.OK, f"{use.where} is free")
+
+
+def shown(host: str, port: int) -> str:
+    """Address and port as they are written in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _reachable(host: str) -> tuple[str, ...]:
+    """Addresses at which a server on `host` would answer, or something else instead of it."""
+    if host in _EVERYWHERE or host == "localhost":
+        return _LOOPBACK
+    return (host, *(one for one in _LOOPBACK if one != host)) if host in _LOOPBACK else (host,)
 
 
 def _can_bind(host: str, port: int) -> bool:
@@ -64,7 +113,7 @@ def _can_bind(host: str, port: int) -> bool:
 
 
 def _is_pricesmith(host: str, port: int) -> bool:
-    connection = HTTPConnection(_ANY_ADDRESS.get(host, host), port, timeout=_WAIT_S)
+    connection = HTTPConnection(host, port, timeout=_WAIT_S)
     try:
         connection.request("GET", "/livez")
         found = json.loads(connection.getresponse().read(1_000))

@@ -1,25 +1,19 @@
 """The settings: variables that mean nothing, and packages that a setting needs."""
 
-from collections.abc import Callable, Collection, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import Final
 
 from agent.rules.packs import pack_names
 from agent.service.doctor.finding import Finding, Level
 from agent.service.settings import Settings
-
-PREFIX: Final = "PRICESMITH_"
-OTHER_VARIABLES: Final = frozenset(("PRICESMITH_KEY",))  # read by commands, no settings of the service
+from agent.service.settings_reading import known_variables, unknown_variables
 
 
 def check_settings(
     settings: Settings, environment: Mapping[str, str], is_there: Callable[[str], object] = find_spec
 ) -> list[Finding]:
     """Findings about settings that are valid; one finding that all is well where there are none."""
-    found = [
-        _unknown(name) for name in sorted(environment) if name.startswith(PREFIX) and name not in known_variables()
-    ]
+    found = [_unknown(name, meant) for name, meant in unknown_variables(environment).items()]
     if settings.pack not in pack_names():
         allowed = ", ".join(pack_names())
         found.append(
@@ -34,13 +28,6 @@ def check_settings(
     ]
 
 
-def known_variables() -> Collection[str]:
-    """Every environment variable that is read."""
-    return {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | OTHER_VARIABLES
-
-
-def _unknown(name: str) -> Finding:
-    known = {one.removeprefix(PREFIX) for one in known_variables()}
-    close = get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=0.7)
-    remedy = f"did you mean {PREFIX}{close[0]}?" if close else "unset it; docs/reference/settings.md lists all settings"
+def _unknown(name: str, meant: str | None) -> Finding:
+    remedy = f"did you mean {meant}?" if meant else "unset it"
     return Finding("settings", Level.WARNING, f"{name} is no setting and has no effect", remedy)

@@ -32,7 +32,7 @@ def existing_store(settings: Settings) -> Iterator[tuple[Finding, Store | None]]
         return
     try:
         database = open_database(settings.database_url or folder.database_url)
-    except (StoreError, ModuleNotFoundError) as error:
+    except StoreError as error:
         yield _unusable(error), None
         return
     try:
@@ -126,9 +126,6 @@ def _schema(found: str | None, newest: str) -> Finding:
 
 
 def _unusable(error: Exception) -> Finding:
-    if isinstance(error, ModuleNotFoundError):
-        detail = f"PostgreSQL needs the package {error.name}"
-        return Finding("database", Level.PROBLEM, detail, "pip install 'pricesmith[postgres]'")
     found = of_error("database", error)
     return (
         found

@@ -8,6 +8,7 @@ from agent.service.ingest.raw_rows import RawRow
 from agent.service.ingest.readers import expected_rows
 from agent.service.ingest.reading import Note, Notes, Reading, ReadingOptions
 from agent.service.ingest.report import ImportKind, ImportReport, RowProblem
+from agent.service.ingest.store_choice import WrongStoreError, check_takes_own_data
 from agent.service.ingest.tables import Table, read_table
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "RowKind",
     "RowProblem",
     "Table",
+    "WrongStoreError",
+    "check_takes_own_data",
     "expected_rows",
     "import_file",
     "read_table",

@@ -23,7 +23,9 @@ from agent.domain.records import (
     ProductWeek,
     ShopperRecord,
 )
+from agent.service.ingest.store_choice import mark_as_demo
 from agent.store import Store
+from agent.store.kind import LOADED_KEY
 from agent.store.rows import chunks
 from models.datasets.complete_journey import CURRENCY, Journey
 from models.datasets.complete_journey_weeks import WeekColumns, week_columns
@@ -35,7 +37,6 @@ from models.training.panel import Panel, PanelBuilder, PanelConfig
 MIN_PURCHASES: Final = 20
 COST_FRAC: Final = 0.70
 COST_NOTE: Final = "assumed: 70 % of the regular price (the data has no costs)"
-LOADED_KEY: Final = "demo.loaded"
 _BATCH: Final = 50_000
 
 
@@ -61,9 +62,14 @@ class DemoSize:
 
 
 def load_demo(store: Store, read: Callable[[], Journey], clock: Clock, size: DemoSize, progress: Progress) -> None:
-    """Fill an empty store, or resume an interrupted load; does nothing when the demo is loaded."""
+    """Fill an empty store, or resume an interrupted load; does nothing when the demo is loaded.
+
+    Raises:
+        WrongStoreError: The store is a shop's own.
+    """
     if store.meta(LOADED_KEY) is not None:
         return
+    mark_as_demo(store, clock)
     progress("read the data", 0.0)
     journey = read()
     receipts = _chosen(journey.receipts, size)

@@ -75,6 +75,9 @@ class ImportRequest(BaseModel):
         default=False,
         description="Import rows too that are probably wrong, such as prices in cents beside dollars.",
     )
+    into_demo: bool = Field(
+        default=False, description="Import into the demo store on purpose; else it refuses own data."
+    )
     dry_run: bool = Field(
         default=False, description="Read and check the whole file, and report on every row, but store nothing."
     )

@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 
 from agent.domain.clock import SystemClock
-from agent.service.ingest import ImportReport, expected_rows, import_file
+from agent.service.ingest import ImportReport, check_takes_own_data, expected_rows, import_file
 from agent.service.ingest.import_request import ImportRequest, import_options
 from agent.service.ingest.store_targets import dry, store_targets
 from agent.service.ingest.summary import summary_of
@@ -17,6 +17,7 @@ def run_import(job: JobInput, teller: Teller) -> dict[str, JsonValue]:
 
     Raises:
         ImportFormatError: The file or the options cannot be used.
+        WrongStoreError: The store is the demo's.
         StoreError: The store failed.
         Stopped: The server asked to stop; rows so far are stored.
     """
@@ -25,6 +26,7 @@ def run_import(job: JobInput, teller: Teller) -> dict[str, JsonValue]:
     asked = ImportRequest.model_validate_json(job.options)
     teller.tell(JobProgress(step="read products"))
     with open_store(job.settings) as store:
+        check_takes_own_data(store, into_demo=asked.into_demo)
         targets = store_targets(store, SystemClock())
         expected = expected_rows(job.file)
         step = "check rows" if asked.dry_run else "import rows"

@@ -19,6 +19,7 @@ from typing import IO, Final
 from pydantic import JsonValue
 
 from agent.service.ingest.errors import ImportFormatError
+from agent.service.ingest.store_choice import WrongStoreError
 from agent.service.jobs.messages import End, JobProblem, Order, Told
 from agent.service.settings import Settings
 from agent.store import StoreError, StoreUnavailable
@@ -30,6 +31,7 @@ _TELL_S: Final = 0.2
 _ORPHANED: Final = 3
 _CODES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (ImportFormatError, "file-unreadable"),
+    (WrongStoreError, "demo-store"),
     (TrainingDataError, "outcomes-insufficient"),
     (StoreUnavailable, "store-unavailable"),
     (StoreError, "store-failed"),

@@ -31,7 +31,7 @@ from agent.service.readiness import Readiness
 from agent.service.service import LearningProgress, Service
 from agent.service.settings import Settings
 from agent.state.store_follower import Followed
-from agent.store import Store
+from agent.store import Store, StoreKind
 from agent.store.erasure import Erased
 from tests.agent.store.builders import decision
 
@@ -143,7 +143,7 @@ class ScriptedService:
         return LearningProgress(12, 1)
 
     def readiness(self) -> Readiness:
-        return Readiness(self.ready, {"models": "ok" if self.ready else "loading"})
+        return Readiness(self.ready, {"models": "ok" if self.ready else "loading"}, StoreKind.OWN)
 
     def reload(self) -> None:
         return None

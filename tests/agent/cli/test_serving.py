@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from agent.cli.errors import CommandError
 from agent.cli.main import app
-from agent.service.doctor.port import PortState
+from agent.service.doctor.port import PortState, PortUse
 from agent.store.data_folder import DataFolder
 from eval.serving import CommandServer, free_port, wait_ready
 from models.errors import RegistryError
@@ -104,7 +104,8 @@ def test_serve_does_not_start_with_a_short_key(own: World, monkeypatch: pytest.M
 
 def test_serve_does_not_start_on_a_port_of_another_program(own: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(ModelKind) <= set(Registry(DataFolder(own.folder).models).in_use())
-    monkeypatch.setattr("agent.cli.serving.port_state", lambda _host, _port: PortState.OTHER)
+    use = PortUse(PortState.OTHER, "127.0.0.1:8000")
+    monkeypatch.setattr("agent.cli.serving.port_use", lambda _host, _port: use)
     done = CliRunner().invoke(app, ["serve", "--data-dir", str(own.folder)])
     assert isinstance(done.exception, CommandError)
     assert "another program listens" in str(done.exception)
