@@ -18,6 +18,7 @@ from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.service.auth.api_keys import ApiKey, KeyRing
 from agent.service.auth.rate_limits import RateLimiter
+from agent.service.jobs import JobRunner
 from agent.service.service import Service
 from agent.service.settings import Settings
 from agent.store import Store
@@ -76,6 +77,7 @@ class AppContext:
         key: The caller's key, once checked.
         attempt: Set when the request brings an idempotency key.
         arrived_s: Arrival of the request, by `time.perf_counter`.
+        jobs: Runs imports and trainings, of all merchants.
     """
 
     settings: Settings
@@ -87,6 +89,7 @@ class AppContext:
     key: ApiKey | None = None
     attempt: Attempt | None = None
     arrived_s: float | None = None
+    jobs: JobRunner | None = None
 
     @property
     def service(self) -> Service:

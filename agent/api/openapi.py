@@ -1,5 +1,6 @@
 """OpenAPI operations for handlers that read raw bodies, with schemas from the pydantic models."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, cast
 
@@ -9,11 +10,12 @@ from litestar.openapi.spec import (
     OpenAPIResponse,
     OpenAPIType,
     Operation,
+    Parameter,
     Reference,
     RequestBody,
     Schema,
 )
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from agent.api.problems import PROBLEM_JSON, TITLES, ProblemDetails
@@ -47,11 +49,18 @@ class _Operation(Operation):
     text: ClassVar[str] = ""
     status: ClassVar[int] = 200
     location: ClassVar[bool] = False
+    media: ClassVar[Mapping[str, Any]] = {}
+    asks: ClassVar[type[BaseModel] | None] = None
 
     def __post_init__(self) -> None:
         """Fill in request body, responses and errors."""
         if self.takes is not None:
             self.request_body = RequestBody(content={"application/json": _media(self.takes)}, required=True)
+        if self.media:
+            content = {name: _media(schema) for name, schema in self.media.items()}
+            self.request_body = RequestBody(content=content, required=True)
+        if self.asks is not None:
+            self.parameters = [*(self.parameters or []), *_query_parameters(self.asks)]
         answers: dict[str, Any] = {}
         for status in () if self.gives is None else (self.status, *self.also):
             content = {"application/json": _media(self.gives or {})}
@@ -72,6 +81,22 @@ class _Operation(Operation):
         self.responses = answers
 
 
+def _query_parameters(model: type[BaseModel]) -> list[Parameter]:
+    """One parameter a field of a model; a list's items are given one parameter each."""
+    schema = schema_of(model, "validation")
+    return [
+        Parameter(
+            name=name,
+            param_in="query",
+            schema=cast(Schema, {key: value for key, value in field.items() if key != "description"}),
+            description=field.get("description"),
+            required=name in schema.get("required", ()),
+            allow_empty_value=False,
+        )
+        for name, field in schema["properties"].items()
+    ]
+
+
 def _media(schema: dict[str, Any]) -> OpenAPIMediaType:
     return OpenAPIMediaType(schema=cast(Schema, schema))  # Litestar writes a plain JSON Schema as it stands
 
@@ -85,6 +110,8 @@ def operation(
     streams: bool = False,
     status: int = 200,
     location: bool = False,
+    media: Mapping[str, Any] | None = None,
+    asks: type[BaseModel] | None = None,
 ) -> type[Operation]:
     """Build a class for Litestar's `operation_class`.
 
@@ -96,9 +123,12 @@ def operation(
         streams: Whether the response may be a stream of server-sent events.
         status: Of success.
         location: Whether the answer has a Location header with the path of what was created (201, 202).
+        media: Schemas of request bodies that are no JSON, by content type.
+        asks: Model whose fields are query parameters, for handlers that read the query themselves.
     """
     bodies = {"takes": None if takes is None else schema_of(takes, "validation"), "gives": schema_of(gives)}
     rest = {"errors": errors, "also": also, "streams": streams, "status": status, "location": location}
+    rest |= {"media": media or {}, "asks": asks}
     return dataclass(type("Operation", (_Operation,), {**bodies, **rest}))
 
 

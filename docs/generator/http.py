@@ -128,14 +128,15 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
         parts.append("Body, one object or a list of them:" if many else "Body:")
         rows = [(f"`{name}`", _taken(field), "yes" if needed else "") for name, field, needed in _fields(body)]
         parts.append(table(("field", "takes", "required"), rows))
-    content = operation["responses"]["200"].get("content", {})
+    done = next(status for status in operation["responses"] if status.startswith("2"))
+    content = operation["responses"][done].get("content", {})
     answered = list(_fields(content.get("application/json", {}).get("schema", {})))
     if answered:
         parts += ["Answer:", table(("field", "holds"), [(f"`{name}`", _taken(field)) for name, field, _ in answered])]
     others = [name for name in content if name != "application/json"]
     if others:
         parts.append(("Also as " if answered else "Answers ") + ", ".join(f"`{name}`" for name in others) + ".")
-    errors = [status for status in operation["responses"] if status != "200"]
+    errors = [status for status in operation["responses"] if status != done]
     if errors:
         parts.append(f"Errors: {', '.join(errors)}.")
     return "\n\n".join(parts)
