@@ -180,17 +180,24 @@ def import_request(given: Mapping[str, Sequence[str]]) -> ImportRequest:
             problems.append(FieldProblem(name, f"is given {len(texts)} times", texts[-1][:_SHOWN], "once"))
         elif texts:
             document[name] = texts[0]
-    asked: ImportRequest | None = None
-    try:
-        asked = ImportRequest.model_validate(document)
-    except ValidationError as error:
-        problems += field_problems(error.errors(include_url=False), document)
+    asked, unreadable = _read(document)
+    problems += unreadable
     if asked is not None:
         problems += map(_problem, option_errors(asked))
     if asked is None or problems:
         named = ", ".join(problem.field for problem in problems)
         raise Problem(422, f"{len(problems)} invalid option{'s' if len(problems) > 1 else ''}: {named}", problems)
     return asked
+
+
+def _read(document: dict[str, Any]) -> tuple[ImportRequest | None, list[FieldProblem]]:
+    """Options with the types of the schema, as far as they can be read, and a problem for each of the others."""
+    try:
+        return ImportRequest.model_validate(document), []
+    except ValidationError as error:
+        problems = field_problems(error.errors(include_url=False), document)
+        rest = {name: value for name, value in document.items() if all(name != one.field for one in problems)}
+        return (_read(rest)[0] if "kind" in rest else None), problems
 
 
 def _problem(error: OptionError) -> FieldProblem:

@@ -100,9 +100,10 @@ class JobLease:
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
-    """Final state of a job with its result or problem, JSON objects."""
+    """Final state of a job with its result or problem, JSON objects, and the number of rows that it read."""
 
     job_id: str
     state: JobState
     result: str | None = None
     problem: str | None = None
+    rows: int | None = None

@@ -117,19 +117,20 @@ class JobRepository(Repository):
             found = _unfinished(connection)
             if any(job.state is JobState.RUNNING for job in found):
                 return None
-            job_id = next((job.job_id for job in found if claimant.able(job)), None)
-            if job_id is None:
+            able = [job for job in found if claimant.able(job)]
+            if not able:
                 return None
+            job = able[0]
             begun: dict[str, Any] = {
                 "state": JobState.RUNNING,
                 "owner": claimant.owner,
                 "lease_until": now + claimant.lease,
-                "started_at": func.coalesce(JOBS.c.started_at, now),
-                "attempts": JOBS.c.attempts + 1,
+                "started_at": job.started_at or now,
+                "attempts": job.attempts + 1,
                 **asdict(JobProgress(step="start")),
             }
-            connection.execute(update(JOBS).where(JOBS.c.job_id == job_id).values(begun))
-            return _one(connection, JOBS.c.job_id == job_id)
+            connection.execute(update(JOBS).where(JOBS.c.job_id == job.job_id).values(begun))
+            return _one(connection, JOBS.c.job_id == job.job_id)
 
     def renew_job(self, job_id: str, owner: str, until: datetime, progress: JobProgress) -> JobLease:
         """Renew the owner's lease and note the progress."""
@@ -193,6 +194,8 @@ class JobRepository(Repository):
         values: dict[str, Any] = {"state": end.state, "ended_at": now, "result": end.result, "problem": end.problem}
         if end.state is JobState.DONE:
             values |= {"fraction": 1.0, "step": "done"}
+        if end.rows is not None:
+            values["rows"] = end.rows
         if connection.execute(update(JOBS).where(where).values(**values, **_NO_LEASE)).rowcount != 1:
             return False
         ended = _one(connection, JOBS.c.job_id == end.job_id)

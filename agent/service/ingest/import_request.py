@@ -97,11 +97,11 @@ def meaning(name: str) -> str:
 
 def option_errors(asked: ImportRequest) -> list[OptionError]:
     """Every option that is not of its form, or that files of the kind do not take."""
-    found: list[OptionError] = []
     given = asked.model_dump(by_alias=True, exclude_defaults=True)
     allowed = option_names(asked.kind)
-    for name in given.keys() - {"kind", *allowed}:
-        found.append(OptionError(_hyphened(name), f"is no option of {asked.kind}", "", ", ".join(allowed)))
+    named = ", ".join(map(_hyphened, allowed))
+    foreign = given.keys() - {"kind", *allowed}
+    found = [OptionError(_hyphened(name), f"is no option of {asked.kind}", "", named) for name in foreign]
     for read in _readers(asked).values():
         try:
             read()

@@ -1,5 +1,7 @@
 """Work of an import job: the file into the store, in short transactions; servers follow the store."""
 
+from typing import Final
+
 from pydantic import JsonValue
 
 from agent.domain.clock import SystemClock
@@ -10,6 +12,8 @@ from agent.service.ingest.summary import summary_of
 from agent.service.jobs.worker import JobInput, Teller
 from agent.service.opening import open_store
 from agent.store.job_records import JobProgress
+
+_BATCH_ROWS: Final = 500  # quotes wait for the database while a batch is written
 
 
 def run_import(job: JobInput, teller: Teller) -> dict[str, JsonValue]:
@@ -39,7 +43,7 @@ def run_import(job: JobInput, teller: Teller) -> dict[str, JsonValue]:
                 lambda: summary_of(report, dry_run=asked.dry_run).model_dump(mode="json"),
             )
 
-        report = import_file(
-            asked.kind, job.file, dry(targets) if asked.dry_run else targets, import_options(asked), tell
-        )
+        if asked.dry_run:
+            targets = dry(targets)
+        report = import_file(asked.kind, job.file, targets, import_options(asked), tell, _BATCH_ROWS)
     return summary_of(report, dry_run=asked.dry_run).model_dump(mode="json")

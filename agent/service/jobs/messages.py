@@ -4,6 +4,7 @@ The server writes an order, then one byte with each renewal of the job's lease. 
 last with an end. It exits when the server's end of the pipe closes, or when no byte comes for as long as a lease is.
 """
 
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -89,3 +90,9 @@ def settings_for_order(settings: Settings) -> dict[str, JsonValue]:
     own = settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
     found: dict[str, JsonValue] = own.model_dump(mode="json", exclude=_SECRETS)
     return found
+
+
+def place_of(error: BaseException) -> list[str]:
+    """Kind of an error and its place in the code, without its message, which may quote a file's rows."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [type(error).__qualname__, *(f"{one.filename}:{one.lineno} {one.name}" for one in frames)]

@@ -15,7 +15,7 @@ from threading import Event, Lock, Thread
 from typing import Any, Final
 
 from agent.domain.clock import Clock
-from agent.service.jobs.messages import End, JobProblem, Order, Told, settings_for_order
+from agent.service.jobs.messages import End, JobProblem, Order, Told, place_of, settings_for_order
 from agent.service.jobs.owner import has_ended, own_name
 from agent.service.jobs.process import COMMAND, JobProcess
 from agent.service.jobs.spool import Spool
@@ -125,12 +125,17 @@ class JobRunner:
             self._thread.join()
 
     def _loop(self) -> None:
+        failing = ""
         while not self._stopping.is_set():
+            worked = False
             try:
                 worked = self.run_next()
+                failing = ""
             except Exception as error:  # the thread must outlive any failure, or no job would ever run again
-                self._log.warning("jobs wait", error=type(error).__qualname__)
-                worked = False
+                place = place_of(error)
+                if str(place) != failing:  # one that stays is logged once
+                    self._log.error("jobs wait", error=place)
+                failing = str(place)
             if not worked:
                 self._wake.wait(self._timing.poll_s)
                 self._wake.clear()
@@ -283,11 +288,12 @@ def _end_of(job: JobRecord, run: _Run, code: int) -> JobEnd | None:
     """The final state of a job; None when it is to be run again."""
     told = run.end
     if told is not None and told.end is End.DONE:
-        return JobEnd(job.job_id, JobState.DONE, _text(told))
+        return JobEnd(job.job_id, JobState.DONE, _text(told), rows=told.rows)
     if told is not None and told.end is End.FAILED and told.problem is not None:
         return JobEnd(job.job_id, JobState.FAILED, problem=told.problem.model_dump_json())
     if run.lease.cancel_requested:
-        return JobEnd(job.job_id, JobState.CANCELLED, _text(told or run.last))
+        last = told or run.last
+        return JobEnd(job.job_id, JobState.CANCELLED, _text(last), rows=last.rows)
     if told is not None or run.asked_at is not None:
         return None
     how = f"by signal {-code}" if code < 0 else f"with exit code {code}"

@@ -1,6 +1,6 @@
 """The process that runs one job: reads its order, works, and tells progress and result.
 
-It runs at the lowest priority, so that quotes of the server beside it hardly wait.
+It runs at a low priority, so that quotes of the server beside it hardly wait, and still gets on when others compute.
 """
 
 import os
@@ -8,7 +8,6 @@ import select
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,13 +19,13 @@ from pydantic import JsonValue
 
 from agent.service.ingest.errors import ImportFormatError
 from agent.service.ingest.store_choice import WrongStoreError
-from agent.service.jobs.messages import End, JobProblem, Order, Told
+from agent.service.jobs.messages import End, JobProblem, Order, Told, place_of
 from agent.service.settings import Settings
 from agent.store import StoreError, StoreUnavailable
 from agent.store.job_records import JobKind, JobProgress
 from models.errors import ModelError, TrainingDataError
 
-_NICE: Final = 19
+_NICE: Final = 10
 _TELL_S: Final = 0.2
 _ORPHANED: Final = 3
 _CODES: Final[tuple[tuple[type[Exception], str], ...]] = (
@@ -68,6 +67,7 @@ class Teller:
         self._out = out
         self._told_at = 0.0
         self.stopping = False
+        self.rows: int | None = None
 
     def tell(
         self, progress: JobProgress, counts: Result | None = None, whole: Callable[[], Result] | None = None
@@ -79,6 +79,7 @@ class Teller:
         Raises:
             Stopped: The server asked to stop.
         """
+        self.rows = progress.rows
         if self.stopping:
             raise Stopped(counts if whole is None else whole())
         now = time.monotonic()
@@ -115,9 +116,9 @@ def run_order(works: Mapping[JobKind, Work]) -> None:
 def _carried_out(work: Work, order: Order, teller: Teller) -> Told:
     try:
         result = work(JobInput(order.read_settings(), order.job_id, order.options, order.file), teller)
-        return Told(fraction=1.0, end=End.DONE, result=result)
+        return Told(fraction=1.0, end=End.DONE, result=result, rows=teller.rows)
     except Stopped as stopped:
-        return Told(end=End.STOPPED, result=stopped.result)
+        return Told(end=End.STOPPED, result=stopped.result, rows=teller.rows)
     except MemoryError:
         detail = "the work needs more memory than there is; remedy: a larger machine, or a file in parts"
         return Told(end=End.FAILED, problem=JobProblem(code="memory-exhausted", detail=detail))
@@ -126,9 +127,7 @@ def _carried_out(work: Work, order: Order, teller: Teller) -> Told:
         if code is not None:
             return Told(end=End.FAILED, problem=JobProblem(code=code, detail=str(error)[:2_000]))
         detail = "an error that Pricesmith did not expect; the operator finds its place in the log under the job's id"
-        place = [type(error).__qualname__]
-        place += [f"{one.filename}:{one.lineno} {one.name}" for one in traceback.extract_tb(error.__traceback__)]
-        return Told(end=End.FAILED, problem=JobProblem(code="internal-error", detail=detail), place=place)
+        return Told(end=End.FAILED, problem=JobProblem(code="internal-error", detail=detail), place=place_of(error))
 
 
 def _watch(lease_s: float) -> None:
