@@ -13,7 +13,7 @@ from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Operation
 
-from agent.api.component_schemas import Body, Schema, component_schemas
+from agent.api.component_schemas import Body, Schema, component_schemas, query_parameters
 from agent.api.openapi import DeclaredOperation
 from agent.api.openapi_parts import (
     DONE,
@@ -138,6 +138,8 @@ def _operation(found: _Found, schemas: Sequence[Schema]) -> dict[str, Any]:
     if operation.security:
         made["security"] = [{"apiKey": [scope.value]} for scope in operation.scopes]
     asked = [_parameter(one.to_schema()) for one in operation.parameters or ()]
+    if operation.query is not None:
+        asked += query_parameters(operation.query)
     if found.method == "post":
         asked.append(IDEMPOTENCY_PARAMETER)
     if asked:
@@ -149,6 +151,9 @@ def _operation(found: _Found, schemas: Sequence[Schema]) -> dict[str, Any]:
                 name: {"summary": one.summary, "value": one.value} for name, one in operation.examples.items()
             }
         made["requestBody"] = {"required": True, "content": {JSON: content}}
+    if operation.media:
+        content = {name: {"schema": schema} for name, schema in operation.media.items()}
+        made["requestBody"] = {"required": True, "content": content}
     made["responses"] = _responses(found, schemas)
     return made
 
@@ -199,9 +204,9 @@ def _errors(found: _Found) -> tuple[int, ...]:
     if operation.errors is not None:
         return operation.errors
     statuses = {401, 403, 429, 503} if operation.security else {503}
-    if operation.takes is not None:
+    if operation.takes is not None or operation.media:
         statuses |= {400, 404, 413, 415, 422}
-    if operation.parameters:
+    if operation.parameters or operation.query is not None:
         statuses.add(422)
     if "{" in found.path:
         statuses.add(404)
