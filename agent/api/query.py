@@ -57,17 +57,14 @@ class PageQuery(BaseModel):
     limit: Annotated[
         int, BeforeValidator(_whole), Field(ge=1, le=MAX_LIMIT, description="Largest number of rows of the page.")
     ] = 50
-    after: (
-        Annotated[
-            str,
-            Field(
-                min_length=1,
-                max_length=_MAX_CURSOR,
-                description="`next` of the page before; the filters must be the same.",
-            ),
-        ]
-        | None
-    ) = None
+    after: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=_MAX_CURSOR,
+            description="`next` of the page before; the filters must be the same.",
+        ),
+    ] = None
 
     @property
     def start(self) -> Position | None:

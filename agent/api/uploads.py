@@ -89,7 +89,7 @@ async def receive(request: AnyRequest, spool: Spool, limit: int) -> Upload:
 
 @dataclass(slots=True)
 class _Limits:
-    """How large a file may be; the disk is looked at now and then."""
+    """Limit on the size of a file; the disk is looked at now and then."""
 
     spool: Spool
     most: int

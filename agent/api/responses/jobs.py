@@ -27,18 +27,25 @@ class JobFile(Answer):
     """The file that was uploaded: its name and size; it is deleted when the job ends."""
 
     name: str
+    """Its name."""
     size_bytes: int
+    """Its size as it was sent."""
 
 
 class Job(Answer):
-    """What jobs of all kinds have."""
+    """Fields of jobs of all kinds."""
 
     id: str
+    """Id of the job."""
     state: JobState = Field(description="waiting, running, or one of the final states: done, failed, cancelled.")
     progress: JobProgressAnswer
+    """How far it is."""
     created_at: datetime
+    """When it was submitted."""
     started_at: datetime | None = None
+    """When it was first begun."""
     ended_at: datetime | None = None
+    """When it ended."""
     by: str = Field(description="Id of the API key that submitted it.")
     attempts: int = Field(description="Times it was begun: more than once if a server ended in the middle.")
     cancel_requested: bool = Field(description="Whether it is to be cancelled, which takes seconds while it runs.")
@@ -64,21 +71,31 @@ class TrainingLine(Answer):
     """
 
     name: str
+    """Name of the model."""
     log_loss: float
+    """Mean negative log likelihood of what shoppers did; less is better."""
     rig: float
+    """Share of the entropy that the model explains; more is better."""
     auc: float
+    """Area under the ROC curve."""
     mean_over_rate: float
+    """Mean prediction over the share bought; 1 is right on average."""
     low: float
+    """Lower end of the interval of its log loss less Pricesmith's."""
     high: float
+    """Upper end of it."""
 
 
 class TrainingReport(Answer):
     """Comparison of the new version with simpler models."""
 
-    rows: dict[str, int] = {}
-    lines: list[TrainingLine] = []
+    rows: dict[str, int] = Field(default={})
+    """Numbers of outcomes, by use."""
+    lines: list[TrainingLine] = Field(default=[])
+    """Measures of each model, Pricesmith's first."""
     elasticity: list[float] = Field(default=[], description="Mean elasticity at the reference price, low, high (90 %).")
-    notes: list[str] = []
+    notes: list[str] = Field(default=[])
+    """What to know about the data."""
 
 
 class TrainingResult(Answer):
@@ -86,6 +103,7 @@ class TrainingResult(Answer):
 
     meta: dict[str, JsonValue] = Field(default={}, description="The version: its name, data, settings and measures.")
     report: TrainingReport = TrainingReport()
+    """The comparison with simpler models."""
     proven_better: bool = Field(
         default=False,
         description="Whether it predicts the latest outcomes surely better than every simpler model. That it earns "
@@ -97,8 +115,11 @@ class ImportJob(Job):
     """An import."""
 
     kind: Literal["import"] = "import"
+    """Kind of the job."""
     options: ImportOptionsAnswer
+    """What was asked for."""
     file: JobFile
+    """The file that was uploaded."""
     result: ImportSummary | None = Field(
         default=None, description="Report of a finished import; of a cancelled one what was stored until then."
     )
@@ -108,24 +129,33 @@ class TrainingJob(Job):
     """A training."""
 
     kind: Literal["training"] = "training"
+    """Kind of the job."""
     options: TrainingOptionsAnswer
+    """What was asked for."""
     result: TrainingResult | None = None
+    """The version that was made."""
 
 
 class ImportJobs(Answer):
     """A page of imports, newest first; refused rows are in each import's own answer."""
 
     items: list[ImportJob]
+    """Jobs of the page."""
     has_more: bool
+    """Whether older ones follow."""
     next: str | None = None
+    """Cursor of the next page, to be sent as `after`; null at the end."""
 
 
 class TrainingJobs(Answer):
     """A page of trainings, newest first."""
 
     items: list[TrainingJob]
+    """Jobs of the page."""
     has_more: bool
+    """Whether older ones follow."""
     next: str | None = None
+    """Cursor of the next page, to be sent as `after`; null at the end."""
 
 
 def import_job(record: JobRecord) -> ImportJob:

@@ -7,14 +7,16 @@ from agent.service.ingest.report import ImportKind, ImportReport
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class ColumnRemark(_Part):
     """A column that is not used, or is used otherwise than its name suggests, and why."""
 
     column: str
+    """The column."""
     reason: str = ""
+    """The reason, and the remedy where there is one."""
 
 
 class RowNote(_Part):
@@ -22,42 +24,58 @@ class RowNote(_Part):
 
     code: str = Field(description=f"One of {', '.join(note.name.lower() for note in Note)}.")
     text: str
+    """The finding in words."""
     count: int
+    """Rows that have it."""
     values: list[str] = []
+    """The first values."""
 
 
 class RefusedRow(_Part):
     """A row that was refused: its line in the file, the bad column and value, and the reason."""
 
     line: int
+    """Line in the file; the first one is 1."""
     column: str
+    """The bad column; empty where the row as a whole is bad."""
     value: str
+    """The value received, shortened."""
     reason: str
+    """What is wrong, and what is allowed."""
 
 
 class SuspiciousExample(_Part):
     """A row that was set aside, and the value that it was compared with."""
 
     line: int
+    """Line in the file."""
     product_id: str
+    """Id of the product."""
     value: str
+    """The value received."""
     expected: str
+    """The value that it was compared with."""
 
 
 class SuspicionGroup(_Part):
     """Rows that were set aside for one reason, with the first of them."""
 
     doubt: str
+    """The reason in words."""
     power: int = Field(description="Nearest power of ten of value over expected; 0 if these are not prices.")
     count: int
+    """Rows set aside for it."""
     examples: list[SuspiciousExample] = []
+    """The first of them."""
     factor: str = ""
+    """By how much they differ from what was expected, in words."""
 
 
 class ImportSummary(_Part):
     """Result of an import; `read` is the sum of new, known, changed, unchanged, merged, suspicious and bad."""
 
     kind: ImportKind
+    """Kind of rows."""
     dry_run: bool = Field(default=False, description="Whether nothing was stored; counts say what would have been.")
     read: int = Field(default=0, description="Rows of the file.")
     imported: int = Field(default=0, description="Rows that changed what is stored: new and changed.")

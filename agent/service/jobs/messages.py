@@ -18,7 +18,7 @@ _SECRETS = {"bootstrap_key", "writer_key"}
 
 
 class Order(BaseModel):
-    """What a process is to do.
+    """Task of a process.
 
     Attributes:
         settings: Of the merchant, without secrets.
@@ -43,7 +43,7 @@ class Order(BaseModel):
 
 
 class End(StrEnum):
-    """How the work ended."""
+    """End of the work."""
 
     DONE = "done"
     STOPPED = "stopped"
@@ -53,10 +53,12 @@ class End(StrEnum):
 class JobProblem(BaseModel):
     """Reason why a job failed: a word for programs, and a text with the remedy."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     code: str
+    """The word for programs."""
     detail: str = ""
+    """What went wrong, and the remedy."""
 
 
 class Told(BaseModel):
