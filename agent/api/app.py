@@ -24,7 +24,6 @@ from agent.api.instrumentation import InstrumentedApp
 from agent.api.kill_switch import KillSwitchController
 from agent.api.lists import LISTS
 from agent.api.logs import service_log
-from agent.api.metrics import Metrics
 from agent.api.openapi_document import Document, document_of
 from agent.api.operations import livez, metrics, own_metrics, own_public_keys, public_keys, readyz
 from agent.api.paths import decode_path_ids
@@ -39,6 +38,7 @@ from agent.api.webhooks import WebhookController
 from agent.domain.clock import SystemClock
 from agent.service.auth.rate_limits import RateLimiter
 from agent.service.jobs import JobRunner
+from agent.service.metrics import Metrics
 from agent.service.settings import Settings
 
 _THREADS: Final = 8

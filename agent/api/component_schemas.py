@@ -84,13 +84,6 @@ def query_parameters(model: type[BaseModel]) -> list[Schema]:
     ]
 
 
-def form_fields(model: type[BaseModel]) -> dict[str, Schema]:
-    """The fields of a model as fields of a form."""
-    return {
-        name: {**schema, "description": field.get("description", "")} for name, field, schema in _plain_fields(model)
-    }
-
-
 def _plain_fields(model: type[BaseModel]) -> Iterator[tuple[str, Schema, Schema]]:
     """Name, schema, and schema without references, null and description, of each field."""
     document = model.model_json_schema()

@@ -12,13 +12,13 @@ from anyio import CapacityLimiter
 from litestar import Request
 
 from agent.api.batching import MicroBatcher
-from agent.api.metrics import Metrics
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.service.auth.api_keys import ApiKey, KeyRing
 from agent.service.auth.rate_limits import RateLimiter
 from agent.service.jobs import JobRunner
+from agent.service.metrics import Metrics
 from agent.service.service import Service
 from agent.service.settings import Settings
 from agent.store import Store

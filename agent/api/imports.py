@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from litestar import Controller, Response, get, post
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, WithJsonSchema
 
+from agent.api import examples
 from agent.api.authorisation import authorise
-from agent.api.component_schemas import form_fields
 from agent.api.context import AnyRequest, AppContext
 from agent.api.field_problems import field_problems
 from agent.api.idempotency import answer_once, idempotency_key
@@ -31,7 +31,7 @@ from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.jobs import ImportJob, ImportJobs, import_job, listed_import
 from agent.api.responses.rendering import Made, json_response
-from agent.api.uploads import FILE, FORM, MEDIA, Upload, receive
+from agent.api.uploads import FORM, MEDIA, Upload, receive
 from agent.domain.refusal import FieldProblem
 from agent.service.auth.api_keys import Scope
 from agent.service.ingest import WrongStoreError, check_takes_own_data
@@ -47,10 +47,10 @@ _NAMES: Final = {field.alias or name: field for name, field in ImportRequest.mod
 _REPEATABLE: Final = frozenset(name for name, field in _NAMES.items() if field.default == ())
 
 
-def _form() -> dict[str, Any]:
-    """Schema of the form: the file, and every option as a field."""
-    options = form_fields(ImportRequest)
-    return {"type": "object", "properties": {FILE: _BINARY, **options}, "required": [FILE]}
+class ImportForm(ImportRequest):
+    """A form with the file, and options as fields; those of the query hold too."""
+
+    file: Annotated[str, WithJsonSchema(_BINARY)] = Field(description="The file, with its own name.")
 
 
 class ImportController(Controller):
@@ -70,8 +70,9 @@ class ImportController(Controller):
             _ERRORS,
             status=202,
             location=True,
-            media={**dict.fromkeys(MEDIA, _BINARY), FORM: _form()},
+            media={**dict.fromkeys(MEDIA, _BINARY), FORM: ImportForm},
             query=ImportRequest,
+            examples=examples.IMPORTS,
         ),
         request_max_body_size=None,
         summary="Import a file",

@@ -44,7 +44,7 @@ class DeclaredOperation(Operation):
         scopes: Scopes of which a key needs one.
         examples: Request bodies.
         query: Model whose fields are the query parameters, where the handler reads the query itself.
-        media: JSON Schemas of request bodies that are no JSON, by content type.
+        media: Request bodies that are no JSON, by content type: types, or JSON Schemas; examples are of the first.
     """
 
     takes: ClassVar[Any] = None

@@ -121,6 +121,7 @@ def _operations(app: Litestar) -> Iterator[_Found]:
 
 def _bodies(operation: DeclaredOperation) -> list[Body]:
     found = [] if operation.takes is None else [Body(operation.takes, "validation")]
+    found += [Body(kind, "validation") for kind in operation.media.values() if isinstance(kind, type)]
     if operation.streams:
         found.append(Body(StreamEvent, "serialization"))
     return found if operation.gives is None else [*found, Body(operation.gives, "serialization")]
@@ -145,17 +146,25 @@ def _operation(found: _Found, schemas: Sequence[Schema]) -> dict[str, Any]:
     if asked:
         made["parameters"] = asked
     if operation.takes is not None:
-        content: dict[str, Any] = {"schema": schemas[0]}
-        if operation.examples:
-            content["examples"] = {
-                name: {"summary": one.summary, "value": one.value} for name, one in operation.examples.items()
-            }
-        made["requestBody"] = {"required": True, "content": {JSON: content}}
+        made["requestBody"] = {"required": True, "content": {JSON: {"schema": schemas[0], **_examples(operation)}}}
     if operation.media:
-        content = {name: {"schema": schema} for name, schema in operation.media.items()}
-        made["requestBody"] = {"required": True, "content": content}
+        made["requestBody"] = {"required": True, "content": _media(operation, iter(schemas))}
     made["responses"] = _responses(found, schemas)
     return made
+
+
+def _media(operation: DeclaredOperation, schemas: Iterator[Schema]) -> dict[str, Any]:
+    """Request bodies that are no JSON, by content type."""
+    content: dict[str, Any] = {
+        name: {"schema": next(schemas) if isinstance(kind, type) else kind} for name, kind in operation.media.items()
+    }
+    next(iter(content.values())).update(_examples(operation))
+    return content
+
+
+def _examples(operation: DeclaredOperation) -> dict[str, Any]:
+    shown = {name: {"summary": one.summary, "value": one.value} for name, one in operation.examples.items()}
+    return {"examples": shown} if shown else {}
 
 
 def _described(operation: DeclaredOperation) -> str:

@@ -55,7 +55,7 @@ class PageQuery(BaseModel):
     """Types of the parts of a position in the list."""
 
     limit: Annotated[
-        int, BeforeValidator(_whole), Field(ge=1, le=MAX_LIMIT, description="Largest number of rows of the page.")
+        int, Field(ge=1, le=MAX_LIMIT, description="Largest number of rows of the page."), BeforeValidator(_whole)
     ] = 50
     after: Annotated[
         str | None,

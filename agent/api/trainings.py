@@ -6,6 +6,7 @@ from typing import Any, Final
 from litestar import Controller, Response, get, post
 from pydantic import TypeAdapter
 
+from agent.api import examples
 from agent.api.body import validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
@@ -48,7 +49,7 @@ class TrainingController(Controller):
         "/",
         status_code=202,
         operation_id="createTraining",
-        operation_class=operation(TrainingRequest, TrainingJob, status=202, location=True),
+        operation_class=operation(TrainingRequest, TrainingJob, status=202, location=True, examples=examples.TRAINING),
         summary="Train on own outcomes",
     )
     async def create(self, request: AnyRequest) -> Response[bytes]:

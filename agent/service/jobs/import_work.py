@@ -5,8 +5,11 @@ from typing import Final
 from pydantic import JsonValue
 
 from agent.domain.clock import SystemClock
-from agent.service.ingest import ImportReport, check_takes_own_data, expected_rows, import_file
 from agent.service.ingest.import_request import ImportRequest, import_options
+from agent.service.ingest.importer import import_file
+from agent.service.ingest.readers import expected_rows
+from agent.service.ingest.report import ImportReport
+from agent.service.ingest.store_choice import check_takes_own_data
 from agent.service.ingest.store_targets import dry, store_targets
 from agent.service.ingest.summary import summary_of
 from agent.service.jobs.worker import JobInput, Teller
