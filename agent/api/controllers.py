@@ -13,12 +13,13 @@ a `Refusal` where it cannot price or record a row; it becomes a problem of the r
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
+from urllib.parse import quote
 
 from litestar import Controller, Response, get, post, put
-from litestar.params import PathParameter
 from pydantic import TypeAdapter
 
+from agent.api import examples
 from agent.api.authorisation import authorise
 from agent.api.batch import BatchRequest, batch_rows
 from agent.api.body import rows_of, validate
@@ -26,18 +27,32 @@ from agent.api.context import AnyRequest, AppContext
 from agent.api.convert import to_event, to_report
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
+from agent.api.paths import QuoteId
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem, raise_refusal
 from agent.api.product_rows import product_records, product_warnings
+from agent.api.publishable import check_asked, check_events
 from agent.api.responses.accepted import AcceptedAnswer, ProductsAnswer
 from agent.api.responses.lists import BatchAnswer, OutcomesAnswer, outcome_row, quote_row
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
-from agent.api.responses.quotes import RecordedQuote, recorded_quote
+from agent.api.responses.quotes import View, recorded_quote
 from agent.api.responses.reasons import ReasonsAnswer, reasons_answer
 from agent.api.responses.recommendations import RecommendationsAnswer, recommendations_answer
-from agent.api.responses.rendering import json_response
-from agent.api.responses.shopper_quotes import AnyQuote, ShopperQuoteAnswer, View, shopper_quote, shown_quote
+from agent.api.responses.rendering import Made, json_response
+from agent.api.responses.shopper_quotes import ShownQuote, ShownRecord, shopper_quote, shown_quote
 from agent.api.responses.verification import VerifyAnswer, verify_answer
-from agent.api.schemas import Event, OutcomeIn, Product, VerifyRequest
+from agent.api.schemas import (
+    Event,
+    EventList,
+    EventRows,
+    OutcomeIn,
+    OutcomeList,
+    OutcomeRows,
+    Product,
+    ProductList,
+    ProductRows,
+    VerifyRequest,
+)
 from agent.api.views import AskedView, Include, ViewName
 from agent.domain.decision import CheckoutClaim, Decision
 from agent.domain.refusal import Refusal
@@ -45,8 +60,8 @@ from agent.domain.request import MAX_ROWS, QuoteRequest, RecommendationRequest
 from agent.service.auth.api_keys import Scope
 from agent.service.outcome_sequence import OutcomeReport
 
-QuoteId = Annotated[str, PathParameter(description="Id of a quote.")]
-
+_QUOTES: Final = (Scope.QUOTES,)
+_OUTCOMES: Final = (Scope.OUTCOMES,)
 _QUOTE: Final = TypeAdapter(QuoteRequest)
 _VERIFY: Final = TypeAdapter(VerifyRequest)
 _RECOMMEND: Final = TypeAdapter(RecommendationRequest)
@@ -61,24 +76,40 @@ class QuoteController(Controller):
     tags = ("quotes",)
     security = SECURITY
 
-    @post("/", status_code=200, operation_class=operation(QuoteRequest, AnyQuote), summary="Price one product")
+    @post(
+        "/",
+        status_code=201,
+        operation_id="createQuote",
+        operation_class=operation(
+            QuoteRequest, ShownQuote, status=201, location=True, scopes=_QUOTES, examples=examples.QUOTES
+        ),
+        summary="Price one product",
+    )
     async def quote(self, request: AnyRequest, view: ViewName = None, include: Include = None) -> Response[bytes]:
-        """Price one product for one shopper; `?include=candidates` adds every candidate that was scored."""
+        """Price one product for one shopper.
+
+        Without a cost or a floor, and whenever another price is not surely better, the answer is the reference price.
+        """
         asked_view = AskedView.of(view, include)
 
-        async def work(value: Any, context: AppContext) -> AnyQuote:
+        async def work(value: Any, context: AppContext) -> Made:
             shown = asked_view.granted(context)
             asked = validate(_QUOTE, value)
+            check_asked(context, asked)
             recorded = await context.recorded_earlier(1)
             priced = recorded[0] if recorded else await context.batcher.ask(context.tagged(asked, 0))
             decision = raise_refusal(priced)
             context.metrics.quoted(decision)
-            return shown_quote(decision, shown)
+            return Made(shown_quote(decision, shown), f"/v1/quotes/{decision.id}")
 
         return await answer(request, Scope.QUOTES, work)
 
     @post(
-        "/batch", status_code=200, operation_class=operation(BatchRequest, BatchAnswer), summary="Price many products"
+        "/batch",
+        status_code=200,
+        operation_id="createQuotes",
+        operation_class=operation(BatchRequest, BatchAnswer, scopes=_QUOTES, examples=examples.BATCHES),
+        summary="Price many products",
     )
     async def batch(self, request: AnyRequest, view: ViewName = None, include: Include = None) -> Response[bytes]:
         """Up to 500 quotes: `quotes` of any kind, or `items` for one shopper. A bad row fails alone."""
@@ -86,15 +117,21 @@ class QuoteController(Controller):
 
         async def work(value: Any, context: AppContext) -> BatchAnswer:
             shown = asked_view.granted(context)
-            priced = await _price_rows(batch_rows(value), context)
+            priced = await _price_rows([_permitted(row, context) for row in batch_rows(value)], context)
             for decision in priced:
                 if isinstance(decision, Decision):
                     context.metrics.quoted(decision)
-            return BatchAnswer(results=[quote_row(one, shown) for one in priced])
+            return BatchAnswer(results=[quote_row(one, shown, context.request_id) for one in priced])
 
         return await answer(request, Scope.QUOTES, work)
 
-    @post("/verify", status_code=200, operation_class=operation(VerifyRequest, VerifyAnswer), summary="Check a token")
+    @post(
+        "/verify",
+        status_code=200,
+        operation_id="verifyQuote",
+        operation_class=operation(VerifyRequest, VerifyAnswer, scopes=_QUOTES, examples=examples.VERIFICATION),
+        summary="Check a token",
+    )
     async def verify(self, request: AnyRequest) -> Response[bytes]:
         """Whether a token is valid, expired, tampered with, mismatched or used, and the price that it promises."""
 
@@ -107,7 +144,8 @@ class QuoteController(Controller):
 
     @get(
         "/{quote_id:str}",
-        operation_class=operation(None, RecordedQuote | ShopperQuoteAnswer),
+        operation_id="getQuote",
+        operation_class=operation(None, ShownRecord, scopes=(Scope.MERCHANT, Scope.QUOTES)),
         summary="Read a decision",
     )
     async def recorded(self, request: AnyRequest, quote_id: QuoteId, view: ViewName = None) -> Response[bytes]:
@@ -117,7 +155,7 @@ class QuoteController(Controller):
         shown = asked_view.granted(context)
         decision = await context.run(context.service.decision, quote_id)
         if decision is None:
-            raise Problem(404, f"no quote has the id {quote_id[:80]!r}")
+            raise Problem(404, f"no quote has the id {quote_id[:80]!r}", code=Code.NOT_FOUND)
         if shown.view is View.SHOPPER:
             return json_response(shopper_quote(decision))
         outcomes = await context.run(context.service.outcomes_of, quote_id)
@@ -125,15 +163,17 @@ class QuoteController(Controller):
 
     @get(
         "/{quote_id:str}/reasons",
+        operation_id="getQuoteReasons",
         operation_class=operation(None, ReasonsAnswer),
-        summary="Inputs that raised the price",
+        summary="Read what raised the price",
     )
     async def reasons(self, request: AnyRequest, quote_id: QuoteId) -> Response[bytes]:
         """The personal inputs that raised the price most, at most four, found by leaving out one at a time."""
         context = await authorise(request, Scope.MERCHANT)
         found = await context.run(context.service.reasons, quote_id)
         if found is None:
-            raise Problem(404, f"no quote has the id {quote_id[:80]!r}, or its request was erased")
+            detail = f"no quote has the id {quote_id[:80]!r}, or its request was erased"
+            raise Problem(404, detail, code=Code.NOT_FOUND)
         decision = await context.run(context.service.decision, quote_id)
         return json_response(reasons_answer(found, decision.currency if decision is not None else ""))
 
@@ -147,25 +187,45 @@ class ShopController(Controller):
     @post(
         "/outcomes",
         status_code=200,
-        operation_class=operation(OutcomeIn | list[OutcomeIn], OutcomesAnswer),
+        operation_id="createOutcomes",
+        operation_class=operation(
+            OutcomeIn | OutcomeRows | OutcomeList,
+            OutcomeAnswer | OutcomesAnswer,
+            also=(201,),
+            location=True,
+            scopes=_OUTCOMES,
+            examples=examples.OUTCOMES,
+        ),
+        summary="Report outcomes",
         tags=["outcomes"],
     )
     async def outcomes(self, request: AnyRequest) -> Response[bytes]:
         """Outcomes of quotes: one, or a list in which bad rows fail alone. The next quote takes them into account.
 
-        Answers are the outcomes as stored; 409 for one that cannot follow those stored of its quote.
+        One outcome is answered as it is stored: 201 for a new one, 200 for one that was stored before; 409 for one that
+        cannot follow those stored of its quote. A list is answered with a result for each.
         """
 
-        async def work(value: Any, context: AppContext) -> OutcomeAnswer | OutcomesAnswer:
+        async def work(value: Any, context: AppContext) -> OutcomeAnswer | OutcomesAnswer | Made:
             if isinstance(value, dict) and "outcomes" not in value:
                 report = to_report(validate(_OUTCOME, value), context.id_of(0))
-                recorded = await context.run(context.service.add_outcomes, [report])
-                return outcome_answer(raise_refusal(recorded[0]))
+                told = await context.run(context.service.add_outcome, report)
+                outcome = outcome_answer(raise_refusal(told.answer))
+                return Made(outcome, f"/v1/outcomes/{quote(outcome.id, safe='')}") if told.new else outcome
             return await _record_rows(rows_of(value, "outcomes", MAX_ROWS), context)
 
         return await answer(request, Scope.OUTCOMES, work)
 
-    @post("/events", status_code=200, operation_class=operation(Event | list[Event], AcceptedAnswer), tags=["events"])
+    @post(
+        "/events",
+        status_code=200,
+        operation_id="createEvents",
+        operation_class=operation(
+            Event | EventRows | EventList, AcceptedAnswer, scopes=_OUTCOMES, examples=examples.EVENTS
+        ),
+        summary="Report behaviour",
+        tags=["events"],
+    )
     async def events(self, request: AnyRequest) -> Response[bytes]:
         """Behaviour events: one, or a list taken as a whole or not at all. The next quote takes them into account.
 
@@ -176,13 +236,21 @@ class ShopController(Controller):
         async def work(value: Any, context: AppContext) -> AcceptedAnswer:
             now = datetime.now(UTC)
             rows = rows_of(value, "events", MAX_ROWS)
-            events = [to_event(validate(_EVENT, row, f"events.{index}"), now) for index, row in enumerate(rows)]
+            given = [validate(_EVENT, row, f"events.{index}") for index, row in enumerate(rows)]
+            check_events(context, given, "events")
+            events = [to_event(one, now) for one in given]
             raise_refusal(await context.run(context.service.add_events, events))
             return AcceptedAnswer(accepted=len(events))
 
         return await answer(request, Scope.OUTCOMES, work)
 
-    @put("/products", operation_class=operation(list[Product], ProductsAnswer), tags=["products"])
+    @put(
+        "/products",
+        operation_id="putProducts",
+        operation_class=operation(Product | ProductRows | ProductList, ProductsAnswer, examples=examples.PRODUCTS),
+        summary="Add or replace products",
+        tags=["products"],
+    )
     async def products(self, request: AnyRequest) -> Response[bytes]:
         """Add or replace up to 1,000 products, all or none; they are searchable when the answer arrives.
 
@@ -201,7 +269,11 @@ class ShopController(Controller):
     @post(
         "/recommendations",
         status_code=200,
-        operation_class=operation(RecommendationRequest, RecommendationsAnswer),
+        operation_id="createRecommendations",
+        operation_class=operation(
+            RecommendationRequest, RecommendationsAnswer, scopes=_QUOTES, examples=examples.RECOMMENDATIONS
+        ),
+        summary="Recommend products, each priced",
         tags=["recommendations"],
     )
     async def recommendations(self, request: AnyRequest, view: ViewName = None) -> Response[bytes]:
@@ -211,6 +283,7 @@ class ShopController(Controller):
         async def work(value: Any, context: AppContext) -> RecommendationsAnswer:
             shown = asked_view.granted(context)
             asked = validate(_RECOMMEND, value)
+            check_asked(context, asked)
             recorded = await context.recorded_earlier(asked.limit)
             decisions = list(recorded.values()) or await context.run(context.service.recommend, asked, context.id_of)
             for decision in decisions:
@@ -218,6 +291,17 @@ class ShopController(Controller):
             return recommendations_answer(decisions, shown)
 
         return await answer(request, Scope.QUOTES, work)
+
+
+def _permitted(row: QuoteRequest | Problem, context: AppContext) -> QuoteRequest | Problem:
+    """A row of a batch, or the problem of one that the caller's key may not ask."""
+    if isinstance(row, Problem):
+        return row
+    try:
+        check_asked(context, row)
+    except Problem as problem:
+        return problem
+    return row
 
 
 async def _price_rows(rows: list[QuoteRequest | Problem], context: AppContext) -> list[Decision | Refusal | Problem]:
@@ -243,4 +327,5 @@ async def _record_rows(rows: list[Any], context: AppContext) -> OutcomesAnswer:
             parsed.append(problem)
     reports = [one for one in parsed if isinstance(one, OutcomeReport)]
     recorded = iter(await context.run(context.service.add_outcomes, reports) if reports else [])
-    return OutcomesAnswer(results=[outcome_row(one if isinstance(one, Problem) else next(recorded)) for one in parsed])
+    answers = (one if isinstance(one, Problem) else next(recorded) for one in parsed)
+    return OutcomesAnswer(results=[outcome_row(one, context.request_id) for one in answers])

@@ -7,16 +7,19 @@ from typing import Annotated, Any, Final
 
 import anyio
 from litestar import Controller, Response, post
-from litestar.params import PathParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
+from agent.api import examples
 from agent.api.authorisation import authorise
 from agent.api.body import parse_json, read_body, validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
+from agent.api.paths import QuoteId
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
+from agent.api.responses.answer import Answer
 from agent.api.responses.money import MoneyAnswer, money
 from agent.domain.fields import ProfileText, Strict
 from agent.explain.answers import AnswerSource, CheckedSentence, Explanation, Understood
@@ -27,70 +30,97 @@ from agent.service.auth.api_keys import Scope
 from agent.service.service import Service
 
 
-class QuestionIn(Strict):
-    """A question, by default why this price; the language is detected from it unless given."""
+class QuestionIn(Strict, title="Question"):
+    """A question; an empty object asks why this price."""
 
     question: Annotated[ProfileText, Field(min_length=1, max_length=1_000)] | None = None
+    """The question; by default why this price."""
     language: Language | None = None
+    """Language of the answer; by default that of the question."""
     audience: Audience = Audience.MERCHANT
+    """Who reads the answer."""
     stream: bool = False
+    """Whether to answer with server-sent events."""
 
     def ask(self) -> QuestionInput:
         """The question for the service."""
         return QuestionInput(self.question, self.language, self.audience)
 
 
-class EvidenceAnswer(BaseModel):
+class EvidenceAnswer(Answer):
     """A fact that the answer rests on, as shown to readers."""
 
     fact: str
+    """Name of the fact."""
     label: str
+    """The fact in words."""
     value: str
+    """Its value, with its unit."""
 
 
-class ChecksAnswer(BaseModel):
-    """Checks of the answer's text; `rejected` says why a text of the language model was not used."""
+class ChecksAnswer(Answer, title="TextChecks"):
+    """Checks of the answer's text against the record."""
 
     passed: bool
+    """Whether every number and claim is a recorded fact."""
     numbers: int
+    """Numbers checked."""
     claims: int
+    """Claims checked."""
     problems: list[str]
+    """What did not pass."""
     rejected: list[str]
+    """Why texts of the language model were not used."""
 
 
-class UnderstoodAnswer(BaseModel):
-    """Reading of the question: its kind, and the values read from it that the answer uses.
-
-    `reason` says why a question of kind `none` is not answered; `text` is the clause that the answer begins with.
-    """
+class UnderstoodAnswer(Answer):
+    """Reading of the question: its kind, and the values read from it that the answer uses."""
 
     kind: QuestionKind
+    """Kind of the question; `none` for one that the record cannot answer."""
     text: str
+    """The clause that the answer begins with."""
     reason: NotUnderstood | None = None
-    price: MoneyAnswer | None = Field(None, description="The price asked about: own, a competitor's, or the cost.")
-    change_pct: float | None = Field(None, description="A signed change in percent.")
-    change: MoneyAnswer | None = Field(None, description="A signed change in money.")
-    factor: float | None = Field(None, description="A multiple: 2 is double.")
-    count: int | None = Field(None, description="Units in stock.")
-    other: str | None = Field(None, description="Id of another shopper or quote.")
+    """Why a question of kind `none` is not answered."""
+    price: MoneyAnswer | None = None
+    """The price asked about: own, a competitor's, or the cost."""
+    change_pct: float | None = None
+    """A signed change in percent."""
+    change: MoneyAnswer | None = None
+    """A signed change in money."""
+    factor: float | None = None
+    """A multiple: 2 is double."""
+    count: int | None = None
+    """Units in stock."""
+    other: str | None = None
+    """Id of another shopper or quote."""
     category: str | None = None
-    product_ids: list[str] = Field(
-        default_factory=list, description="The product asked about; several, if it is unclear."
-    )
-    since: date | None = Field(None, description="First day asked about.")
-    until: date | None = Field(None, description="Last day asked about, included.")
+    """The category asked about."""
+    product_ids: list[str] = Field(default_factory=list)
+    """The product asked about; several, if it is unclear."""
+    since: date | None = None
+    """First day asked about."""
+    until: date | None = None
+    """Last day asked about, included."""
 
 
-class ExplanationAnswer(BaseModel):
-    """An answer whose every number is a recorded fact; `source` says whether a model, fixed texts or both wrote it."""
+class ExplanationAnswer(Answer):
+    """An answer whose every number is a recorded fact."""
 
     answer: str
+    """The answer's text."""
     understood: UnderstoodAnswer
+    """How the question was read."""
     kind: QuestionKind
+    """Kind of the question."""
     language: Language
+    """Language of the text."""
     source: AnswerSource
+    """Whether a model, fixed texts or both wrote it."""
     evidence: list[EvidenceAnswer]
+    """Facts that the answer rests on."""
     checks: ChecksAnswer
+    """Checks of the text against the record."""
 
 
 _QUESTION: Final = TypeAdapter(QuestionIn)
@@ -106,18 +136,21 @@ class ExplanationController(Controller):
     @post(
         "/quotes/{quote_id:str}/explanations",
         status_code=200,
-        operation_class=operation(QuestionIn, ExplanationAnswer, streams=True),
+        operation_id="explainQuote",
+        operation_class=operation(QuestionIn, ExplanationAnswer, streams=True, examples=examples.QUOTE_QUESTIONS),
         summary="Ask about a quote",
     )
-    async def about_quote(
-        self, request: AnyRequest, quote_id: Annotated[str, PathParameter(description="Id of a quote.")]
-    ) -> Response[Any]:
-        """Answer a question about one quote, in its language; `stream` gives server-sent events."""
+    async def about_quote(self, request: AnyRequest, quote_id: QuoteId) -> Response[Any]:
+        """Answer a question about one quote, in its language.
+
+        `stream` gives server-sent events: `understood`, a `text` for each checked sentence, `replaced` where fixed
+        texts take over from a model's, and the whole answer as `done`.
+        """
 
         def tell(service: Service, ask: QuestionInput) -> AnswerStream:
             stream = service.stream_explanation(quote_id, ask)
             if stream is None:
-                raise Problem(404, f"no quote has the id {quote_id[:80]!r}")
+                raise Problem(404, f"no quote has the id {quote_id[:80]!r}", code=Code.NOT_FOUND)
             return stream
 
         return await _answered(request, tell)
@@ -125,17 +158,21 @@ class ExplanationController(Controller):
     @post(
         "/questions",
         status_code=200,
-        operation_class=operation(QuestionIn, ExplanationAnswer, streams=True),
+        operation_id="askQuestion",
+        operation_class=operation(QuestionIn, ExplanationAnswer, streams=True, examples=examples.LOG_QUESTIONS),
         summary="Ask about many quotes",
     )
     async def about_log(self, request: AnyRequest) -> Response[Any]:
-        """Answer a question about many quotes: discounts, products at their floor, prices above the reference."""
+        """Answer a question about many quotes: discounts, products at their floor, prices above the reference.
+
+        `stream` gives server-sent events: `understood`, a `text` for each checked sentence, and the whole answer as
+        `done`.
+        """
 
         def tell(service: Service, ask: QuestionInput) -> AnswerStream:
             if ask.audience is Audience.SHOPPER:
-                raise Problem(
-                    422, "questions about many quotes are answered for merchants alone; allowed: audience merchant"
-                )
+                detail = "questions about many quotes are answered for merchants alone; allowed: audience merchant"
+                raise Problem(422, detail, code=Code.FIELDS_INVALID)
             return service.stream_answer(ask)
 
         return await _answered(request, tell)

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from agent.api.authorisation import authorise
 from agent.api.body import parse_json, read_body
 from agent.api.context import AnyRequest, AppContext, Attempt
-from agent.api.problems import PROBLEM_JSON, Problem, details
+from agent.api.problem_codes import Code
+from agent.api.problems import Problem, to_response
 from agent.api.responses.rendering import Made, json_response
 from agent.domain.refusal import FieldProblem
 from agent.service.auth.api_keys import Scope
@@ -55,9 +56,16 @@ async def answer_once(
         problem = FieldProblem(
             IDEMPOTENCY_KEY, "was used for another request", idem_key[:80], "a new key for a new request"
         )
-        raise Problem(422, "the idempotency key was used for another request", [problem])
+        raise Problem(
+            422, "the idempotency key was used for another request", [problem], code=Code.IDEMPOTENCY_KEY_REUSED
+        )
     if claim.state is IdempotencyState.IN_FLIGHT:
-        raise Problem(409, "another request with this idempotency key is being answered", headers={"Retry-After": "1"})
+        raise Problem(
+            409,
+            "another request with this idempotency key is being answered",
+            headers={"Retry-After": "1"},
+            code=Code.IDEMPOTENCY_IN_FLIGHT,
+        )
     if claim.response is not None:
         return _replayed(claim.response)
     if claim.quote_id is not None:
@@ -89,8 +97,7 @@ async def _work_and_keep(
         if problem.status >= 500:
             await context.run(store.idempotency_abandon, key_id, idem_key)
             raise
-        body = details(problem.status, problem.detail, problem.errors).model_dump_json().encode()
-        reply = Response(body, status_code=problem.status, media_type=PROBLEM_JSON)
+        reply = to_response(problem, context.request_id)
     except BaseException:
         await context.run(store.idempotency_abandon, key_id, idem_key)
         raise
@@ -107,7 +114,8 @@ def _check_key(idem_key: str) -> None:
     if not 1 <= len(idem_key) <= _KEY_CHARS or not idem_key.isprintable():
         allowed = f"1 to {_KEY_CHARS} printable characters"
         problem = FieldProblem(IDEMPOTENCY_KEY, "is empty, too long or not printable", idem_key[:80], allowed)
-        raise Problem(422, f"the idempotency key is malformed; allowed: {allowed}", [problem])
+        detail = f"the idempotency key is malformed; allowed: {allowed}"
+        raise Problem(422, detail, [problem], code=Code.IDEMPOTENCY_KEY_MALFORMED)
 
 
 def _replayed(stored: StoredResponse) -> Response[bytes]:

@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from litestar import Controller, Response, get, post
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from agent.api.authorisation import authorise
+from agent.api.component_schemas import form_fields
 from agent.api.context import AnyRequest, AppContext
 from agent.api.field_problems import field_problems
 from agent.api.idempotency import answer_once, idempotency_key
 from agent.api.jobs import (
-    After,
     JobId,
-    Limit,
-    StateName,
-    cancel,
+    JobQuery,
+    cancelled,
+    cancelling,
     job_response,
     made,
     new_job_id,
@@ -27,7 +27,8 @@ from agent.api.jobs import (
     spool_of,
     submit,
 )
-from agent.api.openapi import SECURITY, operation, schema_of
+from agent.api.openapi import SECURITY, operation
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.jobs import ImportJob, ImportJobs, import_job, listed_import
 from agent.api.responses.rendering import Made, json_response
@@ -49,7 +50,7 @@ _REPEATABLE: Final = frozenset(name for name, field in _NAMES.items() if field.d
 
 def _form() -> dict[str, Any]:
     """Schema of the form: the file, and every option as a field."""
-    options = schema_of(ImportRequest, "validation")["properties"]
+    options = form_fields(ImportRequest)
     return {"type": "object", "properties": {FILE: _BINARY, **options}, "required": [FILE]}
 
 
@@ -71,7 +72,7 @@ class ImportController(Controller):
             status=202,
             location=True,
             media={**dict.fromkeys(MEDIA, _BINARY), FORM: _form()},
-            asks=ImportRequest,
+            query=ImportRequest,
         ),
         request_max_body_size=None,
         summary="Import a file",
@@ -101,12 +102,15 @@ class ImportController(Controller):
         finally:
             await upload.discard()
 
-    @get("/", operation_id="listImports", operation_class=operation(None, ImportJobs), summary="List imports")
-    async def all(
-        self, request: AnyRequest, in_state: StateName = None, after: After = None, limit: Limit = 50
-    ) -> Response[bytes]:
+    @get(
+        "/",
+        operation_id="listImports",
+        operation_class=operation(None, ImportJobs, query=JobQuery),
+        summary="List imports",
+    )
+    async def all(self, request: AnyRequest) -> Response[bytes]:
         """Imports of the last 30 days, newest first, without the rows of their reports."""
-        page = await page_of(request, JobKind.IMPORT, in_state, after, limit)
+        page = await page_of(request, JobKind.IMPORT)
         items = [listed_import(job) for job in page.jobs]
         return json_response(ImportJobs(items=items, has_more=page.next is not None, next=page.next))
 
@@ -130,7 +134,12 @@ class ImportController(Controller):
     )
     async def cancel(self, request: AnyRequest, job_id: JobId) -> Response[bytes]:
         """Cancel a waiting or running import; rows that are stored stay, and its report counts them. Safe to repeat."""
-        return await cancel(request, JobKind.IMPORT, job_id, import_job)
+        context = await cancelling(request)
+
+        async def work(own: AppContext) -> BaseModel:
+            return import_job(await cancelled(own, JobKind.IMPORT, job_id))
+
+        return await answer_once(request, context, f"{request.method} {request.url.path}", work)
 
 
 async def _submitted(context: AppContext, asked: ImportRequest, upload: Upload) -> JobRecord:
@@ -158,7 +167,7 @@ async def _checked(given: Mapping[str, Sequence[str]], context: AppContext) -> I
     try:
         await context.run(check_takes_own_data, context.store, into_demo=asked.into_demo)
     except WrongStoreError as error:
-        raise Problem(409, str(error)) from None
+        raise Problem(409, str(error), code=Code.WRONG_STORE) from None
     return asked
 
 
@@ -186,7 +195,12 @@ def import_request(given: Mapping[str, Sequence[str]]) -> ImportRequest:
         problems += map(_problem, option_errors(asked))
     if asked is None or problems:
         named = ", ".join(problem.field for problem in problems)
-        raise Problem(422, f"{len(problems)} invalid option{'s' if len(problems) > 1 else ''}: {named}", problems)
+        raise Problem(
+            422,
+            f"{len(problems)} invalid option{'s' if len(problems) > 1 else ''}: {named}",
+            problems,
+            code=Code.FIELDS_INVALID,
+        )
     return asked
 
 

@@ -1,6 +1,7 @@
 """Instrumentation of every request, of unknown routes too: request id, trace span, metrics, one log line.
 
-Paths are made fit for the router here, and HEAD is answered as GET is, without the body.
+Paths are made fit for the router here, HEAD is answered as GET is, without the body, answers are compressed, and
+browsers are told which pages may read them.
 """
 
 import re
@@ -12,12 +13,14 @@ from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
 
+from agent.api.compression import compressed_send
+from agent.api.context import REQUEST_ID
+from agent.api.cors import CrossOrigin, header
 from agent.api.metrics import Metrics
 from agent.api.paths import routed_path
 from agent.api.tenants import release_leases
 from agent.pricing.tracing import answered, request_span
 
-REQUEST_ID: Final = "x-request-id"
 _HEADER: Final = REQUEST_ID.encode()
 _METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})  # all others share one label
 _WELL_FORMED: Final = re.compile(rb"[A-Za-z0-9._~:-]{1,64}")
@@ -26,9 +29,10 @@ _WELL_FORMED: Final = re.compile(rb"[A-Za-z0-9._~:-]{1,64}")
 class InstrumentedApp(Litestar):
     """Litestar with instrumentation around it: its own middleware does not see requests without a route."""
 
-    def __init__(self, *, measured: Metrics, log: Any, **options: Any) -> None:
+    def __init__(self, *, measured: Metrics, log: Any, cross_origin: CrossOrigin, **options: Any) -> None:
         """`measured` counts requests without a merchant; `options` are Litestar's."""
         super().__init__(**options)
+        self._cross_origin = cross_origin
         self._measured = measured
         self._log = log
 
@@ -58,9 +62,13 @@ class InstrumentedApp(Litestar):
                 message["body"] = b""  # the headers are those of GET
             await send(message)
 
-        with request_span(method, _header(scope, b"traceparent")) as span:
+        told = self._cross_origin.opened_send(scope, compressed_send(scope, send_with_id))
+        with request_span(method, header(scope, b"traceparent")) as span:
             try:
-                await super().__call__(scope, receive, send_with_id)
+                if self._cross_origin.is_preflight(scope):
+                    await self._cross_origin.answer_preflight(scope, send_with_id, request_id.decode())
+                else:
+                    await super().__call__(scope, receive, told)
             finally:
                 seconds = time.perf_counter() - began
                 route = scope.get("path_template") or "unmatched"
@@ -75,10 +83,6 @@ class InstrumentedApp(Litestar):
                     ms=round(seconds * 1e3, 1),
                     request_id=request_id.decode(),
                 )
-
-
-def _header(scope: HTTPScope, wanted: bytes) -> str | None:
-    return next((value.decode("latin-1") for name, value in scope["headers"] if name.lower() == wanted), None)
 
 
 def _set_request_id(scope: HTTPScope) -> bytes:

@@ -1,23 +1,20 @@
 """Requests about jobs, the same for every kind: submit, read, list, cancel."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Final
-from uuid import UUID
+from typing import Annotated, ClassVar, Final
 
 from litestar import Response
-from litestar.params import PathParameter, QueryParameter
-from pydantic import BaseModel
+from litestar.params import PathParameter
+from pydantic import BaseModel, Field
 from uuid_utils import uuid7
 
 from agent.api.authorisation import authorise
 from agent.api.body import parse_json, read_body
 from agent.api.context import AnyRequest, AppContext
-from agent.api.idempotency import answer_once
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
+from agent.api.query import PageQuery, read_query
 from agent.api.responses.rendering import Made, json_response
 from agent.domain.refusal import FieldProblem
 from agent.service.auth.api_keys import Scope
@@ -26,14 +23,19 @@ from agent.service.merchants import settings_of
 from agent.service.settings import DEFAULT_MERCHANT, Settings
 from agent.store.data_folder import DataFolder
 from agent.store.job_records import JobKind, JobRecord, JobState, NewJob
+from agent.store.lists import PageOf
 
 JobId = Annotated[str, PathParameter(description="Id of a job.")]
-After = Annotated[str | None, QueryParameter(description="`next` of the page before.")]
-Limit = Annotated[int, QueryParameter(description="Items of a page.", ge=1, le=200)]
-StateName = Annotated[JobState | None, QueryParameter(name="state", description="Jobs in this state alone.")]
 
 _RETRY: Final = {"Retry-After": "1"}
-_VERSION: Final = "1:"
+
+
+class JobQuery(PageQuery):
+    """Parameters of the lists of jobs."""
+
+    keys: ClassVar[tuple[type, ...]] = (str,)
+
+    state: Annotated[JobState | None, Field(description="Jobs in this state alone.")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ async def submit(context: AppContext, new: NewJob) -> JobRecord:
         detail = (
             f"{MOST_WAITING} jobs wait already, the most allowed; remedy: try again when some have ended, or cancel"
         )
-        raise Problem(503, detail, headers={"Retry-After": "60"})
+        raise Problem(503, detail, headers={"Retry-After": "60"}, code=Code.TOO_MANY_JOBS)
     if context.jobs is not None:
         context.jobs.nudge(_merchant(context))
     return job
@@ -91,45 +93,51 @@ def job_response(model: BaseModel, job: JobRecord) -> Response[bytes]:
     return json_response(model, headers=None if job.state.ended else _RETRY)
 
 
-async def page_of(request: AnyRequest, kind: JobKind, state: JobState | None, after: str | None, limit: int) -> Page:
+async def page_of(request: AnyRequest, kind: JobKind) -> Page:
     """A page of jobs, newest first.
 
     Raises:
-        Problem: 422, for an `after` that is no cursor.
+        Problem: 422, for a parameter that is not of its form.
     """
     context = await authorise(request, Scope.MERCHANT)
-    before = None if after is None else _decoded(after)
-    states = () if state is None else (state,)
-    found = await context.run(context.store.jobs, kind, states, before, limit + 1)
-    more = len(found) > limit
-    return Page(found[:limit], _encoded(found[limit - 1].job_id) if more else None)
+    query = read_query(JobQuery, request)
+    states = () if query.state is None else (query.state,)
+    before = None if query.start is None else str(query.start[0])
+    found = await context.run(context.store.jobs, kind, states, before, query.limit + 1)
+    shown = found[: query.limit]
+    last = (shown[-1].job_id,) if len(found) > query.limit else None
+    return Page(shown, query.next(PageOf(shown, last)))
 
 
-async def cancel(
-    request: AnyRequest, kind: JobKind, job_id: str, answers: Callable[[JobRecord], BaseModel]
-) -> Response[bytes]:
-    """Cancel a job.
+async def cancelling(request: AnyRequest) -> AppContext:
+    """The caller's context, for a request that cancels a job.
 
     Raises:
-        Problem: 404 for an unknown id, 409 for a job that has ended otherwise.
+        Problem: 422, for a body with fields.
     """
     context = await authorise(request, Scope.MERCHANT)
     raw = await read_body(request)
     if raw.strip() and parse_json(raw) != {}:
-        raise Problem(422, "a cancellation takes no fields", [FieldProblem("body", "has fields", "", "no body, or {}")])
+        problem = FieldProblem("body", "has fields", "", "no body, or {}")
+        raise Problem(422, "a cancellation takes no fields", [problem], code=Code.FIELDS_INVALID)
+    return context
 
-    async def work(own: AppContext) -> BaseModel:
-        await _found(own, kind, job_id)
-        job = await own.run(own.store.cancel_job, job_id, datetime.now(UTC))
-        if job is None:
-            raise _unknown(job_id)
-        if job.state in (JobState.DONE, JobState.FAILED):
-            raise Problem(409, f"the job is {job.state} and cannot be cancelled")
-        if job.state is JobState.CANCELLED:
-            await own.run(spool_of(own).remove, job_id)
-        return answers(job)
 
-    return await answer_once(request, context, f"{request.method} {request.url.path}", work)
+async def cancelled(context: AppContext, kind: JobKind, job_id: str) -> JobRecord:
+    """Cancel a job; a running one ends soon.
+
+    Raises:
+        Problem: 404 for an unknown id, 409 for a job that has ended otherwise.
+    """
+    await _found(context, kind, job_id)
+    job = await context.run(context.store.cancel_job, job_id, datetime.now(UTC))
+    if job is None:
+        raise _unknown(job_id)
+    if job.state in (JobState.DONE, JobState.FAILED):
+        raise Problem(409, f"the job is {job.state} and cannot be cancelled", code=Code.JOB_ENDED)
+    if job.state is JobState.CANCELLED:
+        await context.run(spool_of(context).remove, job_id)
+    return job
 
 
 def made(model: BaseModel, job_id: str, path: str) -> Made:
@@ -149,19 +157,4 @@ async def _found(context: AppContext, kind: JobKind, job_id: str) -> JobRecord:
 
 
 def _unknown(job_id: str) -> Problem:
-    return Problem(404, f"no such job has the id {job_id[:80]!r}; jobs are kept for 30 days")
-
-
-def _encoded(job_id: str) -> str:
-    return urlsafe_b64encode(f"{_VERSION}{job_id}".encode()).decode().rstrip("=")
-
-
-def _decoded(after: str) -> str:
-    try:
-        text = urlsafe_b64decode(after.encode() + b"=" * (-len(after) % 4)).decode()
-        if text.startswith(_VERSION):
-            return str(UUID(text.removeprefix(_VERSION)))
-    except (Base64Error, ValueError):
-        pass
-    problem = FieldProblem("after", "is no cursor", after[:80], "`next` of an earlier page")
-    raise Problem(422, "after is no cursor; allowed: `next` of an earlier page", [problem])
+    return Problem(404, f"no such job has the id {job_id[:80]!r}; jobs are kept for 30 days", code=Code.NOT_FOUND)

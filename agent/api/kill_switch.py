@@ -4,33 +4,41 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from litestar import Controller, Response, get, post
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
+from agent.api import examples
 from agent.api.authorisation import authorise
 from agent.api.body import validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
+from agent.api.responses.answer import Answer
 from agent.api.responses.rendering import json_response
 from agent.domain.fields import Strict
 from agent.rules.kill_switch import Hold
 from agent.service.auth.api_keys import Scope
 
 
-class KillSwitchIn(Strict):
-    """`on` holds the reference price for every quote at once; each quote's trail gives the reason."""
+class KillSwitchIn(Strict, title="KillSwitchRequest"):
+    """Turns the kill switch on or off."""
 
     on: bool
+    """Whether to hold the reference price for every quote at once."""
     reason: Annotated[str, Field(max_length=200)] = ""
+    """Why; each quote's trail gives it."""
 
 
-class KillSwitchAnswer(BaseModel):
-    """Whether the switch is on, since when, why, and the id of the key that turned it on."""
+class KillSwitchAnswer(Answer):
+    """State of the kill switch."""
 
     on: bool
+    """Whether the reference price is held for every quote."""
     since: datetime | None = None
+    """Since when."""
     by: str | None = None
+    """Id of the key that turned it on."""
     reason: str | None = None
+    """Why it was turned on."""
 
 
 _SWITCH: Final = TypeAdapter(KillSwitchIn)
@@ -46,7 +54,8 @@ class KillSwitchController(Controller):
     @post(
         "/kill-switch",
         status_code=200,
-        operation_class=operation(KillSwitchIn, KillSwitchAnswer),
+        operation_id="setKillSwitch",
+        operation_class=operation(KillSwitchIn, KillSwitchAnswer, examples=examples.KILL_SWITCH),
         summary="Hold or release all prices",
     )
     async def turn(self, request: AnyRequest) -> Response[bytes]:
@@ -63,9 +72,14 @@ class KillSwitchController(Controller):
 
         return await answer(request, Scope.MERCHANT, work)
 
-    @get("/kill-switch", operation_class=operation(None, KillSwitchAnswer), summary="Whether prices are held")
+    @get(
+        "/kill-switch",
+        operation_id="getKillSwitch",
+        operation_class=operation(None, KillSwitchAnswer),
+        summary="Read whether prices are held",
+    )
     async def read(self, request: AnyRequest) -> Response[bytes]:
-        """Read the switch."""
+        """Whether the reference price is held for every quote, since when and why."""
         context = await authorise(request, Scope.MERCHANT)
         found = await context.run(context.service.kill_switch.state)
         return json_response(_answer(found))

@@ -1,17 +1,26 @@
 """Paths with ids in them: an id may contain any character, percent-encoded, and is read in its normal form."""
 
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import quote, unquote, unquote_to_bytes
 
+from litestar.params import PathParameter
 from litestar.types import HTTPScope
 
 from agent.api.context import AnyRequest
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
-from agent.domain.fields import normal_id
+from agent.domain.fields import MAX_ID, normal_id
 from agent.domain.refusal import FieldProblem
 
 _SHOWN: Final = 80
 _ALLOWED: Final = "1 to 200 visible characters, percent-encoded as UTF-8"
+_BOUNDS: Final = {"minLength": 1, "maxLength": MAX_ID}
+
+QuoteId = Annotated[str, PathParameter(description="Id of a quote.", schema_extra=_BOUNDS)]
+ShopperId = Annotated[
+    str, PathParameter(description="The shop's own id of a shopper, percent-encoded.", schema_extra=_BOUNDS)
+]
+WebhookId = Annotated[str, PathParameter(description="Id of a webhook.", schema_extra=_BOUNDS)]
 
 
 def routed_path(scope: HTTPScope) -> str:
@@ -50,4 +59,5 @@ def _decoded(name: str, encoded: str) -> str:
     except ValueError as error:
         reason = str(error)
     problem = FieldProblem(name, reason, encoded[:_SHOWN], _ALLOWED)
-    raise Problem(422, f"the {name} in the path is not an id: {reason}; allowed: {_ALLOWED}", [problem])
+    detail = f"the {name} in the path is not an id: {reason}; allowed: {_ALLOWED}"
+    raise Problem(422, detail, [problem], code=Code.PATH_INVALID)

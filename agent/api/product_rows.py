@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from agent.api.body import validate
 from agent.api.convert import to_product
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.accepted import ProductWarning
 from agent.api.schemas import Product
@@ -77,9 +78,8 @@ def _check_currency(product: Product, index: int) -> None:
         if money is not None and money.currency != currency:
             field = f"products.{index}.{name}"
             problem = FieldProblem(field, "another currency than list_price", money.currency, currency)
-            raise Problem(
-                422, f"{field} is in {money.currency}, its list_price in {currency}; allowed: {currency}", [problem]
-            )
+            detail = f"{field} is in {money.currency}, its list_price in {currency}; allowed: {currency}"
+            raise Problem(422, detail, [problem], code=Code.LIMITS_CONTRADICT)
 
 
 def _check_limits(records: Sequence[ProductRecord]) -> None:
@@ -98,4 +98,4 @@ def _check_limits(records: Sequence[ProductRecord]) -> None:
         first = problems[0]
         more = f", and {len(problems) // 2 - 1} more" if len(problems) > 2 else ""
         detail = f"limits contradict each other: {first.field}: {first.message}; allowed: {first.allowed}{more}"
-        raise Problem(422, detail, problems[:_MAX_ERRORS])
+        raise Problem(422, detail, problems[:_MAX_ERRORS], code=Code.LIMITS_CONTRADICT)

@@ -8,19 +8,22 @@ from litestar import Controller, Response, get, post
 from litestar.params import PathParameter
 from pydantic import BaseModel, Field, TypeAdapter
 
+from agent.api import examples
 from agent.api.authorisation import authorise
 from agent.api.body import validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
-from agent.api.responses.rendering import json_response
+from agent.api.responses.rendering import Made, json_response
 from agent.api.responses.rule_versions import (
     PreviewAnswer,
     RulesAnswer,
     VersionAnswer,
     VersionsAnswer,
     WindowAnswer,
+    one_version_answer,
     preview_answer,
     rules_answer,
     version_answer,
@@ -37,30 +40,36 @@ T = TypeVar("T")
 Number = Annotated[int, PathParameter(description="Number of a version.", ge=1, le=10**9)]
 
 
-class RulesIn(Strict):
+class RulesIn(Strict, title="RulesProposal"):
     """A new version of the rules, and why."""
 
     document: RulesDocument
+    """The rules."""
     note: Short = ""
+    """Why they are proposed."""
 
 
-class NoteIn(Strict):
-    """A note for the record of the decision."""
+class NoteIn(Strict, title="Note"):
+    """A note for the record of the decision; an empty object has none."""
 
     note: Short = ""
+    """The note."""
 
 
-class ActivationIn(NoteIn):
+class ActivationIn(NoteIn, title="ActivationRequest"):
     """Times between which a version is in effect; by default from now and without an end."""
 
     active_from: Time | None = None
+    """When it takes effect; now where left out."""
     active_until: Time | None = None
+    """When it ends; never where left out."""
 
 
-class RollbackIn(NoteIn):
+class RollbackIn(NoteIn, title="RollbackRequest"):
     """The activation to end: the one in effect, or the latest unfinished one of a version."""
 
     version: Annotated[int, Field(ge=1, le=10**9, strict=True)] | None = None
+    """Number of the version; the one in effect where left out."""
 
 
 _RULES: Final = TypeAdapter(RulesIn)
@@ -76,32 +85,60 @@ class RuleVersionsController(Controller):
     tags = ("rules",)
     security = SECURITY
 
-    @get("/", operation_class=operation(None, RulesAnswer), summary="The rules in effect")
+    @get(
+        "/",
+        operation_id="getRules",
+        operation_class=operation(None, RulesAnswer),
+        summary="Read the rules in effect",
+    )
     async def in_effect(self, request: AnyRequest) -> Response[bytes]:
         """The rules in effect and the scheduled activations."""
         return await _read(request, lambda book: rules_answer(book, datetime.now(UTC)))
 
-    @get("/versions", operation_class=operation(None, VersionsAnswer), summary="All versions")
+    @get(
+        "/versions",
+        operation_id="listRuleVersions",
+        operation_class=operation(None, VersionsAnswer),
+        summary="List versions of the rules",
+    )
     async def versions(self, request: AnyRequest) -> Response[bytes]:
         """All versions with their approvals, and all activations."""
         return await _read(request, lambda book: versions_answer(book, datetime.now(UTC)))
 
-    @post("/versions", status_code=200, operation_class=operation(RulesIn, VersionAnswer), summary="Propose rules")
+    @get(
+        "/versions/{version:int}",
+        operation_id="getRuleVersion",
+        operation_class=operation(None, VersionAnswer),
+        summary="Read a version",
+    )
+    async def version(self, request: AnyRequest, version: Number) -> Response[bytes]:
+        """One version with its document, which may be proposed again as it is."""
+        return await _read(request, lambda book: _translated(one_version_answer, book, version, datetime.now(UTC)))
+
+    @post(
+        "/versions",
+        status_code=201,
+        operation_id="proposeRules",
+        operation_class=operation(RulesIn, VersionAnswer, status=201, location=True, examples=examples.RULES),
+        summary="Propose rules",
+    )
     async def propose(self, request: AnyRequest) -> Response[bytes]:
         """Store a new version; it is not in effect until it is activated."""
 
-        async def work(value: Any, context: AppContext) -> VersionAnswer:
+        async def work(value: Any, context: AppContext) -> Made:
             asked = validate(_RULES, value)
             book, change = context.service.rules, _change(context, asked.note)
             made = await context.run(_translated, book.propose, asked.document, change)
-            return await context.run(version_answer, book, made, change.at)
+            told = await context.run(version_answer, book, made, change.at)
+            return Made(told, f"/v1/rules/versions/{made.number}")
 
         return await answer(request, Scope.MERCHANT, work)
 
     @post(
         "/versions/{version:int}/preview",
         status_code=200,
-        operation_class=operation(NoteIn, PreviewAnswer),
+        operation_id="previewRules",
+        operation_class=operation(NoteIn, PreviewAnswer, examples=examples.PREVIEW),
         summary="Try rules on yesterday's quotes",
     )
     async def preview(self, request: AnyRequest, version: Number) -> Response[bytes]:
@@ -116,7 +153,8 @@ class RuleVersionsController(Controller):
     @post(
         "/versions/{version:int}/approve",
         status_code=200,
-        operation_class=operation(NoteIn, VersionAnswer),
+        operation_id="approveRules",
+        operation_class=operation(NoteIn, VersionAnswer, examples=examples.APPROVAL),
         summary="Approve rules",
     )
     async def approve(self, request: AnyRequest, version: Number) -> Response[bytes]:
@@ -132,7 +170,8 @@ class RuleVersionsController(Controller):
     @post(
         "/versions/{version:int}/activate",
         status_code=200,
-        operation_class=operation(ActivationIn, WindowAnswer),
+        operation_id="activateRules",
+        operation_class=operation(ActivationIn, WindowAnswer, examples=examples.ACTIVATION),
         summary="Put rules in effect",
     )
     async def activate(self, request: AnyRequest, version: Number) -> Response[bytes]:
@@ -148,7 +187,13 @@ class RuleVersionsController(Controller):
 
         return await answer(request, Scope.MERCHANT, work)
 
-    @post("/rollback", status_code=200, operation_class=operation(RollbackIn, RulesAnswer), summary="Roll rules back")
+    @post(
+        "/rollback",
+        status_code=200,
+        operation_id="rollBackRules",
+        operation_class=operation(RollbackIn, RulesAnswer, examples=examples.ROLLBACK),
+        summary="Roll rules back",
+    )
     async def rollback(self, request: AnyRequest) -> Response[bytes]:
         """End the activation in effect, or that of a version; the one before it takes effect again."""
 
@@ -170,15 +215,16 @@ def _translated(call: Callable[..., T], *arguments: object, **named: object) -> 
     try:
         return call(*arguments, **named)
     except UnknownVersion as error:
-        raise Problem(404, str(error)) from None
+        raise Problem(404, str(error), code=Code.NOT_FOUND) from None
     except NeedsApproval as error:
         raise Problem(
             403,
             str(error),
             [FieldProblem("document", "loosens a limit", why, "an approval by another key") for why in error.loosens],
+            code=Code.APPROVAL_NEEDED,
         ) from None
     except RuleError as error:
-        raise Problem(422, str(error)) from None
+        raise Problem(422, str(error), code=Code.RULES_INVALID) from None
 
 
 async def _read(request: AnyRequest, view: Callable[[RuleBook], BaseModel]) -> Response[bytes]:

@@ -4,17 +4,16 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from litestar import Controller, Response, get, post
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from agent.api.body import validate
 from agent.api.context import AnyRequest, AppContext
-from agent.api.idempotency import answer
+from agent.api.idempotency import answer, answer_once
 from agent.api.jobs import (
-    After,
     JobId,
-    Limit,
-    StateName,
-    cancel,
+    JobQuery,
+    cancelled,
+    cancelling,
     job_response,
     made,
     new_job_id,
@@ -24,6 +23,7 @@ from agent.api.jobs import (
     submit,
 )
 from agent.api.openapi import SECURITY, operation
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.jobs import TrainingJob, TrainingJobs, training_job
 from agent.api.responses.rendering import Made, json_response
@@ -72,12 +72,15 @@ class TrainingController(Controller):
 
         return await answer(request, Scope.MERCHANT, work)
 
-    @get("/", operation_id="listTrainings", operation_class=operation(None, TrainingJobs), summary="List trainings")
-    async def all(
-        self, request: AnyRequest, in_state: StateName = None, after: After = None, limit: Limit = 50
-    ) -> Response[bytes]:
+    @get(
+        "/",
+        operation_id="listTrainings",
+        operation_class=operation(None, TrainingJobs, query=JobQuery),
+        summary="List trainings",
+    )
+    async def all(self, request: AnyRequest) -> Response[bytes]:
         """Trainings of the last 30 days, newest first."""
-        page = await page_of(request, JobKind.TRAINING, in_state, after, limit)
+        page = await page_of(request, JobKind.TRAINING)
         items = [training_job(job) for job in page.jobs]
         return json_response(TrainingJobs(items=items, has_more=page.next is not None, next=page.next))
 
@@ -101,7 +104,12 @@ class TrainingController(Controller):
     )
     async def cancel(self, request: AnyRequest, job_id: JobId) -> Response[bytes]:
         """Cancel a waiting or running training; no version is made. Safe to repeat."""
-        return await cancel(request, JobKind.TRAINING, job_id, training_job)
+        context = await cancelling(request)
+
+        async def work(own: AppContext) -> BaseModel:
+            return training_job(await cancelled(own, JobKind.TRAINING, job_id))
+
+        return await answer_once(request, context, f"{request.method} {request.url.path}", work)
 
 
 def _check_unused(context: AppContext, asked: TrainingRequest) -> None:
@@ -113,4 +121,6 @@ def _check_unused(context: AppContext, asked: TrainingRequest) -> None:
     registry, version = Registry(DataFolder(own_settings(context).data_dir).models), asked.version or ""
     if registry.has(ModelKind.EVALUATOR, version):
         problem = FieldProblem("version", "names a version that exists", version, "a new name, or none")
-        raise Problem(422, f"the version {version!r} exists; allowed: a new name, or none", [problem])
+        raise Problem(
+            422, f"the version {version!r} exists; allowed: a new name, or none", [problem], code=Code.VERSION_EXISTS
+        )

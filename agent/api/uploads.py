@@ -14,6 +14,7 @@ from litestar.exceptions import InternalServerException
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from agent.api.context import AnyRequest
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.domain.refusal import FieldProblem
 from agent.service.ingest.readers import SUFFIXES, suffix_of
@@ -88,7 +89,7 @@ async def receive(request: AnyRequest, spool: Spool, limit: int) -> Upload:
 
 @dataclass(slots=True)
 class _Limits:
-    """How large a file may be; the disk is looked at now and then."""
+    """Limits of one upload; the space left on the disk is checked now and then."""
 
     spool: Spool
     most: int
@@ -152,7 +153,7 @@ async def _written(request: AnyRequest, upload: Upload, limits: _Limits, boundar
         else:
             await _form_written(request, upload, writer, boundary)
     except MultipartError as error:
-        raise Problem(400, f"the form cannot be read: {error}") from None
+        raise Problem(400, f"the form cannot be read: {error}", code=Code.UPLOAD_MALFORMED) from None
     finally:
         writer.abandon()
 
@@ -176,7 +177,11 @@ async def _form_written(request: AnyRequest, upload: Upload, writer: _Writer, bo
                     text += event
                     texts += len(event)
                     if texts > _FIELDS_BYTES:
-                        raise Problem(413, f"the fields of the form are too large; allowed: {_FIELDS_BYTES:,} bytes")
+                        raise Problem(
+                            413,
+                            f"the fields of the form are too large; allowed: {_FIELDS_BYTES:,} bytes",
+                            code=Code.BODY_TOO_LARGE,
+                        )
                 elif found is not None:
                     upload.fields[found.name].append(_decoded(found.name, bytes(text)))
 
@@ -187,7 +192,7 @@ async def _chunks(request: AnyRequest) -> AsyncIterator[bytes]:
             if chunk:
                 yield chunk
     except InternalServerException:  # the sender has gone
-        raise Problem(400, "the upload was cut off; remedy: send it again") from None
+        raise Problem(400, "the upload was cut off; remedy: send it again", code=Code.UPLOAD_MALFORMED) from None
 
 
 def _name_of_body(request: AnyRequest, media: str) -> str:
@@ -195,12 +200,20 @@ def _name_of_body(request: AnyRequest, media: str) -> str:
     coding = request.headers.get("content-encoding", "").strip().lower()
     if suffix is None:
         allowed = f"{', '.join(MEDIA)}, or {FORM} with the field 'file'"
-        raise Problem(415, f"content type {media[:_SHOWN]!r} is no format of a file to import; allowed: {allowed}")
+        raise Problem(
+            415,
+            f"content type {media[:_SHOWN]!r} is no format of a file to import; allowed: {allowed}",
+            code=Code.MEDIA_TYPE_UNSUPPORTED,
+        )
     if coding in ("", "identity"):
         return f"upload{suffix}"
     if coding == "gzip" and suffix in _PACKS:
         return f"upload{suffix}{_PACKED}"
-    raise Problem(415, f"content encoding {coding[:_SHOWN]!r} is not supported; allowed: gzip, of text")
+    raise Problem(
+        415,
+        f"content encoding {coding[:_SHOWN]!r} is not supported; allowed: gzip, of text",
+        code=Code.MEDIA_TYPE_UNSUPPORTED,
+    )
 
 
 def _name_of_part(part: MultipartSegment) -> str:
@@ -212,7 +225,11 @@ def _name_of_part(part: MultipartSegment) -> str:
     suffix = MEDIA.get((part.content_type or "").split(";")[0].strip().lower())
     if suffix is None:
         allowed = f"{', '.join(SUFFIXES)}, and text packed as {_PACKED}"
-        raise Problem(415, f"the file {given[:_SHOWN]!r} has no suffix that names its format; allowed: {allowed}")
+        raise Problem(
+            415,
+            f"the file {given[:_SHOWN]!r} has no suffix that names its format; allowed: {allowed}",
+            code=Code.MEDIA_TYPE_UNSUPPORTED,
+        )
     return safe_name(given, suffix)
 
 
@@ -220,7 +237,9 @@ def _decoded(name: str, text: bytes) -> str:
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError:
-        raise Problem(400, f"the field {name[:_SHOWN]!r} of the form is not UTF-8") from None
+        raise Problem(
+            400, f"the field {name[:_SHOWN]!r} of the form is not UTF-8", code=Code.UPLOAD_MALFORMED
+        ) from None
 
 
 def _check_space(spool: Spool, needed: int) -> None:
@@ -233,6 +252,7 @@ def _no_space(reason: str) -> Problem:
         507,
         f"the file cannot be stored: {reason}; remedy: the operator frees disk space in the data folder",
         headers={"Retry-After": "60"},
+        code=Code.DISK_FULL,
     )
 
 
@@ -241,9 +261,10 @@ def _too_large(limit: int) -> Problem:
         413,
         f"the file is too large; allowed: {limit:,} bytes (PRICESMITH_UPLOAD_LIMIT_BYTES); remedy: split it, or import "
         "it with the command `pricesmith import`",
+        code=Code.BODY_TOO_LARGE,
     )
 
 
 def _no_file(detail: str, name: str) -> Problem:
     problem: Any = FieldProblem(FILE, detail, name[:_SHOWN], "one file with a header or rows")
-    return Problem(422, detail, [problem])
+    return Problem(422, detail, [problem], code=Code.FIELDS_INVALID)

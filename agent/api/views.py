@@ -11,8 +11,10 @@ from typing import Annotated, Final
 from litestar.params import QueryParameter
 
 from agent.api.context import AppContext
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
-from agent.api.responses.shopper_quotes import Shown, View
+from agent.api.responses.quotes import View
+from agent.api.responses.shopper_quotes import Shown
 from agent.domain.refusal import FieldProblem
 from agent.service.auth.api_keys import Scope
 
@@ -20,13 +22,17 @@ CANDIDATES: Final = "candidates"
 
 Include = Annotated[
     str | None,
-    QueryParameter(description="`candidates` adds every candidate that was scored; needs the merchant's view."),
+    QueryParameter(
+        description="`candidates` adds every candidate that was scored; needs the merchant's view.",
+        schema_extra={"enum": ["candidates"]},
+    ),
 ]
 ViewName = Annotated[
     str | None,
     QueryParameter(
         description="`shopper`: what a shopper may see. `merchant`: everything; needs the scope `merchant`. By default "
-        "the most that the key may see."
+        "the most that the key may see.",
+        schema_extra={"enum": ["shopper", "merchant"]},
     ),
 ]
 
@@ -51,7 +57,8 @@ class AskedView:
             raise _unknown("include", include, CANDIDATES)
         if include is not None and view == View.SHOPPER:
             problem = FieldProblem("include", "the shopper's view has no candidates", include, "view=merchant")
-            raise Problem(422, f"include={CANDIDATES} does not go with view=shopper; allowed: view=merchant", [problem])
+            detail = f"include={CANDIDATES} does not go with view=shopper; allowed: view=merchant"
+            raise Problem(422, detail, [problem], code=Code.PARAMETER_INVALID)
         return cls(None if view is None else View(view), include is not None)
 
     def granted(self, context: AppContext) -> Shown:
@@ -68,6 +75,7 @@ class AskedView:
                 403,
                 f"{asked} needs a key with the scope 'merchant'; remedy: leave it out for the shopper's view, or "
                 "`pricesmith keys create NAME --scope quotes --scope merchant`",
+                code=Code.VIEW_NOT_ALLOWED,
             )
         return Shown(View.SHOPPER)
 
@@ -78,4 +86,5 @@ def _unknown(name: str, value: str | None, allowed: str) -> Problem:
         422,
         f"{name} is {received!r}; allowed: {allowed}",
         [FieldProblem(name, "unknown value", received, allowed)],
+        code=Code.PARAMETER_INVALID,
     )

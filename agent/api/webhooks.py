@@ -4,16 +4,19 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from litestar import Controller, Response, delete, get, post
-from litestar.params import PathParameter
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
+from agent.api import examples
 from agent.api.authorisation import authorise
 from agent.api.body import validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.idempotency import answer
 from agent.api.openapi import SECURITY, operation
+from agent.api.paths import WebhookId
+from agent.api.problem_codes import Code
 from agent.api.problems import Problem
-from agent.api.responses.rendering import json_response
+from agent.api.responses.answer import Answer
+from agent.api.responses.rendering import Made, json_response
 from agent.domain.fields import Strict
 from agent.domain.refusal import FieldProblem
 from agent.service.auth.api_keys import Scope
@@ -23,43 +26,56 @@ from agent.store.webhook_messages import WebhookEvent
 from agent.store.webhooks import WebhookRecord
 
 MAX_WEBHOOKS: Final = 20
+_SCOPES: Final = (Scope.ADMIN,)
 
 
-class WebhookIn(Strict):
-    """An https address and the events to send to it."""
+class WebhookIn(Strict, title="WebhookRequest"):
+    """An address and the events to send to it."""
 
     url: Annotated[str, Field(min_length=1, max_length=2_000)]
+    """An https address on the public internet."""
     events: Annotated[list[WebhookEvent], Field(min_length=1, max_length=10)]
+    """Kinds of events to send."""
 
 
-class WebhookAnswer(BaseModel):
-    """A webhook and the state of its deliveries; `trouble` is the last error."""
+class WebhookAnswer(Answer):
+    """A webhook and the state of its deliveries."""
 
     id: str
+    """Id of the webhook."""
     url: str
+    """Address that messages are sent to."""
     events: list[WebhookEvent]
+    """Kinds of events sent."""
     created_at: datetime
+    """When it was registered."""
     waiting: int = 0
+    """Messages that wait for delivery."""
     given_up: int = 0
+    """Messages that could not be delivered."""
     trouble: str | None = None
+    """The last error."""
 
 
-class NewWebhookAnswer(WebhookAnswer):
-    """A new webhook with its signing secret, which is shown once."""
+class NewWebhookAnswer(WebhookAnswer, title="NewWebhook"):
+    """A new webhook with its signing secret."""
 
     secret: str
+    """Secret that messages are signed with (Standard Webhooks); shown once."""
 
 
-class WebhooksAnswer(BaseModel):
-    """All webhooks, oldest first."""
+class WebhooksAnswer(Answer, title="WebhookList"):
+    """All webhooks."""
 
     webhooks: list[WebhookAnswer]
+    """The webhooks, oldest first."""
 
 
-class RemovedAnswer(BaseModel):
+class RemovedAnswer(Answer, title="Removal"):
     """Whether the webhook existed."""
 
     removed: bool
+    """Whether the webhook existed."""
 
 
 _WEBHOOK: Final = TypeAdapter(WebhookIn)
@@ -72,34 +88,61 @@ class WebhookController(Controller):
     tags = ("webhooks",)
     security = SECURITY
 
-    @post("/", status_code=200, operation_class=operation(WebhookIn, NewWebhookAnswer), summary="Register a webhook")
+    @post(
+        "/",
+        status_code=201,
+        operation_id="createWebhook",
+        operation_class=operation(
+            WebhookIn, NewWebhookAnswer, status=201, location=True, scopes=_SCOPES, examples=examples.WEBHOOK
+        ),
+        summary="Register a webhook",
+    )
     async def register(self, request: AnyRequest) -> Response[bytes]:
         """Register a webhook; its messages are signed (Standard Webhooks) with the secret in this answer."""
 
-        async def work(value: Any, context: AppContext) -> NewWebhookAnswer:
+        async def work(value: Any, context: AppContext) -> Made:
             asked = validate(_WEBHOOK, value)
             await _check_new(asked, context)
             made = await context.run(context.store.add_webhook, asked.url, asked.events, datetime.now(UTC))
-            return NewWebhookAnswer(**_shown(made), secret=made.secret)
+            return Made(NewWebhookAnswer(**_shown(made), secret=made.secret), f"/v1/webhooks/{made.webhook_id}")
 
         return await answer(request, Scope.ADMIN, work)
 
-    @get("/", operation_class=operation(None, WebhooksAnswer), summary="List webhooks")
+    @get(
+        "/",
+        operation_id="listWebhooks",
+        operation_class=operation(None, WebhooksAnswer, scopes=_SCOPES),
+        summary="List webhooks",
+    )
     async def all(self, request: AnyRequest) -> Response[bytes]:
         """All webhooks with their waiting and given-up messages and the last delivery error."""
         context = await authorise(request, Scope.ADMIN)
         found = await context.run(_with_backlogs, context.store)
         return json_response(WebhooksAnswer(webhooks=found))
 
+    @get(
+        "/{webhook_id:str}",
+        operation_id="getWebhook",
+        operation_class=operation(None, WebhookAnswer),
+        summary="Read a webhook",
+    )
+    async def one(self, request: AnyRequest, webhook_id: WebhookId) -> Response[bytes]:
+        """A webhook with its waiting and given-up messages and the last delivery error, without its secret."""
+        context = await authorise(request, Scope.ADMIN)
+        known = await context.run(_with_backlogs, context.store)
+        found = next((one for one in known if one.id == webhook_id), None)
+        if found is None:
+            raise Problem(404, f"no webhook has the id {webhook_id[:80]!r}", code=Code.NOT_FOUND)
+        return json_response(found)
+
     @delete(
         "/{webhook_id:str}",
         status_code=200,
-        operation_class=operation(None, RemovedAnswer),
+        operation_id="deleteWebhook",
+        operation_class=operation(None, RemovedAnswer, scopes=_SCOPES),
         summary="Remove a webhook",
     )
-    async def remove(
-        self, request: AnyRequest, webhook_id: Annotated[str, PathParameter(description="Id of a webhook.")]
-    ) -> Response[bytes]:
+    async def remove(self, request: AnyRequest, webhook_id: WebhookId) -> Response[bytes]:
         """Remove a webhook and its waiting messages. Safe to repeat."""
         context = await authorise(request, Scope.ADMIN)
         removed = await context.run(context.store.remove_webhook, webhook_id)
@@ -116,9 +159,11 @@ async def _check_new(asked: WebhookIn, context: AppContext) -> None:
         await context.run(check_url, asked.url, private=context.settings.webhooks_private)
     except RefusedAddressError as error:
         problem = FieldProblem("url", str(error), asked.url[:80], "an https address on the public internet")
-        raise Problem(422, f"the webhook address is not allowed: {error}", [problem]) from None
+        detail = f"the webhook address is not allowed: {error}"
+        raise Problem(422, detail, [problem], code=Code.WEBHOOK_ADDRESS_REFUSED) from None
     if len(await context.run(context.store.webhooks)) >= MAX_WEBHOOKS:
-        raise Problem(422, f"there are {MAX_WEBHOOKS} webhooks, the most allowed; remove one first")
+        detail = f"there are {MAX_WEBHOOKS} webhooks, the most allowed; remove one first"
+        raise Problem(422, detail, code=Code.TOO_MANY_WEBHOOKS)
 
 
 def _with_backlogs(store: Store) -> list[WebhookAnswer]:

@@ -7,7 +7,7 @@ import typer
 
 from agent.cli.exit_codes import ExitCode
 from agent.cli.options import DataDir, Json, settings_for
-from agent.cli.output import print_facts, print_json, progress_bar
+from agent.cli.output import print_facts, print_json, progress_bar, store_fact
 from agent.domain.clock import SystemClock
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.service.opening import open_store
@@ -32,8 +32,9 @@ def backup(
     settings = settings_for(data_dir)
     folder = DataFolder(settings.data_dir)
     with open_store(settings) as store, progress_bar(quiet=json) as progress:
-        manifest = save_backup(store, folder, target, SystemClock().now(), progress)
+        manifest, kind = save_backup(store, folder, target, SystemClock().now(), progress), store.kind()
     facts = {
+        **store_fact(kind, json=json),
         "backup": str(target),
         "bytes": target.stat().st_size,
         "rows": sum(manifest.rows.values()),
@@ -66,8 +67,9 @@ def restore(
         restored = restore_archive(archive, settings.database_url or folder.database_url, folder, progress)
         with open_store(settings) as store:
             prepare_indexes(folder, store, Registry(folder.models), progress, settings.threads)
-            report = store.audit_report(TokenSigner.load_or_create(folder.signing_key).is_sealed)
+            report, kind = store.audit_report(TokenSigner.load_or_create(folder.signing_key).is_sealed), store.kind()
     facts = {
+        **store_fact(kind, json=json),
         "made at": restored.manifest.made_at.isoformat(),
         "rows": sum(restored.manifest.rows.values()),
         "audit rows": report.rows,

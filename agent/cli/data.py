@@ -7,7 +7,7 @@ import typer
 
 from agent.cli.exit_codes import ExitCode
 from agent.cli.options import DataDir, Json, settings_for
-from agent.cli.output import print_facts, print_json, print_table
+from agent.cli.output import print_facts, print_json, print_table, store_fact
 from agent.domain.clock import SystemClock
 from agent.service.opening import open_store
 
@@ -33,12 +33,13 @@ def check(data_dir: DataDir = None, json: Json = False) -> None:
     from agent.service.data_check import bad_rows  # loads the store's models
 
     with open_store(settings_for(data_dir)) as store:
-        found = list(bad_rows(store, SystemClock().now()))
+        found, kind = list(bad_rows(store, SystemClock().now())), store.kind()
     if json:
-        print_json({"bad": len(found), "rows": [asdict(row) for row in found]})
+        print_json({**store_fact(kind, json=True), "bad": len(found), "rows": [asdict(row) for row in found]})
     elif not found:
-        typer.echo("all stored events and outcomes are well")
+        typer.echo(f"{kind.label}: all stored events and outcomes are well")
     else:
+        print_facts(store_fact(kind, json=False))
         _print(found)
         typer.echo(
             "remedy: pricesmith data remove --events N,N --outcomes N,N removes rows by number, "

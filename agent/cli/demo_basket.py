@@ -43,7 +43,7 @@ def _key(file: Path | None) -> str:
 def _show(server: Server, shopper: str) -> None:
     items = server.post("/v1/recommendations?view=merchant", {"shopper": {"id": shopper}, "limit": _SIZE})["items"]
     if not items:
-        raise CommandError("the server has no products yet; remedy: pricesmith prepare")
+        raise CommandError("the server has no products yet; remedy: pricesmith prepare --demo")
     basket = [_row(item["product"]["title"], item["quote"]) for item in items]
     product = items[0]["product"]
     conditions = [

@@ -4,6 +4,7 @@ Errors are recognised by the names of their classes, so that reporting one impor
 version must not load what only another command can fail in.
 """
 
+import errno
 import sys
 import traceback
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol, runtime_checkable
 
 from agent.cli.exit_codes import ExitCode
+from agent.cli.remedies import with_data_dir
 
 EXPECTED: Final[Mapping[str, ExitCode]] = MappingProxyType(
     {
@@ -27,6 +29,7 @@ EXPECTED: Final[Mapping[str, ExitCode]] = MappingProxyType(
         "agent.service.ingest.store_choice:WrongStoreError": ExitCode.FAILED,
         "agent.service.merchants:MerchantError": ExitCode.FAILED,
         "agent.service.webhooks.url_check:RefusedAddressError": ExitCode.FAILED,
+        "agent.service.own_shop:ShopError": ExitCode.FAILED,
         "agent.service.settings_reading:SettingsError": ExitCode.USAGE,
         "agent.store.errors:StoreError": ExitCode.FAILED,
         "agent.store.errors:StoreUnavailable": ExitCode.UNAVAILABLE,
@@ -42,6 +45,21 @@ EXPECTED: Final[Mapping[str, ExitCode]] = MappingProxyType(
     }
 )
 """Root classes of expected errors, `module:class`, with the exit code of each; a subclass may have its own."""
+
+
+_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_OS_REMEDIES: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        errno.ENOENT: "check the name; it is looked for from the folder in which the command runs",
+        errno.EISDIR: "name a file",
+        errno.ENOTDIR: "name a folder",
+        errno.EACCES: "a file or folder that this user may read and write",
+        errno.EPERM: "a file or folder that this user may read and write",
+        errno.ENOSPC: "free some space on the disk",
+        errno.EDQUOT: "free some space on the disk",
+        errno.EROFS: "a folder that can be written to",
+    }
+)
 
 
 class CommandError(RuntimeError):
@@ -77,6 +95,8 @@ class FieldErrors(Protocol):
 
 def exit_code_of(error: BaseException) -> ExitCode | None:
     """The exit code of an expected error, None for a bug."""
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return ExitCode.UNAVAILABLE
     names = (f"{cls.__module__}:{cls.__qualname__}" for cls in type(error).__mro__)
     return next((EXPECTED[name] for name in names if name in EXPECTED), None)
 
@@ -88,7 +108,7 @@ def report(error: Exception) -> ExitCode:
         traceback.print_exception(error)
         sys.stderr.write("pricesmith: this is a bug in Pricesmith; please report it with the lines above\n")
         return ExitCode.BUG
-    sys.stderr.write(f"pricesmith: {message_of(error)}\n")
+    sys.stderr.write(f"pricesmith: {with_data_dir(message_of(error), sys.argv)}\n")
     return code
 
 
@@ -96,7 +116,8 @@ def message_of(error: Exception) -> str:
     """An expected error in words: what is wrong and, where the error knows it, the remedy."""
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}"
+        remedy = _OS_REMEDIES.get(error.errno or 0)
+        return f"{where}{error.strerror or error}{f'; remedy: {remedy}' if remedy else ''}"
     if isinstance(error, FieldErrors):
         return "\n  ".join(["the input is not valid:", *field_messages(error)])
     return str(error)

@@ -6,9 +6,10 @@ import typer
 
 from agent.cli.opening import running_service
 from agent.cli.options import DataDir, Json, as_id, settings_for
-from agent.cli.output import print_facts, print_json
+from agent.cli.output import print_facts, print_json, store_fact
 from agent.explain.answers import Explanation
 from agent.explain.questions import Audience, Language, QuestionInput
+from agent.store import StoreKind
 
 Lang = Annotated[
     Language | None, typer.Option(help="Language of the answer. Default: that of the question.", show_default=False)
@@ -38,13 +39,13 @@ def explain(
     Example: pricesmith explain QUOTE_ID "what if stock were 5?"
     """
     with running_service(settings_for(data_dir), quiet=json) as service:
-        found = service.explain(quote_id, QuestionInput(question, language, audience))
+        found, kind = service.explain(quote_id, QuestionInput(question, language, audience)), service.store_kind
     if found is None:
         raise typer.BadParameter(
             f"no quote has the id {quote_id[:80]!r}; remedy: `pricesmith quote --json` prints the id of each new quote",
             param_hint="QUOTE_ID",
         )
-    _print(found, json)
+    _print(found, kind, json)
 
 
 def ask(
@@ -60,15 +61,15 @@ def ask(
     Example: pricesmith ask "which products hit the floor last week?"
     """
     with running_service(settings_for(data_dir), quiet=json) as service:
-        found = service.question(QuestionInput(question, language))
-    _print(found, json)
+        found, kind = service.question(QuestionInput(question, language)), service.store_kind
+    _print(found, kind, json)
 
 
-def _print(found: Explanation, json: bool) -> None:
+def _print(found: Explanation, kind: StoreKind, json: bool) -> None:
     if json:
         from agent.api.explanations import explanation_answer  # loads the web framework
 
-        print_json(explanation_answer(found).model_dump(mode="json"))
+        print_json({**store_fact(kind, json=True), **explanation_answer(found).model_dump(mode="json")})
         return
     checked = f"{found.report.numbers} numbers and {found.report.claims} claims checked"
-    print_facts({"answer": found.answer, "source": f"{found.source}, {checked}"})
+    print_facts({**store_fact(kind, json=False), "answer": found.answer, "source": f"{found.source}, {checked}"})

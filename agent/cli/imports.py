@@ -9,7 +9,7 @@ import typer
 
 from agent.cli.exit_codes import ExitCode
 from agent.cli.import_report import print_report
-from agent.cli.opening import closed_on_error, running_service
+from agent.cli.opening import closed_on_error, require_models, running_service
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import progress_bar
 from agent.cli.reading_options import (
@@ -174,7 +174,9 @@ def import_outcomes(
 
 
 def _import(file: Path, data_dir: Path | None, asked: ImportRequest, *, json: bool) -> None:
-    options, settings = import_options(asked), settings_for(data_dir)
+    settings = settings_for(data_dir)
+    options = import_options(asked, settings.currency)
+    require_models(settings)
     store = open_store(settings)
     with closed_on_error(store):
         check_takes_own_data(store, into_demo=asked.into_demo)

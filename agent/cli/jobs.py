@@ -45,7 +45,7 @@ def list_jobs(
 
 @app.command("show")
 def show(job_id: JobId, data_dir: DataDir = None, json: Json = False) -> None:
-    """Show a job with its options, and its report or the reason why it failed.
+    """Show a job, with its report or its failure.
 
     Example: pricesmith jobs show 01920f6e-5b3c-7d21-9a4e-0c1d2e3f4a5b
     """
@@ -56,9 +56,9 @@ def show(job_id: JobId, data_dir: DataDir = None, json: Json = False) -> None:
 
 @app.command("cancel")
 def cancel(job_id: JobId, data_dir: DataDir = None, json: Json = False) -> None:
-    """Cancel a waiting or running job; rows that an import has stored stay.
+    """Cancel a waiting or running job.
 
-    The server that runs it ends it within seconds. Exit code 1 when it had ended otherwise.
+    The server that runs it ends it within seconds; rows that an import has stored stay. Exit code 1 when it had ended otherwise.
 
     Example: pricesmith jobs cancel 01920f6e-5b3c-7d21-9a4e-0c1d2e3f4a5b
     """

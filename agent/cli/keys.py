@@ -9,14 +9,14 @@ from agent.cli.exit_codes import ExitCode
 from agent.cli.options import DataDir, Json, home_settings, settings_for
 from agent.cli.output import print_facts, print_json, print_table
 from agent.domain.clock import SystemClock
-from agent.service.auth.api_keys import CreatedKey, KeyRing, Scope
+from agent.service.auth.api_keys import ApiKeyError, CreatedKey, KeyRing, Scope
 from agent.service.merchants import MerchantError, Merchants
 from agent.service.opening import open_store
 from agent.service.settings import DEFAULT_MERCHANT, Settings
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 
-_COLUMNS = ("id", "name", "merchant", "scopes", "created", "expires", "last used", "revoked")
+_COLUMNS = ("id", "name", "merchant", "scopes", "origins", "created", "expires", "last used", "revoked")
 
 KeyId = Annotated[str, typer.Argument(help="Id of the key, as `pricesmith keys list` shows it.")]
 
@@ -45,6 +45,21 @@ def create(
             show_default=False,
         ),
     ] = None,
+    publishable: Annotated[
+        bool,
+        typer.Option(
+            "--publishable",
+            help="A key for a page's source: prices in the shopper's view, recommendations, token checks and events "
+            "from the pages of --origin. It takes no limits, costs or list prices, and reports no outcomes.",
+        ),
+    ] = False,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Origin whose pages may use a publishable key, such as https://shop.example; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -52,13 +67,22 @@ def create(
 
     Keep the text at once: only its hash is stored. A running server accepts the key immediately.
 
-    Example: pricesmith keys create shop --scope quotes --scope outcomes
+    Examples: pricesmith keys create shop --scope quotes --scope outcomes
+
+    pricesmith keys create page --publishable --origin https://shop.example
     """
     clock, settings = SystemClock(), home_settings(data_dir)
+    if publishable != bool(origin):
+        raise ApiKeyError(
+            "--publishable and --origin belong together: a publishable key is for the pages of its origins; remedy: "
+            "pricesmith keys create NAME --publishable --origin https://shop.example"
+        )
     with open_store(settings, clock) as store:
         _check_merchant(store, settings, merchant)
         expires = clock.now() + timedelta(days=days) if days is not None else None
-        made = KeyRing(store, clock).create(name, scope, expires, merchant=merchant, per_minute=per_minute)
+        made = KeyRing(store, clock).create(
+            name, scope, expires, merchant=merchant, per_minute=per_minute, origins=origin or ()
+        )
     _print_created(made, json)
 
 
@@ -76,6 +100,7 @@ def list_keys(data_dir: DataDir = None, json: Json = False) -> None:
             key.name,
             key.merchant,
             ", ".join(sorted(key.scopes)),
+            ", ".join(key.origins) or None,
             key.created_at,
             key.expires_at,
             key.last_used_at,
@@ -113,7 +138,7 @@ def rotate(
 ) -> None:
     """Replace a key; the old one ends some hours later.
 
-    The new key has the same name, scopes, merchant, limit and expiry.
+    The new key has the same name, scopes, merchant, origins, limit and expiry.
 
     Example: pricesmith keys rotate 3fd0c1a2b4c5d6e7 --hours 48
     """
@@ -148,6 +173,8 @@ def rotate_signing(
 
 def _print_created(made: CreatedKey, json: bool) -> None:
     facts = {"id": made.key.key_id, "key": made.text, "scopes": ", ".join(sorted(made.key.scopes))}
+    if made.key.publishable:
+        facts["origins"] = ", ".join(made.key.origins)
     print_json(facts) if json else print_facts(facts)
 
 

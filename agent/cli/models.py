@@ -9,6 +9,7 @@ import typer
 from agent.cli.exit_codes import ExitCode
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, print_table, progress_bar
+from agent.service.opening import found_store
 from agent.store.data_folder import DataFolder
 from agent.training.promotion import Activation, Promotions
 from models.registry.registry import ORDER, ModelKind, Registry, read_meta
@@ -30,7 +31,9 @@ def list_versions(data_dir: DataDir = None, json: Json = False) -> None:
 
     Example: pricesmith models list
     """
-    registry = Registry(DataFolder(settings_for(data_dir).data_dir).models)
+    settings = settings_for(data_dir)
+    registry = Registry(DataFolder(settings.data_dir).models)
+    store = found_store(settings)
     versions = [(kind, version) for kind in ORDER for version in registry.versions(kind)]
     found = []
     with progress_bar(quiet=json) as progress:
@@ -42,6 +45,8 @@ def list_versions(data_dir: DataDir = None, json: Json = False) -> None:
                     "version": version,
                     "active": registry.in_use().get(kind) == version,
                     "created": meta.created_at,
+                    "trained_on": meta.trained_on,
+                    "store": store,
                     "metrics": dict(meta.metrics),
                 }
             )
@@ -49,8 +54,12 @@ def list_versions(data_dir: DataDir = None, json: Json = False) -> None:
     if json:
         print_json(found)
         return
-    rows = [(f["kind"], f["version"], "yes" if f["active"] else "", f["created"], _short(f["metrics"])) for f in found]
-    print_table("Model versions", ("kind", "version", "active", "created", "metrics"), rows)
+    print_facts({"store": "none yet" if store is None else store.label})
+    rows = [
+        (f["kind"], f["version"], "yes" if f["active"] else "", f["created"], f["trained_on"], _short(f["metrics"]))
+        for f in found
+    ]
+    print_table("Model versions", ("kind", "version", "active", "created", "trained on", "metrics"), rows)
 
 
 @app.command("compare")

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from shlex import quote
 from typing import TYPE_CHECKING
 
+from agent.cli.errors import CommandError
 from agent.cli.output import progress_bar
 from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store import Store
+from agent.store.data_folder import DataFolder
+from models.registry.registry import Registry
 
 if TYPE_CHECKING:
     from agent.service.service import Service
@@ -22,9 +26,11 @@ def running_service(
     Without `proposes` the language model stays out of memory: for commands that quote no prices.
 
     Raises:
-        RegistryError: Models are not installed, or a file is damaged.
+        CommandError: Models are not installed.
+        RegistryError: A file of a model is damaged.
         StoreError: The database cannot be used.
     """
+    require_models(settings)
     with progress_bar(quiet=quiet) as progress:
         progress("load models and indexes", 0.0)
         from agent.service.assembly import open_service  # loads torch, FAISS and OpenVINO: not for help and completion
@@ -37,6 +43,23 @@ def running_service(
         yield service
     finally:
         service.close()
+
+
+def require_models(settings: Settings) -> None:
+    """Check that a data folder was prepared, before anything is made in it.
+
+    Raises:
+        CommandError: It has no models.
+        RegistryError: The list of active models is damaged.
+    """
+    folder = DataFolder(settings.data_dir)
+    if Registry(folder.models).in_use():
+        return
+    state = "are no models in the" if folder.root.is_dir() else "is no"
+    raise CommandError(
+        f"there {state} data folder {folder.root}; remedy: pricesmith init {quote(str(folder.root))} makes a "
+        f"shop of your own there; pricesmith prepare --data-dir {quote(str(folder.root))} makes the demo"
+    )
 
 
 @contextmanager

@@ -82,13 +82,13 @@ def _in_process(asked: QuoteRequest, data_dir: Path | None, json: bool) -> Mappi
     from agent.api.responses.quotes import quote_answer  # schemas of the whole answer, needed here only
 
     with running_service(settings_for(data_dir), quiet=json) as service:
-        answer = service.quote([asked])[0]
+        answer, kind = service.quote([asked])[0], service.store_kind
     if isinstance(answer, Refusal):
         sys.stderr.write(f"pricesmith: {answer.detail}\n")
         for problem in answer.errors:
             sys.stderr.write(f"  {problem.field}: {problem.message}; allowed: {problem.allowed}\n")
         raise typer.Exit(ExitCode.FAILED)
-    return quote_answer(answer, candidates=True).model_dump(mode="json", by_alias=True)
+    return {"store": kind.value, **quote_answer(answer, candidates=True).model_dump(mode="json", by_alias=True)}
 
 
 def _from_server(asked: QuoteRequest, url: str, key_file: Path | None) -> Mapping[str, Any]:
@@ -103,4 +103,5 @@ def _from_server(asked: QuoteRequest, url: str, key_file: Path | None) -> Mappin
             param_hint="--key-file",
         )
     with Server(url, key.strip()) as server:
-        return server.quote(asked.model_dump(mode="json", by_alias=True, exclude_unset=True))
+        answer = server.quote(asked.model_dump(mode="json", by_alias=True, exclude_unset=True))
+        return {**server.store(), **answer}

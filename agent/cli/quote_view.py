@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent.cli.output import print_facts, print_table
+from agent.cli.output import print_facts, print_table, store_fact
 from agent.domain.money import show
+from agent.store import StoreKind
 
 
 class _Part(BaseModel):
@@ -64,6 +65,7 @@ class _Disclosure(_Part):
 
 class _Quote(_Part):
     id: str
+    store: StoreKind | None = None
     product_id: str | None
     price: _Money
     reference_price: _Money
@@ -86,6 +88,7 @@ def print_quote(answer: Mapping[str, Any]) -> None:
     """
     quote = _Quote.model_validate(answer)
     facts: dict[str, object] = {
+        **({} if quote.store is None else store_fact(quote.store, json=False)),
         "price": quote.price,
         "reference price": quote.reference_price,
         "product": quote.product_id or "not in the catalogue",

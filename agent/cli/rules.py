@@ -19,6 +19,7 @@ from agent.api.responses.rule_versions import (
     versions_answer,
     window_answer,
 )
+from agent.cli.laws import laws
 from agent.cli.opening import running_service
 from agent.cli.options import DataDir, Json, home_settings, settings_for
 from agent.cli.output import print_facts, print_json, print_table, progress_bar
@@ -45,6 +46,7 @@ Key = Annotated[
 Number = Annotated[int, typer.Argument(min=1, help="Number of a version, as `pricesmith rules list` shows it.")]
 
 app = typer.Typer(no_args_is_help=True, help="Set limits in versions, and hold all prices.")
+app.command("laws")(laws)
 
 
 @app.command("show")

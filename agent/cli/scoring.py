@@ -8,7 +8,7 @@ import typer
 from agent.cli.exit_codes import ExitCode
 from agent.cli.opening import running_service
 from agent.cli.options import DataDir, Json, settings_for
-from agent.cli.output import print_facts, print_json, progress_bar
+from agent.cli.output import print_facts, print_json, progress_bar, store_fact
 from agent.cli.reading_options import (
     Columns,
     Constants,
@@ -46,15 +46,17 @@ def score(
 
     Example: pricesmith score offers.csv --out scored.csv
     """
-    options = reading_options(currency, column, const, (decimal, timezone, date_format))
+    settings = settings_for(data_dir)
+    options = reading_options(currency or settings.currency, column, const, (decimal, timezone, date_format))
     from agent.cli.score_rows import score_file  # models' libraries load slowly: not for help and completion
 
     with (
-        running_service(settings_for(data_dir), quiet=json, proposes=False) as service,
+        running_service(settings, quiet=json, proposes=False) as service,
         progress_bar(quiet=json) as progress,
     ):
-        scored = score_file(service, file, out, options, progress)
+        scored, kind = score_file(service, file, out, options, progress), service.store_kind
     facts = {
+        **store_fact(kind, json=json),
         "rows": scored.rows,
         "without scores": scored.bad,
         "without profit": scored.without_cost,

@@ -7,6 +7,7 @@ from typing import Any, Final
 import httpx
 
 from agent.cli.errors import ServerRefused, ServerUnavailable
+from agent.store import StoreKind
 
 TIMEOUT_S: Final = 30.0
 _EVERYTHING: Final = "include=candidates"
@@ -39,6 +40,14 @@ class Server:
             if not str(refused).startswith(_EVERYTHING):  # as the refusal of a key without that scope begins
                 raise
             return self.post("/v1/quotes", request)
+
+    def store(self) -> Mapping[str, str]:
+        """Kind of the server's store under `store`; empty where the server does not say."""
+        try:
+            found = self._object(self._client.get("/readyz")).get("store")
+        except (httpx.TransportError, ServerRefused):
+            return {}
+        return {"store": found} if found in tuple(StoreKind) else {}
 
     def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Send JSON; returns the JSON object that the server answers.

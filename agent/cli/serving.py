@@ -1,21 +1,27 @@
 """`serve`: the HTTP service."""
 
 import os
+import sys
 from socket import socket
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from agent.cli.errors import CommandError
+from agent.cli.opening import require_models
 from agent.cli.options import DataDir, Json, home_settings
-from agent.cli.output import print_json
+from agent.cli.output import print_json, progress_bar
 from agent.domain.clock import SystemClock
 from agent.service.auth.api_keys import KeyRing
 from agent.service.doctor.port import PortState, claim_port, port_use, shown
-from agent.service.opening import open_store
+from agent.service.opening import found_store, open_store
 from agent.service.settings import Settings
+from agent.store import StoreKind
 from agent.store.data_folder import DataFolder
-from models.registry.registry import ORDER, Registry
+from models.registry.registry import ORDER, ModelKind, Registry, read_meta
+
+_NEEDED: Final = (ModelKind.ENCODER, ModelKind.EVALUATOR, ModelKind.UNDERSTANDING)
+"""Kinds without which no server starts; a damaged strategist only leaves quotes to the numeric search."""
 
 
 def serve(
@@ -23,7 +29,13 @@ def serve(
     host: Annotated[
         str | None, typer.Option(help="Address to listen on. Default: PRICESMITH_HOST, else 127.0.0.1.")
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on. Default: PRICESMITH_PORT, else 8000.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on. Default: PRICESMITH_PORT, else 8000.", min=1, max=65_535)
+    ] = None,
+    init: Annotated[
+        bool,
+        typer.Option("--init", help="First do as `pricesmith init` does; a demo store only gets new models."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Answer price requests over HTTP until stopped.
@@ -35,11 +47,19 @@ def serve(
     """
     settings = home_settings(data_dir)
     address, number = host or settings.host, port or settings.port
-    claim = _claimed(address, number)  # held while this process lives
-    _check(settings, address, number)
-    os.environ["PRICESMITH_DATA_DIR"] = str(settings.data_dir.resolve())
-    if json:
-        print_json({"url": f"http://{shown(address, number)}", "data_dir": str(settings.data_dir), "pid": os.getpid()})
+    with _claimed(address, number):  # while this process lives
+        if init:
+            _make_shop(settings, quiet=json)
+        _check(settings, address, number)
+        os.environ["PRICESMITH_DATA_DIR"] = str(settings.data_dir.resolve())
+        if json:
+            place = {"url": f"http://{shown(address, number)}", "data_dir": str(settings.data_dir)}
+            print_json({**place, "store": found_store(settings), "pid": os.getpid()})
+        _listen(address, number)
+
+
+def _listen(host: str, port: int) -> None:
+    """Run the server until it is stopped."""
     from granian import Granian  # only this command needs the server
     from granian.constants import Interfaces
 
@@ -47,29 +67,49 @@ def serve(
         "agent.asgi:create",
         factory=True,
         interface=Interfaces.ASGI,
-        address=address,
-        port=number,
+        address=host,
+        port=port,
         workers=1,
         log_access=False,
         respawn_failed_workers=False,
         workers_kill_timeout=30,
     ).serve()
-    claim.close()
+
+
+def _make_shop(settings: Settings, *, quiet: bool) -> None:
+    """Make a shop where there is none; the demo store only gets the models of this release."""
+    from agent.service.ingest.preparation import prepare_models  # models' libraries load slowly: not for help
+    from agent.service.own_shop import make_shop
+
+    clock = SystemClock()
+    with progress_bar(quiet=quiet) as progress:
+        with open_store(settings, clock) as store:
+            demo = store.kind() is StoreKind.DEMO
+        if demo:
+            prepare_models(DataFolder(settings.data_dir), progress, settings.built_models_dir)
+            return
+        made = make_shop(settings.data_dir, {}, clock, progress)
+    if made.new and made.key_file is not None:
+        sys.stderr.write(f"pricesmith: a new shop in {made.folder}; its API key is in {made.key_file}\n")
 
 
 def _check(settings: Settings, host: str, port: int) -> None:
     """Fail here, in one line with the remedy, rather than with a traceback of the worker.
 
     Raises:
-        RegistryError: A model is not installed.
+        CommandError: Models are not installed.
+        RegistryError: The active version of a kind is missing or damaged.
         StoreError: The database cannot be used.
         ApiKeyError: The bootstrap key is too short.
         TracingError: Traces are to be sent, and the extra `tracing` is not installed.
         CommandError: The port is taken; a second server would start and answer some of the requests.
     """
+    require_models(settings)
     registry = Registry(DataFolder(settings.data_dir).models)
     for kind in ORDER:
         registry.active(kind)
+    for kind in _NEEDED:
+        read_meta(registry.folder(kind, registry.active(kind)))
     secret = settings.bootstrap_key
     with open_store(settings) as store:
         KeyRing(store, SystemClock(), secret.get_secret_value() if secret is not None else None)

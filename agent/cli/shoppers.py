@@ -38,7 +38,7 @@ def export(
         raise typer.BadParameter(f"nothing is stored about the shopper {shopper_id!r}", param_hint="SHOPPER_ID")
     from agent.api.shoppers import shopper_answer  # loads the web framework
 
-    text = shopper_answer(known).model_dump_json(indent=1) + "\n"
+    text = shopper_answer(known).model_dump_json(indent=1, by_alias=True) + "\n"
     if out is None:
         typer.echo(text, nl=False)
         return

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent.cli.opening import require_models
 from agent.cli.options import DataDir, Json, settings_for
-from agent.cli.output import print_facts, print_json, print_table, progress_bar
-from agent.domain.clock import HISTORY_END_KEY, SystemClock
+from agent.cli.output import print_facts, print_json, print_table, progress_bar, store_fact
+from agent.domain.clock import SystemClock
 from agent.service.opening import open_store
 from agent.service.settings import Settings
+from agent.store import StoreKind
 from agent.store.data_folder import DataFolder
 from models.progress import Progress
 from models.registry.registry import ORDER, ModelKind, ModelMeta, Registry
@@ -42,8 +44,8 @@ def train(
     data: Annotated[
         TrainOn | None,
         typer.Option(
-            help="Data to train on. store: your own outcomes, for the evaluator only. Default: store for an evaluator "
-            "whose store has outcomes of its own, else demo.",
+            help="Data to train on. store: its outcomes, for the evaluator only. Default: store for the evaluator, "
+            "demo for other models and in the demo store.",
             show_default=False,
         ),
     ] = None,
@@ -83,16 +85,30 @@ def train(
 
 
 def _source(kind: ModelKind | None, data: TrainOn | None, settings: Settings) -> TrainOn:
-    """The data that was asked for; else a shop's own outcomes for the evaluator, the demo data for all others."""
+    """The data that was asked for; else a shop's own outcomes, and the demo data where there is no such shop.
+
+    Raises:
+        typer.BadParameter: The demo data was not asked for, and the models would set a shop's own prices.
+    """
     if data is TrainOn.STORE and kind is not ModelKind.EVALUATOR:
         raise typer.BadParameter(
             "store trains the evaluator only; remedy: pricesmith train evaluator --data store", param_hint="--data"
         )
-    if data is not None or kind is not ModelKind.EVALUATOR:
-        return data or TrainOn.DEMO
+    if data is not None:
+        return data
+    if kind is ModelKind.EVALUATOR:
+        require_models(settings)
+        with open_store(settings) as store:
+            return TrainOn.DEMO if store.kind() is StoreKind.DEMO else TrainOn.STORE
     with open_store(settings) as store:
-        own = store.meta(HISTORY_END_KEY) is None and next(store.outcomes_since(0), None) is not None
-    return TrainOn.STORE if own else TrainOn.DEMO
+        own = store.in_own_use()
+    if own:
+        raise typer.BadParameter(
+            f"this store is a shop's own, and {kind or 'all models'} can be trained on the demo data only; remedy: "
+            "pricesmith train evaluator learns from its outcomes, --data demo trains on the demo data on purpose",
+            param_hint="--data",
+        )
+    return TrainOn.DEMO
 
 
 def _train_on_demo(
@@ -108,10 +124,13 @@ def _train_on_demo(
     from agent.training.demo import TrainingPlan
     from agent.training.demo import train as run_training
     from agent.training.language_models import train_text
+    from models.datasets.complete_journey import DEMO
     from models.registry.versions import ship
     from prompts import load_prompt
 
     layers, ship_to = wanted
+    with open_store(settings) as store:
+        beside = store.kind()
     folder = DataFolder(settings.data_dir)
     registry = Registry(folder.models)
     priced = tuple(kind for kind in kinds if kind not in _TEXTS)
@@ -128,20 +147,25 @@ def _train_on_demo(
     if ship_to is not None:
         for kind in kinds:
             ship(registry, kind, ship_to)
+    trained_on = {**store_fact(beside, json=json), "trained on": f"{DEMO}, simulated, for education only"}
     if json:
-        print_json([meta.model_dump(mode="json") for meta in made])
+        print_json([meta.model_dump(mode="json") | {"store": beside.value} for meta in made])
         return
+    print_facts(trained_on)
     for meta in made:
         rows = [(name, f"{value:.5g}") for name, value in meta.metrics.items()]
         print_table(f"{meta.kind} {meta.version} (validation)", ("metric", "value"), rows)
 
 
 def _train_on_store(settings: Settings, version: str, *, activate: bool, json: bool) -> None:
+    with open_store(settings) as store:
+        kind = store.kind()
     with progress_bar(quiet=json) as progress:
         made = trained_on_store(settings, version, progress, activate=activate)
     if json:
-        print_json(training_summary(made))
+        print_json({**store_fact(kind, json=True), **training_summary(made)})
     else:
+        print_facts({**store_fact(kind, json=False), "trained on": made.meta.trained_on})
         _print_report(version, made.report)
 
 
@@ -154,6 +178,7 @@ def trained_on_store(settings: Settings, version: str, progress: Progress, *, ac
     from agent.service.assembly import build_components  # torch loads slowly
     from agent.training.own_store import OwnStore, train_on_store
 
+    require_models(settings)
     with open_store(settings) as store:
         progress("load models and indexes", 0.0)
         parts = build_components(settings, store, SystemClock(), None)

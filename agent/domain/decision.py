@@ -54,6 +54,8 @@ class HeldReason(StrEnum):
     """The merchant's trade (its pack) makes no personalised prices unless the merchant allows them."""
     UNKNOWN_COST = "unknown_cost"
     """Neither cost nor floor is known, so that nothing bounds a loss."""
+    BARRED_BY_LAW = "barred_by_law"
+    """The law of the place allows no personal prices of such goods."""
     COST_NOT_COVERED = "cost_not_covered"
     """The cost, or its minimum margin, is above the reference price and above what the limits allow."""
     NO_TIME = "no_time"
@@ -185,13 +187,27 @@ class Reduction:
 
 
 @dataclass(frozen=True, slots=True)
+class Duty:
+    """Something that the page with the price must do, and the source that demands it."""
+
+    do: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Disclosure:
-    """Notice to the shopper, computed from the inputs actually used.
+    """Notice to the shopper, computed from the inputs actually used, as it was to be displayed.
+
+    Fields with defaults are missing in decisions recorded before they were.
 
     Attributes:
         law: Code and version of the law applied, such as `EU/1`; None in decisions recorded before laws had versions.
         option: Mention of the price for everyone; None where this price is it.
         reduction: Price reduction that may be announced; None where none may be.
+        language: Of the text: `en` or `zh`.
+        placement: Where and how the notice must stand; None where the law does not say, or no notice is required.
+        duties: What else the page must do there.
+        consent: Reason that the shopper was told before consenting to a higher price, where the price is one.
     """
 
     required: bool
@@ -202,6 +218,19 @@ class Disclosure:
     law: str | None = None
     option: str | None = None
     reduction: Reduction | None = None
+    language: str | None = None
+    placement: str | None = None
+    duties: tuple[Duty, ...] = ()
+    consent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompetitorRecord:
+    """A competitor's price that entered a decision: its source, and whether anyone can see it, as the request says."""
+
+    price_minor: int
+    source: str
+    public: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +270,7 @@ class Decision:
         guard: Effect of the limits; None where it was not recorded.
         explored: The price was shown to learn how it sells, not because it is expected to be worth most.
         cost_minor: Cost of a unit as known at the decision.
+        competitor_prices: Competitors' prices that entered, those whose source or publicness the request told.
     """
 
     id: str
@@ -276,18 +306,24 @@ class Decision:
     guard: GuardAction | None = None
     explored: bool = False
     cost_minor: int | None = None
+    competitor_prices: tuple[CompetitorRecord, ...] = ()
 
     @property
     def set_by_limits(self) -> bool:
         """Check whether the limits, not the strategy, set the price: they leave one only, or exclude each other."""
-        if self.guard is GuardAction.HELD:
-            return self.price_minor != self.reference_minor
-        return self.guard in (GuardAction.CONFLICT, GuardAction.FORCED) and bool(self.trail)
+        return limits_set_price(self.guard, self.price_minor != self.reference_minor, bool(self.trail))
 
     @property
     def strategy_name(self) -> str:
         """Display name of the strategy; of the rule that set the price instead where one did."""
         return f"limits: {self.trail[-1].rule}" if self.set_by_limits and self.trail else self.strategy.name
+
+
+def limits_set_price(guard: GuardAction | None, off_reference: bool, moved: bool) -> bool:
+    """Whether the limits set a price: given their effect, is it off the reference, did rules move it."""
+    if guard is GuardAction.HELD:
+        return off_reference
+    return guard in (GuardAction.CONFLICT, GuardAction.FORCED) and moved
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 
 from agent.domain.characters import LINE_BREAKS, refused, with_needed_invisible, without_invisible
@@ -108,8 +109,9 @@ Title = Annotated[str, Field(max_length=500), AfterValidator(clean_text)]
 Description = Annotated[str, Field(max_length=20_000), AfterValidator(clean_text)]
 EventText = Annotated[str, Field(max_length=2_000), AfterValidator(clean_text)]
 ProfileText = Annotated[str, Field(max_length=4_000), AfterValidator(clean_text)]
-Count = Annotated[int, BeforeValidator(_strict_int), Field(ge=0, le=10**9)]
-Quantity = Annotated[int, BeforeValidator(_strict_int), Field(ge=1, le=10_000)]
+# Bounds stand before the validator: behind it pydantic writes them into JSON Schemas as `ge` and `le`.
+Count = Annotated[int, Field(ge=0, le=10**9), BeforeValidator(_strict_int)]
+Quantity = Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_strict_int)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rating = Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
@@ -119,21 +121,58 @@ AttributeName = Annotated[str, Field(min_length=1, max_length=100), AfterValidat
 AttributeValue = bool | Number | Annotated[str, Field(max_length=1_000), AfterValidator(clean_text)]
 
 
-class Strict(BaseModel):
-    """Base of request schemas: frozen; unknown fields are refused."""
+def _with_fraction_digits(schema: dict[str, Any]) -> None:
+    """Describe in a schema of money the field that is read and dropped."""
+    described = {"type": "integer", "minimum": 0, "maximum": 4, "description": "Decimals of the currency; not needed."}
+    schema["properties"]["fraction_digits"] = described
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class Strict(BaseModel):
+    """Base of request schemas: frozen; unknown fields are refused; text below a field describes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Money(Strict):
-    """An amount in minor units of an ISO 4217 currency; 279 in USD is 2.79 USD."""
+    """An amount in minor units of an ISO 4217 currency; 279 in USD is 2.79 USD.
 
-    amount_minor: Annotated[int, BeforeValidator(_strict_int), Field(ge=0, le=MAX_MINOR)]
+    `fraction_digits`, which answers add, may be sent back; it must be the currency's.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_with_fraction_digits)
+
+    amount_minor: Annotated[int, Field(ge=0, le=MAX_MINOR), BeforeValidator(_strict_int)]
+    """Amount in the currency's smallest unit: cents of USD, whole yen of JPY."""
     currency: Currency
+    """ISO 4217 code, such as USD."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_answered(cls, given: Any) -> Any:
+        """Drop `fraction_digits` once checked: it says nothing that the currency does not."""
+        if not isinstance(given, dict) or "fraction_digits" not in given:
+            return given
+        kept = {name: value for name, value in given.items() if name != "fraction_digits"}
+        digits = given["fraction_digits"]
+        try:
+            expected = fraction_digits(kept.get("currency", ""))
+        except (MoneyError, TypeError):
+            return kept  # the currency itself is refused
+        if isinstance(digits, bool) or digits != expected:
+            raise ValueError(
+                f"has fraction_digits {str(digits)[:20]}, but {kept['currency']} has {expected}; allowed: {expected}, "
+                "or no fraction_digits"
+            )
+        return kept
 
 
 class Price(Money):
     """A positive amount of money."""
+
+    amount_minor: Annotated[
+        int, Field(ge=0, le=MAX_MINOR, json_schema_extra={"minimum": 1}), BeforeValidator(_strict_int)
+    ]
+    """Amount in the currency's smallest unit, at least 1."""
 
     @field_validator("amount_minor")
     @classmethod

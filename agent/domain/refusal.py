@@ -21,9 +21,12 @@ class FieldProblem:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refused request in the terms of RFC 9457: HTTP status, title, and what is wrong in this case."""
+    """A refused request in the terms of RFC 9457: HTTP status, code of the kind of fault, what is wrong in this case.
+
+    Codes are the stable words of `agent.api.problem_codes`.
+    """
 
     status: int
-    title: str
+    code: str
     detail: str
     errors: tuple[FieldProblem, ...] = ()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, JsonValue, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, StrictBool, model_validator
 
 from agent.domain.fields import (
     AttributeName,
@@ -41,16 +41,6 @@ MAX_ROWS = 1_000  # products, events or outcomes in one request
 MAX_ATTRIBUTES = 100
 MAX_NAME = 100
 
-EXAMPLE: dict[str, JsonValue] = {
-    "shopper": {"profile": {"age": 30, "income": 50000, "gender": "male", "region": "urban"}},
-    "product": {
-        "category": "electronics",
-        "brand": "Samsung",
-        "list_price": {"amount_minor": 100000, "currency": "USD"},
-        "rating": 4.5,
-    },
-}
-
 Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=MAX_ATTRIBUTES)]
 
 
@@ -61,32 +51,57 @@ class Personalisation(StrEnum):
     OFF = "off"
 
 
+class HigherPriceConsent(Strict):
+    """Consent of the shopper to a higher price, given by an act of their own after they were told this reason.
+
+    Where a law lets a personal price rise only with it (Manitoba), no price rises without. It loosens nothing else.
+    """
+
+    reason: Annotated[Short, Field(min_length=1)]
+    """Why the price is higher, as the shopper was told."""
+
+
 class Shopper(Strict):
     """The shopper, as far as known; protected attributes are dropped, and the answer names them."""
 
     id: Id | None = None
+    """The shop's own id of the shopper; without one nothing that is stored about a shopper enters the price."""
     profile: Attributes | ProfileText | None = None
+    """What is known of the shopper: attributes by name, or a text. Completes what is stored."""
     personalisation: Personalisation | None = None
+    """Whether the shopper's data may be used; left out, the stored consent holds."""
+    higher_price_consent: HigherPriceConsent | None = None
+    """Consent to a higher price, where the shopper gave one."""
 
 
 class ProductFields(Strict):
     """Description of a product."""
 
     title: Title = ""
+    """Name of the product as shoppers read it."""
     description: Description = ""
+    """Text that describes the product; with the title it decides which products are similar."""
     category: Short = ""
+    """Category, in the shop's own words."""
     brand: Short = ""
+    """Brand."""
     list_price: Price | None = None
+    """Price of one unit that is open to everyone."""
     cost: Money | None = None
+    """Cost of one unit; without a cost and a floor no price is personalised."""
     inventory: Count | None = None
+    """Units in stock."""
     rating: Rating | None = None
+    """Mean rating of reviews, 0 to 5."""
     attributes: Attributes = Field(default_factory=dict)
+    """Further properties by name: numbers, texts, true or false."""
 
 
 class QuotedProduct(ProductFields):
     """The product to price: a known `id`, or a description with a `list_price`, or both."""
 
     id: Id | None = None
+    """Id of a product in the catalogue; fields given beside it take precedence over the stored ones."""
 
     @model_validator(mode="after")
     def _identified(self) -> "QuotedProduct":
@@ -100,14 +115,20 @@ class QuotedProduct(ProductFields):
 
 
 class SessionEvent(Strict):
-    """A behaviour event of the current session; `at` defaults to now."""
+    """A behaviour event: of the current session in a quote request."""
 
     type: EventType
+    """Kind of behaviour."""
     product_id: Id | None = None
+    """The product concerned; an event has a product or a text."""
     at: Time | None = None
+    """When it happened; now where left out."""
     quantity: Quantity = 1
+    """Units added, removed or bought."""
     price: Money | None = None
+    """Price of one unit that the shopper saw or paid."""
     text: EventText = ""
+    """What was searched for."""
 
     @model_validator(mode="after")
     def _has_subject(self) -> "SessionEvent":
@@ -116,29 +137,43 @@ class SessionEvent(Strict):
         return self
 
 
-class Context(Strict):
-    """The situation of the request; any further number or text may enter the decision too.
+class CompetitorPrice(Price):
+    """A competitor's price, where it comes from, and whether anyone can see it.
 
-    Attributes:
-        inventory: Units left; overrides the product's.
-        market_trend: -1 (falling) to 1 (rising), or a word such as `rising`.
-        at: Moment that is priced, now where left out.
-        deadline: When the offer itself ends (end of sale, departure). The time allowed for the answer is
-            `QuoteRequest.deadline_ms`.
+    In California a price is used only with a `source` and where it is `public`; elsewhere both are recorded.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    source: Short = ""
+    """Where the price comes from, such as an address."""
+    public: StrictBool | None = None
+    """Whether anyone can see it; left out where that is not known."""
+
+
+class Context(Strict):
+    """The situation of the request. Up to 100 further fields may be given: numbers, texts, true or false."""
+
+    # The document leaves further fields open: typed ones would make typed clients refuse `competitor_prices`.
+    model_config = ConfigDict(frozen=True, extra="allow", json_schema_extra={"additionalProperties": True})
     __pydantic_extra__: dict[str, AttributeValue] = Field(init=False)
 
     inventory: Count | None = None
-    competitor_prices: Annotated[list[Price], Field(max_length=100)] = Field(default_factory=list)
+    """Units left; overrides the product's."""
+    competitor_prices: Annotated[list[CompetitorPrice], Field(max_length=100)] = Field(default_factory=list)
+    """What others ask for the product now."""
     market_trend: Number | Short | None = None
+    """-1 (falling) to 1 (rising), or a word such as `rising`."""
     season: Short = ""
+    """Season or occasion, in the shop's own words."""
     location: Short = ""
+    """Where the shopper or the shop is, in the shop's own words."""
     jurisdiction: Short = ""
+    """Whose law applies: a country or a state, such as `DE` or `US-NY`."""
     channel: Short = ""
+    """Where the price is shown, such as `web` or `app`."""
     at: Time | None = None
+    """Moment that is priced; now where left out."""
     deadline: Time | None = None
+    """When the offer itself ends (end of sale, departure); the time allowed for the answer is `deadline_ms`."""
 
     @model_validator(mode="after")
     def _extras(self) -> "Context":
@@ -154,15 +189,16 @@ class Context(Strict):
 
 
 class Limits(Strict):
-    """Limits of this price; the tightest of these, the merchant's and the product's applies.
-
-    `min_margin` is (price - cost) / price, `max_discount` a fraction of the reference price.
-    """
+    """Limits of this price; the tightest of these, the merchant's and the product's applies."""
 
     min_price: Money | None = None
+    """Lowest price of one unit."""
     max_price: Price | None = None
+    """Highest price of one unit."""
     min_margin: Annotated[Fraction, Field(lt=0.99)] | None = None
+    """Smallest (price - cost) / price."""
     max_discount: Fraction | None = None
+    """Largest discount, a fraction of the reference price."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "Limits":
@@ -177,15 +213,20 @@ class Limits(Strict):
 class QuoteRequest(Strict):
     """A request for the price of one product for one shopper."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
-
     shopper: Shopper = Shopper()
+    """For whom; a stranger where left out."""
     product: QuotedProduct
+    """What is priced."""
     events: Annotated[list[SessionEvent], Field(max_length=MAX_EVENTS)] = Field(default_factory=list)
+    """Behaviour in this session, oldest first."""
     context: Context = Field(default_factory=Context)
+    """The situation."""
     quantity: Quantity = 1
+    """Units wanted; prices are per unit."""
     limits: Limits = Limits()
+    """Limits of this price."""
     deadline_ms: Annotated[int, Field(ge=1, le=60_000, strict=True)] | None = None
+    """Milliseconds within which the answer is needed; a shorter time is answered from simpler steps (`rung`)."""
     _quote_id: str | None = PrivateAttr(default=None)
     _arrived_s: float | None = PrivateAttr(default=None)
 
@@ -230,10 +271,15 @@ class RecommendationRequest(Strict):
     """A request for priced products for a shopper, of one `category` if given."""
 
     shopper: Shopper = Shopper()
+    """For whom; a stranger where left out."""
     events: Annotated[list[SessionEvent], Field(max_length=MAX_EVENTS)] = Field(default_factory=list)
+    """Behaviour in this session, oldest first."""
     context: Context = Context()
+    """The situation."""
     category: Short | None = None
+    """The one category to recommend from."""
     limit: Annotated[int, Field(ge=1, le=50, strict=True)] = 10
+    """Number of products."""
 
 
 def product_record(fields: ProductFields, product_id: str, currency: str) -> ProductRecord:

@@ -136,7 +136,7 @@ def _competitor(slots: Slots, decision: Decision, request: QuoteRequest) -> tupl
         change = _CHANGE_WITHOUT_A_NUMBER_PCT if slots.lower is False else -_CHANGE_WITHOUT_A_NUMBER_PCT
         then = max(1, round(base * (1 + change / 100)))
     facts = [Fact("scenario", "scenario.competitor"), Fact("rival_if", then)]
-    price = {"amount_minor": then, "currency": decision.currency}
+    price = {"amount_minor": then, "currency": decision.currency, "source": "what-if", "public": True}
     return _context(request, competitor_prices=[price]), facts + ([] if now is None else [Fact("rival_now", now)])
 
 

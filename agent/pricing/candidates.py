@@ -33,6 +33,7 @@ HELD_RATIONALE: Final = {
     HeldReason.HELD_BY_MERCHANT: "the merchant holds all prices",
     HeldReason.NOT_IN_THIS_TRADE: "personalisation is off in this trade unless the merchant turns it on",
     HeldReason.UNKNOWN_COST: "cost and floor are unknown",
+    HeldReason.BARRED_BY_LAW: "the law of the place allows no personal prices of such goods",
     HeldReason.COST_NOT_COVERED: "the reference price does not cover the cost, and the limits allow no other price",
     HeldReason.NO_TIME: "no time was left for more",
     HeldReason.NOTHING_BETTER: "no other candidate is expected to be worth more",

@@ -31,6 +31,7 @@ from agent.domain.decision import (
 from agent.domain.records import ProductRecord, Shown
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, SessionEvent
+from agent.rules.competitor_prices import UsablePrices
 from agent.rules.effective_rules import EffectiveRules
 from agent.rules.exploration import Exploration
 from agent.rules.gateway import Guarded
@@ -159,11 +160,13 @@ class ReadRequest:
 
     Attributes:
         shared: Further words and numbers of the context, screened.
+        rivals: Competitors' prices that the law lets enter.
     """
 
     situation: Situation
     shopper: ShopperView
     shared: Screened
+    rivals: UsablePrices
 
 
 @dataclass(frozen=True, slots=True)

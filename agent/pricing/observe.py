@@ -16,15 +16,16 @@ from agent.pricing.flow import Flow, Observation, ReadRequest, ShopperView
 from agent.pricing.parity import Quote, bounded_by_strangers
 from agent.pricing.past_quotes import PastQuotes, quote_key
 from agent.pricing.situation_reader import SituationReader
+from agent.rules.disclosure import is_personal
 from agent.rules.effective_rules import MerchantRules
 from agent.rules.gateway import GatewayFacts
 from agent.rules.kill_switch import KillSwitch
+from agent.rules.packs import Binding, binding, legal_day
 from agent.rules.price_limits import PriceLimits, join_rules
-from agent.rules.screening import Screened
 from agent.store import PricedPair, QuoteKey
 
 OPTED_OUT: Final = "personalisation is off"
-_CONTEXT_USED: Final = ("inventory", "competitor_prices", "market_trend", "season", "deadline", "jurisdiction")
+_CONTEXT_USED: Final = ("inventory", "market_trend", "season", "deadline", "jurisdiction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +102,19 @@ class Observer:
         return Observer(self.reader, replace(self._defaults, past=self._defaults.past.counterfactual()))
 
     def _one(self, request: QuoteRequest, read: ReadRequest, batch: _Batch) -> Observation:
-        situation, who, shared = read.situation, read.shopper, read.shared
+        situation, who = read.situation, read.shopper
         product = situation.product
+        law = _law(request, product, batch.now)
+        used = tuple(_used(request, product, read))
+        barred = law.no_personal_prices is not None
         merchant = batch.rules.effective(product)
         pair = (who.shopper_id, request.product.id or "", product.currency)
         key = quote_key(request)
         digits = fraction_digits(product.currency)
         # earlier prices are personal too
-        last_price = None if who.opted_out else batch.last_prices.get(pair)
+        last_price = None if who.opted_out or barred else batch.last_prices.get(pair)
         limits = PriceLimits(
-            join_rules(merchant.limits, product, situation.request_limits, situation.market.jurisdiction),
+            join_rules(merchant.limits, product, situation.request_limits, law),
             GatewayFacts(situation.reference_minor, digits, product.cost_minor, last_price),
             batch.killed,
         )
@@ -122,45 +126,63 @@ class Observer:
             merchant=merchant,
             price_limits=limits,
             opted_out=who.opted_out,
-            held=self._held(limits, who),
-            inputs_used=tuple(_used(request, product, who, shared)),
-            inputs_ignored=_ignored(request, who, shared),
+            held=self._held(limits, who, barred=barred and any(map(is_personal, used))),
+            inputs_used=used,
+            inputs_ignored=_ignored(request, read),
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,
             arrived_s=batch.began_s if request.arrived_s is None else request.arrived_s,
             began_s=batch.began_s,
-            request=_kept(request, who, shared, request.context.at or batch.now),
+            request=_kept(request, read, request.context.at or batch.now),
             last_price_minor=last_price,
-            shown=None if who.opted_out else batch.shown.get(pair),
+            shown=None if who.opted_out or barred else batch.shown.get(pair),
             live=batch.live.get(key) if key is not None else None,
         )
 
-    def _held(self, limits: PriceLimits, who: ShopperView) -> HeldReason | None:
+    def _held(self, limits: PriceLimits, who: ShopperView, *, barred: bool) -> HeldReason | None:
         if limits.killed is not None:
             return HeldReason.HELD_BY_MERCHANT
         if who.opted_out:
             return HeldReason.OPTED_OUT if self.reader.personalises else HeldReason.NOT_IN_THIS_TRADE
+        if barred:
+            return HeldReason.BARRED_BY_LAW
         if limits.lack_cost_and_floor:
             return HeldReason.UNKNOWN_COST
         return HeldReason.COST_NOT_COVERED if limits.cost_not_covered else None
 
 
-def _kept(request: QuoteRequest, who: ShopperView, shared: Screened, at: datetime) -> QuoteRequest:
+def _law(request: QuoteRequest, product: ProductRecord, now: datetime) -> Binding:
+    """Read the bounds of the law of the day, for a shopper who consented to a higher price or not."""
+    place = request.context.jurisdiction
+    consent = request.shopper.higher_price_consent is not None
+    return binding(place, product.category, legal_day(place, now), consent=consent)
+
+
+def _kept(request: QuoteRequest, read: ReadRequest, at: datetime) -> QuoteRequest:
     """The request as it entered: sent again, it leads to the same observation."""
+    who = read.shopper
     personalisation = Personalisation.OFF if who.opted_out else Personalisation.ON
     profile = who.screened.text or dict(who.screened.attributes)
     entering = {name: getattr(request.context, name) for name in _CONTEXT_USED}
     return request.model_copy(
         update={
-            "shopper": Shopper(id=who.shopper_id, profile=profile, personalisation=personalisation),
+            "shopper": Shopper(
+                id=who.shopper_id,
+                profile=profile,
+                personalisation=personalisation,
+                higher_price_consent=request.shopper.higher_price_consent,
+            ),
             "events": list(who.events),
-            "context": Context(**{**entering, **shared.attributes, "at": at}),
+            "context": Context(
+                **{**entering, **read.shared.attributes, "competitor_prices": list(read.rivals.kept), "at": at}
+            ),
             "deadline_ms": None,
         }
     )
 
 
-def _used(request: QuoteRequest, product: ProductRecord, who: ShopperView, shared: Screened) -> Iterator[str]:
+def _used(request: QuoteRequest, product: ProductRecord, read: ReadRequest) -> Iterator[str]:
     """Names of the inputs that enter, in a fixed order."""
+    who = read.shopper
     yield "product.list_price"
     if product.cost_minor is not None:
         yield "product.cost"
@@ -177,22 +199,23 @@ def _used(request: QuoteRequest, product: ProductRecord, who: ShopperView, share
     context = request.context
     given = {
         "inventory": context.inventory is not None or product.inventory is not None,
-        "competitor_prices": bool(context.competitor_prices),
+        "competitor_prices": bool(read.rivals.kept),
         "market_trend": context.market_trend is not None,
         "season": True,
         "deadline": context.deadline is not None,
     }
     yield from (f"context.{name}" for name, present in given.items() if present)
-    yield from (trait.name for trait in word_traits("context", dict(sorted(shared.attributes.items()))))
+    yield from (trait.name for trait in word_traits("context", dict(sorted(read.shared.attributes.items()))))
     yield from ("market.past_outcomes", "similar_products", "quantity")
 
 
-def _ignored(request: QuoteRequest, who: ShopperView, shared: Screened) -> tuple[IgnoredInput, ...]:
+def _ignored(request: QuoteRequest, read: ReadRequest) -> tuple[IgnoredInput, ...]:
     """Inputs that were given and did not enter, with the reason."""
+    who = read.shopper
     ignored = [*who.screened.ignored, *who.event_ignored]
     if who.opted_out:
         for name, present in (("profile", request.shopper.profile), ("events", request.events)):
             if present:
                 ignored.append(IgnoredInput(name, OPTED_OUT))
-    ignored += [IgnoredInput(f"context.{one.input}", one.reason) for one in shared.ignored]
-    return tuple(ignored)
+    ignored += [IgnoredInput(f"context.{one.input}", one.reason) for one in read.shared.ignored]
+    return (*ignored, *read.rivals.ignored)

@@ -24,7 +24,7 @@ from agent.pricing.step_timer import StepTimer
 from agent.pricing.tracing import batch_span
 
 _RETRIES: Final = 3
-_BUSY: Final = Refusal(503, "Not available", "this shopper is being quoted this product by others; try again")
+_BUSY: Final = Refusal(503, "shopper-busy", "this shopper is being quoted this product by others; try again")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -49,9 +50,9 @@ class Ranker:
         similar = self.catalogue.index.similar(state, _SIMILAR, condition)[0]
         facts = self.catalogue.weeks.facts(week_of(behaviour_s))
         ids = self.catalogue.ids()
-        popular = [
-            ids[row] for row in np.argsort(-facts.share, kind="stable")[: _POPULAR if not request.category else None]
-        ]
+        ranked = (ids[row] for row in np.argsort(-facts.share, kind="stable"))
+        sold = (product_id for product_id in ranked if self.catalogue.product(product_id) is not None)
+        popular = list(islice(sold, _POPULAR if not request.category else None))
         pool = dict.fromkeys(
             [*(product for product, _ in habit[:_HABIT]), *(hit.entry.id for hit in similar), *popular]
         )

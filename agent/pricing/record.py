@@ -10,6 +10,7 @@ from uuid_utils import uuid7
 
 from agent.domain.decision import (
     Candidate,
+    CompetitorRecord,
     Decision,
     Disclosure,
     GuardAction,
@@ -24,9 +25,9 @@ from agent.domain.decision import (
 from agent.domain.records import AppliedPrice
 from agent.pricing.candidates import HOLD
 from agent.pricing.flow import Flow, Observation, Proposed, Selected
-from agent.rules.disclosure import LAST_PRICE, disclose, is_personal, is_personalised
+from agent.rules.disclosure import LAST_PRICE, Offered, disclose, is_personal, is_personalised
 from agent.rules.gateway import Guarded
-from agent.rules.packs import law_of
+from agent.rules.packs import law_at, legal_day
 from agent.rules.prior_price import LOOK_BACK, public_prices, reduction
 from agent.store import Claim
 from models.evaluator.lesson import Lesson
@@ -119,12 +120,16 @@ class PricedObservation:
 
     @property
     def disclosure(self) -> Disclosure:
-        """The notice for the inputs that entered."""
+        """The notice for the inputs that entered, by the law of the decision's day."""
+        observation, place = self.observation, self.observation.market.jurisdiction
+        consent = observation.request.shopper.higher_price_consent
+        reason = None if consent is None else consent.reason
         return disclose(
-            personalised=self.personalised,
+            Offered(self.guarded.price_minor, observation.reference_minor, reason),
             inputs_used=self.inputs_used,
-            inputs_ignored=self.observation.inputs_ignored,
-            jurisdiction=self.observation.market.jurisdiction,
+            inputs_ignored=observation.inputs_ignored,
+            place=place,
+            day=legal_day(place, observation.at),
         )
 
     @property
@@ -211,7 +216,7 @@ class Recorder:
         None is announced of a product other than the catalogue's (`listed`), nor of a lower price for several units.
         """
         days = [
-            law_of(one.disclosure.jurisdiction).prior_price_days if is_listed and _is_claim(one) else None
+            law_at(one.disclosure.jurisdiction, one.at).prior_price_days if is_listed and _is_claim(one) else None
             for one, is_listed in zip(decisions, listed, strict=True)
         ]
         asked = {one.product_id for one, wanted in zip(decisions, days, strict=True) if wanted and one.product_id}
@@ -261,6 +266,7 @@ class Recorder:
             guard=guarded.action,
             explored=selected.explored,
             cost_minor=observation.product.cost_minor,
+            competitor_prices=_competitors(observation),
         )
 
 
@@ -275,6 +281,14 @@ def _claims(quote_id: str, observation: Observation, price_minor: int, valid_unt
         fraction_digits=observation.fraction_digits,
         issued_at=observation.at,
         valid_until=valid_until,
+    )
+
+
+def _competitors(observation: Observation) -> tuple[CompetitorRecord, ...]:
+    """The competitors' prices that entered and of which the request says more than the amount."""
+    prices = observation.request.context.competitor_prices
+    return tuple(
+        CompetitorRecord(p.amount_minor, p.source, p.public) for p in prices if p.source or p.public is not None
     )
 
 

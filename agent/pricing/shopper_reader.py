@@ -6,7 +6,7 @@ it are asked for.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, Protocol
 
 from agent.domain.clock import StoreClock
@@ -15,7 +15,7 @@ from agent.domain.fields import minor_of
 from agent.domain.records import EventRecord, ShopperRecord
 from agent.domain.request import Context, Personalisation, SessionEvent, Shopper
 from agent.pricing.flow import Past, ShopperView
-from agent.rules.packs import Pack
+from agent.rules.packs import Pack, legal_day
 from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.state.shopper_histories import HistoryCursor, ShopperHistories
 from agent.store import Store
@@ -61,17 +61,18 @@ class ShopperReader:
     title_of: Callable[[str], str]
     personalises: bool
 
-    def begin(self, asked: Sequence[Asking]) -> "ShopperBatch":
-        """Start reading the shoppers of one batch."""
+    def begin(self, asked: Sequence[Asking], now: datetime) -> "ShopperBatch":
+        """Start reading the shoppers of one batch; the law is that of `now`, whatever moment a request prices."""
         ids = {one.shopper.id for one in asked if one.shopper.id is not None}
-        return ShopperBatch(self, self.store.shoppers(sorted(ids)))
+        return ShopperBatch(self, self.store.shoppers(sorted(ids)), now)
 
 
 class ShopperBatch:
     """Shoppers of one batch of requests; not to be shared between threads."""
 
-    def __init__(self, shoppers: ShopperReader, stored: Mapping[str, ShopperRecord]) -> None:
+    def __init__(self, shoppers: ShopperReader, stored: Mapping[str, ShopperRecord], now: datetime) -> None:
         """`stored` holds the known shoppers of the batch."""
+        self._now = now
         self._shoppers = shoppers
         self._stored = stored
         self._cursor = HistoryCursor(shoppers.shoppers)
@@ -93,9 +94,10 @@ class ShopperBatch:
         if not self._shoppers.personalises or _opted_out(shopper, stored):
             return ShopperView(shopper.id, True, NOTHING, _STRANGER, self._past(_STRANGER, NOTHING, behaviour_s))
         place = asked.context.jurisdiction or None
-        screened = self._screen(shopper, stored, place)
+        day = legal_day(place, self._now)
+        screened = self._screen(shopper, stored, place, day)
         history = self._cursor.history(shopper.id, behaviour_s) if shopper.id is not None else _STRANGER
-        texts = [screen_profile(event.text, self._shoppers.pack, place) for event in asked.events]
+        texts = [screen_profile(event.text, self._shoppers.pack, place, day) for event in asked.events]
         said = [event.model_copy(update={"text": t.text}) for event, t in zip(asked.events, texts, strict=True)]
         events = [self._event(event, shopper.id, at) for event in said]
         dropped = {IgnoredInput("events", ignored.reason): None for text in texts for ignored in text.ignored}
@@ -112,11 +114,11 @@ class ShopperBatch:
             recent=recent_items(history, behaviour_s),
         )
 
-    def _screen(self, shopper: Shopper, stored: ShopperRecord | None, jurisdiction: str | None) -> Screened:
+    def _screen(self, shopper: Shopper, stored: ShopperRecord | None, place: str | None, day: date) -> Screened:
         profile = shopper.profile
         if profile is None:
             profile = dict(stored.profile) if stored is not None else {}
-        return screen_profile(profile, self._shoppers.pack, jurisdiction) if profile else NOTHING
+        return screen_profile(profile, self._shoppers.pack, place, day) if profile else NOTHING
 
     def _event(self, event: SessionEvent, shopper_id: str | None, at: datetime) -> EventRecord:
         happened = min(event.at or at, at)

@@ -5,7 +5,7 @@ The products' part of step 1; the shoppers' part is in `shopper_reader.py`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 import numpy as np
@@ -27,7 +27,8 @@ from agent.pricing.effect_terms import (
 )
 from agent.pricing.flow import Encoded, Market, ReadRequest, ShopperView, Situation
 from agent.pricing.shopper_reader import Asking, ShopperBatch, ShopperReader
-from agent.rules.packs import Pack, payable, payable_step
+from agent.rules.competitor_prices import usable_prices
+from agent.rules.packs import Pack, legal_day, payable, payable_step
 from agent.rules.price_limits import RequestLimits
 from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.state.arrival_rates import Arrivals, Remaining
@@ -82,10 +83,15 @@ class TrainingProvenance:
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """The time of one request, on the wall clock and on the behaviour clock (Unix seconds)."""
+    """The time of one request, on the wall clock and on the behaviour clock (Unix seconds).
+
+    Attributes:
+        legal_day: Day whose law holds: of the decision, not of the moment priced.
+    """
 
     at: datetime
     behaviour_s: float
+    legal_day: date
 
 
 class SituationReader:
@@ -118,24 +124,25 @@ class SituationReader:
     ) -> list[ReadRequest | Refusal]:
         """One situation a request, or why it cannot be priced; reference prices are multiples of the product's step."""
         moments = [self.behaviour_s(request.context.at or now) for request in requests]
-        shoppers = self._shoppers.begin(requests)
+        shoppers = self._shoppers.begin(requests, now)
         found: dict[int, ReadRequest | Refusal] = {}
         for row in sorted(range(len(requests)), key=lambda row: (requests[row].shopper.id or "", moments[row])):
-            moment = _Moment(requests[row].context.at or now, moments[row])
+            context = requests[row].context
+            moment = _Moment(context.at or now, moments[row], legal_day(context.jurisdiction, now))
             found[row] = self._one(requests[row], moment, shoppers, step_of)
         return [found[row] for row in range(len(requests))]
 
     def read_shopper(self, asked: Asking, now: datetime) -> ShopperView:
         """The shopper of one request, whatever the product."""
         at = asked.context.at or now
-        return self._shoppers.begin([asked]).read(asked, self.behaviour_s(at), at)
+        return self._shoppers.begin([asked], now).read(asked, self.behaviour_s(at), at)
 
     def read_ahead(self, shopper_ids: Sequence[str], now: datetime) -> None:
         """Read and encode the latest `AHEAD` of these shoppers who were quoted lately, before their next quote."""
         latest = [one for one in dict.fromkeys(reversed(shopper_ids)) if self._shoppers.shoppers.holds(one)][:AHEAD]
         asked = [RecommendationRequest(shopper=Shopper(id=shopper_id)) for shopper_id in latest]
         if asked:
-            shoppers = self._shoppers.begin(asked)
+            shoppers = self._shoppers.begin(asked, now)
             self.encode_texts([shoppers.read(one, self.behaviour_s(now), now).past.text for one in asked])
 
     def behaviour_s(self, at: datetime) -> float:
@@ -176,10 +183,11 @@ class SituationReader:
         reference = payable(reference, step_of(product))
         who = shoppers.read(request, behaviour_s, moment.at)
         history = who.history
-        market = self._market(request, product, reference, moment)
+        rivals = usable_prices(request.context.competitor_prices, request.context.jurisdiction, moment.legal_day)
+        market = self._market(request, product, reference, moment, rivals.lowest_minor)
         subject = Subject(request.product.id or "", product.category, product.brand, float(reference))
         loyalty = history.loyalty(subject.category, behaviour_s)
-        shared = _shared(request, self._shoppers.pack)
+        shared = _shared(request, self._shoppers.pack, moment.legal_day)
         traits = [
             *shopper_traits(who, loyalty),
             *market_traits(market, request.quantity, reference),
@@ -207,7 +215,7 @@ class SituationReader:
             subject=subject,
             as_listed=_is_as_listed(self._catalogue.product(request.product.id or ""), product, reference),
         )
-        return ReadRequest(situation, who, shared)
+        return ReadRequest(situation, who, shared, rivals)
 
     def _product_terms(self, quoted: QuotedProduct, product: ProductRecord, reference: int) -> tuple[Term, ...]:
         """Effects of a product, cached where the request says nothing more of it, until the catalogue changes it."""
@@ -248,11 +256,12 @@ class SituationReader:
         reference = self._catalogue.reference_minor(product, behaviour_s)
         return round(reference) if reference >= 1 else None
 
-    def _market(self, request: QuoteRequest, product: ProductRecord, reference: int, moment: _Moment) -> Market:
+    def _market(
+        self, request: QuoteRequest, product: ProductRecord, reference: int, moment: _Moment, rival: int | None
+    ) -> Market:
         context = request.context
-        rivals = [price.amount_minor for price in context.competitor_prices]
         return Market(
-            rival_minor=min(rivals, default=None),
+            rival_minor=rival,
             trend=_trend(context.market_trend),
             season=context.season or _season(datetime.fromtimestamp(moment.behaviour_s, UTC)),
             jurisdiction=context.jurisdiction or None,
@@ -306,12 +315,12 @@ def _limits(request: QuoteRequest) -> RequestLimits:
     )
 
 
-def _shared(request: QuoteRequest, pack: Pack) -> Screened:
+def _shared(request: QuoteRequest, pack: Pack, day: date) -> Screened:
     """The further words and numbers of the context, screened as a profile is."""
     context = request.context
     further: dict[str, Attribute] = {**(context.__pydantic_extra__ or {})}
     further |= {name: value for name in ("location", "channel") if (value := getattr(context, name))}
-    return screen_profile(further, pack, context.jurisdiction or None) if further else NOTHING
+    return screen_profile(further, pack, context.jurisdiction or None, day) if further else NOTHING
 
 
 def _hours_left(request: QuoteRequest, at: datetime) -> float | None:
@@ -331,4 +340,4 @@ def _season(at: datetime) -> str:
 
 
 def _refused(field: str, message: str, allowed: str) -> Refusal:
-    return Refusal(422, "Request cannot be priced", message, (FieldProblem(field, message, "", allowed),))
+    return Refusal(422, "not-priceable", message, (FieldProblem(field, message, "", allowed),))

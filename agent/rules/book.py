@@ -81,6 +81,14 @@ class RuleBook:
             made = self._by_version[version] = MerchantRules(version, document.over(self._settings))
         return made
 
+    def version(self, number: int) -> RuleVersion:
+        """A version as proposed, with its approvals.
+
+        Raises:
+            UnknownVersion: The version is unknown.
+        """
+        return self._version(self.state(), number)
+
     def state(self) -> RulesState:
         """The state after all events, read from the store."""
         state = fold(self._store.rule_events())

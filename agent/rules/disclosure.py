@@ -11,20 +11,61 @@ Inputs are named by their source: `profile.income`, `purchase_history`, `session
 `context.season`, `limits.max_price`. An input not known to be impersonal counts as personal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
-from agent.domain.decision import Disclosure, IgnoredInput
-from agent.rules.packs import law_of
+from agent.domain.decision import Disclosure, Duty, IgnoredInput
+from agent.rules.packs import Jurisdiction, law_of
 
 SAME_FOR_EVERYONE: Final = "This price is the same for everyone; no personal data set it."
 CONSIDERED: Final = "This is the price that everyone may pay; data about you was considered and did not change it."
+LOWERED: Final = "This price is lower than the one that everyone may pay; data about you set it."
 LAST_PRICE: Final = "last_price"
 """Input: the price last quoted to the shopper, used where the merchant limits changes."""
 IMPERSONAL: Final = frozenset(("product", "limits", "market", "similar_products", "quantity", "merchant"))
 IMPERSONAL_CONTEXT: Final = frozenset(
     ("at", "channel", "competitor_prices", "deadline", "inventory", "jurisdiction", "market_trend", "season")
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PlainTexts:
+    """Texts where no notice is required, in one language."""
+
+    same: str
+    considered: str
+    lowered: str
+
+
+PLAIN_TEXTS: Final[Mapping[str, PlainTexts]] = {
+    "en": PlainTexts(SAME_FOR_EVERYONE, CONSIDERED, LOWERED),
+    "zh": PlainTexts(
+        "本价格对所有人相同，未使用个人信息定价。",
+        "本价格为人人适用的价格；曾考虑您的个人信息，但未影响价格。",
+        "本价格低于人人适用的价格，由您的个人信息得出。",
+    ),
+}
+_NOT_GIVEN: Final = {"en": "not given", "zh": "未说明"}
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A price in minor units, beside the one that everyone may pay.
+
+    Attributes:
+        consent: Reason that the shopper was told before consenting to a higher price; None without consent.
+    """
+
+    price_minor: int
+    reference_minor: int
+    consent: str | None = None
+
+    @property
+    def raised(self) -> bool:
+        """Whether it is above the price that everyone may pay."""
+        return self.price_minor > self.reference_minor
 
 
 def is_personal(input_name: str) -> bool:
@@ -41,27 +82,49 @@ def is_personalised(inputs_used: Sequence[str], price_minor: int, reference_mino
 
 
 def disclose(
-    personalised: bool, inputs_used: Sequence[str], inputs_ignored: Sequence[IgnoredInput], jurisdiction: str | None
+    offered: Offered,
+    inputs_used: Sequence[str],
+    inputs_ignored: Sequence[IgnoredInput],
+    place: str | None,
+    day: date,
 ) -> Disclosure:
-    """The notice for one price.
+    """The notice for one price, as it is to be displayed.
+
+    Decisions keep it: it is never computed again, so that newer rules do not change what was shown.
 
     Args:
-        personalised: As `is_personalised` says. If so, a notice is required everywhere, in places without known rules
-            too; if not, nowhere.
+        offered: The price.
         inputs_used: Names of the inputs used, personal or not.
         inputs_ignored: Inputs not used, and why.
-        jurisdiction: Code or name from the request.
+        place: Code or name from the request.
+        day: Day of the decision, as `agent.rules.packs.legal_day` counts it.
     """
-    law = law_of(jurisdiction)
-    personal = [name for name in inputs_used if is_personal(name)]
-    notice = law.notice.replace("{inputs}", ", ".join(personal or inputs_used))
-    unchanged = CONSIDERED if personal else SAME_FOR_EVERYONE
+    law = law_of(place, day)
+    personalised = is_personalised(inputs_used, offered.price_minor, offered.reference_minor)
+    required = personalised and law.notice_required(raised=offered.raised)
     return Disclosure(
-        required=personalised,
-        text=notice if personalised else unchanged,
-        jurisdiction=law.code if law.aliases else jurisdiction,
+        required=required,
+        text=_notice(law, offered, inputs_used) if required else _unrequired(law, inputs_used, personalised),
+        jurisdiction=law.code if law.aliases else place,
         inputs_used=tuple(inputs_used),
         inputs_ignored=tuple(inputs_ignored),
         law=law.name,
         option=law.option if personalised else None,
+        language=law.language,
+        placement=law.placement if required else None,
+        duties=tuple(Duty(one.do, one.source) for one in law.duties),
+        consent=offered.consent if personalised and offered.raised else None,
     )
+
+
+def _notice(law: Jurisdiction, offered: Offered, inputs_used: Sequence[str]) -> str:
+    text = law.notice_raised if offered.raised and law.notice_raised is not None else law.notice
+    reason = (offered.consent or _NOT_GIVEN[law.language]).rstrip(".。")
+    return text.replace("{inputs}", ", ".join(filter(is_personal, inputs_used))).replace("{reason}", reason)
+
+
+def _unrequired(law: Jurisdiction, inputs_used: Sequence[str], personalised: bool) -> str:
+    plain = PLAIN_TEXTS[law.language]
+    if personalised:
+        return plain.lowered
+    return plain.considered if any(map(is_personal, inputs_used)) else plain.same

@@ -21,26 +21,26 @@ Weight = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)]
 
 
 class RuleLimits(Strict):
-    """Limits of prices; amounts apply to products in their currency alone.
-
-    Attributes:
-        min_price, max_price, map_price: Floor, ceiling, minimum advertised price.
-        min_margin: Minimum of (price - cost) / price.
-        max_discount: Largest discount, a fraction of the reference price; 1 allows any.
-        max_change: Largest change from the last price quoted to the shopper, a fraction of it.
-        rounding: Retail ending of prices.
-        price_step: Smallest step between prices that can be paid; by default the currency's.
-    """
+    """Limits of prices; amounts apply to products in their currency alone."""
 
     min_price: Money | None = None
+    """Floor of the price of one unit."""
     max_price: Price | None = None
+    """Ceiling of the price of one unit."""
     map_price: Money | None = None
+    """Minimum advertised price."""
     min_margin: Margin | None = None
+    """Minimum of (price - cost) / price."""
     max_discount: Fraction | None = None
+    """Largest discount, a fraction of the reference price; 1 allows any."""
     max_change: Share | None = None
+    """Largest change from the last price quoted to the shopper, a fraction of it."""
     never_above_reference: bool | None = None
+    """Whether no price may be above the reference price."""
     rounding: Rounding | None = None
+    """Retail ending of prices."""
     price_step: Price | None = None
+    """Smallest step between prices that can be paid; by default the currency's."""
 
     def over(self, other: "RuleLimits") -> "RuleLimits":
         """These limits, completed by those of `other`."""
@@ -52,28 +52,32 @@ class RuleWeights(Strict):
     """Weights of the objectives, relative to each other."""
 
     profit: Weight
+    """Weight of expected profit."""
     purchase: Weight
+    """Weight of the chance of a purchase."""
     satisfaction: Weight
+    """Weight of the shopper's satisfaction."""
 
 
 class RulesDocument(Strict):
-    """One version of a merchant's rules.
-
-    Attributes:
-        exploration: Whether prices are varied to learn.
-        max_try: Largest distance of an explored price from the best known one, a fraction of the reference price.
-        control: Fraction of quotes that show the reference price at random.
-        max_spread: Largest standard deviation of one shopper's prices for a product, a fraction of the reference.
-    """
+    """One version of a merchant's rules; a field left out is taken from the settings."""
 
     limits: RuleLimits = RuleLimits()
+    """Limits for all products."""
     categories: Annotated[dict[Short, RuleLimits], Field(max_length=MAX_CATEGORIES)] = Field(default_factory=dict)
+    """Limits by category; they override those for all products."""
     products: Annotated[dict[Id, RuleLimits], Field(max_length=MAX_PRODUCTS)] = Field(default_factory=dict)
+    """Limits by product id; they override those of its category."""
     weights: RuleWeights | None = None
+    """Weights of the objectives."""
     exploration: Exploration | None = None
+    """Whether prices are varied to learn."""
     max_try: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
+    """Largest distance of an explored price from the best known one, a fraction of the reference price."""
     control: Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)] | None = None
+    """Fraction of quotes that show the reference price at random."""
     max_spread: Share | None = None
+    """Largest standard deviation of one shopper's prices for a product, a fraction of the reference."""
 
     @field_validator("products", mode="wrap")
     @classmethod

@@ -17,7 +17,7 @@ from agent.rules.gateway import (
     tightest,
 )
 from agent.rules.kill_switch import RULE
-from agent.rules.packs import binding
+from agent.rules.packs import Binding
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,7 @@ class PriceLimits:
         return replace(self, facts=replace(self.facts, stranger_minor=price_minor))
 
 
-def join_rules(
-    merchant: GatewayRules, product: ProductRecord, asked: RequestLimits, jurisdiction: str | None
-) -> GatewayRules:
+def join_rules(merchant: GatewayRules, product: ProductRecord, asked: RequestLimits, law: Binding) -> GatewayRules:
     """The tightest of merchant, product, request and the law of the place; rounding and step are the merchant's."""
     own = GatewayRules(
         floor_minor=product.floor_minor, ceiling_minor=product.ceiling_minor, map_minor=product.map_minor
@@ -93,5 +91,4 @@ def join_rules(
         min_margin_frac=asked.min_margin_frac or 0.0,
         max_discount_frac=asked.max_discount_frac,
     )
-    law = binding(jurisdiction, product.category)
     return tightest(merchant, own, requested, GatewayRules(discount_only=law.discount_only, parity=law.parity))

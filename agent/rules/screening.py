@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from agent.domain.characters import without_invisible
@@ -47,9 +48,9 @@ class _Block:
     reason: str
 
 
-def screen_profile(profile: Mapping[str, Attribute] | str, pack: Pack, jurisdiction: str | None) -> Screened:
-    """Split a profile into what may set a price in this pack and jurisdiction and what may not."""
-    blocks = _blocks(pack, find_jurisdiction(jurisdiction))
+def screen_profile(profile: Mapping[str, Attribute] | str, pack: Pack, jurisdiction: str | None, day: date) -> Screened:
+    """Split a profile into what may set a price in this pack and jurisdiction on a day and what may not."""
+    blocks = _blocks(pack, find_jurisdiction(jurisdiction, day))
     if isinstance(profile, str):
         kept, hits = _screen_text(profile, blocks)
         return Screened({}, kept, _named(PROFILE_TEXT, hits))

@@ -59,7 +59,7 @@ from agent.state.outcome_index import OutcomeIndex
 from agent.state.shared_models import SharedModels
 from agent.state.shopper_histories import ShopperHistories
 from agent.state.store_follower import StoreFollower
-from agent.store import Store
+from agent.store import Store, StoreKind
 from agent.store.data_folder import DataFolder
 from models.datasets.complete_journey import DEMO
 from models.language.narrator import Narrator, load_narrator
@@ -188,7 +188,8 @@ def _learner(
     version = models.evaluator.version
     if running is not None and running.in_use.get(ModelKind.EVALUATOR) == version:
         return running.learner
-    trained_on_demo = read_meta(registry.folder(ModelKind.EVALUATOR, version)).trained_on.startswith(DEMO)
+    trained_on = read_meta(registry.folder(ModelKind.EVALUATOR, version)).trained_on
+    trained_on_demo = trained_on.startswith(DEMO) or StoreKind.DEMO.label in trained_on
     in_domain = trained_on_demo == (clock.history_end is not None)
     return Learner(folder.learning, version, in_domain=in_domain, start=models.evaluator.weights.effects)
 

@@ -21,7 +21,7 @@ def refusal_of(
         return None
     named = "; ".join(f"{one.field} {one.message}" for one in problems[:_NAMED])
     more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
-    return Refusal(422, "Invalid events", f"{named}{more}", tuple(problems[:_MOST]))
+    return Refusal(422, "events-invalid", f"{named}{more}", tuple(problems[:_MOST]))
 
 
 def _problems(

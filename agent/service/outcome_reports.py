@@ -1,7 +1,7 @@
 """Reports of outcomes by shops, as outcome records, and the sale that a purchase implies."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from uuid_utils import uuid7
@@ -11,6 +11,14 @@ from agent.domain.refusal import FieldProblem, Refusal
 from agent.service.outcome_sequence import TICK, OutcomeReport, OutcomeSequence
 from agent.store.codec import Offer
 from agent.store.event_deduplication import content_id
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredReport:
+    """The stored outcome that a report led to, or a refusal; `new` tells whether the report stored it."""
+
+    answer: OutcomeRecord | Refusal
+    new: bool
 
 
 class ReportedOutcomes:
@@ -49,7 +57,7 @@ class ReportedOutcomes:
 def _unknown_quote(quote_id: str) -> Refusal:
     shown = quote_id[:80]
     problem = FieldProblem("quote_id", "no quote has this id", shown, "the id in the answer to a quote")
-    return Refusal(404, "Unknown quote", f"no quote has the id {shown!r}", (problem,))
+    return Refusal(404, "quote-unknown", f"no quote has the id {shown!r}", (problem,))
 
 
 def purchase_of(outcome: OutcomeRecord) -> EventRecord:

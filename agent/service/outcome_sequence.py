@@ -90,7 +90,7 @@ class OutcomeSequence:
             allowed = f"1 to {self._offer.quantity}, the quoted quantity"
             problem = FieldProblem("quantity", "is above the quoted one", str(quantity), allowed)
             return Refusal(
-                422, "Invalid outcome", f"the outcome is of {quantity} units; allowed: {allowed}", (problem,)
+                422, "outcome-invalid", f"the outcome is of {quantity} units; allowed: {allowed}", (problem,)
             )
         if report.at is None:
             return None
@@ -211,9 +211,9 @@ def _named(outcome: OutcomeRecord) -> str:
 
 
 def _conflicting(detail: str, problem: FieldProblem) -> Refusal:
-    return Refusal(409, "Impossible outcome", detail, (problem,))
+    return Refusal(409, "outcome-conflict", detail, (problem,))
 
 
 def _misdated(reason: str, at: datetime) -> Refusal:
     problem = FieldProblem.of_reason("at", reason, at.isoformat())
-    return Refusal(422, "Invalid outcome", f"the outcome {reason}", (problem,))
+    return Refusal(422, "outcome-invalid", f"the outcome {reason}", (problem,))

@@ -25,7 +25,7 @@ from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
 from agent.service.event_reports import refusal_of
 from agent.service.feedback import record_events, record_outcomes, record_reports
-from agent.service.outcome_reports import ReportedOutcomes
+from agent.service.outcome_reports import AnsweredReport, ReportedOutcomes
 from agent.service.outcome_sequence import OutcomeReport
 from agent.service.privacy import ShopperData, collect_shopper, erase, forget_erased, purge
 from agent.service.readiness import Readiness, check_readiness
@@ -102,6 +102,14 @@ class Service:
 
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
         """Record outcomes; the stored outcome or a refusal each, in order."""
+        return self._report(reports).answers
+
+    def add_outcome(self, report: OutcomeReport) -> AnsweredReport:
+        """Record one outcome."""
+        reported = self._report([report])
+        return AnsweredReport(reported.answers[0], bool(reported.fresh))
+
+    def _report(self, reports: Sequence[OutcomeReport]) -> ReportedOutcomes:
         parts = self._parts
         offers = parts.store.offers(report.quote_id for report in reports)
         reported = ReportedOutcomes(reports, offers, parts.clock.now())
@@ -110,7 +118,7 @@ class Service:
             self._follow_memory()
             self._read_ahead(sales)
             self.replay_outcomes(offers)
-        return reported.answers
+        return reported
 
     def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
         """Record behaviour events, all or none; purchases count as sales of their product.
@@ -166,6 +174,16 @@ class Service:
         """Add or replace products; they are searchable when this returns."""
         self._parts.catalogue.upsert(products, self._parts.clock.now())
         self._follow_memory()
+
+    def remove_product(self, product_id: str) -> bool | None:
+        """Take a product out of sale until it is put again; it can be found and priced no more when this returns.
+
+        Returns:
+            False when it was removed before, None when it never was known.
+        """
+        removed = self._parts.store.remove_product(product_id)
+        self._follow_memory()
+        return removed
 
     def recommend(
         self, request: RecommendationRequest, id_of: Callable[[int], str | None] | None = None

@@ -1,11 +1,12 @@
 """Settings: one frozen object, which `settings_reading` reads where the app or a command starts."""
 
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final
 
-from pydantic import Field, HttpUrl, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, HttpUrl, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from agent.domain.origins import web_origin
 from agent.rules.exploration import Exploration
 
 DEFAULT_MERCHANT: Final = "default"
@@ -69,6 +70,10 @@ class Settings(BaseSettings):
 
     metrics_public: bool = True
     """Whether /metrics can be read without an API key."""
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins whose pages may call the service from a browser, such as `https://shop.example`, separated by commas;
+    `*` for all. Without it no page may."""
 
     otlp_endpoint: str | None = None
     """Endpoint for traces, OTLP over HTTP, such as `http://collector:4318/v1/traces`; needs the extra `tracing`."""
@@ -139,3 +144,10 @@ class Settings(BaseSettings):
 
     control_frac: float = Field(default=0.0, ge=0, le=0.5)
     """Fraction of quotes that show the reference price at random, as the control group of `eval policy --log`."""
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _listed(cls, given: Any) -> Any:
+        """Read origins separated by commas."""
+        named = given.split(",") if isinstance(given, str) else given
+        return tuple(one.strip() if one.strip() == "*" else web_origin(one) for one in named if one.strip())

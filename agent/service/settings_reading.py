@@ -51,10 +51,21 @@ def read_settings(data_dir: Path | None = None) -> Settings:
         settings = Settings(_env_file=file, **named)
     except ValidationError as error:
         raise SettingsError([*problems, *map(_problem, error.errors(include_url=False))]) from None
-    problems += _not_allowed(settings)
     if problems:
         raise SettingsError(problems)
+    check_values(settings)
     return settings
+
+
+def check_values(settings: Settings) -> None:
+    """Check values that are well formed and may still mean nothing.
+
+    Raises:
+        SettingsError: One is not allowed.
+    """
+    problems = list(_not_allowed(settings))
+    if problems:
+        raise SettingsError(problems)
 
 
 def settings_file(data_dir: Path | None = None) -> Path:

@@ -46,9 +46,15 @@ def entry_of(product: ProductRecord) -> ProductEntry:
 
 @dataclass(slots=True)
 class _Known:
-    """Memory of the catalogue that does not depend on the encoder; `revision` is the store's that it has reached."""
+    """Memory of the catalogue that does not depend on the encoder.
+
+    Attributes:
+        former: Removed products, whose words past events still need.
+        revision: The store's revision that memory has reached.
+    """
 
     products: dict[str, ProductRecord]
+    former: dict[str, ProductRecord]
     listed: ListPrices
     weeks: ProductWeeks
     revision: int
@@ -84,8 +90,8 @@ class Catalogue:
         return list(self.weeks.rows)
 
     def title(self, product_id: str) -> str:
-        """Title of a product; empty when unknown."""
-        product = self._products.get(product_id)
+        """Title of a product, a removed one too; empty when unknown."""
+        product = self._described(product_id)
         return product.title if product else ""
 
     def categories(self) -> set[str]:
@@ -93,12 +99,18 @@ class Catalogue:
         return {product.category for product in list(self._products.values())}
 
     def labels(self, product_id: str, at_s: float | None) -> ProductLabels:
-        """Category, brand and currency of a product, and its reference price at a time (Unix seconds) if given."""
-        product = self._products.get(product_id)
+        """Category, brand and currency of a product, and its reference price at a time (Unix seconds) if given.
+
+        Removed products have them too: what a shopper did with one still tells the taste.
+        """
+        product = self._described(product_id)
         if product is None:
             return ProductLabels()
         reference = float("nan") if at_s is None else self.reference_minor(product, at_s)
         return ProductLabels(product.category, product.brand, reference, product.currency)
+
+    def _described(self, product_id: str) -> ProductRecord | None:
+        return self._products.get(product_id) or self._known.former.get(product_id)
 
     def reference_minor(self, product: ProductRecord, at_s: float) -> float:
         """Reference price at a time on the behaviour clock, minor units of the product's currency; nan when unknown.
@@ -152,8 +164,9 @@ class Catalogue:
     def index_missing(self, on_share: Callable[[float], None] | None = None) -> int:
         """Encode and index products that the index lacks or has in an older revision; returns their number.
 
-        `on_share` gets the fraction done.
+        Products that are not sold any more leave the index. `on_share` gets the fraction done.
         """
+        self._unindex_removed()
         changed = self._changed_since_indexed() if len(self.index) else set()
         vectors = self.index.vectors(list(self._products))
         missing = [
@@ -171,11 +184,17 @@ class Catalogue:
         return len(missing)
 
     def index_changed(self) -> None:
-        """Encode and index products that changed since the index was made."""
+        """Encode and index products that changed since the index was made; those removed since leave it."""
+        self._unindex_removed()
         products = [self._products[one] for one in self._changed_since_indexed() if one in self._products]
         if products:
             self.index.upsert([entry_of(product) for product in products], self._embed(products))
         self.index.watermark = self._known.revision
+
+    def _unindex_removed(self) -> None:
+        gone = self.index.ids() - self._products.keys()
+        if gone:
+            self.index.remove(sorted(gone))
 
     def _changed_since_indexed(self) -> set[str]:
         return {product.product_id for product in self._store.products_since(self.index.watermark)}
@@ -194,6 +213,9 @@ class Catalogue:
         for products in chunks(self._store.products_since(self._known.revision), _BATCH):
             on_relabelled(self._take(products))
             count += len(products)
+        for gone in chunks(self._store.removed_since(self._known.revision), _BATCH):
+            self._drop(gone)
+            count += len(gone)
         self._known.revision = self.index.watermark = max(self._known.revision, revision)
         return count
 
@@ -204,15 +226,29 @@ class Catalogue:
         if stale:
             vectors[stale] = self._embed([products[row] for row in stale])
         relabelled = {one.product_id for one in products if self._is_relabelled(one)}
-        listed = self._store.list_prices([product.product_id for product in products])
-        new = [product.product_id for product in products if product.product_id not in self._products]
+        self._put_facts(products)
+        for product in products:
+            self._products[product.product_id] = product
+            self._known.former.pop(product.product_id, None)
+        self.index.upsert([entry_of(product) for product in products], vectors)
+        return relabelled
+
+    def _drop(self, products: Sequence[ProductRecord]) -> None:
+        """Move removed products out of what can be found and priced."""
+        self._put_facts(products)
+        for product in products:
+            self._known.former[product.product_id] = product
+            self._products.pop(product.product_id, None)
+        self.index.remove([product.product_id for product in products])
+
+    def _put_facts(self, products: Sequence[ProductRecord]) -> None:
+        """Read list prices of products, and the weekly facts of those that were unknown."""
+        ids = [product.product_id for product in products]
+        listed, new = self._store.list_prices(ids), [one for one in ids if one not in self.weeks.rows]
         for product in products:
             self.weeks.put_product(product.product_id, product.category, product.currency)
             self._known.listed.put(product.product_id, listed.get(product.product_id, ()))
-            self._products[product.product_id] = product
         self.weeks.put(week_rows(self._store.weeks_of_products(new)))
-        self.index.upsert([entry_of(product) for product in products], vectors)
-        return relabelled
 
     def _has_same_text(self, product: ProductRecord) -> bool:
         known = self._products.get(product.product_id)
@@ -239,12 +275,15 @@ class Catalogue:
 def _read(store: Store) -> _Known:
     revision = store.marks().revision  # before the rest: what is written meanwhile is followed later
     products = {product.product_id: product for product in store.iter_products()}
+    former = {product.product_id: product for product in store.removed_products()}
+    for product_id in former.keys() & products.keys():  # removed between the two reads, which is followed later
+        del former[product_id]
     listed, weeks = ListPrices(StoreClock.from_meta(store.meta)), ProductWeeks()
-    for product in products.values():
+    for product in (*products.values(), *former.values()):
         weeks.put_product(product.product_id, product.category, product.currency)
     listed.add(store.iter_list_prices())
     weeks.put(week_rows(store.product_weeks()))
-    return _Known(products, listed, weeks, revision)
+    return _Known(products, former, listed, weeks, revision)
 
 
 def week_rows(weeks: Iterable[ProductWeek]) -> WeekRows:

@@ -14,7 +14,11 @@ from agent.store.tables import API_KEYS
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRecord:
-    """An API key; `scopes` are separated by blanks and defined in `agent.service.auth.api_keys`."""
+    """An API key; `scopes` are separated by blanks and defined in `agent.service.auth.api_keys`.
+
+    Attributes:
+        origins: Origins of a publishable key, separated by blanks; None for a secret one.
+    """
 
     key_id: str
     name: str
@@ -26,6 +30,7 @@ class ApiKeyRecord:
     last_used_at: datetime | None = None
     merchant: str = "default"
     per_minute: int | None = None
+    origins: str | None = None
 
 
 _KEY: Final = RecordTable(ApiKeyRecord, API_KEYS)

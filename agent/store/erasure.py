@@ -2,7 +2,6 @@
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +18,7 @@ from agent.store.chain import AuditKind, Entry
 from agent.store.changes import ERASURES
 from agent.store.codec import EncodedDecision, decode_decision, decode_request
 from agent.store.meta import count_up
-from agent.store.rows import IN_LIMIT, RecordTable, chunks
+from agent.store.rows import IN_LIMIT, RecordTable, chunks, stored_forms
 from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, JOBS, LIVE_QUOTES, OUTCOMES, SHOPPERS
 
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
@@ -51,7 +50,7 @@ class ErasureRepository(AuditLog):
     def decisions_of(self, shopper_id: str) -> Iterator[tuple[Decision, dict[str, JsonValue] | None]]:
         """A shopper's decisions with their requests, oldest first."""
         query = select(DECISIONS.c.at, DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal)
-        query = query.where(DECISIONS.c.shopper_id.in_(_stored_forms(shopper_id)))
+        query = query.where(DECISIONS.c.shopper_id.in_(stored_forms(shopper_id)))
         for row in self._paged(query, [DECISIONS.c.at, DECISIONS.c.id], _BATCH):
             encoded = EncodedDecision(row.body, row.personal)
             request = decode_request(encoded)
@@ -59,7 +58,7 @@ class ErasureRepository(AuditLog):
 
     def outcomes_by(self, shopper_id: str) -> list[OutcomeRecord]:
         """A shopper's outcomes, imported ones too, in order of arrival."""
-        mine = OUTCOMES.c.shopper_id.in_(_stored_forms(shopper_id))
+        mine = OUTCOMES.c.shopper_id.in_(stored_forms(shopper_id))
         query = select(*_OUTCOME.columns).where(mine).order_by(OUTCOMES.c.seq)
         with self._db.read() as connection:
             return [_OUTCOME.record(row) for row in connection.execute(query)]
@@ -71,7 +70,7 @@ class ErasureRepository(AuditLog):
         """
         with self._db.write() as connection:
             self._db.serialise(connection, "audit")
-            forms = _stored_forms(shopper_id)
+            forms = stored_forms(shopper_id)
             decisions = _ids(connection, DECISIONS.c.id, DECISIONS.c.shopper_id.in_(forms))
             outcomes = _ids(connection, OUTCOMES.c.outcome_id, OUTCOMES.c.shopper_id.in_(forms))
             answers = _delete_answers(connection, shopper_id, set(decisions))
@@ -123,11 +122,6 @@ class ErasureRepository(AuditLog):
         for ids in chunks(outcomes, IN_LIMIT):
             connection.execute(update(OUTCOMES).where(OUTCOMES.c.outcome_id.in_(ids)).values(**_ANONYMOUS))
         self._log(connection, [Entry(AuditKind.ERASURE, subject, b"") for subject in logged])
-
-
-def _stored_forms(shopper_id: str) -> list[str]:
-    """Forms of an id in sealed rows: releases before the normal form kept characters as they were composed."""
-    return sorted({shopper_id, unicodedata.normalize("NFD", shopper_id)})
 
 
 def _ids(connection: Connection, column: ColumnElement[str], where: ColumnElement[bool]) -> list[str]:

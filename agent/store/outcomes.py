@@ -184,6 +184,13 @@ class OutcomeRepository(AuditLog):
                 for row in connection.execute(select(*columns).where(OUTCOMES.c.seq.in_(some) & described))
             }
 
+    def outcome(self, outcome_id: str) -> OutcomeRecord | None:
+        """An outcome by its id; None when unknown."""
+        query = select(*_OUTCOME.columns).where(OUTCOMES.c.outcome_id == outcome_id)
+        with self._db.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _OUTCOME.record(row)
+
     def outcomes_of(self, quote_id: str) -> list[OutcomeRecord]:
         """Outcomes of a quote, in order of arrival."""
         return self.outcomes_by_quote([quote_id]).get(quote_id, [])

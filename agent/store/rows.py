@@ -1,5 +1,6 @@
 """Conversion between records and rows: a record's fields are columns of the same names."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import Field, fields
 from itertools import islice
@@ -34,7 +35,7 @@ class RecordTable(Generic[R]):
         """One set of parameters a record."""
         return [dict(zip(self._names, self._values(record), strict=True)) for record in records]
 
-    def record(self, row: Row[Any], start: int = 0) -> R:
+    def record(self, row: Row[Any] | Sequence[Any], start: int = 0) -> R:
         """The record whose fields begin at column `start` of the row."""
         return self._record_type(*row[start:])
 
@@ -44,3 +45,8 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def stored_forms(id: str) -> list[str]:
+    """Forms of an id in sealed rows: releases before the normal form kept characters as they were composed."""
+    return sorted({id, unicodedata.normalize("NFD", id)})

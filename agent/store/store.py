@@ -18,6 +18,7 @@ from agent.store.events import EventRepository
 from agent.store.idempotency import IdempotencyRepository
 from agent.store.jobs import JobRepository
 from agent.store.kind import StoreKindRepository
+from agent.store.lists import ListRepository
 from agent.store.live_quotes import LiveQuoteRepository
 from agent.store.merchants import MerchantRepository
 from agent.store.migrate import upgrade
@@ -45,6 +46,7 @@ class Store(
     ApiKeyRepository,
     ChangeRepository,
     IdempotencyRepository,
+    ListRepository,
     JobRepository,
     LiveQuoteRepository,
     MerchantRepository,

@@ -57,6 +57,7 @@ PRODUCTS: Final = Table(
     Column("map_minor", BigInteger),
     Column("attributes", JsonObject, nullable=False),
     Column("revision", BigInteger, nullable=False, server_default="0"),  # number of the last write, over all products
+    Column("removed", Boolean, nullable=False, server_default=false()),  # kept for what happened with it before
     Index("products_revision", "revision"),
 )
 
@@ -93,6 +94,8 @@ EVENTS: Final = Table(
     Column("text", Text, nullable=False),
     Column("event_id", Text),
     Index("events_shopper_at", "shopper_id", "at"),
+    Index("events_at", "at", "seq", "type"),
+    Index("events_product_at", "product_id", "at", "seq"),
     Index("events_event_id", "event_id", unique=True),
     sqlite_autoincrement=True,  # a number is never reused, not even after an erasure
 )
@@ -118,6 +121,8 @@ OUTCOMES: Final = Table(
     UniqueConstraint("outcome_id", name="outcomes_outcome_id"),
     Index("outcomes_quote", "quote_id"),
     Index("outcomes_shopper_at", "shopper_id", "at"),
+    Index("outcomes_at", "at", "seq", "type"),
+    Index("outcomes_product_at", "product_id", "at", "seq"),
     sqlite_autoincrement=True,
 )
 
@@ -137,8 +142,10 @@ DECISIONS: Final = Table(
     Column("personalised", Boolean, nullable=False),
     Column("body", Text, nullable=False),
     Column("personal", Text),
-    Index("decisions_at", "at"),
-    Index("decisions_shopper_product_at", "shopper_id", "product_id", "at"),
+    # lists that filter on a column of few values read this index alone
+    Index("decisions_at", "at", "id", "personalised", "source", "lever", "rung", "currency"),
+    Index("decisions_shopper_product_at", "shopper_id", "product_id", "at", "id"),
+    Index("decisions_product_at", "product_id", "at", "id"),
 )
 
 AUDIT: Final = Table(
@@ -201,6 +208,7 @@ API_KEYS: Final = Table(
     Column("last_used_at", UtcMicros),
     Column("merchant", Text, nullable=False, server_default="default"),
     Column("per_minute", Integer),
+    Column("origins", Text),  # of a publishable key, separated by blanks
 )
 
 IDEMPOTENCY: Final = Table(

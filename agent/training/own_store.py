@@ -74,7 +74,7 @@ def train_on_store(source: OwnStore, version: str, progress: Progress, *, activa
         trained = train_own(rows, split, version, progress)
         found = report(rows, split, trained, situations_of)
         registry = Registry(source.models)
-        meta = _meta(registry, own, trained, version, _metrics(found))
+        meta = _meta(source, own, trained, version, _metrics(found))
         files = work / "version"
         files.mkdir()
         save_evaluator(trained.evaluator.weights, trained.covariances, files / "evaluator.safetensors")
@@ -127,8 +127,9 @@ def _metrics(found: OwnReport) -> dict[str, float]:
 
 
 def _meta(
-    registry: Registry, own: OwnOutcomes, trained: Trained, version: str, metrics: Mapping[str, float]
+    source: OwnStore, own: OwnOutcomes, trained: Trained, version: str, metrics: Mapping[str, float]
 ) -> ModelMeta:
+    kind, registry = source.store.kind(), Registry(source.models)
     digest = hashlib.sha256()
     for column in (own.shopper, own.product, own.at_s, own.price_minor, own.reference_minor, own.bought, own.weight):
         digest.update(np.ascontiguousarray(column).tobytes())
@@ -137,7 +138,7 @@ def _meta(
         kind=ModelKind.EVALUATOR,
         version=version,
         created_at=datetime.now(UTC),
-        trained_on=f"{own.of} outcomes of this store, {first} to {last}",
+        trained_on=f"{own.of} outcomes of the {kind.label}, {first} to {last}",
         data_sha256=digest.hexdigest(),
         base={},
         config={

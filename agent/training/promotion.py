@@ -94,6 +94,7 @@ class Promotions:
             NotProven: The version sets prices, lacks a proof beside the other active versions, and is not forced.
             RegistryError: The version is damaged or does not fit the others.
         """
+        self._registry.check_installed(kind, version)
         read_meta(self._registry.folder(kind, version))
         proof = self.proof(kind, version)
         if forced_by is None and kind in PRICING and self._registry.in_use().get(kind) != version:

@@ -1,34 +1,14 @@
 """The page of HTTP operations, from the app's OpenAPI document."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Mapping
 from typing import Any, Final
 
-from agent.asgi import create
+from agent.api.app import openapi_document
 from docs.generator.markdown import table
 
 METHODS: Final = ("get", "post", "put", "delete")
-OPEN: Final = ("/livez", "/readyz", "/.well-known/jwks.json", "/metrics")
-_SCOPES: Final[Mapping[str, str]] = {
-    "/v1/quotes": "quotes",
-    "/v1/quotes/batch": "quotes",
-    "/v1/quotes/verify": "quotes",
-    "/v1/quotes/{quote_id}": "merchant quotes",
-    "/v1/recommendations": "quotes",
-    "/v1/keys": "quotes",
-    "/v1/outcomes": "outcomes",
-    "/v1/events": "outcomes",
-    "/v1/webhooks": "admin",
-    "/v1/webhooks/{webhook_id}": "admin",
-}
-_TAGS: Final = ("quotes", "recommendations", "outcomes", "events", "products", "explanations", "rules", "shoppers")
-_TAGS_LAST: Final = ("webhooks", "operations")
-_MONEY: Final = {"amount_minor", "currency"}
-_INTERVAL: Final = {"value", "low", "high"}
-_TOLD: Final = {
-    "QuoteAnswer": "quote, as `POST /v1/quotes` answers",
-    "ShopperQuoteAnswer": "quote, as `POST /v1/quotes` answers",
-    "QuoteRequest": "body of `POST /v1/quotes`",
-}
+JSON: Final = "application/json"
 _PLAIN: Final = {"integer": "whole number", "string": "text", "boolean": "true or false", "object": "object"}
 _BOUNDS: Final = (
     ("minimum", "at least"),
@@ -36,14 +16,16 @@ _BOUNDS: Final = (
     ("maximum", "at most"),
     ("exclusiveMaximum", "below"),
 )
-_UNBOUNDED: Final = 1e15
+_UNBOUNDED: Final = 1e9
+_REFERENCE: Final = "#/components/schemas/"
+_LINE: Final = 110
 _INTRO: Final = """# HTTP
 
-The service answers JSON. `/schema` shows this reference in a browser; `/schema/openapi.json` is the OpenAPI 3.1 document
-that this page is made of.
+The service answers JSON. `/schema` shows this reference in a browser, without a network too; `/schema/openapi.json` is
+the OpenAPI 3.1 document that this page is made of, and `python -m docs.generator.openapi` writes it without a server.
 
-**Keys.** Send `Authorization: Bearer KEY`. Each operation names the scope that its key needs; `admin` may do everything.
-[`pricesmith keys create`](commands.md#pricesmith-keys-create) makes keys.
+**Keys.** Send `Authorization: Bearer KEY`. Each operation names the scope that its key needs; `admin` may do
+everything. [`pricesmith keys create`](commands.md#pricesmith-keys-create) makes keys.
 
 **Money** is `{"amount_minor": 279, "currency": "USD"}`: a whole number of the currency's smallest unit (ISO 4217).
 Answers add `fraction_digits`. All money of one request is in one currency. **Times** are RFC 3339 with a zone. An
@@ -56,146 +38,137 @@ too: `auth0|5f/7a` is `/v1/shoppers/auth0%7C5f%2F7a`. **Texts** keep every visib
 joiners and variation selectors that a script or an emoji needs; other invisible characters are dropped, control
 characters refused. **Times** of events and outcomes lie at most one day ahead.
 
-**HEAD** is answered wherever GET is. **Bodies** are sent uncompressed, without `Content-Encoding`.
+**Headers.** Every answer has `X-Request-Id`, the id of the request in the log: the one that was sent where it is
+well-formed. 429 and 503 have `Retry-After`, in seconds. **HEAD** is answered wherever GET is. **Bodies** are sent
+uncompressed, without `Content-Encoding`.
 
 **Views.** A quote is answered in the view of its reader. `view=shopper` has `id`, `at`, `product_id`, `shopper_id`,
-`quantity`, `price`, `reference_price`, `list_price`, `personalised`, `disclosure`, `valid_until` and `token`, but nothing
-that your cost could be computed from. `view=merchant` has all fields below and needs the scope `merchant`. Without
-`view` a key gets the most that it may see. That holds for single quotes, batches, recommendations and recorded quotes.
+`quantity`, `price`, `reference_price`, `list_price`, `personalised`, `disclosure`, `valid_until` and `token`, but
+nothing that your cost could be computed from. `view=merchant` has all fields below and needs the scope `merchant`.
+Without `view` a key gets the most that it may see. That holds for single quotes, batches, recommendations and recorded
+quotes.
 
 **Repeating a POST.** With an `Idempotency-Key` header (1 to 255 printable characters) the same request gets the same
-answer for 24 hours, marked `Idempotency-Replayed: true`. Another request under that key gets 422. While the first one is
-being answered, the second gets 409.
+answer for 24 hours, marked `Idempotency-Replayed: true`. Another request under that key gets 422. While the first one
+is being answered, the second gets 409.
 
-**Errors** are problem details (RFC 9457), `application/problem+json`: `type`, `title`, `status`, `detail` and `errors`, a
-list of `{"field", "message", "received", "allowed"}`.
-
-| status | means | do |
-| --- | --- | --- |
-| 400 | The body is not JSON. | Send JSON; `detail` names line and column. |
-| 401 | There is no key, or it is unknown, expired or revoked. | Send a live key. |
-| 403 | The key lacks the scope. | Use a key with the scope that `detail` names. |
-| 404 | There is no such quote, shopper, rule version or webhook. | Check the id. |
-| 405 | The address does not take that method. | Use a method that `detail` names. |
-| 409 | A request with this idempotency key is being answered. | Wait for `Retry-After`, then send it again. |
-| 409 | An outcome cannot follow those stored of its quote, or may be one of them. | Read `errors`; see [outcomes](../guides/product-page.md#report-the-outcome). |
-| 413 | The body is larger than `PRICESMITH_BODY_LIMIT_BYTES`. | Send less. |
-| 415 | The content type is not JSON, or the body is compressed. | Send `application/json`, uncompressed. |
-| 422 | A field is not acceptable. | Read `errors`; the same request fails again. |
-| 429 | The key is used more often than its limit. | Wait for `Retry-After`. |
-| 500 | A bug; the log has its place. | Report it with `x-request-id` of the answer. |
-| 503 | Too many requests wait, the store does not answer, or the service stops. | Wait for `Retry-After`, then send it again. |"""  # noqa: E501 - a table's row is one line
+**Errors** are problem details (RFC 9457), `application/problem+json`: `type`, `code`, `title`, `status`, `detail`,
+`request_id` and `errors`, a list of `{"field", "message", "received", "allowed"}`. [Problems](problems.md) lists every
+`code` with its status, its meaning and what to do. After 429 and 503 wait for `Retry-After`; after any other error the
+same request fails again."""
 
 
 def http_page() -> str:
     """The page's text."""
-    by_tag: dict[str, list[str]] = {}
-    for path, methods in sorted(openapi()["paths"].items()):
+    document = openapi()
+    by_tag: dict[str, list[str]] = {tag["name"]: [] for tag in document["tags"]}
+    for path, methods in sorted(document["paths"].items()):
         for method in METHODS:
             if method in methods:
                 operation = methods[method]
-                by_tag.setdefault(operation["tags"][0], []).append(_operation(method, path, operation))
-    order = [*_TAGS, *sorted(set(by_tag) - {*_TAGS, *_TAGS_LAST}), *_TAGS_LAST]
-    parts = [f"## {tag.capitalize()}\n\n" + "\n\n".join(by_tag[tag]) for tag in order if tag in by_tag]
-    return "\n\n".join([_INTRO, *parts]) + "\n"
+                by_tag[operation["tags"][0]].append(_operation(method, path, operation))
+    told = {tag["name"]: tag["description"] for tag in document["tags"]}
+    parts = [f"## {tag.capitalize()}\n\n{told[tag]}\n\n" + "\n\n".join(found) for tag, found in by_tag.items()]
+    schemas = [_schema(name, schema) for name, schema in document["components"]["schemas"].items()]
+    return "\n\n".join([_INTRO, *parts, "## Schemas", *schemas]) + "\n"
 
 
 def openapi() -> dict[str, Any]:
     """The app's OpenAPI document; no model is loaded for it."""
-    document: dict[str, Any] = create().openapi_schema.to_schema()
+    document: dict[str, Any] = json.loads(openapi_document().json)
     return document
 
 
-def scopes_of(path: str) -> tuple[str, ...]:
-    """The scopes of which a key needs one for a path, which OpenAPI does not say; none where no key is needed."""
-    return () if path in OPEN else tuple(_SCOPES.get(path, "merchant").split())
+def scopes_of(operation: Mapping[str, Any]) -> tuple[str, ...]:
+    """The scopes of which a key needs one for an operation; none where no key is needed."""
+    return tuple(scope for one in operation.get("security", ()) for scope in one["apiKey"])
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
     """One operation as a section."""
-    scopes = " or ".join(f"`{scope}`" for scope in scopes_of(path))
-    told = operation.get("description") or operation.get("summary", "")
-    parts = [f"### {method.upper()} {path}", told, f"Scope: {scopes}." if scopes else "Needs no key."]
-    asked = [
-        (f"`{one['name']}` ({one['in']})", _taken(one.get("schema", {})), one.get("description", ""))
-        for one in operation.get("parameters") or []
-    ]
+    parts = [f"### {method.upper()} {path}", operation["description"], f"Operation id: `{operation['operationId']}`."]
+    asked = [one for one in operation.get("parameters", ()) if "$ref" not in one]  # shared ones are told above
     if asked:
-        parts.append(table(("parameter", "takes", "meaning"), asked))
-    body = (operation.get("requestBody") or {}).get("content", {}).get("application/json", {}).get("schema")
+        rows = [(f"`{one['name']}` ({one['in']})", _taken(one["schema"]), one["description"]) for one in asked]
+        parts.append(table(("parameter", "takes", "meaning"), rows))
+    body = operation.get("requestBody", {}).get("content", {}).get(JSON)
     if body:
-        many = any(one.get("type") == "array" for one in _alternatives(body))
-        parts.append("Body, one object or a list of them:" if many else "Body:")
-        rows = [(f"`{name}`", _taken(field), "yes" if needed else "") for name, field, needed in _fields(body)]
-        parts.append(table(("field", "takes", "required"), rows))
-    done = next(status for status in operation["responses"] if status.startswith("2"))
-    content = operation["responses"][done].get("content", {})
-    answered = list(_fields(content.get("application/json", {}).get("schema", {})))
-    if answered:
-        parts += ["Answer:", table(("field", "holds"), [(f"`{name}`", _taken(field)) for name, field, _ in answered])]
-    others = [name for name in content if name != "application/json"]
-    if others:
-        parts.append(("Also as " if answered else "Answers ") + ", ".join(f"`{name}`" for name in others) + ".")
-    errors = [status for status in operation["responses"] if status != done]
+        parts.append(f"Body: {_taken(body['schema'])}.")
+        example = next(iter(body.get("examples", {}).values()), None)
+        if example is not None:
+            parts.append(f"{example['summary']}:\n\n```json\n{_example(example['value'])}\n```")
+    errors = []
+    for status, answer in operation["responses"].items():
+        if "$ref" in answer:
+            errors.append(status)
+        else:
+            parts.append(_answered(status, answer))
     if errors:
         parts.append(f"Errors: {', '.join(errors)}.")
     return "\n\n".join(parts)
 
 
-def _fields(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any], bool]]:
-    """Fields of an object, of a list's items and of each alternative, by dotted name, each name once."""
-    seen = set()
-    for one in _walk(schema, prefix):
-        if one[0] not in seen:
-            seen.add(one[0])
-            yield one
+def _answered(status: str, answer: Mapping[str, Any]) -> str:
+    """Write the answers of a status, by media type; the headers of all answers are told in the introduction."""
+    kinds = [
+        _taken(content["schema"]) if media == JSON else f"`{media}`"
+        for media, content in answer.get("content", {}).items()
+    ]
+    located = "; `Location` has its path" if "Location" in answer.get("headers", {}) else ""
+    return f"Answer {status}: {' or '.join(kinds)}{located}."
 
 
-def _walk(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
-    for one in _alternatives(schema):
-        if one.get("type") == "array":
-            yield from _walk(one.get("items", {}), prefix)
-            continue
-        properties = one.get("properties", {})
-        if _is_shared(properties) or (prefix and one.get("title") in _TOLD):
-            continue
-        for name, field in properties.items():
-            yield f"{prefix}{name}", field, name in one.get("required", ())
-            for part in _alternatives(field):
-                end = "[]." if part.get("type") == "array" else "."
-                yield from _walk(part, f"{prefix}{name}{end}")
+def _schema(name: str, schema: Mapping[str, Any]) -> str:
+    """One named schema as a section."""
+    parts = [f"### {name}", str(schema["description"])]
+    required = schema.get("required", ())
+    rows = [
+        (f"`{field}`", _taken(one), "yes" if field in required else "", one["description"])
+        for field, one in schema.get("properties", {}).items()
+    ]
+    if rows:
+        parts.append(table(("field", "holds", "always", "meaning"), rows))
+    elif schema.keys() - {"description"}:
+        parts.append(f"{_taken(schema)}.")
+    return "\n\n".join(parts)
 
 
-def _alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = schema.get("anyOf") or schema.get("oneOf")
-    return [deep for one in found for deep in _alternatives(one)] if found else [schema]
-
-
-def _is_shared(properties: Mapping[str, Any]) -> bool:
-    """Whether an object is money or an interval, which the introduction tells once."""
-    return set(properties) >= _MONEY or set(properties) == _INTERVAL
+def _example(value: Any, indent: str = "") -> str:
+    """A value as JSON; what fits stays on one line."""
+    written = json.dumps(value, ensure_ascii=False)
+    if len(indent + written) <= _LINE or not isinstance(value, dict | list):
+        return written
+    inner = indent + "  "
+    if isinstance(value, dict):
+        parts = [f"{inner}{json.dumps(name)}: {_example(one, inner)}" for name, one in value.items()]
+        return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
+    return "[\n" + ",\n".join(inner + _example(one, inner) for one in value) + f"\n{indent}]"
 
 
 def _taken(schema: Mapping[str, Any]) -> str:
     """A schema in a few words, null last."""
-    kinds = list(dict.fromkeys(_kind(one) for one in _alternatives(schema)))
+    found = schema.get("anyOf") or schema.get("oneOf") or [schema]
+    kinds = list(dict.fromkeys(_kind(one) for one in found))
     return " or ".join(sorted(kinds, key=lambda kind: kind == "null"))
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
-    properties = schema.get("properties", {})
-    if _is_shared(properties):
-        return "interval" if set(properties) == _INTERVAL else "money"
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix(_REFERENCE)
+        return f"[{name}](#{name.lower()})"
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     kind = str(schema.get("type", "any JSON"))
     if kind == "array":
-        return f"list of at most {schema['maxItems']:,}" if "maxItems" in schema else "list"
+        most = f" (at most {schema['maxItems']:,})" if "maxItems" in schema else ""
+        return f"list of {_taken(schema['items'])}{most}"
+    if kind == "object" and isinstance(schema.get("additionalProperties"), Mapping):
+        return f"object, by name: {_taken(schema['additionalProperties'])}"
     if schema.get("format") == "date-time":
         return "time"
-    if schema.get("title") in _TOLD:
-        return _TOLD[schema["title"]]
-    limits = [(text, schema[sign]) for sign, text in _BOUNDS if isinstance(schema.get(sign), int | float)]
+    if schema.get("format") == "date":
+        return "date"
+    limits = [(text, schema[sign]) for sign, text in _BOUNDS if sign in schema]
     bounds = [f"{text} {limit:,}" for text, limit in limits if abs(limit) < _UNBOUNDED]
     bounds += [f"at most {schema['maxLength']:,} characters"] if "maxLength" in schema else []
     return _PLAIN.get(kind, kind) + (f" ({', '.join(bounds)})" if bounds else "")

@@ -55,6 +55,8 @@ def attribute_docstrings(kind: type) -> dict[str, str]:
 def _kind(field: FieldInfo) -> str:
     """A field's type in words, with its bounds."""
     annotation: Any = field.annotation
+    if annotation == tuple[str, ...]:
+        return "list, separated by commas"
     if isinstance(annotation, EnumType):
         return ", ".join(f"`{member.value}`" for member in annotation)  # type: ignore[var-annotated]
     shown = annotation.__name__ if isinstance(annotation, type) else re.sub(r"[\w.]+\.", "", str(annotation))
@@ -70,6 +72,6 @@ def _kind(field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
-    if value is None or value is PydanticUndefined:
+    if value is None or value == () or value is PydanticUndefined:
         return "none"
     return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{getattr(value, 'value', value)}`"

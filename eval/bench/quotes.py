@@ -126,7 +126,7 @@ def _run(url: str, key: str, pairs: Sequence[tuple[str, str]], clients: int) -> 
                 took = (time.perf_counter() - began) * 1e3
                 with lock:
                     latencies.append(took)
-                    if answer.status_code != 200:
+                    if not answer.is_success:
                         errors += 1
                         continue
                     body: dict[str, Any] = answer.json()

@@ -69,7 +69,7 @@ class Journal:
             if answer.status_code in (409, 503):
                 self.refused += 1
                 self.lost.append(request)
-            elif answer.status_code != 200:
+            elif not answer.is_success:
                 self.broken.append(f"{request.path}: {answer.status_code} {answer.text[:200]}")
             elif request.path.endswith("quotes"):
                 self._quoted(request, answer.json())

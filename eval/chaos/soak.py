@@ -72,15 +72,15 @@ class _RequestSender:
         late = time.perf_counter() - due
         try:
             answer = self.http.post("/v1/quotes", json={"shopper": {"id": shopper}, "product": {"id": product}})
-            ok = answer.status_code == 200
+            ok = answer.is_success
             took = time.perf_counter() - due
             quote = answer.json() if ok else {}
             if ok and number % 4 == 0:
                 outcome = {"quote_id": quote["id"], "type": "purchased" if luck < _expected(quote) else "declined"}
-                ok = self.http.post("/v1/outcomes", json=outcome).status_code == 200
+                ok = self.http.post("/v1/outcomes", json=outcome).is_success
             elif ok and number % 4 == 2:
                 view = {"shopper_id": shopper, "type": "view", "product_id": product}
-                ok = self.http.post("/v1/events", json=view).status_code == 200
+                ok = self.http.post("/v1/events", json=view).is_success
         except httpx.HTTPError:
             ok, took, quote = False, time.perf_counter() - due, {}
         with self._lock:

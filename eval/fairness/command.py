@@ -11,7 +11,8 @@ import typer
 from agent.cli.errors import MissingExtra
 from agent.cli.exit_codes import ExitCode
 from agent.cli.options import DataDir, Json, settings_for
-from agent.cli.output import print_json, progress_bar
+from agent.cli.output import print_facts, print_json, progress_bar, store_fact
+from agent.service.opening import open_store
 from agent.store.data_folder import DataFolder
 
 
@@ -41,12 +42,15 @@ def fairness(
     target.mkdir(parents=True, exist_ok=True)
     with progress_bar(quiet=json) as progress:
         report = evaluate(settings, QUICK if quick else FULL, progress)
-    facts = asdict(report)
+    with open_store(settings) as store:
+        kind = store.kind()
+    facts = {**store_fact(kind, json=True), **asdict(report)}
     (target / "fairness.json").write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
     write_page(report, target / "fairness.html")
     if json:
         print_json(facts)
     else:
+        print_facts(store_fact(kind, json=False))
         print_report(report)
         sys.stdout.write(f"report: {target / 'fairness.html'}\n")
     lost = regressions(report)

@@ -49,7 +49,7 @@ class DemoShop:
     def pairs(self) -> Iterator[Pair]:
         """Iterate over all pairs of each shopper; products take turns."""
         for number, shopper in enumerate(self.shoppers):
-            open_part = screen_profile(shopper.profile, self.pack, None).attributes
+            open_part = screen_profile(shopper.profile, self.pack, None, self.now.date()).attributes
             product = self.products[number % len(self.products)]
             without_age = {name: value for name, value in open_part.items() if name != "age"}
             yield from pairs_of(self._request(shopper.shopper_id, product, {"profile": without_age}), number)

@@ -8,6 +8,7 @@ Baselines are the same probe on a bag of words, and on shuffled labels.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +32,7 @@ TOLD: Final = "told"
 DROPPED: Final = "dropped"
 DEMO_LABELS: Final = "demo data's labels, behaviour alone"
 _STRICTEST: Final = "US-NY"
+_DAY: Final = date(2026, 12, 1)  # its law is in force
 _OWN_SIDE: Final = 0.65
 _INTERESTS: Final = 3
 _FOLDS: Final = 5
@@ -70,7 +72,7 @@ def probe_mentions(behaviour: Sequence[str], pack: Pack, encode: Encode) -> list
         labels = rng.permutation(np.arange(len(behaviour)) % 2)
         leanings = attribute.leanings
         profiles = [_profile((leanings[k], leanings[1 - k]), attribute.texts[k], rng) for k in labels.tolist()]
-        screened = [screen_profile(profile, pack, _STRICTEST).text for profile in profiles]
+        screened = [screen_profile(profile, pack, _STRICTEST, _DAY).text for profile in profiles]
         for texts, shown in ((TOLD, profiles), (DROPPED, screened)):
             joined = [f"profile: {profile}; {past}" for profile, past in zip(shown, behaviour, strict=True)]
             lines.append(probe(name, texts, joined, labels, encode))

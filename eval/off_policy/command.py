@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.cli.output import print_json
+from agent.cli.output import print_facts, print_json, store_fact
 from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store import Store
@@ -42,8 +42,12 @@ def log_command(
     """
     where, names = subject
     registry = Registry(DataFolder(settings.data_dir).models)
-    versions = {**registry.in_use(), **_versions(names)}
+    wanted = _versions(names)
+    for kind, version in wanted.items():
+        registry.check_installed(kind, version)
+    versions = {**registry.in_use(), **wanted}
     with _open(settings, where) as store:
+        origin = store.kind()
         log = read_log(store)
         _refuse_short(log)
         replayed = replay(log, settings, store, versions, progress)
@@ -51,14 +55,20 @@ def log_command(
     evaluation = evaluate_candidate(replayed, name)
     proof = _proof(replayed, log, evaluation, {kind: versions[kind] for kind in PRICING if kind in versions})
     promotions = Promotions(DataFolder(settings.data_dir).models)
-    for kind, version in _versions(names).items():
+    for kind, version in wanted.items():
         promotions.keep(kind, version, proof)
-    facts = {"proof": proof.model_dump(mode="json"), "left_out": log.left_out, **asdict(evaluation)}
+    facts = {
+        "store": origin.value,
+        "proof": proof.model_dump(mode="json"),
+        "left_out": log.left_out,
+        **asdict(evaluation),
+    }
     (target / "off-policy.json").write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
     write_page(evaluation, proof, target / "off-policy.html")
     if json:
         print_json(facts)
     else:
+        print_facts(store_fact(origin, json=False))
         print_evaluation(evaluation, proof, log)
         sys.stdout.write(f"report: {target / 'off-policy.html'}\n")
     for reason in evaluation.verdict.reasons:

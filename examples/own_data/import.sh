@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings tiny files of one's own into an empty data folder and asks for a price. Run it from the repository's root:
-#   pricesmith prepare --models-only --data-dir /tmp/shop
+#   pricesmith init /tmp/shop
 #   PRICESMITH_DATA_DIR=/tmp/shop sh examples/own_data/import.sh
 set -eu
 pricesmith import products examples/own_data/products.csv --currency EUR

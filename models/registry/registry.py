@@ -24,6 +24,10 @@ META: Final = "meta.json"
 ACTIVE: Final = "active.json"
 _REFUSED_SUFFIXES: Final = (".bin.index", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")
 _WEIGHTS: Final = (".safetensors", ".bin", ".xml")
+_REPAIR: Final = (
+    "remedy: pricesmith prepare repairs a version that came with Pricesmith; pricesmith models rollback KIND leaves "
+    "one of your own"
+)
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -98,8 +102,7 @@ def parse_meta(folder: Path) -> ModelMeta:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
         raise RegistryError(
-            f"{path}: {error.error_count()} invalid fields; the first is {name!r}: {first['msg']}; "
-            "remedy: delete the folder and run pricesmith prepare"
+            f"{path}: {error.error_count()} invalid fields; the first is {name!r}: {first['msg']}; {_REPAIR}"
         ) from None
 
 
@@ -114,17 +117,17 @@ def read_meta(folder: Path) -> ModelMeta:
         if Path(name).name != name or name.lower().endswith(_REFUSED_SUFFIXES):
             raise RegistryError(
                 f"{path}: file name {name!r} is not allowed; allowed: names without a path that are not pickles; "
-                "remedy: delete the folder and run pricesmith prepare"
+                f"{_REPAIR}"
             )
     _check_unlisted_files(folder, meta)
     for name, expected in meta.files.items():
         if not (folder / name).is_file():
-            raise RegistryError(f"{folder}: {name} is missing; remedy: pricesmith prepare, or activate another version")
+            raise RegistryError(f"{folder}: {name} is missing; {_REPAIR}")
         found = sha256_file(folder / name)
         if found != expected:
             raise RegistryError(
                 f"{folder / name} has SHA-256 {found[:12]}…; {META} says: {expected[:12]}…; the file was truncated or "
-                "tampered with; remedy: delete the folder and run pricesmith prepare, or activate another version"
+                f"tampered with; {_REPAIR}"
             )
     return meta
 
@@ -136,7 +139,7 @@ def _check_unlisted_files(folder: Path, meta: ModelMeta) -> None:
         if unlisted or path.is_symlink() or path.name.lower().endswith(_REFUSED_SUFFIXES):
             raise RegistryError(
                 f"{folder} contains {path.name!r}, which is a link, a pickle, or weights that {META} does not list; "
-                "remedy: delete the folder and run pricesmith prepare"
+                f"{_REPAIR}"
             )
 
 
@@ -168,6 +171,18 @@ class Registry:
     def has(self, kind: ModelKind, version: str) -> bool:
         """Whether a version is installed and complete."""
         return (self.folder(kind, version) / META).is_file()
+
+    def check_installed(self, kind: ModelKind, version: str) -> None:
+        """Check that a version exists, whatever its files hold.
+
+        Raises:
+            RegistryError: It does not; the message lists those that do.
+        """
+        if self.has(kind, version):
+            return
+        there = self.versions(kind)
+        remedy = f"pricesmith models activate {kind} {there[-1]}" if there else "pricesmith prepare"
+        raise RegistryError(f"there is no {kind} {version}; installed: {', '.join(there) or 'none'}; remedy: {remedy}")
 
     def install(self, meta: ModelMeta, write: Callable[[Path], None]) -> Path:
         """Install a version: `write` fills a temporary folder, which is then renamed to its final name."""
@@ -211,6 +226,7 @@ class Registry:
         Raises:
             RegistryError: The version is damaged, or requires a version of another kind that is not active.
         """
+        self.check_installed(kind, version)
         meta = read_meta(self.folder(kind, version))
         state = self._state()
         for needed_kind, needed in meta.requires.items():

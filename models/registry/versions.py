@@ -53,8 +53,13 @@ def install_deltas(registry: Registry, meta: ModelMeta, deltas: Path) -> Path:
     return registry.install(meta, write)
 
 
-def install_shipped(registry: Registry, kind: ModelKind) -> bool:
-    """Install the shipped version of a kind if needed; activate it if no usable version is active.
+def install_shipped(registry: Registry, kind: ModelKind, built: Path | None = None) -> bool:
+    """Install the shipped version of a kind where it is missing or damaged; activate it if no usable one is active.
+
+    Args:
+        registry: Where to install.
+        kind: The kind.
+        built: Root of another registry, from which runtime files are copied rather than built, where it has them.
 
     Returns:
         Whether the version was installed now.
@@ -64,9 +69,11 @@ def install_shipped(registry: Registry, kind: ModelKind) -> bool:
     """
     with as_file(files("models") / "shipped" / kind.value) as folder:
         meta = read_meta(folder)
-        fresh = not registry.has(kind, meta.version)
+        fresh = not _whole(registry, kind, meta.version)
         if fresh:
-            install_deltas(registry, meta, folder)
+            beside = None if built is None else Registry(built)
+            ready = beside is not None and _whole(beside, kind, meta.version)
+            install_deltas(registry, meta, beside.folder(kind, meta.version) if beside and ready else folder)
     if not registry.is_active(kind) or _outdated(registry, meta):
         registry.activate(kind, meta.version)
     return fresh
@@ -126,6 +133,17 @@ def check_prompt(meta: ModelMeta, prompt: str) -> None:
         )
 
 
+def _whole(registry: Registry, kind: ModelKind, version: str) -> bool:
+    """Whether a version is installed and every file of it is as it was written."""
+    if not registry.has(kind, version):
+        return False
+    try:
+        read_meta(registry.folder(kind, version))
+    except RegistryError:
+        return False
+    return True
+
+
 def _outdated(registry: Registry, shipped: ModelMeta) -> bool:
     """Whether the active version is missing, lacks files, or was trained with other versions or another prompt."""
     kind = shipped.kind
@@ -133,7 +151,9 @@ def _outdated(registry: Registry, shipped: ModelMeta) -> bool:
     if not registry.has(kind, active):
         return True
     folder = registry.folder(kind, active)
-    meta = read_meta(folder)
+    meta = (
+        parse_meta(folder) if active == shipped.version else read_meta(folder)
+    )  # the shipped one was checked just now
     stale = any(registry.active(needed) != version for needed, version in meta.requires.items())
     prompted = meta.config.get(PROMPT) == shipped.config.get(PROMPT)
     return stale or not prompted or not all((folder / name).is_file() for name in DELTAS[kind])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-GENERATED: Final = ("settings.md", "commands.md", "exit-codes.md", "http.md", "import-columns.md")
+GENERATED: Final = ("settings.md", "commands.md", "exit-codes.md", "http.md", "import-columns.md", "problems.md")
 _FENCE: Final = re.compile(r"^ *```.*?^ *```\n?", re.MULTILINE | re.DOTALL)
 _SPAN: Final = re.compile(r"`([^`\n]+)`")
 _LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

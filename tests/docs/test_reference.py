@@ -31,6 +31,11 @@ def test_every_generated_page_is_known() -> None:
     assert set(pages()) == set(GENERATED)
 
 
+def test_headings_of_the_http_page_are_distinct() -> None:
+    headings = re.findall(r"^#+ (.*)$", pages()["http.md"], re.MULTILINE)
+    assert len({heading.lower() for heading in headings}) == len(headings), "links would lead to the first"
+
+
 @pytest.fixture(scope="module")
 def keyed(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient[Litestar], Any]]:
     """A running service, and a key for each scope."""
@@ -59,7 +64,7 @@ def test_an_operation_takes_the_scope_that_its_page_names(
     for scope in SCOPES:
         answer = client.request(method, address, headers={"Authorization": f"Bearer {keys[scope]}"})
         allowed[scope] = answer.status_code != 403
-    needed = scopes_of(path)
+    needed = scopes_of(openapi()["paths"][path][method])
     expected = {Scope.ADMIN, *map(Scope, needed)} if needed else set(SCOPES)
     assert {scope for scope in SCOPES if allowed[scope]} == expected
     if needed:

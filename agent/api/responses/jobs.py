@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
+from agent.api.responses.answer import Answer
 from agent.service.ingest.import_request import ImportRequest
 from agent.service.ingest.summary import ImportSummary
 from agent.service.jobs import JobProblem
@@ -14,7 +15,7 @@ from agent.service.jobs.training_request import TrainingRequest
 from agent.store.job_records import JobRecord, JobState
 
 
-class JobProgressAnswer(BaseModel):
+class JobProgressAnswer(Answer):
     """Progress of a job: the share done, the step it is at, and the rows read so far where it reads rows."""
 
     fraction: float = Field(description="Share done, 0 to 1.")
@@ -22,15 +23,15 @@ class JobProgressAnswer(BaseModel):
     rows: int | None = Field(default=None, description="Rows read so far.")
 
 
-class JobFile(BaseModel):
+class JobFile(Answer):
     """The file that was uploaded: its name and size; it is deleted when the job ends."""
 
     name: str
     size_bytes: int
 
 
-class Job(BaseModel):
-    """What jobs of all kinds have."""
+class Job(Answer):
+    """Fields of jobs of all kinds."""
 
     id: str
     state: JobState = Field(description="waiting, running, or one of the final states: done, failed, cancelled.")
@@ -56,7 +57,7 @@ class TrainingOptionsAnswer(TrainingRequest):
     model_config = ConfigDict(extra="ignore")
 
 
-class TrainingLine(BaseModel):
+class TrainingLine(Answer):
     """Measures of one model on the latest outcomes, the first line's Pricesmith's.
 
     `low` and `high` are the 95 % interval of the model's log loss less Pricesmith's.
@@ -71,7 +72,7 @@ class TrainingLine(BaseModel):
     high: float
 
 
-class TrainingReport(BaseModel):
+class TrainingReport(Answer):
     """Comparison of the new version with simpler models."""
 
     rows: dict[str, int] = {}
@@ -80,7 +81,7 @@ class TrainingReport(BaseModel):
     notes: list[str] = []
 
 
-class TrainingResult(BaseModel):
+class TrainingResult(Answer):
     """The version that was made, and whether it is better than simpler models."""
 
     meta: dict[str, JsonValue] = Field(default={}, description="The version: its name, data, settings and measures.")
@@ -111,7 +112,7 @@ class TrainingJob(Job):
     result: TrainingResult | None = None
 
 
-class ImportJobs(BaseModel):
+class ImportJobs(Answer):
     """A page of imports, newest first; refused rows are in each import's own answer."""
 
     items: list[ImportJob]
@@ -119,7 +120,7 @@ class ImportJobs(BaseModel):
     next: str | None = None
 
 
-class TrainingJobs(BaseModel):
+class TrainingJobs(Answer):
     """A page of trainings, newest first."""
 
     items: list[TrainingJob]

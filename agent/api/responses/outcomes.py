@@ -2,19 +2,23 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel
-
+from agent.api.responses.answer import Answer
 from agent.domain.records import OutcomeRecord, OutcomeType
 
 
-class OutcomeAnswer(BaseModel):
+class OutcomeAnswer(Answer):
     """An outcome as recorded."""
 
     id: str
+    """Id of the outcome."""
     quote_id: str
+    """Id of its quote."""
     type: OutcomeType
+    """What the shopper did."""
     quantity: int
+    """Units."""
     at: datetime
+    """When it happened."""
 
 
 def outcome_answer(outcome: OutcomeRecord) -> OutcomeAnswer:

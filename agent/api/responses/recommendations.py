@@ -2,30 +2,34 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel
-
-from agent.api.responses.shopper_quotes import AnyQuote, Shown, shown_quote
+from agent.api.responses.answer import Answer
+from agent.api.responses.shopper_quotes import Shown, ShownQuote, shown_quote
 from agent.domain.decision import Decision
 
 
-class RecommendedProduct(BaseModel):
+class RecommendedProduct(Answer):
     """A recommended product."""
 
     id: str
+    """Id of the product."""
     title: str
+    """Its name."""
 
 
-class RecommendationAnswer(BaseModel):
+class RecommendationAnswer(Answer):
     """A recommended product and its quote."""
 
     product: RecommendedProduct
-    quote: AnyQuote
+    """The product."""
+    quote: ShownQuote
+    """Its price for the shopper."""
 
 
-class RecommendationsAnswer(BaseModel):
-    """Recommendations, best first."""
+class RecommendationsAnswer(Answer, title="RecommendationList"):
+    """Recommendations for a shopper."""
 
     items: list[RecommendationAnswer]
+    """The recommendations, best first."""
 
 
 def recommendations_answer(decisions: Sequence[Decision], shown: Shown) -> RecommendationsAnswer:

@@ -2,25 +2,19 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel
+from pydantic import Field
+from typing_extensions import TypeAliasType
 
+from agent.api.responses.answer import Answer
 from agent.api.responses.disclosure import DisclosureAnswer, disclosure_answer
 from agent.api.responses.money import MoneyAnswer, money
-from agent.api.responses.quotes import QuoteAnswer, quote_answer
+from agent.api.responses.quotes import QuoteAnswer, RecordedQuote, View, quote_answer
 from agent.domain.decision import Decision
 
 _MERCHANTS: Final = ("product.cost", "limits", "merchant")
 """Sources of inputs that are the merchant's own affair."""
-
-
-class View(StrEnum):
-    """Reader of an answer."""
-
-    SHOPPER = "shopper"
-    MERCHANT = "merchant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +25,49 @@ class Shown:
     candidates: bool = False
 
 
-class ShopperQuoteAnswer(BaseModel):
+class ShopperQuoteAnswer(Answer):
     """A priced quote without anything that the merchant's cost could be computed from; prices are per unit."""
 
+    view: Literal[View.SHOPPER] = View.SHOPPER
+    """Tells this view from the merchant's."""
     id: str
+    """Id of the quote; outcomes name it."""
     at: datetime
+    """When it was made."""
     product_id: str | None
+    """Id of the product; null for one that was only described."""
     shopper_id: str | None
+    """Id of the shopper; null for a stranger."""
     quantity: int
+    """Units wanted."""
     price: MoneyAnswer
+    """The price to show."""
     reference_price: MoneyAnswer
+    """The price without personal data, the one that everyone may pay."""
     list_price: MoneyAnswer | None
+    """The list price."""
     personalised: bool
+    """Whether personal data moved the price."""
     disclosure: DisclosureAnswer
+    """Notice to the shopper."""
     valid_until: datetime
+    """When the quote expires."""
     token: str
+    """The signed quote: verify it at the checkout."""
 
 
 AnyQuote = QuoteAnswer | ShopperQuoteAnswer
+ShownQuote = TypeAliasType(
+    "ShownQuote",
+    Annotated[AnyQuote, Field(discriminator="view", description="A quote in the view of its reader.")],
+)
+ShownRecord = TypeAliasType(
+    "ShownRecord",
+    Annotated[
+        RecordedQuote | ShopperQuoteAnswer,
+        Field(discriminator="view", description="A recorded quote in the view of its reader."),
+    ],
+)
 
 
 def shown_quote(decision: Decision, shown: Shown) -> AnyQuote:

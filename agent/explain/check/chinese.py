@@ -109,6 +109,7 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("reason", "随机抽取", "reason.control"),
     claim("reason", "试行", "reason.explored"),
     claim("held", "底价都未知", "held.unknown_cost"),
+    claim("held", "不允许对此类商品个性化", "held.barred_by_law"),
     claim("held", "不足以弥补成本", "held.cost_not_covered"),
     claim("held", "已关闭个性化", "held.opted_out"),
     claim("held", "来不及做更多", "held.no_time"),
@@ -119,7 +120,8 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim(
         "topic",
         "竞争",
-        "reason.match_competitor reason.undercut_competitor input.competitor_prices scenario.competitor rival_now",
+        "reason.match_competitor reason.undercut_competitor input.competitor_prices scenario.competitor rival_now "
+        "ignored.context.competitor_prices",
     ),
     claim("topic", "若成本", "scenario.cost"),
     claim("topic", "了成本", "cost_now"),

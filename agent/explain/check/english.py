@@ -136,6 +136,7 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("reason", r"drawn by chance|compared with it", "reason.control"),
     claim("reason", r"tried out|learn how it sells", "reason.explored"),
     claim("held", r"cost nor floor|unknown cost", "held.unknown_cost"),
+    claim("held", r"allows no personal prices", "held.barred_by_law"),
     claim("held", r"does not cover the cost", "held.cost_not_covered"),
     claim("held", r"personalisation is off", "held.opted_out"),
     claim("held", r"deadline left no time for more", "held.no_time"),
@@ -146,7 +147,8 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim(
         "topic",
         r"competitors?\b",
-        "reason.match_competitor reason.undercut_competitor input.competitor_prices scenario.competitor rival_now",
+        "reason.match_competitor reason.undercut_competitor input.competitor_prices scenario.competitor rival_now "
+        "ignored.context.competitor_prices",
     ),
     claim("topic", r"\bcosts? of\b", "scenario.cost input.cost cost_now"),
     claim("topic", r"purchase history", "input.purchase_history scenario.history"),

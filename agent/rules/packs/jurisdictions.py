@@ -1,46 +1,99 @@
-"""Jurisdictions: the limits and notices that the law of a place demands.
+"""Jurisdictions: one version of the rules that the law of a place sets for prices and notices.
 
-Each place is a folder of versions, `data/law/<code>/v<NNN>.yaml`, of which the newest applies; `data/law/lock.json`
-has the digests of published ones. For unknown places, and without a place, `other` applies.
+`agent.rules.packs.law_in_force` finds the version that holds on a day.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from enum import StrEnum
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
-from agent.rules.packs.attributes import field_words, protected_attributes
-from agent.rules.packs.data_files import LAW, read_data
-from agent.rules.packs.errors import PackError
+from agent.rules.packs.attributes import field_words
 
-_OTHER: Final = "other"
+EVERYTHING: Final = ("*",)
+"""Categories of a rule that binds all goods."""
+LONGEST_OFFSET_H: Final = 14
+"""Hours by which the earliest time zone is ahead of UTC."""
+
+
+class Reading(StrEnum):
+    """Way in which a source was read when its rules were written down."""
+
+    TEXT = "text"
+    """The text itself, or a verbatim copy of it."""
+    SECONDARY = "secondary"
+    """Reports, summaries or quotations by others."""
+
+
+class Status(StrEnum):
+    """Standing of a version's rules."""
+
+    LAW = "law"
+    ANNOUNCED = "announced"
+    """A bill, or a law whose day is not fixed: held all the same, as the strict reading."""
+    DEFAULT = "default"
+    """No law of a place: what is done where none is known."""
+
+
+class NoticeWhen(StrEnum):
+    """Personalised prices that a notice is required with."""
+
+    PERSONALISED = "personalised"
+    """Every one."""
+    RAISED = "raised"
+    """Those above the price that everyone may pay."""
 
 
 class Citation(BaseModel):
-    """Source of a rule, and its meaning in our words."""
+    """Source of a rule, its meaning in our words, and how it was read (None: not recorded)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     law: str = Field(min_length=1)
     article: str = Field(min_length=1)
     says: str = Field(min_length=1)
+    read: Reading | None = None
+    seen: str = ""
+    """What was read, where it was not the text."""
+
+
+class DutySource(BaseModel):
+    """Something that the page with the price must do, in one sentence, and the source that demands it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    do: str = Field(min_length=1)
+    source: str = Field(min_length=1)
 
 
 class Jurisdiction(BaseModel):
     """One version of a place's rules.
 
+    A tuple of categories holds words of their names; `*` means all, and products without a category are covered.
+
     Attributes:
-        in_force: Date from which the latest of the sources applies.
+        in_force: First day of these rules, on which the latest of the sources applies; of a bill, its introduction.
+        until: Last day, None without one.
+        utc_offset_hours: Hours by which the place's easternmost clocks are ahead of UTC at most; the version begins
+            with the day there. 0 for places west of Greenwich, where it begins some hours early.
         notes: Reading of the sources where they are ambiguous: the strict one.
         blocks: Attributes that may not be used there, beyond those of the pack.
+        language: Of the texts shown where no notice is required.
         notice: Notice required with a personalised price; `{inputs}` stands for the inputs used.
+        notice_when: Personalised prices that it is required with.
+        notice_raised: Notice with a raised price, where it differs; `{reason}` stands for that of the consent.
+        placement: Where and how the notice must stand, where the law says so.
         option: Mention of the price for everyone, beside a personalised one.
-        discount_only: Words of categories in which no personal price may exceed the reference; `*` means all.
+        duties: What else the page must do.
+        discount_only: Categories in which no personal price may exceed the reference.
+        raise_with_consent: Categories in which one may only with a consent that names its reason.
+        no_personal_prices: Categories without personal prices.
         prior_price_days: Days before a reduction whose lowest price it is announced from; None for no such rule.
         parity: Whether no price may exceed that of an unknown shopper.
+        competitor_record: Whether a competitor's price may be used only with its source, and where it is public.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,90 +103,56 @@ class Jurisdiction(BaseModel):
     label: str = Field(min_length=1)
     aliases: tuple[str, ...]
     in_force: date
+    until: date | None = None
+    utc_offset_hours: int = Field(default=0, ge=0, le=LONGEST_OFFSET_H)
+    status: Status = Status.LAW
     sources: tuple[Citation, ...] = Field(min_length=1)
     notes: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
+    language: str = Field(default="en", pattern="^(en|zh)$")
     notice: str = Field(min_length=1)
+    notice_when: NoticeWhen = NoticeWhen.PERSONALISED
+    notice_raised: str | None = Field(default=None, min_length=1)
+    placement: str | None = Field(default=None, min_length=1)
     option: str = Field(min_length=1)
+    duties: tuple[DutySource, ...] = ()
     discount_only: tuple[str, ...] = ()
-    prior_price_days: int | None = Field(default=None, ge=30)
+    raise_with_consent: tuple[str, ...] = ()
+    no_personal_prices: tuple[str, ...] = ()
+    prior_price_days: int | None = Field(default=None, ge=1)
     parity: bool = False
+    competitor_record: bool = False
 
     @property
     def name(self) -> str:
         """Code and version, as decisions record them."""
         return f"{self.code}/{self.version}"
 
-    def discounts_only(self, category: str) -> bool:
-        """Whether personal prices in a category may not exceed the reference price.
+    def holds_on(self, day: date) -> bool:
+        """Whether the version's days include this one."""
+        return self.in_force <= day and (self.until is None or day <= self.until)
 
-        Products without a category are assumed to be covered by the law.
-        """
-        words = set(field_words(category.upper()))
-        if not self.discount_only or self.discount_only == ("*",):
-            return bool(self.discount_only)
-        return not words or not words.isdisjoint(self.discount_only)
+    def discounts_only(self, category: str, *, consent: bool = False) -> bool:
+        """Whether personal prices in a category may not exceed the reference price, with `consent` or without."""
+        return covers(self.discount_only, category) or (not consent and covers(self.raise_with_consent, category))
+
+    def notice_required(self, *, raised: bool) -> bool:
+        """Whether a personalised price needs a notice."""
+        return raised or self.notice_when is NoticeWhen.PERSONALISED
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Rules of law for the gateway: codes of the place, None where it has no such rule."""
+    """Rules of law for the price of one request: codes of the place, None where it has no such rule."""
 
-    discount_only: str | None
-    parity: str | None
-
-
-def binding(place: str | None, category: str) -> Binding:
-    """Rules of law for prices in a category at a place."""
-    law = law_of(place)
-    return Binding(law.code if law.discounts_only(category) else None, law.code if law.parity else None)
+    discount_only: str | None = None
+    parity: str | None = None
+    no_personal_prices: str | None = None
 
 
-def law_of(text: str | None) -> Jurisdiction:
-    """The rules of a place, those of `other` where it has none."""
-    return find_jurisdiction(text) or _newest()[_OTHER]
-
-
-def find_jurisdiction(text: str | None) -> Jurisdiction | None:
-    """The jurisdiction with a code or name; None without rules of its own. `DE-BY` falls back to `DE`."""
-    words = field_words((text or "").upper())
-    for length in range(len(words), 0, -1):
-        found = _by_name().get(" ".join(words[:length]))
-        if found is not None:
-            return found
-    return None
-
-
-def jurisdictions() -> tuple[Jurisdiction, ...]:
-    """All jurisdictions, `other` included."""
-    return tuple(_newest().values())
-
-
-@cache
-def _newest() -> Mapping[str, Jurisdiction]:
-    """The newest version of each place, by folder."""
-    found: dict[str, Jurisdiction] = {}
-    for folder in sorted(path for path in LAW.iterdir() if path.is_dir()):
-        newest = max(path.stem for path in folder.glob("v*.yaml"))
-        law = read_data(f"law/{folder.name}/{newest}", TypeAdapter(Jurisdiction))
-        if (law.code.lower(), f"v{law.version:03}") != (folder.name, newest):
-            raise PackError(
-                f"law/{folder.name}/{newest}.yaml says it is {law.name}; remedy: make file and content agree"
-            )
-        if unknown := sorted(set(law.blocks) - protected_attributes().keys()):
-            raise PackError(
-                f"{law.code} blocks unknown attributes {unknown}; allowed: {sorted(protected_attributes())}"
-            )
-        found[folder.name] = law
-    return found
-
-
-@cache
-def _by_name() -> Mapping[str, Jurisdiction]:
-    found: dict[str, Jurisdiction] = {}
-    for law in (law for folder, law in _newest().items() if folder != _OTHER):
-        for name in (law.code, *law.aliases):
-            key = " ".join(field_words(name.upper()))
-            if found.setdefault(key, law) is not law:
-                raise PackError(f"{law.code} and {found[key].code} both have the name {name!r}; remedy: remove one")
-    return found
+def covers(words: Sequence[str], category: str) -> bool:
+    """Whether a rule for categories with these words binds one; products without a category are taken to be covered."""
+    if not words or tuple(words) == EVERYTHING:
+        return bool(words)
+    named = set(field_words(category.upper()))
+    return not named or not named.isdisjoint(words)

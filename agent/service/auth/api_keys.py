@@ -1,4 +1,4 @@
-"""API keys: `ps_<id>_<secret>`, stored as a SHA-256 digest.
+"""API keys: `ps_<id>_<secret>`, publishable ones `pspub_<id>_<secret>`, stored as a SHA-256 digest.
 
 The secret is 32 random bytes. A slow password hash protects secrets that people choose and a dictionary finds; 256
 random bits cannot be searched however fast the hash, so that SHA-256 is enough and saves each request 100 ms.
@@ -15,12 +15,15 @@ from threading import Lock
 from typing import Final
 
 from agent.domain.clock import Clock
+from agent.domain.origins import web_origin
 from agent.service.settings import DEFAULT_MERCHANT
 from agent.store import ApiKeyRecord, Store
 
 BOOTSTRAP_KEY_ID: Final = "bootstrap"
 BOOTSTRAP_MIN_CHARS: Final = 16
 CACHE_TTL_S: Final = 5.0
+
+PUBLISHABLE_PREFIX: Final = "pspub"
 
 _PREFIX: Final = "ps"
 _SECRET_BYTES: Final = 32
@@ -45,9 +48,17 @@ class Scope(StrEnum):
     """Everything, webhooks included."""
 
 
+PUBLISHABLE_SCOPES: Final = frozenset({Scope.QUOTES, Scope.OUTCOMES})
+"""Most that a publishable key may have; of outcomes it may report events alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key without its secret; `per_minute` None takes the rate limit of the settings."""
+    """A key without its secret; `per_minute` None takes the rate limit of the settings.
+
+    Attributes:
+        origins: Origins whose pages may use a publishable key; empty for a secret key.
+    """
 
     key_id: str
     name: str
@@ -58,6 +69,12 @@ class ApiKey:
     last_used_at: datetime | None = None
     merchant: str = DEFAULT_MERCHANT
     per_minute: int | None = None
+    origins: tuple[str, ...] = ()
+
+    @property
+    def publishable(self) -> bool:
+        """Whether the key may be seen by everybody, and so may do little (`agent.api.publishable`)."""
+        return bool(self.origins)
 
     def allows(self, scope: Scope) -> bool:
         """Whether the key has the scope; admin implies all."""
@@ -115,19 +132,22 @@ class KeyRing:
         *,
         merchant: str = DEFAULT_MERCHANT,
         per_minute: int | None = None,
+        origins: Collection[str] = (),
     ) -> CreatedKey:
-        """Create a key.
+        """Create a key; with `origins` a publishable one, for pages of these.
 
         Raises:
-            ApiKeyError: No scope is given, or the expiry has passed.
+            ApiKeyError: No scope is given, a publishable key is given more than it may have, an origin is none, or the
+                expiry has passed.
         """
         now = self._clock.now()
         if not scopes:
             raise ApiKeyError(f"a key needs at least one scope; allowed: {', '.join(Scope)}")
         if expires_at is not None and expires_at <= now:
             raise ApiKeyError(f"expiry {expires_at.isoformat()} has passed; allowed: a time after {now.isoformat()}")
+        pages = _pages(origins, scopes)
         key_id = secrets.token_hex(8)
-        text = f"{_PREFIX}_{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
+        text = f"{PUBLISHABLE_PREFIX if pages else _PREFIX}_{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
         record = ApiKeyRecord(
             key_id=key_id,
             name=name,
@@ -137,12 +157,13 @@ class KeyRing:
             expires_at=expires_at,
             merchant=merchant,
             per_minute=per_minute,
+            origins=" ".join(pages) or None,
         )
         self._store.insert_key(record)
         return CreatedKey(_api_key(record), text)
 
     def rotate(self, key_id: str, old_until: datetime) -> CreatedKey:
-        """Create a key with the name, scopes and expiry of another, which ends at `old_until` at the latest.
+        """Create a key with the name, scopes, origins and expiry of another, which ends at `old_until` at the latest.
 
         Raises:
             ApiKeyError: The key is unknown, revoked or expired.
@@ -151,7 +172,14 @@ class KeyRing:
         record = self._store.key(key_id)
         if record is None or not (old := _api_key(record)).is_live(now):
             raise ApiKeyError(f"no valid key has the id {key_id[:40]!r}; remedy: pricesmith keys list shows all")
-        made = self.create(old.name, old.scopes, old.expires_at, merchant=old.merchant, per_minute=old.per_minute)
+        made = self.create(
+            old.name,
+            old.scopes,
+            old.expires_at,
+            merchant=old.merchant,
+            per_minute=old.per_minute,
+            origins=old.origins,
+        )
         self._store.expire_key(key_id, old_until if old.expires_at is None else min(old_until, old.expires_at))
         with self._lock:
             self._cache.clear()
@@ -187,7 +215,7 @@ class KeyRing:
     def _load(self, text: str, digest: bytes) -> ApiKey | None:
         prefix, _, rest = text.partition("_")
         key_id, _, secret = rest.partition("_")
-        if prefix != _PREFIX or not secret or not key_id.isalnum() or not key_id.isascii():
+        if prefix not in (_PREFIX, PUBLISHABLE_PREFIX) or not secret or not key_id.isalnum() or not key_id.isascii():
             return None
         record = self._store.key(key_id)
         if record is None or not hmac.compare_digest(digest, bytes.fromhex(record.secret_sha256)):
@@ -205,6 +233,18 @@ class KeyRing:
                 self._cache.clear()
             self._cache[digest] = cached
         return cached
+
+
+def _pages(origins: Collection[str], scopes: Collection[Scope]) -> tuple[str, ...]:
+    """Origins of a publishable key as browsers send them."""
+    try:
+        pages = tuple(dict.fromkeys(web_origin(one) for one in origins))
+    except ValueError as error:
+        raise ApiKeyError(str(error)) from None
+    if pages and not set(scopes) <= PUBLISHABLE_SCOPES:
+        allowed = ", ".join(sorted(PUBLISHABLE_SCOPES))
+        raise ApiKeyError(f"a publishable key cannot have the scopes {', '.join(sorted(scopes))}; allowed: {allowed}")
+    return pages
 
 
 def _strong_enough(bootstrap_key: str) -> str:
@@ -231,4 +271,5 @@ def _api_key(record: ApiKeyRecord) -> ApiKey:
         last_used_at=record.last_used_at,
         merchant=record.merchant,
         per_minute=record.per_minute,
+        origins=tuple((record.origins or "").split()),
     )

@@ -6,6 +6,7 @@ from agent.domain.clock import SystemClock
 from agent.service.doctor.access import check_api_keys, check_signing_key
 from agent.service.doctor.finding import Finding, Level, of_error
 from agent.service.doctor.installed_models import check_models
+from agent.service.doctor.law import check_law
 from agent.service.doctor.machine import check_disk, check_memory, check_processor, this_memory, this_processor
 from agent.service.doctor.port import PortState, check_port, port_state
 from agent.service.doctor.settings_check import check_settings
@@ -21,7 +22,7 @@ from prompts import PromptError, load_prompt
 
 
 def check_up(home: Settings, environment: Mapping[str, str], progress: Progress) -> Iterator[Finding]:
-    """Findings about settings, machine, models, data, keys and port, in this order; nothing is changed.
+    """Findings about settings, machine, models, data, keys, law and port, in this order; nothing is changed.
 
     Args:
         home: The default merchant's settings. Models and data are those of the merchant that they name.
@@ -42,6 +43,7 @@ def check_up(home: Settings, environment: Mapping[str, str], progress: Progress)
     yield check_disk(settings.data_dir, prepared=folder.models.is_dir())
     yield from _models(registry, settings, progress)
     yield from _data(home, settings, folder, registry)
+    yield check_law(SystemClock().now().date())
     yield check_port(home.host, home.port)
 
 
@@ -63,6 +65,7 @@ def _data(home: Settings, settings: Settings, folder: DataFolder, registry: Regi
         used = False
         if store is not None:
             try:
+                yield Finding("store", Level.OK, store.kind().label)
                 used = store.audit_count() > 0
                 yield check_rows(store, SystemClock().now())
                 yield from check_indexes(store, folder, registry)

@@ -7,7 +7,7 @@ from typing import Final
 from agent.service.doctor.finding import Finding, Level, of_error
 from models.errors import ModelError
 from models.progress import Progress
-from models.registry.base_weights import INSTALL_HINT, MINILM, SMOLLM2
+from models.registry.base_weights import BASE_WEIGHTS, install_command, missing_pins
 from models.registry.registry import ORDER, ModelKind, Registry, read_meta
 
 _PREPARE: Final = "pricesmith prepare"
@@ -27,7 +27,7 @@ def check_models(registry: Registry, prompt: str, progress: Progress) -> list[Fi
     except ModelError as error:
         return [of_error("models", error)]
     if not in_use:
-        return [_nothing_installed()]
+        return [nothing_installed()]
     found = []
     for number, kind in enumerate(ORDER):
         progress(f"check models: {kind}", number / len(ORDER))
@@ -36,18 +36,13 @@ def check_models(registry: Registry, prompt: str, progress: Progress) -> list[Fi
     return found
 
 
-def missing_packages(is_there: Callable[[str], object] = find_spec) -> list[str]:
-    """Packages of base weights that `prepare` needs and that are not installed."""
-    return [one.package for one in (MINILM, SMOLLM2) if not is_there(one.package)]
-
-
-def _nothing_installed() -> Finding:
-    missing = missing_packages()
-    remedy = f"{INSTALL_HINT}, then {_PREPARE}" if missing else _PREPARE
-    detail = (
-        f"no model is installed, nor are the base weights in {', '.join(missing)}" if missing else "none is installed"
-    )
-    return Finding("models", Level.PROBLEM, detail, remedy)
+def nothing_installed(find: Callable[[str], object] = find_spec) -> Finding:
+    """Finding of an installation without models; their base weights may be missing too."""
+    missing = missing_pins(BASE_WEIGHTS, find)
+    if not missing:
+        return Finding("models", Level.PROBLEM, "none is installed", _PREPARE)
+    detail = f"no model is installed, nor are the base weights in {', '.join(missing)}"
+    return Finding("models", Level.PROBLEM, detail, f"{install_command(BASE_WEIGHTS)}, then {_PREPARE}")
 
 
 def _check(registry: Registry, kind: ModelKind, prompt: str) -> Finding:

@@ -27,7 +27,7 @@ def existing_store(settings: Settings) -> Iterator[tuple[Finding, Store | None]]
     """Finding about the database, and the store where its schema is this release's."""
     folder = DataFolder(settings.data_dir)
     if settings.database_url is None and not folder.database.is_file():
-        remedy = "pricesmith prepare, or pricesmith restore with a backup"
+        remedy = f"pricesmith init {folder.root}, pricesmith prepare for the demo, or pricesmith restore with a backup"
         yield Finding("database", Level.PROBLEM, f"there is none in {folder.root} yet", remedy), None
         return
     try:
@@ -55,7 +55,7 @@ def check_indexes(store: Store, folder: DataFolder, registry: Registry) -> list[
         return []
     products, outcomes = store.product_count(), store.last_outcome()
     if products == 0:
-        remedy = "pricesmith import products FILE, PUT /v1/products, or pricesmith prepare for the demo store"
+        remedy = "pricesmith import products FILE, or PUT /v1/products"
         return [Finding("product index", Level.WARNING, "the store holds no products", remedy)]
     made_with = outcomes_made_with(evaluator, store)
     return [

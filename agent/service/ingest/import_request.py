@@ -110,15 +110,15 @@ def option_errors(asked: ImportRequest) -> list[OptionError]:
     return sorted(found, key=lambda error: error.option)
 
 
-def import_options(asked: ImportRequest) -> ImportOptions:
-    """Options as the import takes them.
+def import_options(asked: ImportRequest, shop_currency: str | None = None) -> ImportOptions:
+    """Options as the import takes them; `shop_currency` is that of rows for which nothing else names one.
 
     Raises:
         OptionError: The first one that is not of its form.
     """
     read: Mapping[str, Any] = {name: reader() for name, reader in _readers(asked).items()}
     reading = ReadingOptions(
-        currency=asked.currency,
+        currency=asked.currency or shop_currency,
         mapping=read["column"],
         attributes=frozenset(asked.attribute),
         constants=read["const"],

@@ -1,5 +1,7 @@
 """Preparation of a data folder: models, demo store, indexes. Idempotent; an interrupted run is resumed."""
 
+from pathlib import Path
+
 from agent.domain.clock import Clock, StoreClock
 from agent.service.ingest.demo_store import DemoSize, load_demo
 from agent.state.cached_encoder import CachedEncoder
@@ -15,8 +17,10 @@ from models.registry.registry import ORDER, Registry
 from models.registry.versions import install_shipped
 
 
-def prepare_models(folder: DataFolder, progress: Progress) -> Registry:
+def prepare_models(folder: DataFolder, progress: Progress, built: Path | None = None) -> Registry:
     """Install the shipped model versions and activate those of kinds that have no active one.
+
+    `built` is a folder of models from which files are copied rather than built.
 
     Raises:
         RegistryError, BaseWeightsError, ModelError: A file is missing or altered; the message names it.
@@ -24,7 +28,7 @@ def prepare_models(folder: DataFolder, progress: Progress) -> Registry:
     registry = Registry(folder.models)
     for number, kind in enumerate(ORDER):
         progress(f"models: {kind}", number / len(ORDER))
-        install_shipped(registry, kind)
+        install_shipped(registry, kind, built)
     progress("models", 1.0)
     return registry
 

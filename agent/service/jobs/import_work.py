@@ -5,8 +5,11 @@ from typing import Final
 from pydantic import JsonValue
 
 from agent.domain.clock import SystemClock
-from agent.service.ingest import ImportReport, check_takes_own_data, expected_rows, import_file
 from agent.service.ingest.import_request import ImportRequest, import_options
+from agent.service.ingest.importer import import_file
+from agent.service.ingest.readers import expected_rows
+from agent.service.ingest.report import ImportReport
+from agent.service.ingest.store_choice import check_takes_own_data
 from agent.service.ingest.store_targets import dry, store_targets
 from agent.service.ingest.summary import summary_of
 from agent.service.jobs.worker import JobInput, Teller
@@ -45,5 +48,7 @@ def run_import(job: JobInput, teller: Teller) -> dict[str, JsonValue]:
 
         if asked.dry_run:
             targets = dry(targets)
-        report = import_file(asked.kind, job.file, targets, import_options(asked), tell, _BATCH_ROWS)
+        report = import_file(
+            asked.kind, job.file, targets, import_options(asked, job.settings.currency), tell, _BATCH_ROWS
+        )
     return summary_of(report, dry_run=asked.dry_run).model_dump(mode="json")

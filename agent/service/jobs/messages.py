@@ -18,7 +18,7 @@ _SECRETS = {"bootstrap_key", "writer_key"}
 
 
 class Order(BaseModel):
-    """What a process is to do.
+    """Order to a process.
 
     Attributes:
         settings: Of the merchant, without secrets.
@@ -43,7 +43,7 @@ class Order(BaseModel):
 
 
 class End(StrEnum):
-    """How the work ended."""
+    """End of the work."""
 
     DONE = "done"
     STOPPED = "stopped"

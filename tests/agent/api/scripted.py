@@ -25,6 +25,7 @@ from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview
 from agent.service.auth.api_keys import KeyRing
 from agent.service.auth.quote_tokens import TokenStatus, Verification
+from agent.service.outcome_reports import AnsweredReport
 from agent.service.outcome_sequence import OutcomeReport
 from agent.service.privacy import ShopperData
 from agent.service.readiness import Readiness
@@ -84,7 +85,10 @@ class ScriptedService:
 
     def add_outcomes(self, reports: Sequence[OutcomeReport]) -> list[OutcomeRecord | Refusal]:
         self.reports.extend(reports)
-        return [Refusal(404, "Unknown quote", f"there is no quote {report.quote_id!r}") for report in reports]
+        return [Refusal(404, "quote-unknown", f"there is no quote {report.quote_id!r}") for report in reports]
+
+    def add_outcome(self, report: OutcomeReport) -> AnsweredReport:
+        return AnsweredReport(self.add_outcomes([report])[0], new=False)
 
     def add_events(self, events: Sequence[EventRecord]) -> Refusal | None:
         self.events.extend(events)

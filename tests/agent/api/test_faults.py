@@ -53,7 +53,7 @@ def ask(client: Client, world: World, shopper: str = "", **request: Any) -> Any:
 
 def rung(client: Client, world: World, shopper: str = "", **request: Any) -> str:
     answer = ask(client, world, shopper, **request)
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
     found: str = answer.json()["rung"]
     return found
 
@@ -81,7 +81,7 @@ def test_a_full_disk_refuses_quotes_until_there_is_space_again(own: World) -> No
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         after = ask(client, own)
-        assert after.status_code == 200, after.text
+        assert after.status_code == 201, after.text
         assert client.get(f"/v1/quotes/{before}").status_code == 200
 
 
@@ -96,7 +96,7 @@ def test_a_locked_database_refuses_quotes_but_not_reads_until_unlocked(
             assert_refused(client, own)
             assert client.get(f"/v1/quotes/{known}").status_code == 200
             other.execute("ROLLBACK")
-        assert ask(client, own).status_code == 200
+        assert ask(client, own).status_code == 201
 
 
 @pytest.mark.slow  # a PostgreSQL server of its own is made, stopped and started
@@ -121,7 +121,7 @@ def test_a_lost_postgresql_refuses_quotes_until_it_is_back(
             ready = client.get("/readyz")
             assert (ready.status_code, "does not answer" in ready.json()["checks"]["store"]) == (503, True)
             server.start()
-            assert ask(client, own).status_code == 200
+            assert ask(client, own).status_code == 201
             assert client.get("/readyz").status_code == 200
             assert client.get(f"/v1/quotes/{known}").status_code == 200
     finally:

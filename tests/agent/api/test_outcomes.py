@@ -58,8 +58,10 @@ def test_partial_returns_are_kept_or_refused_and_never_answered_as_stored_when_t
         sent = [post(client, "/v1/outcomes", row, **key) for row, key in zip(named, keys, strict=True)]
         answers = [(one.status_code, one.json()) for one in sent]
     statuses = [status for status, _ in answers]
-    assert statuses == ([200, 200, 409, 200] if way == "one by one" else [200, 200, 200, 409])
-    assert [answer for status, answer in answers if status == 200] == stored(client, quote_id)
+    expected = {"one by one": [201, 201, 409, 201], "list": [200, 200, 200, 409]}
+    expected |= {name: [201, 201, 201, 409] for name in ("one by one with keys", "one by one with ids")}
+    assert statuses == expected[way]
+    assert [answer for status, answer in answers if status < 300] == stored(client, quote_id)
     refused = next(answer for status, answer in answers if status == 409)
     assert refused["detail"] and refused["errors"][0]["allowed"]
 
@@ -67,7 +69,7 @@ def test_partial_returns_are_kept_or_refused_and_never_answered_as_stored_when_t
 def test_a_purchase_sent_again_without_a_key_is_one_sale(client: TestClient[Any], world: World) -> None:
     quote_id = quoted(client, world, 1)
     first, again = (post(client, "/v1/outcomes", {"quote_id": quote_id, "type": "purchased"}) for _ in range(2))
-    assert first.status_code == again.status_code == 200
+    assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json() == stored(client, quote_id)[0]
 
 
@@ -86,7 +88,7 @@ def test_what_cannot_be_is_refused(
 ) -> None:
     quote_id = quoted(client, world, 1)
     for row in before:
-        assert post(client, "/v1/outcomes", {"quote_id": quote_id, **row}).status_code == 200
+        assert post(client, "/v1/outcomes", {"quote_id": quote_id, **row}).status_code == 201
     answer = post(client, "/v1/outcomes", {"quote_id": quote_id, **sent})
     assert answer.status_code == status and answer.json()["errors"][0]["field"] in ("type", "quantity")
     assert len(stored(client, quote_id)) == len(before)
@@ -107,8 +109,8 @@ def test_times_more_than_a_day_ahead_are_refused(client: TestClient[Any], world:
 def test_times_up_to_a_day_ahead_are_taken(client: TestClient[Any], world: World) -> None:
     at = (datetime.now(UTC) + timedelta(hours=23)).isoformat()
     quote_id = quoted(client, world)
-    assert post(client, "/v1/outcomes", {"quote_id": quote_id, "type": "purchased", "at": at}).status_code == 200
-    assert post(client, "/v1/outcomes", {"quote_id": quote_id, "type": "returned"}).status_code == 200
+    assert post(client, "/v1/outcomes", {"quote_id": quote_id, "type": "purchased", "at": at}).status_code == 201
+    assert post(client, "/v1/outcomes", {"quote_id": quote_id, "type": "returned"}).status_code == 201
     event = {"shopper_id": "e2", "type": "view", "product_id": world.bought, "at": at}
     assert post(client, "/v1/events", event).status_code == 200
 

@@ -59,7 +59,7 @@ def ask(client: TestClient[Any], method: str, url: str, **options: Any) -> httpx
 def quoted(client: TestClient[Any], shopper_id: str, product_id: str) -> dict[str, Any]:
     body = {"shopper": {"id": shopper_id}, "product": {"id": product_id}}
     answer = client.post("/v1/quotes", json=body, headers=HEADERS)
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()
     return found
 
@@ -139,10 +139,16 @@ def test_a_server_without_raw_paths_is_served_from_the_decoded_one() -> None:
     assert routed_path(scope("/shop/v1/x", b"/v1/x")) == "/shop/v1/x"
 
 
+LISTS = tuple(f"/v1/{name}?limit=2" for name in ("quotes", "outcomes", "events", "products", "shoppers"))
 GETS = ("/livez", "/readyz", "/metrics", "/v1/metrics", "/v1/keys", "/.well-known/jwks.json", "/schema/openapi.json")
 
 
-@pytest.mark.parametrize("url", [*GETS, "/v1/webhooks", "/v1/rules", "/v1/quotes/no-such", "/v1/shoppers/no%2Fsuch"])
+ONES = ("/v1/products/no-such", "/v1/outcomes/no-such", "/v1/webhooks/no-such", "/v1/rules/versions/9", "/problems")
+
+
+@pytest.mark.parametrize(
+    "url", [*GETS, *LISTS, *ONES, "/v1/webhooks", "/v1/rules", "/v1/quotes/no-such", "/v1/shoppers/no%2Fsuch"]
+)
 def test_head_answers_as_get_does_without_a_body(client: TestClient[Any], url: str) -> None:
     get, head = (client.request(method, url, headers=HEADERS) for method in ("GET", "HEAD"))
     assert head.status_code == get.status_code and head.content == b""
@@ -153,7 +159,7 @@ def test_head_answers_as_get_does_without_a_body(client: TestClient[Any], url: s
 
 def test_head_needs_what_get_needs(client: TestClient[Any]) -> None:
     assert client.head("/v1/metrics").status_code == 401
-    answer = client.head("/v1/outcomes", headers=HEADERS)
+    answer = client.head("/v1/recommendations", headers=HEADERS)
     assert answer.status_code == 405 and "POST" in answer.headers["allow"]
     assert "HEAD" in client.post("/livez").headers["allow"]
 

@@ -34,7 +34,14 @@ def scripted_server() -> Iterator[Script]:
             self.wfile.write(content)
 
         def do_GET(self) -> None:
-            self.send_error(404)
+            if self.path != "/readyz":
+                self.send_error(404)
+                return
+            content = json.dumps({"ready": True, "checks": {}, "store": "own"}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
         def log_message(self, *_arguments: object) -> None:
             """Keep quiet."""

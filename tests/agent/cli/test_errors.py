@@ -8,9 +8,10 @@ from pydantic import BaseModel, ValidationError
 from typer.testing import CliRunner
 
 from agent.cli import main as command_line
-from agent.cli.errors import EXPECTED, CommandError, SettingsError, exit_code_of, message_of, report
+from agent.cli.errors import EXPECTED, CommandError, exit_code_of, message_of, report
 from agent.cli.exit_codes import MEANINGS, ExitCode
 from agent.cli.main import app
+from agent.service.settings_reading import SettingsError
 from agent.store import StoreError, StoreUnavailable
 from models.errors import RegistryError
 
@@ -67,7 +68,8 @@ def test_each_invalid_field_has_a_line_with_what_was_given() -> None:
 
 
 def test_a_missing_file_is_named() -> None:
-    assert message_of(FileNotFoundError(2, "No such file or directory", "a.csv")) == "a.csv: No such file or directory"
+    message = message_of(FileNotFoundError(2, "No such file or directory", "a.csv"))
+    assert message.startswith("a.csv: No such file or directory; remedy: check the name")
 
 
 def test_an_expected_error_is_one_message_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +99,6 @@ def test_a_bad_setting_is_named_with_its_value_unless_it_may_be_secret(
     monkeypatch.setenv("PRICESMITH_WRITER_URL", "user:secret@host")
     done = CliRunner().invoke(app, ["keys", "list", "--data-dir", str(tmp_path)])
     assert isinstance(done.exception, SettingsError)
-    assert "PRICESMITH_PORT='99999': Input should be less than or equal to 65535" in done.exception.problems
+    assert "PRICESMITH_PORT='99999': allowed: a whole number from 1 to 65535" in done.exception.problems
     assert "secret" not in str(done.exception)
-    assert "PRICESMITH_WRITER_URL: " in str(done.exception)
+    assert "PRICESMITH_WRITER_URL (16 characters): " in str(done.exception)

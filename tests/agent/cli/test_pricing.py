@@ -19,12 +19,14 @@ from agent.domain.decision import Decision
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.domain.request import QuoteRequest
 from agent.service.settings import Settings
+from agent.store import StoreKind
 from tests.agent.cli.scripted_server import Script, scripted_server
 from tests.agent.store.builders import decision
 
 ANSWER = quote_answer(decision(), candidates=True).model_dump(mode="json", by_alias=True)
 PROBLEM = {
-    "type": "about:blank",
+    "type": "/problems/not-priceable",
+    "code": "not-priceable",
     "title": "Invalid request",
     "status": 422,
     "detail": "no product has the id 'p9'",
@@ -38,6 +40,7 @@ class OneDecision:
     def __init__(self, answer: Decision | Refusal) -> None:
         self.answer = answer
         self.asked: list[QuoteRequest] = []
+        self.store_kind = StoreKind.OWN
 
     def quote(self, requests: list[QuoteRequest]) -> list[Decision | Refusal]:
         self.asked += requests
@@ -192,7 +195,7 @@ def test_options_that_do_not_go_together_are_a_usage_error(
 
 def test_a_refusal_in_process_names_the_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = FieldProblem("product.id", "is unknown", "p9", "a known id")
-    in_process(monkeypatch, OneDecision(Refusal(422, "Invalid request", "no product has the id 'p9'", (problem,))))
+    in_process(monkeypatch, OneDecision(Refusal(422, "not-priceable", "no product has the id 'p9'", (problem,))))
     done = quote("--product", "p9")
     assert done.exit_code == 1
     assert "product.id: is unknown; allowed: a known id" in done.output

@@ -16,7 +16,6 @@ from agent.cli.main import app
 from agent.service.doctor.port import PortState, PortUse
 from agent.store.data_folder import DataFolder
 from eval.serving import CommandServer, free_port, wait_ready
-from models.errors import RegistryError
 from models.registry.registry import ModelKind, Registry
 from tests.prepared import World
 
@@ -92,14 +91,15 @@ def test_doctor_finds_the_server(running: Running, monkeypatch: pytest.MonkeyPat
 
 def test_serve_does_not_start_without_models(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["serve", "--data-dir", str(tmp_path)])
-    assert isinstance(done.exception, RegistryError)
-    assert "remedy: pricesmith prepare" in str(done.exception)
+    assert isinstance(done.exception, CommandError)
+    assert f"remedy: pricesmith init {tmp_path} makes a shop of your own" in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_serve_does_not_start_with_a_short_key(own: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRICESMITH_BOOTSTRAP_KEY", "short")
     done = CliRunner().invoke(app, ["serve", "--data-dir", str(own.folder)])
-    assert "the bootstrap key has 5 characters" in str(done.exception)
+    assert "PRICESMITH_BOOTSTRAP_KEY (5 characters): allowed: 16 characters or more" in str(done.exception)
 
 
 def test_serve_does_not_start_on_a_port_of_another_program(own: World, monkeypatch: pytest.MonkeyPatch) -> None:

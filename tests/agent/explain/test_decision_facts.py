@@ -19,6 +19,7 @@ TOLD = {
     HeldReason.HELD_BY_MERCHANT: ("held.held_by_merchant", "the merchant holds all prices", "商家暂停了所有调价"),
     HeldReason.NOT_IN_THIS_TRADE: ("held.not_in_this_trade", "in this trade are not personalised", "本行业"),
     HeldReason.UNKNOWN_COST: ("held.unknown_cost", "neither cost nor floor is known", "成本和底价都未知"),
+    HeldReason.BARRED_BY_LAW: ("held.barred_by_law", "allows no personal prices", "不允许"),
     HeldReason.COST_NOT_COVERED: ("held.cost_not_covered", "does not cover the cost", "不足以弥补成本"),
     HeldReason.NO_TIME: ("held.no_time", "the deadline left no time", "来不及"),
     HeldReason.NOTHING_BETTER: ("reason.hold", "no move away", "并不划算"),

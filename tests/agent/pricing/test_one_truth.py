@@ -8,7 +8,7 @@ import pytest
 
 from agent.domain.decision import Decision
 from agent.explain.questions import Audience, Language, QuestionInput
-from agent.rules.disclosure import CONSIDERED, SAME_FOR_EVERYONE, is_personal
+from agent.rules.disclosure import CONSIDERED, PLAIN_TEXTS, SAME_FOR_EVERYONE, is_personal
 from agent.service.service import Service
 from agent.store.webhook_messages import of_decision
 from tests.prepared import World, ask
@@ -68,9 +68,10 @@ def test_a_notice_is_required_exactly_where_the_price_is_personalised(decisions:
     for one in decisions:
         told, personal = one.disclosure, any(map(is_personal, one.disclosure.inputs_used))
         assert told.required == one.personalised == (told.option is not None)
-        assert (told.text in (SAME_FOR_EVERYONE, CONSIDERED)) != one.personalised
+        plain = PLAIN_TEXTS[told.language or ""]
+        assert (told.text in (plain.same, plain.considered)) != one.personalised
         if not one.personalised:
-            assert told.text == (CONSIDERED if personal else SAME_FOR_EVERYONE)
+            assert told.text == (plain.considered if personal else plain.same)
 
 
 def test_webhooks_say_the_same_of_a_price_as_its_answer(decisions: list[Decision]) -> None:

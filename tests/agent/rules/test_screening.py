@@ -1,5 +1,7 @@
 """Protected attributes never pass the screening, however they are written."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,13 +11,14 @@ from agent.domain.records import Attribute
 from agent.rules.packs import load_pack, protected_attributes
 from agent.rules.screening import PROFILE_TEXT, screen_profile
 
+DAY = date(2026, 12, 1)
 SHOP = load_pack("ecommerce")
 FINANCE = load_pack("finance")
 
 
 def test_the_starting_example_keeps_age_income_and_region_and_names_gender() -> None:
     profile: dict[str, Attribute] = {"age": 30, "income": 50000, "gender": "male", "region": "urban"}
-    screened = screen_profile(profile, SHOP, None)
+    screened = screen_profile(profile, SHOP, None, DAY)
     assert screened.attributes == {"age": 30, "income": 50000, "region": "urban"}
     assert screened.ignored == (IgnoredInput("gender", "protected attribute: sex or gender"),)
 
@@ -47,7 +50,7 @@ def test_the_starting_example_keeps_age_income_and_region_and_names_gender() -> 
     ],
 )
 def test_a_protected_field_is_dropped_under_any_spelling(field: str, attribute: str) -> None:
-    screened = screen_profile({field: "x", "income": 1}, SHOP, None)
+    screened = screen_profile({field: "x", "income": 1}, SHOP, None, DAY)
     assert screened.attributes == {"income": 1}
     label = protected_attributes()[attribute].label
     assert screened.ignored == (IgnoredInput(field, f"protected attribute: {label}"),)
@@ -57,17 +60,17 @@ def test_a_protected_field_is_dropped_under_any_spelling(field: str, attribute: 
     "field", ["income", "region", "page_views", "storage", "home_ownership", "sextant_owner", "loyalty_tier", "收入"]
 )
 def test_other_fields_stay(field: str) -> None:
-    assert screen_profile({field: 1}, SHOP, "US-NY").attributes == {field: 1}
+    assert screen_profile({field: 1}, SHOP, "US-NY", DAY).attributes == {field: 1}
 
 
 @pytest.mark.parametrize("field", ["age", "birthYear", "date_of_birth", "age-group", "年龄"])
 def test_age_is_dropped_in_new_york_and_in_finance_only(field: str) -> None:
     profile: dict[str, Attribute] = {field: 30}
-    assert screen_profile(profile, SHOP, "US-CA").attributes == profile
-    new_york = screen_profile(profile, SHOP, "New York")
+    assert screen_profile(profile, SHOP, "US-CA", DAY).attributes == profile
+    new_york = screen_profile(profile, SHOP, "New York", DAY)
     assert new_york.attributes == {}
     assert new_york.ignored[0].reason == "protected attribute in New York: age"
-    credit = screen_profile(profile, FINANCE, None)
+    credit = screen_profile(profile, FINANCE, None, DAY)
     assert credit.attributes == {}
     assert credit.ignored[0].reason == "protected attribute: age"
 
@@ -87,7 +90,7 @@ def test_age_is_dropped_in_new_york_and_in_finance_only(field: str) -> None:
     ],
 )
 def test_clauses_of_a_text_profile_that_mention_an_attribute_go(text: str, kept: str, label: str) -> None:
-    screened = screen_profile(text, SHOP, None)
+    screened = screen_profile(text, SHOP, None, DAY)
     assert screened.text == kept
     assert screened.attributes == {}
     assert IgnoredInput(PROFILE_TEXT, f"mentions a protected attribute: {label}") in screened.ignored
@@ -95,7 +98,7 @@ def test_clauses_of_a_text_profile_that_mention_an_attribute_go(text: str, kept:
 
 def test_a_text_profile_without_mentions_stays_as_it_was() -> None:
     text = "Likes familiar brands; lives in Churchill, buys arabica coffee."
-    screened = screen_profile(text, SHOP, None)
+    screened = screen_profile(text, SHOP, None, DAY)
     assert (screened.text, screened.ignored) == (text, ())
 
 
@@ -115,7 +118,7 @@ def test_a_text_profile_without_mentions_stays_as_it_was() -> None:
     ],
 )
 def test_goods_that_only_sound_like_an_attribute_stay(text: str) -> None:
-    assert screen_profile(text, SHOP, "US-NY").text == text
+    assert screen_profile(text, SHOP, "US-NY", DAY).text == text
 
 
 @pytest.mark.parametrize(
@@ -129,35 +132,35 @@ def test_goods_that_only_sound_like_an_attribute_stay(text: str) -> None:
     ],
 )
 def test_the_same_words_of_a_person_go(text: str, label: str) -> None:
-    screened = screen_profile(text, SHOP, None)
+    screened = screen_profile(text, SHOP, None, DAY)
     assert IgnoredInput(PROFILE_TEXT, f"mentions a protected attribute: {label}") in screened.ignored
 
 
 def test_text_in_an_attribute_is_screened_as_well() -> None:
-    screened = screen_profile({"segment": "female", "notes": "single mother, loves tea"}, SHOP, None)
+    screened = screen_profile({"segment": "female", "notes": "single mother, loves tea"}, SHOP, None, DAY)
     assert screened.attributes == {"notes": "loves tea"}
     assert {ignored.input for ignored in screened.ignored} == {"segment", "notes"}
 
 
 @given(st.text(max_size=60), st.sampled_from([" female ", ", 女,", " my husband ", " GAY ", " Muslim."]))
 def test_no_text_hides_a_mention_that_stands_between_other_words(text: str, mention: str) -> None:
-    screened = screen_profile(f"{text} {mention} {text}", SHOP, None)
+    screened = screen_profile(f"{text} {mention} {text}", SHOP, None, DAY)
     assert screened.ignored
     assert mention.strip(" .,") not in screened.text
 
 
 @given(st.dictionaries(st.text(max_size=20), st.text(max_size=40) | st.floats() | st.booleans(), max_size=6))
 def test_screening_what_was_kept_drops_nothing_more(profile: dict[str, str | float | bool]) -> None:
-    kept = screen_profile(profile, SHOP, None).attributes
-    assert screen_profile(kept, SHOP, None).ignored == ()
+    kept = screen_profile(profile, SHOP, None, DAY).attributes
+    assert screen_profile(kept, SHOP, None, DAY).ignored == ()
 
 
 def test_long_field_names_are_shortened_in_what_is_reported() -> None:
-    screened = screen_profile({"gender_" + "x" * 500: 1}, SHOP, None)
+    screened = screen_profile({"gender_" + "x" * 500: 1}, SHOP, None, DAY)
     assert len(screened.ignored[0].input) == 80
 
 
 @pytest.mark.parametrize("hidden", ["\u200d", "\u200c", "\U000e0100", "\ufe01"], ids=ascii)
 def test_an_invisible_character_within_a_word_of_a_text_hides_no_attribute(hidden: str) -> None:
-    screened = screen_profile(f"\u559c\u6b22\u8336\u3002\u6027{hidden}\u522b\u5973", SHOP, None)
+    screened = screen_profile(f"\u559c\u6b22\u8336\u3002\u6027{hidden}\u522b\u5973", SHOP, None, DAY)
     assert "\u5973" not in screened.text and screened.ignored[0].input == PROFILE_TEXT

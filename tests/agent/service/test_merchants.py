@@ -25,7 +25,7 @@ from agent.store import Store
 from tests.prepared import World, open_all
 
 MARK = "mark-of-the-default-merchant"
-OPEN_ROUTES = {"/livez", "/readyz", "/metrics", "/.well-known/jwks.json"}
+OPEN_ROUTES = {"/livez", "/readyz", "/metrics", "/.well-known/jwks.json", "/problems", "/problems/{code}"}
 SHARED_ROUTE = "/v1/quotes/{quote_id}"  # for keys with the scope quotes or merchant, each in its view
 NEEDS = {
     "/v1/quotes": Scope.QUOTES,
@@ -35,7 +35,7 @@ NEEDS = {
     "/v1/keys": Scope.QUOTES,
     "/v1/outcomes": Scope.OUTCOMES,
     "/v1/events": Scope.OUTCOMES,
-}  # every other route needs the merchant's scope
+}  # every other route, and every list, needs the merchant's scope
 PROBES: dict[str, Any] = {
     "/v1/quotes": {"product": {"id": "p1"}},
     "/v1/quotes/batch": {"quotes": [{"product": {"id": "p1"}}]},
@@ -84,7 +84,7 @@ def mall(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mal
 
 def quoted(mall: Mall, key: str) -> dict[str, Any]:
     answer = mall.call("POST", "/v1/quotes", key, {"shopper": {"id": "s1"}, "product": {"id": "p1"}})
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()
     return found
 
@@ -210,7 +210,8 @@ def test_no_route_answers_to_a_key_without_its_scope(mall: Mall) -> None:
     for path, method in routes(mall):
         if path in OPEN_ROUTES or path == SHARED_ROUTE:
             continue
-        needed = NEEDS.get(path, Scope.MERCHANT)
+        listed = method == "GET" and path != "/v1/keys"
+        needed = Scope.MERCHANT if listed else NEEDS.get(path, Scope.MERCHANT)
         answer = mall.call(method, filled(path, quote_id), lacking[needed], PROBES.get(path, {}))
         assert answer.status_code == 403, (method, path, answer.text)
     unscoped = mall.ring.create("outcomes alone", [Scope.OUTCOMES]).text

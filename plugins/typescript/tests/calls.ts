@@ -1,0 +1,148 @@
+/** Calls every operation of a running service: `node calls.js`, with URL, KEY and ANOTHER_KEY in the environment.
+ *
+ * Prints the operations that it called. A new operation does not compile until it has a call here.
+ */
+
+import { createPricesmith, unwrap, type operations, type Pricesmith } from "../src/index.js";
+
+/** What earlier calls found out for later ones. */
+interface Found {
+  quote: string;
+  token: string;
+  version: number;
+  webhook: string;
+}
+
+type Call = (pricesmith: Pricesmith, found: Found) => Promise<unknown>;
+
+const PRODUCT = "espresso-1kg";
+const SHOPPER = "shopper-42";
+const usd = (amount_minor: number) => ({ amount_minor, currency: "USD" });
+
+/** One call for each operation, made in this order. */
+const CALLS: Record<keyof operations, Call> = {
+  getLiveness: (pricesmith) => unwrap(pricesmith.GET("/livez")),
+  getReadiness: (pricesmith) => unwrap(pricesmith.GET("/readyz")),
+  putProducts: (pricesmith) =>
+    unwrap(
+      pricesmith.PUT("/v1/products", {
+        body: [{ id: PRODUCT, title: "Espresso beans", category: "coffee", list_price: usd(1899), cost: usd(1120) }],
+      }),
+    ),
+  putShopper: (pricesmith) =>
+    unwrap(
+      pricesmith.PUT("/v1/shoppers/{shopper_id}", {
+        params: { path: { shopper_id: SHOPPER } },
+        body: { profile: { age: 41, member: true } },
+      }),
+    ),
+  createEvents: (pricesmith) =>
+    unwrap(pricesmith.POST("/v1/events", { body: { shopper_id: SHOPPER, type: "view", product_id: PRODUCT } })),
+  createQuote: async (pricesmith, found) => {
+    const quote = await unwrap(
+      pricesmith.POST("/v1/quotes", {
+        params: { query: { include: "candidates" }, header: { "Idempotency-Key": crypto.randomUUID() } },
+        body: {
+          shopper: { id: SHOPPER },
+          product: { id: PRODUCT },
+          context: { competitor_prices: [usd(1799)], at: null, weather: "snow" },
+        },
+      }),
+    );
+    if (quote.view !== "merchant" || quote.candidates === null) {
+      throw new Error("this key sees everything, and candidates were asked for");
+    }
+    found.quote = quote.id;
+    found.token = quote.token;
+    return quote;
+  },
+  createQuotes: (pricesmith) =>
+    unwrap(pricesmith.POST("/v1/quotes/batch", { body: { items: [{ product: { id: PRODUCT }, quantity: 2 }] } })),
+  verifyQuote: async (pricesmith, { token }) => {
+    const { status, price } = await unwrap(pricesmith.POST("/v1/quotes/verify", { body: { token } }));
+    if (status !== "valid" || price === null) {
+      throw new Error(`the token is ${status}`);
+    }
+  },
+  getQuote: (pricesmith, { quote }) =>
+    unwrap(pricesmith.GET("/v1/quotes/{quote_id}", { params: { path: { quote_id: quote } } })),
+  getQuoteReasons: (pricesmith, { quote }) =>
+    unwrap(pricesmith.GET("/v1/quotes/{quote_id}/reasons", { params: { path: { quote_id: quote } } })),
+  explainQuote: (pricesmith, { quote }) =>
+    unwrap(
+      pricesmith.POST("/v1/quotes/{quote_id}/explanations", { params: { path: { quote_id: quote } }, body: {} }),
+    ),
+  askQuestion: (pricesmith) =>
+    unwrap(pricesmith.POST("/v1/questions", { body: { question: "Which categories have the largest discounts?" } })),
+  createOutcomes: (pricesmith, { quote }) =>
+    unwrap(pricesmith.POST("/v1/outcomes", { body: { quote_id: quote, type: "purchased" } })),
+  createRecommendations: (pricesmith) =>
+    unwrap(pricesmith.POST("/v1/recommendations", { body: { shopper: { id: SHOPPER }, limit: 2 } })),
+  getShopper: (pricesmith) =>
+    unwrap(pricesmith.GET("/v1/shoppers/{shopper_id}", { params: { path: { shopper_id: SHOPPER } } })),
+  deleteShopper: (pricesmith) =>
+    unwrap(pricesmith.DELETE("/v1/shoppers/{shopper_id}", { params: { path: { shopper_id: SHOPPER } } })),
+  proposeRules: async (_, found) => {
+    const another = client(needed("ANOTHER_KEY")); // approved below by a key other than the proposer's
+    const document = { limits: { max_discount: 0.1, never_above_reference: true } };
+    found.version = (await unwrap(another.POST("/v1/rules/versions", { body: { document } }))).version;
+  },
+  previewRules: (pricesmith, { version }) =>
+    unwrap(pricesmith.POST("/v1/rules/versions/{version}/preview", { params: { path: { version } }, body: {} })),
+  approveRules: (pricesmith, { version }) =>
+    unwrap(pricesmith.POST("/v1/rules/versions/{version}/approve", { params: { path: { version } }, body: {} })),
+  activateRules: (pricesmith, { version }) =>
+    unwrap(pricesmith.POST("/v1/rules/versions/{version}/activate", { params: { path: { version } }, body: {} })),
+  getRules: (pricesmith) => unwrap(pricesmith.GET("/v1/rules")),
+  listRuleVersions: (pricesmith) => unwrap(pricesmith.GET("/v1/rules/versions")),
+  rollBackRules: (pricesmith) => unwrap(pricesmith.POST("/v1/rules/rollback", { body: { note: "Too few sales" } })),
+  setKillSwitch: (pricesmith) => unwrap(pricesmith.POST("/v1/rules/kill-switch", { body: { on: false } })),
+  getKillSwitch: (pricesmith) => unwrap(pricesmith.GET("/v1/rules/kill-switch")),
+  createWebhook: async (pricesmith, found) => {
+    const made = await unwrap(
+      pricesmith.POST("/v1/webhooks", { body: { url: "http://127.0.0.1:9/", events: ["model.activated"] } }),
+    );
+    found.webhook = made.id;
+  },
+  listWebhooks: (pricesmith) => unwrap(pricesmith.GET("/v1/webhooks")),
+  deleteWebhook: (pricesmith, { webhook }) =>
+    unwrap(pricesmith.DELETE("/v1/webhooks/{webhook_id}", { params: { path: { webhook_id: webhook } } })),
+  getKeys: (pricesmith) => unwrap(pricesmith.GET("/v1/keys")),
+  getPublicKeys: (pricesmith) => unwrap(pricesmith.GET("/.well-known/jwks.json")),
+  listProblems: (pricesmith) => unwrap(pricesmith.GET("/problems")),
+  getProblem: (pricesmith) =>
+    unwrap(pricesmith.GET("/problems/{code}", { params: { path: { code: "key-missing" } } })),
+  getMetrics: (pricesmith) => unwrap(pricesmith.GET("/metrics", { parseAs: "text" })),
+  getOwnMetrics: (pricesmith) => unwrap(pricesmith.GET("/v1/metrics", { parseAs: "text" })),
+};
+
+const called = new Set<string>();
+
+function needed(name: string): string {
+  const value = process.env[name];
+  if (value === undefined) {
+    throw new Error(`${name} is not set`);
+  }
+  return value;
+}
+
+function client(key: string): Pricesmith {
+  const made = createPricesmith({ url: needed("URL"), key });
+  made.use({
+    onResponse: ({ request, schemaPath }) => {
+      called.add(`${request.method} ${schemaPath}`);
+    },
+  });
+  return made;
+}
+
+const pricesmith = client(needed("KEY"));
+const found: Found = { quote: "", token: "", version: 0, webhook: "" };
+for (const [name, call] of Object.entries(CALLS)) {
+  try {
+    await call(pricesmith, found);
+  } catch (error) {
+    throw new Error(`${name} failed`, { cause: error });
+  }
+}
+console.log(JSON.stringify([...called].sort()));
