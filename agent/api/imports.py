@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from litestar import Controller, Response, get, post
-from pydantic import Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, Field, ValidationError, WithJsonSchema
 
 from agent.api import examples
 from agent.api.authorisation import authorise
@@ -16,7 +16,8 @@ from agent.api.idempotency import answer_once, idempotency_key
 from agent.api.jobs import (
     JobId,
     JobQuery,
-    cancel,
+    cancelled,
+    cancelling,
     job_response,
     made,
     new_job_id,
@@ -134,7 +135,12 @@ class ImportController(Controller):
     )
     async def cancel(self, request: AnyRequest, job_id: JobId) -> Response[bytes]:
         """Cancel a waiting or running import; rows that are stored stay, and its report counts them. Safe to repeat."""
-        return await cancel(request, JobKind.IMPORT, job_id, import_job)
+        context = await cancelling(request)
+
+        async def work(own: AppContext) -> BaseModel:
+            return import_job(await cancelled(own, JobKind.IMPORT, job_id))
+
+        return await answer_once(request, context, f"{request.method} {request.url.path}", work)
 
 
 async def _submitted(context: AppContext, asked: ImportRequest, upload: Upload) -> JobRecord:

@@ -1,6 +1,5 @@
 """Requests about jobs, the same for every kind: submit, read, list, cancel."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Final
@@ -13,7 +12,6 @@ from uuid_utils import uuid7
 from agent.api.authorisation import authorise
 from agent.api.body import parse_json, read_body
 from agent.api.context import AnyRequest, AppContext
-from agent.api.idempotency import answer_once
 from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.query import PageQuery, read_query
@@ -111,32 +109,35 @@ async def page_of(request: AnyRequest, kind: JobKind) -> Page:
     return Page(shown, query.next(PageOf(shown, last)))
 
 
-async def cancel(
-    request: AnyRequest, kind: JobKind, job_id: str, answers: Callable[[JobRecord], BaseModel]
-) -> Response[bytes]:
-    """Cancel a job.
+async def cancelling(request: AnyRequest) -> AppContext:
+    """The caller's context, for a request that cancels a job.
 
     Raises:
-        Problem: 404 for an unknown id, 409 for a job that has ended otherwise.
+        Problem: 422, for a body with fields.
     """
     context = await authorise(request, Scope.MERCHANT)
     raw = await read_body(request)
     if raw.strip() and parse_json(raw) != {}:
         problem = FieldProblem("body", "has fields", "", "no body, or {}")
         raise Problem(422, "a cancellation takes no fields", [problem], code=Code.FIELDS_INVALID)
+    return context
 
-    async def work(own: AppContext) -> BaseModel:
-        await _found(own, kind, job_id)
-        job = await own.run(own.store.cancel_job, job_id, datetime.now(UTC))
-        if job is None:
-            raise _unknown(job_id)
-        if job.state in (JobState.DONE, JobState.FAILED):
-            raise Problem(409, f"the job is {job.state} and cannot be cancelled", code=Code.JOB_ENDED)
-        if job.state is JobState.CANCELLED:
-            await own.run(spool_of(own).remove, job_id)
-        return answers(job)
 
-    return await answer_once(request, context, f"{request.method} {request.url.path}", work)
+async def cancelled(context: AppContext, kind: JobKind, job_id: str) -> JobRecord:
+    """Cancel a job; a running one ends soon.
+
+    Raises:
+        Problem: 404 for an unknown id, 409 for a job that has ended otherwise.
+    """
+    await _found(context, kind, job_id)
+    job = await context.run(context.store.cancel_job, job_id, datetime.now(UTC))
+    if job is None:
+        raise _unknown(job_id)
+    if job.state in (JobState.DONE, JobState.FAILED):
+        raise Problem(409, f"the job is {job.state} and cannot be cancelled", code=Code.JOB_ENDED)
+    if job.state is JobState.CANCELLED:
+        await context.run(spool_of(context).remove, job_id)
+    return job
 
 
 def made(model: BaseModel, job_id: str, path: str) -> Made:

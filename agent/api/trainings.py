@@ -4,16 +4,17 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from litestar import Controller, Response, get, post
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from agent.api import examples
 from agent.api.body import validate
 from agent.api.context import AnyRequest, AppContext
-from agent.api.idempotency import answer
+from agent.api.idempotency import answer, answer_once
 from agent.api.jobs import (
     JobId,
     JobQuery,
-    cancel,
+    cancelled,
+    cancelling,
     job_response,
     made,
     new_job_id,
@@ -104,7 +105,12 @@ class TrainingController(Controller):
     )
     async def cancel(self, request: AnyRequest, job_id: JobId) -> Response[bytes]:
         """Cancel a waiting or running training; no version is made. Safe to repeat."""
-        return await cancel(request, JobKind.TRAINING, job_id, training_job)
+        context = await cancelling(request)
+
+        async def work(own: AppContext) -> BaseModel:
+            return training_job(await cancelled(own, JobKind.TRAINING, job_id))
+
+        return await answer_once(request, context, f"{request.method} {request.url.path}", work)
 
 
 def _check_unused(context: AppContext, asked: TrainingRequest) -> None:

@@ -89,7 +89,7 @@ async def receive(request: AnyRequest, spool: Spool, limit: int) -> Upload:
 
 @dataclass(slots=True)
 class _Limits:
-    """Limit on the size of a file; the disk is looked at now and then."""
+    """Limits of one upload; the space left on the disk is checked now and then."""
 
     spool: Spool
     most: int

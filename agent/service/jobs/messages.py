@@ -18,7 +18,7 @@ _SECRETS = {"bootstrap_key", "writer_key"}
 
 
 class Order(BaseModel):
-    """Task of a process.
+    """Order to a process.
 
     Attributes:
         settings: Of the merchant, without secrets.

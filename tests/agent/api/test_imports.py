@@ -310,7 +310,7 @@ def test_a_training_waits_under_a_version_of_its_own(client: Client, folder: Pat
     known.mkdir(parents=True)
     (known / META).touch()
     assert refused(client.post("/v1/trainings", json={"version": "mine"}), 422)["errors"][0]["field"] == "version"
-    assert [job["id"] for job in client.get("/v1/trainings").json()["items"]] == [answer.json()["id"]]
+    assert client.get("/v1/trainings").json()["items"][0]["id"] == answer.json()["id"]
     assert client.post(f"{answer.headers['location']}/cancel").json()["state"] == "cancelled"
 
 
