@@ -44,7 +44,7 @@ async def list_problems() -> Response[bytes]:
     tags=["operations"],
 )
 async def get_problem(code: Annotated[str, PathParameter(description="Code of a kind of problem.")]) -> Response[bytes]:
-    """What a problem means and what to do about it."""
+    """Meaning of a problem, and what to do about it."""
     if code not in set(Code):
         detail = f"no kind of problem has the code {code[:80]!r}; allowed: one that GET /problems lists"
         raise Problem(404, detail, code=Code.NOT_FOUND)
