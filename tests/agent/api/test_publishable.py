@@ -33,7 +33,8 @@ def page_key(own: World) -> str:
 @pytest.fixture(scope="module")
 def client(own: World, page_key: str) -> Iterator[TestClient[Litestar]]:
     settings = own.settings(cors_origins=PAGE, language_model=False)
-    with TestClient(create_app(settings, open_all), headers={"Authorization": f"Bearer {page_key}"}) as running:
+    with TestClient(create_app(settings, open_all)) as running:
+        running.headers["Authorization"] = f"Bearer {page_key}"
         yield running
 
 
