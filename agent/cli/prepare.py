@@ -38,12 +38,16 @@ def prepare(
     """
     from agent.service.ingest.demo_store import DemoSize  # models' libraries load slowly: not for help and completion
     from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prepare_models
+    from agent.service.ingest.store_choice import check_takes_demo
     from models.registry.base_weights import BASE_WEIGHTS, DEMO_DATA, check_packages
 
     settings = settings_for(data_dir)
     folder, clock = DataFolder(settings.data_dir), SystemClock()
     start = perf_counter()
     with progress_bar(quiet=json) as progress:
+        if demo and not models_only:
+            with open_store(settings) as store:
+                check_takes_demo(store)
         if not models_only and not folder.models.is_dir():
             check_packages([*BASE_WEIGHTS, *([] if demo is False else DEMO_DATA)])
         registry = prepare_models(folder, progress, settings.built_models_dir)
