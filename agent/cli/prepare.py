@@ -9,6 +9,7 @@ from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, progress_bar, store_fact
 from agent.domain.clock import SystemClock
 from agent.service.opening import open_store
+from agent.store import StoreKind
 from agent.store.data_folder import DataFolder
 
 
@@ -38,7 +39,7 @@ def prepare(
     """
     from agent.service.ingest.demo_store import DemoSize  # models' libraries load slowly: not for help and completion
     from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prepare_models
-    from agent.service.ingest.store_choice import check_takes_demo
+    from agent.service.ingest.store_choice import check_takes_demo, mark_as_own
     from models.registry.base_weights import BASE_WEIGHTS, DEMO_DATA, check_packages
 
     settings = settings_for(data_dir)
@@ -54,6 +55,8 @@ def prepare(
         products, kind = 0, None
         if not models_only:
             with open_store(settings) as store:
+                if demo is False and store.kind() is StoreKind.OWN:
+                    mark_as_own(store, clock)
                 if demo or (demo is None and not store.in_own_use()):
                     size = DemoSize() if households is None else DemoSize.small(households)
                     prepare_demo(store, clock, size, progress)

@@ -3,8 +3,9 @@ from collections.abc import Mapping
 import pytest
 
 from agent.service.doctor.finding import Level
-from agent.service.doctor.settings_check import check_settings, known_variables
+from agent.service.doctor.settings_check import check_settings
 from agent.service.settings import Settings
+from agent.service.settings_reading import known_variables
 
 
 def test_settings_by_default_are_well() -> None:
