@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 
 from pydantic import JsonValue
 
@@ -21,7 +22,7 @@ def work(job: JobInput, teller: Teller) -> dict[str, JsonValue]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for step in range(asked.get("steps", 1)):
         counts: dict[str, JsonValue] = {"read": step, "process": os.getpid()}
-        teller.tell(JobProgress(0.1, "work", step), counts, lambda counts=counts: {**counts, "whole": True})
+        teller.tell(JobProgress(0.1, "work", step), counts, partial(dict, counts, whole=True))
         time.sleep(asked.get("pause_s", 0.02))
     if do == "refuse":
         raise StoreUnavailable("the store is away; remedy: wait")
