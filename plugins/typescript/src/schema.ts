@@ -143,7 +143,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List events
+         * @description Stored behaviour events, newest first, sales that outcomes implied among them.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listEvents"];
         put?: never;
         /**
          * Report behaviour
@@ -154,6 +160,80 @@ export interface paths {
          *     Scope: `outcomes`.
          */
         post: operations["createEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List imports
+         * @description Imports of the last 30 days, newest first, without the rows of their reports.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listImports"];
+        put?: never;
+        /**
+         * Import a file
+         * @description Upload a file of products, events or outcomes; a job imports it.
+         *
+         *     The file is the body, its format said by Content-Type (text also packed, with `Content-Encoding: gzip`), or the field `file` of a form. Options are those of `pricesmith import`, in the query or as fields of the form. With `dry_run` nothing is stored, and the report names every problem of the file.
+         *
+         *     Scope: `merchant`.
+         */
+        post: operations["createImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an import
+         * @description State, progress and report of an import; `Retry-After` says when to ask again while it is not ended.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["getImport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel an import
+         * @description Cancel a waiting or running import; rows that are stored stay, and its report counts them. Safe to repeat.
+         *
+         *     Scope: `merchant`.
+         */
+        post: operations["cancelImport"];
         delete?: never;
         options?: never;
         head?: never;
@@ -211,17 +291,45 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List outcomes
+         * @description Stored outcomes, newest first: of quotes, and of offers made elsewhere that were imported.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listOutcomes"];
         put?: never;
         /**
          * Report outcomes
          * @description Outcomes of quotes: one, or a list in which bad rows fail alone. The next quote takes them into account.
          *
-         *     One outcome is answered as it is stored, a list with a result for each; 409 for one that cannot follow those stored of its quote.
+         *     One outcome is answered as it is stored: 201 for a new one, 200 for one that was stored before; 409 for one that cannot follow those stored of its quote. A list is answered with a result for each.
          *
          *     Scope: `outcomes`.
          */
         post: operations["createOutcomes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/outcomes/{outcome_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an outcome
+         * @description An outcome as stored.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["getOutcome"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -235,7 +343,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List products
+         * @description Products by id, without removed ones. A row may be sent back to `PUT /v1/products` as it is.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listProducts"];
         /**
          * Add or replace products
          * @description Add or replace up to 1,000 products, all or none; they are searchable when the answer arrives.
@@ -247,6 +361,36 @@ export interface paths {
         put: operations["putProducts"];
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/products/{product_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a product
+         * @description A product as stored, cost and limits included; `PUT /v1/products` takes it as it is.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["getProduct"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a product
+         * @description Take a product out of sale: lists, searches and recommendations lose it, quotes of its id are refused.
+         *
+         *     Its quotes, outcomes and tokens stay valid, and `PUT /v1/products` brings it back. Safe to repeat; 404 for an id that never was a product's.
+         *
+         *     Scope: `merchant`.
+         */
+        delete: operations["deleteProduct"];
         options?: never;
         head?: never;
         patch?: never;
@@ -283,7 +427,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List quotes
+         * @description Recorded quotes in short, newest first. Candidates, scores and trail are in the quote by its id.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listQuotes"];
         put?: never;
         /**
          * Price one product
@@ -534,6 +684,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/rules/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a version
+         * @description One version with its document, which may be proposed again as it is.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["getRuleVersion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/rules/versions/{version}/activate": {
         parameters: {
             query?: never;
@@ -600,6 +772,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/shoppers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List shoppers
+         * @description Shoppers by id of whom anything is stored, with profile and consent.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listShoppers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/shoppers/{shopper_id}": {
         parameters: {
             query?: never;
@@ -629,6 +823,80 @@ export interface paths {
          *     Scope: `merchant`.
          */
         delete: operations["deleteShopper"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/trainings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List trainings
+         * @description Trainings of the last 30 days, newest first.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listTrainings"];
+        put?: never;
+        /**
+         * Train on own outcomes
+         * @description Train the evaluator on the shop's own outcomes; a job does it, in minutes.
+         *
+         *     Where the outcomes cannot teach how price moves demand, the job fails, says why, and changes nothing.
+         *
+         *     Scope: `merchant`.
+         */
+        post: operations["createTraining"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/trainings/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a training
+         * @description State, progress and report of a training; `Retry-After` says when to ask again while it is not ended.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["getTraining"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/trainings/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a training
+         * @description Cancel a waiting or running training; no version is made. Safe to repeat.
+         *
+         *     Scope: `merchant`.
+         */
+        post: operations["cancelTraining"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -669,7 +937,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Read a webhook
+         * @description A webhook with its waiting and given-up messages and the last delivery error, without its secret.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["getWebhook"];
         put?: never;
         post?: never;
         /**
@@ -767,12 +1041,36 @@ export interface components {
             /** @description Whether it is the one shown. */
             chosen: boolean;
         };
+        /** @description A column that is not used, or is used otherwise than its name suggests, and why. */
+        ColumnRemark: {
+            /** @description The column. */
+            column: string;
+            /** @description The reason, and the remedy where there is one. */
+            reason: string;
+        };
+        /**
+         * @description A competitor's price, where it comes from, and whether anyone can see it.
+         *
+         *     In California a price is used only with a `source` and where it is `public`; elsewhere both are recorded.
+         */
+        CompetitorPrice: {
+            /** @description Amount in the currency's smallest unit, at least 1. */
+            amount_minor: number;
+            /** @description ISO 4217 code, such as USD. */
+            currency: string;
+            /** @description Where the price comes from, such as an address. */
+            source?: string;
+            /** @description Whether anyone can see it; left out where that is not known. */
+            public?: boolean | null;
+            /** @description Decimals of the currency; not needed. */
+            fraction_digits?: number;
+        };
         /** @description The situation of the request. Up to 100 further fields may be given: numbers, texts, true or false. */
         Context: {
             /** @description Units left; overrides the product's. */
             inventory?: number | null;
             /** @description What others ask for the product now. */
-            competitor_prices?: components["schemas"]["Price"][];
+            competitor_prices?: components["schemas"]["CompetitorPrice"][];
             /** @description -1 (falling) to 1 (rising), or a word such as `rising`. */
             market_trend?: number | string | null;
             /** @description Season or occasion, in the shop's own words. */
@@ -790,7 +1088,7 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description Notice to the shopper, with the version of the law applied. */
+        /** @description Notice to the shopper as recorded, with the version of the law applied. */
         Disclosure: {
             /** @description Whether the notice must be shown. */
             required: boolean;
@@ -808,6 +1106,21 @@ export interface components {
             option: string | null;
             /** @description The reduction as it may be announced; null where none may be announced as one. */
             reduction: components["schemas"]["PriceReduction"] | null;
+            /** @description Language of `text`: `en` or `zh`; null in older quotes. */
+            language: string | null;
+            /** @description Where and how a required notice must stand; null where the law does not say. */
+            placement: string | null;
+            /** @description What else the page with the price must do. */
+            duties: components["schemas"]["Duty"][];
+            /** @description Reason that the shopper was told before consenting to a higher price, where this price is one. */
+            consent: string | null;
+        };
+        /** @description Something that the page with the price must do. */
+        Duty: {
+            /** @description The duty, in one sentence. */
+            do: string;
+            /** @description The law that demands it. */
+            source: string;
         };
         /** @description Number of rows erased or anonymised; all 0 when nothing was stored. */
         Erasure: {
@@ -852,6 +1165,15 @@ export interface components {
          * @enum {string}
          */
         EventType: "view" | "click" | "search" | "add_to_cart" | "remove_from_cart" | "wishlist" | "purchase";
+        /** @description Events, newest first. */
+        EventsPage: {
+            /** @description Whether rows follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+            /** @description Rows of the page. */
+            items: components["schemas"]["ListedEvent"][];
+        };
         /** @description A fact that the answer rests on, as shown to readers. */
         Evidence: {
             /** @description Name of the fact. */
@@ -883,6 +1205,48 @@ export interface components {
          * @enum {string}
          */
         Exploration: "off" | "cautious" | "normal";
+        /** @description A stored event. */
+        ExportedEvent: {
+            /** @description Kind of behaviour. */
+            type: components["schemas"]["EventType"];
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            at: string;
+            /** @description The product concerned. */
+            product_id: string | null;
+            /** @description Units added, removed or bought. */
+            quantity: number;
+            /** @description Price of one unit, in minor units. */
+            price_minor: number | null;
+            /** @description ISO 4217 code of the price. */
+            currency: string | null;
+            /** @description What was searched for. */
+            text: string;
+        };
+        /** @description A stored outcome. */
+        ExportedOutcome: {
+            /** @description Id of the outcome. */
+            id: string;
+            /** @description Id of its quote; null for an offer made elsewhere. */
+            quote_id: string | null;
+            /** @description Id of the product. */
+            product_id: string | null;
+            /** @description What the shopper did. */
+            type: components["schemas"]["OutcomeType"];
+            /** @description Units. */
+            quantity: number;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            at: string;
+            /** @description Price of one unit, in minor units. */
+            price_minor: number;
+            /** @description ISO 4217 code of the price. */
+            currency: string;
+        };
         /** @description One bad field. */
         FieldError: {
             /** @description Path of the field, such as `product.list_price.amount_minor`. */
@@ -894,12 +1258,195 @@ export interface components {
             /** @description What is allowed. */
             allowed: string;
         };
+        /**
+         * @description Reason for holding the reference price.
+         * @enum {string}
+         */
+        HeldReason: "opted_out" | "held_by_merchant" | "not_in_this_trade" | "unknown_cost" | "barred_by_law" | "cost_not_covered" | "no_time" | "nothing_better" | "not_sure" | "control";
+        /**
+         * @description Consent of the shopper to a higher price, given by an act of their own after they were told this reason.
+         *
+         *     Where a law lets a personal price rise only with it (Manitoba), no price rises without. It loosens nothing else.
+         */
+        HigherPriceConsent: {
+            /** @description Why the price is higher, as the shopper was told. */
+            reason: string;
+        };
         /** @description An input that was not used, and why. */
         IgnoredInput: {
             /** @description Name of the input, such as `gender`. */
             input: string;
             /** @description Why it was not used. */
             reason: string;
+        };
+        /** @description A form with the file, and options as fields; those of the query hold too. */
+        ImportForm: {
+            /** @description Kind of rows: products, events or outcomes. */
+            kind: components["schemas"]["ImportKind"];
+            /** @description Currency of rows that name none, for example USD. Default: their product's. */
+            currency?: string | null;
+            /** @description Read your column under our name, for example sku=product_id. Repeatable. */
+            column?: string[];
+            /** @description Give every row a cell that the file does not have, for example type=purchase. Repeatable. */
+            const?: string[];
+            /** @description Read numbers written for people: point for 1,234.56 or $12.00, comma for 1.234,56 or 9,50 EUR. Without it numbers must be plain, such as 12.99, and 1.250 is refused, as it may be 1.25 or 1,250. */
+            decimal?: string | null;
+            /** @description Zone of times without one, for example Europe/Berlin; a bare date is its midnight. */
+            timezone?: string | null;
+            /** @description Form of times other than RFC 3339: as for strptime, for example %m/%d/%Y, or epoch-seconds or epoch-milliseconds. */
+            date_format?: string | null;
+            /** @description Take your column as an attribute, although its name is near that of a price. Repeatable. */
+            attribute?: string[];
+            /** @description Read the product export of a shop system, one product a variant. */
+            from?: components["schemas"]["Shop"] | null;
+            /**
+             * @description Take each row as the whole product: what it lacks is dropped.
+             * @default false
+             */
+            replace?: boolean;
+            /**
+             * @description Import rows too that are probably wrong, such as prices in cents beside dollars.
+             * @default false
+             */
+            accept_suspicious?: boolean;
+            /**
+             * @description Import into the demo store on purpose; else it refuses own data.
+             * @default false
+             */
+            into_demo?: boolean;
+            /**
+             * @description Read and check the whole file, and report on every row, but store nothing.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Format: binary
+             * @description The file, with its own name.
+             */
+            file: string;
+        };
+        /** @description An import. */
+        ImportJob: {
+            /** @description Id of the job. */
+            id: string;
+            /** @description waiting, running, or one of the final states: done, failed, cancelled. */
+            state: components["schemas"]["JobState"];
+            /** @description How far it is. */
+            progress: components["schemas"]["JobProgress"];
+            /**
+             * Format: date-time
+             * @description When it was submitted.
+             */
+            created_at: string;
+            /** @description When it was first begun. */
+            started_at: string | null;
+            /** @description When it ended. */
+            ended_at: string | null;
+            /** @description Id of the API key that submitted it. */
+            by: string;
+            /** @description Times it was begun: more than once if a server ended in the middle. */
+            attempts: number;
+            /** @description Whether it is to be cancelled, which takes seconds while it runs. */
+            cancel_requested: boolean;
+            /** @description Reason why it failed. */
+            problem: components["schemas"]["JobProblem"] | null;
+            /**
+             * @description Kind of the job.
+             * @constant
+             */
+            kind: "import";
+            /** @description What was asked for. */
+            options: components["schemas"]["ImportOptions"];
+            /** @description The file that was uploaded. */
+            file: components["schemas"]["JobFile"];
+            /** @description Report of a finished import; of a cancelled one what was stored until then. */
+            result: components["schemas"]["ImportSummary"] | null;
+        };
+        /** @description A page of imports, newest first; refused rows are in each import's own answer. */
+        ImportJobs: {
+            /** @description Jobs of the page. */
+            items: components["schemas"]["ImportJob"][];
+            /** @description Whether older ones follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+        };
+        /**
+         * @description Kind of records in a file.
+         * @enum {string}
+         */
+        ImportKind: "products" | "events" | "outcomes";
+        /** @description Options of an import, as they were given. */
+        ImportOptions: {
+            /** @description Kind of rows: products, events or outcomes. */
+            kind: components["schemas"]["ImportKind"];
+            /** @description Currency of rows that name none, for example USD. Default: their product's. */
+            currency: string | null;
+            /** @description Read your column under our name, for example sku=product_id. Repeatable. */
+            column: string[];
+            /** @description Give every row a cell that the file does not have, for example type=purchase. Repeatable. */
+            const: string[];
+            /** @description Read numbers written for people: point for 1,234.56 or $12.00, comma for 1.234,56 or 9,50 EUR. Without it numbers must be plain, such as 12.99, and 1.250 is refused, as it may be 1.25 or 1,250. */
+            decimal: string | null;
+            /** @description Zone of times without one, for example Europe/Berlin; a bare date is its midnight. */
+            timezone: string | null;
+            /** @description Form of times other than RFC 3339: as for strptime, for example %m/%d/%Y, or epoch-seconds or epoch-milliseconds. */
+            date_format: string | null;
+            /** @description Take your column as an attribute, although its name is near that of a price. Repeatable. */
+            attribute: string[];
+            /** @description Read the product export of a shop system, one product a variant. */
+            from: components["schemas"]["Shop"] | null;
+            /** @description Take each row as the whole product: what it lacks is dropped. */
+            replace: boolean;
+            /** @description Import rows too that are probably wrong, such as prices in cents beside dollars. */
+            accept_suspicious: boolean;
+            /** @description Import into the demo store on purpose; else it refuses own data. */
+            into_demo: boolean;
+            /** @description Read and check the whole file, and report on every row, but store nothing. */
+            dry_run: boolean;
+        };
+        /** @description Result of an import; `read` is the sum of new, known, changed, unchanged, merged, suspicious and bad. */
+        ImportSummary: {
+            /** @description Kind of rows. */
+            kind: components["schemas"]["ImportKind"];
+            /** @description Whether nothing was stored; counts say what would have been. */
+            dry_run: boolean;
+            /** @description Rows of the file. */
+            read: number;
+            /** @description Rows that changed what is stored: new and changed. */
+            imported: number;
+            /** @description Rows that were not stored before. */
+            new: number;
+            /** @description Events and outcomes that were stored before. */
+            known: number;
+            /** @description Products that were stored with another description. */
+            changed: number;
+            /** @description Products that were stored as they are. */
+            unchanged: number;
+            /** @description Rows with the id of an earlier row of the file. */
+            merged: number;
+            /** @description Rows that were set aside, as they are probably wrong. */
+            suspicious: number;
+            /** @description Rows that were refused. */
+            bad: number;
+            /** @description Columns that are not used. */
+            ignored_columns: components["schemas"]["ColumnRemark"][];
+            /** @description Columns that are used otherwise than their names suggest, with the remedy. */
+            columns_to_check: components["schemas"]["ColumnRemark"][];
+            /** @description Findings about rows that were read all the same. */
+            notes: components["schemas"]["RowNote"][];
+            /** @description The first ids that several rows have. */
+            merged_ids: string[];
+            /** @description Refused rows, the first thousand. */
+            problems: components["schemas"]["RefusedRow"][];
+            /** @description Refused rows that are not in `problems`. */
+            problems_left_out: number;
+            /** @description Rows that were set aside, by reason. */
+            suspicions: components["schemas"]["SuspicionGroup"][];
+            /** @description What the suspicious rows have in common, and what to do. */
+            advice: string[];
+            /** @description Whether all but numbers was erased, as the report named a shopper who was erased. */
+            erased: boolean;
         };
         /** @description Features derived from the shopper's past. */
         InferredFeatures: {
@@ -910,6 +1457,34 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /** @description The file that was uploaded: its name and size; it is deleted when the job ends. */
+        JobFile: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its size as it was sent. */
+            size_bytes: number;
+        };
+        /** @description Reason why a job failed: a word for programs, and a text with the remedy. */
+        JobProblem: {
+            /** @description The word for programs. */
+            code: string;
+            /** @description What went wrong, and the remedy. */
+            detail: string;
+        };
+        /** @description Progress of a job: the share done, the step it is at, and the rows read so far where it reads rows. */
+        JobProgress: {
+            /** @description Share done, 0 to 1. */
+            fraction: number;
+            /** @description What it is at. */
+            step: string;
+            /** @description Rows read so far. */
+            rows: number | null;
+        };
+        /**
+         * @description State of a job; the last three are final.
+         * @enum {string}
+         */
+        JobState: "waiting" | "running" | "done" | "failed" | "cancelled";
         /** @description Any JSON value. */
         JsonValue: unknown;
         /** @description State of the kill switch. */
@@ -946,6 +1521,93 @@ export interface components {
             /** @description Largest discount, a fraction of the reference price. */
             max_discount?: number | null;
         };
+        /** @description A stored behaviour event. */
+        ListedEvent: {
+            /** @description Id of the event; null in events of early releases. */
+            id: string | null;
+            /** @description Id of the shopper. */
+            shopper_id: string;
+            /** @description What the shopper did. */
+            type: components["schemas"]["EventType"];
+            /**
+             * Format: date-time
+             * @description When it happened, on the calendar of the store's history.
+             */
+            at: string;
+            /** @description Id of the product. */
+            product_id: string | null;
+            /** @description Units. */
+            quantity: number;
+            /** @description Price of a unit that was paid; null where unknown. */
+            price: components["schemas"]["Amount"] | null;
+            /** @description List price then; null where unknown. */
+            list_price: components["schemas"]["Amount"] | null;
+            /** @description Words of the event, such as a search. */
+            text: string;
+        };
+        /** @description A recorded quote in short; `GET /v1/quotes/{quote_id}` has everything. Prices are per unit. */
+        ListedQuote: {
+            /** @description Id of the quote. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was priced.
+             */
+            at: string;
+            /** @description Id of the product; null where only a description was sent. */
+            product_id: string | null;
+            /** @description Title of the product as it was then. */
+            product_title: string;
+            /** @description Id of the shopper; null where unknown or erased. */
+            shopper_id: string | null;
+            /** @description Units asked for. */
+            quantity: number;
+            /** @description Price of a unit. */
+            price: components["schemas"]["Amount"];
+            /** @description Price for everyone. */
+            reference_price: components["schemas"]["Amount"];
+            /** @description List price; null where unknown. */
+            list_price: components["schemas"]["Amount"] | null;
+            /** @description Whether personal data made this another price than the reference price. */
+            personalised: boolean;
+            /** @description The strategy that set the price. */
+            strategy: components["schemas"]["ListedStrategy"];
+            /** @description Fallback level that the deadline allowed. */
+            rung: components["schemas"]["Rung"];
+            /** @description Why the reference price was held; null where it was not. */
+            held: components["schemas"]["HeldReason"] | null;
+            /** @description Whether the price was shown to learn how it sells. */
+            explored: boolean;
+            /** @description Jurisdiction whose law was applied. */
+            jurisdiction: string | null;
+            /** @description Code and version of the law applied. */
+            law: string | null;
+            /**
+             * Format: date-time
+             * @description End of the quote.
+             */
+            valid_until: string;
+        };
+        /** @description A shopper's profile and consent; they may be sent back to `PUT /v1/shoppers/{shopper_id}` as they are. */
+        ListedShopper: {
+            /** @description Id of the shopper. */
+            id: string;
+            /** @description Attributes; empty where none are stored. */
+            profile: {
+                [key: string]: string | number | boolean;
+            };
+            /** @description Whether the shopper's data may be used. */
+            personalisation: components["schemas"]["Personalisation"];
+        };
+        /** @description The strategy that set a price. */
+        ListedStrategy: {
+            /** @description Display name; that of the limit that set the price where one did. */
+            name: string;
+            /** @description Reason for the price. */
+            lever: components["schemas"]["StrategyLever"];
+            /** @description Who proposed it. */
+            source: components["schemas"]["StrategySource"];
+        };
         /** @description The process is alive. */
         Liveness: {
             /**
@@ -954,12 +1616,18 @@ export interface components {
              */
             status: "alive";
         };
-        /** @description An amount in minor units of an ISO 4217 currency; 279 in USD is 2.79 USD. */
+        /**
+         * @description An amount in minor units of an ISO 4217 currency; 279 in USD is 2.79 USD.
+         *
+         *     `fraction_digits`, which answers add, may be sent back; it must be the currency's.
+         */
         Money: {
             /** @description Amount in the currency's smallest unit: cents of USD, whole yen of JPY. */
             amount_minor: number;
             /** @description ISO 4217 code, such as USD. */
             currency: string;
+            /** @description Decimals of the currency; not needed. */
+            fraction_digits?: number;
         };
         /** @description A new webhook with its signing secret. */
         NewWebhook: {
@@ -1046,6 +1714,15 @@ export interface components {
          * @enum {string}
          */
         OutcomeType: "purchased" | "declined" | "returned";
+        /** @description Outcomes, newest first. */
+        OutcomesPage: {
+            /** @description Whether rows follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+            /** @description Rows of the page. */
+            items: components["schemas"]["StoredOutcome"][];
+        };
         /** @description A retrieved past outcome, without its shopper. */
         PastOutcome: {
             /** @description Id of the product. */
@@ -1068,6 +1745,8 @@ export interface components {
             amount_minor: number;
             /** @description ISO 4217 code, such as USD. */
             currency: string;
+            /** @description Decimals of the currency; not needed. */
+            fraction_digits?: number;
         };
         /** @description A quote whose price would change. */
         PriceChange: {
@@ -1124,7 +1803,7 @@ export interface components {
          * @description Kind of a fault.
          * @enum {string}
          */
-        ProblemCode: "body-empty" | "body-malformed" | "key-missing" | "key-unknown" | "scope-missing" | "view-not-allowed" | "publishable-key-limited" | "origin-not-allowed" | "other-merchant" | "approval-needed" | "not-found" | "path-unknown" | "quote-unknown" | "method-not-allowed" | "conflict" | "outcome-conflict" | "idempotency-in-flight" | "body-too-large" | "body-compressed" | "media-type-unsupported" | "fields-invalid" | "parameter-invalid" | "parameter-unknown" | "cursor-invalid" | "path-invalid" | "not-storable" | "idempotency-key-malformed" | "idempotency-key-reused" | "limits-contradict" | "not-priceable" | "events-invalid" | "outcome-invalid" | "rules-invalid" | "webhook-address-refused" | "too-many-webhooks" | "rate-limited" | "internal-error" | "not-available" | "shopper-busy" | "queue-full" | "stopping" | "store-unavailable" | "store-failed";
+        ProblemCode: "body-empty" | "body-malformed" | "key-missing" | "key-unknown" | "scope-missing" | "view-not-allowed" | "publishable-key-limited" | "origin-not-allowed" | "other-merchant" | "approval-needed" | "not-found" | "path-unknown" | "quote-unknown" | "method-not-allowed" | "conflict" | "outcome-conflict" | "idempotency-in-flight" | "body-too-large" | "body-compressed" | "media-type-unsupported" | "fields-invalid" | "parameter-invalid" | "parameter-unknown" | "cursor-invalid" | "path-invalid" | "not-storable" | "idempotency-key-malformed" | "idempotency-key-reused" | "limits-contradict" | "not-priceable" | "events-invalid" | "outcome-invalid" | "rules-invalid" | "webhook-address-refused" | "too-many-webhooks" | "rate-limited" | "internal-error" | "not-available" | "shopper-busy" | "queue-full" | "stopping" | "store-unavailable" | "store-failed" | "upload-malformed" | "wrong-store" | "job-ended" | "version-exists" | "too-many-jobs" | "disk-full";
         /** @description A kind of problem. */
         ProblemKind: {
             /** @description Path of this page, as error answers give it. */
@@ -1204,6 +1883,15 @@ export interface components {
             deadline_ms?: number | null;
             /** @description The products. */
             items: components["schemas"]["BatchItem"][];
+        };
+        /** @description Products by id. */
+        ProductsPage: {
+            /** @description Whether rows follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+            /** @description Rows of the page. */
+            items: components["schemas"]["StoredProduct"][];
         };
         /** @description Expected profit of the quotes in one currency, in minor units. */
         ProfitComparison: {
@@ -1312,6 +2000,8 @@ export interface components {
             candidates: components["schemas"]["Candidate"][] | null;
             /** @description Notice to the shopper. */
             disclosure: components["schemas"]["Disclosure"];
+            /** @description Competitors' prices that entered, those with a source or publicness told. */
+            competitor_prices: components["schemas"]["UsedCompetitorPrice"][];
             /** @description Chance with which this price was chosen, for evaluation of policies. */
             propensity: number;
             /**
@@ -1394,6 +2084,15 @@ export interface components {
             /** @description The requests. */
             quotes: components["schemas"]["QuoteRequest"][];
         };
+        /** @description Quotes, newest first. */
+        QuotesPage: {
+            /** @description Whether rows follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+            /** @description Rows of the page. */
+            items: components["schemas"]["ListedQuote"][];
+        };
         /** @description Whether quotes can be made. */
         Readiness: {
             /** @description Whether quotes can be made. */
@@ -1402,6 +2101,8 @@ export interface components {
             checks: {
                 [key: string]: string;
             };
+            /** @description `demo` where the store holds the demo's data, else `own`. */
+            store: components["schemas"]["StoreKind"];
         };
         /** @description A personal input, and by how much it raised the price of a unit. */
         Reason: {
@@ -1507,6 +2208,8 @@ export interface components {
             candidates: components["schemas"]["Candidate"][] | null;
             /** @description Notice to the shopper. */
             disclosure: components["schemas"]["Disclosure"];
+            /** @description Competitors' prices that entered, those with a source or publicness told. */
+            competitor_prices: components["schemas"]["UsedCompetitorPrice"][];
             /** @description Chance with which this price was chosen, for evaluation of policies. */
             propensity: number;
             /**
@@ -1527,9 +2230,27 @@ export interface components {
             /** @description Outcomes reported for it, oldest first. */
             outcomes: components["schemas"]["Outcome"][];
         };
+        /** @description A row that was refused: its line in the file, the bad column and value, and the reason. */
+        RefusedRow: {
+            /** @description Line in the file; the first one is 1. */
+            line: number;
+            /** @description The bad column; empty where the row as a whole is bad. */
+            column: string;
+            /** @description The value received, shortened. */
+            value: string;
+            /** @description What is wrong, and what is allowed. */
+            reason: string;
+        };
         /** @description Whether the webhook existed. */
         Removal: {
             /** @description Whether the webhook existed. */
+            removed: boolean;
+        };
+        /** @description The removal of a product. */
+        RemovedProduct: {
+            /** @description Id of the product. */
+            id: string;
+            /** @description True when this request removed it, false when it was removed before. */
             removed: boolean;
         };
         /** @description The activation to end: the one in effect, or the latest unfinished one of a version. */
@@ -1538,6 +2259,17 @@ export interface components {
             note?: string;
             /** @description Number of the version; the one in effect where left out. */
             version?: number | null;
+        };
+        /** @description A finding about rows that were read all the same: how many, and the first values. */
+        RowNote: {
+            /** @description One of rounded, float_ids, cleaned_ids, merged, oversold, twice, doubtful, not_sold. */
+            code: string;
+            /** @description The finding in words. */
+            text: string;
+            /** @description Rows that have it. */
+            count: number;
+            /** @description The first values. */
+            values: string[];
         };
         /** @description Limits of prices; amounts apply to products in their currency alone. */
         RuleLimits: {
@@ -1709,6 +2441,11 @@ export interface components {
             /** @description What was searched for. */
             text?: string;
         };
+        /**
+         * @description Shop system whose product export a file is.
+         * @enum {string}
+         */
+        Shop: "shopify" | "woocommerce" | "medusa";
         /** @description The shopper, as far as known; protected attributes are dropped, and the answer names them. */
         Shopper: {
             /** @description The shop's own id of the shopper; without one nothing that is stored about a shopper enters the price. */
@@ -1719,6 +2456,8 @@ export interface components {
             } | string | null;
             /** @description Whether the shopper's data may be used; left out, the stored consent holds. */
             personalisation?: components["schemas"]["Personalisation"] | null;
+            /** @description Consent to a higher price, where the shopper gave one. */
+            higher_price_consent?: components["schemas"]["HigherPriceConsent"] | null;
         };
         /** @description The consent as set. */
         ShopperConsent: {
@@ -1738,11 +2477,11 @@ export interface components {
             /** @description Whether the shopper's data may be used. */
             personalisation: components["schemas"]["Personalisation"];
             /** @description Behaviour, oldest first. */
-            events: components["schemas"]["StoredEvent"][];
+            events: components["schemas"]["ExportedEvent"][];
             /** @description Quotes with their requests, oldest first. */
             decisions: components["schemas"]["RecordedDecision"][];
             /** @description Outcomes, oldest first. */
-            outcomes: components["schemas"]["StoredOutcome"][];
+            outcomes: components["schemas"]["ExportedOutcome"][];
             /** @description Features derived from the above. */
             inferred: components["schemas"]["InferredFeatures"];
         };
@@ -1784,8 +2523,14 @@ export interface components {
             /** @description The signed quote: verify it at the checkout. */
             token: string;
         };
-        /** @description A shopper's profile and consent to personalisation; a field left out is reset. */
+        /**
+         * @description A shopper's profile and consent to personalisation; a field left out is reset.
+         *
+         *     A row of the list of shoppers may be sent back as it is: `id`, where given, is that of the path.
+         */
         ShopperSettings: {
+            /** @description Id of the shopper: that of the path. */
+            id?: string | null;
             /** @description What is known of the shopper, by name. */
             profile?: {
                 [key: string]: boolean | number | string;
@@ -1795,6 +2540,15 @@ export interface components {
              * @default on
              */
             personalisation?: components["schemas"]["Personalisation"];
+        };
+        /** @description Shoppers by id. */
+        ShoppersPage: {
+            /** @description Whether rows follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+            /** @description Rows of the page. */
+            items: components["schemas"]["ListedShopper"][];
         };
         /** @description A quote in the view of its reader. */
         ShownQuote: components["schemas"]["Quote"] | components["schemas"]["ShopperQuote"];
@@ -1811,47 +2565,67 @@ export interface components {
             /** @description Cosine of the two products' vectors, at most 1. */
             similarity: number;
         };
-        /** @description A stored event. */
-        StoredEvent: {
-            /** @description Kind of behaviour. */
-            type: components["schemas"]["EventType"];
-            /**
-             * Format: date-time
-             * @description When it happened.
-             */
-            at: string;
-            /** @description The product concerned. */
-            product_id: string | null;
-            /** @description Units added, removed or bought. */
-            quantity: number;
-            /** @description Price of one unit, in minor units. */
-            price_minor: number | null;
-            /** @description ISO 4217 code of the price. */
-            currency: string | null;
-            /** @description What was searched for. */
-            text: string;
-        };
-        /** @description A stored outcome. */
+        /**
+         * @description Origin of the data in a store; reports show `label`, and `--json` the value.
+         * @enum {string}
+         */
+        StoreKind: "demo" | "own";
+        /** @description A stored outcome of a quote, or of an offer made elsewhere and imported. */
         StoredOutcome: {
             /** @description Id of the outcome. */
             id: string;
-            /** @description Id of its quote; null for an offer made elsewhere. */
+            /** @description Id of the quote; null for an imported offer. */
             quote_id: string | null;
             /** @description Id of the product. */
             product_id: string | null;
+            /** @description Id of the shopper; null where unknown or erased. */
+            shopper_id: string | null;
             /** @description What the shopper did. */
             type: components["schemas"]["OutcomeType"];
-            /** @description Units. */
+            /** @description Units of the outcome. */
             quantity: number;
             /**
              * Format: date-time
              * @description When it happened.
              */
             at: string;
-            /** @description Price of one unit, in minor units. */
-            price_minor: number;
-            /** @description ISO 4217 code of the price. */
-            currency: string;
+            /** @description Price of a unit as offered. */
+            price: components["schemas"]["Amount"];
+            /** @description Price for everyone then; null where unknown. */
+            reference_price: components["schemas"]["Amount"] | null;
+            /** @description Probability with which the price was chosen; null where unknown. */
+            propensity: number | null;
+        };
+        /** @description A product as stored, for merchants; it may be sent back to `PUT /v1/products` as it is. */
+        StoredProduct: {
+            /** @description Id of the product. */
+            id: string;
+            /** @description Title. */
+            title: string;
+            /** @description Description; empty where none is stored. */
+            description: string;
+            /** @description Category; empty where none is stored. */
+            category: string;
+            /** @description Brand; empty where none is stored. */
+            brand: string;
+            /** @description Price open to everyone. */
+            list_price: components["schemas"]["Amount"] | null;
+            /** @description Cost of a unit. */
+            cost: components["schemas"]["Amount"] | null;
+            /** @description Units in stock. */
+            inventory: number | null;
+            /** @description Rating, 0 to 5. */
+            rating: number | null;
+            /** @description Further attributes. */
+            attributes: {
+                [key: string]: string | number | boolean;
+            };
+            /** @description Lowest price. */
+            min_price: components["schemas"]["Amount"] | null;
+            /** @description Highest price. */
+            max_price: components["schemas"]["Amount"] | null;
+            /** @description Minimum advertised price. */
+            map_price: components["schemas"]["Amount"] | null;
         };
         /** @description The pricing strategy, its source, and the reason in words. */
         Strategy: {
@@ -1881,6 +2655,30 @@ export interface components {
             /** @description JSON: a schema of this document, or a text. */
             data: string;
         };
+        /** @description Rows that were set aside for one reason, with the first of them. */
+        SuspicionGroup: {
+            /** @description The reason in words. */
+            doubt: string;
+            /** @description Nearest power of ten of value over expected; 0 if these are not prices. */
+            power: number;
+            /** @description Rows set aside for it. */
+            count: number;
+            /** @description The first of them. */
+            examples: components["schemas"]["SuspiciousExample"][];
+            /** @description By how much they differ from what was expected, in words. */
+            factor: string;
+        };
+        /** @description A row that was set aside, and the value that it was compared with. */
+        SuspiciousExample: {
+            /** @description Line in the file. */
+            line: number;
+            /** @description Id of the product. */
+            product_id: string;
+            /** @description The value received. */
+            value: string;
+            /** @description The value that it was compared with. */
+            expected: string;
+        };
         /** @description Checks of the answer's text against the record. */
         TextChecks: {
             /** @description Whether every number and claim is a recorded fact. */
@@ -1904,6 +2702,127 @@ export interface components {
             to: components["schemas"]["Amount"];
             /** @description The reason in words. */
             detail: string;
+        };
+        /** @description A training. */
+        TrainingJob: {
+            /** @description Id of the job. */
+            id: string;
+            /** @description waiting, running, or one of the final states: done, failed, cancelled. */
+            state: components["schemas"]["JobState"];
+            /** @description How far it is. */
+            progress: components["schemas"]["JobProgress"];
+            /**
+             * Format: date-time
+             * @description When it was submitted.
+             */
+            created_at: string;
+            /** @description When it was first begun. */
+            started_at: string | null;
+            /** @description When it ended. */
+            ended_at: string | null;
+            /** @description Id of the API key that submitted it. */
+            by: string;
+            /** @description Times it was begun: more than once if a server ended in the middle. */
+            attempts: number;
+            /** @description Whether it is to be cancelled, which takes seconds while it runs. */
+            cancel_requested: boolean;
+            /** @description Reason why it failed. */
+            problem: components["schemas"]["JobProblem"] | null;
+            /**
+             * @description Kind of the job.
+             * @constant
+             */
+            kind: "training";
+            /** @description What was asked for. */
+            options: components["schemas"]["TrainingOptions"];
+            /** @description The version that was made. */
+            result: components["schemas"]["TrainingResult"] | null;
+        };
+        /** @description A page of trainings, newest first. */
+        TrainingJobs: {
+            /** @description Jobs of the page. */
+            items: components["schemas"]["TrainingJob"][];
+            /** @description Whether older ones follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+        };
+        /**
+         * @description Measures of one model on the latest outcomes, the first line's Pricesmith's.
+         *
+         *     `low` and `high` are the 95 % interval of the model's log loss less Pricesmith's.
+         */
+        TrainingLine: {
+            /** @description Name of the model. */
+            name: string;
+            /** @description Mean negative log likelihood of what shoppers did; less is better. */
+            log_loss: number;
+            /** @description Share of the entropy that the model explains; more is better. */
+            rig: number;
+            /** @description Area under the ROC curve. */
+            auc: number;
+            /** @description Mean prediction over the share bought; 1 is right on average. */
+            mean_over_rate: number;
+            /** @description Lower end of the interval of its log loss less Pricesmith's. */
+            low: number;
+            /** @description Upper end of it. */
+            high: number;
+        };
+        /** @description Options of a training, as they were given. */
+        TrainingOptions: {
+            /**
+             * @description Part to train; the evaluator alone learns from a shop's own outcomes.
+             * @default evaluator
+             * @constant
+             */
+            part?: "evaluator";
+            /** @description Name of the new version, not in use yet. Default: date and time. */
+            version?: string | null;
+            /**
+             * @description Whether to put the new version in use; else `pricesmith models activate` does later.
+             * @default true
+             */
+            activate?: boolean;
+        };
+        /** @description Comparison of the new version with simpler models. */
+        TrainingReport: {
+            /** @description Numbers of outcomes, by use. */
+            rows: {
+                [key: string]: number;
+            };
+            /** @description Measures of each model, Pricesmith's first. */
+            lines: components["schemas"]["TrainingLine"][];
+            /** @description Mean elasticity at the reference price, low, high (90 %). */
+            elasticity: number[];
+            /** @description What to know about the data. */
+            notes: string[];
+        };
+        /** @description Trains a part of Pricesmith on the shop's own outcomes. */
+        TrainingRequest: {
+            /**
+             * @description Part to train; the evaluator alone learns from a shop's own outcomes.
+             * @default evaluator
+             * @constant
+             */
+            part?: "evaluator";
+            /** @description Name of the new version, not in use yet. Default: date and time. */
+            version?: string | null;
+            /**
+             * @description Whether to put the new version in use; else `pricesmith models activate` does later.
+             * @default true
+             */
+            activate?: boolean;
+        };
+        /** @description The version that was made, and whether it is better than simpler models. */
+        TrainingResult: {
+            /** @description The version: its name, data, settings and measures. */
+            meta: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** @description The comparison with simpler models. */
+            report: components["schemas"]["TrainingReport"];
+            /** @description Whether it predicts the latest outcomes surely better than every simpler model. That it earns more only `pricesmith eval policy --log store` proves. */
+            proven_better: boolean;
         };
         /** @description Reading of the question: its kind, and the values read from it that the answer uses. */
         Understood: {
@@ -1933,6 +2852,15 @@ export interface components {
             since: string | null;
             /** @description Last day asked about, included. */
             until: string | null;
+        };
+        /** @description A competitor's price that entered, as the request told of it. */
+        UsedCompetitorPrice: {
+            /** @description The competitor's price. */
+            price: components["schemas"]["Amount"];
+            /** @description Where it comes from; empty where that was not told. */
+            source: string;
+            /** @description Whether anyone can see it; null where that was not told. */
+            public: boolean | null;
         };
         /** @description Status of a token and what it promises; a tampered one promises nothing. */
         Verification: {
@@ -1995,7 +2923,7 @@ export interface components {
          * @description Type of a webhook event.
          * @enum {string}
          */
-        WebhookEvent: "quote.created" | "rule.bound" | "model.activated";
+        WebhookEvent: "quote.created" | "rule.bound" | "model.activated" | "job.ended";
         /** @description All webhooks. */
         WebhookList: {
             /** @description The webhooks, oldest first. */
@@ -2121,6 +3049,16 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description Insufficient Storage. */
+        DiskFull: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
     };
     parameters: {
         /** @description Makes the request safe to repeat: for 24 hours the same request under this key gets the same answer and nothing is done twice. Another request under it gets 422; while the first one is being answered, 409. A new UUID for each new request is a good key. */
@@ -2132,6 +3070,8 @@ export interface components {
         XRequestId: string;
         /** @description Seconds to wait before the next attempt. */
         RetryAfter: number;
+        /** @description Path of what was created. */
+        Location: string;
         /** @description `true` where the answer is a replay of the first one under this idempotency key. */
         IdempotencyReplayed: "true";
         /** @description How to authenticate: `Bearer`. */
@@ -2148,23 +3088,45 @@ export type AnswerSource = components['schemas']['AnswerSource'];
 export type Audience = components['schemas']['Audience'];
 export type BatchItem = components['schemas']['BatchItem'];
 export type Candidate = components['schemas']['Candidate'];
+export type ColumnRemark = components['schemas']['ColumnRemark'];
+export type CompetitorPrice = components['schemas']['CompetitorPrice'];
 export type Context = components['schemas']['Context'];
 export type Disclosure = components['schemas']['Disclosure'];
+export type Duty = components['schemas']['Duty'];
 export type Erasure = components['schemas']['Erasure'];
 export type Event = components['schemas']['Event'];
 export type EventList = components['schemas']['EventList'];
 export type EventType = components['schemas']['EventType'];
+export type EventsPage = components['schemas']['EventsPage'];
 export type Evidence = components['schemas']['Evidence'];
 export type Explanation = components['schemas']['Explanation'];
 export type Exploration = components['schemas']['Exploration'];
+export type ExportedEvent = components['schemas']['ExportedEvent'];
+export type ExportedOutcome = components['schemas']['ExportedOutcome'];
 export type FieldError = components['schemas']['FieldError'];
+export type HeldReason = components['schemas']['HeldReason'];
+export type HigherPriceConsent = components['schemas']['HigherPriceConsent'];
 export type IgnoredInput = components['schemas']['IgnoredInput'];
+export type ImportForm = components['schemas']['ImportForm'];
+export type ImportJob = components['schemas']['ImportJob'];
+export type ImportJobs = components['schemas']['ImportJobs'];
+export type ImportKind = components['schemas']['ImportKind'];
+export type ImportOptions = components['schemas']['ImportOptions'];
+export type ImportSummary = components['schemas']['ImportSummary'];
 export type InferredFeatures = components['schemas']['InferredFeatures'];
+export type JobFile = components['schemas']['JobFile'];
+export type JobProblem = components['schemas']['JobProblem'];
+export type JobProgress = components['schemas']['JobProgress'];
+export type JobState = components['schemas']['JobState'];
 export type JsonValue = components['schemas']['JsonValue'];
 export type KillSwitch = components['schemas']['KillSwitch'];
 export type KillSwitchRequest = components['schemas']['KillSwitchRequest'];
 export type Language = components['schemas']['Language'];
 export type Limits = components['schemas']['Limits'];
+export type ListedEvent = components['schemas']['ListedEvent'];
+export type ListedQuote = components['schemas']['ListedQuote'];
+export type ListedShopper = components['schemas']['ListedShopper'];
+export type ListedStrategy = components['schemas']['ListedStrategy'];
 export type Liveness = components['schemas']['Liveness'];
 export type Money = components['schemas']['Money'];
 export type NewWebhook = components['schemas']['NewWebhook'];
@@ -2176,6 +3138,7 @@ export type OutcomeReport = components['schemas']['OutcomeReport'];
 export type OutcomeResult = components['schemas']['OutcomeResult'];
 export type OutcomeResults = components['schemas']['OutcomeResults'];
 export type OutcomeType = components['schemas']['OutcomeType'];
+export type OutcomesPage = components['schemas']['OutcomesPage'];
 export type PastOutcome = components['schemas']['PastOutcome'];
 export type Personalisation = components['schemas']['Personalisation'];
 export type Price = components['schemas']['Price'];
@@ -2190,6 +3153,7 @@ export type Product = components['schemas']['Product'];
 export type ProductList = components['schemas']['ProductList'];
 export type ProductWarning = components['schemas']['ProductWarning'];
 export type ProductsBatch = components['schemas']['ProductsBatch'];
+export type ProductsPage = components['schemas']['ProductsPage'];
 export type ProfitComparison = components['schemas']['ProfitComparison'];
 export type PublicKey = components['schemas']['PublicKey'];
 export type PublicKeys = components['schemas']['PublicKeys'];
@@ -2201,6 +3165,7 @@ export type QuoteResult = components['schemas']['QuoteResult'];
 export type QuoteResults = components['schemas']['QuoteResults'];
 export type QuotedProduct = components['schemas']['QuotedProduct'];
 export type QuotesBatch = components['schemas']['QuotesBatch'];
+export type QuotesPage = components['schemas']['QuotesPage'];
 export type Readiness = components['schemas']['Readiness'];
 export type Reason = components['schemas']['Reason'];
 export type Reasons = components['schemas']['Reasons'];
@@ -2210,8 +3175,11 @@ export type RecommendationRequest = components['schemas']['RecommendationRequest
 export type RecommendedProduct = components['schemas']['RecommendedProduct'];
 export type RecordedDecision = components['schemas']['RecordedDecision'];
 export type RecordedQuote = components['schemas']['RecordedQuote'];
+export type RefusedRow = components['schemas']['RefusedRow'];
 export type Removal = components['schemas']['Removal'];
+export type RemovedProduct = components['schemas']['RemovedProduct'];
 export type RollbackRequest = components['schemas']['RollbackRequest'];
+export type RowNote = components['schemas']['RowNote'];
 export type RuleLimits = components['schemas']['RuleLimits'];
 export type RuleWeights = components['schemas']['RuleWeights'];
 export type RulesDocument = components['schemas']['RulesDocument'];
@@ -2224,23 +3192,36 @@ export type Rung = components['schemas']['Rung'];
 export type Score = components['schemas']['Score'];
 export type Scores = components['schemas']['Scores'];
 export type SessionEvent = components['schemas']['SessionEvent'];
+export type Shop = components['schemas']['Shop'];
 export type Shopper = components['schemas']['Shopper'];
 export type ShopperConsent = components['schemas']['ShopperConsent'];
 export type ShopperData = components['schemas']['ShopperData'];
 export type ShopperQuote = components['schemas']['ShopperQuote'];
 export type ShopperSettings = components['schemas']['ShopperSettings'];
+export type ShoppersPage = components['schemas']['ShoppersPage'];
 export type ShownQuote = components['schemas']['ShownQuote'];
 export type ShownRecord = components['schemas']['ShownRecord'];
 export type SimilarProduct = components['schemas']['SimilarProduct'];
-export type StoredEvent = components['schemas']['StoredEvent'];
+export type StoreKind = components['schemas']['StoreKind'];
 export type StoredOutcome = components['schemas']['StoredOutcome'];
+export type StoredProduct = components['schemas']['StoredProduct'];
 export type Strategy = components['schemas']['Strategy'];
 export type StrategyLever = components['schemas']['StrategyLever'];
 export type StrategySource = components['schemas']['StrategySource'];
 export type StreamEvent = components['schemas']['StreamEvent'];
+export type SuspicionGroup = components['schemas']['SuspicionGroup'];
+export type SuspiciousExample = components['schemas']['SuspiciousExample'];
 export type TextChecks = components['schemas']['TextChecks'];
 export type TrailStep = components['schemas']['TrailStep'];
+export type TrainingJob = components['schemas']['TrainingJob'];
+export type TrainingJobs = components['schemas']['TrainingJobs'];
+export type TrainingLine = components['schemas']['TrainingLine'];
+export type TrainingOptions = components['schemas']['TrainingOptions'];
+export type TrainingReport = components['schemas']['TrainingReport'];
+export type TrainingRequest = components['schemas']['TrainingRequest'];
+export type TrainingResult = components['schemas']['TrainingResult'];
 export type Understood = components['schemas']['Understood'];
+export type UsedCompetitorPrice = components['schemas']['UsedCompetitorPrice'];
 export type Verification = components['schemas']['Verification'];
 export type VerificationStatus = components['schemas']['VerificationStatus'];
 export type VerifyRequest = components['schemas']['VerifyRequest'];
@@ -2258,9 +3239,11 @@ export type ResponseUnsupportedMediaType = components['responses']['UnsupportedM
 export type ResponseInvalidRequest = components['responses']['InvalidRequest'];
 export type ResponseTooManyRequests = components['responses']['TooManyRequests'];
 export type ResponseNotAvailable = components['responses']['NotAvailable'];
+export type ResponseDiskFull = components['responses']['DiskFull'];
 export type ParameterIdempotencyKey = components['parameters']['IdempotencyKey'];
 export type HeaderXRequestId = components['headers']['XRequestId'];
 export type HeaderRetryAfter = components['headers']['RetryAfter'];
+export type HeaderLocation = components['headers']['Location'];
 export type HeaderIdempotencyReplayed = components['headers']['IdempotencyReplayed'];
 export type HeaderWwwAuthenticate = components['headers']['WwwAuthenticate'];
 export type $defs = Record<string, never>;
@@ -2411,6 +3394,47 @@ export interface operations {
             };
         };
     };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Rows of this shopper alone. */
+                shopper_id?: string;
+                /** @description Rows of this product alone. */
+                product_id?: string;
+                /** @description Events of this type alone. */
+                type?: "view" | "click" | "search" | "add_to_cart" | "remove_from_cart" | "wishlist" | "purchase";
+                /** @description Rows at this time or later alone (RFC 3339). */
+                from?: string;
+                /** @description Rows before this time alone (RFC 3339). */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventsPage"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
     createEvents: {
         parameters: {
             query?: never;
@@ -2445,6 +3469,178 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    listImports: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Jobs in this state alone. */
+                state?: "waiting" | "running" | "done" | "failed" | "cancelled";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportJobs"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    createImport: {
+        parameters: {
+            query: {
+                /** @description Kind of rows: products, events or outcomes. */
+                kind: "products" | "events" | "outcomes";
+                /** @description Currency of rows that name none, for example USD. Default: their product's. */
+                currency?: string;
+                /** @description Read your column under our name, for example sku=product_id. Repeatable. */
+                column?: string[];
+                /** @description Give every row a cell that the file does not have, for example type=purchase. Repeatable. */
+                const?: string[];
+                /** @description Read numbers written for people: point for 1,234.56 or $12.00, comma for 1.234,56 or 9,50 EUR. Without it numbers must be plain, such as 12.99, and 1.250 is refused, as it may be 1.25 or 1,250. */
+                decimal?: string;
+                /** @description Zone of times without one, for example Europe/Berlin; a bare date is its midnight. */
+                timezone?: string;
+                /** @description Form of times other than RFC 3339: as for strptime, for example %m/%d/%Y, or epoch-seconds or epoch-milliseconds. */
+                date_format?: string;
+                /** @description Take your column as an attribute, although its name is near that of a price. Repeatable. */
+                attribute?: string[];
+                /** @description Read the product export of a shop system, one product a variant. */
+                from?: "shopify" | "woocommerce" | "medusa";
+                /** @description Take each row as the whole product: what it lacks is dropped. */
+                replace?: boolean;
+                /** @description Import rows too that are probably wrong, such as prices in cents beside dollars. */
+                accept_suspicious?: boolean;
+                /** @description Import into the demo store on purpose; else it refuses own data. */
+                into_demo?: boolean;
+                /** @description Read and check the whole file, and report on every row, but store nothing. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description Makes the request safe to repeat: for 24 hours the same request under this key gets the same answer and nothing is done twice. Another request under it gets 422; while the first one is being answered, 409. A new UUID for each new request is a good key. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+                "text/tab-separated-values": string;
+                "application/x-ndjson": string;
+                "application/ndjson": string;
+                "application/jsonl": string;
+                "application/vnd.apache.parquet": string;
+                "multipart/form-data": components["schemas"]["ImportForm"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportJob"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    getImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportJob"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    cancelImport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request safe to repeat: for 24 hours the same request under this key gets the same answer and nothing is done twice. Another request under it gets 422; while the first one is being answered, 409. A new UUID for each new request is a good key. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportJob"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
@@ -2499,6 +3695,49 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
         };
     };
+    listOutcomes: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Outcomes of this quote alone. */
+                quote_id?: string;
+                /** @description Rows of this product alone. */
+                product_id?: string;
+                /** @description Rows of this shopper alone. */
+                shopper_id?: string;
+                /** @description Outcomes of this type alone. */
+                type?: "purchased" | "declined" | "returned";
+                /** @description Rows at this time or later alone (RFC 3339). */
+                from?: string;
+                /** @description Rows before this time alone (RFC 3339). */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutcomesPage"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
     createOutcomes: {
         parameters: {
             query?: never;
@@ -2526,6 +3765,18 @@ export interface operations {
                     "application/json": components["schemas"]["Outcome"] | components["schemas"]["OutcomeResults"];
                 };
             };
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outcome"] | components["schemas"]["OutcomeResults"];
+                };
+            };
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["NotAuthenticated"];
             403: components["responses"]["NotAllowed"];
@@ -2533,6 +3784,75 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    getOutcome: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of an outcome, percent-encoded. */
+                outcome_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredOutcome"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    listProducts: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Products of this category alone. */
+                category?: string;
+                /** @description Products of this brand alone. */
+                brand?: string;
+                /** @description Rows in this currency alone, by its ISO 4217 code. */
+                currency?: string;
+                /** @description Products with this in their title, in any case. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductsPage"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
@@ -2567,6 +3887,66 @@ export interface operations {
             404: components["responses"]["NotFound"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    getProduct: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a product, percent-encoded. */
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredProduct"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    deleteProduct: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a product, percent-encoded. */
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedProduct"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
@@ -2612,6 +3992,55 @@ export interface operations {
             503: components["responses"]["NotAvailable"];
         };
     };
+    listQuotes: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Rows of this product alone. */
+                product_id?: string;
+                /** @description Rows of this shopper alone. */
+                shopper_id?: string;
+                /** @description Rows at this time or later alone (RFC 3339). */
+                from?: string;
+                /** @description Rows before this time alone (RFC 3339). */
+                until?: string;
+                /** @description Quotes with, or without, a personalised price alone. */
+                personalised?: boolean;
+                /** @description Quotes whose price this proposed alone. */
+                source?: "model" | "retrieved" | "numeric" | "reference";
+                /** @description Quotes whose price has this reason alone. */
+                lever?: "hold" | "discount" | "premium" | "match_competitor" | "undercut_competitor" | "clear_stock" | "loyalty_reward" | "win_back" | "volume" | "last_minute";
+                /** @description Quotes answered from this fallback level alone. */
+                rung?: "model" | "cached" | "numeric" | "reference";
+                /** @description Rows in this currency alone, by its ISO 4217 code. */
+                currency?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotesPage"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
     createQuote: {
         parameters: {
             query?: {
@@ -2633,11 +4062,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description OK */
-            200: {
+            /** @description Created */
+            201: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3056,11 +4486,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description OK */
-            200: {
+            /** @description Created */
+            201: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3074,6 +4505,36 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    getRuleVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of a version. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulesVersion"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
@@ -3205,6 +4666,39 @@ export interface operations {
             503: components["responses"]["NotAvailable"];
         };
     };
+    listShoppers: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Shoppers whose data may be used (`on`), or not (`off`), alone. */
+                personalisation?: "on" | "off";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShoppersPage"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
     getShopper: {
         parameters: {
             query?: never;
@@ -3302,6 +4796,144 @@ export interface operations {
             503: components["responses"]["NotAvailable"];
         };
     };
+    listTrainings: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Jobs in this state alone. */
+                state?: "waiting" | "running" | "done" | "failed" | "cancelled";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingJobs"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    createTraining: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request safe to repeat: for 24 hours the same request under this key gets the same answer and nothing is done twice. Another request under it gets 422; while the first one is being answered, 409. A new UUID for each new request is a good key. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainingRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingJob"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    getTraining: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingJob"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    cancelTraining: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request safe to repeat: for 24 hours the same request under this key gets the same answer and nothing is done twice. Another request under it gets 422; while the first one is being answered, 409. A new UUID for each new request is a good key. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingJob"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
     listWebhooks: {
         parameters: {
             query?: never;
@@ -3343,11 +4975,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description OK */
-            200: {
+            /** @description Created */
+            201: {
                 headers: {
                     "X-Request-Id": components["headers"]["XRequestId"];
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3361,6 +4994,36 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a webhook. */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
