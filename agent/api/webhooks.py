@@ -123,7 +123,7 @@ class WebhookController(Controller):
     @get(
         "/{webhook_id:str}",
         operation_id="getWebhook",
-        operation_class=operation(None, WebhookAnswer),
+        operation_class=operation(None, WebhookAnswer, scopes=_SCOPES),
         summary="Read a webhook",
     )
     async def one(self, request: AnyRequest, webhook_id: WebhookId) -> Response[bytes]:

@@ -941,7 +941,7 @@ export interface paths {
          * Read a webhook
          * @description A webhook with its waiting and given-up messages and the last delivery error, without its secret.
          *
-         *     Scope: `merchant`.
+         *     Scope: `admin`.
          */
         get: operations["getWebhook"];
         put?: never;

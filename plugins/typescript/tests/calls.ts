@@ -10,7 +10,9 @@ interface Found {
   quote: string;
   token: string;
   version: number;
+  outcome: string;
   webhook: string;
+  job: string;
 }
 
 type Call = (pricesmith: Pricesmith, found: Found) => Promise<unknown>;
@@ -29,6 +31,14 @@ const CALLS: Record<keyof operations, Call> = {
         body: [{ id: PRODUCT, title: "Espresso beans", category: "coffee", list_price: usd(1899), cost: usd(1120) }],
       }),
     ),
+  getProduct: (pricesmith) =>
+    unwrap(pricesmith.GET("/v1/products/{product_id}", { params: { path: { product_id: PRODUCT } } })),
+  listProducts: async (pricesmith) => {
+    const first = await unwrap(pricesmith.GET("/v1/products", { params: { query: { limit: 1 } } }));
+    if (first.has_more && first.next !== null) {
+      await unwrap(pricesmith.GET("/v1/products", { params: { query: { limit: 1, after: first.next } } }));
+    }
+  },
   putShopper: (pricesmith) =>
     unwrap(
       pricesmith.PUT("/v1/shoppers/{shopper_id}", {
@@ -38,6 +48,7 @@ const CALLS: Record<keyof operations, Call> = {
     ),
   createEvents: (pricesmith) =>
     unwrap(pricesmith.POST("/v1/events", { body: { shopper_id: SHOPPER, type: "view", product_id: PRODUCT } })),
+  listEvents: (pricesmith) => unwrap(pricesmith.GET("/v1/events", { params: { query: { shopper_id: SHOPPER } } })),
   createQuote: async (pricesmith, found) => {
     const quote = await unwrap(
       pricesmith.POST("/v1/quotes", {
@@ -74,12 +85,23 @@ const CALLS: Record<keyof operations, Call> = {
     ),
   askQuestion: (pricesmith) =>
     unwrap(pricesmith.POST("/v1/questions", { body: { question: "Which categories have the largest discounts?" } })),
-  createOutcomes: (pricesmith, { quote }) =>
-    unwrap(pricesmith.POST("/v1/outcomes", { body: { quote_id: quote, type: "purchased" } })),
+  listQuotes: (pricesmith) => unwrap(pricesmith.GET("/v1/quotes", { params: { query: { product_id: PRODUCT } } })),
+  createOutcomes: async (pricesmith, found) => {
+    const body = { quote_id: found.quote, type: "purchased" } as const;
+    const made = await unwrap(pricesmith.POST("/v1/outcomes", { body }));
+    if ("results" in made) {
+      throw new Error("one outcome is answered bare");
+    }
+    found.outcome = made.id;
+  },
+  getOutcome: (pricesmith, { outcome }) =>
+    unwrap(pricesmith.GET("/v1/outcomes/{outcome_id}", { params: { path: { outcome_id: outcome } } })),
+  listOutcomes: (pricesmith) => unwrap(pricesmith.GET("/v1/outcomes")),
   createRecommendations: (pricesmith) =>
     unwrap(pricesmith.POST("/v1/recommendations", { body: { shopper: { id: SHOPPER }, limit: 2 } })),
   getShopper: (pricesmith) =>
     unwrap(pricesmith.GET("/v1/shoppers/{shopper_id}", { params: { path: { shopper_id: SHOPPER } } })),
+  listShoppers: (pricesmith) => unwrap(pricesmith.GET("/v1/shoppers")),
   deleteShopper: (pricesmith) =>
     unwrap(pricesmith.DELETE("/v1/shoppers/{shopper_id}", { params: { path: { shopper_id: SHOPPER } } })),
   proposeRules: async (_, found) => {
@@ -87,6 +109,8 @@ const CALLS: Record<keyof operations, Call> = {
     const document = { limits: { max_discount: 0.1, never_above_reference: true } };
     found.version = (await unwrap(another.POST("/v1/rules/versions", { body: { document } }))).version;
   },
+  getRuleVersion: (pricesmith, { version }) =>
+    unwrap(pricesmith.GET("/v1/rules/versions/{version}", { params: { path: { version } } })),
   previewRules: (pricesmith, { version }) =>
     unwrap(pricesmith.POST("/v1/rules/versions/{version}/preview", { params: { path: { version } }, body: {} })),
   approveRules: (pricesmith, { version }) =>
@@ -105,8 +129,36 @@ const CALLS: Record<keyof operations, Call> = {
     found.webhook = made.id;
   },
   listWebhooks: (pricesmith) => unwrap(pricesmith.GET("/v1/webhooks")),
+  getWebhook: (pricesmith, { webhook }) =>
+    unwrap(pricesmith.GET("/v1/webhooks/{webhook_id}", { params: { path: { webhook_id: webhook } } })),
   deleteWebhook: (pricesmith, { webhook }) =>
     unwrap(pricesmith.DELETE("/v1/webhooks/{webhook_id}", { params: { path: { webhook_id: webhook } } })),
+  createImport: async (pricesmith, found) => {
+    const made = await unwrap(
+      pricesmith.POST("/v1/imports", {
+        params: { query: { kind: "products", into_demo: true } },
+        headers: { "Content-Type": "text/csv" },
+        body: "product_id,title,list_price,cost,currency\nfilter-1kg,Filter coffee,14.99,8.10,USD\n",
+        bodySerializer: (body) => body,
+      }),
+    );
+    found.job = made.id;
+  },
+  cancelImport: (pricesmith, { job }) =>
+    unwrap(pricesmith.POST("/v1/imports/{job_id}/cancel", { params: { path: { job_id: job } } })),
+  getImport: (pricesmith, { job }) =>
+    unwrap(pricesmith.GET("/v1/imports/{job_id}", { params: { path: { job_id: job } } })),
+  listImports: (pricesmith) => unwrap(pricesmith.GET("/v1/imports", { params: { query: { state: "cancelled" } } })),
+  createTraining: async (pricesmith, found) => {
+    found.job = (await unwrap(pricesmith.POST("/v1/trainings", { body: { version: "typed", activate: false } }))).id;
+  },
+  cancelTraining: (pricesmith, { job }) =>
+    unwrap(pricesmith.POST("/v1/trainings/{job_id}/cancel", { params: { path: { job_id: job } } })),
+  getTraining: (pricesmith, { job }) =>
+    unwrap(pricesmith.GET("/v1/trainings/{job_id}", { params: { path: { job_id: job } } })),
+  listTrainings: (pricesmith) => unwrap(pricesmith.GET("/v1/trainings")),
+  deleteProduct: (pricesmith) =>
+    unwrap(pricesmith.DELETE("/v1/products/{product_id}", { params: { path: { product_id: PRODUCT } } })),
   getKeys: (pricesmith) => unwrap(pricesmith.GET("/v1/keys")),
   getPublicKeys: (pricesmith) => unwrap(pricesmith.GET("/.well-known/jwks.json")),
   listProblems: (pricesmith) => unwrap(pricesmith.GET("/problems")),
@@ -137,7 +189,7 @@ function client(key: string): Pricesmith {
 }
 
 const pricesmith = client(needed("KEY"));
-const found: Found = { quote: "", token: "", version: 0, webhook: "" };
+const found: Found = { quote: "", token: "", version: 0, outcome: "", webhook: "", job: "" };
 for (const [name, call] of Object.entries(CALLS)) {
   try {
     await call(pricesmith, found);
