@@ -43,7 +43,19 @@ too: `auth0|5f/7a` is `/v1/shoppers/auth0%7C5f%2F7a`. **Texts** keep every visib
 joiners and variation selectors that a script or an emoji needs; other invisible characters are dropped, control
 characters refused. **Times** of events and outcomes lie at most one day ahead.
 
-**HEAD** is answered wherever GET is. **Bodies** are sent uncompressed, without `Content-Encoding`.
+**Lists** answer `{"items", "has_more", "next"}`: at most `limit` rows (1 to 200, by default 50), and a cursor. Send
+`next` back as `after`, with the same filters, for the next page. Rows that are added meanwhile shift nothing: no row
+comes twice, and none that stood from the first page on is left out. Quotes, outcomes and events come newest first,
+products and shoppers by id. `from` is included, `until` is not. **Query parameters** that an operation does not have
+are refused, not ignored.
+
+**What is created** is answered with 201 and its path in `Location`. Answers may be sent back: a product, a shopper's
+row, a version of the rules, an amount with its `fraction_digits`.
+
+**HEAD** is answered wherever GET is. **Answers** of 1,000 bytes and more are compressed (gzip) where `Accept-Encoding`
+allows it, streams are not. **Bodies** are sent uncompressed, without `Content-Encoding`. **Browsers** may ask where
+[`PRICESMITH_CORS_ORIGINS`](settings.md) names the page's origin, with a
+[publishable key](../guides/product-page.md#ask-from-the-browser).
 
 **Views.** A quote is answered in the view of its reader. `view=shopper` has `id`, `at`, `product_id`, `shopper_id`,
 `quantity`, `price`, `reference_price`, `list_price`, `personalised`, `disclosure`, `valid_until` and `token`, but
