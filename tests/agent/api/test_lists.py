@@ -328,12 +328,13 @@ def test_a_recorded_request_can_be_sent_again(client: TestClient[Litestar], own:
 
 
 def test_a_webhook_is_at_its_location_without_its_secret(client: TestClient[Litestar]) -> None:
-    body = {"url": "https://93.184.215.14/hook", "events": ["quote.created"]}
+    body = {"url": "https://93.184.215.14/hook", "events": ["model.activated"]}
     made = client.post("/v1/webhooks", json=body)
     assert made.status_code == 201, made.text
     got = client.get(made.headers["location"]).json()
     assert got == {name: value for name, value in made.json().items() if name != "secret"}
     assert client.get("/v1/webhooks/none").json()["code"] == "not-found"
+    assert client.delete(made.headers["location"]).json() == {"removed": True}
 
 
 def test_a_removed_product_is_found_nowhere_until_it_is_put_again(client: TestClient[Litestar], own: World) -> None:
