@@ -47,7 +47,7 @@ class ListedQuote(Answer):
     valid_until: datetime = Field(description="End of the quote.")
 
 
-class QuotesPage(BaseModel):
+class QuotesPage(Answer):
     """Quotes, newest first."""
 
     items: list[ListedQuote] = Field(description="Rows of the page.")
@@ -70,7 +70,7 @@ class StoredOutcome(Answer):
     propensity: float | None = Field(description="Probability with which the price was chosen; null where unknown.")
 
 
-class OutcomesPage(BaseModel):
+class OutcomesPage(Answer):
     """Outcomes, newest first."""
 
     items: list[StoredOutcome] = Field(description="Rows of the page.")
@@ -92,7 +92,7 @@ class ListedEvent(Answer):
     text: str = Field(description="Words of the event, such as a search.")
 
 
-class EventsPage(BaseModel):
+class EventsPage(Answer):
     """Events, newest first."""
 
     items: list[ListedEvent] = Field(description="Rows of the page.")
@@ -108,7 +108,7 @@ class ListedShopper(Answer):
     personalisation: Personalisation = Field(description="Whether the shopper's data may be used.")
 
 
-class ShoppersPage(BaseModel):
+class ShoppersPage(Answer):
     """Shoppers by id."""
 
     items: list[ListedShopper] = Field(description="Rows of the page.")

@@ -26,7 +26,7 @@ class ProductAnswer(Answer, title="StoredProduct"):
     map_price: MoneyAnswer | None = Field(description="Minimum advertised price.")
 
 
-class ProductsPage(BaseModel):
+class ProductsPage(Answer):
     """Products by id."""
 
     items: list[ProductAnswer] = Field(description="Rows of the page.")

@@ -1167,12 +1167,12 @@ export interface components {
         EventType: "view" | "click" | "search" | "add_to_cart" | "remove_from_cart" | "wishlist" | "purchase";
         /** @description Events, newest first. */
         EventsPage: {
+            /** @description Rows of the page. */
+            items: components["schemas"]["ListedEvent"][];
             /** @description Whether rows follow. */
             has_more: boolean;
             /** @description Cursor of the next page, to be sent as `after`; null at the end. */
             next: string | null;
-            /** @description Rows of the page. */
-            items: components["schemas"]["ListedEvent"][];
         };
         /** @description A fact that the answer rests on, as shown to readers. */
         Evidence: {
@@ -1716,12 +1716,12 @@ export interface components {
         OutcomeType: "purchased" | "declined" | "returned";
         /** @description Outcomes, newest first. */
         OutcomesPage: {
+            /** @description Rows of the page. */
+            items: components["schemas"]["StoredOutcome"][];
             /** @description Whether rows follow. */
             has_more: boolean;
             /** @description Cursor of the next page, to be sent as `after`; null at the end. */
             next: string | null;
-            /** @description Rows of the page. */
-            items: components["schemas"]["StoredOutcome"][];
         };
         /** @description A retrieved past outcome, without its shopper. */
         PastOutcome: {
@@ -1886,12 +1886,12 @@ export interface components {
         };
         /** @description Products by id. */
         ProductsPage: {
+            /** @description Rows of the page. */
+            items: components["schemas"]["StoredProduct"][];
             /** @description Whether rows follow. */
             has_more: boolean;
             /** @description Cursor of the next page, to be sent as `after`; null at the end. */
             next: string | null;
-            /** @description Rows of the page. */
-            items: components["schemas"]["StoredProduct"][];
         };
         /** @description Expected profit of the quotes in one currency, in minor units. */
         ProfitComparison: {
@@ -2086,12 +2086,12 @@ export interface components {
         };
         /** @description Quotes, newest first. */
         QuotesPage: {
+            /** @description Rows of the page. */
+            items: components["schemas"]["ListedQuote"][];
             /** @description Whether rows follow. */
             has_more: boolean;
             /** @description Cursor of the next page, to be sent as `after`; null at the end. */
             next: string | null;
-            /** @description Rows of the page. */
-            items: components["schemas"]["ListedQuote"][];
         };
         /** @description Whether quotes can be made. */
         Readiness: {
@@ -2543,12 +2543,12 @@ export interface components {
         };
         /** @description Shoppers by id. */
         ShoppersPage: {
+            /** @description Rows of the page. */
+            items: components["schemas"]["ListedShopper"][];
             /** @description Whether rows follow. */
             has_more: boolean;
             /** @description Cursor of the next page, to be sent as `after`; null at the end. */
             next: string | null;
-            /** @description Rows of the page. */
-            items: components["schemas"]["ListedShopper"][];
         };
         /** @description A quote in the view of its reader. */
         ShownQuote: components["schemas"]["Quote"] | components["schemas"]["ShopperQuote"];
