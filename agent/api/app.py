@@ -19,11 +19,11 @@ from agent.api.controllers import QuoteController, ShopController
 from agent.api.cors import CrossOrigin
 from agent.api.error_handlers import error_handlers
 from agent.api.explanations import ExplanationController
+from agent.api.imports import ImportController
 from agent.api.instrumentation import InstrumentedApp
 from agent.api.kill_switch import KillSwitchController
 from agent.api.lists import LISTS
 from agent.api.logs import service_log
-from agent.api.metrics import Metrics
 from agent.api.openapi_document import Document, document_of
 from agent.api.operations import livez, metrics, own_metrics, own_public_keys, public_keys, readyz
 from agent.api.paths import decode_path_ids
@@ -33,8 +33,12 @@ from agent.api.reference import reference_routes
 from agent.api.rule_versions import RuleVersionsController
 from agent.api.shoppers import ShopperController
 from agent.api.tenants import TENANTS, Tenants
+from agent.api.trainings import TrainingController
 from agent.api.webhooks import WebhookController
+from agent.domain.clock import SystemClock
 from agent.service.auth.rate_limits import RateLimiter
+from agent.service.jobs import JobRunner
+from agent.service.metrics import Metrics
 from agent.service.settings import Settings
 
 _THREADS: Final = 8
@@ -48,6 +52,8 @@ _ROUTES: Final = (
     RuleVersionsController,
     ShopperController,
     WebhookController,
+    ImportController,
+    TrainingController,
     list_problems,
     get_problem,
     livez,
@@ -92,14 +98,17 @@ def _lifespan(
         resources = await anyio.to_thread.run_sync(open_all, settings)
         batcher = MicroBatcher(resources.service.quote, limit=settings.queue_limit)
         rate_limits = RateLimiter(settings.rate_limit_per_minute)
-        context = AppContext(settings, resources, batcher, CapacityLimiter(_THREADS), measured, rate_limits)
+        jobs = JobRunner(settings, resources.store, SystemClock(), log)
+        context = AppContext(settings, resources, batcher, CapacityLimiter(_THREADS), measured, rate_limits, jobs=jobs)
         app.state[CONTEXT] = context
         app.state[TENANTS] = tenants = Tenants(context, settings.open_merchants)
         running = (purge_expired, follow_store, follow_models, deliver_webhooks)
         tasks = [asyncio.create_task(task(tenants, log)) for task in running]
+        jobs.start()
         try:
             yield
         finally:
+            await anyio.to_thread.run_sync(jobs.stop)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

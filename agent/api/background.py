@@ -13,6 +13,7 @@ from agent.api.context import AppContext
 from agent.api.logs import where
 from agent.api.tenants import Tenants
 from agent.domain.clock import SystemClock
+from agent.service.jobs import KEPT_FOR as JOBS_KEPT_FOR
 from agent.service.webhooks import WebhookDispatcher
 from agent.store import Store, StoreError
 from agent.store.data_folder import DataFolder
@@ -49,6 +50,7 @@ async def _purge(context: AppContext) -> None:
     await context.run(context.store.purge_idempotency, now - KEPT_FOR)
     await context.run(context.store.purge_live_quotes, now)
     await context.run(context.store.purge_given_up, now - GIVEN_UP_FOR)
+    await context.run(context.store.purge_jobs, now - JOBS_KEPT_FOR)
     if days is not None:
         await context.run(context.service.purge, now - timedelta(days=days))
 

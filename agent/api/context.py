@@ -12,12 +12,13 @@ from anyio import CapacityLimiter
 from litestar import Request
 
 from agent.api.batching import MicroBatcher
-from agent.api.metrics import Metrics
 from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.service.auth.api_keys import ApiKey, KeyRing
 from agent.service.auth.rate_limits import RateLimiter
+from agent.service.jobs import JobRunner
+from agent.service.metrics import Metrics
 from agent.service.service import Service
 from agent.service.settings import Settings
 from agent.store import Store
@@ -78,6 +79,7 @@ class AppContext:
         attempt: Set when the request brings an idempotency key.
         arrived_s: Arrival of the request, by `time.perf_counter`.
         request_id: Id of the request, as its answer and the log have it.
+        jobs: Runs imports and trainings, of all merchants.
     """
 
     settings: Settings
@@ -90,6 +92,7 @@ class AppContext:
     attempt: Attempt | None = None
     arrived_s: float | None = None
     request_id: str = ""
+    jobs: JobRunner | None = None
 
     @property
     def service(self) -> Service:

@@ -168,3 +168,13 @@ SHOPPER: Final[Examples] = {
 WEBHOOK: Final[Examples] = {
     "quotes": Example("Every quote", {"url": "https://shop.example/pricesmith", "events": ["quote.created"]}),
 }
+IMPORTS: Final[Examples] = {
+    "products": Example(
+        "One product, with `kind=products` in the query",
+        "product_id,title,category,list_price,cost,currency\nfilter-1kg,Filter coffee 1 kg,coffee,14.99,8.10,USD\n",
+    ),
+}
+TRAINING: Final[Examples] = {
+    "named": Example("A version by name, not put in use", {"version": "mine", "activate": False}),
+    "plain": Example("A version named after the time, put in use", {}),
+}

@@ -12,6 +12,7 @@ from agent.domain.refusal import FieldProblem
 _SHOWN: Final = 80
 _TIME: Final = "an RFC 3339 time with time zone, such as 2026-01-31T12:00:00Z"
 _ALLOWED: Final = {
+    "bool_parsing": "true or false",
     "bool_type": "true or false",
     "datetime_from_date_parsing": _TIME,
     "datetime_object_invalid": _TIME,

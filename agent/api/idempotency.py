@@ -36,11 +36,21 @@ async def answer(request: AnyRequest, scope: Scope, work: Work) -> Response[byte
     """
     context = await authorise(request, scope)
     raw = await read_body(request)
-    idem_key = request.headers.get(IDEMPOTENCY_KEY)
-    if idem_key is None or request.method != "POST":
-        return _rendered(await work(parse_json(raw), context))
-    _check_key(idem_key)
     digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + raw).hexdigest()
+    return await answer_once(request, context, digest, lambda own: work(parse_json(raw), own))
+
+
+async def answer_once(
+    request: AnyRequest, context: AppContext, digest: str, work: Callable[[AppContext], Awaitable[BaseModel | Made]]
+) -> Response[bytes]:
+    """Work, or replay what was answered under the request's idempotency key; `digest` is that of the whole request.
+
+    Raises:
+        Problem: 409 and 422 for an idempotency key in flight, malformed, or used for another request.
+    """
+    idem_key = idempotency_key(request)
+    if idem_key is None:
+        return _rendered(await work(context))
     claim = await context.run(context.store.idempotency_begin, context.caller, idem_key, digest)
     if claim.state is IdempotencyState.MISMATCH:
         problem = FieldProblem(
@@ -60,7 +70,20 @@ async def answer(request: AnyRequest, scope: Scope, work: Work) -> Response[byte
         return _replayed(claim.response)
     if claim.quote_id is not None:
         context = replace(context, attempt=Attempt(claim.quote_id, claim.again))
-    return await _work_and_keep(context, idem_key, lambda: work(parse_json(raw), context))
+    return await _work_and_keep(context, idem_key, lambda: work(context))
+
+
+def idempotency_key(request: AnyRequest) -> str | None:
+    """The idempotency key of a POST; None without one.
+
+    Raises:
+        Problem: 422, for a malformed one.
+    """
+    idem_key = request.headers.get(IDEMPOTENCY_KEY)
+    if idem_key is None or request.method != "POST":
+        return None
+    _check_key(idem_key)
+    return idem_key
 
 
 async def _work_and_keep(

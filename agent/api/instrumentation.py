@@ -16,10 +16,10 @@ from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSe
 from agent.api.compression import compressed_send
 from agent.api.context import REQUEST_ID
 from agent.api.cors import CrossOrigin, header
-from agent.api.metrics import Metrics
 from agent.api.paths import routed_path
 from agent.api.tenants import release_leases
 from agent.pricing.tracing import answered, request_span
+from agent.service.metrics import Metrics
 
 _HEADER: Final = REQUEST_ID.encode()
 _METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})  # all others share one label

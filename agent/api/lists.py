@@ -7,8 +7,8 @@ from pydantic import Field
 
 from agent.api.authorisation import authorise
 from agent.api.context import AnyRequest
-from agent.api.openapi import SECURITY
-from agent.api.query import Flag, Moment, PageQuery, list_operation, read_query
+from agent.api.openapi import SECURITY, operation
+from agent.api.query import Flag, Moment, PageQuery, read_query
 from agent.api.responses.pages import (
     EventsPage,
     OutcomesPage,
@@ -132,7 +132,7 @@ class ShopperQuery(PageQuery):
 @get(
     "/v1/quotes",
     operation_id="listQuotes",
-    operation_class=list_operation(QuoteQuery, QuotesPage),
+    operation_class=operation(None, QuotesPage, query=QuoteQuery),
     summary="List quotes",
     tags=["quotes"],
     security=SECURITY,
@@ -149,7 +149,7 @@ async def list_quotes(request: AnyRequest) -> Response[bytes]:
 @get(
     "/v1/outcomes",
     operation_id="listOutcomes",
-    operation_class=list_operation(OutcomeQuery, OutcomesPage),
+    operation_class=operation(None, OutcomesPage, query=OutcomeQuery),
     summary="List outcomes",
     tags=["outcomes"],
     security=SECURITY,
@@ -168,7 +168,7 @@ async def list_outcomes(request: AnyRequest) -> Response[bytes]:
 @get(
     "/v1/events",
     operation_id="listEvents",
-    operation_class=list_operation(EventQuery, EventsPage),
+    operation_class=operation(None, EventsPage, query=EventQuery),
     summary="List events",
     tags=["events"],
     security=SECURITY,
@@ -185,7 +185,7 @@ async def list_events(request: AnyRequest) -> Response[bytes]:
 @get(
     "/v1/products",
     operation_id="listProducts",
-    operation_class=list_operation(ProductQuery, ProductsPage),
+    operation_class=operation(None, ProductsPage, query=ProductQuery),
     summary="List products",
     tags=["products"],
     security=SECURITY,
@@ -204,7 +204,7 @@ async def list_products(request: AnyRequest) -> Response[bytes]:
 @get(
     "/v1/shoppers",
     operation_id="listShoppers",
-    operation_class=list_operation(ShopperQuery, ShoppersPage),
+    operation_class=operation(None, ShoppersPage, query=ShopperQuery),
     summary="List shoppers",
     tags=["shoppers"],
     security=SECURITY,

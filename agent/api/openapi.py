@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, TypedDict, Unpack
 
 from litestar.openapi.spec import Operation
+from pydantic import BaseModel
 
 from agent.service.auth.api_keys import Scope
 
@@ -42,6 +43,8 @@ class DeclaredOperation(Operation):
         location: Whether the answer has a Location header (201, 202).
         scopes: Scopes of which a key needs one.
         examples: Request bodies.
+        query: Model whose fields are the query parameters, where the handler reads the query itself.
+        media: Request bodies that are no JSON, by content type: types, or JSON Schemas; examples are of the first.
     """
 
     takes: ClassVar[Any] = None
@@ -54,6 +57,8 @@ class DeclaredOperation(Operation):
     location: ClassVar[bool] = False
     scopes: ClassVar[tuple[Scope, ...]] = (Scope.MERCHANT,)
     examples: ClassVar[Examples] = {}
+    query: ClassVar[type[BaseModel] | None] = None
+    media: ClassVar[Mapping[str, Any]] = {}
 
 
 class Declared(TypedDict, total=False):
@@ -64,6 +69,8 @@ class Declared(TypedDict, total=False):
     location: bool
     scopes: tuple[Scope, ...]
     examples: Examples
+    query: type[BaseModel]
+    media: Mapping[str, Any]
 
 
 def operation(

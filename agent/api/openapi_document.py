@@ -13,7 +13,7 @@ from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Operation
 
-from agent.api.component_schemas import Body, Schema, component_schemas
+from agent.api.component_schemas import Body, Schema, component_schemas, query_parameters
 from agent.api.openapi import DeclaredOperation
 from agent.api.openapi_parts import (
     DONE,
@@ -121,6 +121,7 @@ def _operations(app: Litestar) -> Iterator[_Found]:
 
 def _bodies(operation: DeclaredOperation) -> list[Body]:
     found = [] if operation.takes is None else [Body(operation.takes, "validation")]
+    found += [Body(kind, "validation") for kind in operation.media.values() if isinstance(kind, type)]
     if operation.streams:
         found.append(Body(StreamEvent, "serialization"))
     return found if operation.gives is None else [*found, Body(operation.gives, "serialization")]
@@ -138,19 +139,32 @@ def _operation(found: _Found, schemas: Sequence[Schema]) -> dict[str, Any]:
     if operation.security:
         made["security"] = [{"apiKey": [scope.value]} for scope in operation.scopes]
     asked = [_parameter(one.to_schema()) for one in operation.parameters or ()]
+    if operation.query is not None:
+        asked += query_parameters(operation.query)
     if found.method == "post":
         asked.append(IDEMPOTENCY_PARAMETER)
     if asked:
         made["parameters"] = asked
     if operation.takes is not None:
-        content: dict[str, Any] = {"schema": schemas[0]}
-        if operation.examples:
-            content["examples"] = {
-                name: {"summary": one.summary, "value": one.value} for name, one in operation.examples.items()
-            }
-        made["requestBody"] = {"required": True, "content": {JSON: content}}
+        made["requestBody"] = {"required": True, "content": {JSON: {"schema": schemas[0], **_examples(operation)}}}
+    if operation.media:
+        made["requestBody"] = {"required": True, "content": _media(operation, iter(schemas))}
     made["responses"] = _responses(found, schemas)
     return made
+
+
+def _media(operation: DeclaredOperation, schemas: Iterator[Schema]) -> dict[str, Any]:
+    """Request bodies that are no JSON, by content type."""
+    content: dict[str, Any] = {
+        name: {"schema": next(schemas) if isinstance(kind, type) else kind} for name, kind in operation.media.items()
+    }
+    next(iter(content.values())).update(_examples(operation))
+    return content
+
+
+def _examples(operation: DeclaredOperation) -> dict[str, Any]:
+    shown = {name: {"summary": one.summary, "value": one.value} for name, one in operation.examples.items()}
+    return {"examples": shown} if shown else {}
 
 
 def _described(operation: DeclaredOperation) -> str:
@@ -199,9 +213,9 @@ def _errors(found: _Found) -> tuple[int, ...]:
     if operation.errors is not None:
         return operation.errors
     statuses = {401, 403, 429, 503} if operation.security else {503}
-    if operation.takes is not None:
+    if operation.takes is not None or operation.media:
         statuses |= {400, 404, 413, 415, 422}
-    if operation.parameters:
+    if operation.parameters or operation.query is not None:
         statuses.add(422)
     if "{" in found.path:
         statuses.add(404)

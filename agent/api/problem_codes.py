@@ -58,6 +58,12 @@ class Code(StrEnum):
     STOPPING = "stopping"
     STORE_UNAVAILABLE = "store-unavailable"
     STORE_FAILED = "store-failed"
+    UPLOAD_MALFORMED = "upload-malformed"
+    WRONG_STORE = "wrong-store"
+    JOB_ENDED = "job-ended"
+    VERSION_EXISTS = "version-exists"
+    TOO_MANY_JOBS = "too-many-jobs"
+    DISK_FULL = "disk-full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +268,36 @@ KINDS: Final[Mapping[Code, Kind]] = {
     Code.STOPPING: Kind(503, "Not available", "The process stops and takes no more quotes.", _RETRY),
     Code.STORE_UNAVAILABLE: Kind(503, "Not available", "The database does not answer.", _RETRY),
     Code.STORE_FAILED: Kind(503, "Not available", "The database refused a statement.", _OPERATOR),
+    Code.UPLOAD_MALFORMED: Kind(
+        400,
+        "Malformed request",
+        "The upload was cut off, or the form around the file is malformed.",
+        "Send the file again, as the body or as the field `file` of a form.",
+    ),
+    Code.WRONG_STORE: Kind(
+        409,
+        "Conflict",
+        "The store holds the demo's data, and own data was sent; they are never mixed by accident.",
+        "Make a shop of your own with `pricesmith init`, or import with `into_demo`.",
+    ),
+    Code.JOB_ENDED: Kind(
+        409, "Conflict", "The job is done or has failed, so that it cannot be cancelled.", "Read the job's result."
+    ),
+    Code.VERSION_EXISTS: Kind(
+        422,
+        "Invalid request",
+        "A model version has the name that was asked for.",
+        "Give a new name, or none to get one from the time.",
+    ),
+    Code.TOO_MANY_JOBS: Kind(
+        503, "Not available", "As many jobs wait as are allowed.", "Try again when some have ended, or cancel some."
+    ),
+    Code.DISK_FULL: Kind(
+        507,
+        "Out of storage",
+        "The disk of the data folder has no room for the upload.",
+        "Free space in the data folder, then send the file again.",
+    ),
 }
 
 BY_STATUS: Final[Mapping[int, Code]] = {
@@ -277,5 +313,6 @@ BY_STATUS: Final[Mapping[int, Code]] = {
     429: Code.RATE_LIMITED,
     500: Code.INTERNAL_ERROR,
     503: Code.NOT_AVAILABLE,
+    507: Code.DISK_FULL,
 }
 """The code of an error of the web framework, which has a status alone."""

@@ -26,6 +26,7 @@ TITLES: Final = {
     429: "Too many requests",
     500: "Internal error",
     503: "Not available",
+    507: "Disk full",
 }
 
 

@@ -66,6 +66,8 @@ def _of_request(asked: QuoteRequest | RecommendationRequest) -> Iterator[FieldPr
         yield from _of_product(asked.product)
         if "limits" in asked.model_fields_set:
             yield _field("limits", "no limits: they would tell how low you sell")
+    if asked.shopper.higher_price_consent is not None:
+        yield _field("shopper.higher_price_consent", "none: your server keeps the proof of a consent")
     yield from _of_context(asked.context)
     for one in _of_events(asked.events):
         yield FieldProblem(f"events.{one.field}", one.message, one.received, one.allowed)

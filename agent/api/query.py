@@ -1,18 +1,14 @@
 """Query parameters: read into schemas, described in OpenAPI, and refused by name where an operation has none such."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 
-from litestar.openapi.spec import Operation, Parameter, Schema
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from agent.api.context import AnyRequest
 from agent.api.cursors import decode_cursor, encode_cursor
 from agent.api.field_problems import field_problems
-from agent.api.openapi import operation
 from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.domain.fields import Time
@@ -122,38 +118,6 @@ def refuse_unknown_parameters(request: AnyRequest) -> None:
         raise Problem(
             422, f"unknown query parameter {named}; allowed: {allowed}", problems, code=Code.PARAMETER_UNKNOWN
         )
-
-
-def list_operation(query: type[PageQuery], gives: type[BaseModel]) -> type[Operation]:
-    """An `operation_class` for a list: its query parameters come from a schema."""
-    base: Any = operation(None, gives)
-
-    def described(self: Any) -> None:
-        self.parameters = [*(self.parameters or []), *_described(query)]
-
-    return dataclass(type("Operation", (base,), {"__post_init__": described, "query": query}))
-
-
-def _described(query: type[PageQuery]) -> list[Parameter]:
-    document = query.model_json_schema()
-    definitions = document.get("$defs", {})
-    found = []
-    for name, field in document["properties"].items():
-        schema, description = _plain(field, definitions), field.get("description", "")
-        found.append(Parameter(name=name, param_in="query", schema=schema, description=description, required=False))
-    return found
-
-
-def _plain(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> Schema:
-    """A parameter's schema: of its value, as a parameter is left out rather than null."""
-    kinds = [one for one in field.get("anyOf", [field]) if one.get("type") != "null"]
-    schema: dict[str, Any] = dict(kinds[0])
-    if "$ref" in schema:
-        schema = dict(definitions[schema["$ref"].rsplit("/", 1)[-1]])
-    kept = {key: value for key, value in schema.items() if key not in ("title", "description", "default")}
-    if field.get("default") is not None:
-        kept["default"] = field["default"]
-    return kept  # type: ignore[return-value]  # Litestar writes a plain JSON Schema as it stands
 
 
 def _parameters(request: AnyRequest) -> set[str]:

@@ -9,7 +9,7 @@ from anyio import to_thread
 
 from agent.api.batching import MicroBatcher
 from agent.api.context import AnyRequest, AppContext
-from agent.api.metrics import Metrics
+from agent.service.metrics import Metrics
 from agent.service.settings import DEFAULT_MERCHANT
 
 TENANTS: Final = "tenants"

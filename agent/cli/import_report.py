@@ -1,34 +1,33 @@
 """Report of an import: as text for people, or as JSON with all of it."""
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
 
 from agent.cli.output import print_facts, print_json, print_table, store_fact
 from agent.cli.reading_options import note_facts
+from agent.service.ingest.summary import summary_of
 
 if TYPE_CHECKING:
     from agent.service.ingest import ImportReport
     from agent.store import StoreKind
 
 
-def print_report(report: "ImportReport", store: "StoreKind", *, json: bool) -> None:
+def print_report(report: "ImportReport", store: "StoreKind", *, dry_run: bool = False, json: bool) -> None:
     """Print the kind of the store and counts of all rows, then those that were refused, set aside or merged."""
+    if json:
+        print_json({**store_fact(store, json=True), **summary_of(report, dry_run=dry_run).model_dump(mode="json")})
+        return
     facts: dict[str, object] = {
-        **store_fact(store, json=json),
+        **store_fact(store, json=False),
         "kind": report.kind.value,
+        **({"dry run": "nothing was stored; so it would be:"} if dry_run else {}),
         **report.counts(),
         **note_facts(report.notes),
     }
     if report.merged_ids:
         facts["ids of several rows"] = ", ".join(report.merged_ids) + (", ..." if report.merged > 1 else "")
     groups, advice = report.suspicions(), report.advice()
-    if json:
-        suspicions = [{**asdict(group), "factor": group.factor} for group in groups]
-        problems = [asdict(problem) for problem in report.problems]
-        print_json({**facts, "problems": problems, "suspicions": suspicions, "advice": advice})
-        return
     print_facts(facts)
     if report.problems:
         rows = [(one.line, one.column, one.value, one.reason) for one in report.problems]

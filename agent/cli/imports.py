@@ -1,9 +1,9 @@
 """`import`: products, events and outcomes from files."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from dataclasses import replace as replace_fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,41 +22,37 @@ from agent.cli.reading_options import (
     ProductsCommand,
     RowCurrency,
     Zone,
-    reading_options,
 )
 from agent.domain.clock import SystemClock
-from agent.service.ingest.reading import ReadingOptions, Shop
+from agent.service.ingest import (
+    ImportKind,
+    ImportOptions,
+    ImportReport,
+    ImportTargets,
+    check_takes_own_data,
+    expected_rows,
+    import_file,
+)
+from agent.service.ingest.import_request import ImportRequest, import_options, meaning
+from agent.service.ingest.reading import Shop
+from agent.service.ingest.store_targets import dry, store_targets
 from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store import Store
+from models.progress import Progress
 
 if TYPE_CHECKING:
-    from agent.service.ingest import ImportTargets
     from agent.service.service import Service
 
 Source = Annotated[
     Path, typer.Argument(help="A .csv, .tsv, .parquet, .ndjson or .jsonl file; text may be packed as .gz.")
 ]
-Attributes = Annotated[
-    list[str] | None,
-    typer.Option(help="Take your column as an attribute, although its name is near that of a price. Repeatable."),
-]
-FromShop = Annotated[
-    Shop | None,
-    typer.Option("--from", help="Read the product export of a shop system, one product a variant."),
-]
-Replace = Annotated[
-    bool, typer.Option("--replace", help="Take each row as the whole product: what it lacks is dropped.")
-]
-AcceptSuspicious = Annotated[
-    bool,
-    typer.Option(
-        "--accept-suspicious", help="Import rows too that are probably wrong, such as prices in cents beside dollars."
-    ),
-]
-IntoDemo = Annotated[
-    bool, typer.Option("--into-demo", help="Import into the demo store on purpose; else it refuses own data.")
-]
+Attributes = Annotated[list[str] | None, typer.Option(help=meaning("attribute"))]
+FromShop = Annotated[Shop | None, typer.Option("--from", help=meaning("shop"))]
+Replace = Annotated[bool, typer.Option("--replace", help=meaning("replace"))]
+AcceptSuspicious = Annotated[bool, typer.Option("--accept-suspicious", help=meaning("accept_suspicious"))]
+IntoDemo = Annotated[bool, typer.Option("--into-demo", help=meaning("into_demo"))]
+DryRun = Annotated[bool, typer.Option("--dry-run", help=meaning("dry_run"))]
 
 app = typer.Typer(no_args_is_help=True, help="Import products, events and outcomes from files.")
 
@@ -74,6 +70,7 @@ def import_products(
     replace: Replace = False,
     accept_suspicious: AcceptSuspicious = False,
     into_demo: IntoDemo = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Import products.
@@ -85,11 +82,20 @@ def import_products(
 
     Example: pricesmith import products catalogue.csv --currency USD
     """
-    settings = settings_for(data_dir)
-    options = reading_options(currency or settings.currency, column, const, (decimal, None, None))
-    attributes = frozenset(attribute or ())
-    options = replace_fields(options, attributes=attributes, shop=shop, replace=replace)
-    _import("products", file, settings, options, _Wanted(accept_suspicious, into_demo, json))
+    asked = ImportRequest(
+        kind=ImportKind.PRODUCTS,
+        currency=currency,
+        column=tuple(column or ()),
+        const=tuple(const or ()),
+        decimal=decimal,
+        attribute=tuple(attribute or ()),
+        shop=shop,
+        replace=replace,
+        accept_suspicious=accept_suspicious,
+        into_demo=into_demo,
+        dry_run=dry_run,
+    )
+    _import(file, data_dir, asked, json=json)
 
 
 @app.command("events", cls=EventsCommand)
@@ -104,6 +110,7 @@ def import_events(
     date_format: DateFormat = None,
     accept_suspicious: AcceptSuspicious = False,
     into_demo: IntoDemo = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Import events: what shoppers viewed, searched and bought.
@@ -113,9 +120,19 @@ def import_events(
 
     Example: pricesmith import events clicks.ndjson
     """
-    settings = settings_for(data_dir)
-    options = reading_options(currency or settings.currency, column, const, (decimal, timezone, date_format))
-    _import("events", file, settings, options, _Wanted(accept_suspicious, into_demo, json))
+    asked = ImportRequest(
+        kind=ImportKind.EVENTS,
+        currency=currency,
+        column=tuple(column or ()),
+        const=tuple(const or ()),
+        decimal=decimal,
+        timezone=timezone,
+        date_format=date_format,
+        accept_suspicious=accept_suspicious,
+        into_demo=into_demo,
+        dry_run=dry_run,
+    )
+    _import(file, data_dir, asked, json=json)
 
 
 @app.command("outcomes", cls=OutcomesCommand)
@@ -130,6 +147,7 @@ def import_outcomes(
     date_format: DateFormat = None,
     accept_suspicious: AcceptSuspicious = False,
     into_demo: IntoDemo = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Import outcomes: offers, and whether they were bought.
@@ -140,59 +158,66 @@ def import_outcomes(
 
     Example: pricesmith import outcomes log.parquet --currency USD
     """
-    settings = settings_for(data_dir)
-    options = reading_options(currency or settings.currency, column, const, (decimal, timezone, date_format))
-    _import("outcomes", file, settings, options, _Wanted(accept_suspicious, into_demo, json))
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Flags of an import, the same for every kind."""
-
-    accept_suspicious: bool
-    into_demo: bool
-    json: bool
-
-
-def _import(
-    kind: Literal["products", "events", "outcomes"],
-    file: Path,
-    settings: Settings,
-    options: ReadingOptions,
-    wanted: _Wanted,
-) -> None:
-    from agent.service.ingest import (  # loads pyarrow
-        ImportKind,
-        ImportOptions,
-        check_takes_own_data,
-        expected_rows,
-        import_file,
+    asked = ImportRequest(
+        kind=ImportKind.OUTCOMES,
+        currency=currency,
+        column=tuple(column or ()),
+        const=tuple(const or ()),
+        decimal=decimal,
+        timezone=timezone,
+        date_format=date_format,
+        accept_suspicious=accept_suspicious,
+        into_demo=into_demo,
+        dry_run=dry_run,
     )
+    _import(file, data_dir, asked, json=json)
 
-    json = wanted.json
+
+def _import(file: Path, data_dir: Path | None, asked: ImportRequest, *, json: bool) -> None:
+    settings = settings_for(data_dir)
+    options = import_options(asked, settings.currency)
     require_models(settings)
     store = open_store(settings)
     with closed_on_error(store):
-        check_takes_own_data(store, into_demo=wanted.into_demo)
+        check_takes_own_data(store, into_demo=asked.into_demo)
+        kind = store.kind()
+    report = (_checked if asked.dry_run else _imported)(store, settings, file, (asked.kind, options), quiet=json)
+    print_report(report, kind, dry_run=asked.dry_run, json=json)
+    if not report.complete:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _imported(
+    store: Store, settings: Settings, file: Path, what: tuple[ImportKind, ImportOptions], *, quiet: bool
+) -> ImportReport:
     with (
-        running_service(settings, quiet=json, store=store, proposes=False) as service,
-        progress_bar(quiet=json) as progress,
+        running_service(settings, quiet=quiet, store=store, proposes=False) as service,
+        progress_bar(quiet=quiet) as progress,
     ):
-        targets, expected = _targets(store, service), expected_rows(file)
-        report = import_file(
-            ImportKind(kind),
-            file,
-            targets,
-            ImportOptions(options, wanted.accept_suspicious),
-            lambda rows: progress(_rows_read(rows), min(0.99, rows / expected)),
-        )
+        kind, options = what
+        report = import_file(kind, file, _targets(store, service), options, _telling(progress, file))
         progress("update indexes", 0.0)
         service.replay_outcomes()
         progress("update indexes", 1.0)
         progress(f"import: {report.read} rows", 1.0)
-    print_report(report, service.store_kind, json=json)
-    if not report.complete:
-        raise typer.Exit(ExitCode.FAILED)
+    return report
+
+
+def _checked(
+    store: Store, _settings: Settings, file: Path, what: tuple[ImportKind, ImportOptions], *, quiet: bool
+) -> ImportReport:
+    """Read and check without models, and without storing anything."""
+    with store, progress_bar(quiet=quiet) as progress:
+        kind, options = what
+        targets = dry(store_targets(store, SystemClock()))
+        report = import_file(kind, file, targets, options, _telling(progress, file))
+        progress(f"import: {report.read} rows", 1.0)
+    return report
+
+
+def _telling(progress: Progress, file: Path) -> Callable[[ImportReport], None]:
+    expected = expected_rows(file)
+    return lambda report: progress(_rows_read(report.read), min(0.99, report.read / expected))
 
 
 def _rows_read(rows: int) -> str:
@@ -200,17 +225,11 @@ def _rows_read(rows: int) -> str:
     return f"import: {rows - rows % 10_000 if rows >= 10_000 else rows} rows"
 
 
-def _targets(store: Store, service: "Service") -> "ImportTargets":
-    from agent.service.ingest import ImportTargets
-
-    return ImportTargets(
+def _targets(store: Store, service: "Service") -> ImportTargets:
+    """Targets of a service, which encodes products before it stores them and keeps its indexes up to date."""
+    return replace_fields(
+        store_targets(store, SystemClock(), service.product),
         products=service.upsert_products,
         events=service.keep_events,
-        shoppers=store.upsert_profiles,
         outcomes=service.keep_outcomes,
-        known_events=store.known_events,
-        known_outcomes=store.known_outcomes,
-        outcomes_by_line=store.outcomes_by_line,
-        product_of=service.product,
-        now=SystemClock().now(),
     )

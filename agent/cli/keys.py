@@ -67,9 +67,9 @@ def create(
 
     Keep the text at once: only its hash is stored. A running server accepts the key immediately.
 
-    Examples: pricesmith keys create shop --scope quotes --scope outcomes
+    Example: pricesmith keys create shop --scope quotes --scope outcomes
 
-    pricesmith keys create page --publishable --origin https://shop.example
+    Example: pricesmith keys create page --publishable --origin https://shop.example
     """
     clock, settings = SystemClock(), home_settings(data_dir)
     if publishable != bool(origin):

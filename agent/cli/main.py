@@ -37,6 +37,7 @@ COMMANDS: Final = (
     Entry("explain", "agent.cli.explain:explain", "Answer a question about one quote.", _PRICE),
     Entry("ask", "agent.cli.explain:ask", "Answer a question about many quotes.", _PRICE),
     Entry("import", "agent.cli.imports:app", "Import products, events and outcomes from files.", _RULES),
+    Entry("jobs", "agent.cli.jobs:app", "List, show and cancel imports and trainings asked for over HTTP.", _RULES),
     Entry("data", "agent.cli.data:app", "List and remove stored events and outcomes that are wrong.", _RULES),
     Entry("rules", "agent.cli.rules:app", "Set limits in versions, and hold all prices.", _RULES),
     Entry("shoppers", "agent.cli.shoppers:app", "Export, erase and purge shoppers' data.", _RULES),

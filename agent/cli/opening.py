@@ -55,6 +55,8 @@ def require_models(settings: Settings) -> None:
     folder = DataFolder(settings.data_dir)
     if Registry(folder.models).in_use():
         return
+    if folder.root.exists() and not folder.root.is_dir():
+        raise CommandError(f"{folder.root} is a file; remedy: name a folder with --data-dir or PRICESMITH_DATA_DIR")
     state = "are no models in the" if folder.root.is_dir() else "is no"
     raise CommandError(
         f"there {state} data folder {folder.root}; remedy: pricesmith init {quote(str(folder.root))} makes a "

@@ -9,6 +9,7 @@ from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, progress_bar, store_fact
 from agent.domain.clock import SystemClock
 from agent.service.opening import open_store
+from agent.store import StoreKind
 from agent.store.data_folder import DataFolder
 
 
@@ -38,18 +39,24 @@ def prepare(
     """
     from agent.service.ingest.demo_store import DemoSize  # models' libraries load slowly: not for help and completion
     from agent.service.ingest.preparation import prepare_demo, prepare_indexes, prepare_models
+    from agent.service.ingest.store_choice import check_takes_demo, mark_as_own
     from models.registry.base_weights import BASE_WEIGHTS, DEMO_DATA, check_packages
 
     settings = settings_for(data_dir)
     folder, clock = DataFolder(settings.data_dir), SystemClock()
     start = perf_counter()
     with progress_bar(quiet=json) as progress:
+        if demo and not models_only:
+            with open_store(settings) as store:
+                check_takes_demo(store)
         if not models_only and not folder.models.is_dir():
             check_packages([*BASE_WEIGHTS, *([] if demo is False else DEMO_DATA)])
         registry = prepare_models(folder, progress, settings.built_models_dir)
         products, kind = 0, None
         if not models_only:
             with open_store(settings) as store:
+                if demo is False and store.kind() is StoreKind.OWN:
+                    mark_as_own(store, clock)
                 if demo or (demo is None and not store.in_own_use()):
                     size = DemoSize() if households is None else DemoSize.small(households)
                     prepare_demo(store, clock, size, progress)

@@ -7,43 +7,19 @@ import typer
 from typer.core import TyperCommand
 
 from agent.service.ingest.columns import Column, RowKind, columns_of
+from agent.service.ingest.import_request import meaning
 
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter
 
     from agent.service.ingest import Notes, ReadingOptions
 
-RowCurrency = Annotated[
-    str | None, typer.Option(help="Currency of rows that name none, for example USD. Default: their product's.")
-]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option(help="Read your column under our name, for example sku=product_id. Repeatable."),
-]
-Constants = Annotated[
-    list[str] | None,
-    typer.Option(help="Give every row a cell that the file does not have, for example type=purchase. Repeatable."),
-]
-Decimal = Annotated[
-    str | None,
-    typer.Option(
-        help="Read numbers written for people: point for 1,234.56 or $12.00, comma for 1.234,56 or 9,50 EUR. Without "
-        "it numbers must be plain, such as 12.99, and 1.250 is refused, as it may be 1.25 or 1,250."
-    ),
-]
-Zone = Annotated[
-    str | None,
-    typer.Option(
-        "--timezone", help="Zone of times without one, for example Europe/Berlin; a bare date is its midnight."
-    ),
-]
-DateFormat = Annotated[
-    str | None,
-    typer.Option(
-        help="Form of times other than RFC 3339: as for strptime, for example %m/%d/%Y, or epoch-seconds or "
-        "epoch-milliseconds."
-    ),
-]
+RowCurrency = Annotated[str | None, typer.Option(help=meaning("currency"))]
+Columns = Annotated[list[str] | None, typer.Option(help=meaning("column"))]
+Constants = Annotated[list[str] | None, typer.Option(help=meaning("const"))]
+Decimal = Annotated[str | None, typer.Option(help=meaning("decimal"))]
+Zone = Annotated[str | None, typer.Option("--timezone", help=meaning("timezone"))]
+DateFormat = Annotated[str | None, typer.Option(help=meaning("date_format"))]
 
 
 class ProductsCommand(TyperCommand):
@@ -97,8 +73,8 @@ def reading_options(
     decimal, zone, date_format = numbers_and_times
     return ReadingOptions(
         currency=currency,
-        mapping=read_pairs("--column", columns or (), "theirs=ours, such as sku=product_id"),
-        constants=read_pairs("--const", constants or (), "column=value, such as type=purchase"),
+        mapping=read_pairs("column", columns or (), "theirs=ours, such as sku=product_id"),
+        constants=read_pairs("const", constants or (), "column=value, such as type=purchase"),
         decimal=read_decimal(decimal),
         timezone=read_timezone(zone),
         date_format=date_format or "",

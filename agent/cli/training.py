@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,9 +16,11 @@ from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.store import StoreKind
 from agent.store.data_folder import DataFolder
+from models.progress import Progress
 from models.registry.registry import ORDER, ModelKind, ModelMeta, Registry
 
 if TYPE_CHECKING:
+    from agent.training.own_store import OwnTraining
     from models.training.own_report import OwnReport
 
 _TEXTS = (ModelKind.UNDERSTANDING, ModelKind.NARRATOR)
@@ -156,23 +158,43 @@ def _train_on_demo(
 
 
 def _train_on_store(settings: Settings, version: str, *, activate: bool, json: bool) -> None:
+    with open_store(settings) as store:
+        kind = store.kind()
+    with progress_bar(quiet=json) as progress:
+        made = trained_on_store(settings, version, progress, activate=activate)
+    if json:
+        print_json({**store_fact(kind, json=True), **training_summary(made)})
+    else:
+        print_facts({**store_fact(kind, json=False), "trained on": made.meta.trained_on})
+        _print_report(version, made.report)
+
+
+def trained_on_store(settings: Settings, version: str, progress: Progress, *, activate: bool) -> "OwnTraining":
+    """Load what training needs, and train the evaluator on the store's outcomes.
+
+    Raises:
+        TrainingDataError: The outcomes do not identify a price response; nothing is changed.
+    """
     from agent.service.assembly import build_components  # torch loads slowly
     from agent.training.own_store import OwnStore, train_on_store
 
     require_models(settings)
-    with progress_bar(quiet=json) as progress, open_store(settings) as store:
+    with open_store(settings) as store:
         progress("load models and indexes", 0.0)
         parts = build_components(settings, store, SystemClock(), None)
         progress("load models and indexes", 1.0)
         source = OwnStore(parts.store, parts.catalogue, parts.pipeline.observer.reader, parts.folder.models)
-        made = train_on_store(source, version, progress, activate=activate)
-        kind = store.kind()
-    if json:
-        facts = {"meta": made.meta.model_dump(mode="json"), "report": asdict(made.report)}
-        print_json({**store_fact(kind, json=True), **facts})
-    else:
-        print_facts({**store_fact(kind, json=False), "trained on": made.meta.trained_on})
-        _print_report(version, made.report)
+        return train_on_store(source, version, progress, activate=activate)
+
+
+def training_summary(made: "OwnTraining") -> dict[str, Any]:
+    """The version and its comparison with other models, as `--json` prints them and jobs keep them."""
+    report = made.report
+    return {
+        "meta": made.meta.model_dump(mode="json"),
+        "report": asdict(report),
+        "proven_better": report.proven_better,
+    }
 
 
 def _print_report(version: str, report: "OwnReport") -> None:

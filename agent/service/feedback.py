@@ -2,29 +2,34 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from agent.domain.clock import StoreClock
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductWeek
-from agent.service.components import Components
 from agent.service.outcome_reports import ReportedOutcomes, purchase_of
+from agent.store import Store
 from agent.store.event_deduplication import identified
 from agent.store.outcomes import SaleOf
 from models.shopper.weeks import week_of, week_start
 
+if TYPE_CHECKING:  # loads every model's library
+    from agent.service.components import Components
 
-def record_outcomes(parts: Components, outcomes: Sequence[OutcomeRecord]) -> list[EventRecord]:
+
+def record_outcomes(store: Store, clock: StoreClock, outcomes: Sequence[OutcomeRecord]) -> list[EventRecord]:
     """Store outcomes, and the sale of each purchase among them; returns the sales that were new."""
-    return parts.store.record_outcomes(outcomes, _sale_of(parts), week_of_sale)
+    return store.record_outcomes(outcomes, _sale_of(clock), week_of_sale)
 
 
-def record_reports(parts: Components, reported: ReportedOutcomes, quote_ids: Iterable[str]) -> list[EventRecord]:
+def record_reports(parts: "Components", reported: ReportedOutcomes, quote_ids: Iterable[str]) -> list[EventRecord]:
     """Check reports against the stored outcomes of their quotes and store the new ones like `record_outcomes`."""
-    return parts.store.record_sequences(quote_ids, reported.check, _sale_of(parts), week_of_sale)
+    return parts.store.record_sequences(quote_ids, reported.check, _sale_of(parts.store_clock), week_of_sale)
 
 
-def record_events(parts: Components, events: Sequence[EventRecord]) -> list[EventRecord]:
+def record_events(store: Store, clock: StoreClock, events: Sequence[EventRecord]) -> list[EventRecord]:
     """Store behaviour events, those without an id under one from their content; returns those that were new."""
-    dated = [_on_behaviour_clock(parts, event) for event in identified(events)]
-    return parts.store.append_events(dated, week_of_sale)
+    dated = [_on_behaviour_clock(clock, event) for event in identified(events)]
+    return store.append_events(dated, week_of_sale)
 
 
 def week_of_sale(event: EventRecord) -> ProductWeek | None:
@@ -37,14 +42,14 @@ def week_of_sale(event: EventRecord) -> ProductWeek | None:
     return ProductWeek(event.product_id, start, 1, event.list_minor, event.price_minor, event.currency)
 
 
-def _sale_of(parts: Components) -> SaleOf:
+def _sale_of(clock: StoreClock) -> SaleOf:
     def sale_of(outcome: OutcomeRecord) -> EventRecord | None:
         if outcome.type is not OutcomeType.PURCHASED or outcome.product_id is None:
             return None
-        return _on_behaviour_clock(parts, purchase_of(outcome))
+        return _on_behaviour_clock(clock, purchase_of(outcome))
 
     return sale_of
 
 
-def _on_behaviour_clock(parts: Components, event: EventRecord) -> EventRecord:
-    return replace(event, at=parts.store_clock.behaviour_time(event.at))
+def _on_behaviour_clock(clock: StoreClock, event: EventRecord) -> EventRecord:
+    return replace(event, at=clock.behaviour_time(event.at))

@@ -134,7 +134,7 @@ class Service:
 
     def keep_events(self, events: Sequence[EventRecord]) -> list[EventRecord]:
         """Record one batch of an import and return the new ones; call `follow` after the last to quote with them."""
-        return record_events(self._parts, events)
+        return record_events(self._parts.store, self._parts.store_clock, events)
 
     def import_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
         """Record outcomes of offers made elsewhere, with their sales, and bring them into memory."""
@@ -143,7 +143,7 @@ class Service:
 
     def keep_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> None:
         """Record one batch of an import; call `replay_outcomes` after the last, or `follow` to quote with them."""
-        record_outcomes(self._parts, outcomes)
+        record_outcomes(self._parts.store, self._parts.store_clock, outcomes)
 
     def replay_outcomes(self, offers: Mapping[str, Offer] | None = None) -> None:
         """Replay outcomes after the watermark into the index and the learner; `offers` saves reading them again."""

@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(default=2 * 1024 * 1024, ge=1_024)
     """Largest request body, bytes."""
 
+    upload_limit_bytes: int = Field(default=512 * 1024 * 1024, ge=1_024)
+    """Largest file that may be uploaded for an import, bytes; it lies in the data folder until the import has ended."""
+
     queue_limit: int = Field(default=256, ge=1)
     """Quotes that may wait; further ones are refused with 503."""
 

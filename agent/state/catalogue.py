@@ -214,7 +214,7 @@ class Catalogue:
             on_relabelled(self._take(products))
             count += len(products)
         for gone in chunks(self._store.removed_since(self._known.revision), _BATCH):
-            self._drop(gone)
+            on_relabelled(self._drop(gone))
             count += len(gone)
         self._known.revision = self.index.watermark = max(self._known.revision, revision)
         return count
@@ -233,13 +233,15 @@ class Catalogue:
         self.index.upsert([entry_of(product) for product in products], vectors)
         return relabelled
 
-    def _drop(self, products: Sequence[ProductRecord]) -> None:
-        """Move removed products out of what can be found and priced."""
+    def _drop(self, products: Sequence[ProductRecord]) -> set[str]:
+        """Move removed products out of what can be found and priced; returns ids of those that are relabelled."""
+        relabelled = {one.product_id for one in products if self._is_relabelled(one)}
         self._put_facts(products)
         for product in products:
             self._known.former[product.product_id] = product
             self._products.pop(product.product_id, None)
         self.index.remove([product.product_id for product in products])
+        return relabelled
 
     def _put_facts(self, products: Sequence[ProductRecord]) -> None:
         """Read list prices of products, and the weekly facts of those that were unknown."""
@@ -255,7 +257,7 @@ class Catalogue:
         return known is not None and text_of(known) == text_of(product)
 
     def _is_relabelled(self, product: ProductRecord) -> bool:
-        known = self._products.get(product.product_id)
+        known = self._described(product.product_id)
         if known is None or known.list_minor is None:
             return True
         return (known.category, known.brand, known.currency) != (product.category, product.brand, product.currency)

@@ -36,6 +36,11 @@ class DataFolder:
         return self.root / "keys" / "signing.pem"
 
     @property
+    def spool(self) -> Path:
+        """Folder of uploaded files that wait to be imported."""
+        return self.root / "spool"
+
+    @property
     def database(self) -> Path:
         """File of the embedded database."""
         return self.root / "pricesmith.db"

@@ -19,7 +19,7 @@ from agent.store.changes import ERASURES
 from agent.store.codec import EncodedDecision, decode_decision, decode_request
 from agent.store.meta import count_up
 from agent.store.rows import IN_LIMIT, RecordTable, chunks, stored_forms
-from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, LIVE_QUOTES, OUTCOMES, SHOPPERS
+from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, JOBS, LIVE_QUOTES, OUTCOMES, SHOPPERS
 
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)
 _UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -78,6 +78,7 @@ class ErasureRepository(AuditLog):
             profile = connection.execute(delete(SHOPPERS).where(SHOPPERS.c.shopper_id == shopper_id)).rowcount
             events = connection.execute(delete(EVENTS).where(EVENTS.c.shopper_id == shopper_id)).rowcount
             connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.shopper_id.in_(forms)))
+            _forget_in_reports(connection, shopper_id)
             count_up(self._db, connection, ERASURES)  # other processes may have it in memory
         self._db.shrink_log()
         return Erased(profile, events, len(decisions), len(outcomes), answers)
@@ -102,6 +103,7 @@ class ErasureRepository(AuditLog):
             events = connection.execute(delete(EVENTS).where(EVENTS.c.at < behaved)).rowcount
             connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.valid_until < moment))
             answers = connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.started_at < moment)).rowcount
+            connection.execute(delete(JOBS).where(JOBS.c.ended_at < moment))  # reports quote rows of files
             if decisions or outcomes or events:
                 count_up(self._db, connection, ERASURES)  # other processes may have it in memory
         self._db.shrink_log()
@@ -144,6 +146,28 @@ def _delete_answers(connection: Connection, shopper_id: str, decisions: set[str]
             delete(IDEMPOTENCY).where(IDEMPOTENCY.c.key_id == key_id, IDEMPOTENCY.c.idem_key == idem_key)
         )
     return len(naming)
+
+
+def _forget_in_reports(connection: Connection, shopper_id: str) -> None:
+    """Strip reports of ended jobs that name the shopper: counts stay, and what was quoted from the file goes."""
+    quoted = {json.dumps(shopper_id, ensure_ascii=ascii_only)[1:-1] for ascii_only in (False, True)}
+    named = re.compile("|".join(map(_word, map(re.escape, sorted(quoted)))))
+    reports = select(JOBS.c.job_id, JOBS.c.options, JOBS.c.result, JOBS.c.problem).where(JOBS.c.ended_at.is_not(None))
+    for row in connection.execute(reports).all():
+        naming = {name for name in ("options", "result", "problem") if named.search(row._mapping[name] or "")}
+        if naming:
+            values = {name: _without_texts(row._mapping[name], named) for name in naming}
+            connection.execute(update(JOBS).where(JOBS.c.job_id == row.job_id).values(values))
+
+
+def _without_texts(document: str, named: re.Pattern[str]) -> str:
+    """The numbers of a JSON object, and those of its texts that do not name the shopper."""
+    kept = {
+        name: value
+        for name, value in json.loads(document).items()
+        if isinstance(value, int | float | str) and not named.search(json.dumps(value, ensure_ascii=False))
+    }
+    return json.dumps({**kept, "erased": True})
 
 
 def _patterns(shopper_id: str) -> tuple[re.Pattern[bytes], re.Pattern[str]]:

@@ -16,6 +16,7 @@ from agent.store.engine import Database, open_database
 from agent.store.erasure import ErasureRepository
 from agent.store.events import EventRepository
 from agent.store.idempotency import IdempotencyRepository
+from agent.store.jobs import JobRepository
 from agent.store.kind import StoreKindRepository
 from agent.store.lists import ListRepository
 from agent.store.live_quotes import LiveQuoteRepository
@@ -46,6 +47,7 @@ class Store(
     ChangeRepository,
     IdempotencyRepository,
     ListRepository,
+    JobRepository,
     LiveQuoteRepository,
     MerchantRepository,
     DoubtfulRowRepository,

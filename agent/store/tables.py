@@ -24,6 +24,7 @@ from agent.domain.decision import Rung, Source
 from agent.domain.records import EventType, OutcomeType, RuleEventKind
 from agent.store.chain import AuditKind
 from agent.store.column_types import EnumText, FiniteFloat, JsonObject, UtcMicros
+from agent.store.job_records import JobKind, JobState
 from models.strategist.strategy import Lever
 
 METADATA: Final = MetaData()
@@ -287,4 +288,30 @@ MERCHANTS: Final = Table(
     Column("name", Text, nullable=False),
     Column("created_at", UtcMicros, nullable=False),
     Column("removed_at", UtcMicros),
+)
+
+JOBS: Final = Table(
+    "jobs",
+    METADATA,
+    Column("job_id", Text, primary_key=True),
+    Column("kind", EnumText(JobKind), nullable=False),
+    Column("state", EnumText(JobState), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("file", Text),
+    Column("file_bytes", BigInteger),
+    Column("created_at", UtcMicros, nullable=False),
+    Column("started_at", UtcMicros),
+    Column("ended_at", UtcMicros),
+    Column("fraction", FiniteFloat, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("rows", BigInteger),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("owner", Text),
+    Column("lease_until", UtcMicros),
+    Column("result", Text),
+    Column("problem", Text),
+    Index("jobs_state", "state", "job_id"),
+    Index("jobs_kind", "kind", "job_id"),
 )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from agent.domain.decision import Decision
+from agent.store.job_records import JobRecord
 
 _BACKOFF_S: Final = (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000)  # as the Standard Webhooks specification proposes
 MAX_ATTEMPTS: Final = len(_BACKOFF_S) + 1
@@ -20,6 +21,8 @@ class WebhookEvent(StrEnum):
     RULE_BOUND = "rule.bound"
     """A rule of the gateway moved a price."""
     MODEL_ACTIVATED = "model.activated"
+    JOB_ENDED = "job.ended"
+    """An import or a training is done, failed or cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,12 @@ def of_decision(decision: Decision) -> Iterator[Message]:
 def of_models(versions: Mapping[str, str], activation: str, at: datetime) -> Message:
     """Message about model versions put in use; `activation` identifies the change."""
     return _message(f"model_{activation}", WebhookEvent.MODEL_ACTIVATED, at, {"versions": dict(versions)})
+
+
+def of_job(job: JobRecord) -> Message:
+    """Message about a job that ended; its report is read over HTTP, as it may have rows of the file."""
+    about = {"job_id": job.job_id, "kind": job.kind.value, "state": job.state.value}
+    return _message(f"job_{job.job_id}", WebhookEvent.JOB_ENDED, job.ended_at or job.created_at, about)
 
 
 def backoff_s(attempts: int) -> int | None:

@@ -39,8 +39,21 @@ joiners and variation selectors that a script or an emoji needs; other invisible
 characters refused. **Times** of events and outcomes lie at most one day ahead.
 
 **Headers.** Every answer has `X-Request-Id`, the id of the request in the log: the one that was sent where it is
-well-formed. 429 and 503 have `Retry-After`, in seconds. **HEAD** is answered wherever GET is. **Bodies** are sent
-uncompressed, without `Content-Encoding`.
+well-formed. 429 and 503 have `Retry-After`, in seconds.
+
+**Lists** answer `{"items", "has_more", "next"}`: at most `limit` rows (1 to 200, by default 50), and a cursor. Send
+`next` back as `after`, with the same filters, for the next page. Rows that are added meanwhile shift nothing: no row
+comes twice, and none that stood from the first page on is left out. Quotes, outcomes, events and jobs come newest
+first, products and shoppers by id. `from` is included, `until` is not. **Query parameters** that an operation does not
+have are refused, not ignored.
+
+**What is created** is answered with 201 and its path in `Location`. Answers may be sent back: a product, a shopper's
+row, a version of the rules, an amount with its `fraction_digits`.
+
+**HEAD** is answered wherever GET is. **Answers** of 1,000 bytes and more are compressed (gzip) where `Accept-Encoding`
+allows it, streams are not. **Bodies** are sent uncompressed, without `Content-Encoding`, but for files to import.
+**Browsers** may ask where [`PRICESMITH_CORS_ORIGINS`](settings.md) names the page's origin, with a
+[publishable key](../guides/product-page.md#ask-from-the-browser).
 
 **Views.** A quote is answered in the view of its reader. `view=shopper` has `id`, `at`, `product_id`, `shopper_id`,
 `quantity`, `price`, `reference_price`, `list_price`, `personalised`, `disclosure`, `valid_until` and `token`, but

@@ -65,6 +65,11 @@ class OwnReport:
     elasticity: tuple[float, float, float]
     notes: tuple[str, ...]
 
+    @property
+    def proven_better(self) -> bool:
+        """Whether its log loss on the test rows is surely lower than every other model's: by the 95 % intervals."""
+        return all(line.low > 0 for line in self.lines[1:])
+
     def with_note(self, note: str) -> "OwnReport":
         """Copy with one more note."""
         return replace(self, notes=(*self.notes, note))

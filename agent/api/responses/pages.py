@@ -1,6 +1,7 @@
 """Response models of lists by page."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,12 +13,8 @@ from agent.domain.request import Personalisation
 from agent.store.quote_summaries import QuoteSummary
 from models.strategist.strategy import Lever
 
-
-class ListPage(Answer):
-    """One page of a list."""
-
-    has_more: bool = Field(description="Whether rows follow.")
-    next: str | None = Field(description="Cursor of the next page, to be sent as `after`; null at the end.")
+HasMore = Annotated[bool, Field(description="Whether rows follow.")]
+Next = Annotated[str | None, Field(description="Cursor of the next page, to be sent as `after`; null at the end.")]
 
 
 class ListedStrategy(Answer):
@@ -50,10 +47,12 @@ class ListedQuote(Answer):
     valid_until: datetime = Field(description="End of the quote.")
 
 
-class QuotesPage(ListPage):
+class QuotesPage(Answer):
     """Quotes, newest first."""
 
     items: list[ListedQuote] = Field(description="Rows of the page.")
+    has_more: HasMore
+    next: Next
 
 
 class StoredOutcome(Answer):
@@ -71,10 +70,12 @@ class StoredOutcome(Answer):
     propensity: float | None = Field(description="Probability with which the price was chosen; null where unknown.")
 
 
-class OutcomesPage(ListPage):
+class OutcomesPage(Answer):
     """Outcomes, newest first."""
 
     items: list[StoredOutcome] = Field(description="Rows of the page.")
+    has_more: HasMore
+    next: Next
 
 
 class ListedEvent(Answer):
@@ -91,10 +92,12 @@ class ListedEvent(Answer):
     text: str = Field(description="Words of the event, such as a search.")
 
 
-class EventsPage(ListPage):
+class EventsPage(Answer):
     """Events, newest first."""
 
     items: list[ListedEvent] = Field(description="Rows of the page.")
+    has_more: HasMore
+    next: Next
 
 
 class ListedShopper(Answer):
@@ -105,10 +108,12 @@ class ListedShopper(Answer):
     personalisation: Personalisation = Field(description="Whether the shopper's data may be used.")
 
 
-class ShoppersPage(ListPage):
+class ShoppersPage(Answer):
     """Shoppers by id."""
 
     items: list[ListedShopper] = Field(description="Rows of the page.")
+    has_more: HasMore
+    next: Next
 
 
 def listed_quote(found: QuoteSummary) -> ListedQuote:

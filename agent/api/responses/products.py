@@ -4,7 +4,7 @@ from pydantic import Field
 
 from agent.api.responses.answer import Answer
 from agent.api.responses.money import MoneyAnswer
-from agent.api.responses.pages import ListPage, optional_money
+from agent.api.responses.pages import HasMore, Next, optional_money
 from agent.domain.records import Attribute, ProductRecord
 
 
@@ -26,10 +26,12 @@ class ProductAnswer(Answer, title="StoredProduct"):
     map_price: MoneyAnswer | None = Field(description="Minimum advertised price.")
 
 
-class ProductsPage(ListPage):
+class ProductsPage(Answer):
     """Products by id."""
 
     items: list[ProductAnswer] = Field(description="Rows of the page.")
+    has_more: HasMore
+    next: Next
 
 
 class RemovedProduct(Answer):

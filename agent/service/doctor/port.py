@@ -4,6 +4,7 @@ The server's sockets allow a second one on the same port (`SO_REUSEPORT`), which
 whoever starts a server claims the port first, then looks whether anything listens there.
 """
 
+import errno
 import json
 import socket
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ def port_use(host: str, port: int) -> PortUse:
 
     `localhost` means both loopback addresses: whoever listens on one of them takes requests from the other.
     """
+    code = _bind_error(host, port)
+    if code not in (0, errno.EADDRINUSE):  # first: an address of another machine is not to be called
+        return PortUse(PortState.REFUSED, shown(host, port))
     for address in _reachable(host):
         try:
             with socket.create_connection((address, port), timeout=_WAIT_S):
@@ -49,7 +53,7 @@ def port_use(host: str, port: int) -> PortUse:
             continue
         state = PortState.PRICESMITH if _is_pricesmith(address, port) else PortState.OTHER
         return PortUse(state, shown(address, port))
-    return PortUse(PortState.FREE if _can_bind(host, port) else PortState.REFUSED, shown(host, port))
+    return PortUse(PortState.OTHER if code else PortState.FREE, shown(host, port))
 
 
 def port_state(host: str, port: int) -> PortState:
@@ -99,7 +103,8 @@ def _reachable(host: str) -> tuple[str, ...]:
     return (host, *(one for one in _LOOPBACK if one != host)) if host in _LOOPBACK else (host,)
 
 
-def _can_bind(host: str, port: int) -> bool:
+def _bind_error(host: str, port: int) -> int:
+    """The error number with which this process fails to bind an address; 0 where it does not."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -107,9 +112,9 @@ def _can_bind(host: str, port: int) -> bool:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that just ended still holds it
             probe.bind(address)
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        return error.errno or errno.EADDRNOTAVAIL
+    return 0
 
 
 def _is_pricesmith(host: str, port: int) -> bool:

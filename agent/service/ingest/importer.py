@@ -24,7 +24,7 @@ from agent.service.ingest.report import ImportKind, ImportReport, RowProblem
 from agent.service.ingest.tables import read_table
 from agent.store.rows import chunks
 
-_BATCH: Final = 2_000
+BATCH_ROWS: Final = 2_000
 
 _PARSERS: Final[Mapping[ImportKind, Callable[[RawRow, Reading], Any]]] = {
     ImportKind.PRODUCTS: parse_product,
@@ -43,9 +43,10 @@ def import_file(
     path: Path,
     targets: ImportTargets,
     options: ImportOptions,
-    on_rows: Callable[[int], None] | None = None,
+    on_batch: Callable[[ImportReport], None] | None = None,
+    batch_rows: int = BATCH_ROWS,
 ) -> ImportReport:
-    """Import a file; `on_rows` is called with the number of rows read after each batch.
+    """Import a file, a batch of rows in a transaction; `on_batch` is called after each with the report so far.
 
     Raises:
         ImportFormatError: The file cannot be read, or a required column is missing.
@@ -55,10 +56,10 @@ def import_file(
     report = ImportReport(kind, notes=reading.notes)
     table = read_table(path, RowKind(kind.value), reading)
     intake: Any = _INTAKES[kind](targets, report, options)
-    for batch in chunks(table.rows, _BATCH):
+    for batch in chunks(table.rows, batch_rows):
         intake.take(list(_parsed(batch, reading, report)))
-        if on_rows is not None:
-            on_rows(report.read)
+        if on_batch is not None:
+            on_batch(report)
     return report
 
 

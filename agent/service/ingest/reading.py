@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from agent.domain.money import MoneyError, fraction_digits
 from agent.domain.records import ProductRecord
-from agent.service.ingest.errors import ImportFormatError
+from agent.service.ingest.errors import OptionError
 from agent.service.ingest.numerals import DecimalMark
 
 EPOCHS: Final = {"epoch-seconds": 1, "epoch-milliseconds": 1_000}
@@ -60,31 +60,49 @@ class ReadingOptions:
         """Check the currency and the format of dates.
 
         Raises:
-            ImportFormatError: One of them cannot be used.
+            OptionError: One of them cannot be used.
         """
-        try:
-            if self.currency is not None:
-                fraction_digits(self.currency)
-        except MoneyError as error:
-            raise ImportFormatError(f"--currency: {error}") from None
-        if self.date_format and self.date_format not in EPOCHS and "%" not in self.date_format:
-            allowed = "a format such as '%m/%d/%Y' or '%d.%m.%Y %H:%M', " + ", ".join(EPOCHS)
-            raise ImportFormatError(f"--date-format is {self.date_format!r}; allowed: {allowed}")
+        check_currency(self.currency)
+        check_date_format(self.date_format)
+
+
+def check_currency(given: str | None) -> None:
+    """Check `--currency`.
+
+    Raises:
+        OptionError: There is no such currency.
+    """
+    try:
+        if given is not None:
+            fraction_digits(given)
+    except MoneyError as error:
+        raise OptionError("currency", f": {error}", given or "", "") from None
+
+
+def check_date_format(given: str) -> None:
+    """Check `--date-format`.
+
+    Raises:
+        OptionError: It is neither a format nor a name of `EPOCHS`.
+    """
+    if given and given not in EPOCHS and "%" not in given:
+        allowed = "a format such as '%m/%d/%Y' or '%d.%m.%Y %H:%M', " + ", ".join(EPOCHS)
+        raise OptionError("date-format", f"is {given!r}", given, allowed)
 
 
 def read_pairs(option: str, given: Sequence[str], example: str) -> dict[str, str]:
     """Parse options of the form `name=value`.
 
     Raises:
-        ImportFormatError: One is not of that form, or a name is given twice.
+        OptionError: One is not of that form, or a name is given twice.
     """
     found: dict[str, str] = {}
     for text in given:
         name, mark, value = text.partition("=")
         if not (name.strip() and mark and value.strip()):
-            raise ImportFormatError(f"{option} is {text!r}; allowed: {example}")
+            raise OptionError(option, f"is {text!r}", text, example)
         if name.strip() in found:
-            raise ImportFormatError(f"{option} names {name.strip()!r} twice; allowed: once")
+            raise OptionError(option, f"names {name.strip()!r} twice", text, "once")
         found[name.strip()] = value.strip()
     return found
 
@@ -93,13 +111,13 @@ def read_decimal(given: str | None) -> DecimalMark | None:
     """Parse `--decimal`.
 
     Raises:
-        ImportFormatError: It is neither point nor comma.
+        OptionError: It is neither point nor comma.
     """
     if given is None:
         return None
     mark = _MARKS.get(given.strip().casefold())
     if mark is None:
-        raise ImportFormatError(f"--decimal is {given!r}; allowed: point (as in 1,234.56) or comma (as in 1.234,56)")
+        raise OptionError("decimal", f"is {given!r}", given, "point (as in 1,234.56) or comma (as in 1.234,56)")
     return mark
 
 
@@ -107,15 +125,15 @@ def read_timezone(given: str | None) -> ZoneInfo | None:
     """Parse `--timezone`.
 
     Raises:
-        ImportFormatError: There is no zone of that name.
+        OptionError: There is no zone of that name.
     """
     if given is None:
         return None
     try:
         return ZoneInfo(given)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ImportFormatError(
-            f"--timezone is {given!r}; allowed: names such as Europe/Berlin, America/New_York or UTC"
+        raise OptionError(
+            "timezone", f"is {given!r}", given, "names such as Europe/Berlin, America/New_York or UTC"
         ) from None
 
 

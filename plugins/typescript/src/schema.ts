@@ -166,6 +166,80 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List imports
+         * @description Imports of the last 30 days, newest first, without the rows of their reports.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listImports"];
+        put?: never;
+        /**
+         * Import a file
+         * @description Upload a file of products, events or outcomes; a job imports it.
+         *
+         *     The file is the body, its format said by Content-Type (text also packed, with `Content-Encoding: gzip`), or the field `file` of a form. Options are those of `pricesmith import`, in the query or as fields of the form. With `dry_run` nothing is stored, and the report names every problem of the file.
+         *
+         *     Scope: `merchant`.
+         */
+        post: operations["createImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an import
+         * @description State, progress and report of an import; `Retry-After` says when to ask again while it is not ended.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["getImport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel an import
+         * @description Cancel a waiting or running import; rows that are stored stay, and its report counts them. Safe to repeat.
+         *
+         *     Scope: `merchant`.
+         */
+        post: operations["cancelImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/keys": {
         parameters: {
             query?: never;
@@ -754,6 +828,80 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/trainings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List trainings
+         * @description Trainings of the last 30 days, newest first.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["listTrainings"];
+        put?: never;
+        /**
+         * Train on own outcomes
+         * @description Train the evaluator on the shop's own outcomes; a job does it, in minutes.
+         *
+         *     Where the outcomes cannot teach how price moves demand, the job fails, says why, and changes nothing.
+         *
+         *     Scope: `merchant`.
+         */
+        post: operations["createTraining"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/trainings/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a training
+         * @description State, progress and report of a training; `Retry-After` says when to ask again while it is not ended.
+         *
+         *     Scope: `merchant`.
+         */
+        get: operations["getTraining"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/trainings/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a training
+         * @description Cancel a waiting or running training; no version is made. Safe to repeat.
+         *
+         *     Scope: `merchant`.
+         */
+        post: operations["cancelTraining"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/webhooks": {
         parameters: {
             query?: never;
@@ -893,6 +1041,13 @@ export interface components {
             /** @description Whether it is the one shown. */
             chosen: boolean;
         };
+        /** @description A column that is not used, or is used otherwise than its name suggests, and why. */
+        ColumnRemark: {
+            /** @description The column. */
+            column: string;
+            /** @description The reason, and the remedy where there is one. */
+            reason: string;
+        };
         /**
          * @description A competitor's price, where it comes from, and whether anyone can see it.
          *
@@ -1012,12 +1167,12 @@ export interface components {
         EventType: "view" | "click" | "search" | "add_to_cart" | "remove_from_cart" | "wishlist" | "purchase";
         /** @description Events, newest first. */
         EventsPage: {
+            /** @description Rows of the page. */
+            items: components["schemas"]["ListedEvent"][];
             /** @description Whether rows follow. */
             has_more: boolean;
             /** @description Cursor of the next page, to be sent as `after`; null at the end. */
             next: string | null;
-            /** @description Rows of the page. */
-            items: components["schemas"]["ListedEvent"][];
         };
         /** @description A fact that the answer rests on, as shown to readers. */
         Evidence: {
@@ -1124,6 +1279,175 @@ export interface components {
             /** @description Why it was not used. */
             reason: string;
         };
+        /** @description A form with the file, and options as fields; those of the query hold too. */
+        ImportForm: {
+            /** @description Kind of rows: products, events or outcomes. */
+            kind: components["schemas"]["ImportKind"];
+            /** @description Currency of rows that name none, for example USD. Default: their product's. */
+            currency?: string | null;
+            /** @description Read your column under our name, for example sku=product_id. Repeatable. */
+            column?: string[];
+            /** @description Give every row a cell that the file does not have, for example type=purchase. Repeatable. */
+            const?: string[];
+            /** @description Read numbers written for people: point for 1,234.56 or $12.00, comma for 1.234,56 or 9,50 EUR. Without it numbers must be plain, such as 12.99, and 1.250 is refused, as it may be 1.25 or 1,250. */
+            decimal?: string | null;
+            /** @description Zone of times without one, for example Europe/Berlin; a bare date is its midnight. */
+            timezone?: string | null;
+            /** @description Form of times other than RFC 3339: as for strptime, for example %m/%d/%Y, or epoch-seconds or epoch-milliseconds. */
+            date_format?: string | null;
+            /** @description Take your column as an attribute, although its name is near that of a price. Repeatable. */
+            attribute?: string[];
+            /** @description Read the product export of a shop system, one product a variant. */
+            from?: components["schemas"]["Shop"] | null;
+            /**
+             * @description Take each row as the whole product: what it lacks is dropped.
+             * @default false
+             */
+            replace?: boolean;
+            /**
+             * @description Import rows too that are probably wrong, such as prices in cents beside dollars.
+             * @default false
+             */
+            accept_suspicious?: boolean;
+            /**
+             * @description Import into the demo store on purpose; else it refuses own data.
+             * @default false
+             */
+            into_demo?: boolean;
+            /**
+             * @description Read and check the whole file, and report on every row, but store nothing.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * Format: binary
+             * @description The file, with its own name.
+             */
+            file: string;
+        };
+        /** @description An import. */
+        ImportJob: {
+            /** @description Id of the job. */
+            id: string;
+            /** @description waiting, running, or one of the final states: done, failed, cancelled. */
+            state: components["schemas"]["JobState"];
+            /** @description How far it is. */
+            progress: components["schemas"]["JobProgress"];
+            /**
+             * Format: date-time
+             * @description When it was submitted.
+             */
+            created_at: string;
+            /** @description When it was first begun. */
+            started_at: string | null;
+            /** @description When it ended. */
+            ended_at: string | null;
+            /** @description Id of the API key that submitted it. */
+            by: string;
+            /** @description Times it was begun: more than once if a server ended in the middle. */
+            attempts: number;
+            /** @description Whether it is to be cancelled, which takes seconds while it runs. */
+            cancel_requested: boolean;
+            /** @description Reason why it failed. */
+            problem: components["schemas"]["JobProblem"] | null;
+            /**
+             * @description Kind of the job.
+             * @constant
+             */
+            kind: "import";
+            /** @description What was asked for. */
+            options: components["schemas"]["ImportOptions"];
+            /** @description The file that was uploaded. */
+            file: components["schemas"]["JobFile"];
+            /** @description Report of a finished import; of a cancelled one what was stored until then. */
+            result: components["schemas"]["ImportSummary"] | null;
+        };
+        /** @description A page of imports, newest first; refused rows are in each import's own answer. */
+        ImportJobs: {
+            /** @description Jobs of the page. */
+            items: components["schemas"]["ImportJob"][];
+            /** @description Whether older ones follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+        };
+        /**
+         * @description Kind of records in a file.
+         * @enum {string}
+         */
+        ImportKind: "products" | "events" | "outcomes";
+        /** @description Options of an import, as they were given. */
+        ImportOptions: {
+            /** @description Kind of rows: products, events or outcomes. */
+            kind: components["schemas"]["ImportKind"];
+            /** @description Currency of rows that name none, for example USD. Default: their product's. */
+            currency: string | null;
+            /** @description Read your column under our name, for example sku=product_id. Repeatable. */
+            column: string[];
+            /** @description Give every row a cell that the file does not have, for example type=purchase. Repeatable. */
+            const: string[];
+            /** @description Read numbers written for people: point for 1,234.56 or $12.00, comma for 1.234,56 or 9,50 EUR. Without it numbers must be plain, such as 12.99, and 1.250 is refused, as it may be 1.25 or 1,250. */
+            decimal: string | null;
+            /** @description Zone of times without one, for example Europe/Berlin; a bare date is its midnight. */
+            timezone: string | null;
+            /** @description Form of times other than RFC 3339: as for strptime, for example %m/%d/%Y, or epoch-seconds or epoch-milliseconds. */
+            date_format: string | null;
+            /** @description Take your column as an attribute, although its name is near that of a price. Repeatable. */
+            attribute: string[];
+            /** @description Read the product export of a shop system, one product a variant. */
+            from: components["schemas"]["Shop"] | null;
+            /** @description Take each row as the whole product: what it lacks is dropped. */
+            replace: boolean;
+            /** @description Import rows too that are probably wrong, such as prices in cents beside dollars. */
+            accept_suspicious: boolean;
+            /** @description Import into the demo store on purpose; else it refuses own data. */
+            into_demo: boolean;
+            /** @description Read and check the whole file, and report on every row, but store nothing. */
+            dry_run: boolean;
+        };
+        /** @description Result of an import; `read` is the sum of new, known, changed, unchanged, merged, suspicious and bad. */
+        ImportSummary: {
+            /** @description Kind of rows. */
+            kind: components["schemas"]["ImportKind"];
+            /** @description Whether nothing was stored; counts say what would have been. */
+            dry_run: boolean;
+            /** @description Rows of the file. */
+            read: number;
+            /** @description Rows that changed what is stored: new and changed. */
+            imported: number;
+            /** @description Rows that were not stored before. */
+            new: number;
+            /** @description Events and outcomes that were stored before. */
+            known: number;
+            /** @description Products that were stored with another description. */
+            changed: number;
+            /** @description Products that were stored as they are. */
+            unchanged: number;
+            /** @description Rows with the id of an earlier row of the file. */
+            merged: number;
+            /** @description Rows that were set aside, as they are probably wrong. */
+            suspicious: number;
+            /** @description Rows that were refused. */
+            bad: number;
+            /** @description Columns that are not used. */
+            ignored_columns: components["schemas"]["ColumnRemark"][];
+            /** @description Columns that are used otherwise than their names suggest, with the remedy. */
+            columns_to_check: components["schemas"]["ColumnRemark"][];
+            /** @description Findings about rows that were read all the same. */
+            notes: components["schemas"]["RowNote"][];
+            /** @description The first ids that several rows have. */
+            merged_ids: string[];
+            /** @description Refused rows, the first thousand. */
+            problems: components["schemas"]["RefusedRow"][];
+            /** @description Refused rows that are not in `problems`. */
+            problems_left_out: number;
+            /** @description Rows that were set aside, by reason. */
+            suspicions: components["schemas"]["SuspicionGroup"][];
+            /** @description What the suspicious rows have in common, and what to do. */
+            advice: string[];
+            /** @description Whether all but numbers was erased, as the report named a shopper who was erased. */
+            erased: boolean;
+        };
         /** @description Features derived from the shopper's past. */
         InferredFeatures: {
             /** @description The text that the encoder reads. */
@@ -1133,6 +1457,34 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /** @description The file that was uploaded: its name and size; it is deleted when the job ends. */
+        JobFile: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its size as it was sent. */
+            size_bytes: number;
+        };
+        /** @description Reason why a job failed: a word for programs, and a text with the remedy. */
+        JobProblem: {
+            /** @description The word for programs. */
+            code: string;
+            /** @description What went wrong, and the remedy. */
+            detail: string;
+        };
+        /** @description Progress of a job: the share done, the step it is at, and the rows read so far where it reads rows. */
+        JobProgress: {
+            /** @description Share done, 0 to 1. */
+            fraction: number;
+            /** @description What it is at. */
+            step: string;
+            /** @description Rows read so far. */
+            rows: number | null;
+        };
+        /**
+         * @description State of a job; the last three are final.
+         * @enum {string}
+         */
+        JobState: "waiting" | "running" | "done" | "failed" | "cancelled";
         /** @description Any JSON value. */
         JsonValue: unknown;
         /** @description State of the kill switch. */
@@ -1364,12 +1716,12 @@ export interface components {
         OutcomeType: "purchased" | "declined" | "returned";
         /** @description Outcomes, newest first. */
         OutcomesPage: {
+            /** @description Rows of the page. */
+            items: components["schemas"]["StoredOutcome"][];
             /** @description Whether rows follow. */
             has_more: boolean;
             /** @description Cursor of the next page, to be sent as `after`; null at the end. */
             next: string | null;
-            /** @description Rows of the page. */
-            items: components["schemas"]["StoredOutcome"][];
         };
         /** @description A retrieved past outcome, without its shopper. */
         PastOutcome: {
@@ -1451,7 +1803,7 @@ export interface components {
          * @description Kind of a fault.
          * @enum {string}
          */
-        ProblemCode: "body-empty" | "body-malformed" | "key-missing" | "key-unknown" | "scope-missing" | "view-not-allowed" | "publishable-key-limited" | "origin-not-allowed" | "other-merchant" | "approval-needed" | "not-found" | "path-unknown" | "quote-unknown" | "method-not-allowed" | "conflict" | "outcome-conflict" | "idempotency-in-flight" | "body-too-large" | "body-compressed" | "media-type-unsupported" | "fields-invalid" | "parameter-invalid" | "parameter-unknown" | "cursor-invalid" | "path-invalid" | "not-storable" | "idempotency-key-malformed" | "idempotency-key-reused" | "limits-contradict" | "not-priceable" | "events-invalid" | "outcome-invalid" | "rules-invalid" | "webhook-address-refused" | "too-many-webhooks" | "rate-limited" | "internal-error" | "not-available" | "shopper-busy" | "queue-full" | "stopping" | "store-unavailable" | "store-failed";
+        ProblemCode: "body-empty" | "body-malformed" | "key-missing" | "key-unknown" | "scope-missing" | "view-not-allowed" | "publishable-key-limited" | "origin-not-allowed" | "other-merchant" | "approval-needed" | "not-found" | "path-unknown" | "quote-unknown" | "method-not-allowed" | "conflict" | "outcome-conflict" | "idempotency-in-flight" | "body-too-large" | "body-compressed" | "media-type-unsupported" | "fields-invalid" | "parameter-invalid" | "parameter-unknown" | "cursor-invalid" | "path-invalid" | "not-storable" | "idempotency-key-malformed" | "idempotency-key-reused" | "limits-contradict" | "not-priceable" | "events-invalid" | "outcome-invalid" | "rules-invalid" | "webhook-address-refused" | "too-many-webhooks" | "rate-limited" | "internal-error" | "not-available" | "shopper-busy" | "queue-full" | "stopping" | "store-unavailable" | "store-failed" | "upload-malformed" | "wrong-store" | "job-ended" | "version-exists" | "too-many-jobs" | "disk-full";
         /** @description A kind of problem. */
         ProblemKind: {
             /** @description Path of this page, as error answers give it. */
@@ -1534,12 +1886,12 @@ export interface components {
         };
         /** @description Products by id. */
         ProductsPage: {
+            /** @description Rows of the page. */
+            items: components["schemas"]["StoredProduct"][];
             /** @description Whether rows follow. */
             has_more: boolean;
             /** @description Cursor of the next page, to be sent as `after`; null at the end. */
             next: string | null;
-            /** @description Rows of the page. */
-            items: components["schemas"]["StoredProduct"][];
         };
         /** @description Expected profit of the quotes in one currency, in minor units. */
         ProfitComparison: {
@@ -1734,12 +2086,12 @@ export interface components {
         };
         /** @description Quotes, newest first. */
         QuotesPage: {
+            /** @description Rows of the page. */
+            items: components["schemas"]["ListedQuote"][];
             /** @description Whether rows follow. */
             has_more: boolean;
             /** @description Cursor of the next page, to be sent as `after`; null at the end. */
             next: string | null;
-            /** @description Rows of the page. */
-            items: components["schemas"]["ListedQuote"][];
         };
         /** @description Whether quotes can be made. */
         Readiness: {
@@ -1878,6 +2230,17 @@ export interface components {
             /** @description Outcomes reported for it, oldest first. */
             outcomes: components["schemas"]["Outcome"][];
         };
+        /** @description A row that was refused: its line in the file, the bad column and value, and the reason. */
+        RefusedRow: {
+            /** @description Line in the file; the first one is 1. */
+            line: number;
+            /** @description The bad column; empty where the row as a whole is bad. */
+            column: string;
+            /** @description The value received, shortened. */
+            value: string;
+            /** @description What is wrong, and what is allowed. */
+            reason: string;
+        };
         /** @description Whether the webhook existed. */
         Removal: {
             /** @description Whether the webhook existed. */
@@ -1896,6 +2259,17 @@ export interface components {
             note?: string;
             /** @description Number of the version; the one in effect where left out. */
             version?: number | null;
+        };
+        /** @description A finding about rows that were read all the same: how many, and the first values. */
+        RowNote: {
+            /** @description One of rounded, float_ids, cleaned_ids, merged, oversold, twice, doubtful, not_sold. */
+            code: string;
+            /** @description The finding in words. */
+            text: string;
+            /** @description Rows that have it. */
+            count: number;
+            /** @description The first values. */
+            values: string[];
         };
         /** @description Limits of prices; amounts apply to products in their currency alone. */
         RuleLimits: {
@@ -2067,6 +2441,11 @@ export interface components {
             /** @description What was searched for. */
             text?: string;
         };
+        /**
+         * @description Shop system whose product export a file is.
+         * @enum {string}
+         */
+        Shop: "shopify" | "woocommerce" | "medusa";
         /** @description The shopper, as far as known; protected attributes are dropped, and the answer names them. */
         Shopper: {
             /** @description The shop's own id of the shopper; without one nothing that is stored about a shopper enters the price. */
@@ -2164,12 +2543,12 @@ export interface components {
         };
         /** @description Shoppers by id. */
         ShoppersPage: {
+            /** @description Rows of the page. */
+            items: components["schemas"]["ListedShopper"][];
             /** @description Whether rows follow. */
             has_more: boolean;
             /** @description Cursor of the next page, to be sent as `after`; null at the end. */
             next: string | null;
-            /** @description Rows of the page. */
-            items: components["schemas"]["ListedShopper"][];
         };
         /** @description A quote in the view of its reader. */
         ShownQuote: components["schemas"]["Quote"] | components["schemas"]["ShopperQuote"];
@@ -2276,6 +2655,30 @@ export interface components {
             /** @description JSON: a schema of this document, or a text. */
             data: string;
         };
+        /** @description Rows that were set aside for one reason, with the first of them. */
+        SuspicionGroup: {
+            /** @description The reason in words. */
+            doubt: string;
+            /** @description Nearest power of ten of value over expected; 0 if these are not prices. */
+            power: number;
+            /** @description Rows set aside for it. */
+            count: number;
+            /** @description The first of them. */
+            examples: components["schemas"]["SuspiciousExample"][];
+            /** @description By how much they differ from what was expected, in words. */
+            factor: string;
+        };
+        /** @description A row that was set aside, and the value that it was compared with. */
+        SuspiciousExample: {
+            /** @description Line in the file. */
+            line: number;
+            /** @description Id of the product. */
+            product_id: string;
+            /** @description The value received. */
+            value: string;
+            /** @description The value that it was compared with. */
+            expected: string;
+        };
         /** @description Checks of the answer's text against the record. */
         TextChecks: {
             /** @description Whether every number and claim is a recorded fact. */
@@ -2299,6 +2702,127 @@ export interface components {
             to: components["schemas"]["Amount"];
             /** @description The reason in words. */
             detail: string;
+        };
+        /** @description A training. */
+        TrainingJob: {
+            /** @description Id of the job. */
+            id: string;
+            /** @description waiting, running, or one of the final states: done, failed, cancelled. */
+            state: components["schemas"]["JobState"];
+            /** @description How far it is. */
+            progress: components["schemas"]["JobProgress"];
+            /**
+             * Format: date-time
+             * @description When it was submitted.
+             */
+            created_at: string;
+            /** @description When it was first begun. */
+            started_at: string | null;
+            /** @description When it ended. */
+            ended_at: string | null;
+            /** @description Id of the API key that submitted it. */
+            by: string;
+            /** @description Times it was begun: more than once if a server ended in the middle. */
+            attempts: number;
+            /** @description Whether it is to be cancelled, which takes seconds while it runs. */
+            cancel_requested: boolean;
+            /** @description Reason why it failed. */
+            problem: components["schemas"]["JobProblem"] | null;
+            /**
+             * @description Kind of the job.
+             * @constant
+             */
+            kind: "training";
+            /** @description What was asked for. */
+            options: components["schemas"]["TrainingOptions"];
+            /** @description The version that was made. */
+            result: components["schemas"]["TrainingResult"] | null;
+        };
+        /** @description A page of trainings, newest first. */
+        TrainingJobs: {
+            /** @description Jobs of the page. */
+            items: components["schemas"]["TrainingJob"][];
+            /** @description Whether older ones follow. */
+            has_more: boolean;
+            /** @description Cursor of the next page, to be sent as `after`; null at the end. */
+            next: string | null;
+        };
+        /**
+         * @description Measures of one model on the latest outcomes, the first line's Pricesmith's.
+         *
+         *     `low` and `high` are the 95 % interval of the model's log loss less Pricesmith's.
+         */
+        TrainingLine: {
+            /** @description Name of the model. */
+            name: string;
+            /** @description Mean negative log likelihood of what shoppers did; less is better. */
+            log_loss: number;
+            /** @description Share of the entropy that the model explains; more is better. */
+            rig: number;
+            /** @description Area under the ROC curve. */
+            auc: number;
+            /** @description Mean prediction over the share bought; 1 is right on average. */
+            mean_over_rate: number;
+            /** @description Lower end of the interval of its log loss less Pricesmith's. */
+            low: number;
+            /** @description Upper end of it. */
+            high: number;
+        };
+        /** @description Options of a training, as they were given. */
+        TrainingOptions: {
+            /**
+             * @description Part to train; the evaluator alone learns from a shop's own outcomes.
+             * @default evaluator
+             * @constant
+             */
+            part?: "evaluator";
+            /** @description Name of the new version, not in use yet. Default: date and time. */
+            version?: string | null;
+            /**
+             * @description Whether to put the new version in use; else `pricesmith models activate` does later.
+             * @default true
+             */
+            activate?: boolean;
+        };
+        /** @description Comparison of the new version with simpler models. */
+        TrainingReport: {
+            /** @description Numbers of outcomes, by use. */
+            rows: {
+                [key: string]: number;
+            };
+            /** @description Measures of each model, Pricesmith's first. */
+            lines: components["schemas"]["TrainingLine"][];
+            /** @description Mean elasticity at the reference price, low, high (90 %). */
+            elasticity: number[];
+            /** @description What to know about the data. */
+            notes: string[];
+        };
+        /** @description Trains a part of Pricesmith on the shop's own outcomes. */
+        TrainingRequest: {
+            /**
+             * @description Part to train; the evaluator alone learns from a shop's own outcomes.
+             * @default evaluator
+             * @constant
+             */
+            part?: "evaluator";
+            /** @description Name of the new version, not in use yet. Default: date and time. */
+            version?: string | null;
+            /**
+             * @description Whether to put the new version in use; else `pricesmith models activate` does later.
+             * @default true
+             */
+            activate?: boolean;
+        };
+        /** @description The version that was made, and whether it is better than simpler models. */
+        TrainingResult: {
+            /** @description The version: its name, data, settings and measures. */
+            meta: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** @description The comparison with simpler models. */
+            report: components["schemas"]["TrainingReport"];
+            /** @description Whether it predicts the latest outcomes surely better than every simpler model. That it earns more only `pricesmith eval policy --log store` proves. */
+            proven_better: boolean;
         };
         /** @description Reading of the question: its kind, and the values read from it that the answer uses. */
         Understood: {
@@ -2399,7 +2923,7 @@ export interface components {
          * @description Type of a webhook event.
          * @enum {string}
          */
-        WebhookEvent: "quote.created" | "rule.bound" | "model.activated";
+        WebhookEvent: "quote.created" | "rule.bound" | "model.activated" | "job.ended";
         /** @description All webhooks. */
         WebhookList: {
             /** @description The webhooks, oldest first. */
@@ -2525,6 +3049,16 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description Insufficient Storage. */
+        DiskFull: {
+            headers: {
+                "X-Request-Id": components["headers"]["XRequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
     };
     parameters: {
         /** @description Makes the request safe to repeat: for 24 hours the same request under this key gets the same answer and nothing is done twice. Another request under it gets 422; while the first one is being answered, 409. A new UUID for each new request is a good key. */
@@ -2554,6 +3088,7 @@ export type AnswerSource = components['schemas']['AnswerSource'];
 export type Audience = components['schemas']['Audience'];
 export type BatchItem = components['schemas']['BatchItem'];
 export type Candidate = components['schemas']['Candidate'];
+export type ColumnRemark = components['schemas']['ColumnRemark'];
 export type CompetitorPrice = components['schemas']['CompetitorPrice'];
 export type Context = components['schemas']['Context'];
 export type Disclosure = components['schemas']['Disclosure'];
@@ -2572,7 +3107,17 @@ export type FieldError = components['schemas']['FieldError'];
 export type HeldReason = components['schemas']['HeldReason'];
 export type HigherPriceConsent = components['schemas']['HigherPriceConsent'];
 export type IgnoredInput = components['schemas']['IgnoredInput'];
+export type ImportForm = components['schemas']['ImportForm'];
+export type ImportJob = components['schemas']['ImportJob'];
+export type ImportJobs = components['schemas']['ImportJobs'];
+export type ImportKind = components['schemas']['ImportKind'];
+export type ImportOptions = components['schemas']['ImportOptions'];
+export type ImportSummary = components['schemas']['ImportSummary'];
 export type InferredFeatures = components['schemas']['InferredFeatures'];
+export type JobFile = components['schemas']['JobFile'];
+export type JobProblem = components['schemas']['JobProblem'];
+export type JobProgress = components['schemas']['JobProgress'];
+export type JobState = components['schemas']['JobState'];
 export type JsonValue = components['schemas']['JsonValue'];
 export type KillSwitch = components['schemas']['KillSwitch'];
 export type KillSwitchRequest = components['schemas']['KillSwitchRequest'];
@@ -2630,9 +3175,11 @@ export type RecommendationRequest = components['schemas']['RecommendationRequest
 export type RecommendedProduct = components['schemas']['RecommendedProduct'];
 export type RecordedDecision = components['schemas']['RecordedDecision'];
 export type RecordedQuote = components['schemas']['RecordedQuote'];
+export type RefusedRow = components['schemas']['RefusedRow'];
 export type Removal = components['schemas']['Removal'];
 export type RemovedProduct = components['schemas']['RemovedProduct'];
 export type RollbackRequest = components['schemas']['RollbackRequest'];
+export type RowNote = components['schemas']['RowNote'];
 export type RuleLimits = components['schemas']['RuleLimits'];
 export type RuleWeights = components['schemas']['RuleWeights'];
 export type RulesDocument = components['schemas']['RulesDocument'];
@@ -2645,6 +3192,7 @@ export type Rung = components['schemas']['Rung'];
 export type Score = components['schemas']['Score'];
 export type Scores = components['schemas']['Scores'];
 export type SessionEvent = components['schemas']['SessionEvent'];
+export type Shop = components['schemas']['Shop'];
 export type Shopper = components['schemas']['Shopper'];
 export type ShopperConsent = components['schemas']['ShopperConsent'];
 export type ShopperData = components['schemas']['ShopperData'];
@@ -2661,8 +3209,17 @@ export type Strategy = components['schemas']['Strategy'];
 export type StrategyLever = components['schemas']['StrategyLever'];
 export type StrategySource = components['schemas']['StrategySource'];
 export type StreamEvent = components['schemas']['StreamEvent'];
+export type SuspicionGroup = components['schemas']['SuspicionGroup'];
+export type SuspiciousExample = components['schemas']['SuspiciousExample'];
 export type TextChecks = components['schemas']['TextChecks'];
 export type TrailStep = components['schemas']['TrailStep'];
+export type TrainingJob = components['schemas']['TrainingJob'];
+export type TrainingJobs = components['schemas']['TrainingJobs'];
+export type TrainingLine = components['schemas']['TrainingLine'];
+export type TrainingOptions = components['schemas']['TrainingOptions'];
+export type TrainingReport = components['schemas']['TrainingReport'];
+export type TrainingRequest = components['schemas']['TrainingRequest'];
+export type TrainingResult = components['schemas']['TrainingResult'];
 export type Understood = components['schemas']['Understood'];
 export type UsedCompetitorPrice = components['schemas']['UsedCompetitorPrice'];
 export type Verification = components['schemas']['Verification'];
@@ -2682,6 +3239,7 @@ export type ResponseUnsupportedMediaType = components['responses']['UnsupportedM
 export type ResponseInvalidRequest = components['responses']['InvalidRequest'];
 export type ResponseTooManyRequests = components['responses']['TooManyRequests'];
 export type ResponseNotAvailable = components['responses']['NotAvailable'];
+export type ResponseDiskFull = components['responses']['DiskFull'];
 export type ParameterIdempotencyKey = components['parameters']['IdempotencyKey'];
 export type HeaderXRequestId = components['headers']['XRequestId'];
 export type HeaderRetryAfter = components['headers']['RetryAfter'];
@@ -2911,6 +3469,178 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    listImports: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Jobs in this state alone. */
+                state?: "waiting" | "running" | "done" | "failed" | "cancelled";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportJobs"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    createImport: {
+        parameters: {
+            query: {
+                /** @description Kind of rows: products, events or outcomes. */
+                kind: "products" | "events" | "outcomes";
+                /** @description Currency of rows that name none, for example USD. Default: their product's. */
+                currency?: string;
+                /** @description Read your column under our name, for example sku=product_id. Repeatable. */
+                column?: string[];
+                /** @description Give every row a cell that the file does not have, for example type=purchase. Repeatable. */
+                const?: string[];
+                /** @description Read numbers written for people: point for 1,234.56 or $12.00, comma for 1.234,56 or 9,50 EUR. Without it numbers must be plain, such as 12.99, and 1.250 is refused, as it may be 1.25 or 1,250. */
+                decimal?: string;
+                /** @description Zone of times without one, for example Europe/Berlin; a bare date is its midnight. */
+                timezone?: string;
+                /** @description Form of times other than RFC 3339: as for strptime, for example %m/%d/%Y, or epoch-seconds or epoch-milliseconds. */
+                date_format?: string;
+                /** @description Take your column as an attribute, although its name is near that of a price. Repeatable. */
+                attribute?: string[];
+                /** @description Read the product export of a shop system, one product a variant. */
+                from?: "shopify" | "woocommerce" | "medusa";
+                /** @description Take each row as the whole product: what it lacks is dropped. */
+                replace?: boolean;
+                /** @description Import rows too that are probably wrong, such as prices in cents beside dollars. */
+                accept_suspicious?: boolean;
+                /** @description Import into the demo store on purpose; else it refuses own data. */
+                into_demo?: boolean;
+                /** @description Read and check the whole file, and report on every row, but store nothing. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description Makes the request safe to repeat: for 24 hours the same request under this key gets the same answer and nothing is done twice. Another request under it gets 422; while the first one is being answered, 409. A new UUID for each new request is a good key. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+                "text/tab-separated-values": string;
+                "application/x-ndjson": string;
+                "application/ndjson": string;
+                "application/jsonl": string;
+                "application/vnd.apache.parquet": string;
+                "multipart/form-data": components["schemas"]["ImportForm"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportJob"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    getImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportJob"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    cancelImport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request safe to repeat: for 24 hours the same request under this key gets the same answer and nothing is done twice. Another request under it gets 422; while the first one is being answered, 409. A new UUID for each new request is a good key. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportJob"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];
@@ -4061,6 +4791,144 @@ export interface operations {
             401: components["responses"]["NotAuthenticated"];
             403: components["responses"]["NotAllowed"];
             404: components["responses"]["NotFound"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    listTrainings: {
+        parameters: {
+            query?: {
+                /** @description Largest number of rows of the page. */
+                limit?: number;
+                /** @description `next` of the page before; the filters must be the same. */
+                after?: string;
+                /** @description Jobs in this state alone. */
+                state?: "waiting" | "running" | "done" | "failed" | "cancelled";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingJobs"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    createTraining: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request safe to repeat: for 24 hours the same request under this key gets the same answer and nothing is done twice. Another request under it gets 422; while the first one is being answered, 409. A new UUID for each new request is a good key. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainingRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingJob"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    getTraining: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingJob"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
+    cancelTraining: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request safe to repeat: for 24 hours the same request under this key gets the same answer and nothing is done twice. Another request under it gets 422; while the first one is being answered, 409. A new UUID for each new request is a good key. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingJob"];
+                };
+            };
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["NotAvailable"];

@@ -12,6 +12,7 @@ interface Found {
   version: number;
   outcome: string;
   webhook: string;
+  job: string;
 }
 
 type Call = (pricesmith: Pricesmith, found: Found) => Promise<unknown>;
@@ -132,6 +133,30 @@ const CALLS: Record<keyof operations, Call> = {
     unwrap(pricesmith.GET("/v1/webhooks/{webhook_id}", { params: { path: { webhook_id: webhook } } })),
   deleteWebhook: (pricesmith, { webhook }) =>
     unwrap(pricesmith.DELETE("/v1/webhooks/{webhook_id}", { params: { path: { webhook_id: webhook } } })),
+  createImport: async (pricesmith, found) => {
+    const made = await unwrap(
+      pricesmith.POST("/v1/imports", {
+        params: { query: { kind: "products", into_demo: true } },
+        headers: { "Content-Type": "text/csv" },
+        body: "product_id,title,list_price,cost,currency\nfilter-1kg,Filter coffee,14.99,8.10,USD\n",
+        bodySerializer: (body) => body,
+      }),
+    );
+    found.job = made.id;
+  },
+  cancelImport: (pricesmith, { job }) =>
+    unwrap(pricesmith.POST("/v1/imports/{job_id}/cancel", { params: { path: { job_id: job } } })),
+  getImport: (pricesmith, { job }) =>
+    unwrap(pricesmith.GET("/v1/imports/{job_id}", { params: { path: { job_id: job } } })),
+  listImports: (pricesmith) => unwrap(pricesmith.GET("/v1/imports", { params: { query: { state: "cancelled" } } })),
+  createTraining: async (pricesmith, found) => {
+    found.job = (await unwrap(pricesmith.POST("/v1/trainings", { body: { version: "typed", activate: false } }))).id;
+  },
+  cancelTraining: (pricesmith, { job }) =>
+    unwrap(pricesmith.POST("/v1/trainings/{job_id}/cancel", { params: { path: { job_id: job } } })),
+  getTraining: (pricesmith, { job }) =>
+    unwrap(pricesmith.GET("/v1/trainings/{job_id}", { params: { path: { job_id: job } } })),
+  listTrainings: (pricesmith) => unwrap(pricesmith.GET("/v1/trainings")),
   deleteProduct: (pricesmith) =>
     unwrap(pricesmith.DELETE("/v1/products/{product_id}", { params: { path: { product_id: PRODUCT } } })),
   getKeys: (pricesmith) => unwrap(pricesmith.GET("/v1/keys")),
@@ -164,7 +189,7 @@ function client(key: string): Pricesmith {
 }
 
 const pricesmith = client(needed("KEY"));
-const found: Found = { quote: "", token: "", version: 0, outcome: "", webhook: "" };
+const found: Found = { quote: "", token: "", version: 0, outcome: "", webhook: "", job: "" };
 for (const [name, call] of Object.entries(CALLS)) {
   try {
     await call(pricesmith, found);

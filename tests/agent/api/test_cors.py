@@ -82,9 +82,9 @@ def test_a_star_allows_every_page(empty_store: Path) -> None:
 @pytest.mark.parametrize("given", ["shop.example", "https://", "https://shop.example/path", "ftp://x", "https://a b"])
 def test_what_is_no_origin_is_refused_at_the_start(given: str) -> None:
     with pytest.raises(ValidationError, match="not the origin of a page; allowed"):
-        Settings(cors_origins=given)  # type: ignore[arg-type]  # as the environment gives it
+        Settings(cors_origins=given)
 
 
 def test_origins_are_read_as_browsers_send_them() -> None:
-    read = Settings(cors_origins=" HTTPS://Shop.Example:443/ ,http://[::1]:80")  # type: ignore[arg-type]
+    read = Settings(cors_origins=" HTTPS://Shop.Example:443/ ,http://[::1]:80")
     assert read.cors_origins == ("https://shop.example", "http://[::1]")

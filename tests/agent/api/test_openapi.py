@@ -23,7 +23,7 @@ SCHEMAS: Final[dict[str, Any]] = DOCUMENT["components"]["schemas"]
 OPERATIONS: Final = {
     one["operationId"]: (path, method, one) for path, item in DOCUMENT["paths"].items() for method, one in item.items()
 }
-MOST_BYTES: Final = 150_000
+MOST_BYTES: Final = 180_000
 VERBS: Final = (
     "activate", "approve", "ask", "cancel", "create", "delete", "explain", "get", "list", "preview", "propose", "put",
     "rollBack", "set", "verify",
@@ -165,7 +165,8 @@ def test_a_body_has_examples_that_say_what_for() -> None:
     for name, (_, _, operation) in OPERATIONS.items():
         body = operation.get("requestBody")
         if body is not None:
-            examples = body["content"]["application/json"]["examples"]
+            first = next(iter(body["content"].values()))
+            examples = first["examples"]
             assert examples, name
             assert all(one["summary"] for one in examples.values()), name
 

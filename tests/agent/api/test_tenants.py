@@ -11,11 +11,11 @@ from anyio import CapacityLimiter
 
 from agent.api.batching import MicroBatcher
 from agent.api.context import AppContext, Resources
-from agent.api.metrics import Metrics
 from agent.api.tenants import Tenants, release_leases
 from agent.domain.clock import SystemClock
 from agent.service.auth.api_keys import KeyRing
 from agent.service.auth.rate_limits import RateLimiter
+from agent.service.metrics import Metrics
 from agent.service.settings import Settings
 from agent.store import Store
 from tests.agent.api.scripted import ScriptedService, as_service

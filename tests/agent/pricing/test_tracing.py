@@ -92,3 +92,11 @@ def test_without_an_exporter_spans_cost_nothing_and_have_no_id() -> None:
     with tracing.request_span("GET", None):
         StepTimer().done("observe")
         assert tracing.trace_id() is None
+
+
+def test_an_endpoint_without_the_extra_is_one_line_with_the_remedy() -> None:
+    tracing.check_exporter()
+    with pytest.raises(
+        tracing.TracingError, match=r"^PRICESMITH_OTLP_ENDPOINT .*; remedy: pip install 'pricesmith\[tracing\]'$"
+    ):
+        tracing.check_exporter(lambda _name: None)

@@ -65,6 +65,18 @@ def test_a_product_that_is_new_elsewhere_is_priced_and_found_by_similarity(two: 
     assert twin.similar[0].product_id == "gnome"
 
 
+def test_a_product_removed_elsewhere_is_priced_no_more_and_comes_back(two: Two) -> None:
+    two.server.upsert_products([KETTLE])
+    two.command.follow()
+    assert two.command.remove_product("STALE") is True
+    two.server.follow()
+    assert not isinstance(two.server.quote([_request("STALE")])[0], Decision)
+    assert two.server.remove_product("STALE") is False
+    two.command.upsert_products([KETTLE])
+    two.server.follow()
+    assert ask(two.server, product={"id": "STALE"}).reference_minor == 10_000
+
+
 def test_outcomes_and_sales_told_elsewhere_reach_evidence_history_and_learning(two: Two, own: World) -> None:
     request = {"shopper": {"id": own.shopper}, "product": {"id": own.never_bought}}
     quoted = ask(two.command, **request)

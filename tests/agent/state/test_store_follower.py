@@ -73,6 +73,10 @@ class Process:
         return {product_id: self._known(product_id) for product_id in self.catalogue.ids()}
 
     def _known(self, product_id: str) -> object:
+        if self.catalogue.product(product_id) is None:
+            assert product_id not in self.catalogue.index.ids()
+            labels = [self.catalogue.labels(product_id, at.timestamp()) for at in _MOMENTS]
+            return self.catalogue.title(product_id), str(labels), _Facts(self.facts(product_id))
         state, references = self.catalogue.state(product_id), [self.reference(product_id, at) for at in _MOMENTS]
         assert state is not None
         return self.catalogue.product(product_id), str(references), state.tolist(), _Facts(self.facts(product_id))
@@ -131,7 +135,9 @@ _SALES: Final = st.tuples(
         st.sampled_from(["s1", "s2"]),
     ),
 )
-_STEPS: Final = st.lists(st.one_of(_puts(), _SALES, st.just(("follow", None))), max_size=14)
+_STEPS: Final = st.lists(
+    st.one_of(_puts(), _SALES, st.tuples(st.just("remove"), st.integers(0, 2)), st.just(("follow", None))), max_size=14
+)
 
 
 @given(_STEPS)
@@ -151,6 +157,8 @@ def test_memory_after_any_sequence_equals_memory_read_anew(store: Store, steps: 
             row, moment, price, currency, shopper = what
             sell(store, sale(f"p{example}-{row}", moment + timedelta(seconds=number), price, currency, shopper))
             running.shoppers.latest(shopper, NOW.timestamp() + 1e9)  # cached, perhaps without the sale
+        elif kind == "remove":
+            store.remove_product(f"p{example}-{what}")
         else:
             running.follower.follow()
     running.follower.follow()
@@ -160,7 +168,8 @@ def test_memory_after_any_sequence_equals_memory_read_anew(store: Store, steps: 
         later = NOW.timestamp() + 1e9
         assert running.shoppers.latest(shopper, later) == anew.shoppers.latest(shopper, later)
     for product_id, puts in listed.items():
-        _check_references(running, product_id, puts)
+        if running.catalogue.product(product_id) is not None:
+            _check_references(running, product_id, puts)
 
 
 def _check_references(running: Process, product_id: str, puts: list[tuple[datetime, ProductRecord]]) -> None:
@@ -300,3 +309,29 @@ def test_products_follow_in_a_moment_in_a_shop_with_strange_dates(store: Store) 
     running.follower.follow()
     assert running.reference("new1", NOW) == 10_000
     assert perf_counter() - began < 1.0
+
+
+def test_a_product_removed_elsewhere_is_found_no_more_but_its_sales_are_still_understood(store: Store) -> None:
+    store.upsert_products([SOAP, replace(SOAP, product_id="tea", category="tea")], NOW)
+    sell(store, sale("soap", NOW, 9_000))
+    running = Process.start(store)
+    store.remove_product("soap")
+    assert running.follower.follow() == Followed(products=1)
+    assert running.catalogue.product("soap") is None
+    assert [hit.entry.id for hit in running.catalogue.index.similar(np.eye(DIM, dtype=np.float32)[:1], 5)[0]] == ["tea"]
+    assert running.catalogue.labels("soap", None).category == "care"
+    assert (running.catalogue.title("soap"), running.catalogue.categories()) == ("Soap", {"tea"})
+    assert running.known() == Process.start(store).known()
+    store.upsert_products([SOAP], NOW)
+    running.follower.follow()
+    assert running.catalogue.product("soap") == SOAP
+    assert running.known() == Process.start(store).known()
+
+
+def test_an_index_made_before_a_removal_loses_the_product_when_it_is_opened(store: Store) -> None:
+    store.upsert_products([SOAP, replace(SOAP, product_id="tea")], NOW)
+    running = Process.start(store)
+    store.remove_product("soap")
+    later = Catalogue(store, CachedEncoder(ByLength()), running.catalogue.index)
+    later.index_missing()
+    assert later.index.ids() == {"tea"}

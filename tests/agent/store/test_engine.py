@@ -1,4 +1,5 @@
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -132,3 +133,11 @@ def test_schemas_of_one_database_hold_the_same_ids_apart(postgres_url: str) -> N
     create_schema(postgres_url, "merchant_a")
     with Store.open(in_schema(postgres_url, "merchant_a")) as a, Store.open(in_schema(postgres_url, "merchant_b")) as b:
         assert (a.decision("decision-1"), b.decision("decision-1") is not None) == (None, True)
+
+
+def test_postgresql_without_its_extra_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreError, match=r"remedy: pip install 'pricesmith\[postgres\]'") as raised:
+        open_database("postgresql://shop:secret@127.0.0.1/shop")
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)

@@ -91,3 +91,19 @@ def test_purchases_add_up_and_known_prices_stay(store: Store) -> None:
     store.append_events([event()], lambda _event: ProductWeek("a", _WEEK, 1, 309, None))
 
     assert list(store.product_weeks()) == [ProductWeek("a", _WEEK, 8, 309, 259)]
+
+
+def test_a_removed_product_is_read_no_more_and_comes_back_when_it_is_put(store: Store) -> None:
+    store.upsert_products([product(), product(product_id="p2")])
+    before = store.marks().revision
+    assert (store.remove_product("p1"), store.remove_product("p1"), store.remove_product("p9")) == (True, False, None)
+    assert store.marks().revision == before + 1
+    assert [one.product_id for one in store.iter_products()] == ["p2"]
+    assert (store.products(["p1"]), store.product_count()) == ({}, 1)
+    assert list(store.products_since(before)) == []
+    assert list(store.removed_since(before)) == list(store.removed_products()) == [product()]
+
+    store.upsert_products([product(title="again")])
+    assert store.products(["p1"])["p1"].title == "again"
+    assert [one.product_id for one in store.products_since(before + 1)] == ["p1"]
+    assert list(store.removed_products()) == []

@@ -112,3 +112,13 @@ def test_loadable_files_that_meta_does_not_list_are_refused(registry: Registry, 
     with pytest.raises(RegistryError, match=name):
         registry.activate(ModelKind.EVALUATOR, "v2")
     assert registry.active(ModelKind.EVALUATOR) == "v1"
+
+
+def test_a_version_that_is_not_there_is_refused_with_those_that_are(registry: Registry) -> None:
+    there = registry.versions(ModelKind.EVALUATOR)
+    with pytest.raises(RegistryError) as raised:
+        registry.activate(ModelKind.EVALUATOR, "v99")
+    remedy = f"remedy: pricesmith models activate evaluator {there[-1]}"
+    assert str(raised.value) == f"there is no evaluator v99; installed: {', '.join(there)}; {remedy}"
+    with pytest.raises(RegistryError, match="installed: none; remedy: pricesmith prepare"):
+        registry.check_installed(ModelKind.NARRATOR, "v99")

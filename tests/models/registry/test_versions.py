@@ -103,3 +103,16 @@ def test_runtime_files_beside_the_deltas_are_copied_unchanged(tmp_path: Path) ->
         (made / name).write_bytes(name.encode())
     folder = install_deltas(Registry(tmp_path / "models"), older(ModelKind.STRATEGIST), made)
     assert (folder / "strategist.safetensors").read_bytes() == b"strategist.safetensors"
+
+
+def test_models_that_were_built_before_are_copied_and_a_damaged_copy_is_repaired(world: World, tmp_path: Path) -> None:
+    registry, built = Registry(tmp_path), world.folder / "models"
+    assert all(install_shipped(registry, kind, built) for kind in (ModelKind.ENCODER, ModelKind.EVALUATOR))
+    version = registry.active(ModelKind.ENCODER)
+    theirs, copied = Registry(built).folder(ModelKind.ENCODER, version), registry.folder(ModelKind.ENCODER, version)
+    assert (copied / "encoder.bin").stat().st_ino != (theirs / "encoder.bin").stat().st_ino
+    assert (copied / "encoder.bin").read_bytes() == (theirs / "encoder.bin").read_bytes()
+    (copied / "encoder.bin").write_bytes(b"damaged")
+    assert install_shipped(registry, ModelKind.ENCODER, built)
+    read_meta(copied)
+    assert not install_shipped(registry, ModelKind.ENCODER, built)

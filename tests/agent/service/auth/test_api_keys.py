@@ -192,3 +192,31 @@ def test_a_rotated_key_has_a_successor_and_ends_later(ring: KeyRing, clock: Fixe
     assert ring.verify(new.text) is not None
     with pytest.raises(ApiKeyError, match="no valid key"):
         ring.rotate(old.key.key_id, clock.now())
+
+
+def test_a_publishable_key_keeps_its_pages_and_is_told_apart_by_its_text(store: Store, clock: FixedClock) -> None:
+    ring = KeyRing(store, clock)
+    made = ring.create("page", [Scope.QUOTES], origins=["HTTPS://Shop.example:443/", "http://localhost:5173"])
+    assert made.text.startswith("pspub_")
+    found = ring.verify(made.text)
+    assert found is not None
+    assert found.publishable
+    assert found.origins == ("https://shop.example", "http://localhost:5173")
+    assert ring.verify(made.text.replace("pspub_", "ps_")) is None
+    again = ring.rotate(made.key.key_id, clock.now() + timedelta(hours=1))
+    assert again.text.startswith("pspub_")
+    assert again.key.origins == found.origins
+    secret = ring.create("server", [Scope.QUOTES])
+    assert (secret.key.publishable, secret.text.startswith("ps_")) == (False, True)
+
+
+@pytest.mark.parametrize("scope", [Scope.MERCHANT, Scope.ADMIN])
+def test_a_publishable_key_gets_no_scope_of_merchants(store: Store, clock: FixedClock, scope: Scope) -> None:
+    with pytest.raises(ApiKeyError, match="cannot have the scopes"):
+        KeyRing(store, clock).create("page", [Scope.QUOTES, scope], origins=["https://shop.example"])
+
+
+@pytest.mark.parametrize("origin", ["shop.example", "https://shop.example/cart", "*", ""])
+def test_a_publishable_key_is_for_pages_of_origins(store: Store, clock: FixedClock, origin: str) -> None:
+    with pytest.raises(ApiKeyError, match="not the origin of a page"):
+        KeyRing(store, clock).create("page", [Scope.QUOTES], origins=[origin])

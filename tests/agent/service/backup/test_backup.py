@@ -40,7 +40,8 @@ def folder(tmp_path: Path) -> DataFolder:
 def fill(store: Store, folder: DataFolder) -> TokenSigner:
     signer = TokenSigner.load_or_create(folder.signing_key)
     store.seal_with(signer.seal)
-    store.upsert_products([product(), product(product_id="p2", rating=None, cost_minor=None)])
+    store.upsert_products([product(), product(product_id="p2", rating=None, cost_minor=None), product(product_id="p3")])
+    store.remove_product("p3")
     store.append_events([event(text=f"{n} 汉字 \U0001f34a") for n in range(5)])
     store.record_decisions([decision(id=f"d{n}", personalised=n % 2 == 0) for n in range(5)])
     store.record_outcomes([outcome(outcome_id=f"o{n}", quote_id=f"d{n}", propensity=0.1 * n) for n in range(3)])
@@ -53,6 +54,7 @@ def fill(store: Store, folder: DataFolder) -> TokenSigner:
 def contents(store: Store) -> list[object]:
     return [
         list(store.iter_products()),
+        list(store.removed_products()),
         list(store.events_since(0)),
         list(store.logged()),
         list(store.outcomes_since(0)),

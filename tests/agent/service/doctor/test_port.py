@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from agent.service.doctor.finding import Level
-from agent.service.doctor.port import PortState, check_port, port_state
+from agent.service.doctor.port import PortState, check_port, claim_port, port_state, port_use
 
 HOST = "127.0.0.1"
 
@@ -82,3 +82,27 @@ def test_an_address_of_another_machine_cannot_be_listened_on(monkeypatch: pytest
     finding = check_port("192.0.2.1", 8000)  # RFC 5737: nobody's
     assert finding.level is Level.PROBLEM
     assert "PRICESMITH_HOST" in finding.remedy
+
+
+def test_what_listens_on_the_other_loopback_address_takes_the_port_too() -> None:
+    with socket.socket(socket.AF_INET6) as owner:
+        try:
+            owner.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 here")
+        owner.listen()
+        use = port_use(HOST, owner.getsockname()[1])
+    assert use.state is PortState.OTHER
+    assert use.where.startswith("[::1]:")
+
+
+def test_of_two_servers_that_start_at_once_one_gets_the_port() -> None:
+    port = free_port()
+    first = claim_port(HOST, port)
+    assert first is not None
+    with first:
+        for host in (HOST, "::1", "localhost", "0.0.0.0"):  # noqa: S104 - what a setting may say
+            assert claim_port(host, port) is None
+    again = claim_port(HOST, port)
+    assert again is not None
+    again.close()

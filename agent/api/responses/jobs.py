@@ -1,0 +1,195 @@
+"""Answers about jobs: imports and trainings."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from agent.api.responses.answer import Answer
+from agent.service.ingest.import_request import ImportRequest
+from agent.service.ingest.summary import ImportSummary
+from agent.service.jobs import JobProblem
+from agent.service.jobs.training_request import TrainingRequest
+from agent.store.job_records import JobRecord, JobState
+
+
+class JobProgressAnswer(Answer):
+    """Progress of a job: the share done, the step it is at, and the rows read so far where it reads rows."""
+
+    fraction: float = Field(description="Share done, 0 to 1.")
+    step: str = Field(description="What it is at.")
+    rows: int | None = Field(default=None, description="Rows read so far.")
+
+
+class JobFile(Answer):
+    """The file that was uploaded: its name and size; it is deleted when the job ends."""
+
+    name: str
+    """Its name."""
+    size_bytes: int
+    """Its size as it was sent."""
+
+
+class Job(Answer):
+    """Fields of jobs of all kinds."""
+
+    id: str
+    """Id of the job."""
+    state: JobState = Field(description="waiting, running, or one of the final states: done, failed, cancelled.")
+    progress: JobProgressAnswer
+    """How far it is."""
+    created_at: datetime
+    """When it was submitted."""
+    started_at: datetime | None = None
+    """When it was first begun."""
+    ended_at: datetime | None = None
+    """When it ended."""
+    by: str = Field(description="Id of the API key that submitted it.")
+    attempts: int = Field(description="Times it was begun: more than once if a server ended in the middle.")
+    cancel_requested: bool = Field(description="Whether it is to be cancelled, which takes seconds while it runs.")
+    problem: JobProblem | None = Field(default=None, description="Reason why it failed.")
+
+
+class ImportOptionsAnswer(ImportRequest):
+    """Options of an import, as they were given."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class TrainingOptionsAnswer(TrainingRequest):
+    """Options of a training, as they were given."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class TrainingLine(Answer):
+    """Measures of one model on the latest outcomes, the first line's Pricesmith's.
+
+    `low` and `high` are the 95 % interval of the model's log loss less Pricesmith's.
+    """
+
+    name: str
+    """Name of the model."""
+    log_loss: float
+    """Mean negative log likelihood of what shoppers did; less is better."""
+    rig: float
+    """Share of the entropy that the model explains; more is better."""
+    auc: float
+    """Area under the ROC curve."""
+    mean_over_rate: float
+    """Mean prediction over the share bought; 1 is right on average."""
+    low: float
+    """Lower end of the interval of its log loss less Pricesmith's."""
+    high: float
+    """Upper end of it."""
+
+
+class TrainingReport(Answer):
+    """Comparison of the new version with simpler models."""
+
+    rows: dict[str, int] = Field(default={})
+    """Numbers of outcomes, by use."""
+    lines: list[TrainingLine] = Field(default=[])
+    """Measures of each model, Pricesmith's first."""
+    elasticity: list[float] = Field(default=[], description="Mean elasticity at the reference price, low, high (90 %).")
+    notes: list[str] = Field(default=[])
+    """What to know about the data."""
+
+
+class TrainingResult(Answer):
+    """The version that was made, and whether it is better than simpler models."""
+
+    meta: dict[str, JsonValue] = Field(default={}, description="The version: its name, data, settings and measures.")
+    report: TrainingReport = TrainingReport()
+    """The comparison with simpler models."""
+    proven_better: bool = Field(
+        default=False,
+        description="Whether it predicts the latest outcomes surely better than every simpler model. That it earns "
+        "more only `pricesmith eval policy --log store` proves.",
+    )
+
+
+class ImportJob(Job):
+    """An import."""
+
+    kind: Literal["import"] = "import"
+    """Kind of the job."""
+    options: ImportOptionsAnswer
+    """What was asked for."""
+    file: JobFile
+    """The file that was uploaded."""
+    result: ImportSummary | None = Field(
+        default=None, description="Report of a finished import; of a cancelled one what was stored until then."
+    )
+
+
+class TrainingJob(Job):
+    """A training."""
+
+    kind: Literal["training"] = "training"
+    """Kind of the job."""
+    options: TrainingOptionsAnswer
+    """What was asked for."""
+    result: TrainingResult | None = None
+    """The version that was made."""
+
+
+class ImportJobs(Answer):
+    """A page of imports, newest first; refused rows are in each import's own answer."""
+
+    items: list[ImportJob]
+    """Jobs of the page."""
+    has_more: bool
+    """Whether older ones follow."""
+    next: str | None = None
+    """Cursor of the next page, to be sent as `after`; null at the end."""
+
+
+class TrainingJobs(Answer):
+    """A page of trainings, newest first."""
+
+    items: list[TrainingJob]
+    """Jobs of the page."""
+    has_more: bool
+    """Whether older ones follow."""
+    next: str | None = None
+    """Cursor of the next page, to be sent as `after`; null at the end."""
+
+
+def import_job(record: JobRecord) -> ImportJob:
+    """An import with its report."""
+    result = None if record.result is None else ImportSummary.model_validate_json(record.result)
+    options = ImportOptionsAnswer.model_validate_json(record.options)
+    file = JobFile(name=record.file or "", size_bytes=record.file_bytes or 0)
+    return ImportJob(**_common(record), options=options, file=file, result=result)
+
+
+def listed_import(record: JobRecord) -> ImportJob:
+    """An import as lists show it: rows are counted, not listed."""
+    found = import_job(record)
+    if found.result is None:
+        return found
+    short = found.result.model_copy(update={"problems": [], "problems_left_out": found.result.bad})
+    return found.model_copy(update={"result": short})
+
+
+def training_job(record: JobRecord) -> TrainingJob:
+    """A training with its report."""
+    result = None if record.result is None else TrainingResult.model_validate_json(record.result)
+    return TrainingJob(
+        **_common(record), options=TrainingOptionsAnswer.model_validate_json(record.options), result=result
+    )
+
+
+def _common(record: JobRecord) -> Mapping[str, Any]:
+    names = ("state", "created_at", "started_at", "ended_at", "by", "attempts", "cancel_requested")
+    progress = JobProgressAnswer(fraction=record.fraction, step=record.step, rows=record.rows)
+    problem = None if record.problem is None else JobProblem.model_validate(json.loads(record.problem))
+    return {
+        "id": record.job_id,
+        "progress": progress,
+        "problem": problem,
+        **{name: getattr(record, name) for name in names},
+    }
