@@ -58,12 +58,8 @@ class PageQuery(BaseModel):
         int, Field(ge=1, le=MAX_LIMIT, description="Largest number of rows of the page."), BeforeValidator(_whole)
     ] = 50
     after: Annotated[
-        str | None,
-        Field(
-            min_length=1,
-            max_length=_MAX_CURSOR,
-            description="`next` of the page before; the filters must be the same.",
-        ),
+        Annotated[str, Field(min_length=1, max_length=_MAX_CURSOR)] | None,
+        Field(description="`next` of the page before; the filters must be the same."),
     ] = None
 
     @property
