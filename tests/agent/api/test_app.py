@@ -126,7 +126,8 @@ def test_a_refusal_of_the_service_reaches_the_sender_with_its_fields(
 def test_readiness_is_503_until_everything_is_ready(client: TestClient[Litestar], service: ScriptedService) -> None:
     service.ready = False
     answer = client.get("/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"ready": False, "checks": {"models": "loading"}})
+    assert answer.status_code == 503
+    assert answer.json() == {"ready": False, "checks": {"models": "loading"}, "store": "own"}
     assert client.get("/livez").status_code == 200
 
 
