@@ -79,13 +79,16 @@ async def submit(context: AppContext, new: NewJob) -> JobRecord:
 
 
 async def read_job(request: AnyRequest, kind: JobKind, job_id: str) -> JobRecord:
-    """A job of a kind.
+    """A job of a kind; what an ended one stored is in this process's memory when this returns.
 
     Raises:
         Problem: 404, for an unknown id.
     """
     context = await authorise(request, Scope.MERCHANT)
-    return await _found(context, kind, job_id)
+    job = await _found(context, kind, job_id)
+    if job.kind is JobKind.IMPORT and job.state.ended:
+        await context.run(context.service.follow)
+    return job
 
 
 def job_response(model: BaseModel, job: JobRecord) -> Response[bytes]:

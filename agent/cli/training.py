@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic_core import to_jsonable_python
 
 from agent.cli.opening import require_models
 from agent.cli.options import DataDir, Json, settings_for
@@ -190,11 +191,10 @@ def trained_on_store(settings: Settings, version: str, progress: Progress, *, ac
 def training_summary(made: "OwnTraining") -> dict[str, Any]:
     """The version and its comparison with other models, as `--json` prints them and jobs keep them."""
     report = made.report
-    return {
-        "meta": made.meta.model_dump(mode="json"),
-        "report": asdict(report),
-        "proven_better": report.proven_better,
-    }
+    found: dict[str, Any] = to_jsonable_python(
+        {"meta": made.meta, "report": asdict(report), "proven_better": report.proven_better}
+    )
+    return found
 
 
 def _print_report(version: str, report: "OwnReport") -> None:

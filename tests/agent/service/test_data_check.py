@@ -219,7 +219,7 @@ def test_the_command_lists_asks_and_removes_by_number(tmp_path: Path) -> None:
     assert "5 bad rows" not in run(settings, "check")[1]
     assert run(settings, "remove", "--all-bad", "--yes")[0] == 0
     code, told = run(settings, "check")
-    assert (code, told.strip()) == (0, "all stored events and outcomes are well")
+    assert (code, told.strip()) == (0, "own store: all stored events and outcomes are well")
 
 
 @pytest.mark.parametrize(

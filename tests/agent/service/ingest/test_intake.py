@@ -52,10 +52,10 @@ def store(empty_store: Path) -> Iterator[Store]:
 def load(store: Store, tmp_path: Path) -> Load:
     """Import a text as a file into the store."""
 
-    def loading(kind: ImportKind, content: str, *, accept: bool = False, name: str = "rows.csv") -> ImportReport:
-        file = tmp_path / name
+    def loading(kind: ImportKind, content: str, *, accept: bool = False, batch_rows: int = 2_000) -> ImportReport:
+        file = tmp_path / "rows.csv"
         file.write_text(content, "utf-8")
-        report = import_file(kind, file, targets(store), ImportOptions(EUR, accept))
+        report = import_file(kind, file, targets(store), ImportOptions(EUR, accept), batch_rows=batch_rows)
         parts = {name: n for name, n in report.counts().items() if name not in ("read", "imported")}
         assert sum(parts.values()) == report.read
         return report
@@ -206,14 +206,11 @@ def test_lines_of_one_order_are_as_many_sales_and_known_when_exported_again(load
     assert counts(load(EVENTS, EVENT_HEAD + "s2,view,p1,2026-11-30T00:00:00Z,,,,\n" + ORDER)) == (1, 3, 0)
 
 
-def test_lines_alike_in_batches_of_one_file_are_counted_over_the_whole_file(
-    load: Load, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agent.service.ingest.importer._BATCH", 2)
+def test_lines_alike_in_batches_of_one_file_are_counted_over_the_whole_file(load: Load, store: Store) -> None:
     rows = ORDER.splitlines(keepends=True)
-    assert counts(load(EVENTS, EVENT_HEAD + "".join(rows[1:] * 3))) == (6, 0, 0)
-    assert counts(load(EVENTS, EVENT_HEAD + "".join(rows[1:] * 3))) == (0, 6, 0)
-    load(OUTCOMES, log([offers()[0]] * 5))
+    assert counts(load(EVENTS, EVENT_HEAD + "".join(rows[1:] * 3), batch_rows=2)) == (6, 0, 0)
+    assert counts(load(EVENTS, EVENT_HEAD + "".join(rows[1:] * 3), batch_rows=2)) == (0, 6, 0)
+    load(OUTCOMES, log([offers()[0]] * 5), batch_rows=2)
     assert store.last_outcome() == 5
 
 
