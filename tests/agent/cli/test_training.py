@@ -10,10 +10,7 @@ from agent.training.own_store import OwnTraining
 from models.registry.registry import ModelKind, ModelMeta
 from models.training.own_report import BASE_RATE, PRICESMITH, Line, OwnReport
 
-LINES = tuple(
-    Line(name, float(np.float64(0.5)), 0.1, 0.7, 1.0, low, low + 0.01)
-    for name, low in ((PRICESMITH, 0.0), (BASE_RATE, 0.02))
-)
+LINES = tuple(Line(name, 0.5, 0.1, 0.7, 1.0, low, low + 0.01) for name, low in ((PRICESMITH, 0.0), (BASE_RATE, 0.02)))
 MADE = OwnTraining(
     ModelMeta(
         kind=ModelKind.EVALUATOR,
