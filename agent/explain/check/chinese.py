@@ -202,6 +202,7 @@ RULES: Final = {
     "价格必须为正": "rule.positive",
 }
 INPUTS: Final = {
+    "未注明公开来源的竞争对手价格": "ignored.context.competitor_prices",
     "购买历史": "input.purchase_history",
     "上次报价": "input.last_price",
     "本次浏览行为": "input.session_events",

@@ -244,6 +244,7 @@ RULES: Final = {
     "the rule that a price is positive": "rule.positive",
 }
 INPUTS: Final = {
+    "competitors' prices without a public source": "ignored.context.competitor_prices",
     "purchase history": "input.purchase_history",
     "the price quoted before": "input.last_price",
     "what was done in this session": "input.session_events",
