@@ -13,6 +13,7 @@ from agent.service.merchants import MerchantError, Merchants, settings_of
 from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.service.settings_reading import read_settings
+from agent.service.supervision import end_with_parent
 from agent.state.shared_models import SharedModels
 
 
@@ -27,6 +28,12 @@ def create() -> Litestar:
     if settings.otlp_endpoint is not None:
         export_to(settings.otlp_endpoint)
     return create_app(settings, _open_to_serve)
+
+
+def create_supervised() -> Litestar:
+    """Build an app for a worker of `pricesmith serve`, which ends with its supervisor."""
+    end_with_parent()
+    return create()
 
 
 def _open_to_serve(settings: Settings) -> Resources:

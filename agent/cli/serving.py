@@ -64,7 +64,7 @@ def _listen(host: str, port: int) -> None:
     from granian.constants import Interfaces
 
     Granian(
-        "agent.asgi:create",
+        "agent.asgi:create_supervised",
         factory=True,
         interface=Interfaces.ASGI,
         address=host,
