@@ -28,9 +28,8 @@ child.wait()
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl(2) is Linux's")
 def test_a_worker_ends_when_its_supervisor_is_killed() -> None:
     root = Path(__file__).parents[3]
-    with subprocess.Popen(
-        [sys.executable, "-c", SUPERVISOR], stdout=subprocess.PIPE, cwd=root, text=True
-    ) as supervisor:
+    command = [sys.executable, "-c", SUPERVISOR]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root, text=True) as supervisor:  # noqa: S603 - ours
         assert supervisor.stdout is not None
         told = {supervisor.stdout.readline().strip(), supervisor.stdout.readline().strip()}
         worker = psutil.Process(int(next(iter(told - {"up"}))))
