@@ -65,14 +65,14 @@ async def submit(context: AppContext, new: NewJob) -> JobRecord:
     """Put a job into the queue.
 
     Raises:
-        Problem: 503, when too many wait.
+        Problem: 429, when too many wait.
     """
     job = await context.run(context.store.add_job, new, MOST_WAITING)
     if job is None:
         detail = (
             f"{MOST_WAITING} jobs wait already, the most allowed; remedy: try again when some have ended, or cancel"
         )
-        raise Problem(503, detail, headers={"Retry-After": "60"}, code=Code.TOO_MANY_JOBS)
+        raise Problem(429, detail, headers={"Retry-After": "60"}, code=Code.TOO_MANY_JOBS)
     if context.jobs is not None:
         context.jobs.nudge(_merchant(context))
     return job

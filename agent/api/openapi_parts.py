@@ -93,7 +93,7 @@ _MEANINGS: Final = {
     413: "The body is larger than the server allows.",
     415: "The content type is not JSON, or the body is compressed.",
     422: "A field is not acceptable; `errors` has one entry a field. The same request fails again.",
-    429: "The key's rate limit is used up.",
+    429: "The key's rate limit is used up, or as many jobs wait as are allowed.",
     503: "Too many requests wait, the store does not answer, or the service stops. Try again.",
 }
 

@@ -290,7 +290,7 @@ KINDS: Final[Mapping[Code, Kind]] = {
         "Give a new name, or none to get one from the time.",
     ),
     Code.TOO_MANY_JOBS: Kind(
-        503, "Not available", "As many jobs wait as are allowed.", "Try again when some have ended, or cancel some."
+        429, "Too many requests", "As many jobs wait as are allowed.", "Try again when some have ended, or cancel some."
     ),
     Code.DISK_FULL: Kind(
         507,

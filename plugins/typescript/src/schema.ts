@@ -3027,7 +3027,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The key's rate limit is used up. */
+        /** @description The key's rate limit is used up, or as many jobs wait as are allowed. */
         TooManyRequests: {
             headers: {
                 "X-Request-Id": components["headers"]["XRequestId"];

@@ -292,7 +292,7 @@ def test_so_many_jobs_wait_and_the_next_is_told_to_come_later(client: Client, fo
         assert send(client).status_code == 202
     before = spooled(folder)
     answer = send(client)
-    refused(answer, 503)
+    refused(answer, 429)
     assert (answer.headers["retry-after"], spooled(folder)) == ("60", before)
 
 
