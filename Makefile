@@ -24,7 +24,7 @@ export PRICESMITH_DATA_DIR := $(DATA)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow check eval-quick eval-baseline bench kill attack soak audit sbom docs client peers train lock clean
+.PHONY: help run test test-client test-slow check eval-quick eval-baseline bench kill attack soak audit sbom docs client peers train lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -43,6 +43,9 @@ run: $(VENV)/.core ## Set up, prepare, serve on PORT (8000) from DATA (demo), sh
 
 test: $(VENV)/.dev ## Run the tests but for those marked slow
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+
+test-client: $(VENV)/.dev ## The TypeScript client with library checks, and every operation of a running server through it
+	@$(BIN)/python -m pytest -m slow tests/plugins
 
 test-slow: $(VENV)/.dev ## Run the tests marked slow
 	@$(BIN)/python -m pytest -m slow
