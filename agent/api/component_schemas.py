@@ -4,7 +4,7 @@ A model's public name is the title of its own config (`class QuoteAnswer(Answer,
 class without `Answer`; `ENUM_NAMES` names enums whose class goes by another name.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -71,32 +71,30 @@ def public_name(model: type[BaseModel]) -> str:
 
 def query_parameters(model: type[BaseModel]) -> list[Schema]:
     """The fields of a model as query parameters; a parameter is left out rather than null."""
-    needed = model.model_json_schema().get("required", ())
+    document = model.model_json_schema()
+    definitions, needed = document.get("$defs", {}), document.get("required", ())
     return [
         {
             "name": name,
             "in": "query",
             **({"required": True} if name in needed else {}),
             "description": field.get("description", ""),
-            "schema": schema,
+            "schema": _plain(field, definitions),
         }
-        for name, field, schema in _plain_fields(model)
+        for name, field in document["properties"].items()
     ]
 
 
-def _plain_fields(model: type[BaseModel]) -> Iterator[tuple[str, Schema, Schema]]:
-    """Name, schema, and schema without references, null and description, of each field."""
-    document = model.model_json_schema()
-    definitions = document.get("$defs", {})
-    for name, field in document["properties"].items():
-        kinds = [one for one in field.get("anyOf", [field]) if one.get("type") != "null"]
-        schema: Schema = dict(kinds[0])
-        if "$ref" in schema:
-            schema = dict(definitions[schema["$ref"].rsplit("/", 1)[-1]])
-        kept = {key: value for key, value in schema.items() if key not in ("title", "description", "default")}
-        if field.get("default") not in (None, []):
-            kept["default"] = field["default"]
-        yield name, field, kept
+def _plain(field: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """The schema of a field's value, without references, null and description."""
+    kinds = [one for one in field.get("anyOf", [field]) if one.get("type") != "null"]
+    schema: Schema = dict(kinds[0])
+    if "$ref" in schema:
+        schema = dict(definitions[schema["$ref"].rsplit("/", 1)[-1]])
+    kept = {key: value for key, value in schema.items() if key not in ("title", "description", "default")}
+    if field.get("default") not in (None, []):
+        kept["default"] = field["default"]
+    return kept
 
 
 class _SchemaGenerator(GenerateJsonSchema):

@@ -51,7 +51,7 @@ def compressed_send(scope: HTTPScope, send: Send) -> Send:
 
 
 def accepts_gzip(scope: HTTPScope) -> bool:
-    """Whether a request accepts gzip (RFC 9110, 12.5.3): a coding with weight 0 is refused, `*` stands for the rest."""
+    """Check whether a request accepts gzip (RFC 9110, 12.5.3): weight 0 refuses a coding, `*` stands for the rest."""
     given = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"accept-encoding")
     weights: dict[str, bool] = {}
     for part in given.lower().split(","):

@@ -28,11 +28,11 @@ class CrossOrigin:
         self._origins = frozenset(origins)
 
     def allows(self, origin: str) -> bool:
-        """Whether pages of an origin may ask."""
+        """Check whether pages of an origin may ask."""
         return ANY in self._origins or origin in self._origins
 
     def is_preflight(self, scope: HTTPScope) -> bool:
-        """Whether a request is a browser's question before the real one."""
+        """Recognise a browser's question before the real request."""
         asked = header(scope, b"origin") is not None and header(scope, b"access-control-request-method") is not None
         return bool(self._origins) and scope["method"] == "OPTIONS" and asked
 

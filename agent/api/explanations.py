@@ -40,7 +40,7 @@ class QuestionIn(Strict, title="Question"):
     audience: Audience = Audience.MERCHANT
     """Who reads the answer."""
     stream: bool = False
-    """Whether to answer with server-sent events."""
+    """Answer with server-sent events."""
 
     def ask(self) -> QuestionInput:
         """The question for the service."""
@@ -62,13 +62,13 @@ class ChecksAnswer(Answer, title="TextChecks"):
     """Checks of the answer's text against the record."""
 
     passed: bool
-    """Whether every number and claim is a recorded fact."""
+    """True when every number and claim is a recorded fact."""
     numbers: int
     """Numbers checked."""
     claims: int
     """Claims checked."""
     problems: list[str]
-    """What did not pass."""
+    """Numbers and claims that did not pass."""
     rejected: list[str]
     """Why texts of the language model were not used."""
 
@@ -110,13 +110,13 @@ class ExplanationAnswer(Answer):
     answer: str
     """The answer's text."""
     understood: UnderstoodAnswer
-    """How the question was read."""
+    """Reading of the question."""
     kind: QuestionKind
     """Kind of the question."""
     language: Language
     """Language of the text."""
     source: AnswerSource
-    """Whether a model, fixed texts or both wrote it."""
+    """Writer of the answer: a model, fixed texts or both."""
     evidence: list[EvidenceAnswer]
     """Facts that the answer rests on."""
     checks: ChecksAnswer

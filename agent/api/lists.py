@@ -1,9 +1,10 @@
 """HTTP handlers for lists: quotes, outcomes, events, products, shoppers; page by page, with filters."""
 
-from typing import Annotated, ClassVar, Final
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Final, TypeVar
 
 from litestar import Response, get
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from agent.api.authorisation import authorise
 from agent.api.context import AnyRequest
@@ -26,8 +27,12 @@ from agent.domain.fields import Currency, Id, Short
 from agent.domain.records import EventType, OutcomeType
 from agent.domain.request import Personalisation
 from agent.service.auth.api_keys import Scope
-from agent.store.lists import EventFilter, OutcomeFilter, ProductListFilter, QuoteFilter, ShopperFilter
+from agent.store import Store
+from agent.store.lists import EventFilter, OutcomeFilter, PageOf, ProductListFilter, QuoteFilter, ShopperFilter
 from models.strategist.strategy import Lever
+
+Q = TypeVar("Q", bound=PageQuery)
+R = TypeVar("R")
 
 ProductId = Annotated[Id | None, Field(description="Rows of this product alone.")]
 ShopperId = Annotated[Id | None, Field(description="Rows of this shopper alone.")]
@@ -139,11 +144,13 @@ class ShopperQuery(PageQuery):
 )
 async def list_quotes(request: AnyRequest) -> Response[bytes]:
     """Recorded quotes in short, newest first. Candidates, scores and trail are in the quote by its id."""
-    context = await authorise(request, Scope.MERCHANT)
-    query = read_query(QuoteQuery, request)
-    page = await context.run(context.store.quote_page, query.wanted(), query.start, query.limit)
-    after = query.next(page)
-    return json_response(QuotesPage(items=list(map(listed_quote, page.rows)), has_more=after is not None, next=after))
+    return await _answered(
+        request,
+        QuoteQuery,
+        lambda store, asked: store.quote_page(asked.wanted(), asked.start, asked.limit),
+        listed_quote,
+        QuotesPage,
+    )
 
 
 @get(
@@ -156,12 +163,12 @@ async def list_quotes(request: AnyRequest) -> Response[bytes]:
 )
 async def list_outcomes(request: AnyRequest) -> Response[bytes]:
     """Stored outcomes, newest first: of quotes, and of offers made elsewhere that were imported."""
-    context = await authorise(request, Scope.MERCHANT)
-    query = read_query(OutcomeQuery, request)
-    page = await context.run(context.store.outcome_page, query.wanted(), query.start, query.limit)
-    after = query.next(page)
-    return json_response(
-        OutcomesPage(items=list(map(stored_outcome, page.rows)), has_more=after is not None, next=after)
+    return await _answered(
+        request,
+        OutcomeQuery,
+        lambda store, asked: store.outcome_page(asked.wanted(), asked.start, asked.limit),
+        stored_outcome,
+        OutcomesPage,
     )
 
 
@@ -175,11 +182,13 @@ async def list_outcomes(request: AnyRequest) -> Response[bytes]:
 )
 async def list_events(request: AnyRequest) -> Response[bytes]:
     """Stored behaviour events, newest first, sales that outcomes implied among them."""
-    context = await authorise(request, Scope.MERCHANT)
-    query = read_query(EventQuery, request)
-    page = await context.run(context.store.event_page, query.wanted(), query.start, query.limit)
-    after = query.next(page)
-    return json_response(EventsPage(items=list(map(listed_event, page.rows)), has_more=after is not None, next=after))
+    return await _answered(
+        request,
+        EventQuery,
+        lambda store, asked: store.event_page(asked.wanted(), asked.start, asked.limit),
+        listed_event,
+        EventsPage,
+    )
 
 
 @get(
@@ -192,12 +201,12 @@ async def list_events(request: AnyRequest) -> Response[bytes]:
 )
 async def list_products(request: AnyRequest) -> Response[bytes]:
     """Products by id, without removed ones. A row may be sent back to `PUT /v1/products` as it is."""
-    context = await authorise(request, Scope.MERCHANT)
-    query = read_query(ProductQuery, request)
-    page = await context.run(context.store.product_page, query.wanted(), query.start, query.limit)
-    after = query.next(page)
-    return json_response(
-        ProductsPage(items=list(map(product_answer, page.rows)), has_more=after is not None, next=after)
+    return await _answered(
+        request,
+        ProductQuery,
+        lambda store, asked: store.product_page(asked.wanted(), asked.start, asked.limit),
+        product_answer,
+        ProductsPage,
     )
 
 
@@ -211,13 +220,28 @@ async def list_products(request: AnyRequest) -> Response[bytes]:
 )
 async def list_shoppers(request: AnyRequest) -> Response[bytes]:
     """Shoppers by id of whom anything is stored, with profile and consent."""
-    context = await authorise(request, Scope.MERCHANT)
-    query = read_query(ShopperQuery, request)
-    page = await context.run(context.store.shopper_page, query.wanted(), query.start, query.limit)
-    after = query.next(page)
-    return json_response(
-        ShoppersPage(items=list(map(listed_shopper, page.rows)), has_more=after is not None, next=after)
+    return await _answered(
+        request,
+        ShopperQuery,
+        lambda store, asked: store.shopper_page(asked.wanted(), asked.start, asked.limit),
+        listed_shopper,
+        ShoppersPage,
     )
+
+
+async def _answered(
+    request: AnyRequest,
+    kind: type[Q],
+    read: Callable[[Store, Q], PageOf[R]],
+    shown: Callable[[R], BaseModel],
+    answer: Callable[..., BaseModel],
+) -> Response[bytes]:
+    """Read the query and the page that it asks for, and answer the rows as they are shown."""
+    context = await authorise(request, Scope.MERCHANT)
+    query = read_query(kind, request)
+    page = await context.run(read, context.store, query)
+    after = query.next(page)
+    return json_response(answer(items=list(map(shown, page.rows)), has_more=after is not None, next=after))
 
 
 LISTS: Final = (list_quotes, list_outcomes, list_events, list_products, list_shoppers)

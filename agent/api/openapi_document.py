@@ -1,6 +1,5 @@
 """The OpenAPI 3.1 document: operations as declared, every schema, error, header and shared parameter once."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -52,11 +51,6 @@ class Document:
     def yaml(self) -> bytes:
         """As YAML."""
         return str(yaml.safe_dump(json.loads(self.json), sort_keys=False, allow_unicode=True, width=120)).encode()
-
-    @cached_property
-    def etag(self) -> str:
-        """A digest of the content, quoted as in the header ETag."""
-        return f'"{hashlib.sha256(self.json).hexdigest()[:20]}"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ goes by when a price is offered. It is taken in the place's easternmost time zon
 version never begins after midnight there; west of Greenwich the day is that of UTC.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Final
@@ -35,22 +35,13 @@ def law_of(place: str | None, day: date) -> Jurisdiction:
 @lru_cache(maxsize=4096)
 def find_jurisdiction(place: str | None, day: date) -> Jurisdiction | None:
     """The rules of a place, by code or name, on a day; None without any of its own. `DE-BY` falls back to `DE`."""
-    words = field_words((place or "").upper())
-    for length in range(len(words), 0, -1):
-        folder = _folders().get(" ".join(words[:length]))
-        found = None if folder is None else _of_folder(folder, day)
-        if found is not None:
-            return found
-    return None
+    held = (_of_folder(folder, day) for folder in _folders_of(place))
+    return next((law for law in held if law is not None), None)
 
 
 def legal_day(place: str | None, at: datetime) -> date:
     """The day of a moment as the law of a place counts it."""
-    words = field_words((place or "").upper())
-    names = (_folders().get(" ".join(words[:length])) for length in range(len(words), 0, -1))
-    folder = next((name for name in names if name is not None), OTHER)
-    hours = max(version.utc_offset_hours for version in _versions()[folder])
-    return (at.astimezone(UTC) + timedelta(hours=hours)).date()
+    return (at.astimezone(UTC) + timedelta(hours=_offset_hours(place))).date()
 
 
 def law_at(place: str | None, at: datetime) -> Jurisdiction:
@@ -93,6 +84,20 @@ def holding(versions: Versions, day: date) -> Jurisdiction | None:
     """The version that holds on a day: the latest in force, and the higher number of two."""
     held = [version for version in versions if version.holds_on(day)]
     return max(held, key=lambda version: (version.in_force, version.version), default=None)
+
+
+@lru_cache(maxsize=4096)
+def _offset_hours(place: str | None) -> float:
+    """Offset of a place's easternmost clocks from UTC, the largest that any of its versions names."""
+    folder = next(_folders_of(place), OTHER)
+    return max(version.utc_offset_hours for version in _versions()[folder])
+
+
+def _folders_of(place: str | None) -> Iterator[str]:
+    """Folders that a code or name means, the narrowest first: `DE-BY` is looked for before `DE`."""
+    words = field_words((place or "").upper())
+    names = (" ".join(words[:length]) for length in range(len(words), 0, -1))
+    return (_folders()[name] for name in names if name in _folders())
 
 
 def _of_folder(folder: str, day: date) -> Jurisdiction | None:

@@ -1187,13 +1187,13 @@ export interface components {
         Explanation: {
             /** @description The answer's text. */
             answer: string;
-            /** @description How the question was read. */
+            /** @description Reading of the question. */
             understood: components["schemas"]["Understood"];
             /** @description Kind of the question. */
             kind: components["schemas"]["QuestionKind"];
             /** @description Language of the text. */
             language: components["schemas"]["Language"];
-            /** @description Whether a model, fixed texts or both wrote it. */
+            /** @description Writer of the answer: a model, fixed texts or both. */
             source: components["schemas"]["AnswerSource"];
             /** @description Facts that the answer rests on. */
             evidence: components["schemas"]["Evidence"][];
@@ -1942,7 +1942,7 @@ export interface components {
              */
             audience?: components["schemas"]["Audience"];
             /**
-             * @description Whether to answer with server-sent events.
+             * @description Answer with server-sent events.
              * @default false
              */
             stream?: boolean;
@@ -2681,13 +2681,13 @@ export interface components {
         };
         /** @description Checks of the answer's text against the record. */
         TextChecks: {
-            /** @description Whether every number and claim is a recorded fact. */
+            /** @description True when every number and claim is a recorded fact. */
             passed: boolean;
             /** @description Numbers checked. */
             numbers: number;
             /** @description Claims checked. */
             claims: number;
-            /** @description What did not pass. */
+            /** @description Numbers and claims that did not pass. */
             problems: string[];
             /** @description Why texts of the language model were not used. */
             rejected: string[];
