@@ -134,28 +134,32 @@ class OutcomeMemory:
 
         Returns them as arrays and as rows. Outcomes removed since the search are in neither.
         """
-        found, ids = self._search(keys, k, before_us)
-        rows: list[list[MemoryRow]] = []
-        for query, own in enumerate(ids):
-            kept = [self._rows.get(one) if one is not None else None for one in own]
+        named: list[tuple[Sequence[int], Sequence[str | None]]] = [((), ())] * len(keys)
+        found = self._search(keys, k, before_us, named)
+        outcomes: list[list[MemoryRow]] = []
+        for query, (rows, ids) in enumerate(named):
+            kept = [self._rows.get(ids[row] or "") if row >= 0 else None for row in rows]
             places = [place for place, one in enumerate(kept) if one is not None]
             if len(places) < found.count[query] or (places and places[-1] >= len(places)):
                 found = found.keeping(query, places)
-            rows.append([one for one in kept if one is not None])
-        return found, rows
+            outcomes.append([one for one in kept if one is not None])
+        return found, outcomes
 
     def alike(self, keys: Vectors, k: int, before_us: Sequence[int]) -> SimilarOutcomes:
         """Find the arrays of `neighbours` alone."""
-        return self._search(keys, k, before_us)[0]
+        return self._search(keys, k, before_us)
 
     def _search(
-        self, keys: Vectors, k: int, before_us: Sequence[int]
-    ) -> tuple[SimilarOutcomes, list[Sequence[str | None]]]:
-        """Search as `neighbours`; returns arrays, and ids of the outcomes found."""
+        self,
+        keys: Vectors,
+        k: int,
+        before_us: Sequence[int],
+        named: list[tuple[Sequence[int], Sequence[str | None]]] | None = None,
+    ) -> SimilarOutcomes:
+        """Search as `neighbours`; `named` gets the index rows found by each query, and the ids of all index rows."""
         shape = (len(keys), k)
         arrays = {name: np.zeros(shape) for name in ("bought", "similarity", *_REALS)}
         count = np.zeros(len(keys), np.int64)
-        ids: list[Sequence[str | None]] = [()] * len(keys)
         for queries, where in self._by_moment(keys, before_us):
             hits = self._index.search_columns(keys[queries], k, where)
             count[queries] = hits.found.sum(axis=1)
@@ -163,9 +167,10 @@ class OutcomeMemory:
             arrays["bought"][queries] = hits.columns[_BOUGHT]
             for name in _REALS:
                 arrays[name][queries] = hits.columns[name].view(np.float64)
-            for query, own in zip(queries.tolist(), hits.ids, strict=True):
-                ids[query] = own
-        return SimilarOutcomes(**arrays, count=count), ids
+            if named is not None:
+                for query, rows in zip(queries.tolist(), hits.rows.tolist(), strict=True):
+                    named[query] = rows, hits.ids
+        return SimilarOutcomes(**arrays, count=count)
 
     def shopper_ids(self) -> set[str]:
         """Ids of all shoppers named by an outcome."""

@@ -43,13 +43,15 @@ class ColumnHits:
         similarity: Cosine similarity; 0 where fewer than `k` were found.
         found: Whether a row was found.
         columns: Columns of the rows found; 0 elsewhere.
-        ids: Ids of the rows found, None elsewhere.
+        rows: Numbers of the rows found, -1 elsewhere.
+        ids: Id of each row of the index, None for those removed.
     """
 
     similarity: NDArray[np.float64]
     found: Mask
     columns: Columns
-    ids: Sequence[Sequence[str | None]]
+    rows: Rows
+    ids: Sequence[str | None]
 
 
 class _Table:
@@ -188,10 +190,9 @@ class VectorIndex:
             taken = {
                 name: np.where(found, column[hits.rows], 0) for name, column in table.columns.items() if len(column)
             }
-            ids = [[_at(table.ids, row) for row in rows] for rows in hits.rows.tolist()]
         similarity = np.where(found, np.minimum(1.0, hits.similarity.astype(np.float64)), 0.0)
         columns = {name: taken.get(name, 0 * hits.rows) for name in table.columns}
-        return ColumnHits(similarity, found, columns, ids)
+        return ColumnHits(similarity, found, columns, hits.rows, table.ids)
 
     def compact(self) -> None:
         """Rebuild the graph without masked rows; returns at once if another thread is doing so."""
