@@ -33,6 +33,7 @@ from agent.pricing.situation import Situation
 from agent.rules.effective_rules import EffectiveRules
 from agent.rules.exploration import Exploration
 from agent.rules.gateway import Guarded
+from agent.rules.gateway_columns import PriceMap
 from agent.rules.price_limits import PriceLimits
 from models.arrays import Floats
 from models.evaluator.evaluator import Represented, Response
@@ -136,6 +137,7 @@ class PriceBasis:
         unit_cost: Cost as far as known (`Situation.unit_cost`).
         opportunity: Opportunity cost of a unit over the reference price.
         weights: The merchant's, of the three scores.
+        maps: What the limits make of proposed prices, one for each observation.
     """
 
     reference_minor: Floats
@@ -143,6 +145,7 @@ class PriceBasis:
     quantity: Floats
     opportunity: Floats
     weights: WeightColumns
+    maps: Sequence[PriceMap]
 
     @classmethod
     def of(cls, observations: Sequence["Observation"]) -> "PriceBasis":
@@ -159,7 +162,8 @@ class PriceBasis:
         columns = np.asarray(rows, np.float64).reshape(-1, 4)
         reference, cost, quantity, opportunity = np.hsplit(columns, 4)
         weights = WeightColumns.of([o.merchant.weights for o in observations])
-        return cls(reference, cost, quantity, opportunity, weights)
+        maps = [o.price_limits.price_map for o in observations]
+        return cls(reference, cost, quantity, opportunity, weights, maps)
 
 
 # 2 retrieve

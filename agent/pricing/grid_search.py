@@ -59,7 +59,7 @@ class GridSearch:
 
 def _inside(observations: Sequence[Observation], basis: PriceBasis, moves: Sequence[int]) -> NDArray[np.bool_]:
     """Moves that the limits allow, `(n, len(moves))`."""
-    bounds = [o.price_limits.price_map.within for o in observations]
+    bounds = [one.within for one in basis.maps]
     low = np.asarray([one.low_minor for one in bounds], np.float64)[:, None]
     high = np.asarray([np.inf if one.high_minor is None else one.high_minor for one in bounds], np.float64)[:, None]
     step = np.asarray([o.price_limits.rules.step_minor for o in observations], np.float64)[:, None]

@@ -30,7 +30,7 @@ class Scorer:
         """Add `scored`, at the prices that the guard will make of the proposals."""
         basis = flow.basis
         proposed = _padded([[proposal.raw_minor for proposal in own.proposals] for own in flow.proposed])
-        prices = allowed_prices([o.price_limits.price_map for o in flow.observations], proposed)
+        prices = allowed_prices(basis.maps, proposed)
         response = self._evaluator.respond(flow.represented, np.log(prices / basis.reference_minor))
         flow.scored = Scored(
             count=np.asarray([len(own.proposals) for own in flow.proposed], np.int64),

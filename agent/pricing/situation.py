@@ -7,6 +7,7 @@ as the models define them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 from agent.domain.decision import IgnoredInput
@@ -17,7 +18,7 @@ from agent.rules.price_limits import RequestLimits
 from agent.rules.screening import Screened
 from models.evaluator.lesson import Term
 from models.evaluator.utility import Stock
-from models.shopper.features import Subject
+from models.shopper.features import ShopperFeatures, Subject
 from models.shopper.history import RecentItems, ShopperHistory
 from models.shopper.item_affinity import Buyer
 from models.strategist.strategy import AnchorPrices
@@ -56,6 +57,31 @@ class ShopperView:
     has_history: bool = False
     events: tuple[SessionEvent, ...] = ()
     event_ignored: tuple[IgnoredInput, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One shopper in one context, whatever the product: the requests of a page share it.
+
+    Attributes:
+        at: The moment priced, by the wall clock; `behaviour_s` is it on the behaviour clock, Unix seconds.
+        legal_day: Day whose law holds: of the decision, not of the moment priced.
+        words: Further words and numbers of the context, screened.
+        rivals: Competitors' prices that the law lets enter.
+        trend, season, hours_left: As in `Market`.
+        features: Numeric features of the shopper, product by product.
+    """
+
+    at: datetime
+    behaviour_s: float
+    legal_day: date
+    shopper: ShopperView
+    words: Screened
+    rivals: UsablePrices
+    trend: float
+    season: str
+    hours_left: float | None
+    features: ShopperFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +155,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """A situation, and the screened parts of the request that it was read from.
-
-    Attributes:
-        shared: Further words and numbers of the context, screened.
-        rivals: Competitors' prices that the law lets enter.
-    """
+    """A situation, and the visit that it was read from."""
 
     situation: Situation
-    shopper: ShopperView
-    shared: Screened
-    rivals: UsablePrices
+    visit: Visit

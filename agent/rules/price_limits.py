@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -93,13 +94,24 @@ class PriceLimits:
 
 def join_rules(merchant: GatewayRules, product: ProductRecord, asked: RequestLimits, law: Binding) -> GatewayRules:
     """The tightest of merchant, product, request and the law of the place; rounding and step are the merchant's."""
-    own = GatewayRules(
-        floor_minor=product.floor_minor, ceiling_minor=product.ceiling_minor, map_minor=product.map_minor
-    )
+    return _joined(merchant, (product.floor_minor, product.ceiling_minor, product.map_minor), asked, law)
+
+
+@lru_cache(maxsize=16_384)
+def _joined(
+    merchant: GatewayRules, own: tuple[int | None, int | None, int | None], asked: RequestLimits, law: Binding
+) -> GatewayRules:
+    """Join rules; `own` are floor, ceiling and minimum advertised price of the product."""
+    floor, ceiling, advertised = own
     requested = GatewayRules(
         floor_minor=asked.min_minor,
         ceiling_minor=asked.max_minor,
         min_margin_frac=asked.min_margin_frac or 0.0,
         max_discount_frac=asked.max_discount_frac,
     )
-    return tightest(merchant, own, requested, GatewayRules(discount_only=law.discount_only, parity=law.parity))
+    return tightest(
+        merchant,
+        GatewayRules(floor_minor=floor, ceiling_minor=ceiling, map_minor=advertised),
+        requested,
+        GatewayRules(discount_only=law.discount_only, parity=law.parity),
+    )
