@@ -65,6 +65,9 @@ class Head:
         return json.dumps([_HEAD, self.seq, self.link_sha256]).encode()
 
 
+_Covered = list[str | int | None]
+"""Values that a row's hash covers."""
+
 START: Final = Head(0, GENESIS)
 """Head of an empty chain."""
 
@@ -74,7 +77,7 @@ def next_link(head: Head, entry: Entry) -> Link:
     salt = None if entry.personal is None else os.urandom(_SALT_BYTES)
     personal = None if salt is None or entry.personal is None else personal_hmac(salt, entry.personal)
     content = content_sha256(entry.content)
-    covered = [head.link_sha256, head.seq + 1, entry.kind.value, entry.subject, content, personal]
+    covered: _Covered = [head.link_sha256, head.seq + 1, entry.kind.value, entry.subject, content, personal]
     return Link(head.seq + 1, entry.kind, entry.subject, content, personal, salt, _sha256(covered))
 
 
@@ -102,5 +105,5 @@ def personal_hmac(salt: bytes, personal: bytes) -> str:
     return hmac.digest(salt, personal, "sha256").hex()
 
 
-def _sha256(covered: list[str | int | None]) -> str:
+def _sha256(covered: _Covered) -> str:
     return hashlib.sha256(json.dumps(covered).encode()).hexdigest()

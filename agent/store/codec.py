@@ -133,7 +133,10 @@ def encode_decision(decision: Decision, request: Request | None = None) -> Encod
             public = _WRITER.to_json(Decision(*values), warnings="error")
             if public.count(b"null") == _nulls(decision, values) and _is_finite(decision.interest):
                 own = _Personal.model_construct(
-                    shopper_id=decision.shopper_id, token=decision.token, lesson=decision.lesson, request=request
+                    shopper_id=decision.shopper_id,
+                    token=decision.token,
+                    lesson=decision.lesson,
+                    request=None if request is None else dict(request),
                 )
                 personal = _OWN_WRITER.to_json(own, warnings="error")
                 if personal.count(b"null") == (decision.shopper_id, decision.lesson, request).count(None):

@@ -28,6 +28,17 @@ _UNDER_KEYS: Final = KeyedStatement.of(
     product_id="text",
     quantity="bigint",
 )
+_STANDING: Final = KeyedStatement.of(
+    "SELECT k.shopper_id, k.product_id, k.quantity, l.quote_id, l.price_minor, l.currency, l.valid_until, "
+    "(SELECT d.id FROM decisions d WHERE d.shopper_id = k.shopper_id AND d.product_id = k.product_id "
+    "ORDER BY d.at DESC, d.id DESC LIMIT 1), s.profile, s.personalisation "
+    "FROM {keys} LEFT JOIN live_quotes l "
+    "ON l.shopper_id = k.shopper_id AND l.product_id = k.product_id AND l.quantity = k.quantity "
+    "LEFT JOIN shoppers s ON s.shopper_id = k.shopper_id",
+    shopper_id="text",
+    product_id="text",
+    quantity="bigint",
+)
 _PUT: Final = Statement.inserting(
     LIVE_QUOTES,
     _COLUMNS,
@@ -65,6 +76,21 @@ class Claim:
     replaces: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The state of the store that decides whether a shopper's earlier answer still stands.
+
+    Attributes:
+        live: Id of the live quote, its price and currency; None without one.
+        latest: Id of the latest decision for shopper and product, whatever the quantity.
+        record: Profile and consent as stored; None without a record.
+    """
+
+    live: tuple[str, int, str] | None
+    latest: str | None
+    record: tuple[str, bool] | None
+
+
 class LiveRow(NamedTuple):
     """A live quote as stored; times are microseconds since 1970."""
 
@@ -96,10 +122,19 @@ class LiveQuoteRepository(Repository):
                 self._recent.put(row[0], found[row[0]], clearings)
         return {key: found[quote_id] for key, quote_id in ids.items() if quote_id in found}
 
-    def live_quote_ids(self, keys: Collection[QuoteKey], now: datetime) -> dict[QuoteKey, str]:
-        """Ids of the quotes that are live at a moment, by key; one indexed read."""
+    def standing(self, keys: Collection[QuoteKey], now: datetime) -> dict[QuoteKey, Standing]:
+        """What decides at a moment whether earlier answers stand, for every key; one indexed read."""
+        moment = micros(now)
         with self._db.read() as connection:
-            return _ids_at(connection, keys, now)
+            rows = _STANDING.rows(connection, [_parts(key) for key in keys])
+        return {
+            QuoteKey(row[0], row[1], row[2]): Standing(
+                live=(row[3], row[4], row[5]) if row[3] is not None and row[6] > moment else None,
+                latest=row[7],
+                record=(row[8], bool(row[9])) if row[8] is not None else None,
+            )
+            for row in rows
+        }
 
     def forget_live_quotes(self) -> None:
         """Forget the decisions in memory, after personal data was erased."""
