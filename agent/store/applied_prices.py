@@ -8,23 +8,33 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
+from operator import itemgetter
 from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from agent.domain.records import MOST_OFFERS, AppliedPrice
-from agent.store.column_types import micros
+from agent.store.column_types import from_micros, micros
 from agent.store.repository import Repository
-from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.statements import KeyedStatement, Statement
 from agent.store.tables import APPLIED_PRICES
 
-_APPLIED: Final = RecordTable(AppliedPrice, APPLIED_PRICES)
-_LOG: Final = APPLIED_PRICES.c
 _INSERT: Final = Statement.inserting(APPLIED_PRICES, ("product_id", "currency", "price_minor", "at", "offer"))
 _LATEST_SHELF: Final = Statement.of(
     "SELECT price_minor FROM applied_prices WHERE product_id = ? AND currency = ? AND NOT offer "
     "ORDER BY seq DESC LIMIT 1"
+)
+_READ: Final = "a.product_id, a.currency, a.price_minor, a.at, a.offer, a.seq"
+_SINCE: Final = KeyedStatement.of(
+    f"SELECT {_READ} FROM {{keys}} CROSS JOIN applied_prices a "  # noqa: S608 own text
+    "WHERE a.product_id = k.product_id AND a.at >= ?",
+    product_id="text",
+)
+_IN_FORCE: Final = KeyedStatement.of(
+    f"SELECT {_READ} FROM (SELECT max(b.seq) AS seq FROM {{keys}} CROSS JOIN applied_prices b "  # noqa: S608 own text
+    "WHERE b.product_id = k.product_id AND NOT b.offer AND b.at < ? GROUP BY b.product_id, b.currency) AS o "
+    "CROSS JOIN applied_prices a WHERE a.seq = o.seq",
+    product_id="text",
 )
 _WITH_SHELF_PRICE: Final = KeyedStatement.of(
     "SELECT k.product_id, k.currency FROM {keys} WHERE EXISTS (SELECT 1 FROM applied_prices a "
@@ -59,14 +69,12 @@ class AppliedPriceRepository(Repository):
     def applied_prices(self, product_ids: Iterable[str], since: datetime) -> Mapping[str, Sequence[AppliedPrice]]:
         """Log of some products since a moment with the shelf price in force then, by product, oldest first."""
         found: dict[str, list[AppliedPrice]] = defaultdict(list)
+        moment = micros(since)
+        asked = [(one,) for one in dict.fromkeys(product_ids)]
         with self._db.read() as connection:
-            for chunk in chunks(product_ids, IN_LIMIT):
-                asked = _LOG.product_id.in_(chunk)
-                opening = select(func.max(_LOG.seq)).where(asked, ~_LOG.offer, _LOG.at < since)
-                in_force = _LOG.seq.in_(opening.group_by(_LOG.product_id, _LOG.currency))
-                query = select(*_APPLIED.columns).where(asked, (_LOG.at >= since) | in_force).order_by(_LOG.seq)
-                for row in connection.execute(query):
-                    found[row.product_id].append(_APPLIED.record(row))
+            rows = [*_IN_FORCE.rows(connection, asked, moment), *_SINCE.rows(connection, asked, moment)]
+        for product_id, currency, price_minor, at, offer, _ in sorted(rows, key=itemgetter(5)):
+            found[product_id].append(AppliedPrice(product_id, currency, price_minor, from_micros(at), bool(offer)))
         return found
 
     def _log_shelf(self, connection: Connection, applied: Iterable[AppliedPrice]) -> None:

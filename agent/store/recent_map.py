@@ -41,11 +41,6 @@ class RecentMap(Generic[K, V]):
             if len(self._entries) > self._most:
                 self._entries.popitem(last=False)
 
-    def drop(self, key: K) -> None:
-        """Forget a key, if it is there."""
-        with self._lock:
-            self._entries.pop(key, None)
-
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
