@@ -67,7 +67,7 @@ def test_a_personalised_price_is_held_for_nothing_and_records_its_cost(own: Worl
 
 
 def test_a_standing_price_is_marked_by_its_origin(own: World, standing: Service) -> None:
-    first, second = known(own, standing, quantity=3), known(own, standing, quantity=3)
+    first, second = known(own, standing, quantity=3), known(own, standing, quantity=3, context={"channel": "web"})
     assert second.price_minor == first.price_minor
     assert [one.origin for one in second.candidates if one.chosen] == [Origin.STANDING]
 
