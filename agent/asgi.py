@@ -8,7 +8,7 @@ from agent.domain.clock import SystemClock
 from agent.pricing.tracing import export_to
 from agent.service.assembly import open_service
 from agent.service.auth.api_keys import KeyRing
-from agent.service.gc_tuning import tune_for_requests
+from agent.service.process_tuning import tune_for_requests
 from agent.service.merchants import MerchantError, Merchants, settings_of
 from agent.service.opening import open_store
 from agent.service.settings import Settings

@@ -1,8 +1,10 @@
-"""Tuning of Python's garbage collector and thread switching, once models and indexes are loaded."""
+"""Tuning of a process once models and indexes are loaded: garbage collection, thread switching, matrix products."""
 
 import gc
 import sys
 from typing import Final
+
+from threadpoolctl import threadpool_limits
 
 _YOUNG_REQUESTS: Final = 10_000
 _YOUNG_BATCHES: Final = 50_000
@@ -21,7 +23,10 @@ def tune_for_batches() -> None:
 
 
 def tune_for_requests() -> None:
-    """Exclude loaded objects from garbage collection, collect in small steps, and switch threads every 0.5 ms.
+    """Exclude loaded objects from garbage collection, collect in small steps, switch threads every 0.5 ms.
+
+    Matrix products use one core: those of a page are a few million multiplications, which take half a millisecond, and
+    up to forty times as long where their threads wait for a core that something else uses.
 
     A quote releases the interpreter lock some thirty times, at each SQL statement and matrix product, and each time may
     wait a whole switch interval for a thread that records an outcome or an event. With Python's default of 5 ms that
@@ -29,6 +34,7 @@ def tune_for_requests() -> None:
     """
     _tune(_YOUNG_REQUESTS)
     sys.setswitchinterval(_SWITCH_S)
+    threadpool_limits(1, user_api="blas")
 
 
 def _tune(young: int) -> None:

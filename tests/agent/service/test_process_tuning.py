@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.service.gc_tuning import tune_for_requests
+from agent.service.process_tuning import tune_for_requests
 
 ROUNDS = 60
 
