@@ -14,7 +14,7 @@ import numpy as np
 from agent.domain.decision import HeldReason, Origin, PastOutcome, SimilarProduct, Source
 from agent.pricing.flow import Observation, Proposal
 from models.strategist.facts import StrategistFacts, fitting_lever
-from models.strategist.strategist import Written
+from models.strategist.proposals import Written
 from models.strategist.strategy import (
     ALLOWED_ANCHORS,
     ALLOWED_MOVES,

@@ -1,7 +1,6 @@
 """Step 3: candidates from all four sources, as many as the deadline allows."""
 
 from collections.abc import Sequence
-from time import perf_counter
 from typing import Final
 
 import numpy as np
@@ -21,7 +20,7 @@ from agent.pricing.candidates import (
 )
 from agent.pricing.flow import Flow, Observation, Proposal, Proposed
 from agent.pricing.grid_search import TRIED_MOVES, GridSearch, grid
-from agent.pricing.model_proposer import ModelProposals, ModelProposer, model_time_ms
+from agent.pricing.model_proposer import ModelProposals, ModelProposer
 from agent.state.arrival_rates import Arrivals
 from models.evaluator.evaluator import Evaluator, Expected
 from models.evaluator.monotone import N_DRAWS
@@ -48,11 +47,6 @@ class Proposer:
         other._counts = False
         return other
 
-    @property
-    def language_model(self) -> str:
-        """`ok`, `off`, or why the language model does not propose at present."""
-        return self._model.state
-
     def propose(self, flow: Flow) -> None:
         """Add `proposed`; requests that hold the reference, or have no time left, get the reference alone."""
         observations = flow.observations
@@ -63,7 +57,7 @@ class Proposer:
             expected = self._evaluator.expect(flow.inputs, grid(SEARCHED_MOVES, len(observations)))
             self._count(observations, expected)
             facts = _facts(flow, timely, expected)
-            written = self._written([observations[row] for row in timely], facts)
+            written = self._model.propose(facts)
             numeric = self._numeric(flow, timely, expected, facts)
             for row, model, found in zip(timely, written, numeric, strict=True):
                 proposed[row] = _joined(observations[row], flow.retrieved.past[row], model, found)
@@ -75,15 +69,6 @@ class Proposer:
         for row, o in enumerate(observations):
             if o.product_id is not None:
                 self._arrivals.saw(o.product_id, o.behaviour_s, expected.purchase[row])
-
-    def _written(self, timely: Sequence[Observation], facts: Sequence[StrategistFacts]) -> list[ModelProposals]:
-        """The language model's strategies for a batch.
-
-        Requests answered together wait for each other: none may take the time that another lacks.
-        """
-        least_ms = min(model_time_ms(o.deadline_ms, o.left_ms(), o.waited_ms) for o in timely)
-        end_s = perf_counter() + least_ms / 1e3
-        return self._model.propose(facts, lambda: (end_s - perf_counter()) * 1e3)
 
     def _numeric(
         self, flow: Flow, timely: Sequence[int], expected: Expected, facts: Sequence[StrategistFacts]

@@ -31,7 +31,8 @@ from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.errors import RegistryError
 from models.registry.registry import ModelKind, Registry
-from models.strategist.strategist import ProposalRequest, Strategist, Written, load_strategist
+from models.strategist.proposals import ProposalRequest, Written
+from models.strategist.strategist import Strategist, load_strategist
 from tests.prepared import World, open_all
 
 ADMIN = "bootstrap-key-for-tests"
