@@ -37,10 +37,11 @@ def proposal_request(prompt: Prompt, facts: StrategistFacts) -> ProposalRequest:
 
 def rounding(prompt: Prompt) -> Callable[[StrategistFacts], Rounded]:
     """A function that rounds facts: the results are equal where prompt, levers and anchors are, and only there."""
+    told = prompt.variables
     reads = [
         _sanitised(ROUNDED[name]) if variable.untrusted else ROUNDED[name]
-        for name, variable in prompt.variables.items()
-        if name in ROUNDED
+        for name, variable in told.items()
+        if name in ROUNDED and not (name == "elasticity" and "sales" in told)  # it follows from sales
     ]
 
     def rounded(facts: StrategistFacts) -> Rounded:

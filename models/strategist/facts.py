@@ -15,6 +15,7 @@ from models.strategist.strategy import Anchor, Lever
 RESPONSE_MOVES: Final = (-20, -10, 10)  # moves in percent at which the prompt states the price response
 SALES_STEP: Final = 3  # percent
 MANY: Final = 10  # units, which the prompt does not tell apart from more
+_LEAST_STEPS: Final = -99 // SALES_STEP
 _LOYAL: Final = ("regular", "occasional")
 
 
@@ -57,7 +58,7 @@ class StrategistFacts:
 
         Finer steps gave no better proposals and three times as many distinct prompts, which the caches miss.
         """
-        return tuple([max(-99, SALES_STEP * round(100 * (lift - 1) / SALES_STEP)) for lift in self.lifts])
+        return tuple([SALES_STEP * steps for steps in _sales_steps(self)])
 
     @property
     def elasticity(self) -> float:
@@ -213,6 +214,19 @@ def _deadline_steps(hours: float | None) -> int | None:
     return round(max(0, hours)) if hours < 48 else -round(hours / 24)
 
 
+def _sales_steps(facts: StrategistFacts) -> tuple[int, int, int]:
+    """Sales above or below the reference in steps of `SALES_STEP`; never so low that nothing would be sold."""
+    down, less, up = facts.lifts
+    first = round(100 * (down - 1) / SALES_STEP)
+    second = round(100 * (less - 1) / SALES_STEP)
+    third = round(100 * (up - 1) / SALES_STEP)
+    return (
+        first if first > _LEAST_STEPS else _LEAST_STEPS,
+        second if second > _LEAST_STEPS else _LEAST_STEPS,
+        third if third > _LEAST_STEPS else _LEAST_STEPS,
+    )
+
+
 def _past(facts: StrategistFacts) -> Hashable:
     if not facts.past_total:
         return None
@@ -223,7 +237,7 @@ ROUNDED: Final[Mapping[str, Callable[[StrategistFacts], Hashable]]] = {
     "category": lambda facts: facts.category or "unknown",
     "interest": lambda facts: _level(facts.interest),
     "elasticity": lambda facts: _elasticity_text(facts.sales_pct[0]),
-    "sales": lambda facts: facts.sales_pct,
+    "sales": _sales_steps,
     "rise": lambda facts: bool(facts.may_rise),
     "cost_pct": lambda facts: _percent(facts.cost_ratio),
     "list_pct": lambda facts: _difference(facts.list_ratio) or 0,

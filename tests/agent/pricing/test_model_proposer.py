@@ -2,6 +2,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,8 +134,8 @@ def test_situations_are_the_same_where_prompt_levers_and_anchors_are(
 
 
 def test_numbers_of_numpy_are_the_same_situation() -> None:
-    cast = replace(FACTS, cost_ratio=np.float64(0.5), rival_ratio=np.float64(0.95), quantity=np.int64(1))
-    cast = replace(cast, may_rise=np.bool_(False), lifts=tuple(np.asarray(FACTS.lifts)))
+    numbers: dict[str, Any] = {"cost_ratio": np.float64(0.5), "quantity": np.int64(1), "may_rise": np.bool_(False)}
+    cast = replace(FACTS, **numbers, rival_ratio=np.float64(0.95), lifts=tuple(np.asarray(FACTS.lifts)))
     assert situation_of(rounding(PROMPT)(cast)) == situation_of(rounding(PROMPT)(FACTS))
 
 

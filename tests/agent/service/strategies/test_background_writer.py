@@ -19,6 +19,7 @@ from models.strategist.facts import StrategistFacts
 FACTS = StrategistFacts("bread", 0.2, (1.4, 1.2, 0.8), may_rise=False, cost_ratio=0.5)
 CLOCK = FixedClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
 SOON_S = 30.0
+LIMITS = WriterLimits(retry_s=0.05)
 
 
 @pytest.fixture
@@ -28,10 +29,12 @@ def memory(sqlite_url: str) -> Iterator[KnownStrategies]:
 
 
 @contextmanager
-def writing(folder: Path, do: str, memory: KnownStrategies, **limits: float) -> Iterator[BackgroundWriter]:
+def writing(
+    folder: Path, do: str, memory: KnownStrategies, limits: WriterLimits = LIMITS
+) -> Iterator[BackgroundWriter]:
     command = (sys.executable, "-m", "tests.agent.service.strategies.scripted_worker", do)
     start = Start(folder=folder / "strategist", version="v1", prompt_version=2)
-    writer = BackgroundWriter(start, replace(WriterLimits(retry_s=0.05), **limits), command)
+    writer = BackgroundWriter(start, limits, command)
     yield writer
     began = time.monotonic()
     writer.leave(memory)
@@ -63,7 +66,7 @@ def test_situations_are_written_and_known_also_after_a_restart(tmp_path: Path, m
 
 
 def test_asking_does_not_wait_and_the_newest_are_kept(tmp_path: Path, memory: KnownStrategies) -> None:
-    with writing(tmp_path, "slow", memory, waiting=20) as writer:
+    with writing(tmp_path, "slow", memory, replace(LIMITS, waiting=20)) as writer:
         writer.ask(memory, {"first": FACTS})
         eventually(lambda: writer._writing)
         began = time.monotonic()
@@ -103,7 +106,7 @@ def test_a_process_that_died_is_started_again_for_the_next_situation(tmp_path: P
 
 
 def test_an_idle_process_ends_and_a_new_one_starts_when_needed(tmp_path: Path, memory: KnownStrategies) -> None:
-    with writing(tmp_path, "write", memory, idle_s=0.1) as writer:
+    with writing(tmp_path, "write", memory, replace(LIMITS, idle_s=0.1)) as writer:
         for number in range(2):
             writer.ask(memory, {str(number): FACTS})
             assert writer.drain(SOON_S)
