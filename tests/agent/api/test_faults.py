@@ -146,7 +146,7 @@ def test_a_failing_model_lowers_the_rung_is_reported_and_recovers(own: World, mo
         strategist.__class__ = _Failing
         return strategist
 
-    monkeypatch.setattr("agent.state.loading.load_strategist", failing)
+    monkeypatch.setattr("models.strategist.strategist.load_strategist", failing)
     with serving(own, open_everything) as client:  # a strategist of its own, as it is made to fail
         assert rung(client, own, context={"inventory": 3}) == "model"
         monkeypatch.setattr(_Failing, "broken", True)
