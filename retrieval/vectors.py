@@ -43,11 +43,13 @@ class ColumnHits:
         similarity: Cosine similarity; 0 where fewer than `k` were found.
         found: Whether a row was found.
         columns: Columns of the rows found; 0 elsewhere.
+        ids: Ids of the rows found, None elsewhere.
     """
 
     similarity: NDArray[np.float64]
     found: Mask
     columns: Columns
+    ids: Sequence[Sequence[str | None]]
 
 
 class _Table:
@@ -176,7 +178,7 @@ class VectorIndex:
             ]
 
     def search_columns(self, queries: Vectors, k: int, where: Where | None = None) -> ColumnHits:
-        """Search as `search`, but return the columns of the rows found instead of ids."""
+        """Search as `search`, but return arrays with the columns of the rows found."""
         queries = checked(queries, self.dim)
         with self._lock.reading():
             table = self._table
@@ -186,8 +188,10 @@ class VectorIndex:
             taken = {
                 name: np.where(found, column[hits.rows], 0) for name, column in table.columns.items() if len(column)
             }
+            ids = [[_at(table.ids, row) for row in rows] for rows in hits.rows.tolist()]
         similarity = np.where(found, np.minimum(1.0, hits.similarity.astype(np.float64)), 0.0)
-        return ColumnHits(similarity, found, {name: taken.get(name, 0 * hits.rows) for name in table.columns})
+        columns = {name: taken.get(name, 0 * hits.rows) for name in table.columns}
+        return ColumnHits(similarity, found, columns, ids)
 
     def compact(self) -> None:
         """Rebuild the graph without masked rows; returns at once if another thread is doing so."""

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from agent.domain.decision import SimilarProduct
 from agent.pricing.evaluator_inputs import EvaluatorReader
-from agent.pricing.flow import Encoded, Evidence, Flow, Retrieved, Situation
+from agent.pricing.flow import Encoded, Evidence, Flow, PastOutcomes, Retrieved
+from agent.pricing.situation import Situation
 from agent.state.catalogue import Catalogue
 from agent.state.outcome_index import OutcomeIndex
 from models.shopper.history import RecentItems
@@ -33,15 +34,15 @@ class Retriever:
         return Retriever(self._catalogue, self._outcomes, reader)
 
     def retrieve(self, flow: Flow) -> None:
-        """Add `retrieved` and `inputs`."""
+        """Add `retrieved` and `represented`."""
         situations, encoded = flow.observations, flow.encoded
         similar = self._similar(situations, encoded.product)
-        past = self._outcomes.neighbours(*self._asked(situations, encoded), PAST)
+        past = PastOutcomes(*self._outcomes.neighbours(*self._asked(situations, encoded), PAST))
         familiarity = [
             1.0 if self._sells(o) else _familiarity(found) for o, found in zip(situations, similar, strict=True)
         ]
-        flow.retrieved = Retrieved(tuple(similar), tuple(past), np.asarray(familiarity, np.float32))
-        flow.inputs = self.reader.join(situations, encoded, flow.retrieved.evidence)
+        flow.retrieved = Retrieved(similar, past, np.asarray(familiarity, np.float32))
+        flow.represented = self.reader.represent(situations, encoded, flow.retrieved.evidence)
 
     def evidence(self, situations: Sequence[Situation], encoded: Encoded) -> Evidence:
         """The evaluator's part of a retrieval alone, for scores at given prices."""
