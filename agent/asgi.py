@@ -13,6 +13,7 @@ from agent.service.merchants import MerchantError, Merchants, settings_of
 from agent.service.opening import open_store
 from agent.service.settings import Settings
 from agent.service.settings_reading import read_settings
+from agent.service.strategies import BackgroundWriters, WriterSource
 from agent.service.supervision import end_with_parent
 from agent.state.shared_models import SharedModels
 
@@ -38,28 +39,31 @@ def create_supervised() -> Litestar:
 
 def _open_to_serve(settings: Settings) -> Resources:
     """Open everything, and tune the interpreter of a process that only serves."""
-    opened = open_everything(settings)
+    opened = open_everything(settings, writers=BackgroundWriters())
     tune_for_requests()
     return opened
 
 
-def open_everything(settings: Settings, shared: SharedModels | None = None) -> Resources:
+def open_everything(
+    settings: Settings, shared: SharedModels | None = None, writers: WriterSource | None = None
+) -> Resources:
     """Open store, keys and service of the default merchant, and what opens those of the others.
 
-    `shared` holds large models that this process has loaded already.
+    `shared` holds large models that this process has loaded already; `writers` write strategies beside quotes, without
+    which they are written while a quote waits.
     """
     clock = SystemClock()
     store = open_store(settings, clock)
     secret = settings.bootstrap_key
     keys = KeyRing(store, clock, secret.get_secret_value() if secret is not None else None)
     shared, merchants = shared or SharedModels(), Merchants(settings, store, clock)
-    service = open_service(settings, store, clock, shared)
+    service = open_service(settings, store, clock, shared, writers)
 
     def open_merchant(merchant: str) -> Resources:
         if not merchants.live(merchant):
             raise MerchantError(f"no merchant has the id {merchant!r}, or it was removed")
         own = settings_of(settings, merchant)
         theirs = open_store(own, clock)
-        return Resources(service=open_service(own, theirs, clock, shared), store=theirs, keys=keys)
+        return Resources(service=open_service(own, theirs, clock, shared, writers), store=theirs, keys=keys)
 
     return Resources(service=service, store=store, keys=keys, open_merchant=open_merchant)

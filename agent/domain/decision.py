@@ -37,8 +37,9 @@ class Rung(StrEnum):
     """Fallback level that the deadline allowed, slowest first: how candidates were obtained, not who proposed one."""
 
     MODEL = "model"
+    """The language model's candidates, written while the quote waited: by commands and evaluations alone."""
     CACHED = "cached"
-    """The language model's candidates for an equal prompt, generated for an earlier request."""
+    """The language model's candidates for an equal prompt, written for an earlier request."""
     NUMERIC = "numeric"
     REFERENCE = "reference"
 

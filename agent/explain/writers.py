@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from agent.explain.facts import FactTable
 from agent.explain.narration import Narratable, narratable
 from agent.explain.questions import Language
-from models.language.narrator import Narrator
 from prompts import Prompt
+
+if TYPE_CHECKING:
+    from models.language.narrator import Narrator
 
 _WHOLE: Final = re.compile(r"\s*(.+?(?:[.!?](?=\s)|[。！？]))", re.DOTALL)
 
@@ -40,7 +42,7 @@ class Writer(Protocol):
 class NarratorWriter:
     """Writes with the narrator, loaded on first use; `lock` serialises its calls."""
 
-    load: Callable[[], Narrator]
+    load: "Callable[[], Narrator]"
     prompt: Prompt
     lock: Lock
 

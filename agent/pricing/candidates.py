@@ -19,7 +19,7 @@ from agent.pricing.flow import Observation, Proposal
 from models.arrays import Floats
 from models.evaluator.evidence import Neighbours
 from models.strategist.facts import StrategistFacts, fitting_lever
-from models.strategist.strategist import Written
+from models.strategist.proposals import Written
 from models.strategist.strategy import (
     ALLOWED_ANCHORS,
     ALLOWED_MOVES,

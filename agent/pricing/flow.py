@@ -98,11 +98,6 @@ class Observation(Situation):
         return self.deadline_ms - (perf_counter() - self.arrived_s) * 1e3
 
     @property
-    def waited_ms(self) -> float:
-        """Time in the queue."""
-        return (self.began_s - self.arrived_s) * 1e3
-
-    @property
     def explores(self) -> bool:
         """Whether the merchant lets prices of this product be varied to learn."""
         return self.merchant.selection.exploration is not Exploration.OFF

@@ -1,42 +1,63 @@
-"""The language model's part of step 3: prompts rendered, answers cached, the deadline kept."""
+"""The language model's part of step 3: its strategies for a situation, from memory.
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+No model runs while a quote waits. Strategies of a situation that memory does not know are written in the background and
+serve the next quote; see `agent.service.strategies`.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final, Protocol
 
 from agent.domain.decision import Rung
-from models.strategist.facts import StrategistFacts
-from models.strategist.strategist import ProposalRequest, Strategist, Written
-from prompts import Prompt
+from agent.state.known_strategies import KnownStrategies
+from models.strategist.facts import ROUNDED, StrategistFacts
+from models.strategist.proposals import ProposalRequest, Written
+from prompts import Prompt, sanitise
 
 K: Final = 8
-_CHUNK: Final = 16
-_FIRST_MS: Final = 40.0
-_EACH: Final = 0.3
-_SHARE: Final = 0.5
-_PATIENCE: Final = 0.4
-_SHORT_MS: Final = 1_000.0
-_LEARN: Final = 0.2
-_SURPRISE: Final = 4.0
-_FORGET: Final = 0.9
-_LEAST_MS: Final = 4.0
+_DIGEST_BYTES: Final = 16
+_TEXTS: Final = 10_000
 
-TimeMs = Callable[[], float]
+Rounded = tuple[Hashable, ...]
+"""Rounded values that a prompt is rendered from, with the bits of the levers and anchors that are possible."""
 
 
-def model_time_ms(deadline_ms: float, left_ms: float, waited_ms: float) -> float:
-    """Milliseconds that the language model may take for a request: at most half of the time left.
+def prompt_text(prompt: Prompt, facts: StrategistFacts) -> str:
+    """The prompt's text, with the facts that it names."""
+    known = facts.variables()
+    return prompt.render(**{name: known[name] for name in prompt.variables if name in known}).text
 
-    The other half is for the steps that follow and for requests that arrived meanwhile. A long wait means a long queue,
-    which each prompt lengthens: time in the queue counts twice and other elapsed time once, against 2/5 of the deadline
-    (of one second where the deadline is shorter).
-    """
-    patience_ms = _PATIENCE * max(_SHORT_MS, deadline_ms)
-    return min(_SHARE * left_ms, patience_ms - (deadline_ms - left_ms) - waited_ms)
+
+def proposal_request(prompt: Prompt, facts: StrategistFacts) -> ProposalRequest:
+    """The rendered prompt and the levers and anchors of a situation."""
+    return ProposalRequest(prompt_text(prompt, facts), facts.levers(), facts.anchors())
+
+
+def rounding(prompt: Prompt) -> Callable[[StrategistFacts], Rounded]:
+    """A function that rounds facts: the results are equal where prompt, levers and anchors are, and only there."""
+    told = prompt.variables
+    reads = [
+        _sanitised(ROUNDED[name]) if variable.untrusted else ROUNDED[name]
+        for name, variable in told.items()
+        if name in ROUNDED and not (name == "elasticity" and "sales" in told)  # it follows from sales
+    ]
+
+    def rounded(facts: StrategistFacts) -> Rounded:
+        return (*[read(facts) for read in reads], facts.lever_bits, facts.anchor_bits)
+
+    return rounded
+
+
+def situation_of(rounded: Rounded) -> str:
+    """Digest of rounded facts, by which memory and store know a situation."""
+    return blake2b(repr(rounded).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _sanitised(read: Callable[[StrategistFacts], Hashable]) -> Callable[[StrategistFacts], Hashable]:
+    safe = lru_cache(_TEXTS)(sanitise)
+    return lambda facts: safe(str(read(facts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,109 +68,92 @@ class ModelProposals:
     rung: Rung
 
 
-class Pace:
-    """Estimate of generation time: milliseconds a call plus milliseconds a prompt.
+class StrategyWriter(Protocol):
+    """Writes strategies for situations that memory does not know, and adds them to it."""
 
-    Fitted by normalised least mean squares (Widrow and Hoff 1960), each call capped at four times its expectation. A
-    skipped call decays the estimate, so that one slow call cannot disable the model.
-    """
+    at_once: bool
+    """Whether `ask` returns when the strategies are written: for evaluations and commands, not for a server."""
 
-    def __init__(self) -> None:
-        """Start from measurements on two cores: most of the first prompt's time is the call's."""
-        self._ms = np.full(2, _FIRST_MS)
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing was written at last; None when all is well."""
+        ...
 
-    def expected(self, n: int) -> float:
-        """Milliseconds for `n` prompts in one call."""
-        return float(self._ms @ _parts(n))
+    def ask(self, memory: KnownStrategies, situations: Mapping[str, StrategistFacts]) -> None:
+        """Ask for strategies of situations, for one memory; never waits for another process."""
+        ...
 
-    def fits(self, left_ms: float, n: int) -> int:
-        """Number of `n` prompts that one call can answer in the time left."""
-        return next((count for count in range(n, 0, -1) if self.expected(count) < left_ms), 0)
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until everything asked for is written; False when it took too long."""
+        ...
 
-    def took(self, n: int, ms: float) -> None:
-        """Update the estimate with a call of `n` prompts."""
-        expected, parts = self.expected(n), _parts(n)
-        surprise = min(ms, _SURPRISE * expected) - expected
-        self._ms = np.maximum(self._ms + _LEARN * surprise * parts / (parts @ parts), 0.0)
-
-    def held_off(self) -> None:
-        """Decay the estimate after a skipped call, down to `_LEAST_MS` at most."""
-        self._ms = np.maximum(_FORGET * self._ms, np.minimum(self._ms, _LEAST_MS))
-
-
-def _parts(n: int) -> NDArray[np.float64]:
-    """Weights of call time and prompt time for `n` prompts, `(2,)`; one prompt weighs 1 in all."""
-    return np.array([1 - _EACH, _EACH * n])
-
-
-def prompt_text(prompt: Prompt, facts: StrategistFacts) -> str:
-    """The prompt's text, with the facts that it names."""
-    known = facts.variables()
-    return prompt.render(**{name: known[name] for name in prompt.variables if name in known}).text
+    def leave(self, memory: KnownStrategies) -> None:
+        """Write no more for a memory; a writer that serves none ends its work."""
+        ...
 
 
 class ModelProposer:
-    """The strategist behind a cache of prompts; answers as many as fit the time given."""
+    """Proposes the strategies that memory knows, and asks the writer for the others."""
 
-    def __init__(self, strategist: Strategist | None, prompt: Prompt, capacity: int = 20_000) -> None:
-        """Render with `prompt`, which the strategist was trained on; without a strategist nothing is generated.
-
-        Keep the `capacity` prompts used last.
-        """
-        self._strategist = strategist
+    def __init__(
+        self, prompt: Prompt, memory: KnownStrategies | None = None, writer: StrategyWriter | None = None
+    ) -> None:
+        """Know situations by `prompt`, which the strategist was trained on; without memory nothing is proposed."""
         self.prompt = prompt
-        self._capacity = capacity
-        self._known: OrderedDict[ProposalRequest, tuple[Written, ...]] = OrderedDict()
-        self._pace = Pace()
+        self.memory = memory
+        self._writer = writer
+        self._rounded = rounding(prompt)
         self.trouble: str | None = None
-        """Why the last generation failed, None when it did not; quotes are made without it meanwhile."""
+        """Why there is no strategist, though the settings ask for one."""
 
     @property
     def state(self) -> str:
-        """`ok`, `off` without a strategist, or why the last generation failed."""
-        return self.trouble or ("off" if self._strategist is None else "ok")
+        """`ok`, `off` without a strategist, or why nothing was written at last."""
+        if self.trouble is not None or self._writer is None:
+            return self.trouble or "off"
+        return self._writer.trouble or "ok"
 
-    def request(self, facts: StrategistFacts) -> ProposalRequest:
-        """The rendered prompt and the levers and anchors of a situation."""
-        return ProposalRequest(prompt_text(self.prompt, facts), facts.levers(), facts.anchors())
+    def propose(self, facts: Sequence[StrategistFacts]) -> list[ModelProposals]:
+        """Known strategies of each situation (rung `cached`), else none (`numeric`).
 
-    def propose(self, facts: Sequence[StrategistFacts], time_ms: TimeMs) -> list[ModelProposals]:
-        """Strategies generated now, else cached, else none (numeric rung); `time_ms` is the time left to generate."""
-        requests = [self.request(one) for one in facts]
-        answers = {request: self._known[request] for request in requests if request in self._known}
-        for request in answers:
-            self._known.move_to_end(request)
-        wanted = list(dict.fromkeys(request for request in requests if request not in answers))
-        fresh = self._generate(self._strategist, wanted, time_ms) if self._strategist is not None else {}
-        rungs = []
-        for request in requests:
-            written = fresh.get(request) or answers.get(request) or ()
-            rung = Rung.MODEL if request in fresh else Rung.CACHED if written else Rung.NUMERIC
-            rungs.append(ModelProposals(written, rung))
-        return rungs
+        A writer that works at once, for evaluations, brings strategies for unknown situations too (rung `model`).
+        """
+        if self.memory is None or self._writer is None:
+            return [_NONE] * len(facts)
+        situations = [situation_of(self._rounded(one)) for one in facts]
+        found = self.memory.find(situations)
+        unknown = {s: one for s, one, written in zip(situations, facts, found, strict=True) if written is None}
+        if not unknown:
+            return [_cached(written) for written in found]
+        self._writer.ask(self.memory, unknown)
+        now = self.memory.find(situations) if self._writer.at_once else found
+        return [
+            _cached(before) if before is not None or not written else ModelProposals(written, Rung.MODEL)
+            for before, written in zip(found, now, strict=True)
+        ]
 
-    def _generate(
-        self, strategist: Strategist, wanted: Sequence[ProposalRequest], time_ms: TimeMs
-    ) -> dict[ProposalRequest, tuple[Written, ...]]:
-        """Generate in small batches, in the order of the requests, while time is left."""
-        fresh: dict[ProposalRequest, tuple[Written, ...]] = {}
-        while len(fresh) < len(wanted):
-            chunk = wanted[len(fresh) : len(fresh) + _CHUNK]
-            left = time_ms()
-            chunk = chunk[: self._pace.fits(left, len(chunk))]
-            if not chunk:
-                if not fresh:
-                    self._pace.held_off()
-                break
-            try:
-                written = strategist.propose(chunk, K)
-            except RuntimeError as error:  # torch's, such as out of memory: a quote needs no proposal of the model
-                self.trouble = f"generation failed: {type(error).__name__}; quotes come from a lower rung"
-                break
-            self.trouble = None
-            fresh.update(zip(chunk, map(tuple, written), strict=True))
-            self._pace.took(len(chunk), left - time_ms())
-        self._known.update(fresh)
-        while len(self._known) > self._capacity:
-            self._known.popitem(last=False)
-        return fresh
+    def follow(self) -> None:
+        """Take in strategies that other processes stored.
+
+        Raises:
+            StoreError: The store failed.
+        """
+        if self.memory is not None:
+            self.memory.follow()
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until strategies of all situations asked about are written; False when it took too long."""
+        return self._writer is None or self._writer.drain(timeout_s)
+
+    def close(self) -> None:
+        """Stop writing."""
+        if self.memory is not None and self._writer is not None:
+            self.memory.close()
+            self._writer.leave(self.memory)
+
+
+_NONE: Final = ModelProposals((), Rung.NUMERIC)
+
+
+def _cached(written: tuple[Written, ...] | None) -> ModelProposals:
+    return ModelProposals(written, Rung.CACHED) if written else _NONE

@@ -1,7 +1,6 @@
 """Step 3: candidates from all four sources, as many as the deadline allows."""
 
 from collections.abc import Mapping, Sequence
-from time import perf_counter
 from typing import Final
 
 from agent.domain.decision import HeldReason, Rung
@@ -19,7 +18,7 @@ from agent.pricing.candidates import (
 )
 from agent.pricing.flow import Flow, Observation, Proposed
 from agent.pricing.grid_search import TRIED_MOVES, GridSearch, grid
-from agent.pricing.model_proposer import ModelProposals, ModelProposer, model_time_ms
+from agent.pricing.model_proposer import ModelProposer
 from agent.state.arrival_rates import Arrivals
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, Expected
@@ -47,11 +46,6 @@ class Proposer:
         other._counts = False
         return other
 
-    @property
-    def language_model(self) -> str:
-        """`ok`, `off`, or why the language model does not propose at present."""
-        return self._model.state
-
     def propose(self, flow: Flow) -> None:
         """Add `proposed`; requests that hold the reference, or have no time left, get the reference alone."""
         observations = flow.observations
@@ -63,7 +57,7 @@ class Proposer:
         self._count(observations, expected)
         sold = sold_moves(flow.retrieved.past.neighbours)
         facts = _facts(flow, timely, expected, sold)
-        written = self._written([observations[row] for row in timely], facts)
+        written = self._model.propose(facts)
         best = self._search.best_moves(observations, flow.basis, expected)
         wins = self._wins(flow)
         for row, known, model in zip(timely, facts, written, strict=True):
@@ -84,15 +78,6 @@ class Proposer:
         for row, o in enumerate(observations):
             if o.product_id is not None:
                 self._arrivals.saw(o.product_id, o.behaviour_s, expected.purchase[row])
-
-    def _written(self, timely: Sequence[Observation], facts: Sequence[StrategistFacts]) -> list[ModelProposals]:
-        """The language model's strategies for a batch.
-
-        Requests answered together wait for each other: none may take the time that another lacks.
-        """
-        least_ms = min(model_time_ms(o.deadline_ms, o.left_ms(), o.waited_ms) for o in timely)
-        end_s = perf_counter() + least_ms / 1e3
-        return self._model.propose(facts, lambda: (end_s - perf_counter()) * 1e3)
 
     def _wins(self, flow: Flow) -> Sequence[Mapping[int, int]]:
         """Moves worth trying out, of each observation; empty where no merchant explores."""

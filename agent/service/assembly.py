@@ -2,7 +2,7 @@
 
 Parts are built in this order, each from those before it:
 
-1. models: the active versions in the data folder
+1. models: the active versions in the data folder, and what the language model wrote
 2. memory: catalogue, histories, outcomes and learned effects, read from the store or from snapshots and what came after
 3. control: the merchant's rules, the kill switch, the key that signs quotes
 4. pipeline: the seven steps of a quote
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from agent.explain.writers import NarratorWriter, Writer
 from agent.pricing.evaluator_inputs import EvaluatorReader
 from agent.pricing.grid_search import GridSearch
 from agent.pricing.guard import Guard
+from agent.pricing.model_proposer import ModelProposer
 from agent.pricing.observe import Defaults, Observer
 from agent.pricing.past_quotes import PastQuotes
 from agent.pricing.pipeline import Pipeline
@@ -52,6 +54,7 @@ from agent.service.service import Service
 from agent.service.serving_models import ServingModels, load_models
 from agent.service.settings import Settings
 from agent.service.settings_rules import settings_rules
+from agent.service.strategies import DirectWriters, StrategyStore, WriterSource, open_proposer
 from agent.state.arrival_rates import Arrivals
 from agent.state.catalogue import Catalogue
 from agent.state.loading import open_outcome_memory, open_product_index
@@ -63,23 +66,31 @@ from agent.state.store_follower import StoreFollower
 from agent.store import Store, StoreKind
 from agent.store.data_folder import DataFolder
 from models.datasets.complete_journey import DEMO
-from models.language.narrator import Narrator, load_narrator
 from models.questions.classifier import load_question_head
 from models.registry.registry import ModelKind, Registry, read_meta
 from prompts import load_prompt
 
+if TYPE_CHECKING:
+    from models.language.narrator import Narrator
+
 
 def open_service(
-    settings: Settings, store: Store, clock: Clock | None = None, shared: SharedModels | None = None
+    settings: Settings,
+    store: Store,
+    clock: Clock | None = None,
+    shared: SharedModels | None = None,
+    writers: WriterSource | None = None,
 ) -> Service:
     """Build a service over a store, which it owns and closes from here on.
+
+    `writers` write strategies beside quotes; without it they are written while a quote waits, in this process.
 
     Raises:
         RegistryError: Models are not prepared, or a file is damaged; the message names the remedy.
     """
     clock = clock or SystemClock()
-    components = build_components(settings, store, clock, None, shared)
-    return Service(components, lambda running: build_components(settings, store, clock, running, shared))
+    components = build_components(settings, store, clock, None, shared, writers)
+    return Service(components, lambda running: build_components(settings, store, clock, running, shared, writers))
 
 
 def build_components(
@@ -88,6 +99,7 @@ def build_components(
     clock: Clock,
     running: Components | None,
     shared: SharedModels | None = None,
+    writers: WriterSource | None = None,
 ) -> Components:
     """Build everything that a service consists of, with the model versions that are active now.
 
@@ -97,16 +109,24 @@ def build_components(
         clock: Dates quotes.
         running: Components of the service that these will replace; None at its start.
         shared: Large models that other merchants in this process have loaded.
+        writers: Write strategies beside quotes; without it they are written while a quote waits, in this process.
 
     Raises:
         RegistryError: A model version is missing or damaged, or versions do not fit together.
     """
     folder = DataFolder(settings.data_dir)
     registry = Registry(folder.models)
-    models = load_models(settings, registry, shared, starting=running is None)
+    models = load_models(settings, registry, shared)
+    strategies = open_proposer(
+        settings,
+        registry,
+        StrategyStore(store, clock),
+        writers or DirectWriters(shared),
+        None if running is None else running.strategies,
+    )
     memory = _memory(store, folder, registry, models, running)
     control = _control(settings, store, folder, running)
-    pipeline = _pipeline(settings, store, models, memory, control)
+    pipeline = _pipeline(settings, store, models, memory, control, strategies)
     return Components(
         folder=folder,
         in_use=models.in_use,
@@ -121,6 +141,7 @@ def build_components(
         learner=memory.learner,
         arrivals=memory.arrivals,
         follower=memory.follower,
+        strategies=strategies,
         rules=control.rules,
         kill_switch=control.kill_switch,
         pipeline=pipeline,
@@ -226,7 +247,14 @@ def _control(settings: Settings, store: Store, folder: DataFolder, running: Comp
     return _Control(pack, RuleBook(store, settings_rules(settings, pack)), KillSwitch(store), signer)
 
 
-def _pipeline(settings: Settings, store: Store, models: ServingModels, memory: _Memory, control: _Control) -> Pipeline:
+def _pipeline(
+    settings: Settings,
+    store: Store,
+    models: ServingModels,
+    memory: _Memory,
+    control: _Control,
+    strategies: ModelProposer,
+) -> Pipeline:
     """The seven steps, in their order."""
     scorer = Scorer(models.evaluator)
     defaults = Defaults(
@@ -238,14 +266,14 @@ def _pipeline(settings: Settings, store: Store, models: ServingModels, memory: _
     return Pipeline(
         observer=Observer(_situation_reader(settings, store, models, memory, control.pack), defaults),
         retriever=Retriever(memory.catalogue, memory.outcomes, EvaluatorReader(models.evaluator, memory.learner)),
-        proposer=Proposer(models.evaluator, models.proposer, GridSearch(), memory.arrivals),
+        proposer=Proposer(models.evaluator, strategies, GridSearch(), memory.arrivals),
         scorer=scorer,
         selector=Selector(np.random.default_rng),
         guard=Guard(),
         recorder=Recorder(
             DecisionStore(store.record_decisions, store.applied_prices),
             QuoteIssuer(control.signer.sign, timedelta(seconds=settings.quote_ttl_s), settings.stable_prices),
-            _versions(models, memory.catalogue),
+            _versions(models, memory.catalogue, strategies.prompt.label),
             scorer.lessons,
         ),
     )
@@ -270,7 +298,7 @@ def _situation_reader(
     return SituationReader(memory.catalogue, shoppers, memory.arrivals, readers, provenance)
 
 
-def _versions(models: ServingModels, catalogue: Catalogue) -> Callable[[], Versions]:
+def _versions(models: ServingModels, catalogue: Catalogue, prompt: str) -> Callable[[], Versions]:
     """Versions for the record of a decision, read at each: the index changes with every product."""
 
     def versions() -> Versions:
@@ -278,7 +306,7 @@ def _versions(models: ServingModels, catalogue: Catalogue) -> Callable[[], Versi
             encoder=f"encoder/{catalogue.index.made_with}",
             strategist=f"strategist/{models.strategist}",
             evaluator=f"evaluator/{models.evaluator.version}",
-            prompt=models.proposer.prompt.label,
+            prompt=prompt,
             index=catalogue.index.version,
         )
 
@@ -306,7 +334,9 @@ def _writer(settings: Settings, registry: Registry) -> Writer | None:
     folder = registry.folder(ModelKind.NARRATOR, version)
 
     @cache
-    def narrator() -> Narrator:
+    def narrator() -> "Narrator":
+        from models.language.narrator import load_narrator  # loads torch, which nothing else here needs
+
         read_meta(folder)
         return load_narrator(folder, version)
 

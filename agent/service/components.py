@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from agent.domain.clock import Clock, StoreClock
 from agent.explain.explainer import Explainer
+from agent.pricing.model_proposer import ModelProposer
 from agent.pricing.pipeline import Pipeline
 from agent.pricing.recommend import Ranker
 from agent.pricing.score_at_prices import RowScorer
@@ -35,6 +36,7 @@ class Components:
         clock: Dates quotes; `store_clock` maps its times to the calendar of a demo store.
         catalogue, shoppers, outcomes, learner, arrivals: Memory, rebuilt from the store.
         follower: Brings catalogue and shoppers up to the store.
+        strategies: What the language model wrote, and the writer of what is not known.
         rules, kill_switch: Controls of the merchant over prices.
         standing: Answers that may be given again.
         ranker: Chooses products for recommendations.
@@ -55,6 +57,7 @@ class Components:
     learner: Learner
     arrivals: Arrivals
     follower: StoreFollower
+    strategies: ModelProposer
     rules: RuleBook
     kill_switch: KillSwitch
     pipeline: Pipeline

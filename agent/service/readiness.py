@@ -27,7 +27,7 @@ def check_readiness(parts: Components, *, closing: bool) -> Readiness:
     """Check models, index and store."""
     checks = {
         "models": "closing" if closing else "ok",
-        "language_model": parts.pipeline.proposer.language_model,
+        "language_model": parts.strategies.state,
         "index": "ok" if len(parts.catalogue) else _NO_PRODUCTS,
         "store": "ok",
     }

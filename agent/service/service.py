@@ -174,6 +174,7 @@ class Service:
             StoreError: The store failed; the next call tries the same changes again.
         """
         found = self._follow_memory()
+        self._parts.strategies.follow()
         if found.erasures:
             with self._remembering:
                 forget_erased(self._parts)
@@ -322,7 +323,13 @@ class Service:
         fresh.outcomes.catch_up(fresh.store)
         fresh.learner.catch_up(fresh.store)
         fresh.follower.marks = old.follower.marks
+        if fresh.strategies is not old.strategies:
+            old.strategies.close()
         self._parts, self._refused = fresh, {}
+
+    def write_strategies(self, timeout_s: float = 60.0) -> bool:
+        """Wait until the language model has written for all situations met so far; False when it took too long."""
+        return self._parts.strategies.drain(timeout_s)
 
     def learned(self) -> LearningProgress:
         """Progress of online learning in this process."""
@@ -345,6 +352,7 @@ class Service:
         self._closed = True
         parts = self._parts
         with self._quoting, self._remembering:
+            parts.strategies.close()
             if parts.outcomes.memory.watermark != self._saved:
                 parts.outcomes.memory.save(parts.folder.outcome_memory)
             parts.learner.save()

@@ -1,5 +1,8 @@
 """Loading of active model versions and index snapshots from a data folder."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from agent.store.doubtful_rows import REMOVALS_KEY
@@ -8,9 +11,11 @@ from models.evaluator.evaluator import Evaluator, load_evaluator
 from models.evaluator.evidence import KEY_DIM
 from models.registry.registry import ModelKind, Registry, read_meta
 from models.registry.versions import check_complete, check_prompt
-from models.strategist.strategist import Strategist, load_strategist
 from prompts import Prompt
 from retrieval import OutcomeMemory, ProductIndex, SnapshotError
+
+if TYPE_CHECKING:
+    from models.strategist.strategist import Strategist
 
 
 def load_encoder(registry: Registry, threads: int) -> Encoder:
@@ -38,17 +43,36 @@ def load_active_evaluator(registry: Registry) -> Evaluator:
     return load_evaluator(folder / "evaluator.safetensors", version)
 
 
-def load_active_strategist(registry: Registry, prompt: Prompt) -> Strategist:
+def load_active_strategist(registry: Registry, prompt: Prompt) -> "Strategist":
     """Load the active strategist.
 
     Raises:
         RegistryError: No version is active, a file is missing or damaged, or it was trained on another prompt.
     """
-    version = registry.active(ModelKind.STRATEGIST)
-    folder = registry.folder(ModelKind.STRATEGIST, version)
+    return load_checked_strategist(check_strategist(registry, prompt))
+
+
+def check_strategist(registry: Registry, prompt: Prompt) -> Path:
+    """Check the active strategist without loading it, and return its folder.
+
+    Raises:
+        RegistryError: No version is active, a file is missing or damaged, or it was trained on another prompt.
+    """
+    folder = registry.folder(ModelKind.STRATEGIST, registry.active(ModelKind.STRATEGIST))
     check_prompt(read_meta(folder), prompt.label)
     check_complete(folder, ModelKind.STRATEGIST)
-    return load_strategist(folder, version)
+    return folder
+
+
+def load_checked_strategist(folder: Path) -> "Strategist":
+    """Load the strategist of a folder that `check_strategist` returned.
+
+    Raises:
+        RegistryError: Its tensors do not match the grammar.
+    """
+    from models.strategist.strategist import load_strategist  # loads torch, which a serving process does without
+
+    return load_strategist(folder, folder.name)
 
 
 def open_product_index(folder: DataFolder, encoder_version: str) -> ProductIndex:

@@ -27,6 +27,7 @@ from agent.store.product_weeks import ProductWeekRepository
 from agent.store.products import ProductRepository
 from agent.store.rule_events import RuleEventRepository
 from agent.store.shoppers import ShopperRepository
+from agent.store.strategies import StrategyRepository
 from agent.store.tables import META
 from agent.store.webhooks import WebhookRepository
 
@@ -52,6 +53,7 @@ class Store(
     MerchantRepository,
     DoubtfulRowRepository,
     StoreKindRepository,
+    StrategyRepository,
     WebhookRepository,
 ):
     """All repositories on one connection pool. Safe for several threads and processes.

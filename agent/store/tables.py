@@ -315,3 +315,16 @@ JOBS: Final = Table(
     Index("jobs_state", "state", "job_id"),
     Index("jobs_kind", "kind", "job_id"),
 )
+
+STRATEGIES: Final = Table(
+    "strategies",
+    METADATA,
+    Column("seq", _SEQ, Identity(always=True), primary_key=True),
+    Column("made_with", Text, nullable=False),
+    Column("situation", Text, nullable=False),
+    Column("written", Text, nullable=False),
+    Column("at", UtcMicros, nullable=False),
+    UniqueConstraint("made_with", "situation", name="strategies_situation"),
+    Index("strategies_made_with", "made_with", "seq"),
+    sqlite_autoincrement=True,
+)

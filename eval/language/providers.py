@@ -22,7 +22,8 @@ from eval.language.shop import Shop
 from models.language.narrator import load_narrator
 from models.questions.classifier import load_question_head
 from models.registry.registry import ModelKind, Registry
-from models.strategist.strategist import ProposalRequest, load_strategist
+from models.strategist.proposals import ProposalRequest
+from models.strategist.strategist import load_strategist
 from models.strategist.strategy import Anchor, Lever
 
 Metadata = Mapping[str, Any]

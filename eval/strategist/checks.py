@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.strategist.held_out import HeldOut
-from models.strategist.strategist import Strategist, Written
+from models.strategist.proposals import Written
+from models.strategist.strategist import Strategist
 from models.strategist.strategy import Lever
 from models.training.regret import RegretMeasurement, measure, price_ratio
 from models.training.situations import Conditions, Situation

@@ -9,12 +9,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
 
-from models.encoder.export import export_encoder
 from models.errors import RegistryError
-from models.language.narrator_export import export_narrator
 from models.registry.registry import META, ModelKind, ModelMeta, Registry, file_digests, parse_meta, read_meta
-from models.strategist.export import export_strategist
-from models.strategist.numeric_head import NUMBERS_FILE
+from models.strategist.files import NUMBERS_FILE
 
 CARD: Final = "CARD.md"
 PROMPT: Final = "prompt"  # setting of a strategist: label of the prompt it was trained on
@@ -43,14 +40,25 @@ def install_deltas(registry: Registry, meta: ModelMeta, deltas: Path) -> Path:
                 shutil.copyfile(deltas / name, folder / name)
         if all((folder / name).is_file() for name in RUNTIME[meta.kind]):
             return
-        if meta.kind is ModelKind.ENCODER:
-            export_encoder(folder / "adapter.safetensors", folder)
-        elif meta.kind is ModelKind.STRATEGIST:
-            export_strategist(folder / "delta.safetensors", folder)
-        elif meta.kind is ModelKind.NARRATOR:
-            export_narrator(folder / "delta.safetensors", folder)
+        _build_runtime(meta.kind, folder)
 
     return registry.install(meta, write)
+
+
+def _build_runtime(kind: ModelKind, folder: Path) -> None:
+    """Build runtime files from deltas; torch loads here, as a process that only reads versions needs none."""
+    if kind is ModelKind.ENCODER:
+        from models.encoder.export import export_encoder
+
+        export_encoder(folder / "adapter.safetensors", folder)
+    elif kind is ModelKind.STRATEGIST:
+        from models.strategist.export import export_strategist
+
+        export_strategist(folder / "delta.safetensors", folder)
+    elif kind is ModelKind.NARRATOR:
+        from models.language.narrator_export import export_narrator
+
+        export_narrator(folder / "delta.safetensors", folder)
 
 
 def install_shipped(registry: Registry, kind: ModelKind, built: Path | None = None) -> bool:

@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.errors import RegistryError
+from models.strategist.files import NUMBERS_FILE
 from models.strategist.strategy import MOVES, Anchor, Lever
 
-NUMBERS_FILE: Final = "numbers.safetensors"
 HIDDEN: Final = 256
 N_TOKENS: Final = len(Lever) + len(Anchor) + len(MOVES)
 _NUMBER: Final = r"([+-]?\d+(?:\.\d+)?)"

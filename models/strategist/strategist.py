@@ -7,8 +7,7 @@ A numeric head (`models.strategist.numeric_head`) reads the prompt's numbers as 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -23,7 +22,8 @@ from models.errors import RegistryError
 from models.language.llama import LlamaLayers, LlamaShape
 from models.language.matrix import NumberFormat
 from models.strategist.numeric_head import NumericHead, numeric_features
-from models.strategist.strategy import MOVES, Anchor, Lever, Rounding, Strategy
+from models.strategist.proposals import ProposalRequest, Written, shared_strategy
+from models.strategist.strategy import MOVES, Rounding
 from models.strategist.token_tree import MOVE_MASKS, TokenTree
 from models.strategist.tokens import (
     ANCHOR_SLOT,
@@ -41,29 +41,6 @@ MOVE_GAP_PCT: Final = 3
 SMOLLM2_SHAPE: Final = LlamaShape(
     width=576, n_layers=4, n_heads=9, n_kv_heads=3, intermediate=1536, rope_theta=100_000.0, norm_eps=1e-5
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ProposalRequest:
-    """A rendered prompt, the levers whose data exist for this request, and the anchors with a known price."""
-
-    prompt: str
-    levers: frozenset[Lever]
-    anchors: frozenset[Anchor]
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A strategy and its score.
-
-    The score is the lever's log-probability minus the gap between the move's log-probability and that of the lever's
-    likeliest move. As the targets in training are softmax(utility / 1 %), a difference of 1 means an expected
-    difference of one percent in utility. A plain log-probability would favour levers with few moves, each of which has
-    a large share of the probability.
-    """
-
-    strategy: Strategy
-    score: float
 
 
 class Strategist:
@@ -145,7 +122,7 @@ def _strategies(lever: Tensor, anchor: Tensor, move: Tensor, rounding: Tensor, s
             if not torch.isfinite(score[row, slot]):
                 continue
             move_pct = MOVES[int(move[row, slot])]
-            strategy = _strategy(
+            strategy = shared_strategy(
                 LEVERS[int(lever[row, slot])],
                 ANCHORS[int(anchor[row, slot])],
                 move_pct,
@@ -154,9 +131,6 @@ def _strategies(lever: Tensor, anchor: Tensor, move: Tensor, rounding: Tensor, s
             found.append(Written(strategy, float(score[row, slot])))
         written.append(sorted(found, key=lambda item: -item.score))
     return written
-
-
-_strategy = cache(Strategy)  # a few thousand are valid, and cached proposals of many prompts share them
 
 
 def load_strategist(folder: Path, version: str) -> Strategist:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import Floats
-from models.strategist.strategist import ProposalRequest, Strategist, Written
+from models.strategist.proposals import ProposalRequest, Written
+from models.strategist.strategist import Strategist
 from models.strategist.strategy import MOVES, Lever, Strategy
 from models.training.situations import Situation
 from models.training.soft_targets import best_attainable

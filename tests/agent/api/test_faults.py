@@ -31,7 +31,8 @@ from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.errors import RegistryError
 from models.registry.registry import ModelKind, Registry
-from models.strategist.strategist import ProposalRequest, Strategist, Written, load_strategist
+from models.strategist.proposals import ProposalRequest, Written
+from models.strategist.strategist import Strategist, load_strategist
 from tests.prepared import World, open_all
 
 ADMIN = "bootstrap-key-for-tests"
@@ -145,7 +146,7 @@ def test_a_failing_model_lowers_the_rung_is_reported_and_recovers(own: World, mo
         strategist.__class__ = _Failing
         return strategist
 
-    monkeypatch.setattr("agent.state.loading.load_strategist", failing)
+    monkeypatch.setattr("models.strategist.strategist.load_strategist", failing)
     with serving(own, open_everything) as client:  # a strategist of its own, as it is made to fail
         assert rung(client, own, context={"inventory": 3}) == "model"
         monkeypatch.setattr(_Failing, "broken", True)

@@ -1,136 +1,168 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from agent.domain.clock import FixedClock
 from agent.domain.decision import Rung
-from agent.pricing.model_proposer import ModelProposer, Pace, model_time_ms, prompt_text
+from agent.pricing.model_proposer import ModelProposer, prompt_text, proposal_request, rounding, situation_of
+from agent.state.known_strategies import KnownStrategies
+from agent.store import Store
 from models.strategist.facts import StrategistFacts
-from models.strategist.strategist import ProposalRequest, Strategist, Written
+from models.strategist.proposals import Written
 from models.strategist.strategy import Anchor, Lever, Strategy
-from prompts import load_prompt
+from prompts import Prompt, load_prompt
 
 FACTS = StrategistFacts("bread", 0.2, (1.4, 1.2, 0.8), may_rise=False, cost_ratio=0.5, rival_ratio=0.95)
+PROMPT = load_prompt("strategist", 2)
+HOLD = (Written(Strategy(Lever.HOLD, Anchor.REFERENCE, 0), 0.0),)
+
+_ratios = st.none() | st.floats(0, 2) | st.sampled_from((0.7, 0.995, 1.0, 1.005, 1.3, 1.5))
+_facts = st.builds(
+    StrategistFacts,
+    category=st.sampled_from(("bread", "", "unknown", "Bread", "bread!", "tea")),
+    interest=st.floats(0, 1),
+    lifts=st.tuples(st.floats(0.9, 3), st.floats(0.9, 2), st.floats(0, 1.1)),
+    may_rise=st.booleans(),
+    cost_ratio=st.none() | st.floats(0, 2),
+    list_ratio=_ratios,
+    last_paid_ratio=_ratios,
+    rival_ratio=_ratios,
+    similar_ratio=_ratios,
+    past_ratio=_ratios,
+    past_bought=st.integers(0, 2),
+    past_total=st.integers(0, 3),
+    loyalty=st.sampled_from(("new", "occasional", "regular", "lapsed")),
+    stock=st.sampled_from(("unknown", "scarce", "normal", "deep")),
+    trend=st.floats(-1, 1),
+    season=st.sampled_from(("", "none", "easter")),
+    hours_left=st.none() | st.floats(-5, 1_000) | st.sampled_from((0.0, 47.6, 48.0, 335.9, 336.0, 336.1)),
+    quantity=st.integers(1, 12),
+)
 
 
-class Slow(Strategist):
-    """Takes the scripted time for each call, the last of it for all later ones."""
+class Scripted:
+    """A writer that writes `hold` for everything, at once or when told to."""
 
-    def __init__(self, *took_ms: float) -> None:
-        self.clock_ms = 0.0
-        self.calls = self.asked = 0
-        self._took_ms = list(took_ms)
+    def __init__(self, *, at_once: bool) -> None:
+        self.at_once = at_once
+        self.trouble: str | None = None
+        self.asked: dict[str, StrategistFacts] = {}
 
-    def ends_in(self, ms: float) -> Callable[[], float]:
-        """Time until a moment so far away, by its own clock."""
-        end = self.clock_ms + ms
-        return lambda: end - self.clock_ms
+    def ask(self, memory: KnownStrategies, situations: Mapping[str, StrategistFacts]) -> None:
+        self.asked |= situations
+        if self.at_once and self.trouble is None:
+            memory.add(dict.fromkeys(situations, HOLD))
 
-    def propose(self, requests: Sequence[ProposalRequest], k: int = 8) -> list[list[Written]]:
-        self.calls += 1
-        self.asked += len(requests)
-        self.clock_ms += self._took_ms.pop(0) if len(self._took_ms) > 1 else self._took_ms[0]
-        return [[Written(Strategy(Lever.HOLD, Anchor.REFERENCE, 0), 0.0)] for _ in requests]
+    def drain(self, timeout_s: float) -> bool:
+        return True
+
+    def leave(self, memory: KnownStrategies) -> None:
+        self.asked.clear()
+
+
+@pytest.fixture
+def memory(sqlite_url: str) -> Iterator[KnownStrategies]:
+    clock = FixedClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    with Store.open(sqlite_url, clock) as store:
+        yield KnownStrategies("v1", store, clock)
+
+
+def rungs(proposer: ModelProposer, facts: Sequence[StrategistFacts]) -> list[Rung]:
+    return [one.rung for one in proposer.propose(facts)]
 
 
 def situations(count: int) -> list[StrategistFacts]:
     return [replace(FACTS, cost_ratio=0.3 + 0.01 * number) for number in range(count)]
 
 
-def rungs(model: Slow, quotes: int, time_ms: float) -> list[Rung]:
-    """Rungs of quotes in different situations, one after another."""
-    proposer = ModelProposer(model, load_prompt("strategist", 2))
-    asked = situations(quotes)
-    return [proposer.propose([facts], model.ends_in(time_ms))[0].rung for facts in asked]
+def test_an_unknown_situation_is_numeric_until_its_strategies_are_written(memory: KnownStrategies) -> None:
+    writer = Scripted(at_once=False)
+    proposer = ModelProposer(PROMPT, memory, writer)
+    first, other = situations(2)
+    assert rungs(proposer, [first, first, other]) == [Rung.NUMERIC] * 3
+    assert list(writer.asked.values()) == [first, other]
+    memory.add(dict.fromkeys(writer.asked, HOLD))
+    assert rungs(proposer, [other, first, FACTS]) == [Rung.CACHED, Rung.CACHED, Rung.NUMERIC]
+    assert proposer.propose([first])[0].written == HOLD
 
 
-def test_one_slow_call_does_not_keep_later_quotes_off_the_model() -> None:
-    found = rungs(Slow(60_000, 20), quotes=40, time_ms=50)
-    assert found[0] is Rung.MODEL
-    assert found.count(Rung.NUMERIC) <= 5
-    assert set(found[-20:]) == {Rung.MODEL}
+def test_a_writer_that_works_at_once_gives_strategies_to_the_quote_that_asks(memory: KnownStrategies) -> None:
+    proposer = ModelProposer(PROMPT, memory, Scripted(at_once=True))
+    first, other = situations(2)
+    assert rungs(proposer, [first]) == [Rung.MODEL]
+    assert rungs(proposer, [first, other]) == [Rung.CACHED, Rung.MODEL]
 
 
-def test_a_model_that_is_always_too_slow_is_mostly_left_alone() -> None:
-    model = Slow(400)
-    found = rungs(model, quotes=60, time_ms=50)
-    assert found.count(Rung.MODEL) == model.calls < 15
+def test_state_tells_the_writers_trouble_and_known_strategies_still_serve(memory: KnownStrategies) -> None:
+    writer = Scripted(at_once=True)
+    proposer = ModelProposer(PROMPT, memory, writer)
+    first, other = situations(2)
+    proposer.propose([first])
+    assert proposer.state == "ok"
+    writer.trouble = "it ended"
+    assert rungs(proposer, [first, other]) == [Rung.CACHED, Rung.NUMERIC]
+    assert proposer.state == "it ended"
 
 
-def test_an_answer_known_from_before_comes_from_the_cache_without_a_call() -> None:
-    model = Slow(20)
-    proposer = ModelProposer(model, load_prompt("strategist", 2))
-    first, again = (proposer.propose([FACTS], model.ends_in(100))[0] for _ in range(2))
-    assert (first.rung, again.rung, model.calls) == (Rung.MODEL, Rung.CACHED, 1)
-    assert first.written == again.written
+def test_without_a_strategist_nothing_is_proposed() -> None:
+    proposer = ModelProposer(PROMPT)
+    assert rungs(proposer, [FACTS]) == [Rung.NUMERIC]
+    assert proposer.state == "off"
 
 
-def test_of_a_batch_as_many_are_written_as_the_time_allows() -> None:
-    model = Slow(110)
-    proposer = ModelProposer(model, load_prompt("strategist", 2))
-    found = [one.rung for one in proposer.propose(situations(16), model.ends_in(60))]
-    assert found == [Rung.MODEL] * model.asked + [Rung.NUMERIC] * (16 - model.asked)
-    assert 1 < model.asked < 16
-    assert model.calls == 1
+@pytest.mark.parametrize("version", [1, 2])
+@settings(max_examples=400)
+@given(first=_facts, second=_facts, name=st.sampled_from(sorted(StrategistFacts.__dataclass_fields__)))
+@example(first=FACTS, second=replace(FACTS, cost_ratio=0.504), name="cost_ratio")
+@example(first=FACTS, second=replace(FACTS, category="Bread?"), name="category")
+def test_situations_are_the_same_where_prompt_levers_and_anchors_are(
+    version: int, first: StrategistFacts, second: StrategistFacts, name: str
+) -> None:
+    prompt = load_prompt("strategist", version)
+    read = rounding(prompt)
+    for other in (second, replace(first, **{name: getattr(second, name)})):  # most pairs differ in one field alone
+        same = proposal_request(prompt, first) == proposal_request(prompt, other)
+        assert (read(first) == read(other)) is same
+        assert (situation_of(read(first)) == situation_of(read(other))) is same
 
 
-@pytest.mark.parametrize(("fixed", "each"), [(80.0, 30.0), (5.0, 20.0), (30.0, 0.5)])
-def test_a_steady_pace_is_learned_for_one_and_for_many(fixed: float, each: float) -> None:
-    pace, rng = Pace(), np.random.default_rng(3)
-    for n in rng.choice([1, 2, 4, 8, 16], 2_000):
-        pace.took(int(n), fixed + each * n)
-    for n in (1, 4, 16):
-        assert pace.expected(n) == pytest.approx(fixed + each * n, rel=0.05)
-    assert pace.fits(fixed + 4.5 * each, 16) == 4
-    assert pace.fits(fixed, 16) == 0
+def test_numbers_of_numpy_are_the_same_situation() -> None:
+    numbers: dict[str, Any] = {"cost_ratio": np.float64(0.5), "quantity": np.int64(1), "may_rise": np.bool_(False)}
+    cast = replace(FACTS, **numbers, rival_ratio=np.float64(0.95), lifts=tuple(np.asarray(FACTS.lifts)))
+    assert situation_of(rounding(PROMPT)(cast)) == situation_of(rounding(PROMPT)(FACTS))
 
 
-def test_a_long_time_without_time_is_not_taken_for_a_fast_model() -> None:
-    pace = Pace()
-    for _ in range(500):
-        pace.held_off()
-    for _ in range(12):
-        pace.took(1, 60.0)
-    assert pace.fits(50.0, 1) == 0
+def test_known_situations_of_a_page_cost_little(memory: KnownStrategies) -> None:
+    proposer = ModelProposer(PROMPT, memory, Scripted(at_once=True))
+    page = situations(48)
+    proposer.propose(page)
 
+    def took_us() -> float:
+        began = perf_counter()
+        proposer.propose(page)
+        return (perf_counter() - began) * 1e6 / len(page)
 
-@given(st.floats(1, 60_000), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
-def test_who_waited_longer_gets_less_of_the_model(deadline_ms: float, left: float, waited: float, other: float) -> None:
-    left_ms, gone_ms = left * deadline_ms, (1 - left) * deadline_ms
-    less, more = sorted((waited * gone_ms, other * gone_ms))
-    longer, shorter = (model_time_ms(deadline_ms, left_ms, ms) for ms in (more, less))
-    assert longer <= shorter <= deadline_ms / 2
-
-
-def test_a_second_is_no_reason_to_write_behind_a_queue_nor_a_short_deadline_to_write_nothing() -> None:
-    assert model_time_ms(1_000, 980, 0) == 380
-    assert model_time_ms(1_000, 750, 0) == 150  # a batch that takes long by itself
-    assert model_time_ms(1_000, 750, 200) < 0
-    assert model_time_ms(120, 100, 0) == 50
-    assert model_time_ms(60_000, 59_000, 0) == 23_000
+    assert min(took_us() for _ in range(20)) < 60  # about 10 where nothing else runs
 
 
 def test_the_prompt_tells_the_price_response_cost_and_rival() -> None:
-    text = prompt_text(load_prompt("strategist", 2), FACTS)
+    text = prompt_text(PROMPT, FACTS)
     assert "cost 50 percent" in text
     assert "elasticity 1.5, sales +39 at -20, +21 at -10, -21 at +10" in text
     assert "rival -5 percent" in text
     assert "rise no" in text
 
 
+def first_prompt() -> Prompt:
+    return load_prompt("strategist", 1)
+
+
 def test_the_first_prompt_can_still_be_rendered() -> None:
-    assert "elasticity 1.5" in prompt_text(load_prompt("strategist", 1), FACTS)
-
-
-def test_a_situation_that_comes_again_and_again_stays_known() -> None:
-    model = Slow(1)
-    proposer = ModelProposer(model, load_prompt("strategist", 2), capacity=4)
-    often, *others = situations(20)
-    for other in others:
-        for facts in (often, other):
-            proposer.propose([facts], model.ends_in(1_000))
-    assert model.calls == 20
-    assert proposer.propose([others[0]], model.ends_in(1_000))[0].rung is Rung.MODEL
+    assert "elasticity 1.5" in prompt_text(first_prompt(), FACTS)

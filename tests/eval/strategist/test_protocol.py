@@ -13,7 +13,8 @@ from eval.strategist.protocol import (
     regret_table,
     strategist_regressions,
 )
-from models.strategist.strategist import ProposalRequest, Strategist, Written
+from models.strategist.proposals import ProposalRequest, Written
+from models.strategist.strategist import Strategist
 from models.strategist.strategy import ALLOWED_MOVES, MOVES, Anchor, Lever, Strategy
 from models.training.regret import RegretMeasurement, measure
 from models.training.situations import Situation

@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save_file
 from agent.pricing.model_proposer import prompt_text
 from models.errors import RegistryError
 from models.strategist.facts import StrategistFacts
-from models.strategist.numeric_head import FIELDS, N_FEATURES, NUMBERS_FILE, NumericHead, numeric_features
+from models.strategist.files import NUMBERS_FILE
+from models.strategist.numeric_head import FIELDS, N_FEATURES, NumericHead, numeric_features
 from models.strategist.strategy import Lever
 from prompts import load_prompt
 

@@ -10,7 +10,8 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from models.language.llama import LlamaLayers, LlamaShape
 from models.strategist.numeric_head import NumericHead
-from models.strategist.strategist import ProposalRequest, Strategist
+from models.strategist.proposals import ProposalRequest
+from models.strategist.strategist import Strategist
 from models.strategist.strategy import Anchor, Lever
 from models.strategist.tokens import VOCABULARY
 
