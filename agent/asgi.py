@@ -8,9 +8,9 @@ from agent.domain.clock import SystemClock
 from agent.pricing.tracing import export_to
 from agent.service.assembly import open_service
 from agent.service.auth.api_keys import KeyRing
-from agent.service.process_tuning import tune_for_requests
 from agent.service.merchants import MerchantError, Merchants, settings_of
 from agent.service.opening import open_store
+from agent.service.process_tuning import tune_for_requests
 from agent.service.settings import Settings
 from agent.service.settings_reading import read_settings
 from agent.service.strategies import BackgroundWriters, WriterSource

@@ -11,9 +11,9 @@ from typing import Any, Final
 from agent.domain.decision import Interval, Scores
 from agent.domain.money import fraction_digits
 from agent.domain.refusal import Refusal
-from agent.service.process_tuning import tune_for_batches
 from agent.service.ingest import CellError, Notes, RawRow, Reading, ReadingOptions, RowKind, expected_rows, read_table
 from agent.service.ingest.offers import Offer, parse_offer
+from agent.service.process_tuning import tune_for_batches
 from agent.service.service import Service
 from agent.store.rows import chunks
 from models.progress import Progress

@@ -11,8 +11,8 @@ import numpy as np
 from agent.domain.request import QuoteRequest
 from agent.pricing.score_at_prices import PricedRow
 from agent.service.assembly import open_service
-from agent.service.process_tuning import tune_for_batches
 from agent.service.opening import open_store
+from agent.service.process_tuning import tune_for_batches
 from agent.service.service import Service
 from agent.service.settings import Settings
 

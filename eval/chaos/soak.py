@@ -31,8 +31,8 @@ import numpy as np
 import psutil
 
 from agent.cli.output import progress_bar
-from agent.service.process_tuning import tune_for_requests
 from agent.service.opening import open_store
+from agent.service.process_tuning import tune_for_requests
 from agent.service.settings import Settings
 from eval.chaos.report import print_report
 from eval.chaos.soak_report import Answer, MachineState, Run, evaluate_run, minute_of
