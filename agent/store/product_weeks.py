@@ -8,7 +8,9 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, delete, func, select, update
 
 from agent.domain.records import EventRecord, EventType, ProductWeek
+from agent.store.changes import LATE_SALES
 from agent.store.engine import Database
+from agent.store.meta import count_up
 from agent.store.repository import Repository
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import EVENTS, PRODUCT_WEEKS
@@ -24,6 +26,16 @@ _AMONG: Final[BindParameter[Sequence[str]]] = bindparam("ids", expanding=True)
 _OF_PRODUCTS: Final = select(*_WEEK.columns).where(PRODUCT_WEEKS.c.product_id.in_(_AMONG))
 _AT: Final = select(*_WEEK.columns).where(
     PRODUCT_WEEKS.c.product_id == bindparam("product_id"), PRODUCT_WEEKS.c.week == bindparam("week")
+)
+_LATER: Final = (
+    select(PRODUCT_WEEKS.c.week)
+    .where(PRODUCT_WEEKS.c.product_id == bindparam("product_id"), PRODUCT_WEEKS.c.week > bindparam("week"))
+    .limit(1)
+)
+_NEWEST: Final = (
+    select(PRODUCT_WEEKS.c.product_id, func.max(PRODUCT_WEEKS.c.week).label("newest"))
+    .where(PRODUCT_WEEKS.c.product_id.in_(_AMONG))
+    .group_by(PRODUCT_WEEKS.c.product_id)
 )
 
 WeekOf = Callable[[EventRecord], ProductWeek | None]
@@ -79,6 +91,8 @@ def weeks_of(events: Sequence[EventRecord], week_of: WeekOf | None) -> list[Prod
 
 def add_weeks(database: Database, connection: Connection, records: Sequence[ProductWeek]) -> None:
     """Add records to their weeks in the caller's transaction: purchases add up, prices replace the week's."""
+    if records and _any_late(connection, records):
+        count_up(database, connection, LATE_SALES)
     if len(records) == 1:  # the usual case: ON CONFLICT would be compiled each time
         more = {f"more_{name}": value for name, value in _WEEK.parameters(records)[0].items()}
         if connection.execute(_ADD_ONE, more).rowcount:
@@ -86,6 +100,17 @@ def add_weeks(database: Database, connection: Connection, records: Sequence[Prod
     statement = database.insert(PRODUCT_WEEKS)
     added = _added(dict(statement.excluded.items()))
     _write_weeks(connection, records, statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=added))
+
+
+def _any_late(connection: Connection, records: Sequence[ProductWeek]) -> bool:
+    """Whether a later week of a product has sales already."""
+    if len(records) == 1:  # the usual case
+        later = {"product_id": records[0].product_id, "week": records[0].week}
+        return connection.execute(_LATER, later).first() is not None
+    newest: dict[str, datetime] = {}
+    for ids in chunks({record.product_id for record in records}, IN_LIMIT):
+        newest |= {row.product_id: row.newest for row in connection.execute(_NEWEST, {"ids": ids})}
+    return any(record.product_id in newest and record.week < newest[record.product_id] for record in records)
 
 
 def take_from_weeks(connection: Connection, events: Sequence[EventRecord], numbers: Set[int]) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from agent.domain.records import ShopperRecord
 from agent.store.repository import Repository
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
+from agent.store.shopper_memory import forget_shoppers
 from agent.store.tables import SHOPPERS
 
 _SHOPPER: Final = RecordTable(ShopperRecord, SHOPPERS)
@@ -26,6 +27,8 @@ class ShopperRepository(Repository):
         if rows:
             with self._db.write() as connection:
                 connection.execute(statement, rows)
+                if opted_out := [one.shopper_id for one in records if not one.personalisation]:
+                    forget_shoppers(self._db, connection, opted_out)
 
     def upsert_profiles(self, records: Sequence[ShopperRecord]) -> None:
         """Insert, or replace the profile but not the consent, on which an imported file says nothing."""
