@@ -8,12 +8,9 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Integer, Text, bindparam, cast, func, select, type_coerce
 
 from agent.domain.records import EventType
+from agent.store.counters import ERASURES, LATE_SALES
 from agent.store.repository import Repository
 from agent.store.tables import EVENTS, META, OUTCOMES, PRODUCTS
-
-ERASURES: Final = "erasures"
-LATE_SALES: Final = "late_sales"
-"""Counts transactions that stored sales of weeks before a product's newest: reference prices since then may change."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Built once: asked several times a second, and after every posted event.

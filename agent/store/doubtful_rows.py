@@ -10,11 +10,11 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, delete, or_, se
 
 from agent.domain.plausibility import OLDEST, OVER_REFERENCE, UNDER
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType
-from agent.store.changes import ERASURES, LATE_SALES
-from agent.store.meta import MetaRepository, count_up
+from agent.store.counters import ERASURES, LATE_SALES, count_up
+from agent.store.memory_deletion import forget_shoppers
+from agent.store.meta import MetaRepository
 from agent.store.product_weeks import take_from_weeks
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
-from agent.store.shopper_memory import forget_shoppers
 from agent.store.tables import EVENTS, OUTCOMES, PRODUCTS
 
 REMOVALS_KEY: Final = "data.removals"

@@ -15,11 +15,10 @@ from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
-from agent.store.changes import ERASURES
 from agent.store.codec import EncodedDecision, decode_decision, decode_request
-from agent.store.meta import count_up
+from agent.store.counters import ERASURES, count_up
+from agent.store.memory_deletion import forget_first_before, forget_shoppers
 from agent.store.rows import IN_LIMIT, RecordTable, chunks, stored_forms
-from agent.store.shopper_memory import forget_first_before, forget_shoppers
 from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, JOBS, LIVE_QUOTES, OUTCOMES, SHOPPERS
 
 _OUTCOME: Final = RecordTable(OutcomeRecord, OUTCOMES)

@@ -8,9 +8,7 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, delete, func, select, update
 
 from agent.domain.records import EventRecord, EventType, ProductWeek
-from agent.store.changes import LATE_SALES
 from agent.store.engine import Database
-from agent.store.meta import count_up
 from agent.store.repository import Repository
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import EVENTS, PRODUCT_WEEKS
@@ -91,8 +89,6 @@ def weeks_of(events: Sequence[EventRecord], week_of: WeekOf | None) -> list[Prod
 
 def add_weeks(database: Database, connection: Connection, records: Sequence[ProductWeek]) -> None:
     """Add records to their weeks in the caller's transaction: purchases add up, prices replace the week's."""
-    if records and _any_late(connection, records):
-        count_up(database, connection, LATE_SALES)
     if len(records) == 1:  # the usual case: ON CONFLICT would be compiled each time
         more = {f"more_{name}": value for name, value in _WEEK.parameters(records)[0].items()}
         if connection.execute(_ADD_ONE, more).rowcount:
@@ -102,8 +98,8 @@ def add_weeks(database: Database, connection: Connection, records: Sequence[Prod
     _write_weeks(connection, records, statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=added))
 
 
-def _any_late(connection: Connection, records: Sequence[ProductWeek]) -> bool:
-    """Whether a later week of a product has sales already."""
+def any_late(connection: Connection, records: Sequence[ProductWeek]) -> bool:
+    """Whether a later week of a product has sales already, so that adding these changes its references since."""
     if len(records) == 1:  # the usual case
         later = {"product_id": records[0].product_id, "week": records[0].week}
         return connection.execute(_LATER, later).first() is not None

@@ -4,21 +4,20 @@ A cache: all of it follows from other rows. A row is deleted in the transaction 
 writer that worked it out before an erasure is refused afterwards, so that nothing erased comes back.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, Integer, bindparam, cast, delete, func, select
+from sqlalchemy import BindParameter, Integer, bindparam, cast, func, select
 
-from agent.store.changes import ERASURES, LATE_SALES
-from agent.store.engine import Database
+from agent.store.counters import ERASURES, LATE_SALES
+from agent.store.memory_deletion import MEMORY_LOCK, forget_shoppers
 from agent.store.repository import Repository
 from agent.store.rows import IN_LIMIT, chunks
 from agent.store.tables import EVENTS, META, SHOPPER_MEMORY, SHOPPERS
 
 _MEMORY: Final = SHOPPER_MEMORY.c
-_LOCK: Final = "shopper_memory"
 _AMONG: Final[BindParameter[Sequence[str]]] = bindparam("ids", expanding=True)
 _LATE: Final = select(cast(META.c.value, Integer)).where(META.c.key == LATE_SALES).scalar_subquery()
 _HOLDS: Final = _MEMORY.late_sales.is_(None) | (_MEMORY.late_sales == func.coalesce(_LATE, 0))
@@ -102,7 +101,7 @@ class ShopperMemoryRepository(Repository):
         statement = statement.on_conflict_do_update(index_elements=[_MEMORY.shopper_id], set_=replaced)
         by_id = {memory.shopper_id: memory for memory in memories}
         with self._db.write() as connection:
-            self._db.serialise(connection, _LOCK)
+            self._db.serialise(connection, MEMORY_LOCK)
             found = connection.execute(select(META.c.value).where(META.c.key == ERASURES)).scalar()
             if int(found or 0) != erasures:
                 return False
@@ -130,19 +129,6 @@ class ShopperMemoryRepository(Repository):
         """Delete what is kept of a shopper."""
         with self._db.write() as connection:
             forget_shoppers(self._db, connection, [shopper_id])
-
-
-def forget_shoppers(database: Database, connection: Connection, shopper_ids: Iterable[str]) -> None:
-    """Delete what is kept of shoppers, in the caller's transaction."""
-    database.serialise(connection, _LOCK)
-    for ids in chunks(sorted(set(shopper_ids)), IN_LIMIT):
-        connection.execute(delete(SHOPPER_MEMORY).where(_MEMORY.shopper_id.in_(ids)))
-
-
-def forget_first_before(database: Database, connection: Connection, moment: datetime) -> None:
-    """Delete what rests on events from before a moment of the behaviour clock, in the caller's transaction."""
-    database.serialise(connection, _LOCK)
-    connection.execute(delete(SHOPPER_MEMORY).where(_MEMORY.first_at < moment))
 
 
 def _values(memory: ShopperMemory) -> dict[str, Any]:

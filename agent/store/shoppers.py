@@ -6,9 +6,9 @@ from typing import Final
 from sqlalchemy import select
 
 from agent.domain.records import ShopperRecord
+from agent.store.memory_deletion import forget_shoppers
 from agent.store.repository import Repository
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
-from agent.store.shopper_memory import forget_shoppers
 from agent.store.tables import SHOPPERS
 
 _SHOPPER: Final = RecordTable(ShopperRecord, SHOPPERS)
