@@ -121,8 +121,11 @@ class Catalogue:
 
     def checksum(self, product_ids: Iterable[str]) -> int:
         """Checksum of category, brand, currency and first list price of products, in any order."""
-        sums = self._known.sums
-        return sum(sums.get(product_id) or self._sum(product_id) for product_id in product_ids) & _INT64
+        sums, ids = self._known.sums, list(product_ids)
+        known = list(map(sums.get, ids))
+        if None in known:
+            known = [sums.get(product_id) or self._sum(product_id) for product_id in ids]
+        return sum(filter(None, known)) & _INT64
 
     def _sum(self, product_id: str) -> int:
         product = self._described(product_id)

@@ -95,7 +95,7 @@ def test_kept_histories_equal_freshly_folded_ones(store: Store, steps: list[tupl
             seen = replace(bought(product, what[1] + minutes, None, None, shopper), type=EventType.VIEW)  # type: ignore[operator]
             store.append_events([seen])
         elif kind == "put":
-            put = replace(SOAP, product_id=product, list_minor=what[1], category=what[2])
+            put = replace(SOAP, product_id=product, list_minor=what[1], category=what[2])  # type: ignore[arg-type]
             store.upsert_products([put], NOW - timedelta(days=40 - number))
         elif kind == "remove":
             store.remove_product(product)
