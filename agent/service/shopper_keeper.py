@@ -5,7 +5,6 @@ whose session has ended. All of it may be lost at any time: what is missing is w
 """
 
 from collections import deque
-from collections.abc import Callable
 from datetime import datetime
 from time import monotonic
 from typing import Final
@@ -87,11 +86,3 @@ class ShopperKeeper:
             parts.shoppers.note_kept(row.shopper_id, None)
             parts.shoppers.want(row.shopper_id)
         self._pending = []
-
-
-def fill(keep_next: Callable[[], bool], on_share: Callable[[float], None], count: int) -> None:
-    """Call `keep_next` until nothing is left; `on_share` gets the fraction done of `count` shoppers."""
-    done = 0
-    while keep_next():
-        done += 1
-        on_share(min(1.0, done / max(1, count)))
