@@ -1,18 +1,18 @@
 """Situations: requests as the models read them, joined with catalogue and history, protected attributes dropped.
 
-The products' part of step 1; the shoppers' part is in `shopper_reader.py`.
+The products' part of step 1; the shoppers' part is in `shopper_reader.py`, the context's in `visits.py`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain.fields import minor_of
-from agent.domain.records import Attribute, ProductRecord
+from agent.domain.records import ProductRecord
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.domain.request import QuotedProduct, QuoteRequest, RecommendationRequest, Shopper, product_record
 from agent.pricing.effect_terms import (
@@ -25,32 +25,27 @@ from agent.pricing.effect_terms import (
     terms_of,
     word_traits,
 )
-from agent.pricing.flow import Encoded, Market, ReadRequest, ShopperView, Situation
-from agent.pricing.shopper_reader import Asking, ShopperBatch, ShopperReader
-from agent.rules.competitor_prices import usable_prices
-from agent.rules.packs import Pack, legal_day, payable, payable_step
+from agent.pricing.flow import Encoded
+from agent.pricing.shopper_reader import Asking, ShopperReader
+from agent.pricing.situation import Market, ReadRequest, ShopperView, Situation, Visit
+from agent.pricing.visits import Visits
+from agent.rules.packs import payable, payable_step
 from agent.rules.price_limits import RequestLimits
-from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.state.arrival_rates import Arrivals, Remaining
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.catalogue import Catalogue, merge_inline
 from agent.store.shopper_memory import ShopperMemory
 from models.evaluator.lesson import Term
 from models.evaluator.utility import Stock
-from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix, feature_row
+from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix
 from models.shopper.history import ShopperHistory
 from models.shopper.interest import InterestHead, conditional_state
 from models.strategist.strategy import AnchorPrices
 
-TRENDS: Final = {
-    **dict.fromkeys(("rising", "up", "growing", "hot"), 0.5),
-    **dict.fromkeys(("falling", "down", "declining", "cold"), -0.5),
-}
 AHEAD: Final = 4
 _ID: Final = {"id"}
 _IDENTITY: Final = ("currency", "list_minor", "title", "description", "category", "brand", "attributes")
 _UNLIMITED: Final = RequestLimits()
-_SEASONS: Final = ("winter", "spring", "summer", "autumn")
 
 
 StepOf = Callable[[ProductRecord], int]
@@ -80,19 +75,6 @@ class TrainingProvenance:
 
     in_domain: bool
     learned: Mapping[str, tuple[float, float]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """The time of one request, on the wall clock and on the behaviour clock (Unix seconds).
-
-    Attributes:
-        legal_day: Day whose law holds: of the decision, not of the moment priced.
-    """
-
-    at: datetime
-    behaviour_s: float
-    legal_day: date
 
 
 class SituationReader:
@@ -129,14 +111,13 @@ class SituationReader:
         self, requests: Sequence[QuoteRequest], now: datetime, step_of: StepOf = _currency_step
     ) -> list[ReadRequest | Refusal]:
         """One situation a request, or why it cannot be priced; reference prices are multiples of the product's step."""
-        moments = [self.behaviour_s(request.context.at or now) for request in requests]
-        shoppers = self._shoppers.begin(requests, now)
-        found: dict[int, ReadRequest | Refusal] = {}
+        at_s = self.behaviour_s(now)
+        moments = [at_s if r.context.at is None else self.behaviour_s(r.context.at) for r in requests]
+        visits = Visits(self._shoppers.begin(requests, now), self._catalogue.weeks, self._shoppers.pack, now)
+        found: list[ReadRequest | Refusal | None] = [None] * len(requests)
         for row in sorted(range(len(requests)), key=lambda row: (requests[row].shopper.id or "", moments[row])):
-            context = requests[row].context
-            moment = _Moment(context.at or now, moments[row], legal_day(context.jurisdiction, now))
-            found[row] = self._one(requests[row], moment, shoppers, step_of)
-        return [found[row] for row in range(len(requests))]
+            found[row] = self._one(requests[row], moments[row], visits, step_of)
+        return [one for one in found if one is not None]
 
     def read_shopper(self, asked: Asking, now: datetime) -> ShopperView:
         """The shopper of one request, whatever the product."""
@@ -183,29 +164,19 @@ class SituationReader:
         affinity = self._shoppers.taste.affinity([o.past.buyer for o in situations], products, product)
         return Encoded(shopper, product, interest, affinity, features)
 
-    def _one(
-        self, request: QuoteRequest, moment: _Moment, shoppers: ShopperBatch, step_of: StepOf
-    ) -> ReadRequest | Refusal:
+    def _one(self, request: QuoteRequest, behaviour_s: float, visits: Visits, step_of: StepOf) -> ReadRequest | Refusal:
         product = self._product(request)
         if isinstance(product, Refusal):
             return product
-        behaviour_s = moment.behaviour_s
         reference = self._reference(request.product, product, behaviour_s)
         if reference is None:
             return _refused("product.list_price", "the product has no known price", "a list_price")
         reference = payable(reference, step_of(product))
-        who = shoppers.read(request, behaviour_s, moment.at)
-        history = who.history
-        rivals = usable_prices(request.context.competitor_prices, request.context.jurisdiction, moment.legal_day)
-        market = self._market(request, product, reference, moment, rivals.lowest_minor)
+        visit = visits.read(request, behaviour_s)
+        who, history = visit.shopper, visit.shopper.history
+        market = self._market(request, product, reference, visit)
         subject = Subject(request.product.id or "", product.category, product.brand, float(reference))
         loyalty = history.loyalty(subject.category, behaviour_s)
-        shared = _shared(request, self._shoppers.pack, moment.legal_day)
-        traits = [
-            *shopper_traits(who, loyalty),
-            *market_traits(market, request.quantity, reference),
-            *word_traits("context", shared.attributes),
-        ]
         situation = Situation(
             behaviour_s=behaviour_s,
             product=product,
@@ -221,14 +192,26 @@ class SituationReader:
             request_limits=_limits(request),
             market=market,
             past=who.past,
-            features=feature_row(history, subject, self._catalogue.weeks, behaviour_s),
+            features=visit.features.row(subject),
             intent=history.intent(subject.product, subject.category, behaviour_s),
             loyalty=loyalty,
-            terms=(*self._product_terms(request.product, product, reference), *self._terms(traits)),
+            terms=self._situation_terms(request, product, reference, (visit, market, loyalty)),
             subject=subject,
             as_listed=_is_as_listed(self._catalogue.product(request.product.id or ""), product, reference),
         )
-        return ReadRequest(situation, who, shared, rivals)
+        return ReadRequest(situation, visit)
+
+    def _situation_terms(
+        self, request: QuoteRequest, product: ProductRecord, reference: int, seen: tuple[Visit, Market, str]
+    ) -> tuple[Term, ...]:
+        """Effects of a product, in a visit and a market, on a shopper of some loyalty."""
+        visit, market, loyalty = seen
+        traits = (
+            *shopper_traits(visit.shopper, loyalty),
+            *market_traits(market, request.quantity, reference),
+            *word_traits("context", visit.words.attributes),
+        )
+        return (*self._product_terms(request.product, product, reference), *self._terms(traits))
 
     def _product_terms(self, quoted: QuotedProduct, product: ProductRecord, reference: int) -> tuple[Term, ...]:
         """Effects of a product, cached where the request says nothing more of it, until the catalogue changes it."""
@@ -269,23 +252,20 @@ class SituationReader:
         reference = self._catalogue.reference_minor(product, behaviour_s)
         return round(reference) if reference >= 1 else None
 
-    def _market(
-        self, request: QuoteRequest, product: ProductRecord, reference: int, moment: _Moment, rival: int | None
-    ) -> Market:
-        context = request.context
+    def _market(self, request: QuoteRequest, product: ProductRecord, reference: int, visit: Visit) -> Market:
         return Market(
-            rival_minor=rival,
-            trend=_trend(context.market_trend),
-            season=context.season or _season(datetime.fromtimestamp(moment.behaviour_s, UTC)),
-            jurisdiction=context.jurisdiction or None,
-            hours_left=_hours_left(request, moment.at),
-            stock=self._stock(request, product, reference, moment),
+            rival_minor=visit.rivals.lowest_minor,
+            trend=visit.trend,
+            season=visit.season,
+            jurisdiction=request.context.jurisdiction or None,
+            hours_left=visit.hours_left,
+            stock=self._stock(request, product, reference, visit),
         )
 
-    def _stock(self, request: QuoteRequest, product: ProductRecord, reference: int, moment: _Moment) -> Stock:
-        hours = _hours_left(request, moment.at)
+    def _stock(self, request: QuoteRequest, product: ProductRecord, reference: int, visit: Visit) -> Stock:
+        hours = visit.hours_left
         units = request.context.inventory if request.context.inventory is not None else product.inventory
-        weekly = self._catalogue.weekly_units(product.product_id, moment.behaviour_s)
+        weekly = self._catalogue.weekly_units(product.product_id, visit.behaviour_s)
         stock = Stock(units, weekly, hours / 168 if hours is not None else None, self._shoppers.pack.sunk_cost)
         if units is None or hours is None or request.product.id is None:
             return stock
@@ -326,30 +306,6 @@ def _limits(request: QuoteRequest) -> RequestLimits:
         min_margin_frac=limits.min_margin,
         max_discount_frac=limits.max_discount,
     )
-
-
-def _shared(request: QuoteRequest, pack: Pack, day: date) -> Screened:
-    """The further words and numbers of the context, screened as a profile is."""
-    context = request.context
-    further: dict[str, Attribute] = {**(context.__pydantic_extra__ or {})}
-    further |= {name: value for name in ("location", "channel") if (value := getattr(context, name))}
-    return screen_profile(further, pack, context.jurisdiction or None, day) if further else NOTHING
-
-
-def _hours_left(request: QuoteRequest, at: datetime) -> float | None:
-    deadline = request.context.deadline
-    return max(0.0, (deadline - at).total_seconds() / 3600) if deadline is not None else None
-
-
-def _trend(value: float | str | None) -> float:
-    if isinstance(value, str):
-        return TRENDS.get(value.strip().lower(), 0.0)
-    return max(-1.0, min(1.0, value or 0.0))
-
-
-def _season(at: datetime) -> str:
-    """Season of the northern hemisphere, for requests that name none."""
-    return _SEASONS[at.month % 12 // 3]
 
 
 def _refused(field: str, message: str, allowed: str) -> Refusal:

@@ -14,6 +14,7 @@ Inputs are named by their source: `profile.income`, `purchase_history`, `session
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from agent.domain.decision import Disclosure, Duty, IgnoredInput
@@ -62,11 +63,6 @@ class Offered:
     reference_minor: int
     consent: str | None = None
 
-    @property
-    def raised(self) -> bool:
-        """Whether it is above the price that everyone may pay."""
-        return self.price_minor > self.reference_minor
-
 
 def is_personal(input_name: str) -> bool:
     """Whether an input is personal; an unknown context field is taken to be."""
@@ -78,7 +74,12 @@ def is_personal(input_name: str) -> bool:
 
 def is_personalised(inputs_used: Sequence[str], price_minor: int, reference_minor: int) -> bool:
     """Whether a price is personalised, as this module defines it."""
-    return price_minor != reference_minor and any(map(is_personal, inputs_used))
+    return price_minor != reference_minor and _has_personal(tuple(inputs_used))
+
+
+@lru_cache(maxsize=16_384)
+def _has_personal(inputs_used: tuple[str, ...]) -> bool:
+    return any(map(is_personal, inputs_used))
 
 
 def disclose(
@@ -99,32 +100,48 @@ def disclose(
         place: Code or name from the request.
         day: Day of the decision, as `agent.rules.packs.legal_day` counts it.
     """
-    law = law_of(place, day)
-    personalised = is_personalised(inputs_used, offered.price_minor, offered.reference_minor)
-    required = personalised and law.notice_required(raised=offered.raised)
+    moved = (offered.price_minor > offered.reference_minor) - (offered.price_minor < offered.reference_minor)
+    return _disclosure(moved, offered.consent, tuple(inputs_used), tuple(inputs_ignored), (place, day))
+
+
+@lru_cache(maxsize=16_384)  # a page's requests share it
+def _disclosure(
+    moved: int,
+    consent: str | None,
+    inputs_used: tuple[str, ...],
+    inputs_ignored: tuple[IgnoredInput, ...],
+    where: tuple[str | None, date],
+) -> Disclosure:
+    """The notice for a price that is above (1), at (0) or below (-1) the one that everyone may pay."""
+    place, day = where
+    law, raised = law_of(place, day), moved > 0
+    personalised = moved != 0 and _has_personal(inputs_used)
+    required = personalised and law.notice_required(raised=raised)
     return Disclosure(
         required=required,
-        text=_notice(law, offered, inputs_used) if required else _unrequired(law, inputs_used, personalised),
+        text=_notice(law, inputs_used, consent, raised=raised)
+        if required
+        else _unrequired(law, inputs_used, personalised),
         jurisdiction=law.code if law.aliases else place,
-        inputs_used=tuple(inputs_used),
-        inputs_ignored=tuple(inputs_ignored),
+        inputs_used=inputs_used,
+        inputs_ignored=inputs_ignored,
         law=law.name,
         option=law.option if personalised else None,
         language=law.language,
         placement=law.placement if required else None,
         duties=tuple(Duty(one.do, one.source) for one in law.duties),
-        consent=offered.consent if personalised and offered.raised else None,
+        consent=consent if personalised and raised else None,
     )
 
 
-def _notice(law: Jurisdiction, offered: Offered, inputs_used: Sequence[str]) -> str:
-    text = law.notice_raised if offered.raised and law.notice_raised is not None else law.notice
-    reason = (offered.consent or _NOT_GIVEN[law.language]).rstrip(".。")
+def _notice(law: Jurisdiction, inputs_used: Sequence[str], consent: str | None, *, raised: bool) -> str:
+    text = law.notice_raised if raised and law.notice_raised is not None else law.notice
+    reason = (consent or _NOT_GIVEN[law.language]).rstrip(".。")
     return text.replace("{inputs}", ", ".join(filter(is_personal, inputs_used))).replace("{reason}", reason)
 
 
-def _unrequired(law: Jurisdiction, inputs_used: Sequence[str], personalised: bool) -> str:
+def _unrequired(law: Jurisdiction, inputs_used: tuple[str, ...], personalised: bool) -> str:
     plain = PLAIN_TEXTS[law.language]
     if personalised:
         return plain.lowered
-    return plain.considered if any(map(is_personal, inputs_used)) else plain.same
+    return plain.considered if _has_personal(inputs_used) else plain.same

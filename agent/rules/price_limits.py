@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
 
 from agent.domain.decision import TrailStep
 from agent.domain.records import ProductRecord
@@ -16,6 +19,7 @@ from agent.rules.gateway import (
     holds_reference,
     tightest,
 )
+from agent.rules.gateway_columns import PriceMap, allowed_prices, price_map
 from agent.rules.kill_switch import RULE
 from agent.rules.packs import Binding
 
@@ -35,7 +39,7 @@ class PriceLimits:
     """Everything that bounds the price of one request.
 
     Only the guard, the last step, calls `apply`. Steps before it that must know what the guard will leave of a price
-    call `preview` or read `bounds`.
+    call `preview`, or read `price_map` or `bounds`.
 
     Attributes:
         killed: The merchant's reason for holding all prices, None while the kill switch is off.
@@ -60,9 +64,17 @@ class PriceLimits:
         """Every price that may be answered, the kill switch apart."""
         return bounds(self.rules, self.facts)
 
+    @property
+    def price_map(self) -> PriceMap:
+        """The map of proposed prices to those that the guard will make of them, for many requests at once."""
+        if self.killed is not None:
+            return PriceMap.constant(self.facts.reference_minor)
+        return price_map(self.rules, self.facts)
+
     def preview(self, raw_minor: Sequence[int]) -> list[int]:
         """Prices that the guard will make of proposed ones."""
-        return [self.apply(raw).price_minor for raw in raw_minor]
+        prices: list[int] = allowed_prices([self.price_map], np.asarray([raw_minor], np.int64))[0].tolist()
+        return prices
 
     def apply(self, raw_minor: int) -> Guarded:
         """A proposed price through the kill switch and the gateway, with the trail of what moved it."""
@@ -82,13 +94,24 @@ class PriceLimits:
 
 def join_rules(merchant: GatewayRules, product: ProductRecord, asked: RequestLimits, law: Binding) -> GatewayRules:
     """The tightest of merchant, product, request and the law of the place; rounding and step are the merchant's."""
-    own = GatewayRules(
-        floor_minor=product.floor_minor, ceiling_minor=product.ceiling_minor, map_minor=product.map_minor
-    )
+    return _joined(merchant, (product.floor_minor, product.ceiling_minor, product.map_minor), asked, law)
+
+
+@lru_cache(maxsize=16_384)
+def _joined(
+    merchant: GatewayRules, own: tuple[int | None, int | None, int | None], asked: RequestLimits, law: Binding
+) -> GatewayRules:
+    """Join rules; `own` are floor, ceiling and minimum advertised price of the product."""
+    floor, ceiling, advertised = own
     requested = GatewayRules(
         floor_minor=asked.min_minor,
         ceiling_minor=asked.max_minor,
         min_margin_frac=asked.min_margin_frac or 0.0,
         max_discount_frac=asked.max_discount_frac,
     )
-    return tightest(merchant, own, requested, GatewayRules(discount_only=law.discount_only, parity=law.parity))
+    return tightest(
+        merchant,
+        GatewayRules(floor_minor=floor, ceiling_minor=ceiling, map_minor=advertised),
+        requested,
+        GatewayRules(discount_only=law.discount_only, parity=law.parity),
+    )

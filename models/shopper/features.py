@@ -29,7 +29,6 @@ PRODUCT: Final = (
     "log_price",
 )
 FEATURES: Final = SHOPPER_PRODUCT + SHOPPER_CATEGORY + SHARES + SHOPPER + PRODUCT
-_EMPTY: Final = Tally()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +43,49 @@ class Subject:
 
 def feature_row(history: ShopperHistory, subject: Subject, weeks: ProductWeeks, at_s: float) -> list[float]:
     """Compute features in the order of `FEATURES`, from what was known before `at_s` only."""
-    product = history.products.get(subject.product, _EMPTY) if subject.product else _EMPTY
-    category = history.categories.get(subject.category, _EMPTY) if subject.category else _EMPTY
-    brand = history.brands.get(subject.brand, _EMPTY) if subject.brand else _EMPTY
-    row = weeks.rows.get(subject.product, -1)  # before the facts, which have all products known by then
-    return [
-        *pair_features(product, at_s),
-        *pair_features(category, at_s),
-        *_shares(history, (product, category, brand), at_s),
-        *_shopper(history, at_s),
-        *_product(weeks.facts(week_of(at_s)), row, subject),
-    ]
+    return ShopperFeatures(history, weeks, at_s).row(subject)
+
+
+class ShopperFeatures:
+    """Features of one shopper at one moment; what products share of them is computed once."""
+
+    def __init__(self, history: ShopperHistory, weeks: ProductWeeks, at_s: float) -> None:
+        """`history` must not change meanwhile."""
+        self._history = history
+        self._weeks = weeks
+        self._at_s = at_s
+        self._shopper = _shopper(history, at_s)
+        self._items = history.items.at(at_s)[1]
+        self._categories: dict[str, tuple[float, ...]] = {}
+
+    def row(self, subject: Subject) -> list[float]:
+        """Compute the features of a product, in the order of `FEATURES`."""
+        history = self._history
+        product = history.products.get(subject.product) if subject.product else None
+        brand = history.brands.get(subject.brand) if subject.brand else None
+        row = self._weeks.rows.get(subject.product, -1)  # before the facts, which have all products known by then
+        return [
+            *pair_features(product, self._at_s),
+            *self._category(subject.category),
+            *self._shares(product, history.categories.get(subject.category) if subject.category else None, brand),
+            *self._shopper,
+            *_product(self._weeks.facts(week_of(self._at_s)), row, subject),
+        ]
+
+    def _category(self, category: str) -> tuple[float, ...]:
+        found = self._categories.get(category)
+        if found is None:
+            tally = self._history.categories.get(category) if category else None
+            found = self._categories[category] = pair_features(tally, self._at_s)
+        return found
+
+    def _shares(self, *tallies: Tally | None) -> tuple[float, float, float]:
+        product, category, brand = (0.0 if tally is None else tally.at(self._at_s)[1] for tally in tallies)
+        return (
+            product / (category + 0.5) if product else 0.0,
+            category / (self._items + 1.0),
+            brand / (self._items + 1.0),
+        )
 
 
 def pair_features(tally: Tally | None, at_s: float) -> tuple[float, ...]:
@@ -72,16 +103,6 @@ def pair_features(tally: Tally | None, at_s: float) -> tuple[float, ...]:
         tally.last_log_ratio,
         tally.due(at_s),
         1.0 if tally.times > 1 else 0.0,
-    )
-
-
-def _shares(history: ShopperHistory, tallies: tuple[Tally, Tally, Tally], at_s: float) -> tuple[float, float, float]:
-    product, category, brand = (tally.at(at_s)[1] for tally in tallies)
-    items = history.items.at(at_s)[1]
-    return (
-        product / (category + 0.5) if product else 0.0,
-        category / (items + 1.0),
-        brand / (items + 1.0),
     )
 
 

@@ -49,6 +49,7 @@ def law_at(place: str | None, at: datetime) -> Jurisdiction:
     return law_of(place, legal_day(place, at))
 
 
+@lru_cache(maxsize=16_384)
 def binding(place: str | None, category: str, day: date, *, consent: bool = False) -> Binding:
     """Rules of law for a price in a category, of a shopper who consented to a higher one or not."""
     law = law_of(place, day)
