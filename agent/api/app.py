@@ -11,7 +11,7 @@ from anyio import CapacityLimiter
 from litestar import Litestar
 from litestar.logging import LoggingConfig
 
-from agent.api.background import deliver_webhooks, follow_models, follow_store, purge_expired
+from agent.api.background import deliver_webhooks, follow_models, follow_store, keep_shoppers, purge_expired
 from agent.api.batching import MicroBatcher
 from agent.api.catalogue import RecordController
 from agent.api.context import CONTEXT, AnyRequest, AppContext, Resources
@@ -102,7 +102,7 @@ def _lifespan(
         context = AppContext(settings, resources, batcher, CapacityLimiter(_THREADS), measured, rate_limits, jobs=jobs)
         app.state[CONTEXT] = context
         app.state[TENANTS] = tenants = Tenants(context, settings.open_merchants)
-        running = (purge_expired, follow_store, follow_models, deliver_webhooks)
+        running = (purge_expired, follow_store, follow_models, keep_shoppers, deliver_webhooks)
         tasks = [asyncio.create_task(task(tenants, log)) for task in running]
         jobs.start()
         try:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
 from typing import Any, Final
 
 import anyio
@@ -29,6 +30,8 @@ _PURGE_S: Final = 3_600.0
 _DELIVER_S: Final = 1.0
 _FOLLOW_S: Final = 2.0
 _FOLLOW_STORE_S: Final = 0.4
+_KEEP_S: Final = 0.005
+_IDLE_S: Final = 0.25
 
 
 async def purge_expired(tenants: Tenants, log: Any) -> None:
@@ -82,6 +85,26 @@ async def follow_store(tenants: Tenants, log: Any) -> None:
                 failing.discard(context.store)
                 if found.anything:
                     log.info("followed the store", **asdict(found))
+
+
+async def keep_shoppers(tenants: Tenants, log: Any) -> None:
+    """Work out shoppers' memory ahead of their quotes, a quarter of the time at most, until cancelled.
+
+    A store that stays away is logged once.
+    """
+    failing: set[Store] = set()
+    while True:
+        began_s, busy = perf_counter(), False
+        for context in tenants.contexts():
+            try:
+                busy |= await context.run(context.service.keep_shopper)
+            except Exception as error:  # the loop must outlive any failure, or quotes would be slow from then on
+                if context.store not in failing:
+                    log.warning("memory of shoppers could not be kept; trying again", error=where(error))
+                failing.add(context.store)
+            else:
+                failing.discard(context.store)
+        await anyio.sleep(max(_KEEP_S, 3 * (perf_counter() - began_s)) if busy else _IDLE_S)
 
 
 async def deliver_webhooks(tenants: Tenants, log: Any) -> None:

@@ -34,6 +34,7 @@ from agent.rules.price_limits import RequestLimits
 from agent.state.arrival_rates import Arrivals, Remaining
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.catalogue import Catalogue, merge_inline
+from agent.store.shopper_memory import ShopperMemory
 from models.evaluator.lesson import Term
 from models.evaluator.utility import Stock
 from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix
@@ -101,6 +102,11 @@ class SituationReader:
         """Whether personalised prices are allowed at all."""
         return self._shoppers.personalises
 
+    @property
+    def encoder_version(self) -> str:
+        """Version of the encoder that texts are read by."""
+        return self._encoder.version
+
     def read(
         self, requests: Sequence[QuoteRequest], now: datetime, step_of: StepOf = _currency_step
     ) -> list[ReadRequest | Refusal]:
@@ -122,9 +128,15 @@ class SituationReader:
         """Read and encode the latest `AHEAD` of these shoppers who were quoted lately, before their next quote."""
         latest = [one for one in dict.fromkeys(reversed(shopper_ids)) if self._shoppers.shoppers.holds(one)][:AHEAD]
         asked = [RecommendationRequest(shopper=Shopper(id=shopper_id)) for shopper_id in latest]
+        for shopper_id in dict.fromkeys(reversed(shopper_ids)):
+            self._shoppers.shoppers.want(shopper_id)
         if asked:
             shoppers = self._shoppers.begin(asked, now)
             self.encode_texts([shoppers.read(one, self.behaviour_s(now), now).past.text for one in asked])
+
+    def memory(self, shopper_id: str, now: datetime, late_sales: int) -> ShopperMemory | None:
+        """What the store should keep of a shopper; see `ShopperReader.memory`."""
+        return self._shoppers.memory(shopper_id, now, late_sales)
 
     def behaviour_s(self, at: datetime) -> float:
         """A moment on the behaviour clock, Unix seconds."""
@@ -133,6 +145,7 @@ class SituationReader:
     def forget_texts(self) -> None:
         """Drop cached words and encoder states of texts, for an erasure."""
         self._encoder.forget()
+        self._shoppers.pasts.forget()
         forget_words()
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -57,7 +57,8 @@ from agent.service.settings_rules import settings_rules
 from agent.service.strategies import DirectWriters, StrategyStore, WriterSource, open_proposer
 from agent.state.arrival_rates import Arrivals
 from agent.state.catalogue import Catalogue
-from agent.state.loading import open_outcome_memory, open_product_index
+from agent.state.known_pasts import KnownPasts, PastMaker
+from agent.state.loading import open_histories, open_outcome_memory, open_product_index
 from agent.state.online_learner import Learner
 from agent.state.outcome_index import OutcomeIndex
 from agent.state.shared_models import SharedModels
@@ -186,7 +187,7 @@ def _memory(
     clock = StoreClock.from_meta(store.meta)
     marks = store.marks() if running is None else running.follower.marks
     catalogue = _catalogue(store, folder, models, running)
-    shoppers = running.shoppers if running is not None else ShopperHistories(store, catalogue.labels)
+    shoppers = running.shoppers if running is not None else open_histories(store, catalogue)
     index = open_outcome_memory(folder, models.evaluator.version, store)
     outcomes = OutcomeIndex(index, models.evaluator, catalogue, shoppers, clock)
     outcomes.catch_up(store)
@@ -283,13 +284,16 @@ def _situation_reader(
     settings: Settings, store: Store, models: ServingModels, memory: _Memory, pack: Pack
 ) -> SituationReader:
     """Reads requests for step 1: joins each with shopper, product and market as the models take them."""
+    maker = PastMaker(models.item_affinity, memory.catalogue.title)
     shoppers = ShopperReader(
         store=store,
         shoppers=memory.shoppers,
         clock=memory.clock,
         pack=pack,
-        taste=models.item_affinity,
-        title_of=memory.catalogue.title,
+        maker=maker,
+        pasts=KnownPasts(maker, lambda: memory.catalogue.revision),
+        encoder=models.encoder,
+        checksum_of=memory.catalogue.checksum,
         personalises=pack.personalises if settings.personalises is None else settings.personalises,
     )
     learner = memory.learner

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
+from time import monotonic
+from typing import Final
 
 from agent.domain.decision import CheckoutClaim, Decision, Reason, Scores
 from agent.domain.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
@@ -30,11 +32,15 @@ from agent.service.outcome_reports import AnsweredReport, ReportedOutcomes
 from agent.service.outcome_sequence import OutcomeReport
 from agent.service.privacy import ShopperData, collect_shopper, erase, forget_erased, purge
 from agent.service.readiness import Readiness, check_readiness
+from agent.service.shopper_keeper import ShopperKeeper
 from agent.state.store_follower import Followed
 from agent.store import StoreKind
 from agent.store.codec import Offer
 from agent.store.erasure import Erased
 from models.registry.registry import ModelKind, Registry
+
+_PATIENCE_S: Final = 1.0
+"""Longest wait for a moment without a quote, before a shopper's memory is worked out beside one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,9 @@ class Service:
         self._remembering = Lock()
         self._reloading = Lock()
         self._following = Lock()
+        self._keeping = Lock()
+        self._keeper = ShopperKeeper()
+        self._kept_s = 0.0
         self._refused: Mapping[ModelKind, str] = {}
         self._closed = False
         self._saved: object = parts.outcomes.memory.watermark
@@ -182,6 +191,30 @@ class Service:
         if last > min(self._parts.outcomes.memory.watermark, self._parts.learner.watermark):
             self.replay_outcomes()
         return found
+
+    def keep_shopper(self, *, patient: bool = True) -> bool:
+        """Work out the memory of one shopper ahead of quotes; False when there is nothing to do.
+
+        Quotes go on meanwhile. While one is being made a patient call does nothing but wait for its next turn.
+
+        Raises:
+            StoreError: The store failed; the shopper is worked out again later.
+        """
+        if patient and self._quoting.locked() and monotonic() - self._kept_s < _PATIENCE_S:
+            return True
+        with self._keeping:
+            if self._closed:
+                return False
+            now = self._parts.clock.now()
+            shopper_id = self._keeper.next(self._parts, now)
+            if shopper_id is not None:
+                with self._remembering, self._following:
+                    if self._closed:
+                        return False
+                    self._keeper.work_out(self._parts, shopper_id, now)
+            self._kept_s = monotonic()
+            stored = self._keeper.store(self._parts, all_of_them=shopper_id is None)
+        return shopper_id is not None or stored > 0
 
     def product(self, product_id: str) -> ProductRecord | None:
         """A product as it stands; None when unknown."""
@@ -351,7 +384,7 @@ class Service:
             return
         self._closed = True
         parts = self._parts
-        with self._quoting, self._remembering:
+        with self._keeping, self._quoting, self._remembering:
             parts.strategies.close()
             if parts.outcomes.memory.watermark != self._saved:
                 parts.outcomes.memory.save(parts.folder.outcome_memory)

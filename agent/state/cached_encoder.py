@@ -1,4 +1,4 @@
-"""An encoder with an LRU cache by text."""
+"""An encoder with an LRU cache by the text's digest."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from threading import Lock
 
 import numpy as np
 
+from agent.state.shopper_memory import digest_of
 from models.encoder.encoder import DIM, Encoder, Vectors
 
 
@@ -13,10 +14,10 @@ class CachedEncoder:
     """Encoder with a bounded cache. Safe for several threads, of which one encodes at a time."""
 
     def __init__(self, encoder: Encoder, capacity: int = 20_000) -> None:
-        """Cache at most `capacity` texts (1.5 kB each)."""
+        """Cache at most `capacity` texts (1.7 kB each)."""
         self._encoder = encoder
         self._capacity = capacity
-        self._known: OrderedDict[str, Vectors] = OrderedDict()
+        self._known: OrderedDict[bytes, Vectors] = OrderedDict()
         self._lock = Lock()
         self._encoding = Lock()
 
@@ -25,34 +26,40 @@ class CachedEncoder:
         """Version of the wrapped encoder."""
         return self._encoder.version
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
+    def encode(self, texts: Sequence[str], *, remember: bool = True) -> Vectors:
         """Unit vectors `(n, 384)` of texts; repeated and cached texts are not encoded again."""
         vectors = np.empty((len(texts), DIM), np.float32)
-        missing: dict[str, list[int]] = {}
+        rows_of: dict[str, list[int]] = {}
+        for row, text in enumerate(texts):
+            rows_of.setdefault(text, []).append(row)
+        digests = {text: digest_of(text) for text in rows_of}
+        missing = []
         with self._lock:
-            for row, text in enumerate(texts):
-                known = self._known.get(text)
+            for text, rows in rows_of.items():
+                known = self._known.get(digests[text])
                 if known is None:
-                    missing.setdefault(text, []).append(row)
+                    missing.append(text)
                 else:
-                    self._known.move_to_end(text)
-                    vectors[row] = known
+                    self._known.move_to_end(digests[text])
+                    vectors[rows] = known
         if missing:
             with self._encoding:
-                fresh = self._encoder.encode(list(missing))
-            for vector, rows in zip(fresh, missing.values(), strict=True):
-                vectors[rows] = vector
-            self._remember(list(missing), fresh)
+                fresh = self._encoder.encode(missing)
+            for text, vector in zip(missing, fresh, strict=True):
+                vectors[rows_of[text]] = vector
+                if remember:
+                    self.put(digests[text], vector.copy())
         return vectors
+
+    def put(self, digest: bytes, state: Vectors) -> None:
+        """Cache the state of a text by its digest, as this version of the encoder computed it; not to be changed."""
+        with self._lock:
+            self._known[digest] = state
+            self._known.move_to_end(digest)
+            while len(self._known) > self._capacity:
+                self._known.popitem(last=False)
 
     def forget(self) -> None:
         """Empty the cache."""
         with self._lock:
             self._known.clear()
-
-    def _remember(self, texts: Sequence[str], vectors: Vectors) -> None:
-        with self._lock:
-            for text, vector in zip(texts, vectors, strict=True):
-                self._known[text] = vector.copy()
-            while len(self._known) > self._capacity:
-                self._known.popitem(last=False)

@@ -3,10 +3,12 @@
 All of it is rebuilt from the store, the index from a snapshot and later changes.
 """
 
+import json
 from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import blake2b
 from typing import Final
 
 import numpy as np
@@ -25,6 +27,7 @@ from models.shopper.weeks import week_of
 from retrieval import ProductEntry, ProductIndex
 
 _BATCH: Final = 512
+_INT64: Final = 2**63 - 1
 
 
 def text_of(product: ProductRecord) -> str:
@@ -50,6 +53,7 @@ class _Known:
 
     Attributes:
         former: Removed products, whose words past events still need.
+        sums: Checksums of products, as far as they were asked for.
         revision: The store's revision that memory has reached.
     """
 
@@ -58,6 +62,7 @@ class _Known:
     listed: ListPrices
     weeks: ProductWeeks
     revision: int
+    sums: dict[str, int] = field(default_factory=dict)
 
 
 class Catalogue:
@@ -89,6 +94,11 @@ class Catalogue:
         """Product ids in the order of the rows of `weeks`."""
         return list(self.weeks.rows)
 
+    @property
+    def revision(self) -> int:
+        """The store's revision of products that memory has reached."""
+        return self._known.revision
+
     def title(self, product_id: str) -> str:
         """Title of a product, a removed one too; empty when unknown."""
         product = self._described(product_id)
@@ -108,6 +118,26 @@ class Catalogue:
             return ProductLabels()
         reference = float("nan") if at_s is None else self.reference_minor(product, at_s)
         return ProductLabels(product.category, product.brand, reference, product.currency)
+
+    def checksum(self, product_ids: Iterable[str]) -> int:
+        """Checksum of category, brand, currency and first list price of products, in any order."""
+        sums, ids = self._known.sums, list(product_ids)
+        known = list(map(sums.get, ids))
+        if None in known:
+            known = [sums.get(product_id) or self._sum(product_id) for product_id in ids]
+        return sum(filter(None, known)) & _INT64
+
+    def _sum(self, product_id: str) -> int:
+        product = self._described(product_id)
+        if product is None:
+            return 0
+        first = self._known.listed.first(product)
+        words = json.dumps([product_id, product.category, product.brand, product.currency, first])
+        found = int.from_bytes(blake2b(words.encode(), digest_size=8).digest(), "big")
+        self._known.sums[product_id] = found
+        if self._described(product_id) is not product:  # changed meanwhile
+            self._known.sums.pop(product_id, None)
+        return found
 
     def _described(self, product_id: str) -> ProductRecord | None:
         return self._products.get(product_id) or self._known.former.get(product_id)
@@ -230,6 +260,7 @@ class Catalogue:
         for product in products:
             self._products[product.product_id] = product
             self._known.former.pop(product.product_id, None)
+            self._known.sums.pop(product.product_id, None)
         self.index.upsert([entry_of(product) for product in products], vectors)
         return relabelled
 
@@ -240,6 +271,7 @@ class Catalogue:
         for product in products:
             self._known.former[product.product_id] = product
             self._products.pop(product.product_id, None)
+            self._known.sums.pop(product.product_id, None)
         self.index.remove([product.product_id for product in products])
         return relabelled
 

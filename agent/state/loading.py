@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.state.catalogue import Catalogue
+from agent.state.shopper_histories import ShopperHistories
+from agent.state.shopper_memory import MemoryReader
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from agent.store.doubtful_rows import REMOVALS_KEY
@@ -90,6 +93,11 @@ def open_outcome_memory(folder: DataFolder, evaluator_version: str, store: Store
         return OutcomeMemory.load(folder.outcome_memory, made_with)
     except SnapshotError:
         return OutcomeMemory(2 * KEY_DIM, made_with)
+
+
+def open_histories(store: Store, catalogue: Catalogue) -> ShopperHistories:
+    """Shopper histories over a store, read back from its shopper memory where that is up to date."""
+    return ShopperHistories(store, catalogue.labels, memory=MemoryReader(store, catalogue.checksum))
 
 
 def outcomes_made_with(evaluator_version: str, store: Store) -> str:

@@ -3,13 +3,14 @@
 import math
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Final, Protocol
 
 from agent.domain.records import EventRecord
+from agent.state.shopper_memory import EncodedText, FoldedHistory, MemoryReader
 from models.shopper.history import RECENT, Act, RecentItems, ShopperHistory, recent_items
 
 _ALL: Final = 1_000_000
@@ -78,39 +79,75 @@ def fold(history: ShopperHistory, events: Iterable[EventRecord], labels_of: Labe
     return history
 
 
-@dataclass(frozen=True, slots=True)
-class _Folded:
-    """A history with time and number of its last event; `stale` when the store may have more."""
+CAPACITY: Final = 2_000
+"""Histories in memory, about 75 kB each for 500 events; others are read back from the store in about a millisecond."""
 
-    history: ShopperHistory
-    last_s: float = -math.inf
-    seq: int = 0
-    stale: bool = False
+MOST_WANTED: Final = 10_000
+"""Shoppers who wait for their memory to be worked out; others are when next quoted."""
 
 
 class ShopperHistories:
     """LRU cache of histories by shopper. Callers must not change the histories."""
 
-    def __init__(self, source: EventSource, labels_of: LabelsOf, capacity: int = 5_000) -> None:
-        """Read events from `source`; `labels_of` describes a product at a time."""
+    def __init__(
+        self, source: EventSource, labels_of: LabelsOf, capacity: int = CAPACITY, memory: MemoryReader | None = None
+    ) -> None:
+        """Read events from `source`; `labels_of` describes a product at a time; `memory` has what was folded before."""
         self._source = source
         self._labels_of = labels_of
         self._capacity = capacity
-        self._known: OrderedDict[str, _Folded] = OrderedDict()
+        self._memory = memory
+        self._known: OrderedDict[str, FoldedHistory] = OrderedDict()
+        self._wanted: OrderedDict[str, None] = OrderedDict()
         self._changes = 0
         self._lock = Lock()
 
     def latest(self, shopper_id: str, before_s: float) -> ShopperHistory | None:
         """The whole history of a shopper; None when it has an event at `before_s` (Unix seconds) or later."""
+        known = self.folded(shopper_id)
+        return known.history if known.last_s < before_s else None
+
+    def folded(self, shopper_id: str, *, remember: bool = True) -> FoldedHistory:
+        """The whole history of a shopper, with what it rests on."""
         with self._lock:
             known = self._known.get(shopper_id)
             changes = self._changes
             if known is not None:
                 self._known.move_to_end(shopper_id)
         if known is None or known.stale:
-            known = self._read(shopper_id, known)
-            self._remember(shopper_id, known, changes)
-        return known.history if known.last_s < before_s else None
+            known = self._read(shopper_id, known, self._kept([shopper_id]).get(shopper_id))
+            if remember:
+                self._remember(shopper_id, known, changes)
+        return known
+
+    def prefetch(self, shopper_ids: Iterable[str]) -> None:
+        """Read the histories of shoppers that are not in memory together."""
+        with self._lock:
+            changes = self._changes
+            missing = {one: self._known.get(one) for one in shopper_ids}
+        missing = {one: known for one, known in missing.items() if known is None or known.stale}
+        if self._memory is not None and len(missing) > 1:
+            kept = self._kept(list(missing))
+            for shopper_id, known in missing.items():
+                self._remember(shopper_id, self._read(shopper_id, known, kept.get(shopper_id)), changes)
+
+    def note_kept(self, shopper_id: str, text: EncodedText | None) -> None:
+        """Note what the store keeps of a shopper from now on."""
+        with self._lock:
+            known = self._known.get(shopper_id)
+            if known is not None:
+                self._known[shopper_id] = replace(known, kept=text)
+
+    def want(self, shopper_id: str) -> None:
+        """Ask for a shopper's memory to be worked out and kept in the background; beyond `MOST_WANTED` do nothing."""
+        with self._lock:
+            if len(self._wanted) < MOST_WANTED:
+                self._wanted[shopper_id] = None
+
+    def next_wanted(self) -> str | None:
+        """Take the shopper who was wanted first; None when there is none."""
+        with self._lock:
+            return self._wanted.popitem(last=False)[0] if self._wanted else None
 
     def holds(self, shopper_id: str) -> bool:
         """Whether a shopper's history is cached, as it was used lately."""
@@ -174,25 +211,41 @@ class ShopperHistories:
         ordered = sorted(events, key=lambda event: event.at)
         return history.followed_by(list(to_acts(ordered, self._labels_of)))
 
-    def _read(self, shopper_id: str, known: _Folded | None) -> _Folded:
-        """Read events after a cached history; all of them without one, or when new events are out of order."""
-        before = known or _Folded(ShopperHistory())
+    def _kept(self, shopper_ids: Sequence[str]) -> Mapping[str, FoldedHistory]:
+        return self._memory.read(shopper_ids) if self._memory is not None else {}
+
+    def _read(self, shopper_id: str, known: FoldedHistory | None, kept: FoldedHistory | None) -> FoldedHistory:
+        """Read events after a history in memory or kept; all of them without one, or when new ones are out of order."""
+        before = known or FoldedHistory()
+        if kept is not None:
+            before = replace(before, kept=kept.kept) if before.seq >= kept.seq else kept
         new = self._source.shopper_events_since(shopper_id, before.seq)
         if new and new[0][1].at.timestamp() < before.last_s:
-            before, new = _Folded(ShopperHistory()), self._source.shopper_events_since(shopper_id, 0)
+            before, new = FoldedHistory(), self._source.shopper_events_since(shopper_id, 0)
         if not new:
             return replace(before, stale=False)
-        acts = list(to_acts((event for _, event in new), self._labels_of))
-        last_s, seq = new[-1][1].at.timestamp(), max(number for number, _ in new)
-        return _Folded(before.history.followed_by(acts), last_s, seq)
+        events = [event for _, event in new]
+        return FoldedHistory(
+            history=before.history.followed_by(list(to_acts(events, self._labels_of))),
+            seq=max(number for number, _ in new),
+            first_s=min(before.first_s, events[0].at.timestamp()),
+            last_s=events[-1].at.timestamp(),
+            estimated=before.estimated or any(map(_is_estimated, events)),
+            kept=before.kept,
+        )
 
-    def _remember(self, shopper_id: str, folded: _Folded, changes: int) -> None:
+    def _remember(self, shopper_id: str, folded: FoldedHistory, changes: int) -> None:
         with self._lock:
             if changes != self._changes:  # events arrived meanwhile: the next reader folds again
                 return
             self._known[shopper_id] = folded
             while len(self._known) > self._capacity:
                 self._known.popitem(last=False)
+
+
+def _is_estimated(event: EventRecord) -> bool:
+    """Whether the price ratio of an event rests on a reference price; see `to_act`."""
+    return event.price_minor is not None and not event.list_minor and event.product_id is not None
 
 
 def _mentions(history: ShopperHistory, product_ids: Set[str]) -> bool:

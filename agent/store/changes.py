@@ -8,10 +8,9 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Integer, Text, bindparam, cast, func, select, type_coerce
 
 from agent.domain.records import EventType
+from agent.store.counters import ERASURES, LATE_SALES
 from agent.store.repository import Repository
 from agent.store.tables import EVENTS, META, OUTCOMES, PRODUCTS
-
-ERASURES: Final = "erasures"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Built once: asked several times a second, and after every posted event.
@@ -20,6 +19,7 @@ _MARKS: Final = select(
     select(func.max(EVENTS.c.seq)).scalar_subquery(),
     select(func.max(OUTCOMES.c.seq)).scalar_subquery(),
     select(cast(META.c.value, Integer)).where(META.c.key == ERASURES).scalar_subquery(),
+    select(cast(META.c.value, Integer)).where(META.c.key == LATE_SALES).scalar_subquery(),
 )
 _EVENTS_AFTER: Final = (
     select(
@@ -42,12 +42,14 @@ class Marks:
         revision: Of the last write of a product.
         event, outcome: Of the last event and outcome.
         erasures: Number of erasures of personal data and of removals of wrong rows.
+        late_sales: Number of transactions that changed weekly facts of the past.
     """
 
     revision: int = 0
     event: int = 0
     outcome: int = 0
     erasures: int = 0
+    late_sales: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, delete, or_, se
 
 from agent.domain.plausibility import OLDEST, OVER_REFERENCE, UNDER
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType
-from agent.store.changes import ERASURES
-from agent.store.meta import MetaRepository, count_up
+from agent.store.counters import ERASURES, LATE_SALES, count_up
+from agent.store.memory_deletion import forget_shoppers
+from agent.store.meta import MetaRepository
 from agent.store.product_weeks import take_from_weeks
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import EVENTS, OUTCOMES, PRODUCTS
@@ -78,6 +79,8 @@ class DoubtfulRowRepository(MetaRepository):
                 for some in chunks(numbers, IN_LIMIT):
                     connection.execute(delete(table).where(table.c.seq.in_(some)))
             if gone or named:
+                forget_shoppers(self._db, connection, (e.shopper_id for e in (*named.values(), *sales.values())))
+                count_up(self._db, connection, LATE_SALES)
                 count_up(self._db, connection, REMOVALS_KEY)
                 count_up(self._db, connection, ERASURES)  # other processes have them in memory
         return RemovedRows(len(named), len(gone), len(sales))

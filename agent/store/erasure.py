@@ -15,10 +15,10 @@ from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord
 from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
-from agent.store.changes import ERASURES
 from agent.store.codec import EncodedDecision, decode_decision, decode_request
+from agent.store.counters import ERASURES, count_up
 from agent.store.live_quotes import LiveQuoteRepository
-from agent.store.meta import count_up
+from agent.store.memory_deletion import forget_first_before, forget_shoppers
 from agent.store.rows import IN_LIMIT, RecordTable, chunks, stored_forms
 from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, JOBS, LIVE_QUOTES, OUTCOMES, SHOPPERS
 
@@ -80,6 +80,7 @@ class ErasureRepository(AuditLog, LiveQuoteRepository):
             events = connection.execute(delete(EVENTS).where(EVENTS.c.shopper_id == shopper_id)).rowcount
             connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.shopper_id.in_(forms)))
             _forget_in_reports(connection, shopper_id)
+            forget_shoppers(self._db, connection, [shopper_id])
             count_up(self._db, connection, ERASURES)  # other processes may have it in memory
         self.forget_live_quotes()
         self._db.shrink_log()
@@ -104,6 +105,7 @@ class ErasureRepository(AuditLog, LiveQuoteRepository):
             self._erase_personal(connection, decisions, outcomes)
             events = connection.execute(delete(EVENTS).where(EVENTS.c.at < behaved)).rowcount
             connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.valid_until < moment))
+            forget_first_before(self._db, connection, behaved)
             answers = connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.started_at < moment)).rowcount
             connection.execute(delete(JOBS).where(JOBS.c.ended_at < moment))  # reports quote rows of files
             if decisions or outcomes or events:

@@ -7,8 +7,9 @@ from typing import Final
 from sqlalchemy import Integer, bindparam, func, select
 
 from agent.domain.records import EventRecord, EventType
+from agent.store.counters import LATE_SALES, count_up
 from agent.store.event_deduplication import insert_new_events, known_event_ids
-from agent.store.product_weeks import WeekOf, add_weeks, weeks_of
+from agent.store.product_weeks import WeekOf, add_weeks, any_late, weeks_of
 from agent.store.repository import Repository
 from agent.store.rows import RecordTable
 from agent.store.tables import EVENTS
@@ -36,7 +37,10 @@ class EventRepository(Repository):
             return []
         with self._db.write() as connection:
             fresh = insert_new_events(self._db, connection, records)
-            add_weeks(self._db, connection, weeks_of(fresh, week_of))
+            weeks = weeks_of(fresh, week_of)
+            if any_late(connection, weeks):
+                count_up(self._db, connection, LATE_SALES)
+            add_weeks(self._db, connection, weeks)
         return fresh
 
     def shopper_events(

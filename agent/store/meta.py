@@ -1,18 +1,9 @@
 """Key-value pairs about the store itself, such as when the demo data was prepared."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
-from agent.store.engine import Database
 from agent.store.repository import Repository
 from agent.store.tables import META
-
-
-def count_up(database: Database, connection: Connection, key: str) -> None:
-    """Add 1 to the number under a key, in the caller's transaction."""
-    known = connection.execute(select(META.c.value).where(META.c.key == key)).scalar()
-    value = str(int(known or 0) + 1)
-    statement = database.insert(META).values(key=key, value=value)
-    connection.execute(statement.on_conflict_do_update(index_elements=[META.c.key], set_={"value": value}))
 
 
 class MetaRepository(Repository):

@@ -11,9 +11,10 @@ from sqlalchemy import BigInteger, BindParameter, Connection, Row, Text, bindpar
 from agent.domain.records import Attribute, EventRecord, OutcomeRecord, OutcomeType
 from agent.store.audit import AuditLog
 from agent.store.audit_entries import outcome_entry
+from agent.store.counters import LATE_SALES, count_up
 from agent.store.event_deduplication import insert_new_sales
 from agent.store.live_quotes import end_live_quotes
-from agent.store.product_weeks import WeekOf, add_weeks, weeks_of
+from agent.store.product_weeks import WeekOf, add_weeks, any_late, weeks_of
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
 from agent.store.tables import OUTCOMES
 
@@ -93,7 +94,10 @@ class OutcomeRepository(AuditLog):
         connection.execute(insert(OUTCOMES), _OUTCOME.parameters(fresh))
         sales = [] if sale_of is None else [(one, sale) for one in fresh if (sale := sale_of(one)) is not None]
         sold = insert_new_sales(self._db, connection, sales)
-        add_weeks(self._db, connection, weeks_of(sold, week_of))
+        weeks = weeks_of(sold, week_of)
+        if any_late(connection, weeks):
+            count_up(self._db, connection, LATE_SALES)
+        add_weeks(self._db, connection, weeks)
         ours = [record for record in fresh if record.quote_id is not None]
         self._log(connection, [outcome_entry(record) for record in ours])
         end_live_quotes(connection, {pair for record in ours if (pair := _bought(record)) is not None})

@@ -25,6 +25,16 @@ _OF_PRODUCTS: Final = select(*_WEEK.columns).where(PRODUCT_WEEKS.c.product_id.in
 _AT: Final = select(*_WEEK.columns).where(
     PRODUCT_WEEKS.c.product_id == bindparam("product_id"), PRODUCT_WEEKS.c.week == bindparam("week")
 )
+_LATER: Final = (
+    select(PRODUCT_WEEKS.c.week)
+    .where(PRODUCT_WEEKS.c.product_id == bindparam("product_id"), PRODUCT_WEEKS.c.week > bindparam("week"))
+    .limit(1)
+)
+_NEWEST: Final = (
+    select(PRODUCT_WEEKS.c.product_id, func.max(PRODUCT_WEEKS.c.week).label("newest"))
+    .where(PRODUCT_WEEKS.c.product_id.in_(_AMONG))
+    .group_by(PRODUCT_WEEKS.c.product_id)
+)
 
 WeekOf = Callable[[EventRecord], ProductWeek | None]
 """Maps an event to what it adds to its product's weekly facts; None for any event but a purchase."""
@@ -86,6 +96,17 @@ def add_weeks(database: Database, connection: Connection, records: Sequence[Prod
     statement = database.insert(PRODUCT_WEEKS)
     added = _added(dict(statement.excluded.items()))
     _write_weeks(connection, records, statement.on_conflict_do_update(index_elements=_WEEK_KEY, set_=added))
+
+
+def any_late(connection: Connection, records: Sequence[ProductWeek]) -> bool:
+    """Whether a later week of a product has sales already, so that adding these changes its references since."""
+    if len(records) == 1:  # the usual case
+        later = {"product_id": records[0].product_id, "week": records[0].week}
+        return connection.execute(_LATER, later).first() is not None
+    newest: dict[str, datetime] = {}
+    for ids in chunks({record.product_id for record in records}, IN_LIMIT):
+        newest |= {row.product_id: row.newest for row in connection.execute(_NEWEST, {"ids": ids})}
+    return any(record.product_id in newest and record.week < newest[record.product_id] for record in records)
 
 
 def take_from_weeks(connection: Connection, events: Sequence[EventRecord], numbers: Set[int]) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import select
 
 from agent.domain.records import ShopperRecord
+from agent.store.memory_deletion import forget_shoppers
 from agent.store.repository import Repository
 from agent.store.rows import RecordTable
 from agent.store.statements import KeyedStatement
@@ -33,6 +34,8 @@ class ShopperRepository(Repository):
         if rows:
             with self._db.write() as connection:
                 connection.execute(statement, rows)
+                if opted_out := [one.shopper_id for one in records if not one.personalisation]:
+                    forget_shoppers(self._db, connection, opted_out)
 
     def upsert_profiles(self, records: Sequence[ShopperRecord]) -> None:
         """Insert, or replace the profile but not the consent, on which an imported file says nothing."""

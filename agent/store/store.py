@@ -26,6 +26,7 @@ from agent.store.outcomes import OutcomeRepository
 from agent.store.product_weeks import ProductWeekRepository
 from agent.store.products import ProductRepository
 from agent.store.rule_events import RuleEventRepository
+from agent.store.shopper_memory import ShopperMemoryRepository
 from agent.store.shoppers import ShopperRepository
 from agent.store.strategies import StrategyRepository
 from agent.store.tables import META
@@ -36,6 +37,7 @@ class Store(
     ProductRepository,
     ProductWeekRepository,
     ShopperRepository,
+    ShopperMemoryRepository,
     EventRepository,
     DecisionRepository,
     DecisionLogRepository,

@@ -79,6 +79,24 @@ SHOPPERS: Final = Table(
     Column("personalisation", Boolean, nullable=False),
 )
 
+SHOPPER_MEMORY: Final = Table(
+    "shopper_memory",
+    METADATA,
+    Column("shopper_id", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("first_at", UtcMicros, nullable=False),
+    Column("last_at", UtcMicros, nullable=False),
+    Column("late_sales", BigInteger),
+    Column("labels", BigInteger, nullable=False),
+    Column("encoder", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("expires_at", UtcMicros),
+    Column("state", LargeBinary, nullable=False),
+    Column("history", LargeBinary, nullable=False),
+    Index("shopper_memory_first", "first_at"),
+    Index("shopper_memory_expires", "expires_at"),
+)
+
 EVENTS: Final = Table(
     "events",
     METADATA,

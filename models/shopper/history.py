@@ -188,13 +188,22 @@ class RecentItems:
     weights: tuple[float, ...]
 
 
-def recent_items(history: ShopperHistory, at_s: float) -> RecentItems:
-    """Return the latest purchases and this session's products, weighted by age with a half-life of eight weeks."""
+def latest_acts(history: ShopperHistory, at_s: float) -> tuple[Act, ...]:
+    """Return the latest purchases before a time and this session's acts on products, newest first."""
     acts = [act for act in history.recent if act.product and act.at_s < at_s]
     acts += [act for act in history.session if act.product and 0 <= at_s - act.at_s <= SESSION_S]
     acts.sort(key=lambda act: -act.at_s)
-    latest = acts[:RECENT]
+    return tuple(acts[:RECENT])
+
+
+def weighted_items(acts: Sequence[Act], at_s: float) -> RecentItems:
+    """Weigh the products of acts by age with a half-life of eight weeks."""
     return RecentItems(
-        tuple(act.product for act in latest),
-        tuple(0.5 ** ((at_s - act.at_s) / _ITEM_HALF_LIFE_S) for act in latest),
+        tuple(act.product for act in acts),
+        tuple(0.5 ** ((at_s - act.at_s) / _ITEM_HALF_LIFE_S) for act in acts),
     )
+
+
+def recent_items(history: ShopperHistory, at_s: float) -> RecentItems:
+    """Return the latest purchases and this session's products, weighted by age."""
+    return weighted_items(latest_acts(history, at_s), at_s)

@@ -39,7 +39,7 @@ def behaviour_text(
 
     `profile` must already be free of protected attributes.
     """
-    parts = [*_session(history, title_of, at_s), *_habits(history, title_of, at_s)]
+    parts = [*_session(history, title_of, at_s), *_habits(history, title_of)]
     described = profile if isinstance(profile, str) else ", ".join(f"{k} {v}" for k, v in sorted(profile.items()))
     if described:
         parts.append(f"profile: {described}")
@@ -56,10 +56,12 @@ def _session(history: ShopperHistory, title_of: TitleOf, at_s: float) -> Sequenc
     return list(dict.fromkeys(lines))[:_RECENT]
 
 
-def _habits(history: ShopperHistory, title_of: TitleOf, at_s: float) -> Sequence[str]:
+def _habits(history: ShopperHistory, title_of: TitleOf) -> Sequence[str]:
+    """Describe purchases. The same at any time after the last one: all counts decay alike, so their order stays."""
     if not history.recent:
         return []
-    ranked = sorted(history.categories.items(), key=lambda item: (-item[1].at(at_s)[1], item[0]))[:_CATEGORIES]
+    last_s = history.items.last_s
+    ranked = sorted(history.categories.items(), key=lambda item: (-item[1].at(last_s)[1], item[0]))[:_CATEGORIES]
     latest = list(dict.fromkeys(title_of(act.product) or act.category for act in reversed(history.recent)))
     deal_share = history.deals.times / max(1, history.items.times)
     pays = "mostly on offer" if deal_share > 0.55 else "often on offer" if deal_share > 0.3 else "mostly full price"

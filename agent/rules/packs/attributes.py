@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -53,13 +53,20 @@ class ProtectedAttribute:
 
     def names(self, field: str) -> bool:
         """Whether a field of this name holds the attribute: `maritalStatus`, `customer_gender`, `客户性别`."""
-        words = field_words(field)
-        runs = {"".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, min(len(words), i + 4) + 1)}
-        return not runs.isdisjoint(self.field_words) or any(part in "".join(words) for part in self.field_parts)
+        runs, whole = _runs(field)
+        return not runs.isdisjoint(self.field_words) or any(part in whole for part in self.field_parts)
 
     def in_text(self, text: str) -> bool:
         """Whether free text mentions the attribute outside harmless phrases."""
         return self.text_pattern.search(self.harmless.sub("\n", text)) is not None
+
+
+@lru_cache(4_096)
+def _runs(field: str) -> tuple[frozenset[str], str]:
+    """Runs of up to four words of a field name, and all of it as one word."""
+    words = field_words(field)
+    runs = ("".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, min(len(words), i + 4) + 1))
+    return frozenset(runs), "".join(words)
 
 
 def field_words(field: str) -> list[str]:

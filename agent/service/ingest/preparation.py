@@ -6,9 +6,14 @@ from agent.domain.clock import Clock, StoreClock
 from agent.service.ingest.demo_store import DemoSize, load_demo
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.catalogue import Catalogue
-from agent.state.loading import load_active_evaluator, load_encoder, open_outcome_memory, open_product_index
+from agent.state.loading import (
+    load_active_evaluator,
+    load_encoder,
+    open_histories,
+    open_outcome_memory,
+    open_product_index,
+)
 from agent.state.outcome_index import OutcomeIndex
-from agent.state.shopper_histories import ShopperHistories
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.datasets.complete_journey import read_journey
@@ -47,7 +52,7 @@ def prepare_indexes(folder: DataFolder, store: Store, registry: Registry, progre
     if catalogue.index.unsaved:
         catalogue.index.save(folder.product_index)
     memory = open_outcome_memory(folder, evaluator.version, store)
-    shoppers = ShopperHistories(store, catalogue.labels)
+    shoppers = open_histories(store, catalogue)
     outcomes = OutcomeIndex(memory, evaluator, catalogue, shoppers, StoreClock.from_meta(store.meta))
     if outcomes.catch_up(store, lambda count: progress(f"indexes: {count} past outcomes", 0.5)):
         memory.save(folder.outcome_memory)

@@ -1,0 +1,125 @@
+"""Shopper memory as read back from the store: histories folded and texts encoded ahead of quotes."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Final, Protocol
+
+import numpy as np
+
+from agent.store.shopper_memory import ShopperMemory
+from models.encoder.encoder import Vectors
+from models.shopper.history import ShopperHistory
+from models.shopper.history_codec import decode_history, encode_history
+
+_DIGEST_BYTES: Final = 16
+
+ChecksumOf = Callable[[Iterable[str]], int]
+"""Checksum of all that a fold reads of some products, beside their weekly facts."""
+
+
+def digest_of(text: str) -> bytes:
+    """Digest of a text, by which its encoder state is found."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedText:
+    """Encoder state `(384,)` of the text with a digest, by one version of the encoder.
+
+    Attributes:
+        seq: Number of the last event of the history that is kept in the store beside it.
+        expires_s: When the text changes without a new event, Unix seconds on the behaviour clock; None if never.
+    """
+
+    version: str
+    digest: bytes
+    state: Vectors
+    seq: int
+    expires_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedHistory:
+    """A history, and what it rests on.
+
+    Attributes:
+        seq, first_s, last_s: Number of its last event; times of its first and its last (Unix seconds).
+        estimated: Some price ratio is over a reference price, as the event named no list price.
+        kept: Encoded text, as the store keeps it; None when the store keeps none.
+        stale: The store may have more events.
+    """
+
+    history: ShopperHistory = field(default_factory=ShopperHistory)
+    seq: int = 0
+    first_s: float = math.inf
+    last_s: float = -math.inf
+    estimated: bool = False
+    kept: EncodedText | None = None
+    stale: bool = False
+
+
+class MemorySource(Protocol):
+    """Source of shopper memory; the store is one."""
+
+    def shopper_memories(self, shopper_ids: Sequence[str]) -> dict[str, ShopperMemory]:
+        """What is kept of some shoppers, by id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReader:
+    """Reads what the store keeps of shoppers, and leaves out what products' new words have outdated."""
+
+    source: MemorySource
+    checksum_of: ChecksumOf
+
+    def read(self, shopper_ids: Sequence[str]) -> Mapping[str, FoldedHistory]:
+        """Kept histories of some shoppers, by id."""
+        found = {}
+        for shopper_id, row in self.source.shopper_memories(shopper_ids).items():
+            history = decode_history(row.history)
+            if history is None or row.labels != self.checksum_of(products_of(history)):
+                continue
+            state = np.frombuffer(row.state, np.float32)
+            expires_s = None if row.expires_at is None else row.expires_at.timestamp()
+            kept = EncodedText(row.encoder, row.digest, state, row.seq, expires_s)
+            first_s, last_s = row.first_at.timestamp(), row.last_at.timestamp()
+            found[shopper_id] = FoldedHistory(history, row.seq, first_s, last_s, row.late_sales is not None, kept)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a shopper's memory rests on beside events: the count of late sales, and the checksum of products' words."""
+
+    late_sales: int
+    labels: int
+
+
+def products_of(history: ShopperHistory) -> set[str]:
+    """Products whose words a history has taken in."""
+    return history.products.keys() | {act.product for act in history.session if act.product}
+
+
+def to_row(shopper_id: str, folded: FoldedHistory, text: EncodedText, basis: Basis) -> ShopperMemory:
+    """A shopper's memory as the store keeps it."""
+    return ShopperMemory(
+        shopper_id=shopper_id,
+        seq=folded.seq,
+        first_at=_moment(folded.first_s),
+        last_at=_moment(folded.last_s),
+        late_sales=basis.late_sales if folded.estimated else None,
+        labels=basis.labels,
+        encoder=text.version,
+        digest=text.digest,
+        expires_at=None if text.expires_s is None else _moment(text.expires_s),
+        state=np.asarray(text.state, np.float32).tobytes(),
+        history=encode_history(folded.history),
+    )
+
+
+def _moment(at_s: float) -> datetime:
+    return datetime.fromtimestamp(at_s, UTC)
