@@ -1,6 +1,7 @@
 """Request bodies: strict JSON, then validation against a schema, with every bad field named."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -105,7 +106,7 @@ def _document(value: Any) -> bytes | str:
     """A parsed document as JSON again: in JSON mode strict validation reads times and words from text."""
     try:
         return msgspec.json.encode(value)
-    except OverflowError:  # an integer of more than 64 bits, which a bound refuses
+    except (OverflowError, TypeError):  # of more than 64 bits, or infinite: some bound refuses it
         return json.dumps(value)
 
 
@@ -144,7 +145,16 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+class _Infinite(float):
+    """A number such as 1e999, of a type that the fast encoder refuses: it would write null."""
+
+
+def _number(text: str) -> float:
+    found = float(text)
+    return found if math.isfinite(found) else _Infinite(found)
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_number)
 
 
 def _is_unicode(value: Any) -> bool:
