@@ -36,11 +36,11 @@ from agent.api.responses.accepted import AcceptedAnswer, ProductsAnswer
 from agent.api.responses.lists import BatchAnswer, OutcomesAnswer, batch_json, outcome_row
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
 from agent.api.responses.quote_json import encode, quote_json, recorded_fields, shopper_fields
-from agent.api.responses.quotes import View
 from agent.api.responses.reasons import ReasonsAnswer, reasons_answer
 from agent.api.responses.recommendations import RecommendationsAnswer, recommendations_json
 from agent.api.responses.rendering import Made, json_response
 from agent.api.responses.shopper_quotes import ShownQuote, ShownRecord
+from agent.api.responses.shown import View
 from agent.api.responses.verification import VerifyAnswer, verify_answer
 from agent.api.schemas import (
     Event,

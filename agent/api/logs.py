@@ -6,7 +6,6 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
 from typing import Any
 
-import msgspec
 import structlog
 
 from agent.pricing.tracing import trace_id
@@ -32,14 +31,10 @@ def service_log() -> Any:
             structlog.processors.add_log_level,
             _with_trace,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(_json),
+            structlog.processors.JSONRenderer(),
         ],
         cache_logger_on_first_use=True,
     )
-
-
-def _json(event: Any, **_: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
 def _with_trace(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -26,7 +26,7 @@ from agent.api.problems import Problem
 from agent.api.publishable import check_asked
 from agent.api.responses.lists import PageAnswer, RowAnswer, page_json, row_lines
 from agent.api.responses.rendering import NDJSON, Lines
-from agent.api.responses.shopper_quotes import Shown
+from agent.api.responses.shown import Shown
 from agent.api.schemas import SharedBatch
 from agent.api.views import AskedView, Include, ViewName
 from agent.domain.decision import Decision

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from litestar import Litestar, post
+from litestar.params import FromQuery, JSONBody
 
 from agent.api.page_quotes import PageRequest
 from agent.api.responses.lists import PageAnswer, RowAnswer
@@ -75,13 +76,13 @@ MERCHANTS: Final = QuoteAnswer.model_validate(
 
 
 @post("/v1/quotes")
-async def quote(data: QuoteRequest, view: str | None = None) -> QuoteAnswer | ShopperQuoteAnswer:
+async def quote(data: JSONBody[QuoteRequest], view: FromQuery[str | None] = None) -> QuoteAnswer | ShopperQuoteAnswer:
     """Answer a quote."""
     return SHOPPERS if view == "shopper" else MERCHANTS
 
 
 @post("/v1/pages", status_code=200)
-async def page(data: PageRequest, view: str | None = None) -> PageAnswer:
+async def page(data: JSONBody[PageRequest], view: FromQuery[str | None] = None) -> PageAnswer:
     """Answer a page, a row for each of its products."""
     row = RowAnswer(status=200, quote=SHOPPERS if view == "shopper" else MERCHANTS)
     return PageAnswer(quotes=[row] * len(data.products))

@@ -6,7 +6,8 @@ from agent.api.problems import Problem, ProblemDetails, details
 from agent.api.responses.answer import Answer
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
 from agent.api.responses.quote_json import Fields, encode, quote_fields
-from agent.api.responses.shopper_quotes import Shown, ShownQuote
+from agent.api.responses.shopper_quotes import ShownQuote
+from agent.api.responses.shown import Shown
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord
 from agent.domain.refusal import Refusal

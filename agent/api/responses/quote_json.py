@@ -11,8 +11,7 @@ from typing import Final
 import msgspec
 
 from agent.api.responses.outcomes import outcome_answer
-from agent.api.responses.quotes import View
-from agent.api.responses.shopper_quotes import Shown
+from agent.api.responses.shown import Shown, View
 from agent.domain.decision import (
     Candidate,
     CompetitorRecord,

@@ -1,7 +1,6 @@
 """Response models of quotes, for the OpenAPI document; `quote_json` writes their fields."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
@@ -10,15 +9,9 @@ from agent.api.responses.answer import Answer
 from agent.api.responses.disclosure import DisclosureAnswer
 from agent.api.responses.money import MoneyAnswer
 from agent.api.responses.outcomes import OutcomeAnswer
+from agent.api.responses.shown import View
 from agent.domain.decision import Rung, Source
 from models.strategist.strategy import Lever
-
-
-class View(StrEnum):
-    """Reader of an answer."""
-
-    SHOPPER = "shopper"
-    MERCHANT = "merchant"
 
 
 class ScoreAnswer(Answer):

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from agent.api.responses.answer import Answer
 from agent.api.responses.quote_json import encode, quote_fields
-from agent.api.responses.shopper_quotes import Shown, ShownQuote
+from agent.api.responses.shopper_quotes import ShownQuote
+from agent.api.responses.shown import Shown
 from agent.domain.decision import Decision
 
 

@@ -1,6 +1,5 @@
 """Response models of a quote in the view of its reader, for the OpenAPI document; `quote_json` writes their fields."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -10,15 +9,8 @@ from typing_extensions import TypeAliasType
 from agent.api.responses.answer import Answer
 from agent.api.responses.disclosure import DisclosureAnswer
 from agent.api.responses.money import MoneyAnswer
-from agent.api.responses.quotes import QuoteAnswer, RecordedQuote, View
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """The view that a caller gets, with the candidates or without."""
-
-    view: View
-    candidates: bool = False
+from agent.api.responses.quotes import QuoteAnswer, RecordedQuote
+from agent.api.responses.shown import View
 
 
 class ShopperQuoteAnswer(Answer):

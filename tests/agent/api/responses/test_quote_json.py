@@ -11,9 +11,10 @@ from pydantic import BaseModel
 
 from agent.api.responses.lists import RowAnswer, quote_row
 from agent.api.responses.quote_json import encode, quote_json, recorded_fields, rounded
-from agent.api.responses.quotes import QuoteAnswer, RecordedQuote, View
+from agent.api.responses.quotes import QuoteAnswer, RecordedQuote
 from agent.api.responses.recommendations import RecommendationsAnswer, recommendations_json
-from agent.api.responses.shopper_quotes import ShopperQuoteAnswer, Shown
+from agent.api.responses.shopper_quotes import ShopperQuoteAnswer
+from agent.api.responses.shown import Shown, View
 from agent.domain.decision import CompetitorRecord, Decision, Duty, GuardAction, Interval
 from agent.domain.refusal import FieldProblem, Refusal
 from tests.agent.store.builders import decision, decisions, outcome
