@@ -57,7 +57,7 @@ def check(decisions: int, seed: int) -> Found:
                 broken["propensity of the final price"] += 1
             conflicts += shown.conflict
             moved += bool(shown.trail)
-            tried += chosen.tried
+            tried += chosen.explored
     return Found(decisions, dict(broken), conflicts, moved, tried, perf_counter() - began)
 
 

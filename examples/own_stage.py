@@ -38,7 +38,9 @@ class MostProfit(Selector):
     def select(self, flow: Flow) -> None:
         """Add `selected`. Prices that were promised to a shopper stand; the shipped selection knows which do."""
         super().select(flow)
-        flow.selected = [one if one.standing is not None else self._own(one) for one in flow.selected]
+        flow.selected = [
+            one if one.standing is not None else self._own(flow, row) for row, one in enumerate(flow.selected)
+        ]
 
     def greedy(self) -> "MostProfit":
         """For counterfactuals: this selection leaves nothing to chance anyway."""
@@ -48,19 +50,14 @@ class MostProfit(Selector):
         """It draws nothing."""
         return self
 
-    def _own(self, shipped: Selected) -> Selected:
+    def _own(self, flow: Flow, row: int) -> Selected:
         """The choice by this selection's own rule, with the propensity that belongs to it: 1, as nothing is drawn."""
-        candidates = shipped.candidates
-        best = max(one.scores.satisfaction.value for one in candidates)
-        liked = [
-            place for place, one in enumerate(candidates) if one.scores.satisfaction.value >= self._least_share * best
-        ]
-        index = max(liked, key=lambda place: candidates[place].scores.profit.value)
-        marked = tuple(
-            replace(one, probability=float(place == index), chosen=place == index)
-            for place, one in enumerate(candidates)
-        )
-        return replace(shipped, candidates=marked, index=index, propensity=1.0, abstained=False, explored=False)
+        count = int(flow.scored.count[row])
+        profit, satisfaction = flow.scored.profit[row, :count], flow.scored.satisfaction[row, :count]
+        liked = satisfaction >= self._least_share * satisfaction.max()
+        index = int(np.where(liked, profit, -np.inf).argmax())
+        chances = [float(place == index) for place in range(count)]
+        return Selected(index, chances, 1.0, flow.selected[row].confidence, abstained=False)
 
 
 def with_own_stage(components: Components) -> Components:

@@ -1,7 +1,7 @@
 """FAISS indexes of products and of past outcomes."""
 
 from retrieval.errors import RetrievalError, SnapshotError
-from retrieval.outcomes import MemoryRow, OutcomeMemory, RetrievedOutcome, SimilarOutcomes
+from retrieval.outcomes import MemoryRow, OutcomeMemory, SimilarOutcomes
 from retrieval.products import Neighbour, ProductEntry, ProductFilter, ProductIndex
 from retrieval.snapshot import Manifest
 from retrieval.vectors import Match, VectorIndex
@@ -16,7 +16,6 @@ __all__ = [
     "ProductFilter",
     "ProductIndex",
     "RetrievalError",
-    "RetrievedOutcome",
     "SimilarOutcomes",
     "SnapshotError",
     "VectorIndex",

@@ -18,7 +18,7 @@ from retrieval.errors import RetrievalError
 from retrieval.hnsw import Vectors
 from retrieval.rows import read_rows, write_rows
 from retrieval.snapshot import Manifest, open_snapshot, save_snapshot
-from retrieval.vectors import Columns, Match, VectorIndex, Where
+from retrieval.vectors import Columns, VectorIndex, Where
 
 _GRAPH: Final = "outcomes.faiss"
 _ROWS: Final = "outcomes.arrow"
@@ -53,14 +53,6 @@ class MemoryRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RetrievedOutcome:
-    """An outcome found, with the cosine similarity of its key."""
-
-    row: MemoryRow
-    similarity: float
-
-
-@dataclass(frozen=True, slots=True)
 class SimilarOutcomes:
     """Outcomes found for a batch of keys, `(n, k)` each; missing ones have weight and similarity 0.
 
@@ -73,6 +65,15 @@ class SimilarOutcomes:
     similarity: NDArray[np.float64]
     price_ratio: NDArray[np.float64]
     count: NDArray[np.int64]
+
+    def keeping(self, row: int, places: Sequence[int]) -> "SimilarOutcomes":
+        """These outcomes with only those at some places of one row, moved to its front."""
+        arrays = {name: getattr(self, name).copy() for name in ("bought", "weight", "similarity", "price_ratio")}
+        for array in arrays.values():
+            array[row] = np.append(array[row, list(places)], np.zeros(array.shape[1] - len(places)))
+        count = self.count.copy()
+        count[row] = len(places)
+        return SimilarOutcomes(**arrays, count=count)
 
 
 class OutcomeMemory:
@@ -126,16 +127,36 @@ class OutcomeMemory:
             if len(self._rows) > self._capacity * (1 + _SLACK):
                 self._evict_oldest()
 
-    def neighbours(self, keys: Vectors, k: int, before_us: Sequence[int]) -> list[list[RetrievedOutcome]]:
-        """Find the `k` nearest outcomes of each key, strictly before its time (microseconds)."""
-        found: list[list[RetrievedOutcome]] = [[] for _ in before_us]
-        for queries, where in self._by_moment(keys, before_us):
-            for query, matches in zip(queries.tolist(), self._index.search(keys[queries], k, where), strict=True):
-                found[query] = self._retrieved(matches, before_us[query])
-        return found
+    def neighbours(
+        self, keys: Vectors, k: int, before_us: Sequence[int]
+    ) -> tuple[SimilarOutcomes, list[list[MemoryRow]]]:
+        """Find the `k` nearest outcomes of each key, strictly before its time (microseconds), best first.
+
+        Returns them as arrays and as rows. Outcomes removed since the search are in neither.
+        """
+        named: list[tuple[Sequence[int], Sequence[str | None]]] = [((), ())] * len(keys)
+        found = self._search(keys, k, before_us, named)
+        outcomes: list[list[MemoryRow]] = []
+        for query, (rows, ids) in enumerate(named):
+            kept = [self._rows.get(ids[row] or "") if row >= 0 else None for row in rows]
+            places = [place for place, one in enumerate(kept) if one is not None]
+            if len(places) < found.count[query] or (places and places[-1] >= len(places)):
+                found = found.keeping(query, places)
+            outcomes.append([one for one in kept if one is not None])
+        return found, outcomes
 
     def alike(self, keys: Vectors, k: int, before_us: Sequence[int]) -> SimilarOutcomes:
-        """Find the outcomes of `neighbours` as arrays; faster for many keys."""
+        """Find the arrays of `neighbours` alone."""
+        return self._search(keys, k, before_us)
+
+    def _search(
+        self,
+        keys: Vectors,
+        k: int,
+        before_us: Sequence[int],
+        named: list[tuple[Sequence[int], Sequence[str | None]]] | None = None,
+    ) -> SimilarOutcomes:
+        """Search as `neighbours`; `named` gets the index rows found by each query, and the ids of all index rows."""
         shape = (len(keys), k)
         arrays = {name: np.zeros(shape) for name in ("bought", "similarity", *_REALS)}
         count = np.zeros(len(keys), np.int64)
@@ -146,6 +167,9 @@ class OutcomeMemory:
             arrays["bought"][queries] = hits.columns[_BOUGHT]
             for name in _REALS:
                 arrays[name][queries] = hits.columns[name].view(np.float64)
+            if named is not None:
+                for query, rows in zip(queries.tolist(), hits.rows.tolist(), strict=True):
+                    named[query] = rows, hits.ids
         return SimilarOutcomes(**arrays, count=count)
 
     def shopper_ids(self) -> set[str]:
@@ -219,13 +243,6 @@ class OutcomeMemory:
         moments = np.minimum(np.asarray(before_us, np.int64), self._latest_us + 1)  # all later times are equivalent
         for moment in np.unique(moments).tolist():
             yield np.flatnonzero(moments == moment), None if moment > self._latest_us else _before(moment)
-
-    def _retrieved(self, matches: Sequence[Match], before_us: int) -> list[RetrievedOutcome]:
-        """Look up the rows of matches; rows removed or replaced since the search are left out."""
-        rows = [(self._rows.get(match.id), match.similarity) for match in matches]
-        return [
-            RetrievedOutcome(row, similarity) for row, similarity in rows if row is not None and row.at_us < before_us
-        ]
 
     def _evict_oldest(self) -> None:
         rows = list(self._rows.values())

@@ -83,6 +83,10 @@ class ProductIndex:
         """Number of searchable products."""
         return len(self._index)
 
+    def __contains__(self, product_id: str | None) -> bool:
+        """Whether a product is searchable."""
+        return product_id in self._entries
+
     @property
     def version(self) -> str:
         """Version string that changes with every write; recorded in decisions."""

@@ -43,11 +43,15 @@ class ColumnHits:
         similarity: Cosine similarity; 0 where fewer than `k` were found.
         found: Whether a row was found.
         columns: Columns of the rows found; 0 elsewhere.
+        rows: Numbers of the rows found, -1 elsewhere.
+        ids: Id of each row of the index, None for those removed.
     """
 
     similarity: NDArray[np.float64]
     found: Mask
     columns: Columns
+    rows: Rows
+    ids: Sequence[str | None]
 
 
 class _Table:
@@ -176,7 +180,7 @@ class VectorIndex:
             ]
 
     def search_columns(self, queries: Vectors, k: int, where: Where | None = None) -> ColumnHits:
-        """Search as `search`, but return the columns of the rows found instead of ids."""
+        """Search as `search`, but return arrays with the columns of the rows found."""
         queries = checked(queries, self.dim)
         with self._lock.reading():
             table = self._table
@@ -187,7 +191,8 @@ class VectorIndex:
                 name: np.where(found, column[hits.rows], 0) for name, column in table.columns.items() if len(column)
             }
         similarity = np.where(found, np.minimum(1.0, hits.similarity.astype(np.float64)), 0.0)
-        return ColumnHits(similarity, found, {name: taken.get(name, 0 * hits.rows) for name in table.columns})
+        columns = {name: taken.get(name, 0 * hits.rows) for name in table.columns}
+        return ColumnHits(similarity, found, columns, hits.rows, table.ids)
 
     def compact(self) -> None:
         """Rebuild the graph without masked rows; returns at once if another thread is doing so."""

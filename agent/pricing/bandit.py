@@ -7,7 +7,7 @@ draws are finite, so that the probability of every final price is an exact count
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -37,6 +37,52 @@ class Contest:
 
 
 @dataclass(frozen=True, slots=True)
+class Contests:
+    """Contests of n requests: arrays of m candidates, of which the first `count` of a row `(n,)` are its own."""
+
+    prices: NDArray[np.int64]
+    count: NDArray[np.int64]
+    mean: Floats
+    draws: Floats
+    reference: NDArray[np.int64]
+    shown: Sequence[Shown | None]
+
+    @classmethod
+    def single(cls, contest: Contest) -> "Contests":
+        """One contest as a batch."""
+        count = len(contest.prices)
+        return cls(
+            prices=np.asarray([contest.prices], np.int64),
+            count=np.asarray([count], np.int64),
+            mean=contest.mean[None],
+            draws=contest.draws[None],
+            reference=np.asarray([contest.reference], np.int64),
+            shown=[contest.shown],
+        )
+
+    def rows(self, rows: Sequence[int]) -> "Contests":
+        """Some of the contests."""
+        if len(rows) == len(self.count):
+            return self
+        at = list(rows)
+        return Contests(
+            prices=self.prices[at],
+            count=self.count[at],
+            mean=self.mean[at],
+            draws=self.draws[at],
+            reference=self.reference[at],
+            shown=[self.shown[row] for row in rows],
+        )
+
+    def one(self, row: int) -> Contest:
+        """The contest of one request."""
+        count = int(self.count[row])
+        prices: list[int] = self.prices[row, :count].tolist()
+        mean, draws = self.mean[row, :count], self.draws[row, :count]
+        return Contest(prices, mean, draws, int(self.reference[row]), self.shown[row])
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """The choice.
 
@@ -45,29 +91,52 @@ class Selection:
         propensity: The chance that this final price was shown.
         confidence: Share of posterior draws that agree with the choice.
         abstained: A candidate looked better than the reference, but not surely enough.
-        tried: Another than the best known candidate, shown to learn from it.
+        explored: Another than the best known candidate, shown to learn from it.
     """
 
     index: int
-    probabilities: tuple[float, ...]
+    probabilities: Sequence[float]
     propensity: float
     confidence: float
     abstained: bool
-    tried: bool = False
+    explored: bool = False
 
 
 def select(contest: Contest, rules: SelectionRules, rng: np.random.Generator) -> Selection:
-    """Choose one candidate; `rng` is drawn from only when something is left to chance."""
-    greedy, confidence, abstained = _greedy(contest, rules)
-    probabilities = _chances(contest, greedy, rules)
-    index = greedy
-    if probabilities[greedy] < 1.0:
+    """Choose one candidate of one request."""
+    return choose(Contests.single(contest), [rules], rng)[0]
+
+
+def choose(contests: Contests, rules: Sequence[SelectionRules], rng: np.random.Generator) -> list[Selection]:
+    """Choose one candidate of each request; `rng` is drawn from only where something is left to chance."""
+    if not len(contests.count):
+        return []
+    best = _greedy(contests, rules)
+    columns = (best.index.tolist(), best.confidence.tolist(), best.abstained.tolist(), contests.count.tolist(), rules)
+    found = []
+    for row, (index, confidence, abstained, count, own) in enumerate(zip(*columns, strict=True)):
+        if own.exploration is Exploration.OFF and not own.control_frac:
+            certain = [0.0] * count
+            certain[index] = 1.0
+            found.append(Selection(index, certain, 1.0, confidence, abstained))
+        else:
+            found.append(_drawn(contests.one(row), Selection(index, (), 1.0, confidence, abstained), own, rng))
+    return found
+
+
+def _drawn(contest: Contest, greedy: Selection, rules: SelectionRules, rng: np.random.Generator) -> Selection:
+    """The choice of one request where something may be left to chance."""
+    probabilities = _chances(contest, greedy.index, rules)
+    index = greedy.index
+    if probabilities[index] < 1.0:
         index = int(rng.choice(len(probabilities), p=probabilities / probabilities.sum()))
     prices = np.asarray(contest.prices)
-    propensity = float(probabilities[prices == prices[index]].sum())
-    if index != greedy:
-        confidence = float((contest.draws[index] >= contest.draws[contest.reference]).mean())
-    return Selection(index, tuple(probabilities.tolist()), min(1.0, propensity), confidence, abstained, index != greedy)
+    propensity = min(1.0, float(probabilities[prices == prices[index]].sum()))
+    chances: list[float] = probabilities.tolist()
+    if index == greedy.index:
+        return replace(greedy, probabilities=chances, propensity=propensity)
+    confidence = float((contest.draws[index] >= contest.draws[contest.reference]).mean())
+    return Selection(index, chances, propensity, confidence, greedy.abstained, explored=True)
 
 
 def _chances(contest: Contest, greedy: int, rules: SelectionRules) -> Floats:
@@ -83,38 +152,43 @@ def _chances(contest: Contest, greedy: int, rules: SelectionRules) -> Floats:
     return chances
 
 
-def _greedy(contest: Contest, rules: SelectionRules) -> tuple[int, float, bool]:
+@dataclass(frozen=True, slots=True)
+class _Greedy:
+    """The choice of each request without chance, `(n,)` each."""
+
+    index: NDArray[np.intp]
+    confidence: Floats
+    abstained: NDArray[np.bool_]
+
+
+def _greedy(contests: Contests, rules: Sequence[SelectionRules]) -> _Greedy:
     """Index of the best mean, or of the reference where it is not surely beaten; confidence; whether it abstained."""
-    reference = contest.reference
-    best = _argbest(contest, contest.mean)
-    if contest.prices[best] == contest.prices[reference]:
-        return reference, _sure_to_hold(contest, _runner_up(contest), rules), False
-    better = float((contest.draws[best] > contest.draws[reference]).mean())
-    gain = float(contest.mean[best] - contest.mean[reference])
-    if gain >= rules.min_gain and better >= rules.min_confidence:
-        return best, better, False
-    return reference, _sure_to_hold(contest, best, rules), True
+    min_gain, min_confidence = np.asarray([(one.min_gain, one.min_confidence) for one in rules], np.float64).T
+    rows, reference = np.arange(len(rules)), contests.reference
+    reference_price = contests.prices[rows, reference]
+    own = np.arange(contests.prices.shape[1]) < contests.count[:, None]
+    mean = np.where(own, contests.mean, -np.inf)
+    best = _argbest(mean, np.abs(contests.prices - reference_price[:, None]))
+    holds = contests.prices[rows, best] == reference_price
+    at_reference = contests.draws[rows, reference]
+    better = (contests.draws[rows, best] > at_reference).mean(axis=1)
+    gain = mean[rows, best] - mean[rows, reference]
+    wins = ~holds & (gain >= min_gain) & (better >= min_confidence)
+
+    others = np.where(contests.prices != reference_price[:, None], mean, -np.inf)
+    rival = np.where(holds, others.argmax(axis=1), best)  # what the reference is held against
+    alone = holds & ~np.isfinite(others.max(axis=1))
+    sure = (contests.draws[rows, rival] <= at_reference + min_gain[:, None]).mean(axis=1)
+    confidence = np.where(wins, better, np.where(alone, 1.0, sure))
+    return _Greedy(np.where(wins, best, reference), confidence, ~holds & ~wins)
 
 
-def _runner_up(contest: Contest) -> int | None:
-    """The best candidate at another price than the reference's, None when there is none."""
-    reference_price = contest.prices[contest.reference]
-    others = [index for index, price in enumerate(contest.prices) if price != reference_price]
-    return max(others, key=lambda index: (contest.mean[index], -index), default=None)
-
-
-def _sure_to_hold(contest: Contest, rival: int | None, rules: SelectionRules) -> float:
-    """Share of draws in which a candidate does not beat the reference by `min_gain`."""
-    if rival is None:
-        return 1.0
-    return float((contest.draws[rival] <= contest.draws[contest.reference] + rules.min_gain).mean())
-
-
-def _argbest(contest: Contest, utility: Floats) -> int:
-    """Highest utility; ties go to the price nearest the reference, then to the first candidate."""
-    reference_price = contest.prices[contest.reference]
-    order = sorted(range(len(contest.prices)), key=lambda i: (-utility[i], abs(contest.prices[i] - reference_price), i))
-    return order[0]
+def _argbest(mean: Floats, distance: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Highest utility of each row; ties go to the price nearest the reference, then to the first candidate."""
+    tied = mean == mean.max(axis=1, keepdims=True)
+    nearest = np.where(tied, distance, np.iinfo(np.int64).max)
+    best: NDArray[np.intp] = nearest.argmin(axis=1)
+    return best
 
 
 def _winners(contest: Contest, greedy: int, rules: SelectionRules) -> NDArray[np.intp]:

@@ -7,12 +7,17 @@ them all alike.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from statistics import median
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agent.domain.decision import HeldReason, Origin, PastOutcome, SimilarProduct, Source
+from agent.domain.decision import HeldReason, Origin, SimilarProduct, Source
 from agent.pricing.flow import Observation, Proposal
+from models.arrays import Floats
+from models.evaluator.evidence import Neighbours
 from models.strategist.facts import StrategistFacts, fitting_lever
 from models.strategist.strategist import Written
 from models.strategist.strategy import (
@@ -55,40 +60,83 @@ _REASONS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class PriceResponse:
-    """The evaluator's expected price response of a request: see `StrategistFacts`."""
+class SoldMoves:
+    """Moves at which similar offers sold, of each observation.
 
-    lifts: tuple[float, float, float]
-    may_rise: bool
+    Attributes:
+        count: Number of offers that sold, `(n,)`.
+        total: Number of offers found, `(n,)`.
+        mean_ratio: Mean price ratio of those that sold, `(n,)`; 0 where none did.
+        moves: Their mean weighted by similarity, and their lower quartile, in whole percent, `(n, 2)`.
+    """
+
+    count: Sequence[int]
+    total: Sequence[int]
+    mean_ratio: Sequence[float]
+    moves: Sequence[Sequence[int]]
+
+
+def sold_moves(found: Neighbours) -> SoldMoves:
+    """The moves at which retrieved offers sold."""
+    n, k = found.bought.shape
+    sold = found.bought > 0
+    count = sold.sum(axis=1)
+    ratios = np.where(sold, found.price_ratio, 0.0)
+    mass = np.where(sold, np.maximum(found.similarity, 0.0) ** 4, 0.0)
+    weighted = (ratios * mass).sum(axis=1) / np.maximum(mass.sum(axis=1), 1e-9)
+    moves = np.zeros((n, 2))
+    if k:
+        moves = np.rint(100 * (np.stack([weighted, _lower_quartile(found.price_ratio, sold, count)], axis=1) - 1))
+    mean = ratios.sum(axis=1) / np.maximum(1, count)
+    return SoldMoves(count.tolist(), found.count.tolist(), mean.tolist(), moves.astype(np.int64).tolist())
+
+
+def _lower_quartile(ratios: Floats, sold: NDArray[np.bool_], count: NDArray[np.int64]) -> Floats:
+    """The 25 % quantile of the ratios that sold of each row, interpolated as `np.quantile` does; 1 without any."""
+    ordered = np.sort(np.where(sold, ratios, np.inf), axis=1)
+    rows, place = np.arange(len(ordered)), np.maximum(0, count - 1) * 0.25
+    low = place.astype(np.int64)
+    high = np.minimum(low + 1, np.maximum(0, count - 1))
+    one_end, other = (np.where(count > 0, ordered[rows, end], 1.0) for end in (low, high))
+    gap, share = other - one_end, place - low
+    return np.where(share < 0.5, one_end + gap * share, other - gap * (1 - share))
 
 
 def facts_of(
     observation: Observation,
     similar: Sequence[SimilarProduct],
-    past: Sequence[PastOutcome],
+    sold: tuple[int, int, float],
     interest: float,
-    response: PriceResponse,
+    lifts: tuple[float, float, float],
 ) -> StrategistFacts:
-    """The strategist's input for one request, in ratios to the reference price."""
+    """The strategist's input for one request, in ratios to the reference price.
+
+    Args:
+        observation: The request.
+        similar: Similar products.
+        sold: How many of the retrieved offers sold, of how many, and at which mean ratio.
+        interest: In the product's category.
+        lifts: The evaluator's expected price response, see `StrategistFacts`.
+    """
     reference = observation.reference_minor
     market = observation.market
     opportunity = market.stock.opportunity_cost(observation.unit_cost / reference, 1.0)
     prices = [s.price_minor for s in similar if s.price_minor and s.currency == observation.currency]
-    sold = [outcome.price_ratio for outcome in past if outcome.bought]
     last_paid = observation.anchors.last_paid_minor
+    bought, total, ratio = sold
     return StrategistFacts(
         category=observation.subject.category,
         interest=interest,
-        lifts=response.lifts,
-        may_rise=response.may_rise,
+        lifts=lifts,
+        may_rise=observation.may_rise,
         cost_ratio=opportunity,
         list_ratio=observation.anchors.list_minor / reference,
         last_paid_ratio=last_paid / reference if last_paid else None,
         rival_ratio=market.rival_minor / reference if market.rival_minor else None,
-        similar_ratio=float(np.median(prices)) / reference if prices else None,
-        past_ratio=float(np.mean(sold)) if sold else None,
-        past_bought=len(sold),
-        past_total=len(past),
+        similar_ratio=median(prices) / reference if prices else None,
+        past_ratio=ratio if bought else None,
+        past_bought=bought,
+        past_total=total,
         loyalty=observation.loyalty,
         stock=market.stock.word,
         trend=market.trend,
@@ -121,19 +169,18 @@ def standing_proposals(observation: Observation) -> list[Proposal]:
     return [Proposal(live.strategy, live.source, _STANDING, price, Origin.STANDING)]
 
 
-def retrieved_proposals(observation: Observation, past: Sequence[PastOutcome]) -> list[Proposal]:
+def retrieved_proposals(observation: Observation, sold: SoldMoves, row: int) -> list[Proposal]:
     """The moves at which similar offers sold: their weighted mean and their lower quartile."""
-    sold = [outcome for outcome in past if outcome.bought]
-    if len(sold) < _MIN_SOLD:
+    count = sold.count[row]
+    if count < _MIN_SOLD:
         return []
-    ratios = np.asarray([outcome.price_ratio for outcome in sold])
-    mass = np.asarray([max(outcome.similarity, 0.0) ** 4 for outcome in sold])
     found = {}
-    for ratio in (float(ratios @ mass / max(mass.sum(), 1e-9)), float(np.quantile(ratios, 0.25))):
-        strategy = move_strategy(round(100 * (ratio - 1)), None)
+    for move in sold.moves[row]:
+        strategy = move_strategy(move, None)
         price = _price(strategy, observation)
         if price is not None:
-            reason = f"{len(sold)} of {len(past)} alike offers sold, on average at {np.mean(ratios) - 1:+.0%}"
+            average = sold.mean_ratio[row] - 1
+            reason = f"{count} of {sold.total[row]} alike offers sold, on average at {average:+.0%}"
             found[price] = Proposal(strategy, Source.RETRIEVED, reason, price)
     return list(found.values())
 
@@ -170,6 +217,7 @@ def _price(strategy: Strategy, observation: Observation) -> int | None:
     return realise(strategy, observation.anchors, observation.fraction_digits, step_minor)
 
 
+@lru_cache(maxsize=4096)
 def move_strategy(move_pct: int, lever: Lever | None, rounding: Rounding = Rounding.EXACT) -> Strategy:
     """A strategy for a move from the reference; `lever` names the reason when the grammar allows it that move."""
     move = max(DEEPEST_PCT, min(HIGHEST_PCT, move_pct))

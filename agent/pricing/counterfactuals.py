@@ -8,9 +8,10 @@ from threading import Lock
 from agent.domain.decision import Decision, Scores, TrailStep
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.pricing.flow import Observation, ReadRequest
+from agent.pricing.flow import Observation
 from agent.pricing.pipeline import Pipeline
 from agent.pricing.score_at_prices import PricedRow, RowScorer
+from agent.pricing.situation import ReadRequest
 from agent.state.shopper_histories import HistoryCursor, ShopperHistories
 
 PATIENT_MS = 30_000  # a what-if takes the time that it needs, so that both sides come from the same rung

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from agent.domain.records import Attribute, ProductRecord
 from agent.domain.request import QuotedProduct
-from agent.pricing.flow import Market, ShopperView
+from agent.pricing.situation import Market, ShopperView
 from models.evaluator.lesson import Term
 
 MAX_WORD: Final = 40

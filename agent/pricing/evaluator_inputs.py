@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.pricing.flow import Encoded, Evidence, Situation
+from agent.pricing.flow import Encoded, Evidence
+from agent.pricing.situation import Situation
 from agent.state.online_learner import Learner
-from models.evaluator.evaluator import Evaluator, EvaluatorInputs, evidence_matrix
+from models.evaluator.evaluator import Evaluator, EvaluatorInputs, Represented
+from models.evaluator.evidence import evidence_matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,10 @@ class EvaluatorReader:
 
     evaluator: Evaluator
     learner: Learner
+
+    def represent(self, seen: Sequence[Situation], encoded: Encoded, evidence: Evidence) -> Represented:
+        """Situations after the evaluator's body, one row each."""
+        return self.evaluator.represent(self.join(seen, encoded, evidence))
 
     def join(self, seen: Sequence[Situation], encoded: Encoded, evidence: Evidence) -> EvaluatorInputs:
         """Everything the evaluator reads, one row a situation."""

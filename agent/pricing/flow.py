@@ -3,22 +3,20 @@
 Read from the bottom: `Flow` lists what each step adds. The types above it stand in the order of the steps. Lists and
 arrays have one row per observation, in the order of `Flow.observations`; money is in minor units of the row's currency.
 
-Types of `models` are used as the evaluator defines them: `Subject` (ids and words of a product), `Stock` (units left
-and the opportunity cost of one), `Buyer` and `RecentItems` (earlier purchases), `Term` (an effect learned online),
-`AnchorPrices` (prices that strategies start from), `EvaluatorInputs` (the evaluator's input arrays).
+Types of `models` are used as the evaluator defines them: `Represented` (situations after its body), `Response`
+(probabilities at prices), `Neighbours` (outcomes retrieved, as arrays); `MemoryRow` is an outcome in the index.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import perf_counter
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain.decision import (
-    Candidate,
     Decision,
     HeldReason,
     IgnoredInput,
@@ -28,145 +26,23 @@ from agent.domain.decision import (
     SimilarProduct,
     Source,
 )
-from agent.domain.records import ProductRecord, Shown
+from agent.domain.records import Shown
 from agent.domain.refusal import Refusal
-from agent.domain.request import QuoteRequest, SessionEvent
-from agent.rules.competitor_prices import UsablePrices
+from agent.domain.request import QuoteRequest
+from agent.pricing.situation import Situation
 from agent.rules.effective_rules import EffectiveRules
 from agent.rules.exploration import Exploration
 from agent.rules.gateway import Guarded
-from agent.rules.price_limits import PriceLimits, RequestLimits
-from agent.rules.screening import Screened
+from agent.rules.price_limits import PriceLimits
 from models.arrays import Floats
-from models.evaluator.evaluator import EvaluatorInputs, Neighbours
-from models.evaluator.lesson import Term
+from models.evaluator.evaluator import Represented, Response
+from models.evaluator.evidence import Neighbours
 from models.evaluator.monotone import sigmoid
-from models.evaluator.utility import Stock
-from models.shopper.features import Subject
-from models.shopper.history import RecentItems, ShopperHistory
-from models.shopper.item_affinity import Buyer
-from models.strategist.strategy import AnchorPrices, Strategy
+from models.evaluator.utility import WeightColumns
+from models.strategist.strategy import Strategy
+from retrieval import MemoryRow
 
 # 1 observe
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """A shopper's past and session at one moment, whatever the product.
-
-    Attributes:
-        text: Behaviour in words, for the encoder.
-    """
-
-    text: str
-    buyer: Buyer
-    recent: RecentItems
-
-
-@dataclass(frozen=True, slots=True)
-class ShopperView:
-    """A shopper after screening: what may be used of them.
-
-    Attributes:
-        screened: The profile without protected attributes.
-        history: Purchases and views, session included; the reader overwrites it at its next shopper or moment.
-        has_history: Whether anything was known before this session.
-        events: This session's, their texts screened.
-        event_ignored: Parts of the session's texts that were left out.
-    """
-
-    shopper_id: str | None
-    opted_out: bool
-    screened: Screened
-    history: ShopperHistory
-    past: Past
-    has_history: bool = False
-    events: tuple[SessionEvent, ...] = ()
-    event_ignored: tuple[IgnoredInput, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """The context of a request, shopper apart.
-
-    Attributes:
-        rival_minor: Cheapest competitor price.
-        trend: -1 falling .. 1 rising.
-        hours_left: Until the deadline in the request's context (end of sale, departure), None without one.
-    """
-
-    rival_minor: int | None = None
-    trend: float = 0.0
-    season: str = ""
-    jurisdiction: str | None = None
-    hours_left: float | None = None
-    stock: Stock = field(default_factory=Stock)
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """One request as the models read it.
-
-    Attributes:
-        behaviour_s: The moment that features are computed for, Unix seconds on the behaviour clock
-            (`agent.domain.clock.StoreClock`).
-        product_id: None when the product was described inline without an id.
-        past: Of the shopper; a stranger's when the shopper is unknown or opted out.
-        features: `models.shopper.features.FEATURES` of shopper and product.
-        intent: Strength of this session's events on this product, 0 (none) to 4.
-        loyalty: `new`, `occasional`, `regular` or `lapsed` in the product's category.
-        terms: Effects learned online that apply here.
-        as_listed: The catalogue's product at the catalogue's list price is sold, so that its price history applies.
-    """
-
-    behaviour_s: float
-    product: ProductRecord
-    product_id: str | None
-    quantity: int
-    reference_minor: int
-    anchors: AnchorPrices
-    request_limits: RequestLimits
-    market: Market
-    past: Past
-    features: list[float]
-    intent: float
-    loyalty: str
-    terms: tuple[Term, ...]
-    subject: Subject
-    as_listed: bool
-
-    def parts(self) -> Mapping[str, Any]:
-        """Its fields by name, to build an `Observation` from."""
-        return {name: getattr(self, name) for name in Situation.__slots__}
-
-    @property
-    def currency(self) -> str:
-        """Of every amount."""
-        return self.product.currency
-
-    @property
-    def unit_cost(self) -> float:
-        """Cost of a unit in minor units; where it is unknown, the product's or request's floor, else 0."""
-        cost = self.product.cost_minor
-        if cost is None:
-            floors = [f for f in (self.product.floor_minor, self.request_limits.min_minor) if f is not None]
-            cost = max(floors, default=0)
-        return float(cost)
-
-
-@dataclass(frozen=True, slots=True)
-class ReadRequest:
-    """A situation, and the screened parts of the request that it was read from.
-
-    Attributes:
-        shared: Further words and numbers of the context, screened.
-        rivals: Competitors' prices that the law lets enter.
-    """
-
-    situation: Situation
-    shopper: ShopperView
-    shared: Screened
-    rivals: UsablePrices
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +128,40 @@ class Encoded:
         return sigmoid(self.interest_logit.astype(np.float64))
 
 
+@dataclass(frozen=True, slots=True)
+class PriceBasis:
+    """Amounts that prices of a batch are computed from, per unit in minor units; columns `(n, 1)`.
+
+    Attributes:
+        unit_cost: Cost as far as known (`Situation.unit_cost`).
+        opportunity: Opportunity cost of a unit over the reference price.
+        weights: The merchant's, of the three scores.
+    """
+
+    reference_minor: Floats
+    unit_cost: Floats
+    quantity: Floats
+    opportunity: Floats
+    weights: WeightColumns
+
+    @classmethod
+    def of(cls, observations: Sequence["Observation"]) -> "PriceBasis":
+        """The amounts of observations, in their order."""
+        rows = [
+            (
+                o.reference_minor,
+                o.unit_cost,
+                o.quantity,
+                o.market.stock.opportunity_cost(o.unit_cost / o.reference_minor, 1.0),
+            )
+            for o in observations
+        ]
+        columns = np.asarray(rows, np.float64).reshape(-1, 4)
+        reference, cost, quantity, opportunity = np.hsplit(columns, 4)
+        weights = WeightColumns.of([o.merchant.weights for o in observations])
+        return cls(reference, cost, quantity, opportunity, weights)
+
+
 # 2 retrieve
 
 
@@ -268,25 +178,39 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class PastOutcomes:
+    """Past outcomes of a batch, `(n, k)` each, most alike first; `rows` are those found, for the record."""
+
+    neighbours: Neighbours
+    rows: Sequence[Sequence[MemoryRow]]
+
+    def of(self, row: int) -> tuple[PastOutcome, ...]:
+        """The past outcomes of one observation, as they are recorded."""
+        similarity = self.neighbours.similarity[row].tolist()
+        return tuple(
+            PastOutcome(one.outcome_id, one.product_id, one.price_ratio, one.bought, one.weight, similar)
+            for one, similar in zip(self.rows[row], similarity, strict=False)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Retrieved:
     """Similar products and past outcomes, strictly before the decision; `familiarity` as in `Evidence`."""
 
-    similar: tuple[tuple[SimilarProduct, ...], ...]
-    past: tuple[tuple[PastOutcome, ...], ...]
+    similar: Sequence[tuple[SimilarProduct, ...]]
+    past: PastOutcomes
     familiarity: NDArray[np.float32]
 
     @property
     def evidence(self) -> Evidence:
         """The part that the evaluator reads."""
-        rows = [[(o.bought, o.weight, o.similarity, o.price_ratio) for o in row] for row in self.past]
-        return Evidence(Neighbours.of(rows), self.familiarity)
+        return Evidence(self.past.neighbours, self.familiarity)
 
 
 # 3 propose
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(NamedTuple):
     """A strategy, who proposed it, why, its price before the guard, and how it came in."""
 
     strategy: Strategy
@@ -296,11 +220,10 @@ class Proposal:
     origin: Origin = Origin.PROPOSED
 
 
-@dataclass(frozen=True, slots=True)
-class Proposed:
+class Proposed(NamedTuple):
     """Candidates of one observation, the reference first, and the rung that they came from."""
 
-    proposals: tuple[Proposal, ...]
+    proposals: Sequence[Proposal]
     rung: Rung
 
 
@@ -309,24 +232,31 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Candidates of one observation and their responses.
+    """Candidates of the batch at the prices that the guard will make of them: `n` rows of `m`, the reference first.
+
+    Rows with fewer candidates are filled up with their reference.
 
     Attributes:
-        reference: Index of the candidate that holds the reference price.
-        purchase, satisfaction: Means for the m candidates, `(m,)`; `*_draws` are posterior draws, `(m, draws)`.
+        count: Number of candidates, `(n,)`.
+        price_minor: Prices after the guard, `(n, m)`.
+        response: Purchase probability and satisfaction: means `(n, m)` and posterior draws `(n, m, draws)`.
+        scores: The three scores, `(n, m, 9)`: value, low and high of purchase probability, profit, satisfaction.
     """
 
-    candidates: tuple[Candidate, ...]
-    reference: int
-    purchase: Floats
-    satisfaction: Floats
-    purchase_draws: Floats
-    satisfaction_draws: Floats
+    count: NDArray[np.int64]
+    price_minor: NDArray[np.int64]
+    response: Response
+    scores: Floats
 
     @property
-    def prices(self) -> tuple[int, ...]:
-        """Prices after the guard."""
-        return tuple(candidate.price_minor for candidate in self.candidates)
+    def profit(self) -> Floats:
+        """Expected profit of the whole quantity, minor units, `(n, m)`."""
+        return self.scores[:, :, 3]
+
+    @property
+    def satisfaction(self) -> Floats:
+        """Satisfaction, 0-1, `(n, m)`."""
+        return self.scores[:, :, 6]
 
 
 # 5 select
@@ -334,27 +264,24 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The chosen candidate, all candidates with their probabilities, and how sure the choice is.
+    """The chosen candidate, the chance of each, and how sure the choice is.
 
     Attributes:
+        index: Of the candidate whose price is shown.
+        probabilities: The chance of each candidate of being chosen.
         propensity: Probability of the chosen final price.
         abstained: A candidate looked better than the reference, but not surely enough.
         explored: Another than the best known candidate, shown to learn from it.
         standing: The earlier decision whose price stands, None where the choice is a fresh one.
     """
 
-    candidates: tuple[Candidate, ...]
     index: int
+    probabilities: Sequence[float]
     propensity: float
     confidence: float
     abstained: bool
     explored: bool = False
     standing: Decision | None = None
-
-    @property
-    def chosen(self) -> Candidate:
-        """The candidate whose price is shown."""
-        return self.candidates[self.index]
 
 
 @dataclass(slots=True)
@@ -364,9 +291,10 @@ class Flow:
     Attributes:
         seen: 1 observe: an observation per request, or why it cannot be priced, in the order of the requests.
         observations: 1 observe: those that can be priced. All that follows has one row for each of them.
+        basis: 1 observe: the amounts that prices are computed from, as arrays.
         encoded: 1 observe: encoder states, interest, affinity and features.
         retrieved: 2 retrieve: similar products and past outcomes.
-        inputs: 2 retrieve: everything that the evaluator reads, as arrays.
+        represented: 2 retrieve: everything that the evaluator reads, after its body: ready for any price.
         proposed: 3 propose: candidates.
         scored: 4 score: candidates with scores, at the prices that the guard will make of them.
         selected: 5 select: the choice.
@@ -380,14 +308,19 @@ class Flow:
     timings_ms: dict[str, float] = field(default_factory=dict)
     seen: Sequence[Observation | Refusal] = field(init=False)
     observations: Sequence[Observation] = field(init=False)
+    basis: PriceBasis = field(init=False)
     encoded: Encoded = field(init=False)
     retrieved: Retrieved = field(init=False)
-    inputs: EvaluatorInputs = field(init=False)
+    represented: Represented = field(init=False)
     proposed: Sequence[Proposed] = field(init=False)
-    scored: Sequence[Scored] = field(init=False)
+    scored: Scored = field(init=False)
     selected: Sequence[Selected] = field(init=False)
     guarded: Sequence[Guarded] = field(init=False)
-    decisions: Sequence[Decision | None] = field(init=False)
+    decisions: Sequence[Decision | None] = ()
+
+    def chosen(self, row: int) -> Proposal:
+        """The proposal whose price is shown."""
+        return self.proposed[row].proposals[self.selected[row].index]
 
     def answers(self) -> list[Decision | Refusal | None]:
         """One answer per request, in their order."""

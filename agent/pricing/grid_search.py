@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agent.pricing.flow import Observation
+from agent.pricing.flow import Observation, PriceBasis
 from models.arrays import Floats
-from models.evaluator.evaluator import Response
+from models.evaluator.evaluator import Expected, Response
 from models.evaluator.utility import Offers, utility
 from models.strategist.strategy import SEARCHED_MOVES
 
@@ -25,42 +26,58 @@ def grid(moves: Sequence[int], n: int) -> Floats:
 class GridSearch:
     """Searches over moves inside the limits, with the weights and the boldness that selection will use."""
 
-    def best_moves(self, observation: Observation, purchase: Floats, satisfaction: Floats) -> list[int]:
-        """The most valuable of `SEARCHED_MOVES`, at least three percent apart; probabilities are `(moves,)`."""
-        value = self._values(observation, SEARCHED_MOVES, purchase, satisfaction)
-        best: list[int] = []
-        for index in np.argsort(-value, kind="stable"):
-            move = SEARCHED_MOVES[int(index)]
-            if np.isfinite(value[index]) and all(abs(move - other) >= _APART_PCT for other in best):
-                best.append(move)
-            if len(best) == _TOP_MOVES:
-                break
+    def best_moves(self, observations: Sequence[Observation], basis: PriceBasis, expected: Expected) -> list[list[int]]:
+        """The most valuable of `SEARCHED_MOVES` of each observation, at least three percent apart, the best first."""
+        inside = _inside(observations, basis, SEARCHED_MOVES)
+        value = _values(basis, SEARCHED_MOVES, expected.purchase, expected.satisfaction)
+        value = np.where(inside, value, -np.inf)
+        moves, rows = np.asarray(SEARCHED_MOVES), np.arange(len(observations))
+        best: list[list[int]] = [[] for _ in observations]
+        for _ in range(_TOP_MOVES):
+            at = value.argmax(axis=1)
+            found = np.isfinite(value[rows, at]).tolist()
+            for row, move in enumerate(moves[at].tolist()):
+                if found[row]:
+                    best[row].append(move)
+            value = np.where(np.abs(moves - moves[at][:, None]) < _APART_PCT, -np.inf, value)
         return best
 
-    def wins(self, observation: Observation, response: Response, row: int) -> Counter[int]:
+    def wins(self, observations: Sequence[Observation], basis: PriceBasis, response: Response) -> list[Counter[int]]:
         """Count the draws in which each of `TRIED_MOVES` is best, shrunk towards the mean as selection shrinks them.
 
         `response` is that at `TRIED_MOVES`.
         """
-        mean = self._values(observation, TRIED_MOVES, response.purchase[row], response.satisfaction[row])[:, None]
-        inside = np.isfinite(mean[:, 0])
-        if not inside.any():
-            return Counter()
-        drawn = self._values(observation, TRIED_MOVES, response.purchase_draws[row], response.satisfaction_draws[row])
-        moves = np.asarray(TRIED_MOVES)[inside]
-        value = mean[inside] + observation.merchant.selection.boldness * (drawn[inside] - mean[inside])
-        return Counter(moves[value.argmax(axis=0)].tolist())
+        inside = _inside(observations, basis, TRIED_MOVES)
+        mean = _values(basis, TRIED_MOVES, response.purchase, response.satisfaction)[:, :, None]
+        drawn = _values(basis, TRIED_MOVES, response.purchase_draws, response.satisfaction_draws)
+        boldness = np.asarray([o.merchant.selection.boldness for o in observations], np.float64)[:, None, None]
+        value = np.where(inside[:, :, None], mean + boldness * (drawn - mean), -np.inf)
+        winners: list[list[int]] = np.asarray(TRIED_MOVES)[value.argmax(axis=1)].tolist()
+        possible: list[bool] = np.any(inside, axis=1).tolist()
+        return [Counter(own) if some else Counter() for own, some in zip(winners, possible, strict=True)]
 
-    def _values(self, observation: Observation, moves: Sequence[int], purchase: Floats, satisfaction: Floats) -> Floats:
-        """Utility of moves, -inf outside the limits; trailing axes of the probabilities stay."""
-        reference = observation.reference_minor
-        ratio = 1 + np.asarray(moves, np.float64) / 100
-        at = moves.index(0)
-        allowed = observation.price_limits.bounds
-        step = observation.price_limits.rules.step_minor
-        prices = np.rint(ratio * reference / step) * step
-        inside = (prices >= allowed.low_minor) & (prices <= (allowed.high_minor or np.inf))
-        shape = (len(moves),) + (1,) * (purchase.ndim - 1)
-        cost = observation.market.stock.opportunity_cost(observation.unit_cost / reference, 1.0)
-        offers = Offers(ratio.reshape(shape), np.asarray(cost), purchase, satisfaction, purchase[at], satisfaction[at])
-        return np.where(inside.reshape(shape), utility(offers, observation.merchant.weights), -np.inf)
+
+def _inside(observations: Sequence[Observation], basis: PriceBasis, moves: Sequence[int]) -> NDArray[np.bool_]:
+    """Moves that the limits allow, `(n, len(moves))`."""
+    bounds = [o.price_limits.price_map.within for o in observations]
+    low = np.asarray([one.low_minor for one in bounds], np.float64)[:, None]
+    high = np.asarray([np.inf if one.high_minor is None else one.high_minor for one in bounds], np.float64)[:, None]
+    step = np.asarray([o.price_limits.rules.step_minor for o in observations], np.float64)[:, None]
+    prices = np.rint(_ratios(moves) * basis.reference_minor / step) * step
+    return np.asarray((prices >= low) & (prices <= high))
+
+
+def _values(basis: PriceBasis, moves: Sequence[int], purchase: Floats, satisfaction: Floats) -> Floats:
+    """Utility of moves `(n, len(moves))`; a further axis of the probabilities, of draws, stays."""
+    at = moves.index(0)
+    ratio, cost, weights = _ratios(moves)[None], basis.opportunity, basis.weights
+    if purchase.ndim == 3:
+        ratio, cost, weights = ratio[:, :, None], cost[:, :, None], weights.of_draws
+    reference = slice(at, at + 1)
+    return utility(
+        Offers(ratio, cost, purchase, satisfaction, purchase[:, reference], satisfaction[:, reference]), weights
+    )
+
+
+def _ratios(moves: Sequence[int]) -> Floats:
+    return 1 + np.asarray(moves, np.float64) / 100

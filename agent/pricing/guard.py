@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from agent.pricing.flow import Flow, Observation, Selected
+from agent.domain.decision import Decision
+from agent.pricing.flow import Flow, Observation
 from agent.rules.gateway import Guarded
 
 
@@ -12,15 +13,18 @@ class Guard:
 
     def guard(self, flow: Flow) -> None:
         """Add `guarded`: what may be shown of each chosen price."""
-        flow.guarded = [self._one(o, choice) for o, choice in zip(flow.observations, flow.selected, strict=True)]
+        flow.guarded = [
+            self._one(o, flow.chosen(row).raw_minor, flow.selected[row].standing)
+            for row, o in enumerate(flow.observations)
+        ]
 
     def check(self, observation: Observation, raw_minor: int) -> Guarded:
         """One price through the limits of a request."""
         return observation.price_limits.apply(raw_minor)
 
-    def _one(self, observation: Observation, choice: Selected) -> Guarded:
+    def _one(self, observation: Observation, raw_minor: int, standing: Decision | None) -> Guarded:
         """A standing price keeps the trail that led to it."""
-        guarded = self.check(observation, choice.chosen.raw_minor)
-        if choice.standing is None or guarded.price_minor != choice.standing.price_minor:
+        guarded = self.check(observation, raw_minor)
+        if standing is None or guarded.price_minor != standing.price_minor:
             return guarded
-        return replace(guarded, trail=choice.standing.trail)
+        return replace(guarded, trail=standing.trail)

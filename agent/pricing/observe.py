@@ -12,9 +12,10 @@ from agent.domain.records import ProductRecord, Shown
 from agent.domain.refusal import Refusal
 from agent.domain.request import Context, Personalisation, QuoteRequest, Shopper
 from agent.pricing.effect_terms import word_traits
-from agent.pricing.flow import Flow, Observation, ReadRequest, ShopperView
+from agent.pricing.flow import Flow, Observation, PriceBasis
 from agent.pricing.parity import Quote, bounded_by_strangers
 from agent.pricing.past_quotes import PastQuotes, quote_key
+from agent.pricing.situation import ReadRequest, ShopperView
 from agent.pricing.situation_reader import SituationReader
 from agent.rules.disclosure import is_personal
 from agent.rules.effective_rules import MerchantRules
@@ -69,11 +70,16 @@ class Observer:
         self._defaults = defaults
 
     def observe(self, flow: Flow, quote_strangers: Quote) -> None:
-        """Add `seen`, `observations` and `encoded`; `quote_strangers` prices counterfactual requests."""
+        """Add `seen`, `observations`, `basis` and `encoded`; `quote_strangers` prices counterfactual requests."""
         seen = bounded_by_strangers(self.read(flow.requests, flow.now), quote_strangers, flow.now)
         flow.seen = seen
-        flow.observations = [one for one in seen if isinstance(one, Observation)]
-        flow.encoded = self.reader.encode(flow.observations)
+        self.complete(flow, [one for one in seen if isinstance(one, Observation)])
+
+    def complete(self, flow: Flow, observations: Sequence[Observation]) -> None:
+        """Add `observations` and their arrays."""
+        flow.observations = observations
+        flow.basis = PriceBasis.of(observations)
+        flow.encoded = self.reader.encode(observations)
 
     def read(self, requests: Sequence[QuoteRequest], now: datetime) -> list[Observation | Refusal]:
         """One observation a request, or why it cannot be priced."""

@@ -64,6 +64,8 @@ class Pipeline:
         # Some laws bound a price by that for an unknown shopper, which a counterfactual pipeline makes.
         self.observer.observe(flow, self.counterfactual().quote)
         timer.done("observe")
+        if not flow.observations:
+            return flow.answers()
 
         # 2: similar products, and past outcomes of similar shoppers with the prices they were offered
         self.retriever.retrieve(flow)

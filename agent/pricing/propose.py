@@ -1,15 +1,12 @@
 """Step 3: candidates from all four sources, as many as the deadline allows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from agent.domain.decision import HeldReason, PastOutcome, Rung
+from agent.domain.decision import HeldReason, Rung
 from agent.pricing.candidates import (
-    PriceResponse,
+    SoldMoves,
     distinct,
     explored_proposals,
     facts_of,
@@ -17,12 +14,14 @@ from agent.pricing.candidates import (
     numeric_proposals,
     reference_proposal,
     retrieved_proposals,
+    sold_moves,
     standing_proposals,
 )
-from agent.pricing.flow import Flow, Observation, Proposal, Proposed
+from agent.pricing.flow import Flow, Observation, Proposed
 from agent.pricing.grid_search import TRIED_MOVES, GridSearch, grid
 from agent.pricing.model_proposer import ModelProposals, ModelProposer, model_time_ms
 from agent.state.arrival_rates import Arrivals
+from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, Expected
 from models.evaluator.monotone import N_DRAWS
 from models.strategist.facts import RESPONSE_MOVES, StrategistFacts
@@ -56,18 +55,28 @@ class Proposer:
     def propose(self, flow: Flow) -> None:
         """Add `proposed`; requests that hold the reference, or have no time left, get the reference alone."""
         observations = flow.observations
-        proposed = [_reference_alone(o) for o in observations]
-        open_rows = [row for row, o in enumerate(observations) if o.held is None]
-        timely = [row for row in open_rows if observations[row].left_ms() > _NUMERIC_MS]
-        if timely:
-            expected = self._evaluator.expect(flow.inputs, grid(SEARCHED_MOVES, len(observations)))
-            self._count(observations, expected)
-            facts = _facts(flow, timely, expected)
-            written = self._written([observations[row] for row in timely], facts)
-            numeric = self._numeric(flow, timely, expected, facts)
-            for row, model, found in zip(timely, written, numeric, strict=True):
-                proposed[row] = _joined(observations[row], flow.retrieved.past[row], model, found)
-        flow.proposed = proposed
+        flow.proposed = proposed = [_reference_alone(o) for o in observations]
+        timely = [row for row, o in enumerate(observations) if o.held is None and o.left_ms() > _NUMERIC_MS]
+        if not timely:
+            return
+        expected = self._evaluator.expect(flow.represented, grid(SEARCHED_MOVES, len(observations)))
+        self._count(observations, expected)
+        sold = sold_moves(flow.retrieved.past.neighbours)
+        facts = _facts(flow, timely, expected, sold)
+        written = self._written([observations[row] for row in timely], facts)
+        best = self._search.best_moves(observations, flow.basis, expected)
+        wins = self._wins(flow)
+        for row, known, model in zip(timely, facts, written, strict=True):
+            o = observations[row]
+            proposals = [
+                reference_proposal(o, HeldReason.NOTHING_BETTER),
+                *model_proposals(o, model.written),
+                *retrieved_proposals(o, sold, row),
+                *numeric_proposals(o, best[row], known),
+                *explored_proposals(o, wins[row] if o.explores else {}, N_DRAWS, known),
+                *standing_proposals(o),
+            ]
+            proposed[row] = Proposed(distinct(proposals), model.rung)
 
     def _count(self, observations: Sequence[Observation], expected: Expected) -> None:
         if not self._counts:
@@ -85,57 +94,29 @@ class Proposer:
         end_s = perf_counter() + least_ms / 1e3
         return self._model.propose(facts, lambda: (end_s - perf_counter()) * 1e3)
 
-    def _numeric(
-        self, flow: Flow, timely: Sequence[int], expected: Expected, facts: Sequence[StrategistFacts]
-    ) -> list[list[Proposal]]:
-        """The search's best moves, and those worth trying out where the merchant explores."""
+    def _wins(self, flow: Flow) -> Sequence[Mapping[int, int]]:
+        """Moves worth trying out, of each observation; empty where no merchant explores."""
         observations = flow.observations
-        explores = any(observations[row].explores for row in timely)
-        drawn = self._evaluator.respond(flow.inputs, grid(TRIED_MOVES, len(observations))) if explores else None
-        found = []
-        for row, known in zip(timely, facts, strict=True):
-            observation = observations[row]
-            best = self._search.best_moves(observation, expected.purchase[row], expected.satisfaction[row])
-            own = numeric_proposals(observation, best, known)
-            if drawn is not None and observation.explores:
-                own += explored_proposals(observation, self._search.wins(observation, drawn, row), N_DRAWS, known)
-            found.append(own)
-        return found
+        if not any(o.explores for o in observations):
+            return [{}] * len(observations)
+        drawn = self._evaluator.respond(flow.represented, grid(TRIED_MOVES, len(observations)))
+        return self._search.wins(observations, flow.basis, drawn)
 
 
-def _facts(flow: Flow, timely: Sequence[int], expected: Expected) -> list[StrategistFacts]:
-    return [
-        facts_of(
-            flow.observations[row],
-            flow.retrieved.similar[row],
-            flow.retrieved.past[row],
-            float(flow.encoded.interest[row]),
-            PriceResponse(_lifts(expected.purchase[row]), flow.observations[row].may_rise),
-        )
-        for row in timely
-    ]
+def _facts(flow: Flow, timely: Sequence[int], expected: Expected, sold: SoldMoves) -> list[StrategistFacts]:
+    lifts, interest = _lifts(expected.purchase), flow.encoded.interest.tolist()
+    past = list(zip(sold.count, sold.total, sold.mean_ratio, strict=True))
+    similar = flow.retrieved.similar
+    return [facts_of(flow.observations[row], similar[row], past[row], interest[row], lifts[row]) for row in timely]
 
 
 def _reference_alone(observation: Observation) -> Proposed:
     why = observation.held or HeldReason.NO_TIME
-    return Proposed((reference_proposal(observation, why), *standing_proposals(observation)), Rung.REFERENCE)
+    return Proposed([reference_proposal(observation, why), *standing_proposals(observation)], Rung.REFERENCE)
 
 
-def _joined(
-    observation: Observation, past: Sequence[PastOutcome], model: ModelProposals, numeric: Sequence[Proposal]
-) -> Proposed:
-    proposals = [
-        reference_proposal(observation, HeldReason.NOTHING_BETTER),
-        *model_proposals(observation, model.written),
-        *retrieved_proposals(observation, past),
-        *numeric,
-        *standing_proposals(observation),
-    ]
-    return Proposed(tuple(distinct(proposals)), model.rung)
-
-
-def _lifts(purchase: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Purchase probability at `RESPONSE_MOVES` relative to that at the reference."""
-    at = [SEARCHED_MOVES.index(move) for move in RESPONSE_MOVES]
-    down, less, up = purchase[at] / purchase[SEARCHED_MOVES.index(0)]
-    return float(down), float(less), float(up)
+def _lifts(purchase: Floats) -> list[tuple[float, float, float]]:
+    """Purchase probability at `RESPONSE_MOVES` relative to that at the reference, of each row of `(n, moves)`."""
+    at, reference = [SEARCHED_MOVES.index(move) for move in RESPONSE_MOVES], SEARCHED_MOVES.index(0)
+    lifts = purchase[:, at] / purchase[:, reference : reference + 1]
+    return [(down, less, up) for down, less, up in lifts.tolist()]

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from agent.domain.request import QuotedProduct, QuoteRequest, RecommendationRequest
-from agent.pricing.flow import ReadRequest
+from agent.pricing.situation import ReadRequest
 from agent.pricing.situation_reader import SituationReader
 from agent.state.catalogue import Catalogue
 from models.shopper.ranking import RankingHead

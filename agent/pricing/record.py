@@ -25,6 +25,7 @@ from agent.domain.decision import (
 from agent.domain.records import AppliedPrice
 from agent.pricing.candidates import HOLD
 from agent.pricing.flow import Flow, Observation, Proposed, Selected
+from agent.pricing.score import scores_of
 from agent.rules.disclosure import LAST_PRICE, Offered, disclose, is_personal, is_personalised
 from agent.rules.gateway import Guarded
 from agent.rules.packs import law_at, legal_day
@@ -46,6 +47,7 @@ class PricedObservation:
 
     Attributes:
         interest: In the product's category, 0-1.
+        candidates: As recorded, in the order of the proposals.
         lesson: Inputs of the online update after its outcome.
     """
 
@@ -54,6 +56,7 @@ class PricedObservation:
     evidence: tuple[PastOutcome, ...]
     interest: float
     proposed: Proposed
+    candidates: tuple[Candidate, ...]
     selected: Selected
     guarded: Guarded
     lesson: Lesson
@@ -64,14 +67,20 @@ class PricedObservation:
         columns = (
             flow.observations,
             flow.retrieved.similar,
-            flow.retrieved.past,
+            map(flow.retrieved.past.of, range(len(flow.observations))),
             flow.encoded.interest.tolist(),
             flow.proposed,
+            _candidates(flow),
             flow.selected,
             flow.guarded,
             lessons,
         )
         return [cls(*row) for row in zip(*columns, strict=True)]
+
+    @property
+    def chosen(self) -> Candidate:
+        """The candidate whose price is shown."""
+        return self.candidates[self.selected.index]
 
     @property
     def held(self) -> HeldReason | None:
@@ -89,12 +98,12 @@ class PricedObservation:
             return HeldReason.CONTROL
         if self.selected.abstained:
             return HeldReason.NOT_SURE
-        return HeldReason.NOTHING_BETTER if self.selected.chosen.source is Source.REFERENCE else None
+        return HeldReason.NOTHING_BETTER if self.chosen.source is Source.REFERENCE else None
 
     @property
     def rationale(self) -> str:
         """The choice in words."""
-        chosen, guarded = self.selected.chosen, self.guarded
+        chosen, guarded = self.chosen, self.guarded
         if self.selected.standing is not None:
             return chosen.rationale
         if guarded.trail and guarded.action in (GuardAction.CONFLICT, GuardAction.FORCED):
@@ -197,9 +206,6 @@ class Recorder:
         priced = PricedObservation.rows(flow, self._lessons(flow, [one.price_minor for one in flow.guarded]))
         listed = [one.observation.as_listed for one in priced]
         decisions = self._announced([self._decision(one, versions, timings) for one in priced], listed)
-        if not decisions:
-            flow.decisions = []
-            return
         claims = [one.claim for one in priced] if self._issuer.holds else []
         applied = {d.id: public_prices(d) for d, is_listed in zip(decisions, listed, strict=True) if is_listed}
         late = self._store.keep(decisions, [_asked(one.observation) for one in priced], claims, applied)
@@ -227,7 +233,7 @@ class Recorder:
 
     def _decision(self, priced: PricedObservation, versions: Versions, timings: Mapping[str, float]) -> Decision:
         observation, guarded, selected = priced.observation, priced.guarded, priced.selected
-        standing, chosen, disclosure = selected.standing, selected.chosen, priced.disclosure
+        standing, chosen, disclosure = selected.standing, priced.chosen, priced.disclosure
         quote_id = observation.request.quote_id or str(uuid7())
         fresh_until = (observation.at + self._issuer.ttl).replace(microsecond=0)
         valid_until = standing.valid_until if standing is not None else fresh_until
@@ -255,7 +261,7 @@ class Recorder:
             trail=guarded.trail,
             similar=priced.similar,
             evidence=priced.evidence,
-            candidates=_ranked(selected.candidates) if costed else (),
+            candidates=_ranked(priced.candidates) if costed else (),
             disclosure=disclosure,
             propensity=selected.propensity,
             versions=replace(versions, rules=f"rules/{observation.merchant.version}"),
@@ -282,6 +288,30 @@ def _claims(quote_id: str, observation: Observation, price_minor: int, valid_unt
         issued_at=observation.at,
         valid_until=valid_until,
     )
+
+
+def _candidates(flow: Flow) -> list[tuple[Candidate, ...]]:
+    """The candidates of each row as they are recorded, with their chances."""
+    prices, scores = flow.scored.price_minor.tolist(), flow.scored.scores.tolist()
+    return [
+        tuple(
+            Candidate(
+                strategy=proposal.strategy,
+                source=proposal.source,
+                rationale=proposal.rationale,
+                raw_minor=proposal.raw_minor,
+                price_minor=price,
+                scores=scores_of(numbers),
+                probability=chance,
+                chosen=index == choice.index,
+                origin=proposal.origin,
+            )
+            for index, (proposal, price, numbers, chance) in enumerate(
+                zip(own.proposals, prices[row], scores[row], choice.probabilities, strict=False)
+            )
+        )
+        for row, (own, choice) in enumerate(zip(flow.proposed, flow.selected, strict=True))
+    ]
 
 
 def _competitors(observation: Observation) -> tuple[CompetitorRecord, ...]:

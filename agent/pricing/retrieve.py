@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from agent.domain.decision import SimilarProduct
 from agent.pricing.evaluator_inputs import EvaluatorReader
-from agent.pricing.flow import Encoded, Evidence, Flow, Retrieved, Situation
+from agent.pricing.flow import Encoded, Evidence, Flow, PastOutcomes, Retrieved
+from agent.pricing.situation import Situation
 from agent.state.catalogue import Catalogue
 from agent.state.outcome_index import OutcomeIndex
 from models.shopper.history import RecentItems
@@ -16,6 +17,7 @@ from retrieval import ProductFilter
 
 SIMILAR: Final = 5
 PAST: Final = 32
+_MOST_KNOWN: Final = 50_000
 _FAMILIAR_LOW, _FAMILIAR_SPAN = 0.3, 0.5
 
 
@@ -27,21 +29,23 @@ class Retriever:
         self._catalogue = catalogue
         self._outcomes = outcomes
         self.reader = reader
+        self._known: dict[tuple[str | None, str], tuple[SimilarProduct, ...]] = {}
+        self._known_at = ""
 
     def reading_with(self, reader: EvaluatorReader) -> "Retriever":
         """This retriever for another evaluator or learner."""
         return Retriever(self._catalogue, self._outcomes, reader)
 
     def retrieve(self, flow: Flow) -> None:
-        """Add `retrieved` and `inputs`."""
+        """Add `retrieved` and `represented`."""
         situations, encoded = flow.observations, flow.encoded
         similar = self._similar(situations, encoded.product)
-        past = self._outcomes.neighbours(*self._asked(situations, encoded), PAST)
+        past = PastOutcomes(*self._outcomes.neighbours(*self._asked(situations, encoded), PAST))
         familiarity = [
             1.0 if self._sells(o) else _familiarity(found) for o, found in zip(situations, similar, strict=True)
         ]
-        flow.retrieved = Retrieved(tuple(similar), tuple(past), np.asarray(familiarity, np.float32))
-        flow.inputs = self.reader.join(situations, encoded, flow.retrieved.evidence)
+        flow.retrieved = Retrieved(similar, past, np.asarray(familiarity, np.float32))
+        flow.represented = self.reader.represent(situations, encoded, flow.retrieved.evidence)
 
     def evidence(self, situations: Sequence[Situation], encoded: Encoded) -> Evidence:
         """The evaluator's part of a retrieval alone, for scores at given prices."""
@@ -64,20 +68,28 @@ class Retriever:
     def _similar(
         self, situations: Sequence[Situation], states: NDArray[np.float32]
     ) -> list[tuple[SimilarProduct, ...]]:
-        currencies = {o.currency for o in situations}
-        found: list[tuple[SimilarProduct, ...]] = [()] * len(situations)
-        for currency in currencies:  # one currency in nearly every batch
-            rows = [row for row, o in enumerate(situations) if o.currency == currency]
-            condition = None if self._catalogue.index.only_currency == currency else ProductFilter(currency=currency)
-            hits = self._catalogue.index.similar(
-                states[rows], SIMILAR, condition, [situations[row].product_id for row in rows]
-            )
+        """Similar products in the currency of each situation; of products in the index they are known until it changes.
+
+        A product in the index is searched with its own vector there, whatever else a request says of it.
+        """
+        index = self._catalogue.index
+        if self._known_at != index.version:
+            self._known, self._known_at = {}, index.version
+        keys = [(o.product_id, o.currency) for o in situations]
+        found = [self._known.get(key) for key in keys]
+        missing = [row for row, one in enumerate(found) if one is None]
+        for currency in {situations[row].currency for row in missing}:  # one currency in nearly every batch
+            rows = [row for row in missing if situations[row].currency == currency]
+            condition = None if index.only_currency == currency else ProductFilter(currency=currency)
+            hits = index.similar(states[rows], SIMILAR, condition, [situations[row].product_id for row in rows])
             for row, neighbours in zip(rows, hits, strict=True):
-                found[row] = tuple(
+                found[row] = own = tuple(
                     SimilarProduct(n.entry.id, n.entry.title, n.entry.price_minor, n.entry.currency, n.similarity)
                     for n in neighbours
                 )
-        return found
+                if situations[row].product_id in index and len(self._known) < _MOST_KNOWN:
+                    self._known[keys[row]] = own
+        return [one or () for one in found]
 
 
 def _familiarity(similar: Sequence[SimilarProduct]) -> float:

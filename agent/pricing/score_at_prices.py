@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
 from agent.domain.decision import Scores
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.pricing.flow import ReadRequest, Situation
 from agent.pricing.pipeline import Pipeline
-from agent.pricing.score import interval_bounds, log_ratios, price_scores
+from agent.pricing.score import score_columns, scores_of
+from agent.pricing.situation import ReadRequest, Situation
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,18 @@ class RowScorer:
             for one, row in zip(read, rows, strict=True)
             if isinstance(one, ReadRequest)
         ]
-        found = iter(self._scores([seen for seen, _ in pairs], [[price] for _, price in pairs]))
+        found = iter(self._scores([seen for seen, _ in pairs], [price for _, price in pairs]))
         return [next(found) if isinstance(one, ReadRequest) else one for one in read]
 
-    def _scores(self, seen: Sequence[Situation], prices: Sequence[Sequence[int]]) -> list[Scores]:
+    def _scores(self, seen: Sequence[Situation], prices: Sequence[int]) -> list[Scores]:
         if not seen:
             return []
         encoded = self.pipeline.observer.reader.encode(seen)
         evidence = self.pipeline.retriever.evidence(seen, encoded)
         reader = self.pipeline.retriever.reader
-        response = reader.evaluator.respond(reader.join(seen, encoded, evidence), log_ratios(seen, prices))
-        bounds = interval_bounds(response)
-        return [price_scores(one, prices[row], response, bounds, row)[0] for row, one in enumerate(seen)]
+        represented = reader.represent(seen, encoded, evidence)
+        amounts = [(one.reference_minor, one.unit_cost, one.quantity) for one in seen]
+        reference, cost, quantity = np.asarray(amounts, np.float64).T[:, :, None]
+        price = np.asarray(prices, np.float64)[:, None]
+        response = reader.evaluator.respond(represented, np.log(price / reference))
+        return [scores_of(row) for row in score_columns(response, (price - cost) * quantity)[:, 0].tolist()]

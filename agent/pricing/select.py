@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from agent.domain.decision import Candidate, Decision, Origin
-from agent.pricing.bandit import Contest, Selection, select
-from agent.pricing.flow import Flow, Observation, Scored, Selected
-from agent.rules.exploration import Exploration
+from agent.domain.decision import Origin
+from agent.pricing.bandit import Contests, Selection, choose
+from agent.pricing.flow import Flow, Observation, Selected
+from agent.rules.exploration import Exploration, SelectionRules
 from models.evaluator.utility import Offers, utility
 
 
@@ -30,66 +30,68 @@ class Selector:
 
     def select(self, flow: Flow) -> None:
         """Add `selected`, one choice for each observation."""
-        rng = self._rng()
-        flow.selected = [self._one(o, one, rng) for o, one in zip(flow.observations, flow.scored, strict=True)]
+        observations = flow.observations
+        standing = [_standing(flow, row) for row in range(len(observations))]
+        fresh = [row for row, stands in enumerate(standing) if stands is None]
+        rules = [self._rules(observations[row]) for row in fresh]
+        chosen = dict(zip(fresh, choose(_contests(flow).rows(fresh), rules, self._rng()), strict=True))
+        flow.selected = [stands or _fresh(chosen[row]) for row, stands in enumerate(standing)]
 
-    def _one(self, observation: Observation, scored: Scored, rng: np.random.Generator) -> Selected:
-        standing = _standing(observation, scored)
-        if observation.live is not None and standing is not None:
-            return _stands(observation.live, scored, standing)
+    def _rules(self, observation: Observation) -> SelectionRules:
         rules = observation.merchant.selection
-        if self._greedy:
-            rules = replace(rules, exploration=Exploration.OFF, control_frac=0.0)
-        choice = select(self._contest(observation, scored), rules, rng)
-        return Selected(
-            candidates=_marked(scored, choice),
-            index=choice.index,
-            propensity=choice.propensity,
-            confidence=choice.confidence,
-            abstained=choice.abstained,
-            explored=choice.tried,
-        )
-
-    def _contest(self, observation: Observation, scored: Scored) -> Contest:
-        reference = observation.reference_minor
-        cost = observation.unit_cost / reference
-        opportunity = np.asarray(observation.market.stock.opportunity_cost(cost, 1.0))
-        price_ratio = np.asarray(scored.prices, np.float64) / reference
-        at = scored.reference
-        means = Offers(
-            price_ratio, opportunity, scored.purchase, scored.satisfaction, scored.purchase[at], scored.satisfaction[at]
-        )
-        draws = Offers(
-            price_ratio[:, None],
-            opportunity,
-            scored.purchase_draws,
-            scored.satisfaction_draws,
-            scored.purchase_draws[at],
-            scored.satisfaction_draws[at],
-        )
-        weights = observation.merchant.weights
-        return Contest(scored.prices, utility(means, weights), utility(draws, weights), at, observation.shown)
+        return replace(rules, exploration=Exploration.OFF, control_frac=0.0) if self._greedy else rules
 
 
-def _marked(scored: Scored, choice: Selection) -> tuple[Candidate, ...]:
-    """Candidates with their probabilities, the chosen one marked."""
-    return tuple(
-        replace(candidate, probability=choice.probabilities[index], chosen=index == choice.index)
-        for index, candidate in enumerate(scored.candidates)
+def _contests(flow: Flow) -> Contests:
+    """The candidates of every observation with their utilities."""
+    basis, scored = flow.basis, flow.scored
+    response, price_ratio = scored.response, scored.price_minor / basis.reference_minor
+    means = Offers(
+        price_ratio,
+        basis.opportunity,
+        response.purchase,
+        response.satisfaction,
+        response.purchase[:, :1],  # the reference comes first
+        response.satisfaction[:, :1],
+    )
+    draws = Offers(
+        price_ratio[:, :, None],
+        basis.opportunity[:, :, None],
+        response.purchase_draws,
+        response.satisfaction_draws,
+        response.purchase_draws[:, :1],
+        response.satisfaction_draws[:, :1],
+    )
+    return Contests(
+        prices=scored.price_minor,
+        count=scored.count,
+        mean=utility(means, basis.weights),
+        draws=utility(draws, basis.weights.of_draws),
+        reference=np.zeros(len(scored.count), np.int64),
+        shown=[o.shown for o in flow.observations],
     )
 
 
-def _standing(observation: Observation, scored: Scored) -> int | None:
-    """Index of the standing price; None where there is none, or the guard would move it."""
-    price = observation.standing_minor
-    found = (i for i, c in enumerate(scored.candidates) if c.origin is Origin.STANDING and c.price_minor == price)
-    return next(found, None)
-
-
-def _stands(live: Decision, scored: Scored, index: int) -> Selected:
-    """The price of a live quote, with its original propensity."""
-    candidates = tuple(
-        replace(candidate, probability=float(at == index), chosen=at == index)
-        for at, candidate in enumerate(scored.candidates)
+def _fresh(choice: Selection) -> Selected:
+    return Selected(
+        index=choice.index,
+        probabilities=choice.probabilities,
+        propensity=choice.propensity,
+        confidence=choice.confidence,
+        abstained=choice.abstained,
+        explored=choice.explored,
     )
-    return Selected(candidates, index, live.propensity, live.confidence, abstained=False, standing=live)
+
+
+def _standing(flow: Flow, row: int) -> Selected | None:
+    """The price of a live quote, with its original propensity; None where there is none, or the guard would move it."""
+    observation, proposals = flow.observations[row], flow.proposed[row].proposals
+    live, price = observation.live, observation.standing_minor
+    if live is None or price is None:
+        return None
+    prices = flow.scored.price_minor[row].tolist()
+    for index, proposal in enumerate(proposals):
+        if proposal.origin is Origin.STANDING and prices[index] == price:
+            chances = [float(at == index) for at in range(len(proposals))]
+            return Selected(index, chances, live.propensity, live.confidence, abstained=False, standing=live)
+    return None

@@ -14,7 +14,7 @@ from agent.domain.decision import IgnoredInput
 from agent.domain.fields import minor_of
 from agent.domain.records import EventRecord, ShopperRecord
 from agent.domain.request import Context, Personalisation, SessionEvent, Shopper
-from agent.pricing.flow import Past, ShopperView
+from agent.pricing.situation import Past, ShopperView
 from agent.rules.packs import Pack, legal_day
 from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.state.shopper_histories import HistoryCursor, ShopperHistories

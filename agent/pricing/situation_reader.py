@@ -25,8 +25,9 @@ from agent.pricing.effect_terms import (
     terms_of,
     word_traits,
 )
-from agent.pricing.flow import Encoded, Market, ReadRequest, ShopperView, Situation
+from agent.pricing.flow import Encoded
 from agent.pricing.shopper_reader import Asking, ShopperBatch, ShopperReader
+from agent.pricing.situation import Market, ReadRequest, ShopperView, Situation
 from agent.rules.competitor_prices import usable_prices
 from agent.rules.packs import Pack, legal_day, payable, payable_step
 from agent.rules.price_limits import RequestLimits

@@ -218,6 +218,15 @@ def bounds(rules: GatewayRules, facts: GatewayFacts) -> Bounds:
     return _joined(_clamps(rules, facts))
 
 
+def payable_bounds(within: Bounds, step_minor: int) -> Bounds | None:
+    """The multiples of the payable step within bounds; None where there is none."""
+    if step_minor == 1:
+        return within
+    low = max(step_minor, -(-within.low_minor // step_minor) * step_minor)
+    high = None if within.high_minor is None else within.high_minor // step_minor * step_minor
+    return Bounds(low, high) if high is None or low <= high else None
+
+
 def guard(raw_minor: int, rules: GatewayRules, facts: GatewayFacts) -> Guarded:
     """Return the allowed price nearest to `raw_minor`, with the trail that leads there."""
     if holds_reference(rules, facts.cost_minor):
@@ -268,13 +277,11 @@ def _presented(
     price_minor: int, within: Bounds, rules: GatewayRules, facts: GatewayFacts
 ) -> tuple[Bounds, list[TrailStep]]:
     """Move a price within bounds to a payable one with a retail ending; returns the payable bounds and the steps."""
-    step, allowed, steps, price = rules.step_minor, within, [], price_minor
+    step, steps, price = rules.step_minor, list[TrailStep](), price_minor
+    allowed = payable_bounds(within, step)
+    if allowed is None:
+        return within, [TrailStep(STEP_RULE, price, price, "no multiple of the payable step is within the limits")]
     if step > 1:
-        low = max(step, -(-within.low_minor // step) * step)
-        high = None if within.high_minor is None else within.high_minor // step * step
-        if high is not None and high < low:
-            return within, [TrailStep(STEP_RULE, price, price, "no multiple of the payable step is within the limits")]
-        allowed = Bounds(low, high)
         price = allowed.clamp(round_minor(price, Rounding.EXACT, facts.fraction_digits, step))
         if price != price_minor:
             steps.append(TrailStep(STEP_RULE, price_minor, price, "the smallest step that can be paid"))

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from agent.domain.decision import TrailStep
 from agent.domain.records import ProductRecord
 from agent.rules.gateway import (
@@ -16,6 +18,7 @@ from agent.rules.gateway import (
     holds_reference,
     tightest,
 )
+from agent.rules.gateway_columns import PriceMap, allowed_prices, price_map
 from agent.rules.kill_switch import RULE
 from agent.rules.packs import Binding
 
@@ -35,7 +38,7 @@ class PriceLimits:
     """Everything that bounds the price of one request.
 
     Only the guard, the last step, calls `apply`. Steps before it that must know what the guard will leave of a price
-    call `preview` or read `bounds`.
+    call `preview`, or read `price_map` or `bounds`.
 
     Attributes:
         killed: The merchant's reason for holding all prices, None while the kill switch is off.
@@ -60,9 +63,17 @@ class PriceLimits:
         """Every price that may be answered, the kill switch apart."""
         return bounds(self.rules, self.facts)
 
+    @property
+    def price_map(self) -> PriceMap:
+        """The map of proposed prices to those that the guard will make of them, for many requests at once."""
+        if self.killed is not None:
+            return PriceMap.constant(self.facts.reference_minor)
+        return price_map(self.rules, self.facts)
+
     def preview(self, raw_minor: Sequence[int]) -> list[int]:
         """Prices that the guard will make of proposed ones."""
-        return [self.apply(raw).price_minor for raw in raw_minor]
+        prices: list[int] = allowed_prices([self.price_map], np.asarray([raw_minor], np.int64))[0].tolist()
+        return prices
 
     def apply(self, raw_minor: int) -> Guarded:
         """A proposed price through the kill switch and the gateway, with the trail of what moved it."""

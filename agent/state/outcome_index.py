@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain.clock import StoreClock
-from agent.domain.decision import PastOutcome
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.state.catalogue import Catalogue
 from agent.state.shopper_histories import ShopperHistories
 from agent.store import Store
 from agent.store.rows import chunks
-from models.evaluator.evaluator import Evaluator, Neighbours, item_states
+from models.evaluator.evaluator import Evaluator
+from models.evaluator.evidence import Neighbours, item_states
 from models.shopper.history import RecentItems
-from retrieval import MemoryRow, OutcomeMemory
+from retrieval import MemoryRow, OutcomeMemory, SimilarOutcomes
 
 _BATCH = 100_000
 _READ = 5_000
@@ -44,33 +44,19 @@ class OutcomeIndex:
 
     def neighbours(
         self, recents: Sequence[RecentItems], products: NDArray[np.float32], at_s: Sequence[float], k: int
-    ) -> list[tuple[PastOutcome, ...]]:
-        """The `k` most similar past outcomes for each shopper and product, before each moment (Unix seconds)."""
-        if not recents:
-            return []
-        keys = self._keys(recents, products)
-        hits = self.memory.neighbours(keys, k, _micros(at_s))
-        return [
-            tuple(
-                PastOutcome(
-                    hit.row.outcome_id,
-                    hit.row.product_id,
-                    hit.row.price_ratio,
-                    hit.row.bought,
-                    hit.row.weight,
-                    hit.similarity,
-                )
-                for hit in row
-            )
-            for row in hits
-        ]
+    ) -> tuple[Neighbours, list[list[MemoryRow]]]:
+        """The `k` most similar past outcomes for each shopper and product, before each moment (Unix seconds).
+
+        Arrays for the evaluator, and the rows that they come from.
+        """
+        found, rows = self.memory.neighbours(self._keys(recents, products), k, _micros(at_s))
+        return _arrays(found), rows
 
     def alike(
         self, recents: Sequence[RecentItems], products: NDArray[np.float32], at_s: Sequence[float], k: int
     ) -> Neighbours:
-        """The result of `neighbours` as arrays for the evaluator."""
-        found = self.memory.alike(self._keys(recents, products), k, _micros(at_s))
-        return Neighbours(found.bought, found.weight, found.similarity, found.price_ratio, found.count)
+        """The arrays of `neighbours` alone."""
+        return _arrays(self.memory.alike(self._keys(recents, products), k, _micros(at_s)))
 
     def catch_up(self, store: Store, on_batch: Callable[[int], None] | None = None) -> int:
         """Add outcomes after the watermark; returns their number, and calls `on_batch` with it after each batch.
@@ -152,6 +138,10 @@ def _further_purchases(store: Store, outcomes: Sequence[OutcomeRecord]) -> set[s
         next(one.outcome_id for one in of_quote if one.type is OutcomeType.PURCHASED) for of_quote in stored.values()
     }
     return {one.outcome_id for one in bought} - first
+
+
+def _arrays(found: SimilarOutcomes) -> Neighbours:
+    return Neighbours(found.bought, found.weight, found.similarity, found.price_ratio, found.count)
 
 
 def _micros(at_s: Sequence[float]) -> list[int]:

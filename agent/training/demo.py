@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.pricing.model_proposer import prompt_text
-from models.evaluator.evaluator import EVIDENCE, Neighbours, evidence_matrix
+from models.evaluator.evidence import EVIDENCE, Neighbours, evidence_matrix
 from models.progress import Progress
 from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.training.demo import DemoTraining

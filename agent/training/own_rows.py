@@ -19,14 +19,15 @@ from pydantic import JsonValue
 
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
-from agent.pricing.flow import Situation
+from agent.pricing.situation import Situation
 from agent.pricing.situation_reader import SituationReader
 from agent.store import Store
 from agent.store.outcomes import OfferSituation
 from agent.training.demo import MemoryNeighbours
 from agent.training.own_outcomes import OwnOutcomes
 from models.errors import TrainingDataError
-from models.evaluator.evaluator import EVIDENCE, KEY_DIM, NUMERIC, EvaluatorInputs, item_states, memory_keys
+from models.evaluator.evaluator import NUMERIC, EvaluatorInputs
+from models.evaluator.evidence import EVIDENCE, KEY_DIM, item_states, memory_keys
 from models.evaluator.online_effects import Shift
 from models.progress import Progress
 from models.shopper.features import FEATURES

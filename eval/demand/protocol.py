@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.training.demo import MemoryNeighbours
-from models.evaluator.evaluator import EVIDENCE, EvaluatorInputs
+from models.evaluator.evaluator import EvaluatorInputs
+from models.evaluator.evidence import EVIDENCE
 from models.progress import Progress
 from models.registry.registry import ModelKind, Registry, read_meta
 from models.shopper.features import FEATURES

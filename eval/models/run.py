@@ -17,7 +17,8 @@ from eval.demand.protocol import Demand, Ints, load_demand
 from eval.next_basket.protocol import RankingScores
 from eval.strategist.protocol import StrategistReport, strategist_regressions
 from models.arrays import Floats
-from models.evaluator.evaluator import EVIDENCE, NUMERIC, Evaluator, load_evaluator
+from models.evaluator.evaluator import NUMERIC, Evaluator, load_evaluator
+from models.evaluator.evidence import EVIDENCE
 from models.evaluator.online_effects import OnlineEffects, Shift
 from models.progress import Progress
 from models.registry.registry import ModelKind, Registry
@@ -121,7 +122,7 @@ def predict(evaluator: Evaluator, demand: Demand, rows: Ints) -> Predictions:
     """Compute the evaluator's posterior mean probabilities."""
     price = demand.data.log_ratio[rows].astype(np.float64)[:, None] + np.asarray([[0.0, -STEP, STEP]])
     parts = [
-        evaluator.expect(demand.situations(rows[block]), price[block]).purchase
+        evaluator.expect(evaluator.represent(demand.situations(rows[block])), price[block]).purchase
         for block in np.array_split(np.arange(len(rows)), 1 + len(rows) // _BLOCK)
     ]
     return Predictions(*np.concatenate(parts).T)
@@ -212,7 +213,7 @@ def _response(evaluator: Evaluator, demand: Demand, rows: Ints) -> dict[str, lis
     sample = np.random.default_rng(17).choice(rows, min(4000, len(rows)), replace=False)
     grid = np.linspace(0.6, 1.2, 25)
     prices = np.repeat(np.log(grid)[None], len(sample), axis=0)
-    purchase = evaluator.expect(demand.situations(sample), prices).purchase
+    purchase = evaluator.expect(evaluator.represent(demand.situations(sample)), prices).purchase
     relative = purchase / purchase[:, [int(np.argmin(np.abs(grid - 1)))]]
     weight = demand.data.weight[sample]
     low, middle, high = np.percentile(relative, [25, 50, 75], axis=0)
@@ -238,7 +239,7 @@ def _coverage(evaluator: Evaluator, demand: Demand, rows: Ints, groups: int = 20
     for block in np.array_split(np.arange(len(rows)), 1 + len(rows) // 4096):
         price = demand.data.log_ratio[rows[block]].astype(np.float64)[:, None]
         situations = replace(demand.situations(rows[block]), shift=_product_effects(demand, rows[block]))
-        draws = evaluator.respond(situations, price).purchase_draws[:, 0]  # (n, draws)
+        draws = evaluator.respond(evaluator.represent(situations), price).purchase_draws[:, 0]  # (n, draws)
         odds = draws / (1 - draws) / demand.data.rate[rows[block], None]  # given case-control sampling
         sampled = odds / (1 + odds)
         noise = (rng.random(sampled.shape) < sampled).astype(np.float64)

@@ -88,8 +88,7 @@ class _Replay:
         if not pairs:
             return
         flow = Flow([quote.request for quote, _ in pairs], pairs[0][0].decision.at)
-        flow.observations = [seen for _, seen in pairs]
-        flow.encoded = pipeline.observer.reader.encode(flow.observations)
+        pipeline.observer.complete(flow, [seen for _, seen in pairs])
         pipeline.retriever.retrieve(flow)
         pipeline.proposer.propose(flow)
         pipeline.scorer.score(flow)

@@ -6,8 +6,9 @@ few outcomes support; the layers add nonlinearity as data grow. Inference uses n
 not depend on the batch it is computed in.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -19,17 +20,14 @@ from models.arrays import Floats
 from models.encoder.encoder import DIM
 from models.errors import RegistryError
 from models.evaluator.binning import Binning
+from models.evaluator.evidence import EVIDENCE, memory_keys
 from models.evaluator.monotone import MonotoneHead, sigmoid
 from models.evaluator.online_effects import Shift
 from models.evaluator.trained_effects import TrainedEffects
 from models.shopper.features import FEATURES
-from models.shopper.history import RecentItems
 from models.shopper.item_affinity import FLOOR
 
-EVIDENCE: Final = ("evidence_logit", "evidence_weight", "evidence_similarity", "evidence_bought_ratio")
 RANK: Final = 16
-KEY_DIM: Final = 48
-SHOPPER_SHARE: Final = 0.7
 NOVELTY_SD: Final = 1.5
 NUMERIC: Final = len(FEATURES) + len(EVIDENCE) + 2
 
@@ -83,6 +81,19 @@ class EvaluatorInputs:
     def basis_size(self) -> int | None:
         """Number of price basis functions used, None for all; out of domain only the first, -log(price ratio)."""
         return 1 if self.out_of_domain else None
+
+
+@dataclass(frozen=True, slots=True)
+class Represented:
+    """A batch of situations after the body: heads read `phi` `(n, d)`, whatever prices they are asked for."""
+
+    phi: Floats
+    inputs: EvaluatorInputs
+
+    @property
+    def novelty(self) -> Floats:
+        """Standard deviation of the logit for what is unlike anything seen in training, `(n,)`."""
+        return NOVELTY_SD * (1.0 - np.clip(self.inputs.familiarity.astype(np.float64), 0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +164,14 @@ class Evaluator:
         """Compute keys of the outcome memory from item and product states `(n, 384)`, see `memory_keys`."""
         return memory_keys(items, product, self._weights.key_projection)
 
-    def represent(self, situations: EvaluatorInputs) -> Floats:
+    def represent(self, inputs: EvaluatorInputs) -> Represented:
         """Compute the body output `phi` `(n, d)`: last hidden layer, linear term, and a trailing 1 for the bias."""
         weights = self._weights
-        if situations.out_of_domain:
-            situations = _unknown(len(situations.features))
+        situations = _unknown(len(inputs.features)) if inputs.out_of_domain else inputs
         shopper = situations.shopper.astype(np.float64)
         product = situations.product.astype(np.float64)
         content = product @ weights.product_projection
-        inputs = np.concatenate(
+        columns = np.concatenate(
             [
                 weights.binning.encode(numeric_inputs(situations)),
                 (shopper @ weights.shopper_projection) * content,
@@ -170,16 +180,16 @@ class Evaluator:
             ],
             axis=1,
         )
-        hidden = inputs
+        hidden = columns
         for matrix, bias in weights.hidden:
             hidden = hidden @ matrix + bias
             hidden = hidden * sigmoid(hidden)  # SiLU
-        linear = (inputs @ weights.linear)[:, None]
-        return np.concatenate([hidden, linear, np.ones((len(hidden), 1))], axis=1)
+        linear = (columns @ weights.linear)[:, None]
+        return Represented(np.concatenate([hidden, linear, np.ones((len(hidden), 1))], axis=1), inputs)
 
-    def expect(self, situations: EvaluatorInputs, log_ratio: Floats) -> Expected:
+    def expect(self, represented: Represented, log_ratio: Floats) -> Expected:
         """Compute mean probabilities at prices `log_ratio` `(n, m)`; cheaper than `respond`, for price searches."""
-        phi = self.represent(situations)
+        phi, situations = represented.phi, represented.inputs
         shift = self._shift(situations, log_ratio)
         learned = situations.shift
         means = None if learned is None else (learned.level, learned.slope)
@@ -188,13 +198,12 @@ class Evaluator:
             satisfaction=sigmoid(self._weights.satisfaction.logits(phi, log_ratio)),
         )
 
-    def respond(self, situations: EvaluatorInputs, log_ratio: Floats) -> Response:
+    def respond(self, represented: Represented, log_ratio: Floats) -> Response:
         """Compute mean and draws of both probabilities at prices `log_ratio` `(n, m)` = log(price / reference)."""
-        phi = self.represent(situations)
+        phi, situations = represented.phi, represented.inputs
         purchase, satisfaction = self._weights.purchase, self._weights.satisfaction
         shift = self._shift(situations, log_ratio)
-        novelty = NOVELTY_SD * (1.0 - np.clip(situations.familiarity.astype(np.float64), 0.0, 1.0))
-        spread = novelty[:, None, None] * _novelty_draws(purchase.draws.shape[0])
+        spread = represented.novelty[:, None, None] * _novelty_draws(purchase.draws.shape[0])
         learned = situations.shift
         means = None if learned is None else (learned.level, learned.slope)
         draws = None if learned is None else (learned.level_draws, learned.slope_draws)
@@ -207,9 +216,9 @@ class Evaluator:
             satisfaction_draws=sigmoid(satisfaction.drawn_logits(phi, log_ratio) + spread),
         )
 
-    def base(self, situations: EvaluatorInputs, log_ratio: Floats) -> Base:
+    def base(self, represented: Represented, log_ratio: Floats) -> Base:
         """Compute the parts of the logit that online learning takes as given, at one price each, `log_ratio` `(n,)`."""
-        phi = self.represent(situations)
+        phi, situations = represented.phi, represented.inputs
         head = self._weights.purchase
         terms = head.terms(phi)
         context = self._shift(situations, log_ratio[:, None])[:, 0]
@@ -246,81 +255,7 @@ def numeric_inputs(situations: EvaluatorInputs) -> NDArray[np.float32]:
     return np.concatenate([situations.features, situations.evidence, ends], axis=1, dtype=np.float32)
 
 
-def item_states(
-    recents: Sequence[RecentItems], states_of: Callable[[Sequence[str]], NDArray[np.float32]]
-) -> NDArray[np.float32]:
-    """Average the states of shoppers' latest items by recency, scaled to unit length `(n, 384)`; zeros when none.
-
-    `states_of` returns the states of products `(n, 384)`, zeros for unknown ones.
-    """
-    distinct = {id(recent): recent for recent in recents}
-    names = {product: row for row, product in enumerate({p: None for r in distinct.values() for p in r.products})}
-    known = states_of(list(names))
-    rows_of = {key: row for row, key in enumerate(distinct)}
-    states = np.zeros((len(distinct), DIM), np.float32)
-    for row, recent in enumerate(distinct.values()):
-        if recent.products:
-            states[row] = np.asarray(recent.weights, np.float32) @ known[[names[p] for p in recent.products]]
-    return np.asarray(_unit(states)[[rows_of[id(recent)] for recent in recents]], np.float32).reshape(-1, DIM)
-
-
-def memory_keys(items: NDArray[np.float32], product: NDArray[np.float32], projection: Floats) -> NDArray[np.float32]:
-    """Compute unit keys `(n, 2 * KEY_DIM)` of outcomes: product state, and item state weighted by `SHOPPER_SHARE`."""
-    left = _unit(product @ projection)
-    right = SHOPPER_SHARE * _unit(items @ projection)
-    return np.asarray(_unit(np.concatenate([left, right], axis=1)), np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    """Outcomes retrieved for a batch, `(n, k)` each; missing ones have weight and similarity 0.
-
-    Attributes:
-        weight: Inverse sampling rate of each outcome.
-        count: Number of outcomes found, `(n,)`.
-    """
-
-    bought: Floats
-    weight: Floats
-    similarity: Floats
-    price_ratio: Floats
-    count: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, found: Sequence[Sequence[tuple[float, float, float, float]]]) -> "Neighbours":
-        """Build from one list of (bought, weight, similarity, price ratio) per row."""
-        count = np.asarray([len(outcomes) for outcomes in found], np.int64)
-        columns = np.zeros((4, len(found), max(1, int(count.max(initial=0)))))
-        columns[3] = 1.0
-        for row, outcomes in enumerate(found):
-            if outcomes:
-                columns[:, row, : len(outcomes)] = np.asarray(outcomes).T
-        return cls(columns[0], columns[1], columns[2], columns[3], count)
-
-
-def evidence_matrix(found: Neighbours, base_rate: float) -> NDArray[np.float32]:
-    """Summarise retrieved outcomes as features `(n, len(EVIDENCE))`, zeros where nothing was found.
-
-    The features are the shrunk log odds of purchase less those of the base rate, log(1 + total weight), mean
-    similarity, and the mean log price ratio of purchases. Weights are multiplied by similarity to the fourth power.
-    """
-    mass = found.weight * np.maximum(found.similarity, 0.0) ** 4
-    sold = mass * found.bought
-    total, bought = mass.sum(axis=1), sold.sum(axis=1)
-    prior = 1.0 / base_rate
-    rate = (bought + prior * base_rate) / (total + prior)
-    with np.errstate(divide="ignore"):
-        logit = np.where(rate < 1, np.log(rate / (1 - rate)) - np.log(base_rate / (1 - base_rate)), 3.0)
-    ratio = (sold * np.log(np.clip(found.price_ratio, 0.2, 3.0))).sum(axis=1) / np.where(bought > 0, bought, 1.0)
-    similarity = found.similarity.sum(axis=1) / np.maximum(1, found.count)
-    columns = np.stack([logit, np.log1p(total), similarity, ratio], axis=1)
-    return np.where(found.count[:, None] > 0, columns, 0.0).astype(np.float32)
-
-
-def _unit(vectors: Floats | NDArray[np.float32]) -> Floats:
-    return np.asarray(vectors / np.maximum(1e-9, np.linalg.norm(vectors, axis=1, keepdims=True)))
-
-
+@cache
 def _novelty_draws(n_draws: int) -> Floats:
     half = np.random.default_rng(7).standard_normal(n_draws // 2)
     return np.concatenate([half, -half])

@@ -1,5 +1,6 @@
 """The merchant's utility of a price: a weighted sum of three scores, with the opportunity cost of a unit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,26 @@ class Weights:
     profit: float = 0.8
     purchase: float = 0.1
     satisfaction: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class WeightColumns:
+    """Weights of many requests, arrays that broadcast against their offers."""
+
+    profit: Floats
+    purchase: Floats
+    satisfaction: Floats
+
+    @classmethod
+    def of(cls, rows: Sequence[Weights]) -> "WeightColumns":
+        """Columns `(n, 1)` of the weights of n requests."""
+        columns = np.asarray([(one.profit, one.purchase, one.satisfaction) for one in rows], np.float64).reshape(-1, 3)
+        return cls(columns[:, :1], columns[:, 1:2], columns[:, 2:])
+
+    @property
+    def of_draws(self) -> "WeightColumns":
+        """The weights for offers with a further axis, of draws."""
+        return WeightColumns(self.profit[..., None], self.purchase[..., None], self.satisfaction[..., None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +118,7 @@ class Offers:
     satisfaction_at_reference: Floats
 
 
-def utility(offers: Offers, weights: Weights) -> Floats:
+def utility(offers: Offers, weights: Weights | WeightColumns) -> Floats:
     """Weighted mean of profit, purchases and satisfaction, each relative to its value at the reference price.
 
     The reference price itself has utility 1 (its margin is taken as at least 2 % of the price), so a difference of

@@ -7,7 +7,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluator.evaluator import EVIDENCE, EvaluatorInputs, memory_keys
+from models.evaluator.evaluator import EvaluatorInputs
+from models.evaluator.evidence import EVIDENCE, memory_keys
 from models.progress import Progress
 from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT
 from models.shopper.interest import InterestHead, conditional_state

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.datasets.complete_journey import Journey, read_journey
 from models.encoder.encoder import Encoder, Vectors
-from models.evaluator.evaluator import item_states
+from models.evaluator.evidence import item_states
 from models.progress import Progress
 from models.shopper.history import ShopperHistory
 from models.shopper.product_weeks import ProductWeeks

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from models.arrays import Floats
 from models.encoder.encoder import DIM
 from models.evaluator.binning import Binning
-from models.evaluator.evaluator import EVIDENCE, KEY_DIM, RANK, EvaluatorWeights
+from models.evaluator.evaluator import RANK, EvaluatorWeights
+from models.evaluator.evidence import EVIDENCE, KEY_DIM
 from models.evaluator.monotone import DEAL_SCALE, SLOPE_MIN, MonotoneHead
 from models.shopper.features import FEATURES, SHOPPER_CATEGORY, SHOPPER_PRODUCT
 from models.shopper.item_affinity import FLOOR

@@ -37,7 +37,7 @@ def evaluator_metrics(evaluator: Evaluator, inputs: DemoInputs, rows: NDArray[np
     parts = []
     for block in np.array_split(np.arange(len(rows)), 1 + len(rows) // 16_384):
         prices = np.concatenate([price[block], np.repeat([[-0.1, 0.1]], len(block), axis=0)], axis=1)
-        parts.append(evaluator.expect(inputs.situations(rows[block]), prices).purchase)
+        parts.append(evaluator.expect(evaluator.represent(inputs.situations(rows[block])), prices).purchase)
     response = np.concatenate(parts)  # columns: at the price offered, 10 % below and 10 % above the reference
     probability = response[:, 0]
     rate = float(np.average(label, weights=weight))

@@ -163,7 +163,7 @@ def predict(evaluator: Evaluator, rows: OwnRows, some: Rows, situations: Callabl
     """Predict purchase probabilities of the given rows at the prices shown."""
     price = rows.data.log_ratio.astype(np.float64)
     parts = [
-        evaluator.expect(situations(block), price[block][:, None]).purchase[:, 0]
+        evaluator.expect(evaluator.represent(situations(block)), price[block][:, None]).purchase[:, 0]
         for block in np.array_split(some, 1 + len(some) // _BLOCK)
     ]
     return np.concatenate(parts)
@@ -174,7 +174,7 @@ def elasticity(
 ) -> tuple[float, float, float]:
     """Estimate the mean elasticity at the reference with its 90 % interval, from at most 2,000 of the rows."""
     some = np.random.default_rng(_SEED).choice(rows, min(len(rows), 2_000), replace=False)
-    response = evaluator.respond(situations(some), np.repeat([[-STEP, STEP]], len(some), axis=0))
+    response = evaluator.respond(evaluator.represent(situations(some)), np.repeat([[-STEP, STEP]], len(some), axis=0))
     mean = np.log(response.purchase[:, 0] / response.purchase[:, 1]).mean() / (2 * STEP)
     draws = np.log(response.purchase_draws[:, 0] / response.purchase_draws[:, 1]).mean(axis=0) / (2 * STEP)
     low, high = np.percentile(draws, [5, 95])

@@ -160,7 +160,7 @@ def make_situations(
     stretch = np.asarray([condition.stretch for condition in conditions])
     rival = np.asarray([condition.rival for condition in conditions])
     with_rival = replace(rows, rival_log_ratio=(np.log(rival) * stretch).astype(np.float32))
-    response = evaluator.expect(with_rival, np.log(GRID)[None] * stretch[:, None])
+    response = evaluator.expect(evaluator.represent(with_rival), np.log(GRID)[None] * stretch[:, None])
     return [
         _situation(facts, condition, weights, (response.purchase[row], response.satisfaction[row]))
         for row, (facts, condition) in enumerate(zip(known, conditions, strict=True))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from agent.training.demo import MemoryNeighbours
-from models.evaluator.evaluator import EVIDENCE
+from models.evaluator.evidence import EVIDENCE
 
 
 def keys(n: int, seed: int = 0) -> np.ndarray:

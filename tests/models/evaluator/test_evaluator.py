@@ -11,19 +11,16 @@ from models.encoder.encoder import DIM
 from models.errors import RegistryError
 from models.evaluator.binning import Binning
 from models.evaluator.evaluator import (
-    EVIDENCE,
-    KEY_DIM,
     NUMERIC,
     RANK,
     Evaluator,
     EvaluatorInputs,
     EvaluatorWeights,
-    Neighbours,
-    evidence_matrix,
-    item_states,
+    Response,
     load_evaluator,
     save_evaluator,
 )
+from models.evaluator.evidence import EVIDENCE, KEY_DIM, Neighbours, evidence_matrix, item_states
 from models.evaluator.monotone import MonotoneHead
 from models.shopper.features import FEATURES
 from models.shopper.history import RecentItems
@@ -70,6 +67,10 @@ def situations(n: int, seed: int = 1) -> EvaluatorInputs:
     )
 
 
+def respond(evaluator: Evaluator, batch: EvaluatorInputs, log_ratio: np.ndarray) -> Response:
+    return evaluator.respond(evaluator.represent(batch), log_ratio)
+
+
 GRID = np.linspace(-0.6, 0.6, 13)
 
 
@@ -78,7 +79,7 @@ GRID = np.linspace(-0.6, 0.6, 13)
 def test_purchase_and_satisfaction_fall_in_price_with_and_without_a_rival(seed: int, rival: float) -> None:
     made, _ = weights(seed)
     batch = replace(situations(2, seed), rival_log_ratio=np.asarray([np.nan, rival], np.float32))
-    response = Evaluator(made, "t").respond(batch, np.repeat(GRID[None], 2, axis=0))
+    response = respond(Evaluator(made, "t"), batch, np.repeat(GRID[None], 2, axis=0))
     for probabilities in (
         response.purchase,
         response.satisfaction,
@@ -92,19 +93,21 @@ def test_purchase_and_satisfaction_fall_in_price_with_and_without_a_rival(seed: 
 def test_scores_do_not_depend_on_the_batch() -> None:
     made, _ = weights()
     evaluator, batch = Evaluator(made, "t"), situations(5)
-    together = evaluator.respond(batch, np.repeat(GRID[None], 5, axis=0))
+    together = respond(evaluator, batch, np.repeat(GRID[None], 5, axis=0))
     arrays = [name for name in batch.__slots__ if name not in ("shift", "out_of_domain")]
     one = EvaluatorInputs(**{name: getattr(batch, name)[3:4] for name in arrays})
-    alone = evaluator.respond(one, GRID[None])
+    alone = respond(evaluator, one, GRID[None])
     assert alone.purchase[0] == pytest.approx(together.purchase[3], rel=1e-12)
-    assert evaluator.expect(one, GRID[None]).purchase[0] == pytest.approx(together.purchase[3], rel=1e-12)
+    assert evaluator.expect(evaluator.represent(one), GRID[None]).purchase[0] == pytest.approx(
+        together.purchase[3], rel=1e-12
+    )
 
 
 def test_unfamiliar_products_get_wider_intervals_around_the_same_mean() -> None:
     made, _ = weights()
     batch = situations(1)
-    known = Evaluator(made, "t").respond(batch, np.zeros((1, 1)))
-    strange = Evaluator(made, "t").respond(replace(batch, familiarity=np.zeros(1, np.float32)), np.zeros((1, 1)))
+    known = respond(Evaluator(made, "t"), batch, np.zeros((1, 1)))
+    strange = respond(Evaluator(made, "t"), replace(batch, familiarity=np.zeros(1, np.float32)), np.zeros((1, 1)))
     assert strange.purchase == pytest.approx(known.purchase)
     assert strange.purchase_draws.std() > 1.5 * known.purchase_draws.std()
 
@@ -114,7 +117,8 @@ def test_a_cheaper_rival_and_session_intent_move_purchase_as_stated() -> None:
     batch = situations(1)
 
     def at_reference(changed: EvaluatorInputs) -> float:
-        return float(Evaluator(made, "t").expect(changed, np.zeros((1, 1))).purchase[0, 0])
+        evaluator = Evaluator(made, "t")
+        return float(evaluator.expect(evaluator.represent(changed), np.zeros((1, 1))).purchase[0, 0])
 
     base = at_reference(batch)
     assert at_reference(replace(batch, rival_log_ratio=np.asarray([-0.2], np.float32))) < base
@@ -128,8 +132,8 @@ def test_saved_and_loaded_weights_give_the_same_scores(tmp_path: Path) -> None:
     loaded = load_evaluator(tmp_path / "e.safetensors", "t")
     batch = situations(3)
     prices = np.repeat(GRID[None], 3, axis=0)
-    assert loaded.respond(batch, prices).purchase == pytest.approx(
-        Evaluator(made, "t").respond(batch, prices).purchase, rel=1e-4
+    assert respond(loaded, batch, prices).purchase == pytest.approx(
+        respond(Evaluator(made, "t"), batch, prices).purchase, rel=1e-4
     )
 
 

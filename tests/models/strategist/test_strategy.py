@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from models.strategist.strategy import (
     StrategyError,
     realise,
     round_minor,
+    round_prices,
 )
 
 
@@ -44,6 +46,17 @@ def test_rounding_moves_a_price_by_at_most_two_and_a_half_percent_or_half_a_mino
 ) -> None:
     rounded = round_minor(price, rounding, digits)
     assert abs(rounded - price) <= max(0.5, 0.025 * price)
+
+
+@given(
+    st.lists(st.floats(0, 1e9) | st.integers(0, 10**12).map(float), min_size=1, max_size=5),
+    st.sampled_from(Rounding),
+    st.sampled_from([0, 2, 3]),
+    st.sampled_from([1, 5, 10, 100, 1000]),
+)
+def test_arrays_are_rounded_like_single_prices(prices: list[float], rounding: Rounding, digits: int, step: int) -> None:
+    rounded = round_prices(np.asarray(prices), rounding, digits, step)
+    assert rounded.tolist() == [round_minor(price, rounding, digits, step) for price in prices]
 
 
 @pytest.mark.parametrize(
