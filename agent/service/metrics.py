@@ -98,7 +98,7 @@ class Metrics:
 
     def _count(self, counter: Counter, *labels: str) -> None:
         """Count one; `labels` of a counter take longer to find there than here."""
-        name = (counter, *labels)
+        name: tuple[Counter | str, ...] = (counter, *labels)
         found = self._found.get(name)
         if found is None:
             found = self._found[name] = counter.labels(*labels)
