@@ -42,6 +42,7 @@ from agent.pricing.score_at_prices import RowScorer
 from agent.pricing.select import Selector
 from agent.pricing.shopper_reader import ShopperReader
 from agent.pricing.situation_reader import Readers, SituationReader, TrainingProvenance
+from agent.pricing.standing_quotes import Sources, StandingQuotes
 from agent.rules.book import RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.packs import Pack, load_pack
@@ -123,6 +124,11 @@ def build_components(
         rules=control.rules,
         kill_switch=control.kill_switch,
         pipeline=pipeline,
+        standing=StandingQuotes(
+            store,
+            Sources(memory.catalogue, control.rules, control.kill_switch, memory.clock),
+            stable=settings.stable_prices,
+        ),
         ranker=Ranker(pipeline.observer.reader, models.ranking, memory.catalogue),
         row_scorer=RowScorer(pipeline),
         explainer=_explainer(settings, registry, models, memory.catalogue),

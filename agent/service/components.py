@@ -8,6 +8,7 @@ from agent.explain.explainer import Explainer
 from agent.pricing.pipeline import Pipeline
 from agent.pricing.recommend import Ranker
 from agent.pricing.score_at_prices import RowScorer
+from agent.pricing.standing_quotes import StandingQuotes
 from agent.rules.book import RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.service.auth.quote_tokens import TokenSigner
@@ -35,6 +36,7 @@ class Components:
         catalogue, shoppers, outcomes, learner, arrivals: Memory, rebuilt from the store.
         follower: Brings catalogue and shoppers up to the store.
         rules, kill_switch: Controls of the merchant over prices.
+        standing: Answers that may be given again.
         ranker: Chooses products for recommendations.
         row_scorer: Scores at given prices.
         explainer: Answers questions.
@@ -56,6 +58,7 @@ class Components:
     rules: RuleBook
     kill_switch: KillSwitch
     pipeline: Pipeline
+    standing: StandingQuotes
     ranker: Ranker
     row_scorer: RowScorer
     explainer: Explainer

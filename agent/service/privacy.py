@@ -55,6 +55,7 @@ def erase(parts: Components, shopper_id: str) -> Erased:
     Prices and sales stay, without the shopper. If they had outcomes, the learner replays the whole log without them.
     """
     erased = parts.store.erase_shopper(shopper_id)
+    parts.standing.forget()
     parts.shoppers.forget({shopper_id})
     parts.pipeline.observer.reader.forget_texts()
     if parts.outcomes.memory.erase_shopper(shopper_id):
@@ -88,6 +89,7 @@ def purge(parts: Components, before: datetime) -> Erased:
     erased = parts.store.erase_before(before, parts.store_clock)
     if not erased.anything:
         return erased
+    parts.standing.forget()
     parts.shoppers.forget_all()
     parts.pipeline.observer.reader.forget_texts()
     if parts.outcomes.memory.forget_names(int(behaved.timestamp() * 1e6)):

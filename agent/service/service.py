@@ -17,6 +17,7 @@ from agent.explain.questions import QuestionInput
 from agent.explain.quote_facts import QuoteFacts
 from agent.pricing.counterfactuals import Counterfactuals
 from agent.pricing.score_at_prices import PricedRow
+from agent.pricing.standing_quotes import Priced
 from agent.rules.book import RuleBook
 from agent.rules.effective_rules import MerchantRules
 from agent.rules.kill_switch import KillSwitch
@@ -63,9 +64,24 @@ class Service:
         self._saved: object = parts.outcomes.memory.watermark
 
     def quote(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
-        """Price requests; one decision or refusal each, in order."""
-        with self._quoting:
-            return self._parts.pipeline.quote(requests, self._parts.clock.now())
+        """Price requests; one decision or refusal each, in order. A request made again may get its earlier quote."""
+        return [one.answer for one in self.priced(requests)]
+
+    def priced(self, requests: Sequence[QuoteRequest]) -> list[Priced]:
+        """Answer like `quote`, and say which answers are earlier quotes that stand."""
+        standing = self._parts.standing
+        found = standing.find(requests, self._parts.clock.now())
+        rows = [row for row, answer in enumerate(found.answers) if answer is None]
+        fresh: dict[int, Decision | Refusal] = {}
+        if rows:
+            with self._quoting:
+                answers = self._parts.pipeline.quote([requests[row] for row in rows], self._parts.clock.now())
+            fresh = dict(zip(rows, answers, strict=True))
+            standing.remember(requests, found, fresh)
+        return [
+            Priced(fresh[row]) if answer is None else Priced(answer, again=True)
+            for row, answer in enumerate(found.answers)
+        ]
 
     def drafts(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
         """Price requests without recording anything or drawing at random."""
@@ -347,6 +363,8 @@ class Service:
             found = self._parts.follower.follow()
             if found.erasures:
                 self._parts.pipeline.observer.reader.forget_texts()
+                self._parts.store.forget_live_quotes()
+                self._parts.standing.forget()
             return found
 
     def _read_ahead(self, events: Sequence[EventRecord]) -> None:

@@ -7,24 +7,50 @@ differs from the one before it. Quotes may alternate between offers, so these ar
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import cached_property
+from typing import Final
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from agent.domain.records import MOST_OFFERS, AppliedPrice
+from agent.store.column_types import micros
 from agent.store.repository import Repository
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
+from agent.store.statements import KeyedStatement, Statement
 from agent.store.tables import APPLIED_PRICES
 
 _APPLIED: Final = RecordTable(AppliedPrice, APPLIED_PRICES)
 _LOG: Final = APPLIED_PRICES.c
-_INSERT: Final = insert(APPLIED_PRICES)
-_OF_PRODUCT: Final = (_LOG.product_id == bindparam("product_id")) & (_LOG.currency == bindparam("currency"))
-_LATEST: Final = select(_LOG.price_minor).where(_OF_PRODUCT).order_by(_LOG.seq.desc()).limit(1)
-_LATEST_SHELF: Final = _LATEST.where(~_LOG.offer)
-_OF_DAY: Final = select(func.count(), func.min(_LOG.price_minor)).where(
-    _OF_PRODUCT, _LOG.offer, _LOG.at >= bindparam("since")
+_INSERT: Final = Statement.inserting(APPLIED_PRICES, ("product_id", "currency", "price_minor", "at", "offer"))
+_LATEST_SHELF: Final = Statement.of(
+    "SELECT price_minor FROM applied_prices WHERE product_id = ? AND currency = ? AND NOT offer "
+    "ORDER BY seq DESC LIMIT 1"
 )
+_WITH_SHELF_PRICE: Final = KeyedStatement.of(
+    "SELECT k.product_id, k.currency FROM {keys} WHERE EXISTS (SELECT 1 FROM applied_prices a "
+    "WHERE a.product_id = k.product_id AND a.currency = k.currency AND NOT a.offer)",
+    product_id="text",
+    currency="text",
+)
+# SQLite has one writer at a time and PostgreSQL's writers hold the lock "audit": what is read stays true until the end
+_OFFERED: Final = KeyedStatement.of(
+    "SELECT k.product_id, k.currency, (SELECT a.price_minor FROM applied_prices a "
+    "WHERE a.product_id = k.product_id AND a.currency = k.currency ORDER BY a.seq DESC LIMIT 1) FROM {keys}",
+    product_id="text",
+    currency="text",
+)
+_OF_DAY: Final = KeyedStatement.of(
+    "SELECT k.product_id, k.currency, k.day, count(*), min(a.price_minor) FROM {keys} CROSS JOIN applied_prices a "
+    "WHERE a.product_id = k.product_id AND a.currency = k.currency AND a.offer AND a.at >= k.day "
+    "GROUP BY k.product_id, k.currency, k.day",
+    product_id="text",
+    currency="text",
+    day="bigint",
+)
+_MOST_KNOWN: Final = 1_000_000
+
+_Priced = tuple[str, str]
+"""A product and a currency."""
 
 
 class AppliedPriceRepository(Repository):
@@ -46,32 +72,69 @@ class AppliedPriceRepository(Repository):
     def _log_shelf(self, connection: Connection, applied: Iterable[AppliedPrice]) -> None:
         """Log changes of shelf prices within the caller's transaction, in the order given."""
         for one in applied:
-            if connection.execute(_LATEST_SHELF, _asked(one)).scalar() != one.price_minor:
-                connection.execute(_INSERT, _APPLIED.parameters([one]))
+            if _LATEST_SHELF.run(connection, *_priced(one)).scalar() != one.price_minor:
+                _INSERT.run(connection, *_row(one))
 
     def _log_quoted(self, connection: Connection, applied: Iterable[AppliedPrice]) -> None:
         """Log prices of quotes within the caller's transaction; shelf prices only where none is logged yet.
 
         A process that has not heard of a new list price yet does not bring the old one back.
         """
-        for one in applied:
-            new = _is_new_offer if one.offer else _has_no_shelf_price
-            if new(connection, one):
-                connection.execute(_INSERT, _APPLIED.parameters([one]))
+        prices = list(applied)
+        log = _Log(connection, prices, self._missing_shelf_prices(connection, prices))
+        _INSERT.run_each(connection, [_row(one) for one in prices if log.takes(one)])
+
+    def _missing_shelf_prices(self, connection: Connection, applied: Iterable[AppliedPrice]) -> set[_Priced]:
+        """Products and currencies without any shelf price among those of which one is given."""
+        asked = {_priced(one) for one in applied if not one.offer} - self._with_shelf_price
+        if not asked:
+            return asked
+        found = {(row[0], row[1]) for row in _WITH_SHELF_PRICE.rows(connection, sorted(asked))}
+        if len(self._with_shelf_price) < _MOST_KNOWN:
+            self._with_shelf_price.update(found)
+        return asked - found
+
+    @cached_property
+    def _with_shelf_price(self) -> set[_Priced]:
+        """Products and currencies that are known to have one: the log is append only, so that they always will."""
+        return set()
 
 
-def _asked(one: AppliedPrice) -> dict[str, Any]:
-    return {"product_id": one.product_id, "currency": one.currency}
+class _Log:
+    """The state of the log as prices of one batch enter it, one after the other."""
+
+    def __init__(self, connection: Connection, applied: Sequence[AppliedPrice], without_shelf: set[_Priced]) -> None:
+        offered = sorted({(*_priced(one), _day(one)) for one in applied if one.offer})
+        pairs = sorted({(product, currency) for product, currency, _ in offered})
+        self._without_shelf = without_shelf
+        self._latest = {(row[0], row[1]): row[2] for row in _OFFERED.rows(connection, pairs)}
+        self._of_day = {tuple(row[:3]): (int(row[3]), int(row[4])) for row in _OF_DAY.rows(connection, offered)}
+
+    def takes(self, one: AppliedPrice) -> bool:
+        """Whether a price is new; if so, the log is as with it from here on."""
+        pair = _priced(one)
+        if not one.offer:
+            if pair not in self._without_shelf:
+                return False
+            self._without_shelf.discard(pair)
+        elif self._latest.get(pair) == one.price_minor:
+            return False
+        else:
+            rows, lowest = self._of_day.get((*pair, _day(one)), (0, one.price_minor))
+            if rows >= MOST_OFFERS and one.price_minor >= lowest:
+                return False
+            self._of_day[(*pair, _day(one))] = (rows + 1, min(lowest, one.price_minor))
+        self._latest[pair] = one.price_minor
+        return True
 
 
-def _has_no_shelf_price(connection: Connection, one: AppliedPrice) -> bool:
-    return connection.execute(_LATEST_SHELF, _asked(one)).first() is None
+def _priced(one: AppliedPrice) -> _Priced:
+    return one.product_id, one.currency
 
 
-def _is_new_offer(connection: Connection, one: AppliedPrice) -> bool:
-    asked = _asked(one)
-    if connection.execute(_LATEST, asked).scalar() == one.price_minor:
-        return False
-    day = one.at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows, lowest = connection.execute(_OF_DAY, {**asked, "since": day}).one()
-    return int(rows) < MOST_OFFERS or one.price_minor < int(lowest)
+def _day(one: AppliedPrice) -> int:
+    return micros(one.at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
+
+
+def _row(one: AppliedPrice) -> tuple[object, ...]:
+    return one.product_id, one.currency, one.price_minor, micros(one.at), one.offer

@@ -1,23 +1,28 @@
 """Audit log: a hash chain over decisions, their outcomes, rule events and erasures."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import fields
 from typing import Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select
 
 from agent.store.chain import START, Entry, Head, Link, next_link
 from agent.store.repository import Repository
 from agent.store.rows import RecordTable
+from agent.store.statements import Statement
 from agent.store.tables import AUDIT, AUDIT_HEAD
 
 Seal = Callable[[bytes], str]
 """Signature function for the head of the log."""
 
 _LINK: Final = RecordTable(Link, AUDIT)
-_HEAD: Final = RecordTable(Head, AUDIT_HEAD)
-_READ_HEAD: Final = select(*_HEAD.columns).where(AUDIT_HEAD.c.one == 1)
-_MOVE_HEAD: Final = update(AUDIT_HEAD).where(AUDIT_HEAD.c.one == 1)
+_INSERT: Final = Statement.inserting(AUDIT, [field.name for field in fields(Link)])
+_READ_HEAD: Final = Statement.of("SELECT seq, link_sha256, seal FROM audit_head WHERE one = 1")
+_MOVE_HEAD: Final = Statement.inserting(
+    AUDIT_HEAD,
+    ("one", "seq", "link_sha256", "seal"),
+    "ON CONFLICT (one) DO UPDATE SET seq = excluded.seq, link_sha256 = excluded.link_sha256, seal = excluded.seal",
+)
 _BATCH: Final = 1_000
 
 
@@ -57,12 +62,23 @@ class AuditLog(Repository):
             link = next_link(head, entry)
             links.append(link)
             head = Head(link.seq, link.link_sha256)
-        connection.execute(insert(AUDIT), _LINK.parameters(links))
-        sealed = head if self._seal is None else replace(head, seal=self._seal(head.message()))
-        if not connection.execute(_MOVE_HEAD, asdict(sealed)).rowcount:
-            connection.execute(insert(AUDIT_HEAD), {"one": 1, **asdict(sealed)})
+        _INSERT.run_each(connection, [_row(link) for link in links])
+        seal = "" if self._seal is None else self._seal(head.message())
+        _MOVE_HEAD.run(connection, 1, head.seq, head.link_sha256, seal)
 
 
 def _head(connection: Connection) -> Head:
-    row = connection.execute(_READ_HEAD).one_or_none()
-    return START if row is None else _HEAD.record(row)
+    row = _READ_HEAD.run(connection).one_or_none()
+    return START if row is None else Head(*row)
+
+
+def _row(link: Link) -> tuple[object, ...]:
+    return (
+        link.seq,
+        link.kind.value,
+        link.subject,
+        link.content_sha256,
+        link.personal_hmac,
+        link.salt,
+        link.link_sha256,
+    )

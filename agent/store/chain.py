@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -65,6 +65,9 @@ class Head:
         return json.dumps([_HEAD, self.seq, self.link_sha256]).encode()
 
 
+_Covered = list[str | int | None]
+"""Values that a row's hash covers."""
+
 START: Final = Head(0, GENESIS)
 """Head of an empty chain."""
 
@@ -73,21 +76,23 @@ def next_link(head: Head, entry: Entry) -> Link:
     """The row of an entry after `head`."""
     salt = None if entry.personal is None else os.urandom(_SALT_BYTES)
     personal = None if salt is None or entry.personal is None else personal_hmac(salt, entry.personal)
-    link = Link(head.seq + 1, entry.kind, entry.subject, content_sha256(entry.content), personal, salt, "")
-    return replace(link, link_sha256=link_sha256(link, head))
+    content = content_sha256(entry.content)
+    covered: _Covered = [head.link_sha256, head.seq + 1, entry.kind.value, entry.subject, content, personal]
+    return Link(head.seq + 1, entry.kind, entry.subject, content, personal, salt, _sha256(covered))
 
 
 def link_sha256(link: Link, previous: Head) -> str:
     """Hash of a row after `previous`; the salt is not covered, so that it can be deleted."""
-    covered = [
-        previous.link_sha256,
-        link.seq,
-        link.kind.value,
-        link.subject,
-        link.content_sha256,
-        link.personal_hmac,
-    ]
-    return hashlib.sha256(json.dumps(covered).encode()).hexdigest()
+    return _sha256(
+        [
+            previous.link_sha256,
+            link.seq,
+            link.kind.value,
+            link.subject,
+            link.content_sha256,
+            link.personal_hmac,
+        ]
+    )
 
 
 def content_sha256(content: bytes) -> str:
@@ -97,4 +102,8 @@ def content_sha256(content: bytes) -> str:
 
 def personal_hmac(salt: bytes, personal: bytes) -> str:
     """Commitment to the personal part; without the salt nobody can test a guess against it."""
-    return hmac.new(salt, personal, hashlib.sha256).hexdigest()
+    return hmac.digest(salt, personal, "sha256").hex()
+
+
+def _sha256(covered: _Covered) -> str:
+    return hashlib.sha256(json.dumps(covered).encode()).hexdigest()

@@ -1,10 +1,10 @@
 """Decisions: append only, durable before a quote is answered."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Float, bindparam, cast, func, insert, select
+from sqlalchemy import bindparam, select
 
 from agent.domain.decision import Decision
 from agent.domain.records import AppliedPrice, Shown
@@ -20,8 +20,10 @@ from agent.store.codec import (
     decode_request,
     encode_decision,
 )
-from agent.store.live_quotes import Claim, claim
+from agent.store.column_types import micros
+from agent.store.live_quotes import Claim, LiveQuoteRepository, claim
 from agent.store.rows import IN_LIMIT, chunks
+from agent.store.statements import KeyedStatement, Statement
 from agent.store.tables import DECISIONS
 from agent.store.webhook_messages import of_decision
 from agent.store.webhooks import enqueue_messages
@@ -35,28 +37,34 @@ PricedPair = tuple[str | None, str, str]
 _OFFERS: Final = select(DECISIONS.c.id, DECISIONS.c.body, DECISIONS.c.personal).where(
     DECISIONS.c.id.in_(bindparam("ids", expanding=True))
 )
-_STORED: Final = select(DECISIONS.c.id).where(DECISIONS.c.id.in_(bindparam("ids", expanding=True)))
-_ALL_TIME: Final = datetime.max.replace(tzinfo=UTC)
-_OF_SHOPPER: Final = DECISIONS.c.shopper_id == bindparam("shopper_id")
-_OF_PRODUCT: Final = (DECISIONS.c.product_id == bindparam("product_id")) & (DECISIONS.c.at < bindparam("before"))
-_PRICE: Final = cast(DECISIONS.c.price_minor, Float)
-_SHOWN: Final = (
-    select(DECISIONS.c.currency, func.count(), func.avg(_PRICE), func.avg(_PRICE * _PRICE))
-    .where(_OF_SHOPPER, _OF_PRODUCT, DECISIONS.c.at >= bindparam("since"))
-    .group_by(DECISIONS.c.currency)
+_STORED: Final = KeyedStatement.of("SELECT d.id FROM {keys} CROSS JOIN decisions d WHERE d.id = k.id", id="text")
+_ALL_TIME: Final = 2**62
+_PAIR: Final = {"shopper_id": "text", "product_id": "text"}
+_OF_PAIR: Final = "d.shopper_id = k.shopper_id AND d.product_id = k.product_id AND d.at < ?"
+_PRICE: Final = "CAST(d.price_minor AS DOUBLE PRECISION)"
+_SHOWN: Final = KeyedStatement.of(
+    f"SELECT k.shopper_id, k.product_id, d.currency, count(*), avg({_PRICE}), avg({_PRICE} * {_PRICE}) "  # noqa: S608 own text
+    f"FROM {{keys}} CROSS JOIN decisions d WHERE {_OF_PAIR} AND d.at >= ? "
+    "GROUP BY k.shopper_id, k.product_id, d.currency",
+    **_PAIR,
 )
-_LATEST: Final = (
-    select(DECISIONS.c.price_minor, DECISIONS.c.currency)
-    .where(_OF_PRODUCT)
-    .order_by(DECISIONS.c.at.desc(), DECISIONS.c.id.desc())
-    .limit(1)
+_LATEST: Final = "ORDER BY d.at DESC, d.id DESC LIMIT 1"
+_LATEST_OF_SHOPPER: Final = KeyedStatement.of(
+    "SELECT l.shopper_id, l.product_id, l.currency, l.price_minor FROM {keys} CROSS JOIN decisions l "  # noqa: S608 own text
+    f"WHERE l.id = (SELECT d.id FROM decisions d WHERE {_OF_PAIR} {_LATEST})",
+    **_PAIR,
 )
-_LATEST_OF_SHOPPER: Final = _LATEST.where(_OF_SHOPPER)
-_LATEST_OF_UNKNOWN: Final = _LATEST.where(DECISIONS.c.shopper_id.is_(None))
-_COLUMNS: Final = tuple(c.name for c in DECISIONS.columns if c.name not in ("lever", "body", "personal"))
+_LATEST_OF_UNKNOWN: Final = KeyedStatement.of(
+    "SELECT l.shopper_id, l.product_id, l.currency, l.price_minor FROM {keys} CROSS JOIN decisions l "  # noqa: S608 own text
+    f"WHERE l.id = (SELECT d.id FROM decisions d WHERE d.shopper_id IS NULL AND d.product_id = k.product_id "
+    f"AND d.at < ? {_LATEST})",
+    product_id="text",
+)
+_COLUMNS: Final = tuple(column.name for column in DECISIONS.columns)
+_INSERT: Final = Statement.inserting(DECISIONS, _COLUMNS)
 
 
-class DecisionRepository(AuditLog, AppliedPriceRepository):
+class DecisionRepository(AuditLog, AppliedPriceRepository, LiveQuoteRepository):
     """Decisions: all prices quoted, with everything that led to them."""
 
     def record_decisions(
@@ -81,24 +89,30 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
             InvalidRecord: A number is NaN or infinite; nothing is stored.
         """
         kept = requests or [None] * len(decisions)
-        rows = [_row(decision, request) for decision, request in zip(decisions, kept, strict=True)]
+        rows = [(one, encode_decision(one, request)) for one, request in zip(decisions, kept, strict=True)]
         if not rows:
             return frozenset()
         with self._db.write() as connection:
             self._db.serialise(connection, "audit")  # the audit log would wait for it anyway
-            late = frozenset(connection.execute(_STORED, {"ids": [row["id"] for row in rows]}).scalars())
+            late = frozenset(row[0] for row in _STORED.rows(connection, [(one.id,) for one in decisions]))
             if claims:
                 new = [(d, own) for d, own in zip(decisions, claims, strict=True) if d.id not in late]
                 late |= claim(connection, [d for d, _ in new], [own for _, own in new])
-            rows = [row for row in rows if row["id"] not in late]
+            rows = [row for row in rows if row[0].id not in late]
             if rows:
-                connection.execute(insert(DECISIONS), rows)
-                stored = [decision for decision in decisions if decision.id not in late]
-                shown = applied or {}
-                self._log_quoted(connection, [price for d in stored for price in shown.get(d.id, ())])
-                enqueue_messages(self._db, connection, [m for d in stored for m in of_decision(d)], stored[0].at)
-                self._log(connection, [decision_entry(row["id"], row["body"], row["personal"]) for row in rows])
+                _INSERT.run_each(connection, [_row(one, encoded) for one, encoded in rows])
+                stored, shown = [one for one, _ in rows], applied or {}
+                self._log_quoted(connection, [price for one in stored for price in shown.get(one.id, ())])
+                enqueue_messages(self._db, connection, (m for d in stored for m in of_decision(d)), stored[0].at)
+                self._log(connection, [decision_entry(one.id, text.body, text.personal) for one, text in rows])
+            self._remember(decisions, claims, late)  # an erasure waits for this transaction and forgets it then
         return late
+
+    def _remember(self, decisions: Sequence[Decision], claims: Sequence[Claim], late: Collection[str]) -> None:
+        """Keep the decisions that may be live now in memory."""
+        for one, own in zip(decisions, claims, strict=False):
+            if own.holds and one.shopper_id is not None and one.id not in late:
+                self._recent.put(one.id, one)
 
     def decision(self, decision_id: str) -> Decision | None:
         """A decision as recorded; None when unknown."""
@@ -129,31 +143,45 @@ class DecisionRepository(AuditLog, AppliedPriceRepository):
         self, pairs: Iterable[ShopperProduct], since: datetime, before: datetime | None = None
     ) -> dict[PricedPair, Shown]:
         """Prices shown to known shoppers from `since` to before `before`; pairs without a decision are left out."""
-        span = {"since": since, "before": before or _ALL_TIME}
-        found: dict[PricedPair, Shown] = {}
+        asked = list(dict.fromkeys(pair for pair in pairs if pair[0] is not None))
         with self._db.read() as connection:
-            for shopper_id, product_id in dict.fromkeys(pair for pair in pairs if pair[0] is not None):
-                pair = {"shopper_id": shopper_id, "product_id": product_id}
-                for currency, count, mean, square in connection.execute(_SHOWN, pair | span):
-                    found[shopper_id, product_id, currency] = Shown(int(count), float(mean), float(square))
-        return found
+            return {
+                (shopper_id, product_id, currency): Shown(int(count), float(mean), float(square))
+                for shopper_id, product_id, currency, count, mean, square in _SHOWN.rows(
+                    connection, asked, _moment(before), micros(since)
+                )
+            }
 
     def last_prices(self, pairs: Sequence[ShopperProduct], *, before: datetime | None = None) -> dict[PricedPair, int]:
         """Price and currency of each pair's latest decision strictly before a moment, by default ever; minor units."""
-        found: dict[PricedPair, int] = {}
+        known = list(dict.fromkeys(pair for pair in pairs if pair[0] is not None))
+        unknown = list(dict.fromkeys((product_id,) for shopper_id, product_id in pairs if shopper_id is None))
         with self._db.read() as connection:
-            for shopper_id, product_id in dict.fromkeys(pairs):
-                asked: dict[str, Any] = {"product_id": product_id, "before": before or _ALL_TIME}
-                if shopper_id is None:
-                    latest = connection.execute(_LATEST_OF_UNKNOWN, asked).first()
-                else:
-                    latest = connection.execute(_LATEST_OF_SHOPPER, asked | {"shopper_id": shopper_id}).first()
-                if latest is not None:
-                    found[shopper_id, product_id, latest.currency] = latest.price_minor
-        return found
+            found = [
+                *_LATEST_OF_SHOPPER.rows(connection, known, _moment(before)),
+                *_LATEST_OF_UNKNOWN.rows(connection, unknown, _moment(before)),
+            ]
+        return {(row[0], row[1], row[2]): row[3] for row in found}
 
 
-def _row(decision: Decision, request: Request | None) -> dict[str, Any]:
-    row = {name: getattr(decision, name) for name in _COLUMNS}
-    encoded = encode_decision(decision, request)
-    return row | {"lever": decision.strategy.lever, "body": encoded.body, "personal": encoded.personal}
+def _moment(before: datetime | None) -> int:
+    return _ALL_TIME if before is None else micros(before)
+
+
+def _row(decision: Decision, encoded: EncodedDecision) -> tuple[object, ...]:
+    """Values of the columns, in their order."""
+    return (
+        decision.id,
+        micros(decision.at),
+        decision.shopper_id,
+        decision.product_id,
+        decision.price_minor,
+        decision.reference_minor,
+        decision.currency,
+        decision.strategy.lever.value,
+        decision.source.value,
+        decision.rung.value,
+        decision.personalised,
+        encoded.body,
+        encoded.personal,
+    )

@@ -17,6 +17,7 @@ from agent.store.audit import AuditLog
 from agent.store.chain import AuditKind, Entry
 from agent.store.changes import ERASURES
 from agent.store.codec import EncodedDecision, decode_decision, decode_request
+from agent.store.live_quotes import LiveQuoteRepository
 from agent.store.meta import count_up
 from agent.store.rows import IN_LIMIT, RecordTable, chunks, stored_forms
 from agent.store.tables import AUDIT, DECISIONS, EVENTS, IDEMPOTENCY, JOBS, LIVE_QUOTES, OUTCOMES, SHOPPERS
@@ -44,7 +45,7 @@ class Erased:
         return any((self.profile, self.events, self.decisions, self.outcomes, self.answers))
 
 
-class ErasureRepository(AuditLog):
+class ErasureRepository(AuditLog, LiveQuoteRepository):
     """Personal data in all tables."""
 
     def decisions_of(self, shopper_id: str) -> Iterator[tuple[Decision, dict[str, JsonValue] | None]]:
@@ -80,6 +81,7 @@ class ErasureRepository(AuditLog):
             connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.shopper_id.in_(forms)))
             _forget_in_reports(connection, shopper_id)
             count_up(self._db, connection, ERASURES)  # other processes may have it in memory
+        self.forget_live_quotes()
         self._db.shrink_log()
         return Erased(profile, events, len(decisions), len(outcomes), answers)
 
@@ -106,6 +108,7 @@ class ErasureRepository(AuditLog):
             connection.execute(delete(JOBS).where(JOBS.c.ended_at < moment))  # reports quote rows of files
             if decisions or outcomes or events:
                 count_up(self._db, connection, ERASURES)  # other processes may have it in memory
+        self.forget_live_quotes()
         self._db.shrink_log()
         return Erased(0, events, len(decisions), len(outcomes), answers)
 

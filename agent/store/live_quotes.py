@@ -4,29 +4,54 @@ A decision claims its price in the transaction that stores it. These transaction
 decisions with different prices the second finds the first's and is made again.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from functools import cached_property
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, delete
 
 from agent.domain.decision import Decision
 from agent.store.codec import EncodedDecision, decode_decision
+from agent.store.column_types import micros
+from agent.store.recent_map import RecentMap
 from agent.store.repository import Repository
-from agent.store.tables import DECISIONS, LIVE_QUOTES
+from agent.store.statements import KeyedStatement, Statement
+from agent.store.tables import LIVE_QUOTES
 
-_KEY: Final = ("shopper_id", "product_id", "quantity")
-# Built once: a statement with literal values, or with ON CONFLICT, is built and compiled for each quote, and its cycles
-# cause garbage collection pauses of a tenth of a second.
-_UNDER_KEY: Final = tuple(LIVE_QUOTES.c[name] == bindparam(name) for name in _KEY)
-_ONE: Final = select(LIVE_QUOTES).where(*_UNDER_KEY)
-_END: Final = delete(LIVE_QUOTES).where(*_UNDER_KEY)
-_LIVE: Final = (
-    select(DECISIONS.c.body, DECISIONS.c.personal)
-    .join_from(LIVE_QUOTES, DECISIONS, DECISIONS.c.id == LIVE_QUOTES.c.quote_id)
-    .where(*_UNDER_KEY, LIVE_QUOTES.c.valid_until > bindparam("now"))
+_COLUMNS: Final = ("shopper_id", "product_id", "quantity", "quote_id", "price_minor", "currency", "valid_until")
+_UNDER_KEYS: Final = KeyedStatement.of(
+    f"SELECT {', '.join(f'l.{name}' for name in _COLUMNS)} FROM {{keys}} CROSS JOIN live_quotes l "  # noqa: S608 own names
+    "WHERE l.shopper_id = k.shopper_id AND l.product_id = k.product_id AND l.quantity = k.quantity",
+    shopper_id="text",
+    product_id="text",
+    quantity="bigint",
 )
+_STANDING: Final = KeyedStatement.of(
+    "SELECT k.shopper_id, k.product_id, k.quantity, l.quote_id, l.price_minor, l.currency, l.valid_until, "
+    "(SELECT d.id FROM decisions d WHERE d.shopper_id = k.shopper_id AND d.product_id = k.product_id "
+    "ORDER BY d.at DESC, d.id DESC LIMIT 1), s.profile, s.personalisation "
+    "FROM {keys} LEFT JOIN live_quotes l "
+    "ON l.shopper_id = k.shopper_id AND l.product_id = k.product_id AND l.quantity = k.quantity "
+    "LEFT JOIN shoppers s ON s.shopper_id = k.shopper_id",
+    shopper_id="text",
+    product_id="text",
+    quantity="bigint",
+)
+_PUT: Final = Statement.inserting(
+    LIVE_QUOTES,
+    _COLUMNS,
+    "ON CONFLICT (shopper_id, product_id, quantity) DO UPDATE SET quote_id = excluded.quote_id, "
+    "price_minor = excluded.price_minor, currency = excluded.currency, valid_until = excluded.valid_until",
+)
+_END: Final = Statement.of("DELETE FROM live_quotes WHERE shopper_id = ? AND product_id = ? AND quantity = ?")
+_END_ALL: Final = Statement.of("DELETE FROM live_quotes WHERE shopper_id = ? AND product_id = ?")
+_DECISIONS: Final = KeyedStatement.of(
+    "SELECT d.id, d.body, d.personal FROM {keys} CROSS JOIN decisions d WHERE d.id = k.id", id="text"
+)
+MOST_REMEMBERED: Final = 2_000
+"""Decisions of live quotes kept in memory, of about 20 KiB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +76,78 @@ class Claim:
     replaces: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The state of the store that decides whether a shopper's earlier answer still stands.
+
+    Attributes:
+        live: Id of the live quote, its price and currency; None without one.
+        latest: Id of the latest decision for shopper and product, whatever the quantity.
+        record: Profile and consent as stored; None without a record.
+    """
+
+    live: tuple[str, int, str] | None
+    latest: str | None
+    record: tuple[str, bool] | None
+
+
+class LiveRow(NamedTuple):
+    """A live quote as stored; times are microseconds since 1970."""
+
+    shopper_id: str
+    product_id: str
+    quantity: int
+    quote_id: str
+    price_minor: int
+    currency: str
+    valid_until: int
+
+    @property
+    def key(self) -> QuoteKey:
+        """Its key."""
+        return QuoteKey(self.shopper_id, self.product_id, self.quantity)
+
+
 class LiveQuoteRepository(Repository):
-    """Live quotes of all shoppers."""
+    """Live quotes of all shoppers. Which are live is read from the database; their decisions are kept in memory."""
 
     def live_quotes(self, keys: Collection[QuoteKey], now: datetime) -> dict[QuoteKey, Decision]:
         """Decisions whose prices are live at a moment, by key."""
-        found: dict[QuoteKey, Decision] = {}
+        clearings = self._recent.clearings
         with self._db.read() as connection:
-            for key in keys:
-                row = connection.execute(_LIVE, asdict(key) | {"now": now}).first()
-                if row is not None:
-                    found[key] = decode_decision(EncodedDecision(row.body, row.personal))
-        return found
+            ids = _ids_at(connection, keys, now)
+            found = {quote_id: one for quote_id in ids.values() if (one := self._recent.get(quote_id)) is not None}
+            for row in _DECISIONS.rows(connection, [(one,) for one in ids.values() if one not in found]):
+                found[row[0]] = decode_decision(EncodedDecision(row[1], row[2]))
+                self._recent.put(row[0], found[row[0]], clearings)
+        return {key: found[quote_id] for key, quote_id in ids.items() if quote_id in found}
+
+    def standing(self, keys: Collection[QuoteKey], now: datetime) -> dict[QuoteKey, Standing]:
+        """What decides at a moment whether earlier answers stand, for every key; one indexed read."""
+        moment = micros(now)
+        with self._db.read() as connection:
+            rows = _STANDING.rows(connection, [_parts(key) for key in keys])
+        return {
+            QuoteKey(row[0], row[1], row[2]): Standing(
+                live=(row[3], row[4], row[5]) if row[3] is not None and row[6] > moment else None,
+                latest=row[7],
+                record=(row[8], bool(row[9])) if row[8] is not None else None,
+            )
+            for row in rows
+        }
+
+    def forget_live_quotes(self) -> None:
+        """Forget the decisions in memory, after personal data was erased."""
+        self._recent.clear()
 
     def purge_live_quotes(self, before: datetime) -> int:
         """Delete quotes that ended before a moment; returns their number."""
         with self._db.write() as connection:
             return connection.execute(delete(LIVE_QUOTES).where(LIVE_QUOTES.c.valid_until < before)).rowcount
+
+    @cached_property
+    def _recent(self) -> RecentMap[str, Decision]:
+        return RecentMap(MOST_REMEMBERED)
 
 
 def claim(connection: Connection, decisions: Sequence[Decision], claims: Sequence[Claim]) -> frozenset[str]:
@@ -75,59 +155,44 @@ def claim(connection: Connection, decisions: Sequence[Decision], claims: Sequenc
 
     The caller holds the lock that makes writers take turns.
     """
-    claimed = {key: (d, own) for d, own in zip(decisions, claims, strict=True) if (key := _key_of(d)) is not None}
-    if not claimed:
-        return frozenset()
-    live = _live(connection, list(claimed))
-    changed: dict[QuoteKey, dict[str, Any]] = {}
-    ended: list[QuoteKey] = []
+    keyed = [(key, d, own) for d, own in zip(decisions, claims, strict=True) if (key := _key_of(d)) is not None]
+    live = {row.key: row for row in _rows(connection, {key for key, _, _ in keyed})}
+    before = dict(live)
     late: set[str] = set()
-    for decision, own in zip(decisions, claims, strict=True):
-        key = _key_of(decision)
-        if key is None:
-            continue
-        row = live.get(key)
+    for key, decision, own in keyed:
+        row, until = live.get(key), micros(decision.valid_until)
         if not own.holds:
-            if live.pop(key, None) is not None:
-                ended.append(key)
-                changed.pop(key, None)
-            continue
-        if row is None or row["valid_until"] <= decision.at or row["quote_id"] == own.replaces:
-            live[key] = changed[key] = _row(decision)
-        elif (row["price_minor"], row["currency"]) != (decision.price_minor, decision.currency):
+            live.pop(key, None)
+        elif row is None or row.valid_until <= micros(decision.at) or row.quote_id == own.replaces:
+            live[key] = LiveRow(*_parts(key), decision.id, decision.price_minor, decision.currency, until)
+        elif (row.price_minor, row.currency) != (decision.price_minor, decision.currency):
             late.add(decision.id)
-        elif row["valid_until"] < decision.valid_until:
-            live[key] = changed[key] = {**row, "valid_until": decision.valid_until}
-    _write(connection, changed, ended)
+        elif row.valid_until < until:
+            live[key] = row._replace(valid_until=until)
+    _END.run_each(connection, [_parts(key) for key in before if key not in live])
+    _PUT.run_each(connection, [tuple(row) for key, row in live.items() if row != before.get(key)])
     return frozenset(late)
 
 
 def end_live_quotes(connection: Connection, pairs: Collection[tuple[str, str]]) -> None:
     """End the live quotes of shoppers for products that they bought."""
-    for shopper_id, product_id in pairs:
-        mine = (LIVE_QUOTES.c.shopper_id == shopper_id) & (LIVE_QUOTES.c.product_id == product_id)
-        connection.execute(delete(LIVE_QUOTES).where(mine))
+    _END_ALL.run_each(connection, list(pairs))
 
 
-def _live(connection: Connection, keys: Sequence[QuoteKey]) -> dict[QuoteKey, dict[str, Any]]:
-    rows = {key: connection.execute(_ONE, asdict(key)).first() for key in keys}
-    return {key: dict(row._mapping) for key, row in rows.items() if row is not None}
+def _rows(connection: Connection, keys: Collection[QuoteKey]) -> list[LiveRow]:
+    return [LiveRow(*row) for row in _UNDER_KEYS.rows(connection, [_parts(key) for key in keys])]
 
 
-def _write(connection: Connection, changed: Mapping[QuoteKey, dict[str, Any]], ended: Sequence[QuoteKey]) -> None:
-    deleted = [asdict(key) for key in (*ended, *changed)]
-    if deleted:
-        connection.execute(_END, deleted)
-    if changed:
-        connection.execute(insert(LIVE_QUOTES), list(changed.values()))
-
-
-def _row(decision: Decision) -> dict[str, Any]:
-    names = (*_KEY, "price_minor", "currency", "valid_until")
-    return {name: getattr(decision, name) for name in names} | {"quote_id": decision.id}
+def _ids_at(connection: Connection, keys: Collection[QuoteKey], now: datetime) -> dict[QuoteKey, str]:
+    moment = micros(now)
+    return {row.key: row.quote_id for row in _rows(connection, keys) if row.valid_until > moment}
 
 
 def _key_of(decision: Decision) -> QuoteKey | None:
     if decision.shopper_id is None or decision.product_id is None:
         return None
     return QuoteKey(decision.shopper_id, decision.product_id, decision.quantity)
+
+
+def _parts(key: QuoteKey) -> tuple[str, str, int]:
+    return key.shopper_id, key.product_id, key.quantity

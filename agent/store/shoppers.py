@@ -1,5 +1,6 @@
 """Shoppers: profile and consent."""
 
+import json
 from collections.abc import Sequence
 from typing import Final
 
@@ -7,10 +8,16 @@ from sqlalchemy import select
 
 from agent.domain.records import ShopperRecord
 from agent.store.repository import Repository
-from agent.store.rows import IN_LIMIT, RecordTable, chunks
+from agent.store.rows import RecordTable
+from agent.store.statements import KeyedStatement
 from agent.store.tables import SHOPPERS
 
 _SHOPPER: Final = RecordTable(ShopperRecord, SHOPPERS)
+_AMONG: Final = KeyedStatement.of(
+    "SELECT s.shopper_id, s.profile, s.personalisation FROM {keys} CROSS JOIN shoppers s "
+    "WHERE s.shopper_id = k.shopper_id",
+    shopper_id="text",
+)
 
 
 class ShopperRepository(Repository):
@@ -47,9 +54,11 @@ class ShopperRepository(Repository):
 
     def shoppers(self, shopper_ids: Sequence[str]) -> dict[str, ShopperRecord]:
         """The known shoppers among `shopper_ids`, by id."""
+        keys = [(shopper_id,) for shopper_id in shopper_ids]
+        if not keys:
+            return {}
         with self._db.read() as connection:
             return {
-                row.shopper_id: _SHOPPER.record(row)
-                for ids in chunks(shopper_ids, IN_LIMIT)
-                for row in connection.execute(select(*_SHOPPER.columns).where(SHOPPERS.c.shopper_id.in_(ids)))
+                shopper_id: ShopperRecord(shopper_id, json.loads(profile), bool(personalisation))
+                for shopper_id, profile, personalisation in _AMONG.rows(connection, keys)
             }

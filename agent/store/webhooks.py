@@ -13,10 +13,12 @@ from uuid_utils import uuid7
 
 from agent.store.engine import Database
 from agent.store.repository import Repository
+from agent.store.statements import Statement
 from agent.store.tables import WEBHOOK_OUTBOX, WEBHOOKS
 from agent.store.webhook_messages import Message, WebhookEvent
 
 _SECRET_BYTES: Final = 32
+_ANY: Final = Statement.of("SELECT 1 FROM webhooks LIMIT 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +131,13 @@ class WebhookRepository(Repository):
 
 
 def enqueue_messages(database: Database, connection: Connection, messages: Iterable[Message], now: datetime) -> None:
-    """Add a row for each message and webhook that subscribes to its event, within the caller's transaction."""
-    subscribed = [_record(row) for row in connection.execute(select(WEBHOOKS))]
-    if not subscribed:
+    """Add a row for each message and webhook that subscribes to its event, within the caller's transaction.
+
+    Without a webhook the messages are not made.
+    """
+    if _ANY.run(connection).first() is None:
         return
+    subscribed = [_record(row) for row in connection.execute(select(WEBHOOKS))]
     rows = [
         {
             "webhook_id": webhook.webhook_id,

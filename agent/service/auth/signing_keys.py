@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -44,14 +45,14 @@ class RetiredKey:
     distrusted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KeySet:
     """The signing key and the retired keys of one merchant."""
 
     private: Ed25519PrivateKey
     retired: Mapping[str, RetiredKey] = field(default_factory=lambda: _NONE)
 
-    @property
+    @cached_property
     def key_id(self) -> str:
         """Id of the signing key."""
         return key_id_of(self.private.public_key())

@@ -1,15 +1,26 @@
 import json
 import math
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import fields, is_dataclass, replace
+from functools import partial
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.domain.decision import Decision, Interval
-from agent.store.codec import decode_decision, decode_request, encode_decision
+from agent.store.codec import EncodedDecision, _encode_checked, decode_decision, decode_request, encode_decision
 from agent.store.errors import InvalidRecord, StoreError
 from models.evaluator.lesson import Lesson, Term
 from tests.agent.store.builders import decision, decisions
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
 
 
 @given(decisions)
@@ -19,6 +30,57 @@ def test_a_decision_read_equals_the_one_written(original: Decision) -> None:
     assert read == original
     assert decode_request(encode_decision(original, {"quantity": 2})) == {"quantity": 2}
     assert read.at.utcoffset() == original.at.utcoffset()
+
+
+@given(decisions, st.none() | st.dictionaries(st.text(max_size=5), JSON, max_size=3))
+def test_the_fast_way_writes_what_the_full_check_writes(original: Decision, request: dict[str, Any] | None) -> None:
+    lesson = Lesson(0.1, 2, 0.3, 0.4, (Term("product=p1", 1.0, 0.8, 0.5, True),))
+    for one in (original, replace(original, lesson=lesson)):
+        expected = outcome_of(partial(_encode_checked, one, request))
+        for _ in range(2):  # the first of its shape is checked in full
+            assert outcome_of(partial(encode_decision, one, request)) == expected
+
+
+@given(decisions, st.data())
+def test_a_wrong_value_in_any_field_is_refused_as_by_the_full_check(original: Decision, data: st.DataObject) -> None:
+    encode_decision(original)
+    path, broken = data.draw(st.sampled_from(list(broken_ones(original))))
+    expected = outcome_of(lambda: _encode_checked(broken, None))
+    assert expected is InvalidRecord, path
+    assert outcome_of(lambda: encode_decision(broken)) is InvalidRecord, path
+
+
+def outcome_of(encode: Callable[[], EncodedDecision]) -> EncodedDecision | type[InvalidRecord]:
+    try:
+        return encode()
+    except InvalidRecord:
+        return InvalidRecord
+
+
+def broken_ones(record: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Copies of a record, each with one field of the record or a nested one set to a value that it does not allow."""
+    for field in fields(record):
+        value, here = getattr(record, field.name), f"{path}.{field.name}"
+        kinds = str(get_type_hints(type(record))[field.name])
+        wrong: list[object] = [object(), b"bytes"]
+        wrong += [] if "None" in kinds else [None]
+        wrong += [math.nan, math.inf] if "float" in kinds or "int" in kinds else [1.5]
+        wrong += [] if "str" in kinds else ["text"]
+        nested = is_dataclass(value) or isinstance(value, tuple | dict)
+        for bad in wrong + ([True, 7] if nested else []):
+            yield here, with_value(record, field.name, bad)
+        if is_dataclass(value):
+            yield from ((deep, with_value(record, field.name, bad)) for deep, bad in broken_ones(value, here))
+        for row, item in enumerate(value if isinstance(value, tuple) else ()):
+            for deep, bad in broken_ones(item, f"{here}.{row}") if is_dataclass(item) else [(here, 5), (here, None)]:
+                yield deep, with_value(record, field.name, (*value[:row], bad, *value[row + 1 :]))
+
+
+def with_value(record: Any, name: str, value: object) -> Any:
+    """A copy with a field set, whatever the constructor would say."""
+    found = copy(record)
+    object.__setattr__(found, name, value)
+    return found
 
 
 def test_a_lesson_in_its_older_spelling_is_read() -> None:

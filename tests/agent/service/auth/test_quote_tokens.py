@@ -50,6 +50,14 @@ def test_a_token_keeps_its_claims_until_it_expires(claims: QuoteClaims, now: dat
     assert _SIGNER.verify(_SIGNER.sign(claims), now) == Verification(expected, claims)
 
 
+@given(_claims)
+def test_a_token_is_the_json_web_token_that_another_implementation_makes(claims: QuoteClaims) -> None:
+    found = _SIGNER.sign(claims)
+    header, payload = jwt.get_unverified_header(found), jwt.decode(found, options={"verify_signature": False})
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    assert jwt.encode(payload, key, "EdDSA", {"kid": header["kid"], "typ": header["typ"]}) == found
+
+
 def test_the_end_itself_is_expired_and_still_shows_the_price() -> None:
     end = _CLAIMS.valid_until
 
