@@ -98,7 +98,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         resources = await anyio.to_thread.run_sync(open_all, settings)
-        batcher = MicroBatcher(resources.service.quote, limit=settings.queue_limit)
+        batcher = MicroBatcher(resources.service.priced, limit=settings.queue_limit)
         rate_limits = RateLimiter(settings.rate_limit_per_minute)
         jobs = JobRunner(settings, resources.store, SystemClock(), log)
         context = AppContext(settings, resources, batcher, CapacityLimiter(_THREADS), measured, rate_limits, jobs=jobs)

@@ -77,11 +77,11 @@ async def price_rows(rows: Sequence[QuoteRequest | Problem], context: AppContext
         for position, row in enumerate(rows)
         if isinstance(row, QuoteRequest) and position not in recorded
     }
-    priced = await context.run(context.service.quote, list(requests.values())) if requests else []
-    decisions = {**recorded, **dict(zip(requests, priced, strict=True))}
-    for decision in decisions.values():
-        if isinstance(decision, Decision):
-            context.metrics.quoted(decision)
+    priced = await context.run(context.service.priced, list(requests.values())) if requests else []
+    decisions = {**recorded, **{position: one.answer for position, one in zip(requests, priced, strict=True)}}
+    for one in priced:
+        if isinstance(one.answer, Decision) and not one.again:
+            context.metrics.quoted(one.answer)
     return [decisions[position] if isinstance(row, QuoteRequest) else row for position, row in enumerate(rows)]
 
 

@@ -57,6 +57,7 @@ from agent.api.schemas import (
 from agent.api.views import AskedView, Include, ViewName
 from agent.domain.decision import CheckoutClaim
 from agent.domain.request import MAX_ROWS, QuoteRequest, RecommendationRequest
+from agent.pricing.standing_quotes import Priced
 from agent.service.auth.api_keys import Scope
 from agent.service.outcome_sequence import OutcomeReport
 
@@ -81,7 +82,7 @@ class QuoteController(Controller):
         status_code=201,
         operation_id="createQuote",
         operation_class=operation(
-            QuoteRequest, ShownQuote, status=201, location=True, scopes=_QUOTES, examples=examples.QUOTES
+            QuoteRequest, ShownQuote, status=201, also=(200,), location=True, scopes=_QUOTES, examples=examples.QUOTES
         ),
         summary="Price one product",
     )
@@ -89,6 +90,7 @@ class QuoteController(Controller):
         """Price one product for one shopper.
 
         Without a cost or a floor, and whenever another price is not surely better, the answer is the reference price.
+        A request that is made again while its quote stands is answered with that quote: 200 instead of 201.
         """
         asked_view = AskedView.of(view, include)
 
@@ -97,10 +99,12 @@ class QuoteController(Controller):
             asked = validate(_QUOTE, value)
             check_asked(context, asked)
             recorded = await context.recorded_earlier(1)
-            priced = recorded[0] if recorded else await context.batcher.ask(context.tagged(asked, 0))
-            decision = raise_refusal(priced)
-            context.metrics.quoted(decision)
-            return Made(quote_json(decision, shown), f"/v1/quotes/{decision.id}")
+            priced = Priced(recorded[0]) if recorded else await context.batcher.ask(context.tagged(asked, 0))
+            decision = raise_refusal(priced.answer)
+            if not priced.again:
+                context.metrics.quoted(decision)
+            status = 200 if priced.again else 201
+            return Made(quote_json(decision, shown), f"/v1/quotes/{decision.id}", status)
 
         return await answer(request, Scope.QUOTES, work)
 

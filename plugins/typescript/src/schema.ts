@@ -463,7 +463,7 @@ export interface paths {
          * Price one product
          * @description Price one product for one shopper.
          *
-         *     Without a cost or a floor, and whenever another price is not surely better, the answer is the reference price.
+         *     Without a cost or a floor, and whenever another price is not surely better, the answer is the reference price. A request that is made again while its quote stands is answered with that quote: 200 instead of 201.
          *
          *     Scope: `quotes`.
          */
@@ -4158,6 +4158,17 @@ export interface operations {
             };
         };
         responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownQuote"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {
