@@ -26,6 +26,7 @@ from agent.api.lists import LISTS
 from agent.api.logs import service_log
 from agent.api.openapi_document import Document, document_of
 from agent.api.operations import livez, metrics, own_metrics, own_public_keys, public_keys, readyz
+from agent.api.page_quotes import PageController
 from agent.api.paths import decode_path_ids
 from agent.api.problem_pages import get_problem, list_problems
 from agent.api.query import refuse_unknown_parameters
@@ -44,6 +45,7 @@ from agent.service.settings import Settings
 _THREADS: Final = 8
 _ROUTES: Final = (
     QuoteController,
+    PageController,
     ExplanationController,
     ShopController,
     *LISTS,
@@ -96,7 +98,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         resources = await anyio.to_thread.run_sync(open_all, settings)
-        batcher = MicroBatcher(resources.service.quote, limit=settings.queue_limit)
+        batcher = MicroBatcher(resources.service.priced, limit=settings.queue_limit)
         rate_limits = RateLimiter(settings.rate_limit_per_minute)
         jobs = JobRunner(settings, resources.store, SystemClock(), log)
         context = AppContext(settings, resources, batcher, CapacityLimiter(_THREADS), measured, rate_limits, jobs=jobs)
@@ -119,7 +121,7 @@ def _lifespan(
     return lifespan
 
 
-def _check_address(request: AnyRequest) -> None:
-    """Check path and query of every request, before its handler runs."""
+async def _check_address(request: AnyRequest) -> None:
+    """Check path and query of every request, before its handler runs; a coroutine, as others would run in a thread."""
     decode_path_ids(request)
     refuse_unknown_parameters(request)

@@ -47,7 +47,8 @@ class MicroBatcher(Generic[Request, Answer]):
         self._max_batch = max_batch
         self._queue: list[_Waiting[Request, Answer]] = []
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="quotes")
-        self._running: asyncio.Task[None] | None = None
+        self._running = False
+        self._idle: asyncio.Future[None] | None = None
         self._closed = False
 
     async def ask(self, request: Request) -> Answer:
@@ -61,11 +62,13 @@ class MicroBatcher(Generic[Request, Answer]):
             raise BatcherClosedError("the service is stopping; try again in a moment")
         if len(self._queue) >= self._limit:
             raise QueueFullError(f"{self._limit} requests are waiting, the most allowed; try again in a moment")
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
         waiting = _Waiting(request, future, copy_context())
         self._queue.append(waiting)
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._drain())
+        if not self._running:
+            self._running = True
+            loop.call_soon(self._start, loop)  # what else arrives in this turn of the loop joins the batch
         try:
             return await future
         finally:
@@ -75,26 +78,46 @@ class MicroBatcher(Generic[Request, Answer]):
     async def close(self) -> None:
         """Refuse new requests, answer those waiting, stop the worker."""
         self._closed = True
-        if self._running is not None:
-            await asyncio.shield(self._running)
+        if self._running:
+            self._idle = self._idle or asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._idle)
         self._worker.shutdown(wait=True)
 
-    async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._queue:
-            batch = self._queue[: self._max_batch]
-            del self._queue[: self._max_batch]
-            try:
-                context = joined([waiting.context for waiting in batch])
-                asked = [waiting.request for waiting in batch]
-                answers = await loop.run_in_executor(self._worker, context.run, self._work, asked)
-                if len(answers) != len(batch):
-                    raise RuntimeError(f"{len(answers)} answers to {len(batch)} requests")
-            except Exception as error:  # a failed batch fails each of its requests
-                for waiting in batch:
-                    if not waiting.future.done():
-                        waiting.future.set_exception(error)
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give the worker the next batch, if requests wait. Futures and tasks of asyncio would cost more than that."""
+        batch = self._queue[: self._max_batch]
+        del self._queue[: self._max_batch]
+        if batch:
+            self._worker.submit(self._run, batch, loop)
+            return
+        self._running = False
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _run(self, batch: Sequence[_Waiting[Request, Answer]], loop: asyncio.AbstractEventLoop) -> None:
+        """Work on a batch, in the worker."""
+        found: Sequence[Answer] | Exception
+        try:
+            context = joined([waiting.context for waiting in batch])
+            found = context.run(self._work, [waiting.request for waiting in batch])
+            if len(found) != len(batch):
+                raise RuntimeError(f"{len(found)} answers to {len(batch)} requests")
+        except Exception as error:  # a failed batch fails each of its requests
+            found = error
+        loop.call_soon_threadsafe(self._done, batch, found, loop)
+
+    def _done(
+        self,
+        batch: Sequence[_Waiting[Request, Answer]],
+        found: Sequence[Answer] | Exception,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        """Start the next batch, then answer this one."""
+        self._start(loop)
+        for position, waiting in enumerate(batch):
+            if waiting.future.done():
                 continue
-            for waiting, answer in zip(batch, answers, strict=True):
-                if not waiting.future.done():
-                    waiting.future.set_result(answer)
+            if isinstance(found, Exception):
+                waiting.future.set_exception(found)
+            else:
+                waiting.future.set_result(found[position])

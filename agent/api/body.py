@@ -1,9 +1,11 @@
 """Request bodies: strict JSON, then validation against a schema, with every bad field named."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn, TypeVar
 
+import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from agent.api.context import AnyRequest
@@ -51,9 +53,7 @@ def parse_json(raw: bytes) -> Any:
         raise Problem(400, "the body is empty; allowed: a JSON document", code=Code.BODY_EMPTY)
     _refuse_other_formats(raw)
     try:
-        value = json.loads(
-            raw.removeprefix(_UTF8_BOM).decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
-        )
+        value = _DECODER.decode(raw.removeprefix(_UTF8_BOM).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise _malformed(f"the body is not UTF-8: byte {error.start} cannot be decoded") from None
     except json.JSONDecodeError as error:
@@ -62,7 +62,7 @@ def parse_json(raw: bytes) -> Any:
         raise _malformed(f"the JSON is nested too deeply; allowed: {_MAX_DEPTH} levels") from None
     except ValueError as error:
         raise _malformed(f"malformed JSON: {str(error)[:200]}") from None
-    if _depth(value) > _MAX_DEPTH:
+    if raw.count(b"{") + raw.count(b"[") > _MAX_DEPTH and _depth(value) > _MAX_DEPTH:
         raise _malformed(f"the JSON is nested too deeply; allowed: {_MAX_DEPTH} levels")
     if b"\\u" in raw and not _is_unicode(value):
         raise _malformed("the JSON contains half of a surrogate pair (\\ud800 to \\udfff); allowed: whole characters")
@@ -76,7 +76,7 @@ def validate(adapter: TypeAdapter[T], value: Any, prefix: str = "") -> T:
         Problem: 422, with one error a bad field, at most 50.
     """
     try:
-        return adapter.validate_json(json.dumps(value), strict=True)
+        return adapter.validate_json(_document(value), strict=True)
     except ValidationError as error:
         problems = field_problems(error.errors(include_url=False), value, prefix)[:_MAX_ERRORS]
         count = len(problems)
@@ -100,6 +100,14 @@ def rows_of(value: Any, name: str, most: int) -> list[Any]:
         detail = f"{name} has {len(rows):,} rows; allowed: {allowed}"
         raise Problem(422, detail, [problem], code=Code.FIELDS_INVALID)
     return rows
+
+
+def _document(value: Any) -> bytes | str:
+    """A parsed document as JSON again: in JSON mode strict validation reads times and words from text."""
+    try:
+        return msgspec.json.encode(value)
+    except (OverflowError, TypeError):  # of more than 64 bits, or infinite: some bound refuses it
+        return json.dumps(value)
 
 
 def _refuse_other_formats(raw: bytes) -> None:
@@ -135,6 +143,18 @@ def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+class _Infinite(float):
+    """A number such as 1e999, of a type that the fast encoder refuses: it would write null."""
+
+
+def _number(text: str) -> float:
+    found = float(text)
+    return found if math.isfinite(found) else _Infinite(found)
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_number)
 
 
 def _is_unicode(value: Any) -> bool:

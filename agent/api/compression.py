@@ -1,6 +1,7 @@
 """gzip of answers, for clients that accept it: lists and batches shrink to a tenth.
 
-Small answers gain nothing, and a stream must arrive as it is written: both are sent as they are.
+Small answers gain nothing, and a stream must arrive as it is written: both are sent as they are. Rows one a line are
+compressed where they come whole.
 """
 
 import gzip
@@ -15,7 +16,9 @@ LEAST: Final = 1_000
 """Bytes below which an answer is sent as it is."""
 _LEVEL: Final = 5
 _IN_A_THREAD: Final = 64 * 1024  # larger bodies take milliseconds, which others need not wait for
-_TEXT: Final = re.compile(rb"(text/(?!event-stream)|application/([\w.-]+\+)?(json|javascript|xml)\b|image/svg\+xml)")
+_TEXT: Final = re.compile(
+    rb"(text/(?!event-stream)|application/([\w.-]+\+)?(json|x-ndjson|javascript|xml)\b|image/svg\+xml)"
+)
 
 
 def compressed_send(scope: HTTPScope, send: Send) -> Send:

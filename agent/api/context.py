@@ -13,8 +13,8 @@ from litestar import Request
 
 from agent.api.batching import MicroBatcher
 from agent.domain.decision import Decision
-from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
+from agent.pricing.standing_quotes import Priced
 from agent.service.auth.api_keys import ApiKey, KeyRing
 from agent.service.auth.rate_limits import RateLimiter
 from agent.service.jobs import JobRunner
@@ -84,7 +84,7 @@ class AppContext:
 
     settings: Settings
     resources: Resources
-    batcher: MicroBatcher[QuoteRequest, Decision | Refusal]
+    batcher: MicroBatcher[QuoteRequest, Priced]
     limiter: CapacityLimiter
     metrics: Metrics
     rate_limits: RateLimiter

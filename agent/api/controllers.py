@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 
 from agent.api import examples
 from agent.api.authorisation import authorise
-from agent.api.batch import BatchRequest, batch_rows
+from agent.api.batch import BatchRequest, batch_rows, price_rows
 from agent.api.body import rows_of, validate
 from agent.api.context import AnyRequest, AppContext
 from agent.api.convert import to_event, to_report
@@ -33,13 +33,14 @@ from agent.api.problems import Problem, raise_refusal
 from agent.api.product_rows import product_records, product_warnings
 from agent.api.publishable import check_asked, check_events
 from agent.api.responses.accepted import AcceptedAnswer, ProductsAnswer
-from agent.api.responses.lists import BatchAnswer, OutcomesAnswer, outcome_row, quote_row
+from agent.api.responses.lists import BatchAnswer, OutcomesAnswer, batch_json, outcome_row
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
-from agent.api.responses.quotes import View, recorded_quote
+from agent.api.responses.quote_json import encode, quote_json, recorded_fields, shopper_fields
 from agent.api.responses.reasons import ReasonsAnswer, reasons_answer
-from agent.api.responses.recommendations import RecommendationsAnswer, recommendations_answer
+from agent.api.responses.recommendations import RecommendationsAnswer, recommendations_json
 from agent.api.responses.rendering import Made, json_response
-from agent.api.responses.shopper_quotes import ShownQuote, ShownRecord, shopper_quote, shown_quote
+from agent.api.responses.shopper_quotes import ShownQuote, ShownRecord
+from agent.api.responses.shown import View
 from agent.api.responses.verification import VerifyAnswer, verify_answer
 from agent.api.schemas import (
     Event,
@@ -54,9 +55,9 @@ from agent.api.schemas import (
     VerifyRequest,
 )
 from agent.api.views import AskedView, Include, ViewName
-from agent.domain.decision import CheckoutClaim, Decision
-from agent.domain.refusal import Refusal
+from agent.domain.decision import CheckoutClaim
 from agent.domain.request import MAX_ROWS, QuoteRequest, RecommendationRequest
+from agent.pricing.standing_quotes import Priced
 from agent.service.auth.api_keys import Scope
 from agent.service.outcome_sequence import OutcomeReport
 
@@ -81,7 +82,7 @@ class QuoteController(Controller):
         status_code=201,
         operation_id="createQuote",
         operation_class=operation(
-            QuoteRequest, ShownQuote, status=201, location=True, scopes=_QUOTES, examples=examples.QUOTES
+            QuoteRequest, ShownQuote, status=201, also=(200,), location=True, scopes=_QUOTES, examples=examples.QUOTES
         ),
         summary="Price one product",
     )
@@ -89,6 +90,7 @@ class QuoteController(Controller):
         """Price one product for one shopper.
 
         Without a cost or a floor, and whenever another price is not surely better, the answer is the reference price.
+        A request that is made again while its quote stands is answered with that quote: 200 instead of 201.
         """
         asked_view = AskedView.of(view, include)
 
@@ -97,10 +99,12 @@ class QuoteController(Controller):
             asked = validate(_QUOTE, value)
             check_asked(context, asked)
             recorded = await context.recorded_earlier(1)
-            priced = recorded[0] if recorded else await context.batcher.ask(context.tagged(asked, 0))
-            decision = raise_refusal(priced)
-            context.metrics.quoted(decision)
-            return Made(shown_quote(decision, shown), f"/v1/quotes/{decision.id}")
+            priced = Priced(recorded[0]) if recorded else await context.batcher.ask(context.tagged(asked, 0))
+            decision = raise_refusal(priced.answer)
+            if not priced.again:
+                context.metrics.quoted(decision)
+            status = 200 if priced.again else 201
+            return Made(quote_json(decision, shown), f"/v1/quotes/{decision.id}", status)
 
         return await answer(request, Scope.QUOTES, work)
 
@@ -115,13 +119,10 @@ class QuoteController(Controller):
         """Up to 500 quotes: `quotes` of any kind, or `items` for one shopper. A bad row fails alone."""
         asked_view = AskedView.of(view, include)
 
-        async def work(value: Any, context: AppContext) -> BatchAnswer:
+        async def work(value: Any, context: AppContext) -> bytes:
             shown = asked_view.granted(context)
-            priced = await _price_rows([_permitted(row, context) for row in batch_rows(value)], context)
-            for decision in priced:
-                if isinstance(decision, Decision):
-                    context.metrics.quoted(decision)
-            return BatchAnswer(results=[quote_row(one, shown, context.request_id) for one in priced])
+            priced = await price_rows([_permitted(row, context) for row in batch_rows(value)], context)
+            return batch_json(priced, shown, context.request_id)
 
         return await answer(request, Scope.QUOTES, work)
 
@@ -157,9 +158,9 @@ class QuoteController(Controller):
         if decision is None:
             raise Problem(404, f"no quote has the id {quote_id[:80]!r}", code=Code.NOT_FOUND)
         if shown.view is View.SHOPPER:
-            return json_response(shopper_quote(decision))
+            return json_response(encode(shopper_fields(decision)))
         outcomes = await context.run(context.service.outcomes_of, quote_id)
-        return json_response(recorded_quote(decision, outcomes))
+        return json_response(encode(recorded_fields(decision, outcomes)))
 
     @get(
         "/{quote_id:str}/reasons",
@@ -280,7 +281,7 @@ class ShopController(Controller):
         """Products for a shopper, best first, each priced."""
         asked_view = AskedView.of(view)
 
-        async def work(value: Any, context: AppContext) -> RecommendationsAnswer:
+        async def work(value: Any, context: AppContext) -> bytes:
             shown = asked_view.granted(context)
             asked = validate(_RECOMMEND, value)
             check_asked(context, asked)
@@ -288,7 +289,7 @@ class ShopController(Controller):
             decisions = list(recorded.values()) or await context.run(context.service.recommend, asked, context.id_of)
             for decision in decisions:
                 context.metrics.quoted(decision)
-            return recommendations_answer(decisions, shown)
+            return recommendations_json(decisions, shown)
 
         return await answer(request, Scope.QUOTES, work)
 
@@ -302,19 +303,6 @@ def _permitted(row: QuoteRequest | Problem, context: AppContext) -> QuoteRequest
     except Problem as problem:
         return problem
     return row
-
-
-async def _price_rows(rows: list[QuoteRequest | Problem], context: AppContext) -> list[Decision | Refusal | Problem]:
-    """Price the valid rows of a batch together, except those that an earlier attempt recorded."""
-    recorded = await context.recorded_earlier(len(rows))
-    requests = {
-        position: context.tagged(row, position)
-        for position, row in enumerate(rows)
-        if isinstance(row, QuoteRequest) and position not in recorded
-    }
-    priced = await context.run(context.service.quote, list(requests.values())) if requests else []
-    decisions = {**recorded, **dict(zip(requests, priced, strict=True))}
-    return [decisions[position] if isinstance(row, QuoteRequest) else row for position, row in enumerate(rows)]
 
 
 async def _record_rows(rows: list[Any], context: AppContext) -> OutcomesAnswer:

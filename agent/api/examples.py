@@ -72,6 +72,15 @@ BATCHES: Final[Examples] = {
         },
     ),
 }
+PAGES: Final[Examples] = {
+    "list": Example(
+        "The products of a list page, for one shopper", {"shopper": _WHO, "products": [PRODUCT_ID, "grinder"]}
+    ),
+    "late": Example(
+        "In a hurry: prices for everyone where time is short",
+        {"products": [PRODUCT_ID], "context": {"jurisdiction": "DE"}, "deadline_ms": 20},
+    ),
+}
 VERIFICATION: Final[Examples] = {
     "checkout": Example(
         "At the checkout, with what the cart is about to sell",

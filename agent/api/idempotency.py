@@ -6,14 +6,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from litestar import Response
-from pydantic import BaseModel
 
 from agent.api.authorisation import authorise
 from agent.api.body import parse_json, read_body
 from agent.api.context import AnyRequest, AppContext, Attempt
 from agent.api.problem_codes import Code
 from agent.api.problems import Problem, to_response
-from agent.api.responses.rendering import Made, json_response
+from agent.api.responses.rendering import Body, Lines, Made, json_response
 from agent.domain.refusal import FieldProblem
 from agent.service.auth.api_keys import Scope
 from agent.store import IdempotencyState, StoredResponse
@@ -21,14 +20,14 @@ from agent.store import IdempotencyState, StoredResponse
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _KEY_CHARS: Final = 255
 
-Work = Callable[[Any, AppContext], Awaitable[BaseModel | Made]]
+Work = Callable[[Any, AppContext], Awaitable[Body | Made | Lines]]
 """Computes the answer from the parsed body and the caller's context."""
 
 
 async def answer(request: AnyRequest, scope: Scope, work: Work) -> Response[bytes]:
     """Authorise, parse the body, work; under an idempotency key a POST is worked once and replayed after.
 
-    `work` returns the response model, answered as 200, or `Made` around it, answered as 201 or 202 with a Location.
+    `work` returns the response body, answered as 200, or `Made` around it, answered as 201 or 202 with a Location.
 
     Raises:
         Problem: Anything that `authorise`, `read_body`, `parse_json` and `work` raise; 409 and 422 for an idempotency
@@ -36,12 +35,14 @@ async def answer(request: AnyRequest, scope: Scope, work: Work) -> Response[byte
     """
     context = await authorise(request, scope)
     raw = await read_body(request)
+    if idempotency_key(request) is None:
+        return rendered(await work(parse_json(raw), context))
     digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + raw).hexdigest()
     return await answer_once(request, context, digest, lambda own: work(parse_json(raw), own))
 
 
 async def answer_once(
-    request: AnyRequest, context: AppContext, digest: str, work: Callable[[AppContext], Awaitable[BaseModel | Made]]
+    request: AnyRequest, context: AppContext, digest: str, work: Callable[[AppContext], Awaitable[Body | Made | Lines]]
 ) -> Response[bytes]:
     """Work, or replay what was answered under the request's idempotency key; `digest` is that of the whole request.
 
@@ -50,7 +51,7 @@ async def answer_once(
     """
     idem_key = idempotency_key(request)
     if idem_key is None:
-        return _rendered(await work(context))
+        return rendered(await work(context))
     claim = await context.run(context.store.idempotency_begin, context.caller, idem_key, digest)
     if claim.state is IdempotencyState.MISMATCH:
         problem = FieldProblem(
@@ -87,12 +88,12 @@ def idempotency_key(request: AnyRequest) -> str | None:
 
 
 async def _work_and_keep(
-    context: AppContext, idem_key: str, work: Callable[[], Awaitable[BaseModel | Made]]
+    context: AppContext, idem_key: str, work: Callable[[], Awaitable[Body | Made | Lines]]
 ) -> Response[bytes]:
     """Work and keep the answer, which may be an error of the sender; any other error abandons the key for a retry."""
     store, key_id = context.store, context.caller
     try:
-        reply = _rendered(await work())
+        reply = rendered(await work())
     except Problem as problem:
         if problem.status >= 500:
             await context.run(store.idempotency_abandon, key_id, idem_key)
@@ -106,8 +107,9 @@ async def _work_and_keep(
     return reply
 
 
-def _rendered(found: BaseModel | Made) -> Response[bytes]:
-    return found.response() if isinstance(found, Made) else json_response(found)
+def rendered(found: Body | Made | Lines) -> Response[bytes]:
+    """The response of what `work` found."""
+    return found.response() if isinstance(found, Made | Lines) else json_response(found)
 
 
 def _check_key(idem_key: str) -> None:

@@ -38,6 +38,7 @@ class DeclaredOperation(Operation):
         errors: Statuses answered with problem details; None for those that follow from method, path and body.
         also: Further statuses with the same response body.
         streams: Whether the response may be a stream of server-sent events.
+        lines: Type of a line where the response may come as rows, one a line; None where it may not.
         text: Media type of a plain-text response.
         status: Of success.
         location: Whether the answer has a Location header (201, 202).
@@ -52,6 +53,7 @@ class DeclaredOperation(Operation):
     errors: ClassVar[tuple[int, ...] | None] = None
     also: ClassVar[tuple[int, ...]] = ()
     streams: ClassVar[bool] = False
+    lines: ClassVar[Any] = None
     text: ClassVar[str] = ""
     status: ClassVar[int] = 200
     location: ClassVar[bool] = False
@@ -65,6 +67,7 @@ class Declared(TypedDict, total=False):
     """Further fields of `DeclaredOperation`."""
 
     streams: bool
+    lines: Any
     status: int
     location: bool
     scopes: tuple[Scope, ...]

@@ -28,7 +28,7 @@ from agent.api.openapi_parts import (
     headers_of,
 )
 from agent.api.problems import TITLES, ProblemDetails
-from agent.api.responses.rendering import JSON
+from agent.api.responses.rendering import JSON, NDJSON
 from agent.api.responses.stream import StreamEvent
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
@@ -118,6 +118,8 @@ def _bodies(operation: DeclaredOperation) -> list[Body]:
     found += [Body(kind, "validation") for kind in operation.media.values() if isinstance(kind, type)]
     if operation.streams:
         found.append(Body(StreamEvent, "serialization"))
+    if operation.lines is not None:
+        found.append(Body(operation.lines, "serialization"))
     return found if operation.gives is None else [*found, Body(operation.gives, "serialization")]
 
 
@@ -195,6 +197,8 @@ def _responses(found: _Found, schemas: Sequence[Schema]) -> dict[str, Any]:
             answer["content"] = {JSON: {"schema": schemas[-1]}}
         if operation.streams:  # OpenAPI 3.1 has no schema for a whole stream: that of one event
             answer["content"][_EVENTS] = {"schema": schemas[-2]}
+        if operation.lines is not None:  # that of one line
+            answer["content"][NDJSON] = {"schema": schemas[-2]}
         made[str(status)] = answer
     for status in _errors(found):
         made[str(status)] = {"$ref": f"#/components/responses/{error_name(status)}"}

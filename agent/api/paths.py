@@ -1,5 +1,6 @@
 """Paths with ids in them: an id may contain any character, percent-encoded, and is read in its normal form."""
 
+import re
 from typing import Annotated, Final
 from urllib.parse import quote, unquote, unquote_to_bytes
 
@@ -16,6 +17,8 @@ _SHOWN: Final = 80
 _ALLOWED: Final = "1 to 200 visible characters, percent-encoded as UTF-8"
 _BOUNDS: Final = {"minLength": 1, "maxLength": MAX_ID}
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9/_.~-]*")  # characters that quoting leaves as they are
+
 QuoteId = Annotated[str, PathParameter(description="Id of a quote.", schema_extra=_BOUNDS)]
 ShopperId = Annotated[
     str, PathParameter(description="The shop's own id of a shopper, percent-encoded.", schema_extra=_BOUNDS)
@@ -31,6 +34,8 @@ def routed_path(scope: HTTPScope) -> str:
     """
     path = scope["path"]
     raw = (scope.get("raw_path") or b"").partition(b"?")[0].decode("ascii", "replace")
+    if raw == path and _PLAIN.fullmatch(path):
+        return path
     if unquote(unquote(raw)) != unquote(
         path
     ):  # a server sends none, or mounts the app under a prefix; some decode twice

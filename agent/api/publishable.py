@@ -17,7 +17,9 @@ from agent.domain.refusal import FieldProblem
 from agent.domain.request import Context, QuotedProduct, QuoteRequest, RecommendationRequest, SessionEvent
 from agent.service.auth.api_keys import ApiKey
 
-ROUTES: Final = frozenset({"/v1/quotes", "/v1/quotes/batch", "/v1/quotes/verify", "/v1/recommendations", "/v1/events"})
+ROUTES: Final = frozenset(
+    {"/v1/quotes", "/v1/quotes/batch", "/v1/quotes/verify", "/v1/pages", "/v1/recommendations", "/v1/events"}
+)
 _PRODUCT: Final = frozenset({"id"})
 _CONTEXT: Final = frozenset({"jurisdiction", "location", "channel", "season", "language", "device"})
 _EVENTS: Final = tuple(one.value for one in EventType if one is not EventType.PURCHASE)

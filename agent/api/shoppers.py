@@ -16,7 +16,8 @@ from agent.api.paths import ShopperId
 from agent.api.problem_codes import Code
 from agent.api.problems import Problem
 from agent.api.responses.answer import Answer
-from agent.api.responses.quotes import RecordedQuote, recorded_quote
+from agent.api.responses.quote_json import recorded_fields
+from agent.api.responses.quotes import RecordedQuote
 from agent.api.responses.rendering import json_response
 from agent.domain.fields import Id, Strict
 from agent.domain.records import Attribute, EventType, OutcomeType, ShopperRecord
@@ -210,7 +211,8 @@ def shopper_answer(known: ShopperData) -> ShopperAnswer:
         personalisation=Personalisation.OFF if own is not None and not own.personalisation else Personalisation.ON,
         events=[EventOut.model_validate(event, from_attributes=True) for event in known.events],
         decisions=[
-            DecisionOut(quote=recorded_quote(decision, []), request=request) for decision, request in known.decisions
+            DecisionOut(quote=RecordedQuote.model_validate(recorded_fields(decision, [])), request=request)
+            for decision, request in known.decisions
         ],
         outcomes=[
             OutcomeOut(

@@ -72,7 +72,7 @@ class Tenants:
         if home.resources.open_merchant is None:
             raise RuntimeError("this app serves the default merchant alone")
         resources = await to_thread.run_sync(home.resources.open_merchant, merchant)
-        batcher = MicroBatcher(resources.service.quote, limit=home.settings.queue_limit)
+        batcher = MicroBatcher(resources.service.priced, limit=home.settings.queue_limit)
         return Tenant(replace(home, resources=resources, batcher=batcher, metrics=Metrics()))
 
     async def _close_least_used(self, keep: str) -> None:

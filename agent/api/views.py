@@ -13,8 +13,7 @@ from litestar.params import QueryParameter
 from agent.api.context import AppContext
 from agent.api.problem_codes import Code
 from agent.api.problems import Problem
-from agent.api.responses.quotes import View
-from agent.api.responses.shopper_quotes import Shown
+from agent.api.responses.shown import Shown, View
 from agent.domain.refusal import FieldProblem
 from agent.service.auth.api_keys import Scope
 

@@ -79,7 +79,9 @@ def _request(product: str | None, shopper: str | None, file: Path | None, quanti
 
 
 def _in_process(asked: QuoteRequest, data_dir: Path | None, json: bool) -> Mapping[str, Any]:
-    from agent.api.responses.quotes import quote_answer  # schemas of the whole answer, needed here only
+    from msgspec.json import decode
+
+    from agent.api.responses.quote_json import encode, merchant_fields  # the whole answer, needed here only
 
     with running_service(settings_for(data_dir), quiet=json) as service:
         answer, kind = service.quote([asked])[0], service.store_kind
@@ -88,7 +90,7 @@ def _in_process(asked: QuoteRequest, data_dir: Path | None, json: bool) -> Mappi
         for problem in answer.errors:
             sys.stderr.write(f"  {problem.field}: {problem.message}; allowed: {problem.allowed}\n")
         raise typer.Exit(ExitCode.FAILED)
-    return {"store": kind.value, **quote_answer(answer, candidates=True).model_dump(mode="json", by_alias=True)}
+    return {"store": kind.value, **decode(encode(merchant_fields(answer, candidates=True)))}
 
 
 def _from_server(asked: QuoteRequest, url: str, key_file: Path | None) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from agent.domain.money import MAX_MINOR, MoneyError, fraction_digits
 
 _TIME: Final = re.compile(r"\d{4}(-\d\d){2}[Tt ]\d\d(:\d\d){2}(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 MAX_ID: Final = 200
+MAX_QUANTITY: Final = 10_000
 _MAX_RAW_ID: Final = 4 * MAX_ID  # composing takes up to 4 code points for one
 _NOT_IN_IDS: Final = ("Zl", "Zp", "Co")  # line and paragraph separators, private use
 EARLIEST: Final = datetime.fromisoformat("1990-01-01T00:00:00+00:00")
@@ -111,7 +112,7 @@ EventText = Annotated[str, Field(max_length=2_000), AfterValidator(clean_text)]
 ProfileText = Annotated[str, Field(max_length=4_000), AfterValidator(clean_text)]
 # Bounds stand before the validator: behind it pydantic writes them into JSON Schemas as `ge` and `le`.
 Count = Annotated[int, Field(ge=0, le=10**9), BeforeValidator(_strict_int)]
-Quantity = Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_strict_int)]
+Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY), BeforeValidator(_strict_int)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rating = Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]

@@ -1,10 +1,9 @@
-"""Response models of the notice to a shopper."""
+"""Response models of the notice to a shopper, for the OpenAPI document; `quote_json` writes their fields."""
 
 from datetime import datetime
 
 from agent.api.responses.answer import Answer
-from agent.api.responses.money import MoneyAnswer, money
-from agent.domain.decision import Disclosure, Reduction
+from agent.api.responses.money import MoneyAnswer
 
 
 class IgnoredAnswer(Answer, title="IgnoredInput"):
@@ -65,30 +64,3 @@ class DisclosureAnswer(Answer):
     """What else the page with the price must do."""
     consent: str | None
     """Reason that the shopper was told before consenting to a higher price, where this price is one."""
-
-
-def disclosure_answer(disclosure: Disclosure, currency: str) -> DisclosureAnswer:
-    """The notice, with everything that entered and everything that did not."""
-    return DisclosureAnswer(
-        required=disclosure.required,
-        text=disclosure.text,
-        jurisdiction=disclosure.jurisdiction,
-        inputs_used=list(disclosure.inputs_used),
-        inputs_ignored=[IgnoredAnswer(input=i.input, reason=i.reason) for i in disclosure.inputs_ignored],
-        law=disclosure.law,
-        option=disclosure.option,
-        reduction=None if disclosure.reduction is None else _reduction(disclosure.reduction, currency),
-        language=disclosure.language,
-        placement=disclosure.placement,
-        duties=[DutyAnswer(do=duty.do, source=duty.source) for duty in disclosure.duties],
-        consent=disclosure.consent,
-    )
-
-
-def _reduction(reduction: Reduction, currency: str) -> ReductionAnswer:
-    return ReductionAnswer(
-        prior_price=money(reduction.prior_minor, currency),
-        began=reduction.began,
-        days=reduction.days,
-        percent=reduction.percent,
-    )

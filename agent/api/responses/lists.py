@@ -1,9 +1,13 @@
-"""Response models for lists: each row has its result or its problem."""
+"""Lists, each row with its result or its problem: response models for the OpenAPI document, and rows as JSON."""
+
+from collections.abc import Sequence
 
 from agent.api.problems import Problem, ProblemDetails, details
 from agent.api.responses.answer import Answer
 from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
-from agent.api.responses.shopper_quotes import Shown, ShownQuote, shown_quote
+from agent.api.responses.quote_json import Fields, encode, quote_fields
+from agent.api.responses.shopper_quotes import ShownQuote
+from agent.api.responses.shown import Shown
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord
 from agent.domain.refusal import Refusal
@@ -27,6 +31,13 @@ class BatchAnswer(Answer, title="QuoteResults"):
     """One result a row, in the order of the request."""
 
 
+class PageAnswer(Answer, title="Page"):
+    """Prices of a page of products."""
+
+    quotes: list[RowAnswer]
+    """One result a product, in the order of the request."""
+
+
 class OutcomeRow(Answer, title="OutcomeResult"):
     """One row of a list of outcomes: the outcome or its problem."""
 
@@ -45,11 +56,26 @@ class OutcomesAnswer(Answer, title="OutcomeResults"):
     """One result a row, in the order of the request."""
 
 
-def quote_row(found: Decision | Refusal | Problem, shown: Shown, request_id: str) -> RowAnswer:
-    """A row of a batch in a view; `request_id` is the batch's."""
+def quote_row(found: Decision | Refusal | Problem, shown: Shown, request_id: str) -> Fields:
+    """A row of a batch in a view (`RowAnswer`); `request_id` is the batch's."""
     if isinstance(found, Decision):
-        return RowAnswer(status=200, quote=shown_quote(found, shown))
-    return RowAnswer(status=found.status, problem=_problem(found, request_id))
+        return {"status": 200, "quote": quote_fields(found, shown), "problem": None}
+    return {"status": found.status, "quote": None, "problem": _problem(found, request_id).model_dump(mode="json")}
+
+
+def batch_json(rows: Sequence[Decision | Refusal | Problem], shown: Shown, request_id: str) -> bytes:
+    """Results of a batch (`BatchAnswer`)."""
+    return encode({"results": [quote_row(one, shown, request_id) for one in rows]})
+
+
+def page_json(rows: Sequence[Decision | Refusal | Problem], shown: Shown, request_id: str) -> bytes:
+    """Prices of a page (`PageAnswer`)."""
+    return encode({"quotes": [quote_row(one, shown, request_id) for one in rows]})
+
+
+def row_lines(rows: Sequence[Decision | Refusal | Problem], shown: Shown, request_id: str) -> bytes:
+    """Rows, one a line (`RowAnswer`)."""
+    return b"".join(encode(quote_row(one, shown, request_id)) + b"\n" for one in rows)
 
 
 def outcome_row(found: OutcomeRecord | Refusal | Problem, request_id: str) -> OutcomeRow:

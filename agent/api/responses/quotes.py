@@ -1,39 +1,17 @@
-"""Response models of quotes."""
+"""Response models of quotes, for the OpenAPI document; `quote_json` writes their fields."""
 
-import math
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from agent.api.responses.answer import Answer
-from agent.api.responses.disclosure import DisclosureAnswer, disclosure_answer
-from agent.api.responses.money import MoneyAnswer, money
-from agent.api.responses.outcomes import OutcomeAnswer, outcome_answer
-from agent.domain.decision import (
-    Candidate,
-    CompetitorRecord,
-    Decision,
-    Interval,
-    PastOutcome,
-    Rung,
-    Scores,
-    SimilarProduct,
-    Source,
-    TrailStep,
-)
-from agent.domain.records import OutcomeRecord
+from agent.api.responses.disclosure import DisclosureAnswer
+from agent.api.responses.money import MoneyAnswer
+from agent.api.responses.outcomes import OutcomeAnswer
+from agent.api.responses.shown import View
+from agent.domain.decision import Rung, Source
 from models.strategist.strategy import Lever
-
-_NEAREST: Final = 8  # past outcomes shown
-
-
-class View(StrEnum):
-    """Reader of an answer."""
-
-    SHOPPER = "shopper"
-    MERCHANT = "merchant"
 
 
 class ScoreAnswer(Answer):
@@ -76,7 +54,7 @@ class TrailAnswer(Answer, title="TrailStep"):
 
     rule: str
     """Name of the rule."""
-    from_: MoneyAnswer = Field(serialization_alias="from")
+    from_: MoneyAnswer = Field(alias="from")
     """The price before."""
     to: MoneyAnswer
     """The price after."""
@@ -198,107 +176,3 @@ class RecordedQuote(QuoteAnswer):
 
     outcomes: list[OutcomeAnswer]
     """Outcomes reported for it, oldest first."""
-
-
-def quote_answer(decision: Decision, *, candidates: bool) -> QuoteAnswer:
-    """The response model of a decision."""
-    return QuoteAnswer.model_validate(_fields(decision, candidates=candidates))
-
-
-def recorded_quote(decision: Decision, outcomes: list[OutcomeRecord]) -> RecordedQuote:
-    """The response model of a decision with its candidates and outcomes."""
-    known = [outcome_answer(outcome) for outcome in outcomes]
-    return RecordedQuote.model_validate({**_fields(decision, candidates=True), "outcomes": known})
-
-
-def _fields(decision: Decision, *, candidates: bool) -> dict[str, Any]:
-    currency = decision.currency
-    listed = decision.list_minor
-    return {
-        "id": decision.id,
-        "at": decision.at,
-        "product_id": decision.product_id,
-        "shopper_id": decision.shopper_id,
-        "quantity": decision.quantity,
-        "price": money(decision.price_minor, currency),
-        "reference_price": money(decision.reference_minor, currency),
-        "list_price": None if listed is None else money(listed, currency),
-        "strategy": _strategy(decision),
-        "scores": None if decision.scores is None else _scores(decision.scores),
-        "interest": None if decision.interest is None else rounded(decision.interest),
-        "confidence": rounded(decision.confidence),
-        "personalised": decision.personalised,
-        "rung": decision.rung,
-        "trail": [_trail(step, currency) for step in decision.trail],
-        "similar": [_similar(product) for product in decision.similar],
-        "evidence": [_evidence(outcome) for outcome in decision.evidence[:_NEAREST]],
-        "candidates": [_candidate(c, currency) for c in decision.candidates] if candidates else None,
-        "disclosure": disclosure_answer(decision.disclosure, currency),
-        "competitor_prices": [_competitor(one, currency) for one in decision.competitor_prices],
-        "propensity": rounded(decision.propensity),
-        "valid_until": decision.valid_until,
-        "token": decision.token,
-        "versions": {name: getattr(decision.versions, name) for name in decision.versions.__slots__},
-        "timing_ms": dict(decision.timing_ms),
-    }
-
-
-def _strategy(chosen: Decision | Candidate) -> StrategyAnswer:
-    name = chosen.strategy_name if isinstance(chosen, Decision) else chosen.strategy.name
-    return StrategyAnswer(name=name, lever=chosen.strategy.lever, source=chosen.source, rationale=chosen.rationale)
-
-
-def _trail(step: TrailStep, currency: str) -> TrailAnswer:
-    start, end = money(step.from_minor, currency), money(step.to_minor, currency)
-    return TrailAnswer(rule=step.rule, from_=start, to=end, detail=step.detail)
-
-
-def _similar(product: SimilarProduct) -> SimilarAnswer:
-    return SimilarAnswer(
-        id=product.product_id,
-        title=product.title,
-        price=None if product.price_minor is None else money(product.price_minor, product.currency),
-        similarity=rounded(product.similarity),
-    )
-
-
-def _evidence(outcome: PastOutcome) -> EvidenceAnswer:
-    return EvidenceAnswer(
-        product_id=outcome.product_id,
-        price_ratio=rounded(outcome.price_ratio),
-        bought=outcome.bought,
-        similarity=rounded(outcome.similarity),
-    )
-
-
-def _competitor(record: CompetitorRecord, currency: str) -> CompetitorAnswer:
-    return CompetitorAnswer(price=money(record.price_minor, currency), source=record.source, public=record.public)
-
-
-def _candidate(candidate: Candidate, currency: str) -> CandidateAnswer:
-    return CandidateAnswer(
-        strategy=_strategy(candidate),
-        price=money(candidate.price_minor, currency),
-        scores=_scores(candidate.scores),
-        probability=rounded(candidate.probability),
-        chosen=candidate.chosen,
-    )
-
-
-def _scores(scores: Scores) -> ScoresAnswer:
-    return ScoresAnswer(
-        purchase_probability=_score(scores.purchase_probability),
-        profit=_score(scores.profit),
-        satisfaction=_score(scores.satisfaction),
-    )
-
-
-def _score(interval: Interval) -> ScoreAnswer:
-    return ScoreAnswer(value=rounded(interval.value), low=rounded(interval.low), high=rounded(interval.high))
-
-
-def rounded(value: float) -> float:
-    """Round to six significant digits; 0 for numbers that JSON lacks."""
-    if value == 0 or not math.isfinite(value):
-        return 0.0
-    return round(value, 5 - math.floor(math.log10(abs(value))))

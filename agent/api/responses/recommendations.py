@@ -1,9 +1,11 @@
-"""Response models for recommendations."""
+"""Recommendations: response models for the OpenAPI document, and the answer as JSON."""
 
 from collections.abc import Sequence
 
 from agent.api.responses.answer import Answer
-from agent.api.responses.shopper_quotes import Shown, ShownQuote, shown_quote
+from agent.api.responses.quote_json import encode, quote_fields
+from agent.api.responses.shopper_quotes import ShownQuote
+from agent.api.responses.shown import Shown
 from agent.domain.decision import Decision
 
 
@@ -32,14 +34,13 @@ class RecommendationsAnswer(Answer, title="RecommendationList"):
     """The recommendations, best first."""
 
 
-def recommendations_answer(decisions: Sequence[Decision], shown: Shown) -> RecommendationsAnswer:
-    """Priced products in the order given, in a view."""
-    return RecommendationsAnswer(
-        items=[
-            RecommendationAnswer(
-                product=RecommendedProduct(id=decision.product_id or "", title=decision.product_title),
-                quote=shown_quote(decision, shown),
-            )
-            for decision in decisions
-        ]
-    )
+def recommendations_json(decisions: Sequence[Decision], shown: Shown) -> bytes:
+    """Priced products in the order given, in a view (`RecommendationsAnswer`)."""
+    items = [
+        {
+            "product": {"id": decision.product_id or "", "title": decision.product_title},
+            "quote": quote_fields(decision, shown),
+        }
+        for decision in decisions
+    ]
+    return encode({"items": items})

@@ -185,21 +185,22 @@ class KeyRing:
             self._cache.clear()
         return made
 
+    def verified(self, text: str) -> ApiKey | None:
+        """A live key that was verified within the time to live, from memory alone; None leaves it to `verify`."""
+        return self._verified(_digest(text), self._clock.now())
+
     def verify(self, text: str) -> ApiKey | None:
         """Look a key up; None when it is unknown, wrong, revoked or expired, which senders cannot tell apart."""
-        digest = _digest(text)
-        if self._bootstrap_digest is not None and hmac.compare_digest(digest, self._bootstrap_digest):
-            return self._bootstrap
-        now = self._clock.now()
-        # A lookup by digest leaks nothing through timing: nobody can choose a digest without knowing the key.
-        cached = self._cache.get(digest)
-        if cached is None or not timedelta(0) <= now - cached.at < self._ttl:
-            key = self._load(text, digest)
-            if key is None:
-                return None
-            self._touch(key, now)
-            cached = self._remember(digest, _Cached(key, now))
-        return cached.key if cached.key.is_live(now) else None
+        digest, now = _digest(text), self._clock.now()
+        known = self._verified(digest, now)
+        if known is not None:
+            return known
+        key = self._load(text, digest)
+        if key is None:
+            return None
+        self._touch(key, now)
+        self._remember(digest, _Cached(key, now))
+        return key if key.is_live(now) else None
 
     def list_keys(self) -> list[ApiKey]:
         """All stored keys, oldest first, revoked and expired ones too."""
@@ -211,6 +212,15 @@ class KeyRing:
         with self._lock:
             self._cache.clear()
         return revoked
+
+    def _verified(self, digest: bytes, now: datetime) -> ApiKey | None:
+        if self._bootstrap_digest is not None and hmac.compare_digest(digest, self._bootstrap_digest):
+            return self._bootstrap
+        # A lookup by digest leaks nothing through timing: nobody can choose a digest without knowing the key.
+        cached = self._cache.get(digest)
+        if cached is None or not timedelta(0) <= now - cached.at < self._ttl or not cached.key.is_live(now):
+            return None
+        return cached.key
 
     def _load(self, text: str, digest: bytes) -> ApiKey | None:
         prefix, _, rest = text.partition("_")
@@ -227,12 +237,11 @@ class KeyRing:
         if key.is_live(now) and (key.last_used_at is None or now - key.last_used_at >= _TOUCH_EVERY):
             self._store.touch_key(key.key_id, now)
 
-    def _remember(self, digest: bytes, cached: _Cached) -> _Cached:
+    def _remember(self, digest: bytes, cached: _Cached) -> None:
         with self._lock:
             if len(self._cache) >= _CACHE_LIMIT:
                 self._cache.clear()
             self._cache[digest] = cached
-        return cached
 
 
 def _pages(origins: Collection[str], scopes: Collection[Scope]) -> tuple[str, ...]:

@@ -336,6 +336,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/pages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Price a page of products
+         * @description Price up to 200 products of the catalogue for one shopper; a product that cannot be priced fails alone.
+         *
+         *     `Accept: application/x-ndjson` gives the rows one a line, in the same order, the first ones as soon as they are priced; under an Idempotency-Key all at once. Where `deadline_ms` leaves no time, a row has the reference price.
+         *
+         *     Scope: `quotes`.
+         */
+        post: operations["createPage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/products": {
         parameters: {
             query?: never;
@@ -439,7 +463,7 @@ export interface paths {
          * Price one product
          * @description Price one product for one shopper.
          *
-         *     Without a cost or a floor, and whenever another price is not surely better, the answer is the reference price.
+         *     Without a cost or a floor, and whenever another price is not surely better, the answer is the reference price. A request that is made again while its quote stands is answered with that quote: 200 instead of 201.
          *
          *     Scope: `quotes`.
          */
@@ -1722,6 +1746,31 @@ export interface components {
             has_more: boolean;
             /** @description Cursor of the next page, to be sent as `after`; null at the end. */
             next: string | null;
+        };
+        /** @description Prices of a page of products. */
+        Page: {
+            /** @description One result a product, in the order of the request. */
+            quotes: components["schemas"]["QuoteResult"][];
+        };
+        /** @description Products of the catalogue for one shopper in one situation. */
+        PageRequest: {
+            /** @description For whom; a stranger where left out. */
+            shopper?: components["schemas"]["Shopper"];
+            /** @description Behaviour in this session, oldest first. */
+            events?: components["schemas"]["SessionEvent"][];
+            /** @description The situation. */
+            context?: components["schemas"]["Context"];
+            /** @description Limits of each price. */
+            limits?: components["schemas"]["Limits"];
+            /** @description Milliseconds within which the answer is needed. */
+            deadline_ms?: number | null;
+            /** @description Ids of the products; one that is named twice is priced once and answered twice. */
+            products: string[];
+            /**
+             * @description Units wanted of each; prices are per unit.
+             * @default 1
+             */
+            quantity?: number;
         };
         /** @description A retrieved past outcome, without its shopper. */
         PastOutcome: {
@@ -3139,6 +3188,8 @@ export type OutcomeResult = components['schemas']['OutcomeResult'];
 export type OutcomeResults = components['schemas']['OutcomeResults'];
 export type OutcomeType = components['schemas']['OutcomeType'];
 export type OutcomesPage = components['schemas']['OutcomesPage'];
+export type Page = components['schemas']['Page'];
+export type PageRequest = components['schemas']['PageRequest'];
 export type PastOutcome = components['schemas']['PastOutcome'];
 export type Personalisation = components['schemas']['Personalisation'];
 export type Price = components['schemas']['Price'];
@@ -3819,6 +3870,51 @@ export interface operations {
             503: components["responses"]["NotAvailable"];
         };
     };
+    createPage: {
+        parameters: {
+            query?: {
+                /** @description `shopper`: what a shopper may see. `merchant`: everything; needs the scope `merchant`. By default the most that the key may see. */
+                view?: "shopper" | "merchant";
+                /** @description `candidates` adds every candidate that was scored; needs the merchant's view. */
+                include?: "candidates";
+            };
+            header?: {
+                /** @description Makes the request safe to repeat: for 24 hours the same request under this key gets the same answer and nothing is done twice. Another request under it gets 422; while the first one is being answered, 409. A new UUID for each new request is a good key. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PageRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page"];
+                    "application/x-ndjson": components["schemas"]["QuoteResult"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["NotAuthenticated"];
+            403: components["responses"]["NotAllowed"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["NotAvailable"];
+        };
+    };
     listProducts: {
         parameters: {
             query?: {
@@ -4062,6 +4158,17 @@ export interface operations {
             };
         };
         responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["XRequestId"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownQuote"];
+                };
+            };
             /** @description Created */
             201: {
                 headers: {

@@ -69,6 +69,13 @@ const CALLS: Record<keyof operations, Call> = {
   },
   createQuotes: (pricesmith) =>
     unwrap(pricesmith.POST("/v1/quotes/batch", { body: { items: [{ product: { id: PRODUCT }, quantity: 2 }] } })),
+  createPage: async (pricesmith) => {
+    const body = { shopper: { id: SHOPPER }, products: [PRODUCT, "no-such-product", PRODUCT] };
+    const page = await unwrap(pricesmith.POST("/v1/pages", { body }));
+    if (page.quotes.length !== 3 || page.quotes[0]?.quote?.id !== page.quotes[2]?.quote?.id) {
+      throw new Error("a page has a row for each product, and one quote for one that it names twice");
+    }
+  },
   verifyQuote: async (pricesmith, { token }) => {
     const { status, price } = await unwrap(pricesmith.POST("/v1/quotes/verify", { body: { token } }));
     if (status !== "valid" || price === null) {

@@ -20,6 +20,7 @@ from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
 from agent.explain.answers import CheckedSentence, Explanation
 from agent.explain.questions import QuestionInput
+from agent.pricing.standing_quotes import Priced
 from agent.rules.book import RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview
@@ -70,6 +71,9 @@ class ScriptedService:
             self.quoted.extend(requests)
             first = len(self.quoted) - len(requests)
         return [decision(id=f"q{first + row}", quantity=request.quantity) for row, request in enumerate(requests)]
+
+    def priced(self, requests: Sequence[QuoteRequest]) -> list[Priced]:
+        return [Priced(answer) for answer in self.quote(requests)]
 
     def decision(self, quote_id: str) -> Decision | None:
         return decision(id=quote_id) if quote_id.startswith("q") else None

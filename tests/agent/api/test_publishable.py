@@ -60,6 +60,8 @@ def test_a_page_may_price_recommend_verify_and_tell_what_is_looked_at(client: Te
     assert quoted.headers["access-control-allow-origin"] == PAGE
     many = client.post("/v1/quotes/batch", json={"items": [{"product": {"id": own.bought}}], "context": context})
     assert [row["status"] for row in many.json()["results"]] == [200]
+    page = client.post("/v1/pages", json={"products": [own.bought], "context": context})
+    assert page.json()["quotes"][0]["quote"]["view"] == "shopper"
     assert client.post("/v1/quotes/verify", json={"token": quoted.json()["token"]}).json()["status"] == "valid"
     ranked = client.post("/v1/recommendations", json={"shopper": {"id": own.shopper}, "limit": 3})
     assert len(ranked.json()["items"]) == 3
@@ -97,6 +99,11 @@ def test_a_page_may_not_say_what_only_the_shop_knows(
     assert field in [error["field"] for error in answer.json()["errors"]]
     row = client.post("/v1/quotes/batch", json={"quotes": [body]}).json()["results"][0]
     assert (row["status"], row["problem"]["code"]) == (403, "publishable-key-limited")
+    if "product" not in change:
+        for accept in ("application/json", "application/x-ndjson"):
+            listed = client.post("/v1/pages", json={"products": [own.bought], **change}, headers={"Accept": accept})
+            assert listed.status_code == 403, listed.text
+            assert field in [error["field"] for error in listed.json()["errors"]]
     if not {"product", "limits", "shopper"} & set(change):
         ranked = client.post("/v1/recommendations", json={"shopper": {"id": own.shopper}, **change})
         assert ranked.status_code == 403, ranked.text
@@ -110,7 +117,9 @@ def test_a_page_may_report_no_sales_and_no_prices(client: TestClient[Litestar], 
 
 def test_a_page_may_ask_nothing_else(client: TestClient[Litestar]) -> None:
     paths = client.get("/schema/openapi.json").json()["paths"]
-    allowed = {"/v1/quotes", "/v1/quotes/batch", "/v1/quotes/verify", "/v1/recommendations", "/v1/events"}
+    allowed = {
+        f"/v1/{name}" for name in ("quotes", "quotes/batch", "quotes/verify", "pages", "recommendations", "events")
+    }
     tried = 0
     for path, methods in paths.items():
         for method in methods:

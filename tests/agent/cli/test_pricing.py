@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from agent.api.responses.quotes import quote_answer
-from agent.api.responses.shopper_quotes import shopper_quote
+from agent.api.responses.quote_json import encode, merchant_fields, shopper_fields
 from agent.cli import pricing
 from agent.cli.errors import CommandError, ServerRefused, ServerUnavailable
 from agent.cli.main import app
@@ -23,7 +22,7 @@ from agent.store import StoreKind
 from tests.agent.cli.scripted_server import Script, scripted_server
 from tests.agent.store.builders import decision
 
-ANSWER = quote_answer(decision(), candidates=True).model_dump(mode="json", by_alias=True)
+ANSWER = json.loads(encode(merchant_fields(decision(), candidates=True)))
 PROBLEM = {
     "type": "/problems/not-priceable",
     "code": "not-priceable",
@@ -96,7 +95,7 @@ def test_the_request_goes_out_with_key_and_candidates(script: Script, key: Path)
 
 
 def test_a_key_for_quotes_alone_is_shown_the_shoppers_view(script: Script, key: Path) -> None:
-    shopper = shopper_quote(decision()).model_dump(mode="json", by_alias=True)
+    shopper = json.loads(encode(shopper_fields(decision())))
     script.answers = [(403, PROBLEM | {"detail": "include=candidates needs a key with ..."}), (200, shopper)]
     done = quote("--product", "p1", "--url", script.url, "--key-file", key)
     assert [path for path, _, _ in script.asked] == ["/v1/quotes?include=candidates", "/v1/quotes"]

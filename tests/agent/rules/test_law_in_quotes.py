@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from agent.api.responses.quotes import quote_answer
-from agent.api.responses.shopper_quotes import shopper_quote
+from agent.api.responses.quote_json import merchant_fields, shopper_fields
+from agent.api.responses.quotes import QuoteAnswer
+from agent.api.responses.shopper_quotes import ShopperQuoteAnswer
 from agent.domain.decision import CompetitorRecord, Decision, HeldReason
 from agent.domain.request import QuoteRequest
 from agent.explain.questions import Language, QuestionInput
@@ -89,11 +90,11 @@ def test_california_a_public_price_with_its_source_is_used_and_both_are_recorded
     stored = greedy.decision(quote.id)
     assert stored is not None
     assert stored.competitor_prices == quote.competitor_prices
-    shown = quote_answer(stored, candidates=False).model_dump(mode="json")["competitor_prices"]
-    assert [(one["price"]["amount_minor"], one["source"], one["public"]) for one in shown] == [
+    shown = QuoteAnswer.model_validate(merchant_fields(stored, candidates=False)).competitor_prices
+    assert [(one.price.amount_minor, one.source, one.public) for one in shown] == [
         (60, "https://shop.example/tea", True)
     ]
-    assert "competitor_prices" not in shopper_quote(stored).model_dump()
+    assert "competitor_prices" not in shopper_fields(stored)
 
 
 def test_elsewhere_a_competitors_price_is_used_as_it_comes(greedy: Service, own: World) -> None:
@@ -180,7 +181,10 @@ def test_reading_a_decision_never_asks_the_law_again(own: World, monkeypatch: py
         stored = service.decision(quote.id)
         assert stored is not None
         assert stored.disclosure == quote.disclosure
-        for shown in (quote_answer(stored, candidates=True), shopper_quote(stored)):
+        for shown in (
+            QuoteAnswer.model_validate(merchant_fields(stored, candidates=True)),
+            ShopperQuoteAnswer.model_validate(shopper_fields(stored)),
+        ):
             told = shown.disclosure
             assert (told.text, told.law, told.placement) == (
                 quote.disclosure.text,

@@ -30,6 +30,7 @@ SHARED_ROUTE = "/v1/quotes/{quote_id}"  # for keys with the scope quotes or merc
 NEEDS = {
     "/v1/quotes": Scope.QUOTES,
     "/v1/quotes/batch": Scope.QUOTES,
+    "/v1/pages": Scope.QUOTES,
     "/v1/quotes/verify": Scope.QUOTES,
     "/v1/recommendations": Scope.QUOTES,
     "/v1/keys": Scope.QUOTES,
@@ -39,6 +40,7 @@ NEEDS = {
 PROBES: dict[str, Any] = {
     "/v1/quotes": {"product": {"id": "p1"}},
     "/v1/quotes/batch": {"quotes": [{"product": {"id": "p1"}}]},
+    "/v1/pages": {"products": ["p1"]},
     "/v1/recommendations": {"shopper": {"id": "s1"}},
 }
 

@@ -96,6 +96,28 @@ def test_a_verified_key_costs_no_query_within_the_time_to_live(
         ring.verify(created.text)
 
 
+def test_memory_alone_knows_a_key_once_verified_until_it_ages_is_revoked_or_expires(
+    ring: KeyRing, created: CreatedKey, store: Store, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = ring.create("short", {Scope.QUOTES}, clock.at + timedelta(seconds=2)).text
+    assert ring.verified(created.text) is None
+    verified = ring.verify(created.text)
+    assert ring.verify(short) is not None
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "key", None)
+        assert ring.verified(created.text) == verified
+        assert ring.verified(created.text + "x") is None
+        clock.at += timedelta(seconds=2)
+        assert ring.verified(short) is None
+        clock.at += timedelta(seconds=3)
+        assert ring.verified(created.text) is None
+    assert ring.verify(created.text) is not None
+    assert ring.verified(created.text) is not None
+    ring.revoke(created.key.key_id)
+    assert ring.verified(created.text) is None
+
+
 def test_a_revocation_is_effective_at_once_here_and_within_seconds_elsewhere(
     ring: KeyRing, created: CreatedKey, store: Store, clock: FixedClock
 ) -> None:
