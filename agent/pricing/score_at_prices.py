@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
-from agent.domain.decision import Scores
+from agent.domain.candidates import Scores
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.pricing.pipeline import Pipeline

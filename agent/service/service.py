@@ -7,7 +7,8 @@ from threading import Lock
 from time import monotonic
 from typing import Final
 
-from agent.domain.decision import CheckoutClaim, Decision, Reason, Scores
+from agent.domain.candidates import Scores
+from agent.domain.decision import CheckoutClaim, Decision, Reason
 from agent.domain.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest

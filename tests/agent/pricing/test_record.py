@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent.domain.decision import Decision, GuardAction, HeldReason, Origin
+from agent.domain.candidates import Origin
+from agent.domain.decision import Decision, GuardAction, HeldReason
 from agent.service.service import Service
 from tests.prepared import World, ask
 
