@@ -80,11 +80,13 @@ class LogCheckpoints:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
+            self._due.wait()  # after a failure too: for the next commit
             try:
                 with self._connect() as connection:
                     connection.detach()  # those of the pool have warm page caches
                     self._copy_when_due(connection)
             except StoreError as error:  # commits go on, and copy the log themselves in the end
+                self._due.clear()
                 _log.warning("the write-ahead log was not copied: %s", error)
 
     def _copy_when_due(self, connection: Connection) -> None:
