@@ -6,7 +6,7 @@ differs from the one before it. Quotes may alternate between offers, so these ar
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from operator import itemgetter
 from typing import Final
@@ -58,6 +58,7 @@ _OF_DAY: Final = KeyedStatement.of(
     day="bigint",
 )
 _MOST_KNOWN: Final = 1_000_000
+_DAY: Final = 86_400_000_000  # microseconds
 
 _Priced = tuple[str, str]
 """A product and a currency."""
@@ -80,7 +81,8 @@ class AppliedPriceRepository(Repository):
     def _log_shelf(self, connection: Connection, applied: Iterable[AppliedPrice]) -> None:
         """Log changes of shelf prices within the caller's transaction, in the order given."""
         for one in applied:
-            if _LATEST_SHELF.run(connection, *_priced(one)).scalar() != one.price_minor:
+            latest = _LATEST_SHELF.first(connection, *_priced(one))
+            if latest is None or latest[0] != one.price_minor:
                 _INSERT.run(connection, *_row(one))
 
     def _log_quoted(self, connection: Connection, applied: Iterable[AppliedPrice]) -> None:
@@ -141,7 +143,9 @@ def _priced(one: AppliedPrice) -> _Priced:
 
 
 def _day(one: AppliedPrice) -> int:
-    return micros(one.at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
+    """The beginning of its day, UTC."""
+    at = micros(one.at)
+    return at - at % _DAY
 
 
 def _row(one: AppliedPrice) -> tuple[object, ...]:

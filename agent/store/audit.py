@@ -53,22 +53,25 @@ class AuditLog(Repository):
     def _log(self, connection: Connection, entries: Iterable[Entry]) -> None:
         """Append entries within the transaction that stores their subjects; writers take turns until it commits."""
         fresh = list(entries)
-        if not fresh:
-            return
-        self._db.serialise(connection, "audit")
+        if fresh:
+            self._db.serialise(connection, "audit")
+            self._append_links(connection, fresh)
+
+    def _append_links(self, connection: Connection, entries: Iterable[Entry]) -> None:
+        """Append entries while the caller holds the lock by which writers take turns."""
         head = _head(connection)
-        links = []
-        for entry in fresh:
+        rows = []
+        for entry in entries:
             link = next_link(head, entry)
-            links.append(link)
+            rows.append(_row(link))
             head = Head(link.seq, link.link_sha256)
-        _INSERT.run_each(connection, [_row(link) for link in links])
+        _INSERT.run_each(connection, rows)
         seal = "" if self._seal is None else self._seal(head.message())
         _MOVE_HEAD.run(connection, 1, head.seq, head.link_sha256, seal)
 
 
 def _head(connection: Connection) -> Head:
-    row = _READ_HEAD.run(connection).one_or_none()
+    row = _READ_HEAD.first(connection)
     return START if row is None else Head(*row)
 
 

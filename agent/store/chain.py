@@ -15,6 +15,7 @@ from typing import Final
 
 GENESIS: Final = "0" * 64
 _SALT_BYTES: Final = 16
+_quoted: Final = json.JSONEncoder().encode
 _HEAD: Final = "pricesmith-audit-head-1"  # no token begins like this, so that no signature is valid for both
 
 
@@ -65,9 +66,6 @@ class Head:
         return json.dumps([_HEAD, self.seq, self.link_sha256]).encode()
 
 
-_Covered = list[str | int | None]
-"""Values that a row's hash covers."""
-
 START: Final = Head(0, GENESIS)
 """Head of an empty chain."""
 
@@ -76,23 +74,15 @@ def next_link(head: Head, entry: Entry) -> Link:
     """The row of an entry after `head`."""
     salt = None if entry.personal is None else os.urandom(_SALT_BYTES)
     personal = None if salt is None or entry.personal is None else personal_hmac(salt, entry.personal)
-    content = content_sha256(entry.content)
-    covered: _Covered = [head.link_sha256, head.seq + 1, entry.kind.value, entry.subject, content, personal]
-    return Link(head.seq + 1, entry.kind, entry.subject, content, personal, salt, _sha256(covered))
+    seq, kind, content = head.seq + 1, entry.kind, content_sha256(entry.content)
+    own = _sha256(head.link_sha256, (seq, kind, entry.subject, content, personal))
+    return Link(seq, kind, entry.subject, content, personal, salt, own)
 
 
 def link_sha256(link: Link, previous: Head) -> str:
     """Hash of a row after `previous`; the salt is not covered, so that it can be deleted."""
-    return _sha256(
-        [
-            previous.link_sha256,
-            link.seq,
-            link.kind.value,
-            link.subject,
-            link.content_sha256,
-            link.personal_hmac,
-        ]
-    )
+    covered = (link.seq, link.kind, link.subject, link.content_sha256, link.personal_hmac)
+    return _sha256(previous.link_sha256, covered)
 
 
 def content_sha256(content: bytes) -> str:
@@ -105,5 +95,9 @@ def personal_hmac(salt: bytes, personal: bytes) -> str:
     return hmac.digest(salt, personal, "sha256").hex()
 
 
-def _sha256(covered: _Covered) -> str:
-    return hashlib.sha256(json.dumps(covered).encode()).hexdigest()
+def _sha256(previous_sha256: str, covered: tuple[int, AuditKind, str, str, str | None]) -> str:
+    """Hash over a JSON list, written as `json.dumps` does at six times the cost."""
+    seq, kind, subject, content, personal = covered
+    hmac_hex = "null" if personal is None else f'"{personal}"'
+    listed = f'["{previous_sha256}", {seq}, "{kind.value}", {_quoted(subject)}, "{content}", {hmac_hex}]'
+    return hashlib.sha256(listed.encode()).hexdigest()

@@ -2,35 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
-
-from sqlalchemy import BigInteger, Integer, Text, bindparam, cast, func, select, type_coerce
+from datetime import datetime
+from typing import Final
 
 from agent.domain.records import EventType
+from agent.store.column_types import from_micros
 from agent.store.counters import ERASURES, LATE_SALES
 from agent.store.repository import Repository
-from agent.store.tables import EVENTS, META, OUTCOMES, PRODUCTS
+from agent.store.statements import Statement
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# Built once: asked several times a second, and after every posted event.
-_MARKS: Final = select(
-    select(func.max(PRODUCTS.c.revision)).scalar_subquery(),
-    select(func.max(EVENTS.c.seq)).scalar_subquery(),
-    select(func.max(OUTCOMES.c.seq)).scalar_subquery(),
-    select(cast(META.c.value, Integer)).where(META.c.key == ERASURES).scalar_subquery(),
-    select(cast(META.c.value, Integer)).where(META.c.key == LATE_SALES).scalar_subquery(),
+_MARKS: Final = Statement.of(
+    "SELECT (SELECT max(revision) FROM products), (SELECT max(seq) FROM events), (SELECT max(seq) FROM outcomes), "
+    "(SELECT value FROM meta WHERE key = ?), (SELECT value FROM meta WHERE key = ?)"
 )
-_EVENTS_AFTER: Final = (
-    select(
-        EVENTS.c.shopper_id,
-        EVENTS.c.product_id,
-        type_coerce(EVENTS.c.at, BigInteger).label("at_us"),
-        type_coerce(EVENTS.c.type, Text).label("type"),
-    )
-    .where(EVENTS.c.seq > bindparam("after"))
-    .order_by(EVENTS.c.seq)
-    .limit(bindparam("most", type_=Integer))
+_EVENTS_AFTER: Final = Statement.of(
+    "SELECT shopper_id, product_id, at, type FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
 )
 
 
@@ -67,15 +53,14 @@ class ChangeRepository(Repository):
     def marks(self) -> Marks:
         """The last numbers given, of committed writes alone; one short query."""
         with self._db.read() as connection:
-            return Marks(*(number or 0 for number in connection.execute(_MARKS).one()))
+            rows = _MARKS.rows(connection, ERASURES, LATE_SALES)
+        return Marks(*(int(number or 0) for number in rows[0]))
 
     def event_keys_after(self, seq: int, most: int) -> Sequence[EventKey]:
         """Keys of the first `most` events numbered above `seq`, in order of arrival."""
         with self._db.read() as connection:
-            rows = connection.execute(_EVENTS_AFTER, {"after": seq, "most": most}).all()
-        return [_key(row) for row in rows]
-
-
-def _key(row: Any) -> EventKey:
-    sold = row.product_id if row.type == EventType.PURCHASE else None
-    return EventKey(row.shopper_id, _EPOCH + timedelta(microseconds=row.at_us), sold)
+            rows = _EVENTS_AFTER.rows(connection, seq, most)
+        return [
+            EventKey(shopper_id, from_micros(at), product_id if type == EventType.PURCHASE else None)
+            for shopper_id, product_id, at, type in rows
+        ]

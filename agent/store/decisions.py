@@ -104,7 +104,7 @@ class DecisionRepository(AuditLog, AppliedPriceRepository, LiveQuoteRepository):
                 stored, shown = [one for one, _ in rows], applied or {}
                 self._log_quoted(connection, [price for one in stored for price in shown.get(one.id, ())])
                 enqueue_messages(self._db, connection, (m for d in stored for m in of_decision(d)), stored[0].at)
-                self._log(connection, [decision_entry(one.id, text.body, text.personal) for one, text in rows])
+                self._append_links(connection, [decision_entry(one.id, text.body, text.personal) for one, text in rows])
             self._remember(decisions, claims, late)  # an erasure waits for this transaction and forgets it then
         return late
 

@@ -4,23 +4,24 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Integer, bindparam, func, select
+from sqlalchemy import func, select
 
 from agent.domain.records import EventRecord, EventType
+from agent.store.column_types import from_micros
 from agent.store.counters import LATE_SALES, count_up
 from agent.store.event_deduplication import insert_new_events, known_event_ids
 from agent.store.product_weeks import WeekOf, add_weeks, any_late, weeks_of
 from agent.store.repository import Repository
 from agent.store.rows import RecordTable
+from agent.store.statements import Statement
 from agent.store.tables import EVENTS
 
 _EVENT: Final = RecordTable(EventRecord, EVENTS)
-_SHOPPER_SINCE: Final = (
-    select(EVENTS.c.seq, *_EVENT.columns)
-    .where(EVENTS.c.shopper_id == bindparam("shopper_id"), EVENTS.c.seq > bindparam("after"))
-    .order_by(EVENTS.c.at.desc(), EVENTS.c.seq.desc())
-    .limit(bindparam("limit", type_=Integer))
+_SHOPPER_SINCE: Final = Statement.of(
+    f"SELECT seq, {', '.join(column.name for column in _EVENT.columns)} FROM events "  # noqa: S608 own names
+    "WHERE shopper_id = ? AND seq > ? ORDER BY at DESC, seq DESC LIMIT ?"
 )
+_TYPES: Final = {one.value: one for one in EventType}
 _IDS_BATCH: Final = 5_000
 
 
@@ -64,13 +65,9 @@ class EventRepository(Repository):
 
     def shopper_events_since(self, shopper_id: str, seq: int, limit: int = 5_000) -> list[tuple[int, EventRecord]]:
         """The last `limit` events numbered above `seq`, by time, then arrival, each with its number."""
-        parameters = {"shopper_id": shopper_id, "after": seq, "limit": limit}
         with self._db.read() as connection:
-            numbered = [
-                (row.seq, _EVENT.record(row, start=1)) for row in connection.execute(_SHOPPER_SINCE, parameters)
-            ]
-        numbered.reverse()
-        return numbered
+            rows = _SHOPPER_SINCE.rows(connection, shopper_id, seq, limit)
+        return [(row[0], EventRecord(row[1], _TYPES[row[2]], from_micros(row[3]), *row[4:])) for row in reversed(rows)]
 
     def known_events(self, event_ids: Sequence[str]) -> set[str]:
         """The stored ones among some ids."""

@@ -156,21 +156,20 @@ def claim(connection: Connection, decisions: Sequence[Decision], claims: Sequenc
     The caller holds the lock that makes writers take turns.
     """
     keyed = [(key, d, own) for d, own in zip(decisions, claims, strict=True) if (key := _key_of(d)) is not None]
-    live = {row.key: row for row in _rows(connection, {key for key, _, _ in keyed})}
-    before = dict(live)
-    late: set[str] = set()
+    before = {row[:3]: row for row in _UNDER_KEYS.rows(connection, list({key: None for key, _, _ in keyed}))}
+    live, late = {key: LiveRow(*row) for key, row in before.items()}, set()
     for key, decision, own in keyed:
         row, until = live.get(key), micros(decision.valid_until)
         if not own.holds:
             live.pop(key, None)
         elif row is None or row.valid_until <= micros(decision.at) or row.quote_id == own.replaces:
-            live[key] = LiveRow(*_parts(key), decision.id, decision.price_minor, decision.currency, until)
+            live[key] = LiveRow(*key, decision.id, decision.price_minor, decision.currency, until)
         elif (row.price_minor, row.currency) != (decision.price_minor, decision.currency):
             late.add(decision.id)
         elif row.valid_until < until:
             live[key] = row._replace(valid_until=until)
-    _END.run_each(connection, [_parts(key) for key in before if key not in live])
-    _PUT.run_each(connection, [tuple(row) for key, row in live.items() if row != before.get(key)])
+    _END.run_each(connection, [key for key in before if key not in live])
+    _PUT.run_each(connection, [row for key, row in live.items() if row != before.get(key)])
     return frozenset(late)
 
 
@@ -188,10 +187,11 @@ def _ids_at(connection: Connection, keys: Collection[QuoteKey], now: datetime) -
     return {row.key: row.quote_id for row in _rows(connection, keys) if row.valid_until > moment}
 
 
-def _key_of(decision: Decision) -> QuoteKey | None:
+def _key_of(decision: Decision) -> tuple[str, str, int] | None:
+    """The parts of its key."""
     if decision.shopper_id is None or decision.product_id is None:
         return None
-    return QuoteKey(decision.shopper_id, decision.product_id, decision.quantity)
+    return decision.shopper_id, decision.product_id, decision.quantity
 
 
 def _parts(key: QuoteKey) -> tuple[str, str, int]:

@@ -135,7 +135,7 @@ def enqueue_messages(database: Database, connection: Connection, messages: Itera
 
     Without a webhook the messages are not made.
     """
-    if _ANY.run(connection).first() is None:
+    if _ANY.first(connection) is None:
         return
     subscribed = [_record(row) for row in connection.execute(select(WEBHOOKS))]
     rows = [
