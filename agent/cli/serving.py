@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import sys
 from functools import partial
+from importlib import import_module
 from socket import socket
 from typing import Annotated, Final
 
@@ -23,6 +24,8 @@ from agent.store.data_folder import DataFolder
 from models.registry.registry import ORDER, ModelKind, Registry, read_meta
 
 MOST_WORKERS: Final = 64
+_APP: Final = "agent.asgi"
+_CREATE: Final = "create_supervised"
 _NEEDED: Final = (ModelKind.ENCODER, ModelKind.EVALUATOR, ModelKind.UNDERSTANDING)
 """Kinds without which no server starts; a damaged strategist only leaves quotes to the numeric search."""
 
@@ -79,12 +82,12 @@ def _listen(settings: Settings, host: str, port: int) -> None:
 
     loader = None
     if settings.workers > 1 and multiprocessing.get_start_method() == "fork":
-        from agent.asgi import create_supervised
-        from agent.service.preloading import preload
+        from agent.service.preloading import preload  # one worker loads all of this itself
 
-        loader = partial(create_supervised, preload(settings))
+        create = getattr(import_module(_APP), _CREATE)  # its code is shared too
+        loader = partial(create, preload(settings))
     Granian(
-        "agent.asgi:create_supervised",
+        f"{_APP}:{_CREATE}",
         factory=True,
         interface=Interfaces.ASGI,
         address=host,
