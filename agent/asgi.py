@@ -44,7 +44,7 @@ def create_supervised(preloaded: Preloaded | None = None) -> Litestar:
     return create(preloaded)
 
 
-def _open_to_serve(settings: Settings, preloaded: Preloaded | None) -> Resources:
+def _open_to_serve(settings: Settings, preloaded: Preloaded | None = None) -> Resources:
     """Open everything, and tune the interpreter of a process that only serves."""
     turn = DataFolder(settings.data_dir).workers / "writer.lock"
     writers = BackgroundWriters(turn if settings.workers > 1 else None)
