@@ -1,5 +1,7 @@
 """App factory for ASGI servers (granian, or any other with a factory option)."""
 
+from functools import partial
+
 from litestar import Litestar
 
 from agent.api.app import create_app
@@ -15,10 +17,12 @@ from agent.service.settings import Settings
 from agent.service.settings_reading import read_settings
 from agent.service.strategies import BackgroundWriters, WriterSource
 from agent.service.supervision import end_with_parent
+from agent.state.preloaded import Preloaded
 from agent.state.shared_models import SharedModels
+from agent.store.data_folder import DataFolder
 
 
-def create() -> Litestar:
+def create(preloaded: Preloaded | None = None) -> Litestar:
     """Build an app from the settings; models load when it starts.
 
     Raises:
@@ -28,18 +32,23 @@ def create() -> Litestar:
     settings = read_settings()
     if settings.otlp_endpoint is not None:
         export_to(settings.otlp_endpoint)
-    return create_app(settings, _open_to_serve)
+    return create_app(settings, partial(_open_to_serve, preloaded=preloaded))
 
 
-def create_supervised() -> Litestar:
-    """Build an app for a worker of `pricesmith serve`, which ends with its supervisor."""
+def create_supervised(preloaded: Preloaded | None = None) -> Litestar:
+    """Build an app for a worker of `pricesmith serve`, which ends with its supervisor.
+
+    `preloaded` are products that the supervisor read before it forked the worker.
+    """
     end_with_parent()
-    return create()
+    return create(preloaded)
 
 
-def _open_to_serve(settings: Settings) -> Resources:
+def _open_to_serve(settings: Settings, preloaded: Preloaded | None = None) -> Resources:
     """Open everything, and tune the interpreter of a process that only serves."""
-    opened = open_everything(settings, writers=BackgroundWriters())
+    turn = DataFolder(settings.data_dir).workers / "writer.lock"
+    writers = BackgroundWriters(turn if settings.workers > 1 else None)
+    opened = open_everything(settings, SharedModels(preloaded), writers)
     opened.service.warm_up()
     tune_for_requests()
     return opened

@@ -41,9 +41,10 @@ class Hits:
 class HnswGraph:
     """Unit vectors by row number."""
 
-    def __init__(self, dim: int, index: Any = None) -> None:
-        """Start empty, or with a FAISS index read from a snapshot."""
-        self._index = index if index is not None else _new_index(dim)
+    def __init__(self, dim: int, mapped: Any = None) -> None:
+        """Start empty, or with a FAISS index that maps its file; the first change copies it into memory."""
+        self._index = mapped if mapped is not None else _new_index(dim)
+        self._mapped = mapped is not None
         self.dim = dim
 
     def __len__(self) -> int:
@@ -52,7 +53,9 @@ class HnswGraph:
 
     def add(self, vectors: Vectors) -> None:
         """Append vectors `(n, dim)`."""
-        self._index.add(np.ascontiguousarray(vectors, np.float32))
+        if len(vectors):
+            self._own()
+            self._index.add(np.ascontiguousarray(vectors, np.float32))
 
     def vectors(self, rows: Rows) -> Vectors:
         """Copy the vectors of rows, `(n, dim)`."""
@@ -60,7 +63,9 @@ class HnswGraph:
 
     def wipe(self, rows: Rows) -> None:
         """Overwrite vectors with zeros; the graph's links through them stay."""
-        self._matrix()[rows] = 0.0
+        if len(rows):
+            self._own()
+            self._matrix()[rows] = 0.0
 
     def search(self, queries: Vectors, k: int, allowed: Mask | None = None) -> Hits:
         """Find the `k` rows with the largest inner product with each query, among `allowed` `(rows,)` if given."""
@@ -79,6 +84,11 @@ class HnswGraph:
     def write(self, path: Path) -> None:
         """Write the graph in FAISS's format."""
         faiss.write_index(self._index, str(path))
+
+    def _own(self) -> None:
+        """Copy a mapped index into memory: FAISS ends the process at a change of one, and its pages are read-only."""
+        if self._mapped:
+            self._index, self._mapped = faiss.deserialize_index(faiss.serialize_index(self._index)), False
 
     def _matrix(self) -> Vectors:
         """View of all vectors, invalidated by the next `add`."""
@@ -105,8 +115,11 @@ class HnswGraph:
 
 
 def read_graph(path: Path) -> HnswGraph:
-    """Read a graph; the caller must have verified the file's digest."""
-    index = faiss.read_index(str(path))
+    """Map a graph's file into memory, which processes share; the caller must have verified its digest.
+
+    The file may be deleted later, but not changed.
+    """
+    index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     return HnswGraph(int(index.d), index)
 
 

@@ -6,10 +6,12 @@ sequence number, so that a reader can refuse a snapshot or replay later records.
 Arrow IPC; pickles are not used.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -56,9 +58,18 @@ class Snapshot:
 
 
 def save_snapshot(folder: Path, write: Callable[[Path], Manifest]) -> Manifest:
-    """Let `write` fill a new folder, add digests to the manifest it returns, and make the folder current."""
+    """Let `write` fill a new folder, add digests to the manifest it returns, and make the folder current.
+
+    Processes that save into one folder take turns, as each removes what others left there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _turn(folder):
+        return _save(folder, write)
+
+
+def _save(folder: Path, write: Callable[[Path], Manifest]) -> Manifest:
     target = folder / f"{_PREFIX}{uuid4().hex}"
-    target.mkdir(parents=True)
+    target.mkdir()
     try:
         manifest = write(target)
         digests = {path.name: _digest(path) for path in sorted(target.iterdir())}
@@ -106,6 +117,17 @@ def open_snapshot(folder: Path, made_with: str) -> Snapshot:
                 f"{path / name} has SHA-256 {found[:12]}…; its manifest says: {expected[:12]}…; {_REMEDY}"
             )
     return Snapshot(path, manifest)
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, which ends with its process."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _current(folder: Path) -> Path:

@@ -11,7 +11,14 @@ from anyio import CapacityLimiter
 from litestar import Litestar
 from litestar.logging import LoggingConfig
 
-from agent.api.background import deliver_webhooks, follow_models, follow_store, keep_shoppers, purge_expired
+from agent.api.background import (
+    deliver_webhooks,
+    follow_models,
+    follow_store,
+    keep_shoppers,
+    publish_metrics,
+    purge_expired,
+)
 from agent.api.batching import MicroBatcher
 from agent.api.catalogue import RecordController
 from agent.api.context import CONTEXT, AnyRequest, AppContext, Resources
@@ -33,7 +40,7 @@ from agent.api.query import refuse_unknown_parameters
 from agent.api.reference import reference_routes
 from agent.api.rule_versions import RuleVersionsController
 from agent.api.shoppers import ShopperController
-from agent.api.tenants import TENANTS, Tenants
+from agent.api.tenants import TENANTS, Tenants, workers_of
 from agent.api.trainings import TrainingController
 from agent.api.webhooks import WebhookController
 from agent.domain.clock import SystemClock
@@ -101,10 +108,20 @@ def _lifespan(
         batcher = MicroBatcher(resources.service.priced, limit=settings.queue_limit)
         rate_limits = RateLimiter(settings.rate_limit_per_minute)
         jobs = JobRunner(settings, resources.store, SystemClock(), log)
-        context = AppContext(settings, resources, batcher, CapacityLimiter(_THREADS), measured, rate_limits, jobs=jobs)
+        workers = workers_of(settings, resources.service)
+        context = AppContext(
+            settings,
+            resources,
+            batcher,
+            CapacityLimiter(_THREADS),
+            measured,
+            rate_limits,
+            jobs=jobs,
+            workers=workers,
+        )
         app.state[CONTEXT] = context
         app.state[TENANTS] = tenants = Tenants(context, settings.open_merchants)
-        running = (purge_expired, follow_store, follow_models, keep_shoppers, deliver_webhooks)
+        running = (purge_expired, follow_store, follow_models, keep_shoppers, deliver_webhooks, publish_metrics)
         tasks = [asyncio.create_task(task(tenants, log)) for task in running]
         jobs.start()
         try:
@@ -115,6 +132,8 @@ def _lifespan(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await tenants.close()
+            if workers is not None:
+                workers.close()
             await batcher.close()
             await anyio.to_thread.run_sync(resources.service.close)
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, Final
 
 import anyio
@@ -27,9 +27,11 @@ KEPT_FOR: Final = timedelta(hours=24)
 GIVEN_UP_FOR: Final = timedelta(days=7)
 """Retention of webhook messages that are not tried any more."""
 _PURGE_S: Final = 3_600.0
+_LEAD_S: Final = 30.0
 _DELIVER_S: Final = 1.0
 _FOLLOW_S: Final = 2.0
 _FOLLOW_STORE_S: Final = 0.4
+_PUBLISH_S: Final = 2.0
 _KEEP_S: Final = 0.005
 _IDLE_S: Final = 0.25
 
@@ -37,15 +39,22 @@ _IDLE_S: Final = 0.25
 async def purge_expired(tenants: Tenants, log: Any) -> None:
     """Delete expired rows, and personal data beyond its retention, now and every hour until cancelled.
 
-    Covers the merchants that are open. A store that does not answer is tried again an hour later.
+    Covers the merchants that are open here and led by this process. A store that does not answer is tried again an
+    hour later.
     """
+    purged: dict[Store, float] = {}
     while True:
         for context in tenants.contexts():
+            since = purged.get(context.store)
+            if (since is not None and monotonic() - since < _PURGE_S) or not context.service.leads():
+                continue
+            purged[context.store] = monotonic()
             try:
                 await _purge(context)
             except StoreError as error:
                 log.warning("housekeeping failed", error=where(error))
-        await anyio.sleep(_PURGE_S)
+        purged = {store: at for store, at in purged.items() if store in {one.store for one in tenants.contexts()}}
+        await anyio.sleep(_LEAD_S)
 
 
 async def _purge(context: AppContext) -> None:
@@ -109,12 +118,13 @@ async def keep_shoppers(tenants: Tenants, log: Any) -> None:
 
 
 async def deliver_webhooks(tenants: Tenants, log: Any) -> None:
-    """Deliver due messages until cancelled; the outbox schedules the retries of those that fail."""
+    """Deliver due messages of merchants that this process leads, until cancelled; the outbox schedules retries."""
     limiter = CapacityLimiter(1)  # a receiver that answers slowly takes no thread from quotes
     dispatchers: dict[Store, WebhookDispatcher] = {}
     try:
         while True:
-            stores = {context.store: context.settings for context in tenants.contexts()}
+            led = [context for context in tenants.contexts() if context.service.leads()]
+            stores = {context.store: context.settings for context in led}
             for closed in dispatchers.keys() - stores.keys():
                 dispatchers.pop(closed).close()
             delivered = 0
@@ -130,6 +140,17 @@ async def deliver_webhooks(tenants: Tenants, log: Any) -> None:
     finally:
         for dispatcher in dispatchers.values():
             dispatcher.close()
+
+
+async def publish_metrics(tenants: Tenants, log: Any) -> None:
+    """Have other processes that serve the same folder tell the metrics of this one, until cancelled."""
+    while True:
+        for context in tenants.contexts():
+            try:
+                await context.publish_metrics()
+            except OSError as error:
+                log.warning("metrics could not be told to other processes", error=where(error))
+        await anyio.sleep(_PUBLISH_S)
 
 
 async def _follow(context: AppContext, log: Any) -> None:

@@ -21,6 +21,7 @@ from agent.service.jobs import JobRunner
 from agent.service.metrics import Metrics
 from agent.service.service import Service
 from agent.service.settings import Settings
+from agent.service.worker_metrics import WorkerMetrics
 from agent.store import Store
 
 T = TypeVar("T")
@@ -80,6 +81,7 @@ class AppContext:
         arrived_s: Arrival of the request, by `time.perf_counter`.
         request_id: Id of the request, as its answer and the log have it.
         jobs: Runs imports and trainings, of all merchants.
+        workers: Metrics of all processes; None where this one serves alone.
     """
 
     settings: Settings
@@ -93,6 +95,7 @@ class AppContext:
     arrived_s: float | None = None
     request_id: str = ""
     jobs: JobRunner | None = None
+    workers: WorkerMetrics | None = None
 
     @property
     def service(self) -> Service:
@@ -124,6 +127,18 @@ class AppContext:
         ids = [self.attempt.id_of(position) for position in range(quotes)]
         found = await self.run(lambda: [self.service.decision(quote_id) for quote_id in ids])
         return {position: one for position, one in enumerate(found) if one is not None}
+
+    async def exposition(self) -> bytes:
+        """Metrics in the text format of Prometheus, those of other processes too."""
+        self.metrics.learned(self.service.learned())
+        own = self.metrics.exposition()
+        return own if self.workers is None else await self.run(self.workers.merged, own)
+
+    async def publish_metrics(self) -> None:
+        """Have other processes tell the metrics of this one."""
+        if self.workers is not None:
+            self.metrics.learned(self.service.learned())
+            await self.run(self.workers.publish, self.metrics.exposition())
 
     async def run(self, call: Callable[..., T], *arguments: object, **named: object) -> T:
         """Make a blocking call in a worker thread."""

@@ -90,8 +90,7 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
         if caller.metrics is not context.metrics:
             detail = "/metrics has the default merchant's metrics; allowed for this key: /v1/metrics"
             raise Problem(403, detail, code=Code.OTHER_MERCHANT)
-    context.metrics.learned(context.service.learned())
-    return Response(context.metrics.exposition(), media_type=_EXPOSITION)
+    return Response(await context.exposition(), media_type=_EXPOSITION)
 
 
 @get(
@@ -105,5 +104,4 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
 async def own_metrics(request: AnyRequest) -> Response[bytes]:
     """Prometheus metrics of the API key's merchant; `/metrics` has the default merchant's."""
     context = await authorise(request, Scope.MERCHANT)
-    context.metrics.learned(context.service.learned())
-    return Response(context.metrics.exposition(), media_type=_EXPOSITION)
+    return Response(await context.exposition(), media_type=_EXPOSITION)

@@ -10,7 +10,9 @@ from anyio import to_thread
 from agent.api.batching import MicroBatcher
 from agent.api.context import AnyRequest, AppContext
 from agent.service.metrics import Metrics
-from agent.service.settings import DEFAULT_MERCHANT
+from agent.service.service import Service
+from agent.service.settings import DEFAULT_MERCHANT, Settings
+from agent.service.worker_metrics import WorkerMetrics
 
 TENANTS: Final = "tenants"
 _LEASES: Final = "pricesmith.leases"
@@ -73,7 +75,8 @@ class Tenants:
             raise RuntimeError("this app serves the default merchant alone")
         resources = await to_thread.run_sync(home.resources.open_merchant, merchant)
         batcher = MicroBatcher(resources.service.priced, limit=home.settings.queue_limit)
-        return Tenant(replace(home, resources=resources, batcher=batcher, metrics=Metrics()))
+        workers = workers_of(home.settings, resources.service)
+        return Tenant(replace(home, resources=resources, batcher=batcher, metrics=Metrics(), workers=workers))
 
     async def _close_least_used(self, keep: str) -> None:
         idle = [name for name, tenant in self._open.items() if not tenant.busy and name != keep]
@@ -97,6 +100,13 @@ def tenants_of(request: AnyRequest) -> Tenants:
     return found
 
 
+def workers_of(settings: Settings, service: Service) -> WorkerMetrics | None:
+    """Metrics of all processes that serve a merchant; None where this one serves alone."""
+    return WorkerMetrics(service.folder.workers) if settings.workers > 1 else None
+
+
 async def _shut(tenant: Tenant) -> None:
     await tenant.context.batcher.close()
+    if tenant.context.workers is not None:
+        await to_thread.run_sync(tenant.context.workers.close)
     await to_thread.run_sync(tenant.context.service.close)

@@ -1,7 +1,10 @@
 """`serve`: the HTTP service."""
 
+import multiprocessing
 import os
 import sys
+from functools import partial
+from importlib import import_module
 from socket import socket
 from typing import Annotated, Final
 
@@ -20,6 +23,9 @@ from agent.store import StoreKind
 from agent.store.data_folder import DataFolder
 from models.registry.registry import ORDER, ModelKind, Registry, read_meta
 
+MOST_WORKERS: Final = 64
+_APP: Final = "agent.asgi"
+_CREATE: Final = "create_supervised"
 _NEEDED: Final = (ModelKind.ENCODER, ModelKind.EVALUATOR, ModelKind.UNDERSTANDING)
 """Kinds without which no server starts; a damaged strategist only leaves quotes to the numeric search."""
 
@@ -32,6 +38,10 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="Port to listen on. Default: PRICESMITH_PORT, else 8000.", min=1, max=65_535)
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that answer. Default: PRICESMITH_WORKERS, else 1.", min=1, max=MOST_WORKERS),
+    ] = None,
     init: Annotated[
         bool,
         typer.Option("--init", help="First do as `pricesmith init` does; a demo store only gets new models."),
@@ -40,40 +50,53 @@ def serve(
 ) -> None:
     """Answer price requests over HTTP until stopped.
 
-    SIGTERM or Ctrl-C ends it, after the requests in flight are answered. GET /readyz says when it is ready, GET /schema
+    SIGTERM or Ctrl-C ends it, after the requests in flight are answered. With several --workers, one that fails is
+    started again while the others answer. GET /readyz says when it is ready, GET /schema
     describes every request. With --json the address comes first, as JSON; the log follows.
 
     Example: pricesmith serve --port 8000
     """
     settings = home_settings(data_dir)
+    settings = settings.model_copy(update={"workers": workers or settings.workers})
     address, number = host or settings.host, port or settings.port
     with _claimed(address, number):  # while this process lives
         if init:
             _make_shop(settings, quiet=json)
         _check(settings, address, number)
         os.environ["PRICESMITH_DATA_DIR"] = str(settings.data_dir.resolve())
+        os.environ["PRICESMITH_WORKERS"] = str(settings.workers)
         if json:
             place = {"url": f"http://{shown(address, number)}", "data_dir": str(settings.data_dir)}
             print_json({**place, "store": found_store(settings), "pid": os.getpid()})
-        _listen(address, number)
+        _listen(settings, address, number)
 
 
-def _listen(host: str, port: int) -> None:
-    """Run the server until it is stopped."""
+def _listen(settings: Settings, host: str, port: int) -> None:
+    """Run the server until it is stopped.
+
+    One worker loads everything itself, so that this process stays small. Several are forked from this process once it
+    has loaded what they can share, where the system can fork.
+    """
     from granian import Granian  # only this command needs the server
     from granian.constants import Interfaces
 
+    loader = None
+    if settings.workers > 1 and multiprocessing.get_start_method() == "fork":
+        from agent.service.preloading import preload  # one worker loads all of this itself
+
+        create = getattr(import_module(_APP), _CREATE)  # its code is shared too
+        loader = partial(create, preload(settings))
     Granian(
-        "agent.asgi:create_supervised",
+        f"{_APP}:{_CREATE}",
         factory=True,
         interface=Interfaces.ASGI,
         address=host,
         port=port,
-        workers=1,
+        workers=settings.workers,
         log_access=False,
-        respawn_failed_workers=False,
+        respawn_failed_workers=settings.workers > 1,
         workers_kill_timeout=30,
-    ).serve()
+    ).serve(target_loader=loader, wrap_loader=False)
 
 
 def _make_shop(settings: Settings, *, quiet: bool) -> None:

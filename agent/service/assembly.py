@@ -61,12 +61,14 @@ from agent.state.known_pasts import KnownPasts, PastMaker
 from agent.state.loading import open_histories, open_outcome_memory, open_product_index
 from agent.state.online_learner import Learner
 from agent.state.outcome_index import OutcomeIndex
+from agent.state.preloaded import Preloaded
 from agent.state.shared_models import SharedModels
 from agent.state.shopper_histories import ShopperHistories
 from agent.state.similar_products import SimilarProducts
 from agent.state.store_follower import StoreFollower
 from agent.store import Store, StoreKind
 from agent.store.data_folder import DataFolder
+from agent.store.folder_lock import FolderLock
 from models.datasets.complete_journey import DEMO
 from models.questions.classifier import load_question_head
 from models.registry.registry import ModelKind, Registry, read_meta
@@ -126,11 +128,13 @@ def build_components(
         writers or DirectWriters(shared),
         None if running is None else running.strategies,
     )
-    memory = _memory(store, folder, registry, models, running)
+    preloaded = None if shared is None or running is not None else shared.products(folder.root)
+    memory = _memory(_Opened(store, folder, registry, models, preloaded), running)
     control = _control(settings, store, folder, running)
     pipeline = _pipeline(settings, store, models, memory, control, strategies)
     return Components(
         folder=folder,
+        lead=FolderLock(folder.workers / "lead.lock") if running is None else running.lead,
         in_use=models.in_use,
         store=store,
         store_kind=store.kind(),
@@ -159,6 +163,17 @@ def build_components(
 
 
 @dataclass(frozen=True, slots=True)
+class _Opened:
+    """Sources of the state in memory; `preloaded` are products that were read before this process was forked."""
+
+    store: Store
+    folder: DataFolder
+    registry: Registry
+    models: ServingModels
+    preloaded: Preloaded | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Memory:
     """State that is rebuilt from the store.
 
@@ -181,32 +196,39 @@ class _Memory:
     follower: StoreFollower
 
 
-def _memory(
-    store: Store, folder: DataFolder, registry: Registry, models: ServingModels, running: Components | None
-) -> _Memory:
+def _memory(opened: _Opened, running: Components | None) -> _Memory:
     """Open the state in memory and bring it up to the store's latest outcome."""
+    store, folder, models = opened.store, opened.folder, opened.models
     clock = StoreClock.from_meta(store.meta)
-    marks = store.marks() if running is None else running.follower.marks
-    catalogue = _catalogue(store, folder, models, running)
+    before = running.follower.marks if running is not None else opened.preloaded and opened.preloaded.marks
+    marks = before or store.marks()
+    catalogue = _catalogue(opened, running)
     shoppers = running.shoppers if running is not None else open_histories(store, catalogue)
+    follower = StoreFollower(store, catalogue, shoppers, marks)
+    if opened.preloaded is not None:
+        follower.follow()  # before outcomes, some of which are of products that came since
     index = open_outcome_memory(folder, models.evaluator.version, store)
     outcomes = OutcomeIndex(index, models.evaluator, catalogue, shoppers, clock)
     outcomes.catch_up(store)
-    learner = _learner(folder, registry, models, clock, running)
+    learner = _learner(folder, opened.registry, models, clock, running)
     learner.catch_up(store)
     arrivals = running.arrivals if running is not None else Arrivals()
-    follower = StoreFollower(store, catalogue, shoppers, marks)
     return _Memory(clock, catalogue, shoppers, outcomes, learner, arrivals, follower)
 
 
-def _catalogue(store: Store, folder: DataFolder, models: ServingModels, running: Components | None) -> Catalogue:
+def _catalogue(opened: _Opened, running: Components | None) -> Catalogue:
     """The catalogue; a new encoder gets an index of its own over the same products."""
-    encoder = models.encoder
+    encoder, preloaded = opened.models.encoder, opened.preloaded
     if running is not None and running.in_use.get(ModelKind.ENCODER) == encoder.version:
         return running.catalogue
-    beside = running.catalogue if running is not None else None
-    catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version), beside)
-    catalogue.index_missing()
+    beside = running.catalogue if running is not None else preloaded.catalogue if preloaded is not None else None
+    if preloaded is None or preloaded.encoder != encoder.version:
+        catalogue = Catalogue(opened.store, encoder, open_product_index(opened.folder, encoder.version), beside)
+        catalogue.index_missing()
+        return catalogue
+    catalogue = Catalogue(opened.store, encoder, preloaded.catalogue.index, beside)
+    if not preloaded.indexed:
+        catalogue.index_missing()
     return catalogue
 
 

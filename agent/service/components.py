@@ -21,6 +21,7 @@ from agent.state.shopper_histories import ShopperHistories
 from agent.state.store_follower import StoreFollower
 from agent.store import Store, StoreKind
 from agent.store.data_folder import DataFolder
+from agent.store.folder_lock import FolderLock
 from models.registry.registry import ModelKind
 
 
@@ -30,6 +31,7 @@ class Components:
 
     Attributes:
         folder: Models, indexes, keys and the embedded database.
+        lead: Held by the process that does what only one process of a folder should do.
         in_use: Model versions by kind.
         store_kind: Whether the store is the demo's or a shop's own.
         signer: Signs quote tokens and the head of the audit log.
@@ -45,6 +47,7 @@ class Components:
     """
 
     folder: DataFolder
+    lead: FolderLock
     in_use: Mapping[ModelKind, str]
     store: Store
     store_kind: StoreKind

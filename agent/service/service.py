@@ -37,6 +37,7 @@ from agent.service.shopper_keeper import ShopperKeeper
 from agent.state.store_follower import Followed
 from agent.store import StoreKind
 from agent.store.codec import Offer
+from agent.store.data_folder import DataFolder
 from agent.store.erasure import Erased
 from models.registry.registry import ModelKind, Registry
 
@@ -193,6 +194,18 @@ class Service:
         if last > min(self._parts.outcomes.memory.watermark, self._parts.learner.watermark):
             self.replay_outcomes()
         return found
+
+    def leads(self) -> bool:
+        """Whether this process does what only one of those that serve the data folder should do.
+
+        The first that asks leads until it closes or ends.
+        """
+        return not self._closed and self._parts.lead.take()
+
+    @property
+    def folder(self) -> DataFolder:
+        """The merchant's data folder."""
+        return self._parts.folder
 
     def keep_shopper(self, *, patient: bool = True) -> bool:
         """Work out the memory of one shopper ahead of quotes; False when there is nothing to do.
@@ -389,19 +402,24 @@ class Service:
         return check_readiness(self._parts, closing=self._closed)
 
     def close(self) -> None:
-        """Save snapshots of what changed and close the store."""
+        """Save snapshots of what changed, unless another process leads, and close the store."""
         if self._closed:
             return
         self._closed = True
         parts = self._parts
         with self._keeping, self._quoting, self._remembering:
             parts.strategies.close()
-            if parts.outcomes.memory.watermark != self._saved:
-                parts.outcomes.memory.save(parts.folder.outcome_memory)
-            parts.learner.save()
-            if parts.catalogue.index.unsaved:
-                parts.catalogue.index.save(parts.folder.product_index)
+            if parts.lead.take():
+                self._save(parts)
             parts.store.close()
+            parts.lead.release()
+
+    def _save(self, parts: Components) -> None:
+        if parts.outcomes.memory.watermark != self._saved:
+            parts.outcomes.memory.save(parts.folder.outcome_memory)
+        parts.learner.save()
+        if parts.catalogue.index.unsaved:
+            parts.catalogue.index.save(parts.folder.product_index)
 
     def _counterfactuals(self) -> Counterfactuals:
         parts = self._parts

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65_535)
     """Port to listen on."""
 
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that `serve` answers with; they share the port, and most memory where the system can fork."""
+
     threads: int = Field(default=2, ge=1, le=256)
     """Cores that one model call may use."""
 

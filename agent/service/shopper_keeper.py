@@ -1,7 +1,8 @@
 """Shopper keeper: works out the memory of shoppers ahead of quotes, one at a time, and stores it in small batches.
 
 It first serves shoppers who were told of or quoted without memory, then all shoppers of the store once, then those
-whose session has ended. All of it may be lost at any time: what is missing is worked out again.
+whose session has ended, where this process leads. All of it may be lost at any time: what is missing is worked out
+again.
 """
 
 from collections import deque
@@ -40,6 +41,8 @@ class ShopperKeeper:
         wanted = parts.shoppers.next_wanted()
         if wanted is not None or self._todo:
             return wanted if wanted is not None else self._todo.popleft()
+        if not parts.lead.take():  # another process works through the store
+            return None
         while not self._todo and self._after is not None:
             page = parts.store.stale_shoppers(self._after, self._encoder)
             self._after = page.last

@@ -41,6 +41,11 @@ class DataFolder:
         return self.root / "spool"
 
     @property
+    def workers(self) -> Path:
+        """Folder of locks and metrics by which the processes that serve this folder know of one another."""
+        return self.root / "workers"
+
+    @property
     def database(self) -> Path:
         """File of the embedded database."""
         return self.root / "pricesmith.db"

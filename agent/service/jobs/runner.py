@@ -1,5 +1,7 @@
 """Runner of jobs: one thread of a server that takes jobs from the stores of all merchants, one at a time.
 
+Processes that serve one data folder share its turn, so that one job at a time runs on a machine, whoever was asked.
+
 Each job runs in a process of its own, which leaves the server's interpreter and memory to quotes, and can be ended. The
 thread renews the job's lease, notes progress, and ends the process when the job is to be cancelled, when the server
 stops, or when another process has taken the job over.
@@ -24,6 +26,7 @@ from agent.service.opening import open_store
 from agent.service.settings import DEFAULT_MERCHANT, Settings
 from agent.store import Store, StoreError
 from agent.store.data_folder import DataFolder
+from agent.store.folder_lock import FolderLock
 from agent.store.job_records import JobEnd, JobLease, JobRecord, JobState
 from agent.store.jobs import Claimant
 
@@ -97,6 +100,7 @@ class JobRunner:
         self._timing = timing or Timing()
         self._command = command
         self._owner = own_name()
+        self._machine = FolderLock(DataFolder(settings.data_dir).workers / "jobs.lock")
         self._stopping = Event()
         self._wake = Event()
         self._lock = Lock()
@@ -159,12 +163,17 @@ class JobRunner:
 
     def _run_next_of(self, merchant: str) -> bool:
         with self._opened(merchant) as place:
-            job = place.store.claim_job(self._claimant(place), self._clock.now())
-            if job is not None:
-                self._turns[merchant] = time.monotonic()
-                self.nudge(merchant)
-                self._run(place, job)
-                return True
+            if not self._machine.take():  # another process of this folder runs a job
+                return False
+            try:
+                job = place.store.claim_job(self._claimant(place), self._clock.now())
+                if job is not None:
+                    self._turns[merchant] = time.monotonic()
+                    self.nudge(merchant)
+                    self._run(place, job)
+                    return True
+            finally:
+                self._machine.release()
             self._fail_lost(place)
             if not place.store.unfinished_jobs():
                 with self._lock:

@@ -15,6 +15,7 @@ from agent.state.known_strategies import KnownStrategies
 from agent.state.loading import check_strategist, load_checked_strategist
 from agent.state.shared_models import SharedModels
 from agent.store import Store
+from agent.store.folder_lock import FolderLock
 from models.errors import RegistryError
 from models.registry.registry import META, ModelKind, Registry, read_meta
 from prompts import Prompt, load_prompt
@@ -44,15 +45,17 @@ class DirectWriters:
 class BackgroundWriters:
     """Writers in processes of their own, one for all merchants that use the same strategist."""
 
-    def __init__(self) -> None:
-        """Start nothing yet."""
+    def __init__(self, turn: Path | None = None) -> None:
+        """Start nothing yet; processes take turns at the lock `turn`, where it is given."""
         self._shared = SharedModels()
+        self._turn = turn
 
     def writer(self, registry: Registry, prompt: Prompt) -> StrategyWriter:
         """A writer that works beside quotes."""
         folder = _folder(registry)
         start = Start(folder=folder.resolve(), version=folder.name, prompt_version=prompt.version)
-        return self._shared.get(folder, lambda: BackgroundWriter(start))
+        turn = None if self._turn is None else FolderLock(self._turn)
+        return self._shared.get(folder, lambda: BackgroundWriter(start, turn=turn))
 
 
 @dataclass(frozen=True, slots=True)
