@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Final, Protocol
 
 from agent.domain.records import EventRecord
-from agent.state.shopper_memory import EncodedText, FoldedHistory, MemoryReader
+from agent.state.shopper_memory import EncodedText, FoldedHistory, KeptHistory, MemoryReader
 from models.shopper.history import RECENT, Act, RecentItems, ShopperHistory, recent_items
 
 _ALL: Final = 1_000_000
@@ -86,6 +86,21 @@ MOST_WANTED: Final = 10_000
 """Shoppers who wait for their memory to be worked out; others are when next quoted."""
 
 
+def folded_by(
+    before: FoldedHistory, new: Sequence[tuple[int, EventRecord]], labels_of: LabelsOf
+) -> FoldedHistory:
+    """A folded history with later events, each with its number, in time order."""
+    events = [event for _, event in new]
+    return FoldedHistory(
+        history=before.history.followed_by(list(to_acts(events, labels_of))),
+        seq=max(before.seq, *(number for number, _ in new)),
+        first_s=min(before.first_s, events[0].at.timestamp()),
+        last_s=events[-1].at.timestamp(),
+        estimated=before.estimated or any(map(_is_estimated, events)),
+        kept=before.kept,
+    )
+
+
 class ShopperHistories:
     """LRU cache of histories by shopper. Callers must not change the histories."""
 
@@ -115,7 +130,7 @@ class ShopperHistories:
             if known is not None:
                 self._known.move_to_end(shopper_id)
         if known is None or known.stale:
-            known = self._read(shopper_id, known, self._kept([shopper_id]).get(shopper_id))
+            known = self._read_all({shopper_id: known})[shopper_id]
             if remember:
                 self._remember(shopper_id, known, changes)
         return known
@@ -126,10 +141,9 @@ class ShopperHistories:
             changes = self._changes
             missing = {one: self._known.get(one) for one in shopper_ids}
         missing = {one: known for one, known in missing.items() if known is None or known.stale}
-        if self._memory is not None and len(missing) > 1:
-            kept = self._kept(list(missing))
-            for shopper_id, known in missing.items():
-                self._remember(shopper_id, self._read(shopper_id, known, kept.get(shopper_id)), changes)
+        if self._memory is not None and missing:
+            for shopper_id, folded in self._read_all(missing).items():
+                self._remember(shopper_id, folded, changes)
 
     def note_kept(self, shopper_id: str, text: EncodedText | None) -> None:
         """Note what the store keeps of a shopper from now on."""
@@ -211,28 +225,28 @@ class ShopperHistories:
         ordered = sorted(events, key=lambda event: event.at)
         return history.followed_by(list(to_acts(ordered, self._labels_of)))
 
-    def _kept(self, shopper_ids: Sequence[str]) -> Mapping[str, FoldedHistory]:
-        return self._memory.read(shopper_ids) if self._memory is not None else {}
+    def _read_all(self, missing: Mapping[str, FoldedHistory | None]) -> dict[str, FoldedHistory]:
+        """Read histories of shoppers, each with the one in memory if there is one."""
+        known = {shopper_id: FoldedHistory() if one is None else one for shopper_id, one in missing.items()}
+        kept: Mapping[str, KeptHistory] = {}
+        if self._memory is not None:
+            kept = self._memory.read({shopper_id: one.seq for shopper_id, one in known.items()})
+        return {shopper_id: self._read(shopper_id, one, kept.get(shopper_id)) for shopper_id, one in known.items()}
 
-    def _read(self, shopper_id: str, known: FoldedHistory | None, kept: FoldedHistory | None) -> FoldedHistory:
-        """Read events after a history in memory or kept; all of them without one, or when new ones are out of order."""
-        before = known or FoldedHistory()
-        if kept is not None:
-            before = replace(before, kept=kept.kept) if before.seq >= kept.seq else kept
-        new = self._source.shopper_events_since(shopper_id, before.seq)
+    def _read(self, shopper_id: str, before: FoldedHistory, kept: KeptHistory | None) -> FoldedHistory:
+        """Add events after a history in memory or kept; all of them without one, or when new ones are out of order."""
+        if kept is not None and kept.folded is not None:
+            before = replace(before, kept=kept.folded.kept) if before.seq >= kept.folded.seq else kept.folded
+        if kept is not None and kept.newest <= before.seq:
+            return replace(before, stale=False)
+        new = kept.events if kept is not None else None
+        if new is None:
+            new = self._source.shopper_events_since(shopper_id, before.seq)
         if new and new[0][1].at.timestamp() < before.last_s:
             before, new = FoldedHistory(), self._source.shopper_events_since(shopper_id, 0)
         if not new:
             return replace(before, stale=False)
-        events = [event for _, event in new]
-        return FoldedHistory(
-            history=before.history.followed_by(list(to_acts(events, self._labels_of))),
-            seq=max(number for number, _ in new),
-            first_s=min(before.first_s, events[0].at.timestamp()),
-            last_s=events[-1].at.timestamp(),
-            estimated=before.estimated or any(map(_is_estimated, events)),
-            kept=before.kept,
-        )
+        return folded_by(before, new, self._labels_of)
 
     def _remember(self, shopper_id: str, folded: FoldedHistory, changes: int) -> None:
         with self._lock:

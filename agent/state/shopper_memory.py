@@ -9,7 +9,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from agent.store.shopper_memory import ShopperMemory
+from agent.domain.records import EventRecord
+from agent.store.shopper_memory import ShopperMemory, StoredPast
 from models.encoder.encoder import Vectors
 from models.shopper.history import ShopperHistory
 from models.shopper.history_codec import decode_history, encode_history
@@ -64,9 +65,25 @@ class FoldedHistory:
 class MemorySource(Protocol):
     """Source of shopper memory; the store is one."""
 
-    def shopper_memories(self, shopper_ids: Sequence[str]) -> dict[str, ShopperMemory]:
-        """What is kept of some shoppers, by id."""
+    def shopper_pasts(self, known: Mapping[str, int]) -> dict[str, StoredPast]:
+        """What is kept of some shoppers, and events since that and since the last event that is known, by id."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeptHistory:
+    """What the store has of one shopper.
+
+    Attributes:
+        folded: The kept history; None where there is none that applies.
+        newest: Number of the last event; 0 without one.
+        events: Events after `folded` and after those that the reader knew, each with its number; None where they are
+            to be read by themselves.
+    """
+
+    folded: FoldedHistory | None
+    newest: int
+    events: Sequence[tuple[int, EventRecord]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +93,28 @@ class MemoryReader:
     source: MemorySource
     checksum_of: ChecksumOf
 
-    def read(self, shopper_ids: Sequence[str]) -> Mapping[str, FoldedHistory]:
-        """Kept histories of some shoppers, by id."""
+    def read(self, known: Mapping[str, int]) -> Mapping[str, KeptHistory]:
+        """Kept histories of some shoppers, by id; `known` has the number of the last event that the reader knows."""
         found = {}
-        for shopper_id, row in self.source.shopper_memories(shopper_ids).items():
-            history = decode_history(row.history)
-            if history is None or row.labels != self.checksum_of(products_of(history)):
-                continue
-            state = np.frombuffer(row.state, np.float32)
-            expires_s = None if row.expires_at is None else row.expires_at.timestamp()
-            kept = EncodedText(row.encoder, row.digest, state, row.seq, expires_s)
-            first_s, last_s = row.first_at.timestamp(), row.last_at.timestamp()
-            found[shopper_id] = FoldedHistory(history, row.seq, first_s, last_s, row.late_sales is not None, kept)
+        for shopper_id, past in self.source.shopper_pasts(known).items():
+            folded = None if past.memory is None else self._folded(past.memory)
+            kept = 0 if past.memory is None else past.memory.seq
+            start = max(known[shopper_id], kept)
+            has_start = start > 0 and (folded is not None or known[shopper_id] == start)
+            found[shopper_id] = KeptHistory(folded, past.newest, past.events if has_start else None)
         return found
+
+    def _folded(self, row: ShopperMemory) -> FoldedHistory | None:
+        history = decode_history(row.history)
+        if history is None or row.labels != self.checksum_of(products_of(history)):
+            return None
+        state = np.frombuffer(row.state, np.float32)
+        expires_s = None if row.expires_at is None else row.expires_at.timestamp()
+        kept = EncodedText(row.encoder, row.digest, state, row.seq, expires_s)
+        first_s, last_s = row.first_at.timestamp(), row.last_at.timestamp()
+        if row.seq == 0:  # a profile alone
+            return FoldedHistory(kept=kept)
+        return FoldedHistory(history, row.seq, first_s, last_s, row.late_sales is not None, kept)
 
 
 @dataclass(frozen=True, slots=True)

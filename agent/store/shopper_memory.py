@@ -4,25 +4,26 @@ A cache: all of it follows from other rows. A row is deleted in the transaction 
 writer that worked it out before an erasure is refused afterwards, so that nothing erased comes back.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Integer, bindparam, cast, func, select
+from sqlalchemy import Integer, bindparam, cast, func, select
 
+from agent.domain.records import EventRecord, EventType
+from agent.store.column_types import from_micros
 from agent.store.counters import ERASURES, LATE_SALES
 from agent.store.memory_deletion import MEMORY_LOCK, forget_shoppers
 from agent.store.repository import Repository
 from agent.store.rows import IN_LIMIT, chunks
+from agent.store.statements import KeyedStatement
 from agent.store.tables import EVENTS, META, SHOPPER_MEMORY, SHOPPERS
 
+_MOST_EVENTS: Final = 5_000
 _MEMORY: Final = SHOPPER_MEMORY.c
-_AMONG: Final[BindParameter[Sequence[str]]] = bindparam("ids", expanding=True)
 _LATE: Final = select(cast(META.c.value, Integer)).where(META.c.key == LATE_SALES).scalar_subquery()
 _HOLDS: Final = _MEMORY.late_sales.is_(None) | (_MEMORY.late_sales == func.coalesce(_LATE, 0))
-_ONE: Final = select(SHOPPER_MEMORY).where(_MEMORY.shopper_id == bindparam("shopper_id"), _HOLDS)
-_MANY: Final = select(SHOPPER_MEMORY).where(_MEMORY.shopper_id.in_(_AMONG), _HOLDS)
 _SEEN: Final = (
     select(EVENTS.c.shopper_id, func.max(EVENTS.c.seq).label("seq"))
     .where(EVENTS.c.shopper_id > bindparam("after"))
@@ -36,6 +37,22 @@ _PAGE: Final = (
     .select_from(_SEEN.outerjoin(SHOPPER_MEMORY, _MEMORY.shopper_id == _SEEN.c.shopper_id))
     .order_by(_SEEN.c.shopper_id)
 )
+_KEPT: Final = KeyedStatement.of(
+    # a sum, or PostgreSQL might look for the largest number backwards through the events of all shoppers
+    "SELECT k.shopper_id, (SELECT MAX(e.seq + 0) FROM events e WHERE e.shopper_id = k.shopper_id), "
+    "m.seq, m.first_at, m.last_at, m.late_sales, m.labels, m.encoder, m.digest, m.expires_at, m.state, m.history "
+    "FROM {keys} LEFT JOIN shopper_memory m ON m.shopper_id = k.shopper_id AND (m.late_sales IS NULL "
+    "OR m.late_sales = COALESCE((SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'late_sales'), 0))",
+    shopper_id="text",
+)
+_SINCE: Final = KeyedStatement.of(
+    f"SELECT e.seq, {', '.join(f'e.{one.name}' for one in fields(EventRecord))} "  # noqa: S608 own names
+    "FROM {keys} CROSS JOIN events e WHERE e.shopper_id = k.shopper_id AND e.seq > k.seq "
+    "ORDER BY e.shopper_id, e.at, e.seq",
+    shopper_id="text",
+    seq="bigint",
+)
+_TYPES: Final = {one.value: one for one in EventType}
 _EXPIRED: Final = (
     select(_MEMORY.shopper_id)
     .where(_MEMORY.expires_at < bindparam("now", type_=_MEMORY.expires_at.type))
@@ -72,6 +89,22 @@ class ShopperMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredPast:
+    """What is kept of one shopper, and how far behind it is.
+
+    Attributes:
+        memory: None where nothing is kept, or what is kept has been outdated by late sales.
+        newest: Number of the shopper's last event; 0 without one.
+        events: Events numbered above `memory` and above what was asked for, by time, then arrival; empty where that is
+            every event, which are to be read by themselves.
+    """
+
+    memory: ShopperMemory | None = None
+    newest: int = 0
+    events: Sequence[tuple[int, EventRecord]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StalePage:
     """Shoppers of one page whose memory is missing or behind; `last` is the page's last shopper, None at the end."""
 
@@ -84,12 +117,25 @@ class ShopperMemoryRepository(Repository):
 
     def shopper_memories(self, shopper_ids: Sequence[str]) -> dict[str, ShopperMemory]:
         """What is kept of some shoppers, by id; rows that late sales have outdated are left out."""
+        found = self.shopper_pasts(dict.fromkeys(shopper_ids, 0))
+        return {shopper_id: past.memory for shopper_id, past in found.items() if past.memory is not None}
+
+    def shopper_pasts(self, known: Mapping[str, int]) -> dict[str, StoredPast]:
+        """Read what is kept of some shoppers and the events since, each in one statement.
+
+        `known` has the shoppers with the number of the last event that the caller knows, 0 for none.
+        """
         with self._db.read() as connection:
-            if len(shopper_ids) == 1:  # the usual case; a list is compiled each time
-                rows = connection.execute(_ONE, {"shopper_id": shopper_ids[0]}).all()
-            else:
-                rows = [r for ids in chunks(shopper_ids, IN_LIMIT) for r in connection.execute(_MANY, {"ids": ids})]
-        return {row.shopper_id: ShopperMemory(*row) for row in rows}
+            rows = _KEPT.rows(connection, [(shopper_id,) for shopper_id in known])
+            starts = {row[0]: max(known[row[0]], row[2] or 0) for row in rows}
+            behind = [(row[0], starts[row[0]]) for row in rows if (row[1] or 0) > starts[row[0]] > 0]
+            events: dict[str, list[tuple[int, EventRecord]]] = {}
+            for seq, shopper_id, type_, at, *others in _SINCE.rows(connection, behind):
+                event = EventRecord(shopper_id, _TYPES[type_], from_micros(at), *others)
+                events.setdefault(shopper_id, []).append((seq, event))
+        return {
+            row[0]: StoredPast(_memory(row), row[1] or 0, events.get(row[0], [])[-_MOST_EVENTS:]) for row in rows
+        }
 
     def keep_shopper_memories(self, memories: Sequence[ShopperMemory], erasures: int) -> bool:
         """Insert or replace, all or none; False when data was erased since `erasures` was the count.
@@ -133,3 +179,23 @@ class ShopperMemoryRepository(Repository):
 
 def _values(memory: ShopperMemory) -> dict[str, Any]:
     return {name: getattr(memory, name) for name in ShopperMemory.__slots__}
+
+
+def _memory(row: Sequence[Any]) -> ShopperMemory | None:
+    """The memory in a row of `_KEPT`."""
+    shopper_id, _, seq, first, last, late_sales, labels, encoder, digest, expires, state, history = row
+    if seq is None:
+        return None
+    return ShopperMemory(
+        shopper_id=shopper_id,
+        seq=seq,
+        first_at=from_micros(first),
+        last_at=from_micros(last),
+        late_sales=late_sales,
+        labels=labels,
+        encoder=encoder,
+        digest=digest,
+        expires_at=None if expires is None else from_micros(expires),
+        state=state,
+        history=history,
+    )
