@@ -131,7 +131,7 @@ def test_a_kept_history_saves_reading_its_events(store: Store, monkeypatch: pyte
     pasts = store.shopper_pasts
     with monkeypatch.context() as patched:
         patched.setattr(store, "shopper_events_since", None)
-        patched.setattr(store, "shopper_pasts", lambda *a: read.append(found := pasts(*a)) or found)  # type: ignore[func-returns-value]
+        patched.setattr(store, "shopper_pasts", lambda *a, **k: read.append(found := pasts(*a, **k)) or found)  # type: ignore[func-returns-value]
         folded = later.shoppers.folded("s1")
     assert [len(one["s1"].events) for one in read] == [1]
     assert folded.history == Process.start(store).shoppers.latest("s1", LATER_S)
