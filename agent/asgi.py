@@ -40,6 +40,7 @@ def create_supervised() -> Litestar:
 def _open_to_serve(settings: Settings) -> Resources:
     """Open everything, and tune the interpreter of a process that only serves."""
     opened = open_everything(settings, writers=BackgroundWriters())
+    opened.service.warm_up()
     tune_for_requests()
     return opened
 

@@ -22,7 +22,8 @@ from agent.api.responses.pages import (
 )
 from agent.api.responses.products import ProductsPage, product_answer
 from agent.api.responses.rendering import json_response
-from agent.domain.decision import Rung, Source
+from agent.domain.candidates import Source
+from agent.domain.decision import Rung
 from agent.domain.fields import Currency, Id, Short
 from agent.domain.records import EventType, OutcomeType
 from agent.domain.request import Personalisation

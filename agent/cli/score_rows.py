@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
-from agent.domain.decision import Interval, Scores
+from agent.domain.candidates import Interval, Scores
 from agent.domain.money import fraction_digits
 from agent.domain.refusal import Refusal
 from agent.service.ingest import CellError, Notes, RawRow, Reading, ReadingOptions, RowKind, expected_rows, read_table

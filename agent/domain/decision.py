@@ -9,28 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from agent.domain.candidates import CandidateColumns, PastOutcomeColumns, Scores, Source
 from models.evaluator.lesson import Lesson
 from models.strategist.strategy import Strategy
-
-
-class Source(StrEnum):
-    """Who proposed a candidate."""
-
-    MODEL = "model"
-    RETRIEVED = "retrieved"
-    NUMERIC = "numeric"
-    REFERENCE = "reference"
-
-
-class Origin(StrEnum):
-    """The way in which a candidate came into a request, whoever proposed its strategy."""
-
-    PROPOSED = "proposed"
-    """Made for this request."""
-    EXPLORED = "explored"
-    """Added for exploration: the best price in some posterior draws (Thompson sampling)."""
-    STANDING = "standing"
-    """The price of this shopper's earlier quote, which has not expired."""
 
 
 class Rung(StrEnum):
@@ -90,24 +71,6 @@ class GuardAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """A score with its 90 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Purchase probability (0-1), expected profit (minor units, whole quantity), satisfaction (0-1) at one price."""
-
-    purchase_probability: Interval
-    profit: Interval
-    satisfaction: Interval
-
-
-@dataclass(frozen=True, slots=True)
 class TrailStep:
     """A rule that moved the price, in minor units; `detail` gives the reason in words."""
 
@@ -118,24 +81,6 @@ class TrailStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """One proposed price: `raw_minor` before the limits, `price_minor` after them; scores are at `price_minor`.
-
-    `probability` is that of being selected.
-    """
-
-    strategy: Strategy
-    source: Source
-    rationale: str
-    raw_minor: int
-    price_minor: int
-    scores: Scores
-    probability: float = 0.0
-    chosen: bool = False
-    origin: Origin = Origin.PROPOSED
-
-
-@dataclass(frozen=True, slots=True)
 class SimilarProduct:
     """A retrieved product; `price_minor` is its list price."""
 
@@ -143,23 +88,6 @@ class SimilarProduct:
     title: str
     price_minor: int | None
     currency: str
-    similarity: float
-
-
-@dataclass(frozen=True, slots=True)
-class PastOutcome:
-    """A retrieved outcome of a similar shopper and product.
-
-    Attributes:
-        price_ratio: Offered price over its reference price.
-        weight: Inverse sampling rate of the log that it came from.
-    """
-
-    outcome_id: str
-    product_id: str
-    price_ratio: float
-    bought: bool
-    weight: float
     similarity: float
 
 
@@ -295,8 +223,8 @@ class Decision:
     rung: Rung
     trail: tuple[TrailStep, ...]
     similar: tuple[SimilarProduct, ...]
-    evidence: tuple[PastOutcome, ...]
-    candidates: tuple[Candidate, ...]
+    evidence: PastOutcomeColumns
+    candidates: CandidateColumns
     disclosure: Disclosure
     propensity: float
     versions: Versions

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from agent.domain.decision import Decision, HeldReason, Rung, Scores
+from agent.domain.candidates import Scores
+from agent.domain.decision import Decision, HeldReason, Rung
 from agent.domain.request import QuoteRequest
 from agent.explain.facts import Fact
 from agent.rules.disclosure import is_personal

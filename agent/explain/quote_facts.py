@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from agent.domain.candidates import Candidate
 from agent.domain.clock import StoreClock
-from agent.domain.decision import Candidate, Decision
+from agent.domain.decision import Decision
 from agent.domain.records import ProductWeek
 from agent.domain.request import QuoteRequest, Shopper
 from agent.explain.decision_facts import (

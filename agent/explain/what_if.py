@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from math import isclose
 from typing import Any, Final
 
-from agent.domain.decision import Decision, Scores, TrailStep
+from agent.domain.candidates import Scores
+from agent.domain.decision import Decision, TrailStep
 from agent.domain.request import QuoteRequest, Shopper
 from agent.explain.decision_facts import cheapest_rival, cost_used, stock_known
 from agent.explain.facts import Fact

@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.domain.decision import HeldReason, Origin, SimilarProduct, Source
+from agent.domain.candidates import Origin, Source
+from agent.domain.decision import HeldReason, SimilarProduct
 from agent.pricing.flow import Observation, Proposal
 from models.arrays import Floats
 from models.evaluator.evidence import Neighbours

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 
-from agent.domain.decision import Decision, Scores, TrailStep
+from agent.domain.candidates import Scores
+from agent.domain.decision import Decision, TrailStep
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.pricing.flow import Observation

@@ -16,16 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.domain.decision import (
-    Decision,
-    HeldReason,
-    IgnoredInput,
-    Origin,
-    PastOutcome,
-    Rung,
-    SimilarProduct,
-    Source,
-)
+from agent.domain.candidates import Origin, PastOutcomeColumns, Source
+from agent.domain.decision import Decision, HeldReason, IgnoredInput, Rung, SimilarProduct
 from agent.domain.records import Shown
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
@@ -183,13 +175,22 @@ class PastOutcomes:
     neighbours: Neighbours
     rows: Sequence[Sequence[MemoryRow]]
 
-    def of(self, row: int) -> tuple[PastOutcome, ...]:
-        """The past outcomes of one observation, as they are recorded."""
-        similarity = self.neighbours.similarity[row].tolist()
-        return tuple(
-            PastOutcome(one.outcome_id, one.product_id, one.price_ratio, one.bought, one.weight, similar)
-            for one, similar in zip(self.rows[row], similarity, strict=False)
-        )
+    def columns(self) -> list[PastOutcomeColumns]:
+        """The past outcomes of each observation, as they are recorded."""
+        found = self.neighbours
+        bought = (found.bought > 0).tolist()
+        numbers = (found.price_ratio.tolist(), found.weight.tolist(), found.similarity.tolist())
+        return [
+            PastOutcomeColumns(
+                outcome_id=[one.outcome_id for one in own],
+                product_id=[one.product_id for one in own],
+                price_ratio=ratio[: len(own)],
+                bought=sold[: len(own)],
+                weight=weight[: len(own)],
+                similarity=similarity[: len(own)],
+            )
+            for own, sold, ratio, weight, similarity in zip(self.rows, bought, *numbers, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

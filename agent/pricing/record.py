@@ -8,24 +8,22 @@ from typing import Final
 from pydantic import JsonValue
 from uuid_utils import uuid7
 
+from agent.domain.candidates import CandidateColumns, PastOutcomeColumns, Source
 from agent.domain.decision import (
-    Candidate,
     CompetitorRecord,
     Decision,
     Disclosure,
     GuardAction,
     HeldReason,
-    PastOutcome,
     QuoteClaims,
     Rung,
     SimilarProduct,
-    Source,
     Versions,
 )
 from agent.domain.records import AppliedPrice
+from agent.domain.request import QuoteRequest
 from agent.pricing.candidates import HOLD
-from agent.pricing.flow import Flow, Observation, Proposed, Selected
-from agent.pricing.score import scores_of
+from agent.pricing.flow import Flow, Observation, Proposal, Proposed, Selected
 from agent.rules.disclosure import LAST_PRICE, Offered, disclose, is_personal, is_personalised
 from agent.rules.gateway import Guarded
 from agent.rules.packs import law_at, legal_day
@@ -33,6 +31,8 @@ from agent.rules.prior_price import LOOK_BACK, public_prices, reduction
 from agent.store import Claim
 from models.evaluator.lesson import Lesson
 
+_SHARED: Final = {"shopper", "context"}
+_PROFIT: Final = 3  # of the nine numbers of `Scored.scores`
 _CONTROL: Final = "the reference price, shown by chance so that other prices can be compared with it"
 
 Applied = Mapping[str, Sequence[AppliedPrice]]
@@ -47,16 +47,18 @@ class PricedObservation:
 
     Attributes:
         interest: In the product's category, 0-1.
-        candidates: As recorded, in the order of the proposals.
+        chosen: The proposal whose price is shown.
+        candidates: As recorded: the chosen one first, then by expected profit.
         lesson: Inputs of the online update after its outcome.
     """
 
     observation: Observation
     similar: tuple[SimilarProduct, ...]
-    evidence: tuple[PastOutcome, ...]
+    evidence: PastOutcomeColumns
     interest: float
     proposed: Proposed
-    candidates: tuple[Candidate, ...]
+    chosen: Proposal
+    candidates: CandidateColumns
     selected: Selected
     guarded: Guarded
     lesson: Lesson
@@ -64,23 +66,20 @@ class PricedObservation:
     @classmethod
     def rows(cls, flow: Flow, lessons: Sequence[Lesson]) -> list["PricedObservation"]:
         """All rows of a flow."""
+        rows = range(len(flow.observations))
         columns = (
             flow.observations,
             flow.retrieved.similar,
-            map(flow.retrieved.past.of, range(len(flow.observations))),
+            flow.retrieved.past.columns(),
             flow.encoded.interest.tolist(),
             flow.proposed,
+            map(flow.chosen, rows),
             _candidates(flow),
             flow.selected,
             flow.guarded,
             lessons,
         )
         return [cls(*row) for row in zip(*columns, strict=True)]
-
-    @property
-    def chosen(self) -> Candidate:
-        """The candidate whose price is shown."""
-        return self.candidates[self.selected.index]
 
     @property
     def held(self) -> HeldReason | None:
@@ -208,7 +207,8 @@ class Recorder:
         decisions = self._announced([self._decision(one, versions, timings) for one in priced], listed)
         claims = [one.claim for one in priced] if self._issuer.holds else []
         applied = {d.id: public_prices(d) for d, is_listed in zip(decisions, listed, strict=True) if is_listed}
-        late = self._store.keep(decisions, [_asked(one.observation) for one in priced], claims, applied)
+        requests = asked_json([one.observation.request for one in priced])
+        late = self._store.keep(decisions, requests, claims, applied)
         flow.decisions = [None if decision.id in late else decision for decision in decisions]
 
     def counterfactual(self) -> "Recorder":
@@ -253,7 +253,7 @@ class Recorder:
             strategy=chosen.strategy if costed else HOLD,
             source=chosen.source,
             rationale=priced.rationale,
-            scores=chosen.scores if costed else None,
+            scores=priced.candidates[0].scores if costed else None,
             interest=priced.interest,
             confidence=selected.confidence if observation.held is None else 1.0,
             personalised=priced.personalised,
@@ -261,7 +261,7 @@ class Recorder:
             trail=guarded.trail,
             similar=priced.similar,
             evidence=priced.evidence,
-            candidates=_ranked(priced.candidates) if costed else (),
+            candidates=priced.candidates if costed else CandidateColumns(),
             disclosure=disclosure,
             propensity=selected.propensity,
             versions=replace(versions, rules=f"rules/{observation.merchant.version}"),
@@ -290,28 +290,31 @@ def _claims(quote_id: str, observation: Observation, price_minor: int, valid_unt
     )
 
 
-def _candidates(flow: Flow) -> list[tuple[Candidate, ...]]:
-    """The candidates of each row as they are recorded, with their chances."""
+def _candidates(flow: Flow) -> list[CandidateColumns]:
+    """The candidates of each row with their chances, the chosen one first, then by expected profit."""
     prices, scores = flow.scored.price_minor.tolist(), flow.scored.scores.tolist()
-    return [
-        tuple(
-            Candidate(
-                strategy=proposal.strategy,
-                source=proposal.source,
-                rationale=proposal.rationale,
-                raw_minor=proposal.raw_minor,
-                price_minor=price,
-                scores=scores_of(numbers),
-                probability=chance,
-                chosen=index == choice.index,
-                origin=proposal.origin,
-            )
-            for index, (proposal, price, numbers, chance) in enumerate(
-                zip(own.proposals, prices[row], scores[row], choice.probabilities, strict=False)
+    found = []
+    for row, (own, choice) in enumerate(zip(flow.proposed, flow.selected, strict=True)):
+        numbers, minor, proposals = scores[row], prices[row], own.proposals
+        order = sorted(range(len(proposals)), key=lambda at: (at != choice.index, -numbers[at][_PROFIT]))
+        ranked = [proposals[at] for at in order]
+        scored = [numbers[at] for at in order]
+        found.append(
+            CandidateColumns(
+                strategy=[one.strategy for one in ranked],
+                source=[one.source for one in ranked],
+                rationale=[one.rationale for one in ranked],
+                raw_minor=[one.raw_minor for one in ranked],
+                price_minor=[minor[at] for at in order],
+                purchase_probability=[one[:3] for one in scored],
+                profit=[one[3:6] for one in scored],
+                satisfaction=[one[6:] for one in scored],
+                probability=[choice.probabilities[at] for at in order],
+                chosen=[at == choice.index for at in order],
+                origin=[one.origin for one in ranked],
             )
         )
-        for row, (own, choice) in enumerate(zip(flow.proposed, flow.selected, strict=True))
-    ]
+    return found
 
 
 def _competitors(observation: Observation) -> tuple[CompetitorRecord, ...]:
@@ -331,14 +334,22 @@ def _with_reduction(decision: Decision, log: Applied, days: int | None) -> Decis
         return decision
     applied = [one for one in log.get(decision.product_id, ()) if one.currency == decision.currency]
     found = reduction(applied, decision.price_minor, decision.at, days)
+    if found is None:
+        return decision
     return replace(decision, disclosure=replace(decision.disclosure, reduction=found))
 
 
-def _asked(observation: Observation) -> Mapping[str, JsonValue]:
-    asked: dict[str, JsonValue] = observation.request.model_dump(mode="json", exclude_defaults=True)
-    return asked
-
-
-def _ranked(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Order candidates: the chosen one first, then by expected profit."""
-    return tuple(sorted(candidates, key=lambda candidate: (not candidate.chosen, -candidate.scores.profit.value)))
+def asked_json(requests: Sequence[QuoteRequest]) -> list[Mapping[str, JsonValue]]:
+    """Requests as JSON, without fields that have their default; parts that requests share are dumped once."""
+    dumped: dict[int, JsonValue] = {}  # by the `id` of a part, which its request keeps
+    found: list[Mapping[str, JsonValue]] = []
+    for request in requests:
+        shared = request.shopper, request.context
+        for part in shared:
+            if id(part) not in dumped:
+                dumped[id(part)] = part.model_dump(mode="json", exclude_defaults=True)
+        own = request.model_dump(mode="json", exclude_defaults=True, exclude=_SHARED)
+        shopper, context = (dumped[id(part)] for part in shared)
+        asked = {"shopper": shopper, **own, "context": context}
+        found.append({name: value for name, value in asked.items() if value not in (None, {})})
+    return found

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from agent.domain.decision import Interval, Scores
+from agent.domain.candidates import Interval, Scores
 from agent.pricing.flow import Flow, Scored
 from agent.rules.gateway_columns import Minor, allowed_prices
 from models.arrays import Floats

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from agent.domain.decision import Origin
+from agent.domain.candidates import Origin
 from agent.pricing.bandit import Contests, Selection, choose
 from agent.pricing.flow import Flow, Observation, Selected
 from agent.rules.exploration import Exploration, SelectionRules

@@ -7,7 +7,8 @@ from threading import Lock
 from time import monotonic
 from typing import Final
 
-from agent.domain.decision import CheckoutClaim, Decision, Reason, Scores
+from agent.domain.candidates import Scores
+from agent.domain.decision import CheckoutClaim, Decision, Reason
 from agent.domain.records import EventRecord, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest
@@ -40,6 +41,7 @@ from agent.store.erasure import Erased
 from models.progress import Progress
 from models.registry.registry import ModelKind, Registry
 
+_PRODUCTS: Final = 32  # searched in one turn, two milliseconds
 _PATIENCE_S: Final = 1.0
 """Longest wait for a moment without a quote, before a shopper's memory is worked out beside one."""
 
@@ -227,6 +229,14 @@ class Service:
         """
         with self._keeping, self._remembering, self._following:
             return self._keeper.fill(self._parts, self._parts.clock.now(), most, progress)
+
+    def keep_products(self) -> bool:
+        """Work out what quotes need of some products, ahead of them; False when there is nothing to do."""
+        return self._parts.pipeline.retriever.similar.fill(_PRODUCTS)
+
+    def warm_up(self) -> None:
+        """Encode the categories of most products, so that first quotes need not."""
+        self._parts.catalogue.encode_categories()
 
     def product(self, product_id: str) -> ProductRecord | None:
         """A product as it stands; None when unknown."""

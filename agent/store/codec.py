@@ -4,6 +4,7 @@ Personal data is in a text of its own, so that it can be erased without touching
 as used, the lesson (it names profile fields) and the token (everybody who has it can read it).
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -14,6 +15,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from agent.domain.candidates import Candidate, CandidateColumns, PastOutcome, PastOutcomeColumns
 from agent.domain.decision import Decision
 from agent.store.errors import InvalidRecord, StoreError
 from models.evaluator.lesson import Lesson
@@ -32,8 +34,22 @@ class _Public(BaseModel):
 
     model_config = _STRICT
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     decision: Decision
+
+
+class _Rows(BaseModel):
+    """Candidates and past outcomes as format 2 had them: row by row."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+    candidates: tuple[Candidate, ...]
+    evidence: tuple[PastOutcome, ...]
+
+
+class _RowsBody(BaseModel):
+    format: Literal[2]
+    decision: _Rows
 
 
 class _Personal(BaseModel):
@@ -93,7 +109,7 @@ class _OfferDecision(BaseModel):
 
 
 class _OfferBody(BaseModel):
-    format: Literal[2]
+    format: Literal[2, 3]
     decision: _OfferDecision
 
 
@@ -105,6 +121,9 @@ class _OfferPersonal(BaseModel):
 _NOBODY: Final = _OfferPersonal(shopper_id=None)
 
 
+_FORMAT_2: Final = '{"format":2,'
+_CANDIDATES: Final = TypeAdapter(CandidateColumns)
+_EVIDENCE: Final = TypeAdapter(PastOutcomeColumns)
 _FORMAT: Final = _Public.model_fields["format"].default
 _WRITER: Final = TypeAdapter(Decision).serializer
 _OWN_WRITER: Final = _Personal.__pydantic_serializer__
@@ -210,13 +229,27 @@ def decode_decision(encoded: EncodedDecision) -> Decision:
         StoreError: The text is not a decision in a known format.
     """
     try:
-        decision = _Public.model_validate_json(encoded.body).decision
+        body = _with_columns(encoded.body) if encoded.body.startswith(_FORMAT_2) else encoded.body
+        decision = _Public.model_validate_json(body).decision
     except ValidationError as error:
         raise _unreadable(error) from error
     own = _personal(encoded)
     if own is None:
         return decision
     return replace(decision, shopper_id=own.shopper_id, token=own.token, lesson=own.lesson)
+
+
+def _with_columns(body: str) -> str:
+    """A text of format 2 in the present one.
+
+    Raises:
+        ValidationError: It is not of format 2.
+    """
+    rows = _RowsBody.model_validate_json(body).decision
+    decision = json.loads(body)["decision"]
+    decision["candidates"] = _CANDIDATES.dump_python(CandidateColumns.of(rows.candidates), mode="json")
+    decision["evidence"] = _EVIDENCE.dump_python(PastOutcomeColumns.of(rows.evidence), mode="json")
+    return json.dumps({"format": _FORMAT, "decision": decision})
 
 
 def decode_offer(encoded: EncodedDecision) -> Offer:

@@ -12,7 +12,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, literal, select, true, tuple_, union
 
-from agent.domain.decision import Rung, Source
+from agent.domain.candidates import Source
+from agent.domain.decision import Rung
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord, ShopperRecord
 from agent.store.column_types import from_micros, micros
 from agent.store.quote_summaries import QuoteSummary, read_summary

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import Row
 
-from agent.domain.decision import GuardAction, HeldReason, Rung, Source, limits_set_price
+from agent.domain.candidates import Source
+from agent.domain.decision import GuardAction, HeldReason, Rung, limits_set_price
 from agent.store.errors import StoreError
 from models.strategist.strategy import Lever, Strategy
 

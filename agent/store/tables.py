@@ -20,7 +20,8 @@ from sqlalchemy import (
     false,
 )
 
-from agent.domain.decision import Rung, Source
+from agent.domain.candidates import Source
+from agent.domain.decision import Rung
 from agent.domain.records import EventType, OutcomeType, RuleEventKind
 from agent.store.chain import AuditKind
 from agent.store.column_types import EnumText, FiniteFloat, JsonObject, UtcMicros

@@ -16,17 +16,8 @@ from typing import Any, Final
 
 from sqlalchemy import insert
 
-from agent.domain.decision import (
-    Candidate,
-    Decision,
-    Disclosure,
-    Interval,
-    Rung,
-    Scores,
-    Source,
-    TrailStep,
-    Versions,
-)
+from agent.domain.candidates import Candidate, CandidateColumns, Interval, PastOutcomeColumns, Scores, Source
+from agent.domain.decision import Decision, Disclosure, Rung, TrailStep, Versions
 from agent.domain.records import EventType, OutcomeType
 from agent.store import Store
 from agent.store.codec import encode_decision
@@ -128,8 +119,8 @@ def _encoded() -> tuple[str, str | None]:
             rung=Rung.MODEL,
             trail=(TrailStep("floor", 270, 279, "cost plus margin"),),
             similar=(),
-            evidence=(),
-            candidates=(candidate,) * _CANDIDATES,
+            evidence=PastOutcomeColumns(),
+            candidates=CandidateColumns.of([candidate] * _CANDIDATES),
             disclosure=Disclosure(True, "Set for you.", "US-NY", ("purchases",), ()),
             propensity=1.0,
             versions=Versions("e1", "s1", "v1", "p1", "i1"),

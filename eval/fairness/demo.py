@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from agent.domain.decision import Decision, Scores
+from agent.domain.candidates import Scores
+from agent.domain.decision import Decision
 from agent.domain.records import EventType, ProductRecord, ShopperRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest, Shopper

@@ -7,7 +7,8 @@ from pydantic import Field
 
 from agent.api.responses.answer import Answer
 from agent.api.responses.money import MoneyAnswer, money
-from agent.domain.decision import HeldReason, Rung, Source
+from agent.domain.candidates import Source
+from agent.domain.decision import HeldReason, Rung
 from agent.domain.records import Attribute, EventRecord, EventType, OutcomeRecord, OutcomeType, ShopperRecord
 from agent.domain.request import Personalisation
 from agent.store.quote_summaries import QuoteSummary

@@ -12,18 +12,8 @@ import msgspec
 
 from agent.api.responses.outcomes import outcome_answer
 from agent.api.responses.shown import Shown, View
-from agent.domain.decision import (
-    Candidate,
-    CompetitorRecord,
-    Decision,
-    Disclosure,
-    Interval,
-    PastOutcome,
-    Reduction,
-    Scores,
-    SimilarProduct,
-    TrailStep,
-)
+from agent.domain.candidates import Candidate, Interval, PastOutcome, Scores
+from agent.domain.decision import CompetitorRecord, Decision, Disclosure, Reduction, SimilarProduct, TrailStep
 from agent.domain.money import fraction_digits
 from agent.domain.records import OutcomeRecord
 

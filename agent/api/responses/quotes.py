@@ -10,7 +10,8 @@ from agent.api.responses.disclosure import DisclosureAnswer
 from agent.api.responses.money import MoneyAnswer
 from agent.api.responses.outcomes import OutcomeAnswer
 from agent.api.responses.shown import View
-from agent.domain.decision import Rung, Source
+from agent.domain.candidates import Source
+from agent.domain.decision import Rung
 from models.strategist.strategy import Lever
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.domain.decision import Decision, HeldReason, Rung, Source
+from agent.domain.candidates import Source
+from agent.domain.decision import Decision, HeldReason, Rung
 from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductRecord
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest, RecommendationRequest

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from agent.api.app import create_app
 from agent.cli.main import app as commands
-from agent.domain.decision import Decision, Scores
+from agent.domain.candidates import Scores
+from agent.domain.decision import Decision
 from agent.domain.request import QuoteRequest
 from agent.pricing.score_at_prices import PricedRow
 from agent.service.service import Service

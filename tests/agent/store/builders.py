@@ -6,18 +6,22 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from agent.domain.decision import (
+from agent.domain.candidates import (
     Candidate,
+    CandidateColumns,
+    Interval,
+    PastOutcome,
+    PastOutcomeColumns,
+    Scores,
+    Source,
+)
+from agent.domain.decision import (
     Decision,
     Disclosure,
     IgnoredInput,
-    Interval,
-    PastOutcome,
     Reduction,
     Rung,
-    Scores,
     SimilarProduct,
-    Source,
     TrailStep,
     Versions,
 )
@@ -51,8 +55,10 @@ _DECISION = Decision(
     rung=Rung.MODEL,
     trail=(TrailStep("floor", 270, 279, "cost plus margin"),),
     similar=(SimilarProduct("p2", "Soy drink, 1 l", 259, "USD", 0.93),),
-    evidence=(PastOutcome("o1", "p2", 0.95, True, 2.0, 0.8),),
-    candidates=(Candidate(_HOLD, Source.MODEL, "The shelf price suits.", 299, 279, _SCORES, 1.0, True),),
+    evidence=PastOutcomeColumns.of([PastOutcome("o1", "p2", 0.95, True, 2.0, 0.8)]),
+    candidates=CandidateColumns.of(
+        [Candidate(_HOLD, Source.MODEL, "The shelf price suits.", 299, 279, _SCORES, 1.0, True)]
+    ),
     disclosure=Disclosure(True, "Set for you.", "US-NY", ("purchases",), (IgnoredInput("gender", "protected"),)),
     propensity=1.0,
     versions=Versions("e1", "s1", "v1", "p1", "i1"),
@@ -139,12 +145,14 @@ decisions: st.SearchStrategy[Decision] = st.builds(
     rung=st.sampled_from(Rung),
     trail=_tuples(st.builds(TrailStep, _text, _minor, _minor, _text)),
     similar=_tuples(st.builds(SimilarProduct, _text, _text, st.none() | _minor, _text, _number)),
-    evidence=_tuples(st.builds(PastOutcome, _text, _text, _number, st.booleans(), _number, _number)),
+    evidence=_tuples(st.builds(PastOutcome, _text, _text, _number, st.booleans(), _number, _number)).map(
+        PastOutcomeColumns.of
+    ),
     candidates=_tuples(
         st.builds(
             Candidate, _strategies, st.sampled_from(Source), _text, _minor, _minor, _scores, _number, st.booleans()
         )
-    ),
+    ).map(CandidateColumns.of),
     disclosure=st.builds(
         Disclosure,
         st.booleans(),

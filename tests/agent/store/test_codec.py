@@ -9,9 +9,18 @@ from typing import Any, get_type_hints
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
-from agent.domain.decision import Decision, Interval
-from agent.store.codec import EncodedDecision, _encode_checked, decode_decision, decode_request, encode_decision
+from agent.domain.candidates import CandidateColumns, Interval, PastOutcomeColumns
+from agent.domain.decision import Decision
+from agent.store.codec import (
+    EncodedDecision,
+    _encode_checked,
+    decode_decision,
+    decode_offer,
+    decode_request,
+    encode_decision,
+)
 from agent.store.errors import InvalidRecord, StoreError
 from models.evaluator.lesson import Lesson, Term
 from tests.agent.store.builders import decision, decisions
@@ -71,9 +80,15 @@ def broken_ones(record: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield here, with_value(record, field.name, bad)
         if is_dataclass(value):
             yield from ((deep, with_value(record, field.name, bad)) for deep, bad in broken_ones(value, here))
-        for row, item in enumerate(value if isinstance(value, tuple) else ()):
-            for deep, bad in broken_ones(item, f"{here}.{row}") if is_dataclass(item) else [(here, 5), (here, None)]:
-                yield deep, with_value(record, field.name, (*value[:row], bad, *value[row + 1 :]))
+        for row, item in enumerate(value if isinstance(value, tuple | list) else ()):
+            for deep, bad in broken_ones(item, f"{here}.{row}") if is_dataclass(item) else wrong_items(item, here):
+                broken = [*value[:row], bad, *value[row + 1 :]]
+                yield deep, with_value(record, field.name, type(value)(broken))
+
+
+def wrong_items(item: Any, path: str) -> list[tuple[str, Any]]:
+    """Values of other types than an item of a column has."""
+    return [(path, object()), (path, None), (path, 5 if isinstance(item, str) else "text")]
 
 
 def with_value(record: Any, name: str, value: object) -> Any:
@@ -81,6 +96,35 @@ def with_value(record: Any, name: str, value: object) -> Any:
     found = copy(record)
     object.__setattr__(found, name, value)
     return found
+
+
+@given(decisions)
+def test_a_text_with_candidates_row_by_row_is_read(original: Decision) -> None:
+    written = encode_decision(original)
+    body = json.loads(written.body)
+    rows = {"candidates": tuple(original.candidates), "evidence": tuple(original.evidence)}
+    body["format"] = 2
+    body["decision"] |= TypeAdapter(dict[str, Any]).dump_python(rows, mode="json")
+    older = replace(written, body=json.dumps(body, separators=(",", ":")))
+    assert decode_decision(older) == decode_decision(written)
+    assert decode_offer(older) == decode_offer(written)
+
+
+def test_columns_of_different_lengths_are_no_candidates() -> None:
+    one = decision().candidates
+    with pytest.raises(ValueError, match="0 to 1 rows"):
+        replace(one, origin=[])
+    with pytest.raises(ValueError, match="value, low and high"):
+        replace(one, profit=[[1.0, 2.0]])
+
+
+def test_rows_of_columns_are_those_that_they_were_made_of() -> None:
+    rows = [*decision().candidates, replace(decision().candidates[0], chosen=False, probability=0.25)]
+    columns = CandidateColumns.of(rows)
+    assert list(columns) == rows and columns[-1] == rows[1] and list(columns[:1]) == rows[:1] and len(columns) == 2
+    assert not CandidateColumns() and list(PastOutcomeColumns()) == []
+    evidence = decision().evidence
+    assert PastOutcomeColumns.of(evidence) == evidence and list(evidence[:3]) == list(evidence)
 
 
 def test_a_lesson_in_its_older_spelling_is_read() -> None:
@@ -114,7 +158,7 @@ def test_a_field_of_the_wrong_type_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"format": 3}, "format"),
+        ({"format": 4}, "format"),
         ({"surprise": 1}, "surprise"),
         ({"decision": {"id": "d"}}, "decision"),
     ],

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.domain.decision import Rung, Source
+from agent.domain.candidates import Source
+from agent.domain.decision import Rung
 from agent.domain.records import EventType, OutcomeType, ShopperRecord
 from agent.store import Store
 from agent.store.lists import (

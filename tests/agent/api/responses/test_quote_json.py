@@ -15,7 +15,8 @@ from agent.api.responses.quotes import QuoteAnswer, RecordedQuote
 from agent.api.responses.recommendations import RecommendationsAnswer, recommendations_json
 from agent.api.responses.shopper_quotes import ShopperQuoteAnswer
 from agent.api.responses.shown import Shown, View
-from agent.domain.decision import CompetitorRecord, Decision, Duty, GuardAction, Interval
+from agent.domain.candidates import Interval
+from agent.domain.decision import CompetitorRecord, Decision, Duty, GuardAction
 from agent.domain.refusal import FieldProblem, Refusal
 from tests.agent.store.builders import decision, decisions, outcome
 
