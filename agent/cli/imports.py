@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace as replace_fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -173,6 +173,10 @@ def import_outcomes(
     _import(file, data_dir, asked, json=json)
 
 
+MOST_FILLED: Final = 4_000
+"""Shoppers of an import whose memory is worked out at once; servers work out the others beside quotes."""
+
+
 def _import(file: Path, data_dir: Path | None, asked: ImportRequest, *, json: bool) -> None:
     settings = settings_for(data_dir)
     options = import_options(asked, settings.currency)
@@ -199,6 +203,9 @@ def _imported(
         progress("update indexes", 0.0)
         service.replay_outcomes()
         progress("update indexes", 1.0)
+        if kind is not ImportKind.PRODUCTS:
+            service.follow()
+            service.fill_shoppers(progress, MOST_FILLED)
         progress(f"import: {report.read} rows", 1.0)
     return report
 

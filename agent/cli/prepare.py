@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from agent.cli.opening import running_service
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, progress_bar, store_fact
 from agent.domain.clock import SystemClock
@@ -28,7 +29,7 @@ def prepare(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Install models, load the demo store, build indexes.
+    """Install models, load the demo store, build indexes, work out what models read of shoppers.
 
     Takes some minutes the first time. It may be interrupted and repeated: finished work is kept. Models of an earlier
     release and damaged ones are replaced by those that came with Pricesmith.
@@ -52,7 +53,7 @@ def prepare(
         if not models_only and not folder.models.is_dir():
             check_packages([*BASE_WEIGHTS, *([] if demo is False else DEMO_DATA)])
         registry = prepare_models(folder, progress, settings.built_models_dir)
-        products, kind = 0, None
+        products, kind, filled = 0, None, False
         if not models_only:
             with open_store(settings) as store:
                 if demo is False and store.kind() is StoreKind.OWN:
@@ -62,6 +63,10 @@ def prepare(
                     prepare_demo(store, clock, size, progress)
                 prepare_indexes(folder, store, registry, progress, settings.threads)
                 products, kind = store.product_count(), store.kind()
+                filled = next(iter(store.shopper_ids()), None) is not None
+    if filled:
+        with running_service(settings, quiet=json, proposes=False) as service, progress_bar(quiet=json) as progress:
+            service.fill_shoppers(progress)
     facts = {
         "data folder": str(folder.root),
         **(store_fact(kind, json=json) if kind is not None else {}),

@@ -14,14 +14,14 @@ from agent.domain.clock import StoreClock
 from agent.domain.decision import IgnoredInput
 from agent.domain.fields import minor_of
 from agent.domain.records import EventRecord, ShopperRecord
-from agent.domain.request import Context, Personalisation, RecommendationRequest, SessionEvent, Shopper
+from agent.domain.request import Context, Personalisation, SessionEvent, Shopper
 from agent.pricing.situation import Past, ShopperView
 from agent.rules.packs import Pack, legal_day
 from agent.rules.screening import NOTHING, Screened, screen_profile
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.known_pasts import KnownPast, KnownPasts, PastMaker, Profile
 from agent.state.shopper_histories import HistoryCursor, ShopperHistories
-from agent.state.shopper_memory import Basis, ChecksumOf, EncodedText, products_of, to_row
+from agent.state.shopper_memory import Basis, ChecksumOf, EncodedText, FoldedHistory, products_of, to_row
 from agent.store import Store
 from agent.store.shopper_memory import ShopperMemory
 from models.shopper.history import ShopperHistory, recent_items
@@ -50,6 +50,29 @@ class Asking(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedMemory:
+    """Memory of a shopper but for the encoder state.
+
+    Attributes:
+        met_lately: The shopper is in memory, so that the encoder state should be too.
+    """
+
+    shopper_id: str
+    folded: FoldedHistory
+    past: KnownPast
+    met_lately: bool
+
+    def is_kept(self, encoder: str) -> bool:
+        """Whether the store keeps this already; moments there are in whole microseconds."""
+        kept, expires_s = self.folded.kept, self.past.expires_s
+        if kept is None or (kept.version, kept.digest, kept.seq) != (encoder, self.past.digest, self.folded.seq):
+            return False
+        if kept.expires_s is None or expires_s is None:
+            return kept.expires_s is expires_s
+        return abs(kept.expires_s - expires_s) < 1e-3
+
+
+@dataclass(frozen=True, slots=True)
 class ShopperReader:
     """Reads shoppers from store, histories and request.
 
@@ -75,10 +98,14 @@ class ShopperReader:
     def begin(self, asked: Sequence[Asking], now: datetime) -> "ShopperBatch":
         """Start reading the shoppers of one batch; the law is that of `now`, whatever moment a request prices."""
         ids = {one.shopper.id for one in asked if one.shopper.id is not None}
-        stored = self.store.shoppers(sorted(ids))
+        read: Mapping[str, ShopperRecord | None] = {}
         if self.personalises:
-            read = {one.shopper.id for one in asked if not _opted_out(one.shopper, stored.get(one.shopper.id or ""))}
-            self.shoppers.prefetch(sorted(one for one in read if one is not None))
+            read = self.shoppers.prefetch(
+                sorted({o.shopper.id for o in asked if o.shopper.id is not None and not _opted_out(o.shopper, None)})
+            )
+        stored = {shopper_id: record for shopper_id, record in read.items() if record is not None}
+        if others := sorted(ids - read.keys()):
+            stored |= self.store.shoppers(others)
         return ShopperBatch(self, stored, now)
 
     def past(self, shopper_id: str, history: ShopperHistory, behaviour_s: float, profile: Profile) -> KnownPast:
@@ -98,31 +125,51 @@ class ShopperReader:
         if kept is None or kept.version != self.encoder.version or kept.digest != known.digest:
             self.shoppers.want(shopper_id)
 
-    def memory(self, shopper_id: str, now: datetime, late_sales: int) -> ShopperMemory | None:
-        """What the store should keep of a shopper; None if nothing, or it keeps the same already.
+    def plan_memories(self, shopper_ids: Sequence[str], now: datetime) -> list[PlannedMemory]:
+        """Read and describe shoppers of whom the store should keep something else than it does.
 
-        Nothing may change catalogue and histories meanwhile, which have reached `late_sales`.
+        Nothing may change catalogue and histories until `memories` has returned.
         """
-        asked = RecommendationRequest(shopper=Shopper(id=shopper_id))
-        stored = self.store.shoppers([shopper_id]).get(shopper_id)
-        met_lately = self.shoppers.holds(shopper_id)  # a pass over all shoppers must not drive these out of memory
-        folded = self.shoppers.folded(shopper_id, remember=met_lately)
-        if not self.personalises or _opted_out(asked.shopper, stored) or folded.seq == 0:
-            return None
-        behaviour_s = max(self.clock.behaviour_time(now).timestamp(), math.nextafter(folded.last_s, math.inf))
-        screened = screened_profile(asked.shopper, stored, self.pack, None, legal_day(None, now))
-        profile = screened.text or screened.attributes
-        if met_lately:
-            known = self.past(shopper_id, folded.history, behaviour_s, profile)
-        else:
-            known = self.pasts.work_out(folded.history, behaviour_s, profile)
-        state = self.encoder.encode([known.text], remember=met_lately)[0]
-        text = EncodedText(self.encoder.version, known.digest, state, folded.seq, known.expires_s)
-        if folded.kept is not None and _is_same(folded.kept, text):
-            return None
-        self.shoppers.note_kept(shopper_id, text)
-        labels = self.checksum_of(products_of(folded.history))
-        return to_row(shopper_id, folded, text, Basis(late_sales, labels))
+        if not self.personalises:
+            return []
+        stored = self.store.shoppers(shopper_ids)
+        ids = [one for one in shopper_ids if (record := stored.get(one)) is None or record.personalisation]
+        met_lately = {one for one in ids if self.shoppers.holds(one)}  # a pass over all must not drive these out
+        planned = []
+        for shopper_id, folded in self.shoppers.folded_together(ids).items():
+            behaviour_s = max(self.clock.behaviour_time(now).timestamp(), math.nextafter(folded.last_s, math.inf))
+            screened = screened_profile(
+                Shopper(id=shopper_id), stored.get(shopper_id), self.pack, None, legal_day(None, now)
+            )
+            profile = screened.text or screened.attributes
+            if folded.seq == 0 and not profile:
+                continue
+            if shopper_id in met_lately:
+                known = self.past(shopper_id, folded.history, behaviour_s, profile)
+            else:
+                known = self.pasts.work_out(folded.history, behaviour_s, profile)
+            one = PlannedMemory(shopper_id, folded, known, shopper_id in met_lately)
+            if not one.is_kept(self.encoder.version):
+                planned.append(one)
+        return planned
+
+    def memories(self, planned: Sequence[PlannedMemory], late_sales: int) -> list[ShopperMemory]:
+        """Encode what was planned, text by text, so that states equal those that a quote computes.
+
+        Catalogue and histories have reached `late_sales`.
+        """
+        rows = []
+        for one in planned:
+            kept, folded, version = one.folded.kept, one.folded, self.encoder.version
+            if kept is not None and (kept.version, kept.digest) == (version, one.past.digest):
+                state = kept.state
+            else:
+                state = self.encoder.encode([one.past.text], remember=one.met_lately)[0]
+            text = EncodedText(version, one.past.digest, state, folded.seq, one.past.expires_s)
+            self.shoppers.note_kept(one.shopper_id, text)
+            basis = Basis(late_sales, self.checksum_of(products_of(folded.history)))
+            rows.append(to_row(one.shopper_id, folded, text, basis))
+        return rows
 
 
 class ShopperBatch:
@@ -159,7 +206,7 @@ class ShopperBatch:
         whole = self._shoppers.shoppers.latest(shopper.id, behaviour_s) if shopper.id is not None else None
         if shopper.id is not None and whole is not None and not asked.events:
             known = self._shoppers.past(shopper.id, whole, behaviour_s, profile)
-            if shopper.profile is None and whole.known:
+            if shopper.profile is None and (whole.known or profile):
                 self._shoppers.expect(shopper.id, known)
             past = Past(known.text, known.buyer, known.recent(behaviour_s))
             return ShopperView(shopper.id, False, screened, whole, past, whole.known)
@@ -200,14 +247,6 @@ def screened_profile(
     if profile is None:
         profile = dict(stored.profile) if stored is not None else {}
     return screen_profile(profile, pack, place, day) if profile else NOTHING
-
-
-def _is_same(kept: EncodedText, text: EncodedText) -> bool:
-    """Whether the store keeps this already; moments there are in whole microseconds."""
-    same = (kept.version, kept.digest, kept.seq) == (text.version, text.digest, text.seq)
-    if kept.expires_s is None or text.expires_s is None:
-        return same and kept.expires_s is text.expires_s
-    return same and abs(kept.expires_s - text.expires_s) < 1e-3
 
 
 def _opted_out(shopper: Shopper, stored: ShopperRecord | None) -> bool:

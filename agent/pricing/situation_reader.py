@@ -26,7 +26,7 @@ from agent.pricing.effect_terms import (
     word_traits,
 )
 from agent.pricing.flow import Encoded
-from agent.pricing.shopper_reader import Asking, ShopperReader
+from agent.pricing.shopper_reader import Asking, PlannedMemory, ShopperReader
 from agent.pricing.situation import Market, ReadRequest, ShopperView, Situation, Visit
 from agent.pricing.visits import Visits
 from agent.rules.packs import payable, payable_step
@@ -125,18 +125,22 @@ class SituationReader:
         return self._shoppers.begin([asked], now).read(asked, self.behaviour_s(at), at)
 
     def read_ahead(self, shopper_ids: Sequence[str], now: datetime) -> None:
-        """Read and encode the latest `AHEAD` of these shoppers who were quoted lately, before their next quote."""
-        latest = [one for one in dict.fromkeys(reversed(shopper_ids)) if self._shoppers.shoppers.holds(one)][:AHEAD]
-        asked = [RecommendationRequest(shopper=Shopper(id=shopper_id)) for shopper_id in latest]
-        for shopper_id in dict.fromkeys(reversed(shopper_ids)):
+        """Read and encode the latest `AHEAD` of these shoppers before their next quote, and have all remembered."""
+        latest = list(dict.fromkeys(reversed(shopper_ids)))
+        for shopper_id in latest:
             self._shoppers.shoppers.want(shopper_id)
+        asked = [RecommendationRequest(shopper=Shopper(id=shopper_id)) for shopper_id in latest[:AHEAD]]
         if asked:
             shoppers = self._shoppers.begin(asked, now)
             self.encode_texts([shoppers.read(one, self.behaviour_s(now), now).past.text for one in asked])
 
-    def memory(self, shopper_id: str, now: datetime, late_sales: int) -> ShopperMemory | None:
-        """What the store should keep of a shopper; see `ShopperReader.memory`."""
-        return self._shoppers.memory(shopper_id, now, late_sales)
+    def plan_memories(self, shopper_ids: Sequence[str], now: datetime) -> list[PlannedMemory]:
+        """Shoppers of whom the store should keep something else; see `ShopperReader.plan_memories`."""
+        return self._shoppers.plan_memories(shopper_ids, now)
+
+    def memories(self, planned: Sequence[PlannedMemory], late_sales: int) -> list[ShopperMemory]:
+        """What the store should keep of shoppers; see `ShopperReader.memories`."""
+        return self._shoppers.memories(planned, late_sales)
 
     def behaviour_s(self, at: datetime) -> float:
         """A moment on the behaviour clock, Unix seconds."""

@@ -23,6 +23,7 @@ from agent.service.shopper_keeper import ShopperKeeper
 from agent.state.store_follower import Followed
 from agent.store.codec import Offer
 from agent.store.erasure import Erased
+from models.progress import Progress
 from models.registry.registry import ModelKind, Registry
 
 _PATIENCE_S: Final = 1.0
@@ -86,7 +87,7 @@ class Service(AnsweringService):
         sales = record_reports(parts, reported, offers)
         if reported.fresh:
             self._follow_memory()
-            self._read_ahead(sales)
+            self._read_ahead([one.shopper_id for one in sales])
             self.replay_outcomes(offers)
         return reported
 
@@ -99,7 +100,7 @@ class Service(AnsweringService):
         new = self.keep_events(events) if refusal is None else []
         if new:
             self._follow_memory()
-            self._read_ahead(new)
+            self._read_ahead([one.shopper_id for one in new])
         return refusal
 
     def keep_events(self, events: Sequence[EventRecord]) -> list[EventRecord]:
@@ -168,6 +169,17 @@ class Service(AnsweringService):
             stored = self._keeper.store(self._parts, all_of_them=shopper_id is None)
         return shopper_id is not None or stored > 0
 
+    def fill_shoppers(self, progress: Progress, most: int | None = None) -> int:
+        """Work out the memory of all shoppers who need it, at most of `most`, in batches; returns their number.
+
+        For commands, which make no quotes meanwhile.
+
+        Raises:
+            StoreError: The store failed; what was stored before is kept.
+        """
+        with self._keeping, self._remembering, self._following:
+            return self._keeper.fill(self._parts, self._parts.clock.now(), most, progress)
+
     def keep_products(self) -> bool:
         """Work out what quotes need of some products, ahead of them; False when there is nothing to do."""
         return self._parts.pipeline.retriever.similar.fill(_PRODUCTS)
@@ -215,6 +227,7 @@ class Service(AnsweringService):
     def set_shopper(self, record: ShopperRecord) -> None:
         """Set a shopper's profile and consent, from the next quote on."""
         self._parts.store.upsert_shoppers([record])
+        self._read_ahead([record.shopper_id])
 
     def erase_shopper(self, shopper_id: str) -> Erased:
         """Erase a shopper's data on disk and in memory; prices and sales stay, without the shopper."""
@@ -307,7 +320,7 @@ class Service(AnsweringService):
                 self._parts.standing.forget()
             return found
 
-    def _read_ahead(self, events: Sequence[EventRecord]) -> None:
-        """Read the shoppers of new events ahead, so that their next quote need not."""
+    def _read_ahead(self, shopper_ids: Sequence[str]) -> None:
+        """Read shoppers of whom something was told ahead, so that their next quote need not."""
         with self._remembering:  # erasure takes it too: nothing is read that is being erased
-            self._parts.pipeline.observer.reader.read_ahead([e.shopper_id for e in events], self._parts.clock.now())
+            self._parts.pipeline.observer.reader.read_ahead(shopper_ids, self._parts.clock.now())

@@ -1,20 +1,26 @@
 """Shopper keeper: works out the memory of shoppers ahead of quotes, one at a time, and stores it in small batches.
 
+Where no quotes are made, after preparation and imports, it works through larger batches.
+
 It first serves shoppers who were told of or quoted without memory, then all shoppers of the store once, then those
 whose session has ended, where this process leads. All of it may be lost at any time: what is missing is worked out
 again.
 """
 
 from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from time import monotonic
 from typing import Final
 
 from agent.service.components import Components
 from agent.store.shopper_memory import ShopperMemory
+from models.progress import Progress
 
 BATCH: Final = 16
 """Rows a transaction."""
+FILL: Final = 64
+"""Shoppers that are read together where no quote waits."""
 _LOOK_S: Final = 5.0
 """Time between two looks for ended sessions."""
 
@@ -36,7 +42,7 @@ class ShopperKeeper:
         reader = parts.pipeline.observer.reader
         if not reader.personalises:
             return None
-        if reader.encoder_version != self._encoder:
+        if reader.encoder_version != self._encoder or parts.shoppers.take_overflow():
             self._encoder, self._after = reader.encoder_version, ""
         wanted = parts.shoppers.next_wanted()
         if wanted is not None or self._todo:
@@ -54,13 +60,52 @@ class ShopperKeeper:
 
     def work_out(self, parts: Components, shopper_id: str, now: datetime) -> None:
         """Work out one shopper's memory; nothing may change or erase what it rests on meanwhile."""
-        marks = parts.follower.marks
-        if marks.erasures != self._erasures:
+        self._begin(parts)
+        reader = parts.pipeline.observer.reader
+        self._pending += reader.memories(reader.plan_memories([shopper_id], now), parts.follower.marks.late_sales)
+
+    def fill(self, parts: Components, now: datetime, most: int | None, progress: Progress) -> int:
+        """Work out and store the memory of all shoppers who need it, at most of `most`; returns their number.
+
+        Shoppers are read in batches, and encoded beside that. Nothing in this process may change or erase what memory
+        rests on meanwhile; where another process erases something, the rest is left for later.
+
+        Raises:
+            StoreError: The store failed; what was stored before is kept.
+        """
+        total = sum(1 for _ in parts.store.shopper_ids()) if most is None else most
+        reader, late_sales, done = parts.pipeline.observer.reader, parts.follower.marks.late_sales, 0
+        waiting: Future[list[ShopperMemory]] | None = None
+        with ThreadPoolExecutor(1) as encoding:
+            while waiting is not None or most is None or done < most:
+                self._begin(parts)
+                ids = self._some(parts, now, FILL if most is None else min(FILL, most - done))
+                planned = reader.plan_memories(ids, now)
+                if waiting is not None:
+                    self._pending += waiting.result()
+                    if self._pending and not self.store(parts, all_of_them=True):
+                        break
+                waiting = encoding.submit(reader.memories, planned, late_sales) if ids else None
+                done += len(ids)
+                if not ids:
+                    break
+                progress(f"shoppers: {done}", min(0.99, done / max(1, total)))
+        progress("shoppers", 1.0)
+        return done
+
+    def _some(self, parts: Components, now: datetime, count: int) -> list[str]:
+        """The next shoppers to work out, at most `count`."""
+        found: list[str] = []
+        while len(found) < count and (shopper_id := self.next(parts, now)) is not None:
+            found.append(shopper_id)
+        return list(dict.fromkeys(found))
+
+    def _begin(self, parts: Components) -> None:
+        """Work out again what was worked out before an erasure and is not stored."""
+        erasures = parts.follower.marks.erasures
+        if erasures != self._erasures:
             self._drop(parts)
-            self._erasures = marks.erasures
-        row = parts.pipeline.observer.reader.memory(shopper_id, now, marks.late_sales)
-        if row is not None:
-            self._pending.append(row)
+            self._erasures = erasures
 
     def store(self, parts: Components, *, all_of_them: bool = False) -> int:
         """Store what was worked out once a batch is full; returns the number of rows stored.

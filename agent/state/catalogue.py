@@ -3,7 +3,6 @@
 All of it is rebuilt from the store, the index from a snapshot and later changes.
 """
 
-import json
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence, Set
@@ -134,7 +133,7 @@ class Catalogue:
         if product is None:
             return 0
         first = self._known.listed.first(product)
-        words = json.dumps([product_id, product.category, product.brand, product.currency, first])
+        words = repr((product_id, product.category, product.brand, product.currency, first))
         found = int.from_bytes(blake2b(words.encode(), digest_size=8).digest(), "big")
         self._known.sums[product_id] = found
         if self._described(product_id) is not product:  # changed meanwhile

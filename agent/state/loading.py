@@ -1,7 +1,8 @@
 """Loading of active model versions and index snapshots from a data folder."""
 
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from agent.state.catalogue import Catalogue
 from agent.state.shopper_histories import ShopperHistories
@@ -19,6 +20,9 @@ from retrieval import OutcomeMemory, ProductIndex, SnapshotError
 
 if TYPE_CHECKING:
     from models.strategist.strategist import Strategist
+
+_CHECKSUMS: Final = 20_000
+"""Products whose words are summed at the start (about .1 s), so that the first quotes need not."""
 
 
 def load_encoder(registry: Registry, threads: int) -> Encoder:
@@ -97,6 +101,7 @@ def open_outcome_memory(folder: DataFolder, evaluator_version: str, store: Store
 
 def open_histories(store: Store, catalogue: Catalogue) -> ShopperHistories:
     """Shopper histories over a store, read back from its shopper memory where that is up to date."""
+    catalogue.checksum(islice(catalogue.index.ids(), _CHECKSUMS))
     return ShopperHistories(store, catalogue.labels, memory=MemoryReader(store, catalogue.checksum))
 
 

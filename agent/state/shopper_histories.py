@@ -3,17 +3,18 @@
 import math
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Final, Protocol
 
-from agent.domain.records import EventRecord
-from agent.state.shopper_memory import EncodedText, FoldedHistory, MemoryReader
+from agent.domain.records import EventRecord, ShopperRecord
+from agent.state.shopper_memory import EncodedText, FoldedHistory, KeptHistory, MemoryReader
 from models.shopper.history import RECENT, Act, RecentItems, ShopperHistory, recent_items
 
 _ALL: Final = 1_000_000
+_NOTHING: Final = FoldedHistory()
 
 
 class EventSource(Protocol):
@@ -83,7 +84,20 @@ CAPACITY: Final = 2_000
 """Histories in memory, about 75 kB each for 500 events; others are read back from the store in about a millisecond."""
 
 MOST_WANTED: Final = 10_000
-"""Shoppers who wait for their memory to be worked out; others are when next quoted."""
+"""Shoppers who wait by name for their memory to be worked out; beyond that all shoppers are looked at."""
+
+
+def folded_by(before: FoldedHistory, new: Sequence[tuple[int, EventRecord]], labels_of: LabelsOf) -> FoldedHistory:
+    """A folded history with later events, each with its number, in time order."""
+    events = [event for _, event in new]
+    return FoldedHistory(
+        history=before.history.followed_by(list(to_acts(events, labels_of))),
+        seq=max(before.seq, *(number for number, _ in new)),
+        first_s=min(before.first_s, events[0].at.timestamp()),
+        last_s=events[-1].at.timestamp(),
+        estimated=before.estimated or any(map(_is_estimated, events)),
+        kept=before.kept,
+    )
 
 
 class ShopperHistories:
@@ -99,6 +113,7 @@ class ShopperHistories:
         self._memory = memory
         self._known: OrderedDict[str, FoldedHistory] = OrderedDict()
         self._wanted: OrderedDict[str, None] = OrderedDict()
+        self._overflowed = False
         self._changes = 0
         self._lock = Lock()
 
@@ -115,21 +130,36 @@ class ShopperHistories:
             if known is not None:
                 self._known.move_to_end(shopper_id)
         if known is None or known.stale:
-            known = self._read(shopper_id, known, self._kept([shopper_id]).get(shopper_id))
+            before = known or FoldedHistory()
+            kept = self._memory.read({shopper_id: before.seq}) if self._memory is not None else {}
+            known = self._read(shopper_id, before, kept.get(shopper_id))
             if remember:
                 self._remember(shopper_id, known, changes)
         return known
 
-    def prefetch(self, shopper_ids: Iterable[str]) -> None:
-        """Read the histories of shoppers that are not in memory together."""
+    def prefetch(self, shopper_ids: Iterable[str]) -> dict[str, ShopperRecord | None]:
+        """Read the histories of shoppers that are not in memory together; returns the profiles read with them.
+
+        Shoppers who opted out are left out.
+        """
+        if self._memory is None:
+            return {}
         with self._lock:
             changes = self._changes
-            missing = {one: self._known.get(one) for one in shopper_ids}
-        missing = {one: known for one, known in missing.items() if known is None or known.stale}
-        if self._memory is not None and len(missing) > 1:
-            kept = self._kept(list(missing))
-            for shopper_id, known in missing.items():
-                self._remember(shopper_id, self._read(shopper_id, known, kept.get(shopper_id)), changes)
+            known = {one: self._known.get(one, _NOTHING) for one in shopper_ids}
+        missing = {one: folded for one, folded in known.items() if folded is _NOTHING or folded.stale}
+        found = self._memory.read({one: folded.seq for one, folded in missing.items()}) if missing else {}
+        for shopper_id, kept in found.items():
+            if kept.record is None or kept.record.personalisation:
+                self._remember(shopper_id, self._read(shopper_id, missing[shopper_id], kept), changes)
+        return {shopper_id: kept.record for shopper_id, kept in found.items()}
+
+    def folded_together(self, shopper_ids: Sequence[str]) -> dict[str, FoldedHistory]:
+        """Whole histories of shoppers, read together; those that are not in memory stay out of it."""
+        held = {shopper_id: self.folded(shopper_id) for shopper_id in shopper_ids if self.holds(shopper_id)}
+        others = [shopper_id for shopper_id in shopper_ids if shopper_id not in held]
+        kept = self._memory.read(dict.fromkeys(others, 0), whole=True) if self._memory is not None else {}
+        return held | {shopper_id: self._read(shopper_id, _NOTHING, kept.get(shopper_id)) for shopper_id in others}
 
     def note_kept(self, shopper_id: str, text: EncodedText | None) -> None:
         """Note what the store keeps of a shopper from now on."""
@@ -139,15 +169,26 @@ class ShopperHistories:
                 self._known[shopper_id] = replace(known, kept=text)
 
     def want(self, shopper_id: str) -> None:
-        """Ask for a shopper's memory to be worked out and kept in the background; beyond `MOST_WANTED` do nothing."""
+        """Ask for a shopper's memory to be worked out and kept in the background."""
         with self._lock:
-            if len(self._wanted) < MOST_WANTED:
-                self._wanted[shopper_id] = None
+            self._want(shopper_id)
 
     def next_wanted(self) -> str | None:
         """Take the shopper who was wanted first; None when there is none."""
         with self._lock:
             return self._wanted.popitem(last=False)[0] if self._wanted else None
+
+    def take_overflow(self) -> bool:
+        """Whether shoppers were wanted beyond `MOST_WANTED` since the last call, so that all are to be looked at."""
+        with self._lock:
+            overflowed, self._overflowed = self._overflowed, False
+            return overflowed
+
+    def _want(self, shopper_id: str) -> None:
+        if len(self._wanted) < MOST_WANTED:
+            self._wanted[shopper_id] = None
+        else:
+            self._overflowed = True
 
     def holds(self, shopper_id: str) -> bool:
         """Whether a shopper's history is cached, as it was used lately."""
@@ -177,10 +218,11 @@ class ShopperHistories:
         ]
 
     def refresh(self, shopper_ids: Iterable[str]) -> None:
-        """Mark histories as stale, to be extended by new events on next use."""
+        """Mark histories as stale, to be extended by new events on next use, and want their memory."""
         with self._lock:
             self._changes += 1
             for shopper_id in shopper_ids:
+                self._want(shopper_id)
                 if (known := self._known.get(shopper_id)) is not None:
                     self._known[shopper_id] = replace(known, stale=True)
 
@@ -199,9 +241,10 @@ class ShopperHistories:
                 del self._known[shopper_id]
 
     def forget_all(self) -> None:
-        """Drop all cached histories."""
+        """Drop all cached histories; all shoppers are to be looked at."""
         with self._lock:
             self._changes += 1
+            self._overflowed = True
             self._known.clear()
 
     def with_session(self, history: ShopperHistory, events: Sequence[EventRecord]) -> ShopperHistory:
@@ -211,28 +254,20 @@ class ShopperHistories:
         ordered = sorted(events, key=lambda event: event.at)
         return history.followed_by(list(to_acts(ordered, self._labels_of)))
 
-    def _kept(self, shopper_ids: Sequence[str]) -> Mapping[str, FoldedHistory]:
-        return self._memory.read(shopper_ids) if self._memory is not None else {}
-
-    def _read(self, shopper_id: str, known: FoldedHistory | None, kept: FoldedHistory | None) -> FoldedHistory:
-        """Read events after a history in memory or kept; all of them without one, or when new ones are out of order."""
-        before = known or FoldedHistory()
-        if kept is not None:
-            before = replace(before, kept=kept.kept) if before.seq >= kept.seq else kept
-        new = self._source.shopper_events_since(shopper_id, before.seq)
+    def _read(self, shopper_id: str, before: FoldedHistory, kept: KeptHistory | None) -> FoldedHistory:
+        """Add events after a history in memory or kept; all of them without one, or when new ones are out of order."""
+        if kept is not None and kept.folded is not None:
+            before = replace(before, kept=kept.folded.kept) if before.seq >= kept.folded.seq else kept.folded
+        if kept is not None and kept.newest <= before.seq:
+            return replace(before, stale=False)
+        new = kept.events if kept is not None else None
+        if new is None:
+            new = self._source.shopper_events_since(shopper_id, before.seq)
         if new and new[0][1].at.timestamp() < before.last_s:
             before, new = FoldedHistory(), self._source.shopper_events_since(shopper_id, 0)
         if not new:
             return replace(before, stale=False)
-        events = [event for _, event in new]
-        return FoldedHistory(
-            history=before.history.followed_by(list(to_acts(events, self._labels_of))),
-            seq=max(number for number, _ in new),
-            first_s=min(before.first_s, events[0].at.timestamp()),
-            last_s=events[-1].at.timestamp(),
-            estimated=before.estimated or any(map(_is_estimated, events)),
-            kept=before.kept,
-        )
+        return folded_by(before, new, self._labels_of)
 
     def _remember(self, shopper_id: str, folded: FoldedHistory, changes: int) -> None:
         with self._lock:

@@ -9,12 +9,15 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from agent.store.shopper_memory import ShopperMemory
+from agent.domain.records import EventRecord, ShopperRecord
+from agent.store.shopper_memory import ShopperMemory, StoredPast
 from models.encoder.encoder import Vectors
 from models.shopper.history import ShopperHistory
 from models.shopper.history_codec import decode_history, encode_history
 
 _DIGEST_BYTES: Final = 16
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 ChecksumOf = Callable[[Iterable[str]], int]
 """Checksum of all that a fold reads of some products, beside their weekly facts."""
@@ -64,9 +67,27 @@ class FoldedHistory:
 class MemorySource(Protocol):
     """Source of shopper memory; the store is one."""
 
-    def shopper_memories(self, shopper_ids: Sequence[str]) -> dict[str, ShopperMemory]:
-        """What is kept of some shoppers, by id."""
+    def shopper_pasts(self, known: Mapping[str, int], *, whole: bool = False) -> dict[str, StoredPast]:
+        """What is kept of some shoppers, and events since that and since the last event that is known, by id."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeptHistory:
+    """What the store has of one shopper.
+
+    Attributes:
+        record: Profile and consent; None where nothing was told of them.
+        folded: The kept history; None where there is none that applies.
+        newest: Number of the last event; 0 without one.
+        events: Events after `folded` and after those that the reader knew, each with its number; None where they are
+            to be read by themselves.
+    """
+
+    record: ShopperRecord | None
+    folded: FoldedHistory | None
+    newest: int
+    events: Sequence[tuple[int, EventRecord]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +97,32 @@ class MemoryReader:
     source: MemorySource
     checksum_of: ChecksumOf
 
-    def read(self, shopper_ids: Sequence[str]) -> Mapping[str, FoldedHistory]:
-        """Kept histories of some shoppers, by id."""
+    def read(self, known: Mapping[str, int], *, whole: bool = False) -> Mapping[str, KeptHistory]:
+        """Kept histories of some shoppers, by id; `known` has the number of the last event that the reader knows.
+
+        With `whole` the events of shoppers of whom nothing is known and kept are read too.
+        """
         found = {}
-        for shopper_id, row in self.source.shopper_memories(shopper_ids).items():
-            history = decode_history(row.history)
-            if history is None or row.labels != self.checksum_of(products_of(history)):
-                continue
-            state = np.frombuffer(row.state, np.float32)
-            expires_s = None if row.expires_at is None else row.expires_at.timestamp()
-            kept = EncodedText(row.encoder, row.digest, state, row.seq, expires_s)
-            first_s, last_s = row.first_at.timestamp(), row.last_at.timestamp()
-            found[shopper_id] = FoldedHistory(history, row.seq, first_s, last_s, row.late_sales is not None, kept)
+        for shopper_id, past in self.source.shopper_pasts(known, whole=whole).items():
+            folded = None if past.memory is None else self._folded(past.memory)
+            kept = 0 if past.memory is None else past.memory.seq
+            start = max(known[shopper_id], kept)
+            has_start = (start > 0 or whole) and (folded is not None or known[shopper_id] == start)
+            events = past.events if has_start else None
+            found[shopper_id] = KeptHistory(past.record, folded, past.newest, events)
         return found
+
+    def _folded(self, row: ShopperMemory) -> FoldedHistory | None:
+        history = decode_history(row.history)
+        if history is None or row.labels != self.checksum_of(products_of(history)):
+            return None
+        state = np.frombuffer(row.state, np.float32)
+        expires_s = None if row.expires_at is None else row.expires_at.timestamp()
+        kept = EncodedText(row.encoder, row.digest, state, row.seq, expires_s)
+        first_s, last_s = row.first_at.timestamp(), row.last_at.timestamp()
+        if row.seq == 0:  # a profile alone
+            return FoldedHistory(kept=kept)
+        return FoldedHistory(history, row.seq, first_s, last_s, row.late_sales is not None, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +143,8 @@ def to_row(shopper_id: str, folded: FoldedHistory, text: EncodedText, basis: Bas
     return ShopperMemory(
         shopper_id=shopper_id,
         seq=folded.seq,
-        first_at=_moment(folded.first_s),
-        last_at=_moment(folded.last_s),
+        first_at=_moment(folded.first_s) if folded.seq else _NEVER,
+        last_at=_moment(folded.last_s) if folded.seq else _EPOCH,
         late_sales=basis.late_sales if folded.estimated else None,
         labels=basis.labels,
         encoder=text.version,

@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.shopper.history import ShopperHistory, Tally
+from models.shopper.history import ShopperHistory
 from models.shopper.product_weeks import ProductWeeks, WeekFacts
+from models.shopper.tallies import Tally
 from models.shopper.weeks import WEEK_S, week_of
 
 PAIR_FEATURES: Final = ("bought", "count_fast", "count_slow", "recency", "gap", "last_ratio", "due", "repeat")

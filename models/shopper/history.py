@@ -12,9 +12,9 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Final
 
+from models.shopper.tallies import Tallies, Tally
 from models.shopper.weeks import HOUR_S, WEEK_S
 
-DECAYS_S: Final = (6 * WEEK_S, 26 * WEEK_S)
 TRIP_GAP_S: Final = 6 * HOUR_S
 SESSION_S: Final = 24 * HOUR_S
 RECENT: Final = 24
@@ -28,50 +28,6 @@ INTENT: Final = {
 }
 _DEAL_RATIO: Final = 0.97
 _ITEM_HALF_LIFE_S: Final = 8 * WEEK_S
-
-
-@dataclass(slots=True)
-class Tally:
-    """Decayed purchase counts of one product, category or brand, or of all.
-
-    Attributes:
-        fast, slow: Counts as of `last_s`, decayed with the two time constants of `DECAYS_S`.
-        times: Number of purchases.
-    """
-
-    fast: float = 0.0
-    slow: float = 0.0
-    times: int = 0
-    first_s: float = 0.0
-    last_s: float = 0.0
-    last_log_ratio: float = 0.0
-    last_price_minor: int | None = None
-    last_currency: str = ""
-
-    def add(self, at_s: float, log_ratio: float, weight: float = 1.0) -> None:
-        """Count one purchase, not earlier than the last one counted."""
-        self.fast, self.slow = self.at(at_s)
-        self.fast += weight
-        self.slow += weight
-        if self.times == 0:
-            self.first_s = at_s
-        self.times += 1
-        self.last_s = at_s
-        self.last_log_ratio = log_ratio
-
-    def at(self, at_s: float) -> tuple[float, float]:
-        """Decayed counts (fast, slow) at a later time."""
-        if self.times == 0:
-            return 0.0, 0.0
-        gap = max(0.0, at_s - self.last_s)
-        return self.fast * math.exp(-gap / DECAYS_S[0]), self.slow * math.exp(-gap / DECAYS_S[1])
-
-    def due(self, at_s: float) -> float:
-        """Time since the last purchase over the mean interval, 0-3; 0 when no interval is known."""
-        if self.times < 2 or self.last_s <= self.first_s:
-            return 0.0
-        interval = (self.last_s - self.first_s) / (self.times - 1)
-        return min(3.0, (at_s - self.last_s) / interval)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +54,9 @@ class ShopperHistory:
         recent: Latest purchases. `session`: latest other events.
     """
 
-    products: dict[str, Tally] = field(default_factory=dict)
-    categories: dict[str, Tally] = field(default_factory=dict)
-    brands: dict[str, Tally] = field(default_factory=dict)
+    products: Tallies = field(default_factory=dict)
+    categories: Tallies = field(default_factory=dict)
+    brands: Tallies = field(default_factory=dict)
     items: Tally = field(default_factory=Tally)
     trips: Tally = field(default_factory=Tally)
     deals: Tally = field(default_factory=Tally)
@@ -176,8 +132,11 @@ class ShopperHistory:
         return "regular" if tally.times >= 4 else "occasional"
 
 
-def _unshared(tallies: dict[str, Tally], changing: set[str]) -> dict[str, Tally]:
-    return tallies | {key: copy(tallies[key]) for key in changing & tallies.keys()}
+def _unshared(tallies: Tallies, changing: set[str]) -> Tallies:
+    copied = tallies.copy()
+    for key in changing & tallies.keys():
+        copied[key] = copy(tallies[key])
+    return copied
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from models.shopper.history import SESSION_S, ShopperHistory
+from models.shopper.tallies import largest
 
 TitleOf = Callable[[str], str]
 
@@ -61,12 +62,12 @@ def _habits(history: ShopperHistory, title_of: TitleOf) -> Sequence[str]:
     if not history.recent:
         return []
     last_s = history.items.last_s
-    ranked = sorted(history.categories.items(), key=lambda item: (-item[1].at(last_s)[1], item[0]))[:_CATEGORIES]
+    ranked = largest(history.categories, _CATEGORIES, last_s)
     latest = list(dict.fromkeys(title_of(act.product) or act.category for act in reversed(history.recent)))
     deal_share = history.deals.times / max(1, history.items.times)
     pays = "mostly on offer" if deal_share > 0.55 else "often on offer" if deal_share > 0.3 else "mostly full price"
     return [
-        "often buys " + ", ".join(name for name, _ in ranked),
+        "often buys " + ", ".join(ranked),
         "lately bought " + ", ".join(name for name in latest[:_RECENT] if name),
         f"pays {pays}",
     ]

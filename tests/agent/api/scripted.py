@@ -24,13 +24,14 @@ from agent.pricing.standing_quotes import Priced
 from agent.rules.book import RuleBook
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview
+from agent.service.answering import LearningProgress
 from agent.service.auth.api_keys import KeyRing
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.outcome_reports import AnsweredReport
 from agent.service.outcome_sequence import OutcomeReport
 from agent.service.privacy import ShopperData
 from agent.service.readiness import Readiness
-from agent.service.service import LearningProgress, Service
+from agent.service.service import Service
 from agent.service.settings import Settings
 from agent.state.store_follower import Followed
 from agent.store import Store, StoreKind

@@ -128,10 +128,12 @@ def test_a_kept_history_saves_reading_its_events(store: Store, monkeypatch: pyte
     assert keep(start(store), "s1")
     sell(store, bought("soap", 1, 900, 1_000))
     later, read = start(store), []
-    since = store.shopper_events_since
-    monkeypatch.setattr(store, "shopper_events_since", lambda *a: read.append(found := since(*a)) or found)  # type: ignore[func-returns-value]
-    folded = later.shoppers.folded("s1")
-    assert [len(one) for one in read] == [1]
+    pasts = store.shopper_pasts
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "shopper_events_since", None)
+        patched.setattr(store, "shopper_pasts", lambda *a, **k: read.append(found := pasts(*a, **k)) or found)  # type: ignore[func-returns-value]
+        folded = later.shoppers.folded("s1")
+    assert [len(one["s1"].events) for one in read] == [1]
     assert folded.history == Process.start(store).shoppers.latest("s1", LATER_S)
     assert folded.kept is not None and (folded.kept.digest, folded.kept.version) == (digest_of("a text"), "e1")
     assert (folded.kept.state == _STATE).all()

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.shopper.history import DECAYS_S, SESSION_S, Act, ShopperHistory, Tally, recent_items
+from models.shopper.history import SESSION_S, Act, ShopperHistory, recent_items
+from models.shopper.tallies import DECAYS_S, Tally
 from models.shopper.weeks import DAY_S, WEEK_S
 
 
