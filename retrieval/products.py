@@ -87,6 +87,10 @@ class ProductIndex:
         """Whether a product is searchable."""
         return product_id in self._entries
 
+    def entry(self, product_id: str) -> ProductEntry | None:
+        """The entry of a product, None if unknown."""
+        return self._entries.get(product_id)
+
     @property
     def version(self) -> str:
         """Version string that changes with every write; recorded in decisions."""

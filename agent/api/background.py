@@ -97,7 +97,7 @@ async def follow_store(tenants: Tenants, log: Any) -> None:
 
 
 async def keep_shoppers(tenants: Tenants, log: Any) -> None:
-    """Work out shoppers' memory ahead of their quotes, a quarter of the time at most, until cancelled.
+    """Work out what quotes need of products and shoppers ahead of them, a quarter of the time at most, until cancelled.
 
     A store that stays away is logged once.
     """
@@ -106,6 +106,7 @@ async def keep_shoppers(tenants: Tenants, log: Any) -> None:
         began_s, busy = perf_counter(), False
         for context in tenants.contexts():
             try:
+                busy |= await context.run(context.service.keep_products)
                 busy |= await context.run(context.service.keep_shopper)
             except Exception as error:  # the loop must outlive any failure, or quotes would be slow from then on
                 if context.store not in failing:

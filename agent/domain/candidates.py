@@ -109,9 +109,10 @@ class CandidateColumns(Sequence[Candidate]):
 
     def __post_init__(self) -> None:
         """Check that the columns are of the same rows."""
-        _check_lengths(self)
         scores = (self.purchase_probability, self.profit, self.satisfaction)
-        if any(len(one) != _ENDS for score in scores for one in score):
+        words = (self.strategy, self.source, self.rationale, self.origin)
+        _check_lengths(*words, *scores, self.raw_minor, self.price_minor, self.probability, self.chosen)
+        if not all({_ENDS}.issuperset(map(len, score)) for score in scores):
             raise ValueError("a score has value, low and high")
 
     @classmethod
@@ -180,7 +181,8 @@ class PastOutcomeColumns(Sequence[PastOutcome]):
 
     def __post_init__(self) -> None:
         """Check that the columns are of the same rows."""
-        _check_lengths(self)
+        numbers = (self.price_ratio, self.weight, self.similarity)
+        _check_lengths(self.outcome_id, self.product_id, self.bought, *numbers)
 
     @classmethod
     def of(cls, outcomes: Iterable[PastOutcome]) -> "PastOutcomeColumns":
@@ -219,7 +221,7 @@ def _numbers(score: Interval) -> list[float]:
     return [score.value, score.low, score.high]
 
 
-def _check_lengths(columns: CandidateColumns | PastOutcomeColumns) -> None:
-    lengths = {len(getattr(columns, column.name)) for column in fields(columns)}
+def _check_lengths(*columns: Sequence[object]) -> None:
+    lengths = set(map(len, columns))
     if len(lengths) > 1:
         raise ValueError(f"columns have {min(lengths)} to {max(lengths)} rows; allowed: the same number")

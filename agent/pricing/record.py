@@ -21,6 +21,7 @@ from agent.domain.decision import (
     Versions,
 )
 from agent.domain.records import AppliedPrice
+from agent.domain.request import QuoteRequest
 from agent.pricing.candidates import HOLD
 from agent.pricing.flow import Flow, Observation, Proposal, Proposed, Selected
 from agent.rules.disclosure import LAST_PRICE, Offered, disclose, is_personal, is_personalised
@@ -30,6 +31,7 @@ from agent.rules.prior_price import LOOK_BACK, public_prices, reduction
 from agent.store import Claim
 from models.evaluator.lesson import Lesson
 
+_SHARED: Final = {"shopper", "context"}
 _PROFIT: Final = 3  # of the nine numbers of `Scored.scores`
 _CONTROL: Final = "the reference price, shown by chance so that other prices can be compared with it"
 
@@ -205,7 +207,8 @@ class Recorder:
         decisions = self._announced([self._decision(one, versions, timings) for one in priced], listed)
         claims = [one.claim for one in priced] if self._issuer.holds else []
         applied = {d.id: public_prices(d) for d, is_listed in zip(decisions, listed, strict=True) if is_listed}
-        late = self._store.keep(decisions, [_asked(one.observation) for one in priced], claims, applied)
+        requests = asked_json([one.observation.request for one in priced])
+        late = self._store.keep(decisions, requests, claims, applied)
         flow.decisions = [None if decision.id in late else decision for decision in decisions]
 
     def counterfactual(self) -> "Recorder":
@@ -331,9 +334,22 @@ def _with_reduction(decision: Decision, log: Applied, days: int | None) -> Decis
         return decision
     applied = [one for one in log.get(decision.product_id, ()) if one.currency == decision.currency]
     found = reduction(applied, decision.price_minor, decision.at, days)
+    if found is None:
+        return decision
     return replace(decision, disclosure=replace(decision.disclosure, reduction=found))
 
 
-def _asked(observation: Observation) -> Mapping[str, JsonValue]:
-    asked: dict[str, JsonValue] = observation.request.model_dump(mode="json", exclude_defaults=True)
-    return asked
+def asked_json(requests: Sequence[QuoteRequest]) -> list[Mapping[str, JsonValue]]:
+    """Requests as JSON, without fields that have their default; parts that requests share are dumped once."""
+    dumped: dict[int, JsonValue] = {}  # by the `id` of a part, which its request keeps
+    found: list[Mapping[str, JsonValue]] = []
+    for request in requests:
+        shared = request.shopper, request.context
+        for part in shared:
+            if id(part) not in dumped:
+                dumped[id(part)] = part.model_dump(mode="json", exclude_defaults=True)
+        own = request.model_dump(mode="json", exclude_defaults=True, exclude=_SHARED)
+        shopper, context = (dumped[id(part)] for part in shared)
+        asked = {"shopper": shopper, **own, "context": context}
+        found.append({name: value for name, value in asked.items() if value not in (None, {})})
+    return found

@@ -12,29 +12,28 @@ from agent.pricing.flow import Encoded, Evidence, Flow, PastOutcomes, Retrieved
 from agent.pricing.situation import Situation
 from agent.state.catalogue import Catalogue
 from agent.state.outcome_index import OutcomeIndex
+from agent.state.similar_products import Similar, SimilarProducts
 from models.shopper.history import RecentItems
-from retrieval import ProductFilter
 
-SIMILAR: Final = 5
 PAST: Final = 32
-_MOST_KNOWN: Final = 50_000
 _FAMILIAR_LOW, _FAMILIAR_SPAN = 0.3, 0.5
 
 
 class Retriever:
     """Searches the product index and the outcome index."""
 
-    def __init__(self, catalogue: Catalogue, outcomes: OutcomeIndex, reader: EvaluatorReader) -> None:
+    def __init__(
+        self, catalogue: Catalogue, similar: SimilarProducts, outcomes: OutcomeIndex, reader: EvaluatorReader
+    ) -> None:
         """`reader` joins evidence and situations into the evaluator's inputs."""
         self._catalogue = catalogue
         self._outcomes = outcomes
+        self.similar = similar
         self.reader = reader
-        self._known: dict[tuple[str | None, str], tuple[SimilarProduct, ...]] = {}
-        self._known_at = ""
 
     def reading_with(self, reader: EvaluatorReader) -> "Retriever":
         """This retriever for another evaluator or learner."""
-        return Retriever(self._catalogue, self._outcomes, reader)
+        return Retriever(self._catalogue, self.similar, self._outcomes, reader)
 
     def retrieve(self, flow: Flow) -> None:
         """Add `retrieved` and `represented`."""
@@ -65,31 +64,8 @@ class Retriever:
     def _sells(self, situation: Situation) -> bool:
         return bool(self._catalogue.weekly_units(situation.subject.product, situation.behaviour_s))
 
-    def _similar(
-        self, situations: Sequence[Situation], states: NDArray[np.float32]
-    ) -> list[tuple[SimilarProduct, ...]]:
-        """Similar products in the currency of each situation; of products in the index they are known until it changes.
-
-        A product in the index is searched with its own vector there, whatever else a request says of it.
-        """
-        index = self._catalogue.index
-        if self._known_at != index.version:
-            self._known, self._known_at = {}, index.version
-        keys = [(o.product_id, o.currency) for o in situations]
-        found = [self._known.get(key) for key in keys]
-        missing = [row for row, one in enumerate(found) if one is None]
-        for currency in {situations[row].currency for row in missing}:  # one currency in nearly every batch
-            rows = [row for row in missing if situations[row].currency == currency]
-            condition = None if index.only_currency == currency else ProductFilter(currency=currency)
-            hits = index.similar(states[rows], SIMILAR, condition, [situations[row].product_id for row in rows])
-            for row, neighbours in zip(rows, hits, strict=True):
-                found[row] = own = tuple(
-                    SimilarProduct(n.entry.id, n.entry.title, n.entry.price_minor, n.entry.currency, n.similarity)
-                    for n in neighbours
-                )
-                if situations[row].product_id in index and len(self._known) < _MOST_KNOWN:
-                    self._known[keys[row]] = own
-        return [one or () for one in found]
+    def _similar(self, situations: Sequence[Situation], states: NDArray[np.float32]) -> list[Similar]:
+        return self.similar.find([(o.product_id, o.currency) for o in situations], states)
 
 
 def _familiarity(similar: Sequence[SimilarProduct]) -> float:

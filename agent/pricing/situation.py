@@ -5,7 +5,7 @@
 as the models define them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -70,6 +70,7 @@ class Visit:
         rivals: Competitors' prices that the law lets enter.
         trend, season, hours_left: As in `Market`.
         features: Numeric features of the shopper, product by product.
+        terms: Effects of shopper and market that were worked out, by what they depend on beside the visit.
     """
 
     at: datetime
@@ -82,6 +83,7 @@ class Visit:
     season: str
     hours_left: float | None
     features: ShopperFeatures
+    terms: dict[Hashable, tuple[Term, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,12 +206,17 @@ class SituationReader:
     ) -> tuple[Term, ...]:
         """Effects of a product, in a visit and a market, on a shopper of some loyalty."""
         visit, market, loyalty = seen
-        traits = (
-            *shopper_traits(visit.shopper, loyalty),
-            *market_traits(market, request.quantity, reference),
-            *word_traits("context", visit.words.attributes),
-        )
-        return (*self._product_terms(request.product, product, reference), *self._terms(traits))
+        rival = market.rival_minor / reference if market.rival_minor else None
+        key = (loyalty, request.quantity, market.stock.inventory, rival)
+        others = visit.terms.get(key)
+        if others is None:
+            traits = (
+                *shopper_traits(visit.shopper, loyalty),
+                *market_traits(market, request.quantity, reference),
+                *word_traits("context", visit.words.attributes),
+            )
+            others = visit.terms[key] = self._terms(traits)
+        return (*self._product_terms(request.product, product, reference), *others)
 
     def _product_terms(self, quoted: QuotedProduct, product: ProductRecord, reference: int) -> tuple[Term, ...]:
         """Effects of a product, cached where the request says nothing more of it, until the catalogue changes it."""
@@ -293,7 +298,7 @@ def _is_as_listed(known: ProductRecord | None, sold: ProductRecord, reference_mi
     """
     if known is None or known.list_minor != reference_minor:
         return False
-    return all(getattr(known, name) == getattr(sold, name) for name in _IDENTITY)
+    return known is sold or all(getattr(known, name) == getattr(sold, name) for name in _IDENTITY)
 
 
 def _limits(request: QuoteRequest) -> RequestLimits:

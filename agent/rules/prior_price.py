@@ -11,7 +11,6 @@ when it was first offered without any other public price since, or else from now
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -55,7 +54,8 @@ def public_prices(decision: Decision) -> tuple[AppliedPrice, ...]:
     shelf = AppliedPrice(decision.product_id, decision.currency, decision.reference_minor, decision.at)
     if decision.personalised or decision.quantity > 1:
         return (shelf,)
-    return shelf, replace(shelf, price_minor=decision.price_minor, offer=True)
+    offer = AppliedPrice(decision.product_id, decision.currency, decision.price_minor, decision.at, offer=True)
+    return shelf, offer
 
 
 def lowest_before(applied: Sequence[AppliedPrice], moment: datetime, days: int) -> int | None:

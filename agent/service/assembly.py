@@ -64,6 +64,7 @@ from agent.state.outcome_index import OutcomeIndex
 from agent.state.preloaded import Preloaded
 from agent.state.shared_models import SharedModels
 from agent.state.shopper_histories import ShopperHistories
+from agent.state.similar_products import SimilarProducts
 from agent.state.store_follower import StoreFollower
 from agent.store import Store, StoreKind
 from agent.store.data_folder import DataFolder
@@ -156,7 +157,7 @@ def build_components(
             stable=settings.stable_prices,
         ),
         ranker=Ranker(pipeline.observer.reader, models.ranking, memory.catalogue),
-        row_scorer=RowScorer(pipeline),
+        row_scorer=RowScorer(pipeline.observer.reader, pipeline.retriever),
         explainer=_explainer(settings, registry, models, memory.catalogue),
     )
 
@@ -288,7 +289,12 @@ def _pipeline(
     )
     return Pipeline(
         observer=Observer(_situation_reader(settings, store, models, memory, control.pack), defaults),
-        retriever=Retriever(memory.catalogue, memory.outcomes, EvaluatorReader(models.evaluator, memory.learner)),
+        retriever=Retriever(
+            memory.catalogue,
+            SimilarProducts(memory.catalogue),
+            memory.outcomes,
+            EvaluatorReader(models.evaluator, memory.learner),
+        ),
         proposer=Proposer(models.evaluator, strategies, GridSearch(), memory.arrivals),
         scorer=scorer,
         selector=Selector(np.random.default_rng),

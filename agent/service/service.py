@@ -42,6 +42,7 @@ from agent.store.erasure import Erased
 from models.registry.registry import ModelKind, Registry
 
 _PATIENCE_S: Final = 1.0
+_PRODUCTS: Final = 32  # searched in one turn, two milliseconds
 """Longest wait for a moment without a quote, before a shopper's memory is worked out beside one."""
 
 
@@ -229,6 +230,14 @@ class Service:
             self._kept_s = monotonic()
             stored = self._keeper.store(self._parts, all_of_them=shopper_id is None)
         return shopper_id is not None or stored > 0
+
+    def keep_products(self) -> bool:
+        """Work out what quotes need of some products, ahead of them; False when there is nothing to do."""
+        return self._parts.pipeline.retriever.similar.fill(_PRODUCTS)
+
+    def warm_up(self) -> None:
+        """Encode the categories of most products, so that first quotes need not."""
+        self._parts.catalogue.encode_categories()
 
     def product(self, product_id: str) -> ProductRecord | None:
         """A product as it stands; None when unknown."""

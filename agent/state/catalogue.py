@@ -5,6 +5,7 @@ All of it is rebuilt from the store, the index from a snapshot and later changes
 
 import json
 from array import array
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -27,6 +28,7 @@ from models.shopper.weeks import week_of
 from retrieval import ProductEntry, ProductIndex
 
 _BATCH: Final = 512
+_CATEGORIES: Final = 1_000
 _INT64: Final = 2**63 - 1
 
 
@@ -191,6 +193,11 @@ class Catalogue:
         """Encoder states of categories `(n, 384)`."""
         return self._encoder.encode([category_text(category) for category in categories])
 
+    def encode_categories(self, most: int = _CATEGORIES) -> None:
+        """Encode the categories with most products, so that no quote waits for them."""
+        counts = Counter(product.category for product in self.products())
+        self.category_states([category for category, _ in counts.most_common(most)])
+
     def index_missing(self, on_share: Callable[[float], None] | None = None) -> int:
         """Encode and index products that the index lacks or has in an older revision; returns their number.
 
@@ -232,6 +239,7 @@ class Catalogue:
     def upsert(self, products: Sequence[ProductRecord], now: datetime) -> None:
         """Store products, to be found in memory after `follow_products`; new list prices apply from `now`."""
         self._embed([one for one in products if not self._has_same_text(one)])  # cached; if it fails nothing is stored
+        self.category_states(sorted({one.category for one in products}))
         self._store.upsert_products(products, now)
 
     def follow_products(self, revision: int, on_relabelled: Callable[[Set[str]], None] = lambda _ids: None) -> int:
@@ -261,7 +269,11 @@ class Catalogue:
             self._products[product.product_id] = product
             self._known.former.pop(product.product_id, None)
             self._known.sums.pop(product.product_id, None)
-        self.index.upsert([entry_of(product) for product in products], vectors)
+        entries = [entry_of(product) for product in products]
+        encoded = set(stale)
+        changed = [row for row, one in enumerate(entries) if row in encoded or self.index.entry(one.id) != one]
+        if changed:
+            self.index.upsert([entries[row] for row in changed], vectors[changed])
         return relabelled
 
     def _drop(self, products: Sequence[ProductRecord]) -> set[str]:
