@@ -55,6 +55,12 @@ def test_a_product_changed_elsewhere_is_priced_by_its_new_cost_and_limits(two: T
     assert decision.price_minor >= 18_000
 
 
+def test_one_of_two_leads_until_it_closes(two: Two) -> None:
+    assert two.server.leads() and not two.command.leads()
+    two.server.close()
+    assert two.command.leads() and not two.server.leads()
+
+
 def test_a_product_that_is_new_elsewhere_is_priced_and_found_by_similarity(two: Two) -> None:
     two.command.upsert_products([replace(KETTLE, product_id="gnome", title="zebra striped garden gnome")])
     assert not isinstance(two.server.quote([_request("gnome")])[0], Decision)

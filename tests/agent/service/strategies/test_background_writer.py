@@ -14,6 +14,7 @@ from agent.service.strategies.background_writer import BackgroundWriter, WriterL
 from agent.service.strategies.messages import Start
 from agent.state.known_strategies import KnownStrategies
 from agent.store import Store
+from agent.store.folder_lock import FolderLock
 from models.strategist.facts import StrategistFacts
 
 FACTS = StrategistFacts("bread", 0.2, (1.4, 1.2, 0.8), may_rise=False, cost_ratio=0.5)
@@ -30,11 +31,15 @@ def memory(sqlite_url: str) -> Iterator[KnownStrategies]:
 
 @contextmanager
 def writing(
-    folder: Path, do: str, memory: KnownStrategies, limits: WriterLimits = LIMITS
+    folder: Path,
+    do: str,
+    memory: KnownStrategies,
+    limits: WriterLimits = LIMITS,
+    turn: FolderLock | None = None,
 ) -> Iterator[BackgroundWriter]:
     command = (sys.executable, "-m", "tests.agent.service.strategies.scripted_worker", do)
     start = Start(folder=folder / "strategist", version="v1", prompt_version=2)
-    writer = BackgroundWriter(start, limits, command)
+    writer = BackgroundWriter(start, limits, command, turn)
     yield writer
     began = time.monotonic()
     writer.leave(memory)
@@ -131,3 +136,16 @@ def test_a_writer_that_ended_serves_again(tmp_path: Path, memory: KnownStrategie
             writer.ask(memory, {str(number): FACTS})
             assert writer.drain(SOON_S)
             writer.leave(memory)
+
+
+def test_servers_of_one_machine_write_in_turns(tmp_path: Path, memory: KnownStrategies) -> None:
+    limits = replace(LIMITS, turn_idle_s=0.1)
+    one, two = FolderLock(tmp_path / "turn"), FolderLock(tmp_path / "turn")
+    assert two.take()
+    with writing(tmp_path, "write", memory, limits, one) as writer:
+        writer.ask(memory, asked(3))
+        assert not writer.drain(1.0) and writer.process_id is None
+        two.release()
+        assert writer.drain(SOON_S)
+        eventually(two.take)  # once nothing was asked for a while
+        assert None not in memory.find(list(asked(3)))
