@@ -40,7 +40,7 @@ def sample(subject: Subject, shop: Shop, turn: Turn) -> Sampled:
     with subject.client() as http:
         page_answers, page_ms = _ask(http, subject, pages)
         quote_answers, quote_ms = _ask(http, subject, quotes)
-        firsts = [next(row["quote"] for row in answer["quotes"] if row.get("quote")) for answer in page_answers]
+        firsts = [_first(answer) for answer in page_answers]
         return Sampled(
             stages={
                 "page": shares([one["timing_ms"] for one in firsts], page_ms),
@@ -68,6 +68,12 @@ def _ask(http: httpx.Client, subject: Subject, asked: Sequence[Asked]) -> tuple[
         spent.append(1e3 * (time.perf_counter() - began))
         answers.append(answer.json())
     return answers, spent
+
+
+def _first(answer: Any) -> Any:
+    """The first quote of a page; the batch call names its rows `results`."""
+    rows = answer["quotes"] if "quotes" in answer else answer["results"]
+    return next(row["quote"] for row in rows if row.get("quote"))
 
 
 def _size(http: httpx.Client, subject: Subject, asked: Asked, view: str) -> dict[str, int]:
