@@ -77,7 +77,7 @@ def sizes(products: Sequence[int], shoppers: Sequence[int]) -> list[ShopSize]:
 
 def spread(count: int, most: int) -> list[int]:
     """At most `most` of the numbers below `count`, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64)).tolist()
+    return sorted(set(np.linspace(0, count - 1, min(count, most)).astype(int).tolist()))
 
 
 def fill(data_dir: Path, models: Path, size: ShopSize, progress: Progress) -> tuple[float, float]:

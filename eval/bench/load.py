@@ -24,7 +24,7 @@ _RESULT: Final = "RESULT "
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where requests go: one path of a server, with the API key that they carry."""
+    """Target of requests: one path of a server, with the API key that they carry."""
 
     url: str
     key: str = ""
@@ -38,7 +38,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """How a load is sent.
+    """Clients, bounds and checks of a load.
 
     Attributes:
         repeats: Begin again when every body was sent.

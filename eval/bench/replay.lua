@@ -37,6 +37,10 @@ function init(args)
 end
 
 function request()
+  if number == 0 and not probed then -- wrk asks the first thread once before it starts, and sends nothing
+    probed = true
+    return requests[1]
+  end
   local chosen = requests[at % #requests + 1]
   at = at + 1
   began = now()

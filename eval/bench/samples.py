@@ -20,7 +20,7 @@ _VIEWS: Final = ("merchant", "shopper")
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """What answers say beside their price.
+    """Stages, rungs and sizes of sampled answers.
 
     Attributes:
         stages: Of `page` and `quote`, each stage's median and share; `rest` is HTTP, recording and waiting.

@@ -94,7 +94,7 @@ class Subject:
         )
 
     def target(self, asked: Sequence[Asked]) -> Target:
-        """Where some requests go."""
+        """Target of some requests."""
         return Target(self.url + self.path(asked), self.key)
 
     def body(self, asked: Asked) -> dict[str, Any]:
