@@ -226,5 +226,6 @@ def _options() -> argparse.Namespace:
         options.turns, options.seconds, options.settle = 1, 2.0, min(options.settle, 30.0)
         options.without = ["naive", "scoring", "learning"]
     if options.baseline == Path():
-        options.baseline = QUICK_BASELINE if options.quick else BASELINE
+        shipped = QUICK_BASELINE if options.quick else BASELINE
+        options.baseline = shipped if shipped.exists() else None
     return options
