@@ -58,7 +58,7 @@ class Bench:
         for number, (turn, row, subject) in enumerate(steps):
             if subject.name == "bare" and row.name not in BARE_ROWS:
                 continue
-            self.progress(f"turn {turn + 1}: {row.title} ({subject.name})", number / len(steps))
+            self.progress(f"turn {turn + 1}: {row.name} ({subject.name})", number / len(steps))
             with _still([one for one in subjects if one is not subject]):
                 time.sleep(_RESUMED_S)
                 load = self._one(subject, row, Turn(turn, self.turns + 1))
