@@ -7,6 +7,7 @@ PORT ?= 8000
 KILLS ?= 200
 CASES ?= 10000
 MINUTES ?= 60
+BEFORE ?=
 DATA ?= $(if $(wildcard data/demo.key),data,demo)
 TORCH_INDEX ?=
 VENV := .venv
@@ -24,7 +25,7 @@ export PRICESMITH_DATA_DIR := $(DATA)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-client test-slow check eval-quick eval-baseline bench kill attack soak audit sbom docs client peers train lock clean
+.PHONY: help run test test-client test-slow check eval-quick eval-baseline bench bench-quick kill attack soak audit sbom docs client peers train lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -63,9 +64,12 @@ eval-baseline: $(VENV)/.dev ## Renew that baseline, of the shipped models: after
 	$(BIN)/pricesmith eval prompts --quick --save-baseline quick --data-dir "$$data" && \
 	mkdir -p eval/baselines && cp "$$data/eval/baselines/prompts/quick.json" eval/baselines/prompts-quick.json
 
-bench: $(VENV)/.dev ## Latency, throughput and each step's share, on a prepared DATA folder
+bench: $(VENV)/.dev ## Pages and quotes beside a bare handler, a naive pipeline, and BEFORE (a working tree) if given
 	@$(BIN)/pricesmith prepare --demo
-	@$(BIN)/python -m eval.bench --data-dir $(DATA)
+	@$(BIN)/python -m eval.bench --data-dir $(DATA) --baseline $(if $(BEFORE),--before $(BEFORE))
+
+bench-quick: $(VENV)/.dev ## The same for two seconds a row on a small store of its own; prints ratios, fails on errors alone
+	@$(BIN)/python -m eval.bench --quick --small --baseline
 
 kill: $(VENV)/.dev ## SIGKILL under load, KILLS (200) times on each database: nothing acknowledged may be lost or doubled
 	@$(BIN)/python -m eval.chaos.kill --database sqlite --kills $(KILLS)

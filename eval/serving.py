@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
@@ -42,15 +42,20 @@ class Server(Protocol):
         ...
 
 
-class CommandServer:
-    """Runs `pricesmith serve` in a process group of its own."""
+class ProcessServer:
+    """Runs a command in a process group of its own."""
 
-    def __init__(self, data_dir: Path, port: int, environment: Mapping[str, str], log: Path | None = None) -> None:
-        """Start the server; its output is appended to `log` if given, else discarded."""
-        command = [sys.executable, "-m", "agent.cli", "serve", "--data-dir", str(data_dir), "--port", str(port)]
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """Start the command in `folder`; its output is appended to `log` if given, else discarded."""
         with open(log or os.devnull, "ab") as out:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
-                command, env={**os.environ, **environment}, stdout=out, stderr=out, start_new_session=True
+                command, env={**os.environ, **environment}, stdout=out, stderr=out, start_new_session=True, cwd=folder
             )
         self.pid = self._process.pid
 
@@ -68,6 +73,24 @@ class CommandServer:
         """Send SIGTERM and wait."""
         self._process.terminate()
         self._process.wait(timeout=_STOP_S)
+
+
+class CommandServer(ProcessServer):
+    """Runs `pricesmith serve`."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int,
+        environment: Mapping[str, str],
+        log: Path | None = None,
+        tree: Path | None = None,
+    ) -> None:
+        """Start the server of this working tree, or of another `tree` with its own environment if it has one."""
+        python = None if tree is None else tree / ".venv" / "bin" / "python"
+        executable = str(python) if python is not None and python.exists() else sys.executable
+        command = [executable, "-m", "agent.cli", "serve", "--data-dir", str(data_dir), "--port", str(port)]
+        super().__init__(command, environment, log, tree)
 
 
 class ForkedServer:

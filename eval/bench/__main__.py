@@ -2,7 +2,7 @@
 
 import sys
 
-from eval.bench.quotes import main
+from eval.bench.run import main
 from eval.serving import stop_on_sigterm
 
 stop_on_sigterm()

@@ -10,7 +10,7 @@ import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from litestar import Litestar, post
+from litestar import Litestar, get, post
 from litestar.params import FromQuery, JSONBody
 
 from agent.api.page_quotes import PageRequest
@@ -88,9 +88,14 @@ async def page(data: JSONBody[PageRequest], view: FromQuery[str | None] = None) 
     return PageAnswer(quotes=[row] * len(data.products))
 
 
+@get("/readyz")
+async def ready() -> None:
+    """Answer whoever waits for the start."""
+
+
 def create() -> Litestar:
     """Build the application."""
-    return Litestar(route_handlers=[quote, page], openapi_config=None)
+    return Litestar(route_handlers=[quote, page, ready], openapi_config=None)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ HOUSEHOLDS: Final = 30
 _COPIED: Final = ("models", "indexes", "pricesmith.db")
 
 
-def prepared_world(settings: Settings, source: Path | None, progress: Progress) -> None:
+def prepared_world(settings: Settings, source: Path | None, progress: Progress, households: int = HOUSEHOLDS) -> None:
     """Fill the data folder of `settings` from the prepared folder `source`, else from the shipped models.
 
     If the database is not the folder's SQLite file, the demo households are loaded into it.
@@ -34,7 +34,7 @@ def prepared_world(settings: Settings, source: Path | None, progress: Progress) 
                 shutil.copyfile(path, folder.root / name)
     registry = prepare_models(folder, progress)
     with open_store(settings) as store:
-        prepare_demo(store, SystemClock(), DemoSize.small(HOUSEHOLDS), progress)
+        prepare_demo(store, SystemClock(), DemoSize.small(households), progress)
         prepare_indexes(folder, store, registry, progress, settings.threads)
 
 
