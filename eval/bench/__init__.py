@@ -1,1 +1,1 @@
-"""Benchmarks of quotes over HTTP, scoring and online learning."""
+"""Benchmarks: quotes over HTTP beside peers, growth, imports, lists, scoring and online learning."""
