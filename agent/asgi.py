@@ -46,14 +46,10 @@ def create_supervised(preloaded: Preloaded | None = None) -> Litestar:
 
 def _open_to_serve(settings: Settings, preloaded: Preloaded | None = None) -> Resources:
     """Open everything, and tune the interpreter of a process that only serves."""
-<<<<<<< HEAD
     turn = DataFolder(settings.data_dir).workers / "writer.lock"
     writers = BackgroundWriters(turn if settings.workers > 1 else None)
     opened = open_everything(settings, SharedModels(preloaded), writers)
-=======
-    opened = open_everything(settings, writers=BackgroundWriters())
     opened.service.warm_up()
->>>>>>> main
     tune_for_requests()
     return opened
 
