@@ -35,11 +35,15 @@ class Tally:
 
     def add(self, at_s: float, log_ratio: float, weight: float = 1.0) -> None:
         """Count one purchase, not earlier than the last one counted."""
-        self.fast, self.slow = self.at(at_s)
-        self.fast += weight
-        self.slow += weight
         if self.times == 0:
-            self.first_s = at_s
+            self.fast, self.slow, self.first_s = weight, weight, at_s
+        else:
+            gap = at_s - self.last_s
+            if gap > 0:
+                self.fast *= math.exp(-gap / DECAYS_S[0])
+                self.slow *= math.exp(-gap / DECAYS_S[1])
+            self.fast += weight
+            self.slow += weight
         self.times += 1
         self.last_s = at_s
         self.last_log_ratio = log_ratio
