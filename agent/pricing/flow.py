@@ -45,7 +45,6 @@ class Observation(Situation):
     Attributes:
         at: Wall-clock time of the decision.
         arrived_s: When the request arrived, by `time.perf_counter`.
-        began_s: When its batch began, by `time.perf_counter`.
         merchant: The merchant's rules in effect for this product.
         price_limits: Those rules joined with the product's, the request's and the law's.
         held: Why no personalised price may be made, None when one may.
@@ -66,7 +65,6 @@ class Observation(Situation):
     inputs_ignored: tuple[IgnoredInput, ...]
     deadline_ms: int
     arrived_s: float
-    began_s: float
     request: QuoteRequest
     last_price_minor: int | None = None
     shown: Shown | None = None

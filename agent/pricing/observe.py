@@ -144,7 +144,6 @@ class Observer:
             inputs_ignored=inputs.ignored,
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,
             arrived_s=batch.began_s if request.arrived_s is None else request.arrived_s,
-            began_s=batch.began_s,
             request=inputs.kept(request),
             last_price_minor=last_price,
             shown=None if who.opted_out or barred else batch.shown.get(pair),

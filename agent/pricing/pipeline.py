@@ -71,7 +71,7 @@ class Pipeline:
         self.retriever.retrieve(flow)
         timer.done("retrieve")
 
-        # 3: candidates of the language model beside retrieved, numeric and reference ones
+        # 3: strategies that the language model wrote earlier, beside retrieved, numeric and reference candidates
         self.proposer.propose(flow)
         timer.done("propose")
 
