@@ -37,6 +37,7 @@ from agent.service.ingest.import_request import ImportRequest, import_options, m
 from agent.service.ingest.reading import Shop
 from agent.service.ingest.store_targets import dry, store_targets
 from agent.service.opening import open_store
+from agent.service.process_tuning import tune_for_batches
 from agent.service.settings import Settings
 from agent.store import Store
 from models.progress import Progress
@@ -205,6 +206,7 @@ def _imported(
         progress("update indexes", 1.0)
         if kind is not ImportKind.PRODUCTS:
             service.follow()
+            tune_for_batches()
             service.fill_shoppers(progress, MOST_FILLED)
         progress(f"import: {report.read} rows", 1.0)
     return report

@@ -10,6 +10,7 @@ from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, progress_bar, store_fact
 from agent.domain.clock import SystemClock
 from agent.service.opening import open_store
+from agent.service.process_tuning import tune_for_batches
 from agent.store import StoreKind
 from agent.store.data_folder import DataFolder
 
@@ -66,6 +67,7 @@ def prepare(
                 filled = next(iter(store.shopper_ids()), None) is not None
     if filled:
         with running_service(settings, quiet=json, proposes=False) as service, progress_bar(quiet=json) as progress:
+            tune_for_batches()
             service.fill_shoppers(progress)
     facts = {
         "data folder": str(folder.root),

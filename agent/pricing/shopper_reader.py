@@ -24,6 +24,7 @@ from agent.state.shopper_histories import HistoryCursor, ShopperHistories
 from agent.state.shopper_memory import Basis, ChecksumOf, EncodedText, FoldedHistory, products_of, to_row
 from agent.store import Store
 from agent.store.shopper_memory import ShopperMemory
+from models.encoder.encoder import Vectors
 from models.shopper.history import ShopperHistory, recent_items
 from models.shopper.item_affinity import Taste
 
@@ -154,22 +155,37 @@ class ShopperReader:
         return planned
 
     def memories(self, planned: Sequence[PlannedMemory], late_sales: int) -> list[ShopperMemory]:
-        """Encode what was planned, text by text, so that states equal those that a quote computes.
+        """Encode what was planned, to the states that quotes of single shoppers compute.
 
         Catalogue and histories have reached `late_sales`.
         """
+        states = self._states_of(planned)
         rows = []
         for one in planned:
-            kept, folded, version = one.folded.kept, one.folded, self.encoder.version
-            if kept is not None and (kept.version, kept.digest) == (version, one.past.digest):
-                state = kept.state
-            else:
-                state = self.encoder.encode([one.past.text], remember=one.met_lately)[0]
-            text = EncodedText(version, one.past.digest, state, folded.seq, one.past.expires_s)
+            past, folded = one.past, one.folded
+            text = EncodedText(self.encoder.version, past.digest, states[past.digest], folded.seq, past.expires_s)
             self.shoppers.note_kept(one.shopper_id, text)
             basis = Basis(late_sales, self.checksum_of(products_of(folded.history)))
             rows.append(to_row(one.shopper_id, folded, text, basis))
         return rows
+
+    def _states_of(self, planned: Sequence[PlannedMemory]) -> dict[bytes, Vectors]:
+        """Encoder states by the text's digest; a text that has not changed is not encoded again."""
+        version = self.encoder.version
+        states: dict[bytes, Vectors] = {}
+        for one in planned:
+            kept = one.folded.kept
+            if kept is not None and (kept.version, kept.digest) == (version, one.past.digest):
+                states[kept.digest] = kept.state
+        for met_lately in (True, False):
+            fresh = {
+                one.past.digest: one.past.text
+                for one in planned
+                if one.met_lately is met_lately and one.past.digest not in states
+            }
+            vectors = self.encoder.encode_each(list(fresh.values()), remember=met_lately)
+            states |= dict(zip(fresh, vectors, strict=True))
+        return states
 
 
 class ShopperBatch:

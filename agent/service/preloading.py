@@ -22,6 +22,8 @@ class _NoEncoder:
     def encode(self, texts: object) -> Vectors:
         raise RuntimeError("nothing is encoded before processes are forked")
 
+    encode_each = encode
+
 
 def preload(settings: Settings) -> Preloaded:
     """Read the default merchant's products, leaving no thread and no connection behind.

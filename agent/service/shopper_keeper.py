@@ -13,6 +13,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Final
 
+from agent.pricing.shopper_reader import PlannedMemory
 from agent.service.components import Components
 from agent.store.shopper_memory import ShopperMemory
 from models.progress import Progress
@@ -21,6 +22,8 @@ BATCH: Final = 16
 """Rows a transaction."""
 FILL: Final = 64
 """Shoppers that are read together where no quote waits."""
+ENCODED: Final = 512
+"""Shoppers whose texts are encoded together: many of them are equally long, which makes batches."""
 _LOOK_S: Final = 5.0
 """Time between two looks for ended sessions."""
 
@@ -74,22 +77,23 @@ class ShopperKeeper:
             StoreError: The store failed; what was stored before is kept.
         """
         total = sum(1 for _ in parts.store.shopper_ids()) if most is None else most
-        reader, late_sales, done = parts.pipeline.observer.reader, parts.follower.marks.late_sales, 0
+        reader, late_sales = parts.pipeline.observer.reader, parts.follower.marks.late_sales
+        done, ended = 0, False
         waiting: Future[list[ShopperMemory]] | None = None
+        self._begin(parts)
         with ThreadPoolExecutor(1) as encoding:
-            while waiting is not None or most is None or done < most:
-                self._begin(parts)
-                ids = self._some(parts, now, FILL if most is None else min(FILL, most - done))
-                planned = reader.plan_memories(ids, now)
+            while not ended or waiting is not None:
+                planned: list[PlannedMemory] = []
+                while not ended and len(planned) < ENCODED:
+                    ids = self._some(parts, now, FILL if most is None else min(FILL, most - done))
+                    planned += reader.plan_memories(ids, now)
+                    done, ended = done + len(ids), not ids
+                    progress(f"shoppers: {done}", min(0.99, done / max(1, total)))
                 if waiting is not None:
                     self._pending += waiting.result()
                     if self._pending and not self.store(parts, all_of_them=True):
                         break
-                waiting = encoding.submit(reader.memories, planned, late_sales) if ids else None
-                done += len(ids)
-                if not ids:
-                    break
-                progress(f"shoppers: {done}", min(0.99, done / max(1, total)))
+                waiting = encoding.submit(reader.memories, planned, late_sales) if planned else None
         progress("shoppers", 1.0)
         return done
 

@@ -1,7 +1,7 @@
 """An encoder with an LRU cache by the text's digest."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 
 import numpy as np
@@ -26,8 +26,15 @@ class CachedEncoder:
         """Version of the wrapped encoder."""
         return self._encoder.version
 
-    def encode(self, texts: Sequence[str], *, remember: bool = True) -> Vectors:
+    def encode(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors `(n, 384)` of texts; repeated and cached texts are not encoded again."""
+        return self._look_up(texts, self._encoder.encode, remember=True)
+
+    def encode_each(self, texts: Sequence[str], *, remember: bool = True) -> Vectors:
+        """Unit vectors `(n, 384)` of texts, equal to those of each text by itself; batches differ in the last bits."""
+        return self._look_up(texts, self._encoder.encode_each, remember=remember)
+
+    def _look_up(self, texts: Sequence[str], encode: Callable[[Sequence[str]], Vectors], *, remember: bool) -> Vectors:
         vectors = np.empty((len(texts), DIM), np.float32)
         rows_of: dict[str, list[int]] = {}
         for row, text in enumerate(texts):
@@ -44,7 +51,7 @@ class CachedEncoder:
                     vectors[rows] = known
         if missing:
             with self._encoding:
-                fresh = self._encoder.encode(missing)
+                fresh = encode(missing)
             for text, vector in zip(missing, fresh, strict=True):
                 vectors[rows_of[text]] = vector
                 if remember:

@@ -89,6 +89,8 @@ class SentenceEncoder:
         vectors = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vectors, np.float32)
 
+    encode_each = encode
+
 
 class BeamStrategist:
     """The strategist as a transformers model, its strategy tokens added to the vocabulary."""

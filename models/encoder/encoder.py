@@ -22,6 +22,7 @@ Vectors = NDArray[np.float32]
 MAX_TOKENS: Final = 112
 DIM: Final = 384
 _BATCH: Final = 32
+_BATCH_ALIKE: Final = 16
 
 
 class Encoder(Protocol):
@@ -34,6 +35,10 @@ class Encoder(Protocol):
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode texts to float32 unit vectors `(n, 384)`, in the order given."""
+        ...
+
+    def encode_each(self, texts: Sequence[str]) -> Vectors:
+        """Encode like `encode` for one text at a time, to the same bits."""
         ...
 
 
@@ -75,6 +80,24 @@ class _Batched(ABC):
             tokens = self._tokenizer([texts[row] for row in rows])
             with self._forward_lock:
                 vectors[rows] = self._forward(*tokens)
+        return vectors
+
+    def encode_each(self, texts: Sequence[str]) -> Vectors:
+        """Encode like `encode` for one text at a time, to the same bits: a batch holds texts of one length in tokens.
+
+        Padding changes the last bits.
+        """
+        vectors = np.empty((len(texts), DIM), np.float32)
+        if not texts:
+            return vectors
+        ids, mask = self._tokenizer(texts)
+        lengths = mask.sum(axis=1)
+        for length in np.unique(lengths).tolist():
+            alike = np.flatnonzero(lengths == length)
+            for start in range(0, len(alike), _BATCH_ALIKE):
+                rows = alike[start : start + _BATCH_ALIKE]
+                with self._forward_lock:
+                    vectors[rows] = self._forward(ids[rows, :length], mask[rows, :length])
         return vectors
 
     @abstractmethod

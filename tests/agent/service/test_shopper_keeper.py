@@ -31,6 +31,7 @@ def encoded(shop: Service, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return encode(asked)
 
     monkeypatch.setattr(encoder, "encode", noted)
+    monkeypatch.setattr(encoder, "encode_each", noted)
     return texts
 
 
@@ -117,7 +118,9 @@ def test_filling_in_batches_keeps_the_same_as_one_by_one(shop: Service, own: Wor
     one_by_one = store.shopper_memories(shoppers)
     for shopper in shoppers:
         store.drop_shopper_memory(shopper)
+    shop.close()  # it leads
     again, told = own.service(language_model=False), []
+    store = again._parts.store
     try:
         assert again.fill_shoppers(lambda stage, share: told.append((stage, share))) == len(shoppers)
         assert told[-1] == ("shoppers", 1.0)

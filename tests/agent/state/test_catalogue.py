@@ -34,6 +34,8 @@ class ByLength:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return np.eye(DIM, dtype=np.float32)[[len(text) for text in texts]]
 
+    encode_each = encode
+
 
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Iterator[Catalogue]:

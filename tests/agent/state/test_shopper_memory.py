@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agent.domain.clock import StoreClock
 from agent.domain.records import EventRecord, EventType, ShopperRecord
 from agent.state.loading import open_histories
-from agent.state.shopper_memory import Basis, EncodedText, digest_of, products_of, to_row
+from agent.state.shopper_memory import Basis, EncodedText, FoldedHistory, digest_of, products_of, to_row
 from agent.state.store_follower import StoreFollower
 from agent.store import Store
 from agent.store.changes import Marks
@@ -202,3 +202,26 @@ def test_stale_shoppers_are_those_without_memory_or_behind(store: Store) -> None
     assert [page.stale for page in pages] == [("s1",), ("s4",)]
     assert [page.last for page in pages] == ["s2", None]
     assert store.stale_shoppers("", "e2", 9).stale == ("s0", "s1", "s2", "s3", "s4"), "another encoder"
+
+
+def test_shoppers_with_a_profile_alone_are_stale_until_it_is_kept(store: Store) -> None:
+    sell(store, bought("soap", -1, 900, 1_000, shopper="s1"))
+    store.upsert_shoppers(
+        [
+            ShopperRecord("s0", {"age": 30}),
+            ShopperRecord("s2", {}),
+            ShopperRecord("s3", {"age": 9}, personalisation=False),
+        ]
+    )
+    assert store.stale_shoppers("", "e1", 1).stale == ("s0",)
+    assert store.stale_shoppers("", "e1").stale == ("s0", "s1"), "nothing is known of s2, and s3 opted out"
+    process = start(store)
+    text = EncodedText("e1", digest_of("profile: age 30"), _STATE, 0, None)
+    row = to_row("s0", FoldedHistory(), text, Basis(0, 0))
+    assert store.keep_shopper_memories([row], process.follower.marks.erasures)
+    assert store.stale_shoppers("", "e1").stale == ("s1",)
+    kept = process.shoppers.folded("s0")
+    assert kept.kept is not None and kept.kept.digest == text.digest
+    assert replace(kept, kept=None) == FoldedHistory()
+    sell(store, bought("soap", 0, 900, 1_000, shopper="s0"))
+    assert start(store).shoppers.folded("s0").history == Process.start(store).shoppers.latest("s0", LATER_S)
