@@ -21,7 +21,12 @@ _KEEP: Final = "Operate"
 
 COMMANDS: Final = (
     Entry("init", "agent.cli.init:init", "Make a shop of your own: models, empty store, first API key.", _SET_UP),
-    Entry("prepare", "agent.cli.prepare:prepare", "Install models, load the demo store, build indexes.", _SET_UP),
+    Entry(
+        "prepare",
+        "agent.cli.prepare:prepare",
+        "Install models, load the demo store, build indexes and shoppers' memory.",
+        _SET_UP,
+    ),
     Entry("doctor", "agent.cli.doctor:doctor", "Check this installation and say how to repair it.", _SET_UP),
     Entry("keys", "agent.cli.keys:app", "Create, list, rotate and revoke API keys.", _SET_UP),
     Entry("merchants", "agent.cli.merchants:app", "Run several merchants on one installation.", _SET_UP),

@@ -30,7 +30,7 @@ def prepare(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Install models, load the demo store, build indexes, work out what models read of shoppers.
+    """Install models, load the demo store, build indexes and shoppers' memory.
 
     Takes some minutes the first time. It may be interrupted and repeated: finished work is kept. Models of an earlier
     release and damaged ones are replaced by those that came with Pricesmith.

@@ -76,7 +76,7 @@ class StrategyWriter(Protocol):
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing was written at last; None when all is well."""
+        """Reason why nothing was written at last; None when all is well."""
         ...
 
     def ask(self, memory: KnownStrategies, situations: Mapping[str, StrategistFacts]) -> None:
@@ -104,7 +104,7 @@ class ModelProposer:
         self._writer = writer
         self._rounded = rounding(prompt)
         self.trouble: str | None = None
-        """Why there is no strategist, though the settings ask for one."""
+        """Reason why there is no strategist, though the settings ask for one."""
 
     @property
     def state(self) -> str:

@@ -55,7 +55,7 @@ class _Batch:
     inputs: dict[int, EnteredInputs] = field(default_factory=dict)
 
     def inputs_of(self, request: QuoteRequest, visit: Visit) -> EnteredInputs:
-        """What enters of a visit; `request` is any that belongs to it."""
+        """Inputs that enter of a visit; `request` is any that belongs to it."""
         found = self.inputs.get(id(visit))
         if found is None:
             found = self.inputs[id(visit)] = EnteredInputs(request, visit)

@@ -139,7 +139,7 @@ class SituationReader:
         return self._shoppers.plan_memories(shopper_ids, now)
 
     def memories(self, planned: Sequence[PlannedMemory], late_sales: int) -> list[ShopperMemory]:
-        """What the store should keep of shoppers; see `ShopperReader.memories`."""
+        """Memories that the store should keep of shoppers; see `ShopperReader.memories`."""
         return self._shoppers.memories(planned, late_sales)
 
     def behaviour_s(self, at: datetime) -> float:

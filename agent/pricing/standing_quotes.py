@@ -46,7 +46,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What the limits read beside the request; answers stand as long as it is equal.
+    """Facts that the limits read beside the request; answers stand as long as it is equal.
 
     Attributes:
         product: The catalogue's record itself, which a change replaces.
@@ -143,7 +143,7 @@ class StandingQuotes:
         self._known.clear()
 
     def _facts(self, request: QuoteRequest, rules: MerchantRules, stored: Standing, now: datetime) -> _Facts | None:
-        """What the limits read; None where a law bounds the price by what may change otherwise."""
+        """Facts that the limits read; None where a law bounds the price by what may change otherwise."""
         catalogue, place = self._sources.catalogue, request.context.jurisdiction
         product = catalogue.product(request.product.id or "")
         day = legal_day(place, now)

@@ -22,7 +22,8 @@ from agent.rules.gateway import (
     holds_reference,
     payable_bounds,
 )
-from models.strategist.strategy import Rounding, round_prices
+from models.strategist.rounding import round_prices
+from models.strategist.strategy import Rounding
 
 Minor = NDArray[np.int64]
 """Amounts in minor units."""

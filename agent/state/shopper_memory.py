@@ -68,13 +68,13 @@ class MemorySource(Protocol):
     """Source of shopper memory; the store is one."""
 
     def shopper_pasts(self, known: Mapping[str, int], *, whole: bool = False) -> dict[str, StoredPast]:
-        """What is kept of some shoppers, and events since that and since the last event that is known, by id."""
+        """Stored memory of some shoppers, and events since that and since the last event that is known, by id."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class KeptHistory:
-    """What the store has of one shopper.
+    """Stored data of one shopper.
 
     Attributes:
         record: Profile and consent; None where nothing was told of them.
@@ -127,7 +127,7 @@ class MemoryReader:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a shopper's memory rests on beside events: the count of late sales, and the checksum of products' words."""
+    """Bases of a shopper's memory beside events: the count of late sales, and the checksum of products' words."""
 
     late_sales: int
     labels: int

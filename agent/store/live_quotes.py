@@ -123,7 +123,7 @@ class LiveQuoteRepository(Repository):
         return {key: found[quote_id] for key, quote_id in ids.items() if quote_id in found}
 
     def standing(self, keys: Collection[QuoteKey], now: datetime) -> dict[QuoteKey, Standing]:
-        """What decides at a moment whether earlier answers stand, for every key; one indexed read."""
+        """Facts that decide at a moment whether earlier answers stand, for every key; one indexed read."""
         moment = micros(now)
         with self._db.read() as connection:
             rows = _STANDING.rows(connection, [_parts(key) for key in keys])

@@ -14,8 +14,6 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from agent.store.errors import StoreError
-
 LONGEST_LOG: Final = 8_000
 """Pages of the log, of 4 KiB each, at which a commit copies it."""
 LONG_LOG: Final = 2_000
@@ -85,7 +83,7 @@ class LogCheckpoints:
                 with self._connect() as connection:
                     connection.detach()  # those of the pool have warm page caches
                     self._copy_when_due(connection)
-            except StoreError as error:  # commits go on, and copy the log themselves in the end
+            except RuntimeError as error:  # commits go on, and copy the log themselves in the end
                 self._due.clear()
                 _log.warning("the write-ahead log was not copied: %s", error)
 

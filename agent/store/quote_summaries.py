@@ -71,7 +71,7 @@ class _Decision(_Lenient):
 
 
 class _Body(_Lenient):
-    format: Literal[2]
+    format: Literal[2, 3]
     decision: _Decision
 
 

@@ -84,7 +84,7 @@ _EXPIRED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ShopperMemory:
-    """What is kept of one shopper.
+    """Stored memory of one shopper.
 
     Attributes:
         seq: Number of the last event in `history`, 0 without one.
@@ -112,7 +112,7 @@ class ShopperMemory:
 
 @dataclass(frozen=True, slots=True)
 class StoredPast:
-    """What is kept of one shopper, and how far behind it is.
+    """Stored memory of one shopper, and how far behind it is.
 
     Attributes:
         record: Profile and consent; None where nothing was told of them.
@@ -153,7 +153,7 @@ class _Kept(NamedTuple):
         return ShopperRecord(self.shopper_id, json.loads(self.profile), bool(self.personalisation))
 
     def memory(self) -> ShopperMemory | None:
-        """What is kept."""
+        """The stored memory."""
         if self.seq is None:
             return None
         return ShopperMemory(
@@ -180,10 +180,10 @@ class StalePage:
 
 
 class ShopperMemoryRepository(Repository):
-    """What models read of shoppers, worked out ahead of quotes."""
+    """Memory that models read of shoppers, worked out ahead of quotes."""
 
     def shopper_memories(self, shopper_ids: Sequence[str]) -> dict[str, ShopperMemory]:
-        """What is kept of some shoppers, by id; rows that late sales have outdated are left out."""
+        """Stored memory of some shoppers, by id; rows that late sales have outdated are left out."""
         found = self.shopper_pasts(dict.fromkeys(shopper_ids, 0))
         return {shopper_id: past.memory for shopper_id, past in found.items() if past.memory is not None}
 

@@ -9,11 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from models.arrays import Floats
-
 
 class StrategyError(ValueError):
     """The grammar does not allow a strategy."""
@@ -57,7 +52,7 @@ MOVES: Final = tuple(range(-MOVE_LIMIT_PCT, MOVE_LIMIT_PCT + 1))  # moves that t
 DEEPEST_PCT, HIGHEST_PCT = -60, 100
 SEARCHED_MOVES: Final = tuple(range(DEEPEST_PCT, HIGHEST_PCT + 1))  # moves that numeric search evaluates
 
-_FURTHEST: Final = 0.025  # share of a price that a rounding may move it by
+FURTHEST: Final = 0.025  # share of a price that a rounding may move it by
 _DOWN: Final = range(-MOVE_LIMIT_PCT, 0)
 ALLOWED_MOVES: Final[dict[Lever, range]] = {
     Lever.HOLD: range(0, 1),
@@ -143,32 +138,14 @@ def round_minor(price_minor: float, rounding: Rounding, fraction_digits: int, st
         ending = round_minor(price_minor, rounding, fraction_digits)
         down = rounding is Rounding.CHARM  # 9.99 in steps of 0.05 is 9.95, not 10.00
         return (ending // step_minor if down else round(ending / step_minor)) * step_minor
-    for step, offset in _grids(rounding, major):
+    for step, offset in grids(rounding, major):
         candidate = round((price_minor - offset) / step) * step + offset
-        if candidate > 0 and abs(candidate - price_minor) <= _FURTHEST * price_minor:
+        if candidate > 0 and abs(candidate - price_minor) <= FURTHEST * price_minor:
             return candidate
     return max(0, round(price_minor))
 
 
-def round_prices(prices: Floats, rounding: Rounding, fraction_digits: int, step_minor: int = 1) -> NDArray[np.int64]:
-    """Round as `round_minor` does, elementwise."""
-    major = 10**fraction_digits
-    if step_minor > 1 and step_minor % major == 0:
-        return round_prices(prices / step_minor, rounding, 0) * step_minor
-    if step_minor > 1:
-        ending = round_prices(prices, rounding, fraction_digits)
-        if rounding is Rounding.CHARM:
-            return ending // step_minor * step_minor
-        return np.rint(ending / step_minor).astype(np.int64) * step_minor
-    rounded = np.maximum(0.0, np.rint(prices))
-    for step, offset in reversed(_grids(rounding, major)):  # the coarsest last, as it goes first
-        candidates = np.rint((prices - offset) / step) * step + offset
-        fits = (candidates > 0) & (np.abs(candidates - prices) <= _FURTHEST * prices)
-        rounded = np.where(fits, candidates, rounded)
-    return rounded.astype(np.int64)
-
-
-def _grids(rounding: Rounding, major: int) -> tuple[tuple[int, int], ...]:
+def grids(rounding: Rounding, major: int) -> tuple[tuple[int, int], ...]:
     """Step and offset of each grid of a rounding, the coarsest first; `major` is a major unit in minor units."""
     if rounding is Rounding.CHARM:
         return ((major, major - 1) if major > 1 else (100, 99)), (10, 9)

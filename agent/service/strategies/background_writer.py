@@ -82,7 +82,7 @@ class BackgroundWriter:
         self._thread: Thread | None = None
         self._stop = Event()
         self.trouble: str | None = None
-        """Why nothing was written at last; quotes come from known strategies and the numeric search meanwhile."""
+        """Reason why nothing was written at last; quotes go on with known strategies and the numeric search."""
         self.process_id: int | None = None
         """Of the process at work; None where there is none."""
 

@@ -60,7 +60,7 @@ class BackgroundWriters:
 
 @dataclass(frozen=True, slots=True)
 class StrategyStore:
-    """Where strategies are kept, and the clock that dates them."""
+    """Place where strategies are kept, and the clock that dates them."""
 
     store: Store
     clock: Clock

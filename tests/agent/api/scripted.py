@@ -99,6 +99,15 @@ class ScriptedService:
         self.events.extend(events)
         return None
 
+    def leads(self) -> bool:
+        return True
+
+    def keep_products(self) -> bool:
+        return False
+
+    def keep_shopper(self) -> bool:
+        return False
+
     def follow(self) -> Followed:
         return Followed()
 

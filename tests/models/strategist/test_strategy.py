@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.strategist.rounding import round_prices
 from models.strategist.strategy import (
     ALLOWED_ANCHORS,
     ALLOWED_MOVES,
@@ -14,7 +15,6 @@ from models.strategist.strategy import (
     StrategyError,
     realise,
     round_minor,
-    round_prices,
 )
 
 

@@ -104,7 +104,8 @@ def _decisions(connection: sa.Connection) -> Iterator[Entry]:
         own = {name: decision.get(name) for name in ("shopper_id", "token", "lesson")}
         personal = _text({**own, "request": envelope.pop("request", None)})
         decision |= {"shopper_id": None, "token": "", "lesson": None}
-        body = _text({**envelope, "format": 2})
+        columns = isinstance(decision.get("candidates"), dict)  # of a store that was newer once
+        body = _text({**envelope, "format": 3 if columns else 2})
         _rewrite(connection, row.id, body=body, personal=personal)
         yield Entry(AuditKind.DECISION, row.id, body.encode(), personal.encode())
 
