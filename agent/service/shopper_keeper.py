@@ -40,8 +40,11 @@ class ShopperKeeper:
         self._erasures = 0
         self._looked_s = -_LOOK_S
 
-    def next(self, parts: Components, now: datetime) -> str | None:
-        """The next shopper to work out; None when all are done."""
+    def next(self, parts: Components, now: datetime, *, alone: bool = False) -> str | None:
+        """The next shopper to work out; None when all are done.
+
+        The whole store is walked by the process that leads, or by one that is told to do it `alone`.
+        """
         reader = parts.pipeline.observer.reader
         if not reader.personalises:
             return None
@@ -50,7 +53,7 @@ class ShopperKeeper:
         wanted = parts.shoppers.next_wanted()
         if wanted is not None or self._todo:
             return wanted if wanted is not None else self._todo.popleft()
-        if not parts.lead.take():  # another process works through the store
+        if not alone and not parts.lead.take():  # another process works through the store
             return None
         while not self._todo and self._after is not None:
             page = parts.store.stale_shoppers(self._after, self._encoder)
@@ -100,7 +103,7 @@ class ShopperKeeper:
     def _some(self, parts: Components, now: datetime, count: int) -> list[str]:
         """The next shoppers to work out, at most `count`."""
         found: list[str] = []
-        while len(found) < count and (shopper_id := self.next(parts, now)) is not None:
+        while len(found) < count and (shopper_id := self.next(parts, now, alone=True)) is not None:
             found.append(shopper_id)
         return list(dict.fromkeys(found))
 

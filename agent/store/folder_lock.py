@@ -28,7 +28,7 @@ class FolderLock:
             if self._descriptor is not None:
                 return True
             try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._path.parent.mkdir(exist_ok=True)  # not of a data folder that was removed
                 descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             except OSError:
                 return True

@@ -21,9 +21,8 @@ from agent.api.app import create_app
 from agent.api.context import Resources
 from agent.asgi import open_everything
 from agent.domain.clock import SystemClock
-from agent.domain.decision import Decision
-from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
+from agent.pricing.standing_quotes import Priced
 from agent.service.backup import restore, save_backup
 from agent.service.service import Service
 from agent.service.settings import Settings
@@ -168,13 +167,13 @@ def test_a_short_deadline_gives_a_quote_from_a_lower_rung(own: World) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/quotes", "/v1/quotes/batch"])
 def test_waiting_time_counts_towards_the_deadline(own: World, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    quote = Service.quote
+    priced = Service.priced
 
-    def late(service: Service, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
+    def late(service: Service, requests: Sequence[QuoteRequest]) -> list[Priced]:
         time.sleep(0.4)
-        return quote(service, requests)
+        return priced(service, requests)
 
-    monkeypatch.setattr(Service, "quote", late)
+    monkeypatch.setattr(Service, "priced", late)
     with serving(own) as client:
         for deadline_ms, rungs in ((400, {"reference"}), (30_000, {"model", "cached"})):
             asked = {"shopper": {"id": own.shopper}, "product": {"id": own.bought}, "deadline_ms": deadline_ms}

@@ -74,7 +74,7 @@ def watched(own: World) -> Iterator[Watched]:
 PATHS: dict[str, Callable[[Watched], list[Decision]]] = {
     "quote": lambda w: w.ask(),
     "again, from the cache": lambda w: [*w.ask(shopper={"id": "c1"}), *w.ask(shopper={"id": "c2"})],
-    "standing": lambda w: w.ask(),
+    "standing": lambda w: w.ask(context={"channel": "app"}),
     "hurried": lambda w: w.ask(shopper={"id": "h"}, deadline_ms=1),
     "batch": lambda w: w.decided(
         w.service.quote([QuoteRequest.model_validate({"product": {"id": w.world.bought, "cost": usd(1)}})] * 5)

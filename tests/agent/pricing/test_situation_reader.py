@@ -67,11 +67,9 @@ def test_after_an_event_the_next_quote_encodes_nothing(shop: Service, own: World
     assert len(read) == 1
 
 
-def test_shoppers_without_quotes_are_not_read_ahead_and_of_many_only_a_few(
-    shop: Service, own: World, read: list[str]
-) -> None:
+def test_of_many_shoppers_only_a_few_are_read_ahead(shop: Service, own: World, read: list[str]) -> None:
     shop.add_events([viewed(f"stranger{number}", own.bought) for number in range(9)])
-    assert read == []
+    assert len(read) <= AHEAD
     for number in range(9):
         quote(shop, f"known{number}", own.bought)
     read.clear()

@@ -86,7 +86,7 @@ def mall(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mal
 
 def quoted(mall: Mall, key: str) -> dict[str, Any]:
     answer = mall.call("POST", "/v1/quotes", key, {"shopper": {"id": "s1"}, "product": {"id": "p1"}})
-    assert answer.status_code == 201, answer.text
+    assert answer.status_code in (200, 201), answer.text
     found: dict[str, Any] = answer.json()
     return found
 

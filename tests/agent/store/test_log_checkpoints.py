@@ -2,6 +2,7 @@
 
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -97,5 +98,14 @@ def test_a_database_that_is_gone_is_logged_and_no_reason_to_end(
         assert len(_threads()) == 1
 
 
+@pytest.fixture(autouse=True)
+def _of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out threads of stores that other tests have open."""
+    monkeypatch.setattr(sys.modules[__name__], "_OTHERS", set(threading.enumerate()))
+
+
+_OTHERS: set[threading.Thread] = set()
+
+
 def _threads() -> list[threading.Thread]:
-    return [one for one in threading.enumerate() if one.name == "log-checkpoints"]
+    return [one for one in threading.enumerate() if one.name == "log-checkpoints" and one not in _OTHERS]
