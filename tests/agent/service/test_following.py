@@ -188,7 +188,7 @@ def _import(folder: Path, scratch: Path) -> None:
     file.write_text(
         "product_id,title,list_price,cost,map_price\nSTALE,Kettle,200.00,150.00,180.00\nNEW,Pan,9.00,4.00,\n"
     )
-    command = [sys.executable, "-m", "agent.cli", "import", "products", str(file), "--currency", "EUR"]
+    command = [sys.executable, "-m", "agent.cli", "import", "products", str(file), "--currency", "EUR", "--into-demo"]
     subprocess.run([*command, "--data-dir", str(folder)], env=os.environ, check=True, capture_output=True)  # noqa: S603
 
 
