@@ -2,10 +2,13 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +18,7 @@ import pytest
 
 from agent.service.doctor.port import claim_port
 from eval.serving import CommandServer, free_port, wait_ready
+from tests.databases import empty_database
 from tests.prepared import World
 
 KEY: Final = "a-key-of-enough-letters"
@@ -63,18 +67,32 @@ class Pair:
         return psutil.Process(self.server.pid).children()
 
 
-@pytest.fixture(scope="module")
-def pair(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    own = world.copy(tmp_path_factory.mktemp("workers") / "data")
-    port = free_port()
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def pair(request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    own, port = world.copy(tmp_path_factory.mktemp("workers") / "data"), free_port()
     environment = {"PRICESMITH_BOOTSTRAP_KEY": KEY, "PRICESMITH_WORKERS": "2", "PRICESMITH_LANGUAGE_MODEL": "0"}
     environment["PRICESMITH_DEFAULT_DEADLINE_MS"] = "30000"
-    server = CommandServer(own.folder, port, environment, own.folder / "serve.log")
-    try:
+    with ExitStack() as ends:
+        if request.param == "postgresql":
+            url = ends.enter_context(empty_database(request.getfixturevalue("postgres_socket")))
+            environment["PRICESMITH_DATABASE_URL"] = url
+            own = moved(own, url)
+        server = CommandServer(own.folder, port, environment, own.folder / "serve.log")
+        ends.callback(server.kill)
         wait_ready(server, f"http://127.0.0.1:{port}")
         yield Pair(server, port, own)
-    finally:
-        server.kill()
+
+
+def moved(world: World, database_url: str) -> World:
+    """A world whose store lies in another database, empty until now."""
+    folder, file = world.folder.parent / "moved", world.folder.parent / "store.tar"
+    for command, settings in (
+        (["backup", str(file), "--data-dir", str(world.folder)], {}),
+        (["restore", str(file), "--data-dir", str(folder)], {"PRICESMITH_DATABASE_URL": database_url}),
+    ):
+        environment = {**os.environ, **settings}
+        subprocess.run([sys.executable, "-m", "agent.cli", *command], env=environment, check=True)  # noqa: S603 - ours
+    return replace(world, folder=folder)
 
 
 def test_one_shopper_gets_one_price_from_both(pair: Pair) -> None:
@@ -151,6 +169,7 @@ def test_a_worker_that_dies_is_started_again_while_the_other_answers(pair: Pair)
     assert other.is_running()
     assert claim_port("127.0.0.1", pair.port) is None
     pair.everywhere(lambda: bool(pair.quote(pair.world.bought)))
+    pair.everywhere(lambda: pair.quote("TWIN")["reference_price"]["amount_minor"] == 20_000)  # put after the fork
     while len(pair.by_worker("pricesmith_lessons")) < 2:
         assert time.monotonic() < until
         time.sleep(0.2)
