@@ -109,6 +109,7 @@ def facts_of(
     sold: tuple[int, int, float],
     interest: float,
     lifts: tuple[float, float, float],
+    cost_ratio: float,
 ) -> StrategistFacts:
     """The strategist's input for one request, in ratios to the reference price.
 
@@ -118,10 +119,10 @@ def facts_of(
         sold: How many of the retrieved offers sold, of how many, and at which mean ratio.
         interest: In the product's category.
         lifts: The evaluator's expected price response, see `StrategistFacts`.
+        cost_ratio: Opportunity cost of a unit over the reference price.
     """
     reference = observation.reference_minor
     market = observation.market
-    opportunity = market.stock.opportunity_cost(observation.unit_cost / reference, 1.0)
     prices = [s.price_minor for s in similar if s.price_minor and s.currency == observation.currency]
     last_paid = observation.anchors.last_paid_minor
     bought, total, ratio = sold
@@ -130,7 +131,7 @@ def facts_of(
         interest=interest,
         lifts=lifts,
         may_rise=observation.may_rise,
-        cost_ratio=opportunity,
+        cost_ratio=cost_ratio,
         list_ratio=observation.anchors.list_minor / reference,
         last_paid_ratio=last_paid / reference if last_paid else None,
         rival_ratio=market.rival_minor / reference if market.rival_minor else None,

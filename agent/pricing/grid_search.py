@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.pricing.flow import Observation, PriceBasis
+from agent.rules.gateway_columns import bound_columns
 from models.arrays import Floats
 from models.evaluator.evaluator import Expected, Response
 from models.evaluator.utility import Offers, utility
@@ -59,9 +60,7 @@ class GridSearch:
 
 def _inside(observations: Sequence[Observation], basis: PriceBasis, moves: Sequence[int]) -> NDArray[np.bool_]:
     """Moves that the limits allow, `(n, len(moves))`."""
-    bounds = [one.within for one in basis.maps]
-    low = np.asarray([one.low_minor for one in bounds], np.float64)[:, None]
-    high = np.asarray([np.inf if one.high_minor is None else one.high_minor for one in bounds], np.float64)[:, None]
+    low, high = bound_columns([one.within for one in basis.maps])
     step = np.asarray([o.price_limits.rules.step_minor for o in observations], np.float64)[:, None]
     prices = np.rint(_ratios(moves) * basis.reference_minor / step) * step
     return np.asarray((prices >= low) & (prices <= high))

@@ -72,7 +72,7 @@ class StrategyWriter(Protocol):
     """Writes strategies for situations that memory does not know, and adds them to it."""
 
     at_once: bool
-    """Whether `ask` returns when the strategies are written: for evaluations and commands, not for a server."""
+    """True where `ask` returns when the strategies are written: for evaluations and commands, not for a server."""
 
     @property
     def trouble(self) -> str | None:

@@ -16,7 +16,7 @@ from agent.pricing.parity import Quote, bounded_by_strangers
 from agent.pricing.past_quotes import PastQuotes, quote_key
 from agent.pricing.situation import ReadRequest, ShopperView, Visit
 from agent.pricing.situation_reader import SituationReader
-from agent.rules.disclosure import is_personal
+from agent.rules.disclosure import has_personal
 from agent.rules.effective_rules import MerchantRules
 from agent.rules.gateway import GatewayFacts
 from agent.rules.kill_switch import KillSwitch
@@ -51,7 +51,6 @@ class _Batch:
     began_s: float
     killed: str | None
     rules: MerchantRules
-
     inputs: dict[int, EnteredInputs] = field(default_factory=dict)
 
     def inputs_of(self, request: QuoteRequest, visit: Visit) -> EnteredInputs:
@@ -139,7 +138,7 @@ class Observer:
             merchant=merchant,
             price_limits=limits,
             opted_out=who.opted_out,
-            held=self._held(limits, who, barred=barred and any(map(is_personal, used))),
+            held=self._held(limits, who, barred=barred and has_personal(used)),
             inputs_used=used,
             inputs_ignored=inputs.ignored,
             deadline_ms=request.deadline_ms or self._defaults.deadline_ms,

@@ -12,7 +12,7 @@ from agent.domain.decision import Decision
 from agent.domain.refusal import Refusal
 from agent.domain.request import Context, QuoteRequest, Shopper
 from agent.pricing.flow import Observation
-from agent.rules.disclosure import IMPERSONAL_CONTEXT, is_personal
+from agent.rules.disclosure import IMPERSONAL_CONTEXT, has_personal
 from agent.rules.packs import law_at
 
 Quote = Callable[[Sequence[QuoteRequest], datetime], Sequence[Decision | Refusal]]
@@ -36,7 +36,7 @@ def bounded_by_strangers(
 
 def _asks_for_it(one: Observation) -> bool:
     quoted = one.last_price_minor is not None or one.shown is not None or one.live is not None
-    known = quoted or any(map(is_personal, one.inputs_used))
+    known = quoted or has_personal(one.inputs_used)
     return known and one.held is None and law_at(one.market.jurisdiction, one.at).parity
 
 

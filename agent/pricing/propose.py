@@ -91,8 +91,9 @@ class Proposer:
 def _facts(flow: Flow, timely: Sequence[int], expected: Expected, sold: SoldMoves) -> list[StrategistFacts]:
     lifts, interest = _lifts(expected.purchase), flow.encoded.interest.tolist()
     past = list(zip(sold.count, sold.total, sold.mean_ratio, strict=True))
-    similar = flow.retrieved.similar
-    return [facts_of(flow.observations[row], similar[row], past[row], interest[row], lifts[row]) for row in timely]
+    cost = flow.basis.opportunity[:, 0].tolist()
+    rows = list(zip(flow.observations, flow.retrieved.similar, past, interest, lifts, cost, strict=True))
+    return [facts_of(*rows[row]) for row in timely]
 
 
 def _reference_alone(observation: Observation) -> Proposed:

@@ -32,7 +32,6 @@ from agent.store import Claim
 from models.evaluator.lesson import Lesson
 
 _SHARED: Final = {"shopper", "context"}
-_PROFIT: Final = 3  # of the nine numbers of `Scored.scores`
 _CONTROL: Final = "the reference price, shown by chance so that other prices can be compared with it"
 
 Applied = Mapping[str, Sequence[AppliedPrice]]
@@ -292,13 +291,14 @@ def _claims(quote_id: str, observation: Observation, price_minor: int, valid_unt
 
 def _candidates(flow: Flow) -> list[CandidateColumns]:
     """The candidates of each row with their chances, the chosen one first, then by expected profit."""
-    prices, scores = flow.scored.price_minor.tolist(), flow.scored.scores.tolist()
+    scored = flow.scored
+    prices, scores, profits = scored.price_minor.tolist(), scored.scores.tolist(), scored.profit.tolist()
     found = []
     for row, (own, choice) in enumerate(zip(flow.proposed, flow.selected, strict=True)):
-        numbers, minor, proposals = scores[row], prices[row], own.proposals
-        order = sorted(range(len(proposals)), key=lambda at: (at != choice.index, -numbers[at][_PROFIT]))
+        numbers, minor, profit, proposals = scores[row], prices[row], profits[row], own.proposals
+        order = sorted(range(len(proposals)), key=lambda at: (at != choice.index, -profit[at]))
         ranked = [proposals[at] for at in order]
-        scored = [numbers[at] for at in order]
+        ranks = [numbers[at] for at in order]
         found.append(
             CandidateColumns(
                 strategy=[one.strategy for one in ranked],
@@ -306,9 +306,9 @@ def _candidates(flow: Flow) -> list[CandidateColumns]:
                 rationale=[one.rationale for one in ranked],
                 raw_minor=[one.raw_minor for one in ranked],
                 price_minor=[minor[at] for at in order],
-                purchase_probability=[one[:3] for one in scored],
-                profit=[one[3:6] for one in scored],
-                satisfaction=[one[6:] for one in scored],
+                purchase_probability=[one[:3] for one in ranks],
+                profit=[one[3:6] for one in ranks],
+                satisfaction=[one[6:] for one in ranks],
                 probability=[choice.probabilities[at] for at in order],
                 chosen=[at == choice.index for at in order],
                 origin=[one.origin for one in ranked],

@@ -64,7 +64,7 @@ class PlannedMemory:
     met_lately: bool
 
     def is_kept(self, encoder: str) -> bool:
-        """Whether the store keeps this already; moments there are in whole microseconds."""
+        """Check whether the store keeps this already; moments there are in whole microseconds."""
         kept, expires_s = self.folded.kept, self.past.expires_s
         if kept is None or (kept.version, kept.digest, kept.seq) != (encoder, self.past.digest, self.folded.seq):
             return False

@@ -62,7 +62,7 @@ class _Facts:
     record: tuple[str, bool] | None
 
     def same(self, other: "_Facts") -> bool:
-        """Whether they are equal, the product being the same object."""
+        """Check whether they are equal, the product being the same object."""
         return (
             self.product is other.product
             and self.rules == other.rules
@@ -168,7 +168,7 @@ def _key(request: QuoteRequest) -> QuoteKey | None:
 
 
 def _may_stand(decision: Decision) -> bool:
-    """Whether a price is one that becomes live: chosen, not held."""
+    """Check whether a price is one that becomes live: chosen, not held."""
     return decision.held in _CHOSEN and decision.guard is not GuardAction.HELD
 
 
@@ -186,7 +186,7 @@ def _stands(
 
 
 def _is_same(one: QuoteRequest, other: QuoteRequest) -> bool:
-    """Whether requests ask the same, whatever their deadlines, times of arrival and ids."""
+    """Check whether requests ask the same, whatever their deadlines, times of arrival and ids."""
     return (
         one.product == other.product
         and one.product.model_fields_set == other.product.model_fields_set

@@ -74,11 +74,12 @@ def is_personal(input_name: str) -> bool:
 
 def is_personalised(inputs_used: Sequence[str], price_minor: int, reference_minor: int) -> bool:
     """Whether a price is personalised, as this module defines it."""
-    return price_minor != reference_minor and _has_personal(tuple(inputs_used))
+    return price_minor != reference_minor and has_personal(tuple(inputs_used))
 
 
 @lru_cache(maxsize=16_384)
-def _has_personal(inputs_used: tuple[str, ...]) -> bool:
+def has_personal(inputs_used: tuple[str, ...]) -> bool:
+    """Check whether any of some inputs is personal."""
     return any(map(is_personal, inputs_used))
 
 
@@ -115,7 +116,7 @@ def _disclosure(
     """The notice for a price that is above (1), at (0) or below (-1) the one that everyone may pay."""
     place, day = where
     law, raised = law_of(place, day), moved > 0
-    personalised = moved != 0 and _has_personal(inputs_used)
+    personalised = moved != 0 and has_personal(inputs_used)
     required = personalised and law.notice_required(raised=raised)
     return Disclosure(
         required=required,
@@ -144,4 +145,4 @@ def _unrequired(law: Jurisdiction, inputs_used: tuple[str, ...], personalised: b
     plain = PLAIN_TEXTS[law.language]
     if personalised:
         return plain.lowered
-    return plain.considered if _has_personal(inputs_used) else plain.same
+    return plain.considered if has_personal(inputs_used) else plain.same

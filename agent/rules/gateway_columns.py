@@ -78,9 +78,15 @@ def allowed_prices(maps: Sequence[PriceMap], proposed: Minor) -> Minor:
     return prices
 
 
-def _clamped(prices: Minor, within: Sequence[Bounds]) -> Minor:
+def bound_columns(within: Sequence[Bounds]) -> tuple[Minor, Minor]:
+    """Lower and upper ends of intervals, `(n, 1)` each; the largest integer where there is no upper one."""
     low = np.asarray([one.low_minor for one in within], np.int64)[:, None]
     high = np.asarray([_HIGHEST if one.high_minor is None else one.high_minor for one in within], np.int64)[:, None]
+    return low, high
+
+
+def _clamped(prices: Minor, within: Sequence[Bounds]) -> Minor:
+    low, high = bound_columns(within)
     return np.maximum(np.minimum(prices, high), low)
 
 

@@ -135,7 +135,7 @@ class AnsweringService:
 
     @property
     def store_kind(self) -> StoreKind:
-        """Whether the store is the demo's or a shop's own."""
+        """Tell whether the store is the demo's or a shop's own."""
         return self._parts.store_kind
 
     @property

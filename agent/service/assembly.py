@@ -347,7 +347,7 @@ def _versions(models: ServingModels, catalogue: Catalogue, prompt: str) -> Calla
 
 def _explainer(settings: Settings, registry: Registry, models: ServingModels, catalogue: Catalogue) -> Explainer:
     """Answers questions; fixed texts where no writer is set."""
-    head = registry.folder(ModelKind.UNDERSTANDING, registry.active(ModelKind.UNDERSTANDING))
+    head = registry.active_folder(ModelKind.UNDERSTANDING)
     read_meta(head)
     classifier = Classifier(models.encoder, load_question_head(head / "understanding.safetensors"))
     return Explainer(Interpreter(classifier, catalogue, catalogue.categories), _writer(settings, registry))

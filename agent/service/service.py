@@ -139,7 +139,7 @@ class Service(AnsweringService):
         return found
 
     def leads(self) -> bool:
-        """Whether this process does what only one of those that serve the data folder should do.
+        """Tell whether this process does what only one of those that serve the data folder should do.
 
         The first that asks leads until it closes or ends.
         """

@@ -67,5 +67,5 @@ def load_models(settings: Settings, registry: Registry, shared: SharedModels | N
 def _encoder(registry: Registry, threads: int, shared: SharedModels | None) -> Encoder:
     if shared is None:
         return load_encoder(registry, threads)
-    folder = registry.folder(ModelKind.ENCODER, registry.active(ModelKind.ENCODER))
+    folder = registry.active_folder(ModelKind.ENCODER)
     return shared.get(folder, lambda: load_encoder(registry, threads))

@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     """Version of the strategist's prompt, the one that the active strategist was trained on."""
 
     language_model: bool = True
-    """Whether the strategist writes candidates, in a process beside the server; without it they are numeric."""
+    """Have the strategist write candidates, in a process beside the server; without it they are numeric."""
 
     retention_days: int | None = Field(default=None, ge=1)
     """Days after which events and the personal parts of decisions are erased; without it they are kept."""

@@ -1,12 +1,12 @@
 """An encoder with an LRU cache by the text's digest."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import Lock
 
 import numpy as np
 
 from agent.state.shopper_memory import digest_of
+from agent.store.recent_map import RecentMap
 from models.encoder.encoder import DIM, Encoder, Vectors
 
 
@@ -16,9 +16,7 @@ class CachedEncoder:
     def __init__(self, encoder: Encoder, capacity: int = 20_000) -> None:
         """Cache at most `capacity` texts (1.7 kB each)."""
         self._encoder = encoder
-        self._capacity = capacity
-        self._known: OrderedDict[bytes, Vectors] = OrderedDict()
-        self._lock = Lock()
+        self._known: RecentMap[bytes, Vectors] = RecentMap(capacity)
         self._encoding = Lock()
 
     @property
@@ -41,14 +39,12 @@ class CachedEncoder:
             rows_of.setdefault(text, []).append(row)
         digests = {text: digest_of(text) for text in rows_of}
         missing = []
-        with self._lock:
-            for text, rows in rows_of.items():
-                known = self._known.get(digests[text])
-                if known is None:
-                    missing.append(text)
-                else:
-                    self._known.move_to_end(digests[text])
-                    vectors[rows] = known
+        for text, rows in rows_of.items():
+            known = self._known.get(digests[text])
+            if known is None:
+                missing.append(text)
+            else:
+                vectors[rows] = known
         if missing:
             with self._encoding:
                 fresh = encode(missing)
@@ -60,13 +56,8 @@ class CachedEncoder:
 
     def put(self, digest: bytes, state: Vectors) -> None:
         """Cache the state of a text by its digest, as this version of the encoder computed it; not to be changed."""
-        with self._lock:
-            self._known[digest] = state
-            self._known.move_to_end(digest)
-            while len(self._known) > self._capacity:
-                self._known.popitem(last=False)
+        self._known.put(digest, state)
 
     def forget(self) -> None:
         """Empty the cache."""
-        with self._lock:
-            self._known.clear()
+        self._known.clear()

@@ -4,14 +4,13 @@ A past holds at any moment after the last event at which the same part of the se
 their order as time passes, and recency weights are computed for each moment.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Lock
 from typing import Final
 
 from agent.domain.records import Attribute
 from agent.state.shopper_memory import digest_of
+from agent.store.recent_map import RecentMap
 from models.shopper.history import SESSION_S, Act, RecentItems, ShopperHistory, latest_acts, weighted_items
 from models.shopper.item_affinity import Buyer, Taste
 from models.shopper.texts import behaviour_text
@@ -79,17 +78,13 @@ class KnownPasts:
         """`revision` numbers the state of all products' words."""
         self._maker = maker
         self._revision = revision
-        self._capacity = capacity
-        self._known: OrderedDict[str, KnownPast] = OrderedDict()
-        self._lock = Lock()
+        self._known: RecentMap[str, KnownPast] = RecentMap(capacity)
 
     def find(self, shopper_id: str, history: ShopperHistory, behaviour_s: float, profile: Profile) -> KnownPast | None:
         """The known past of a whole history at a moment after its last event; None when it has to be worked out."""
-        with self._lock:
-            known = self._known.get(shopper_id)
-            if known is None:
-                return None
-            self._known.move_to_end(shopper_id)
+        known = self._known.get(shopper_id)
+        if known is None:
+            return None
         same = known.history is history and known.revision == self._revision() and known.profile == profile
         return known if same and known.holds(behaviour_s) else None
 
@@ -113,12 +108,8 @@ class KnownPasts:
 
     def put(self, shopper_id: str, known: KnownPast) -> None:
         """Have a past found from now on."""
-        with self._lock:
-            self._known[shopper_id] = known
-            while len(self._known) > self._capacity:
-                self._known.popitem(last=False)
+        self._known.put(shopper_id, known)
 
     def forget(self) -> None:
         """Drop all pasts, for an erasure."""
-        with self._lock:
-            self._known.clear()
+        self._known.clear()

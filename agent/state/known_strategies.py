@@ -1,13 +1,13 @@
 """Known strategies: what the language model wrote for situations met before, in memory and in the store."""
 
 import json
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Final
 
 from agent.domain.clock import Clock
 from agent.store import Store, StoreError
+from agent.store.recent_map import RecentMap
 from agent.store.strategies import MOST_STRATEGIES
 from models.strategist.proposals import Written, from_rows, to_rows
 
@@ -23,21 +23,14 @@ class KnownStrategies:
         self._store = store
         self._clock = clock
         self._capacity = capacity
-        self._known: OrderedDict[str, tuple[Written, ...]] = OrderedDict()
+        self._known: RecentMap[str, tuple[Written, ...]] = RecentMap(capacity)
         self._read_to = 0
-        self._lock = Lock()
         self._storing = Lock()
         self._closed = False
 
     def find(self, situations: Sequence[str]) -> list[tuple[Written, ...] | None]:
         """Strategies of each situation; None where it is not known."""
-        known = self._known
-        with self._lock:
-            found = [known.get(situation) for situation in situations]
-            for situation, written in zip(situations, found, strict=True):
-                if written is not None:
-                    known.move_to_end(situation)
-        return found
+        return [self._known.get(situation) for situation in situations]
 
     def add(self, written: Mapping[str, Sequence[Written]]) -> None:
         """Keep strategies by situation. A store that fails loses nothing but the work after a restart."""
@@ -76,9 +69,5 @@ class KnownStrategies:
             self._closed = True
 
     def _remember(self, found: Mapping[str, tuple[Written, ...]]) -> None:
-        with self._lock:
-            for situation, written in found.items():
-                self._known[situation] = written
-                self._known.move_to_end(situation)
-            while len(self._known) > self._capacity:
-                self._known.popitem(last=False)
+        for situation, written in found.items():
+            self._known.put(situation, written)

@@ -65,7 +65,7 @@ def check_strategist(registry: Registry, prompt: Prompt) -> Path:
     Raises:
         RegistryError: No version is active, a file is missing or damaged, or it was trained on another prompt.
     """
-    folder = registry.folder(ModelKind.STRATEGIST, registry.active(ModelKind.STRATEGIST))
+    folder = registry.active_folder(ModelKind.STRATEGIST)
     check_prompt(read_meta(folder), prompt.label)
     check_complete(folder, ModelKind.STRATEGIST)
     return folder

@@ -106,9 +106,7 @@ def _accept(_sentence: str) -> bool:
 
 
 def _classifier(registry: Registry) -> Classifier:
-    head = (
-        registry.folder(ModelKind.UNDERSTANDING, registry.active(ModelKind.UNDERSTANDING)) / "understanding.safetensors"
-    )
+    head = registry.active_folder(ModelKind.UNDERSTANDING) / "understanding.safetensors"
     return Classifier(load_encoder(registry, THREADS), load_question_head(head))
 
 

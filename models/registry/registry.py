@@ -212,6 +212,14 @@ class Registry:
             raise RegistryError(f"no version of {kind} is active under {self._root}; remedy: pricesmith prepare")
         return version
 
+    def active_folder(self, kind: ModelKind) -> Path:
+        """Folder of the active version of a kind.
+
+        Raises:
+            RegistryError: No version is active.
+        """
+        return self.folder(kind, self.active(kind))
+
     def in_use(self) -> Mapping[ModelKind, str]:
         """Active versions by kind."""
         return dict(self._state().active)

@@ -38,7 +38,7 @@ class DirectWriters:
 
     def writer(self, registry: Registry, prompt: Prompt) -> StrategyWriter:
         """A writer that works before a quote is answered."""
-        folder = _folder(registry)
+        folder = registry.active_folder(ModelKind.STRATEGIST)
         return DirectWriter(lambda: self._shared.get(folder, lambda: load_checked_strategist(folder)), prompt)
 
 
@@ -52,7 +52,7 @@ class BackgroundWriters:
 
     def writer(self, registry: Registry, prompt: Prompt) -> StrategyWriter:
         """A writer that works beside quotes."""
-        folder = _folder(registry)
+        folder = registry.active_folder(ModelKind.STRATEGIST)
         start = Start(folder=folder.resolve(), version=folder.name, prompt_version=prompt.version)
         turn = None if self._turn is None else FolderLock(self._turn)
         return self._shared.get(folder, lambda: BackgroundWriter(start, turn=turn))
@@ -85,7 +85,7 @@ def open_proposer(
     if running is not None and running.memory is not None and running.memory.made_with == label:
         return running
     try:
-        read_meta(_folder(registry))
+        read_meta(registry.active_folder(ModelKind.STRATEGIST))
     except RegistryError as error:
         if running is not None:
             raise
@@ -100,10 +100,6 @@ def open_proposer(
 
 def _label(registry: Registry, prompt: Prompt) -> str:
     """Name of the active strategist and its prompt: strategies of another are not used."""
-    meta = _folder(registry) / META
+    meta = registry.active_folder(ModelKind.STRATEGIST) / META
     digest = hashlib.sha256(meta.read_bytes()).hexdigest()[:12] if meta.is_file() else ""
     return f"strategist/{meta.parent.name}@{digest} {prompt.label}"
-
-
-def _folder(registry: Registry) -> Path:
-    return registry.folder(ModelKind.STRATEGIST, registry.active(ModelKind.STRATEGIST))

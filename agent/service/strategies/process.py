@@ -1,17 +1,14 @@
 """Server's side of the process that writes strategies."""
 
-import os
-import select
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from threading import Event
 from typing import Final
 
 from pydantic import ValidationError
 
+from agent.service.piped_process import PipedProcess
 from agent.service.strategies.messages import FACTS, Answer, Start
 from models.strategist.facts import StrategistFacts
 
@@ -19,7 +16,6 @@ COMMAND: Final = (sys.executable, "-m", "agent.service.strategies.worker")
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 _POLL_S: Final = 0.1
 _SILENCE_S: Final = 600.0
-_CHUNK: Final = 65_536
 
 
 class WriterEnded(RuntimeError):
@@ -36,19 +32,12 @@ class WriterProcess:
             WriterEnded: It cannot be started.
         """
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, **_ONE_THREAD},
-                bufsize=0,
-            )
+            self._process = PipedProcess(command, _ONE_THREAD)
         except OSError as error:
             raise WriterEnded(f"it cannot be started: {error.strerror}") from error
         self._rest = b""
         self.pid = self._process.pid
-        self._send(start.model_dump_json().encode())
+        self._process.write(start.model_dump_json().encode() + b"\n")
 
     def write(self, facts: Sequence[StrategistFacts], stop: Event) -> Answer | None:
         """Strategies of situations; None when `stop` was set meanwhile.
@@ -56,7 +45,7 @@ class WriterProcess:
         Raises:
             WriterEnded: The process ended, or did not answer in ten minutes.
         """
-        self._send(FACTS.dump_json(list(facts)))
+        self._process.write(FACTS.dump_json(list(facts)) + b"\n")
         patient_until = time.monotonic() + _SILENCE_S
         while not stop.is_set():
             line, found, rest = self._rest.partition(b"\n")
@@ -70,31 +59,16 @@ class WriterProcess:
 
     def close(self) -> None:
         """End it and collect it."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        self._process.end()
 
     def _read(self) -> bytes:
-        out = self._process.stdout
-        if out is None:
-            raise AssertionError("the process was started with pipes")
-        ready, _, _ = select.select([out], [], [], _POLL_S)
-        if not ready:
+        chunk = self._process.read(_POLL_S)
+        if chunk is None:
             return b""
-        chunk = os.read(out.fileno(), _CHUNK)
         if not chunk:
-            code = self._process.wait()
+            code = self._process.wait() or 0
             raise WriterEnded(f"it ended by signal {-code}" if code < 0 else f"it ended with exit code {code}")
         return chunk
-
-    def _send(self, line: bytes) -> None:
-        if self._process.stdin is not None:
-            with suppress(BrokenPipeError):  # it ended: reading its answer says how
-                self._process.stdin.write(line + b"\n")
 
 
 def _parsed(line: bytes) -> Answer:
