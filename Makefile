@@ -43,7 +43,7 @@ run: $(VENV)/.core ## Set up, prepare, serve on PORT (8000) from DATA (demo), sh
 	wait $$server
 
 test: $(VENV)/.dev ## Run the tests but for those marked slow
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --timeout 300
 
 test-client: $(VENV)/.dev ## The TypeScript client with library checks, and every operation of a running server through it
 	@$(BIN)/python -m pytest -m slow tests/plugins

@@ -97,6 +97,8 @@ class LogCheckpoints:
             if self._stopped.wait(PAUSE_S):
                 return
             self._due.clear()
+            if self._stopped.is_set():  # told so in between: `_due` is not set again
+                return
             with self._copying:
                 pages = _copy(connection, "PASSIVE")
                 if pages is not None and pages >= LONG_LOG:

@@ -163,7 +163,7 @@ def test_every_path_that_received_personal_data_is_erased(planted: Planted) -> N
     assert traces(planted.folder) == []
     service = client.app.state[CONTEXT].resources.service
     assert _scaled.cache_info().currsize == 0
-    assert service._parts.pipeline.observer.reader._encoder._known == {}
+    assert service._parts.pipeline.observer.reader._encoder._known._entries == {}
     assert SHOPPER not in service._parts.shoppers._known
     client.__exit__(None, None, None)
     assert traces(planted.folder) == []

@@ -73,6 +73,27 @@ def test_the_log_holds_nothing_erased_even_while_it_is_copied(sqlite_url: str) -
             assert name.encode() not in log.read_bytes()
 
 
+def test_a_close_just_before_the_thread_forgets_what_is_due_ends_it(sqlite_url: str) -> None:
+    """The pause runs out, the store is closed before the thread goes on, and only then does the thread go on."""
+    with Store.open(sqlite_url) as store:
+        checkpoints = store._db._checkpoints
+        assert _eventually(lambda: not checkpoints._due.is_set())  # commits of the opening are copied
+        closing_it = threading.Thread(target=checkpoints.close, daemon=True)
+
+        class Late(threading.Event):
+            def wait(self, timeout: float | None = None) -> bool:
+                closing_it.start()
+                assert _eventually(self.is_set)
+                sleep(0.1)  # until the closing thread waits for this one
+                return False
+
+        checkpoints._stopped = Late()
+        store.record_decisions([decision()])
+        assert _eventually(lambda: closing_it.ident is not None)
+        closing_it.join(20)
+        assert not closing_it.is_alive()
+
+
 def test_the_thread_ends_with_the_store_and_starts_again(sqlite_url: str) -> None:
     store = Store.open(sqlite_url)
     for number in range(3):
