@@ -36,7 +36,7 @@ from eval.bench.generated_store import ShopSize, product, product_id, product_ve
 from eval.bench.load import LoadGenerator, Sending
 from eval.bench.report import machine
 from eval.bench.rows import ROWS, Shop, Turn
-from eval.bench.subjects import Memory, Subject, served
+from eval.bench.subjects import Memory, Subject, Tree, served
 from eval.serving import stop_on_sigterm
 from models.encoder.encoder import DIM
 from models.progress import Progress
@@ -117,7 +117,7 @@ def measure(data_dir: Path, models: Path, size: ShopSize, options: argparse.Name
         [product_id(number) for number in spread(size.products, _SAMPLED_PRODUCTS)],
     )
     progress(f"serving {size.products:,} products, {size.shoppers:,} shoppers", 0.0)
-    with served("this", data_dir, None, None) as subject:
+    with served(Tree("this"), data_dir, None) as subject:
         tell(subject, [*shop.met, *shop.fresh, *shop.others], shop.products)
         subject.warm_up(shop, options.settle)
         rows = dict(measured_rows(subject, shop, options.seconds))

@@ -1,7 +1,7 @@
 """Reports of `make bench`: a JSON document of a stable layout, ratios to peers and to a baseline, tables.
 
-Layout 1: `machine`, `run`, and by subject (`this`, `before`, `bare`, `naive`) its `rows`, and for servers start time,
-memory, stages, rungs and sizes; `ratios` by row. Later layouts only add; a change counts `layout` up.
+Layout 1: `machine`, `run`, and by subject (`this`, `workers`, `before`, `bare`, `naive`) its `rows`, and for servers
+start time, memory, stages, rungs and sizes; `ratios` by row. Later layouts only add; a change counts `layout` up.
 """
 
 import json
@@ -43,12 +43,14 @@ class RowRatios:
 
     Attributes:
         figure: Whether latency or throughput is compared.
+        workers: Throughput with several worker processes over that of the commit before.
         bare_frac: Throughput as a fraction of the bare handler's for the same kind of request and as many clients.
     """
 
     figure: str
     before: float | None
     before_goal: float | None
+    workers: float | None
     naive: float | None
     bare_frac: float | None
     bare_goal: float | None
@@ -85,10 +87,13 @@ def _ratios(
         rows = subjects.get(subject, {}).get("rows", {})
         return times_faster(mine, rows.get(name, {}), figure)
 
+    several = subjects.get("workers", {}).get("rows", {}).get(row.name, {})
+    before = subjects.get("before", {}).get("rows", {}).get(row.name, {})
     return RowRatios(
         figure=row.figure,
         before=of("before", row.name, row.figure),
         before_goal=row.goal,
+        workers=times_faster(several, before, "quotes_s"),
         naive=of("naive", "random" if row.quotes == 1 else "page_met", "quotes_s"),
         bare_frac=of("bare", row.like, "quotes_s") if row.like else None,
         bare_goal=row.bare,
@@ -128,10 +133,12 @@ def row_table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
             cells += [_percent(ratio["bare_frac"]), _percent(ratio["bare_goal"])]
         cells += [_times(ratio["naive"])] * naive + [_times(ratio["baseline"])] * baseline
         rows.append(cells)
-    for peer in ("bare", "naive"):
+    for peer in ("workers", "bare", "naive"):
         for name, figures in subjects.get(peer, {}).get("rows", {}).items():
             title = next(row.title for row in ROWS if row.name == name)
             cells = [f"{peer}: {title}", *_figures(figures), str(figures["errors"])]
+            if before and peer == "workers":
+                cells += ["", "", _times(ratios[name]["workers"])]
             rows.append(cells + [""] * (len(columns) - len(cells)))
     return columns, rows
 

@@ -31,7 +31,7 @@ from eval.bench.report import SubjectReport, document, further_lines, row_table
 from eval.bench.rows import BARE_ROWS, NAIVE_ROWS, ROWS, Row, Shop, Turn
 from eval.bench.samples import sample
 from eval.bench.scoring import measure_scoring
-from eval.bench.subjects import Subject, bare_handler, commit_of, copy_data, served
+from eval.bench.subjects import Subject, Tree, bare_handler, commit_of, copy_data, served
 from eval.chaos.world import prepared_world
 from models.progress import Progress
 
@@ -56,7 +56,9 @@ class Bench:
         """Measure the rows in turn, A B A B."""
         steps = [(turn, row, one) for turn in range(self.turns) for row in rows for one in subjects]
         for number, (turn, row, subject) in enumerate(steps):
-            if subject.name == "bare" and row.name not in BARE_ROWS:
+            if (subject.name == "bare" and row.name not in BARE_ROWS) or (
+                subject.name == "workers" and row.clients == 1
+            ):
                 continue
             self.progress(f"turn {turn + 1}: {row.name} ({subject.name})", number / len(steps))
             with _still([one for one in subjects if one is not subject]):
@@ -98,10 +100,12 @@ def main() -> int:
         if options.small is not None:
             source = folder / "small"
             prepared_world(Settings(data_dir=source), None, progress, options.small)
-        trees = {"this": None, **({"before": options.before.resolve()} if options.before else {})}
-        data = {name: copy_data(source, folder / name) for name in trees}
+        trees = [Tree("this")]
+        trees += [Tree("workers", workers=options.workers)] if options.workers > 1 else []
+        trees += [Tree("before", options.before.resolve())] if options.before else []
+        data = {tree.name: copy_data(source, folder / tree.name) for tree in trees}
         bench = Bench(_shop(data["this"]), options.turns, options.seconds, LoadGenerator(), progress)
-        reports = _served(bench, rows, [(trees[name], data[name]) for name in trees], options)
+        reports = _served(bench, rows, [(tree, data[tree.name]) for tree in trees], options)
         more = _beside(bench, data["this"], reports, options.without)
     shop = bench.shop
     run = {
@@ -109,6 +113,7 @@ def main() -> int:
         "took_s": round(time.perf_counter() - began),
         "generator": bench.generator.name,
         "view": options.view,
+        "workers": options.workers,
         "turns": options.turns,
         "seconds": options.seconds,
         "shoppers": len(shop.met) + len(shop.fresh) + len(shop.others),
@@ -123,17 +128,17 @@ def main() -> int:
 
 
 def _served(
-    bench: Bench, rows: Sequence[Row], trees: Sequence[tuple[Path | None, Path]], options: argparse.Namespace
+    bench: Bench, rows: Sequence[Row], trees: Sequence[tuple[Tree, Path]], options: argparse.Namespace
 ) -> dict[str, SubjectReport]:
     """Start a server of each tree over its data, warm them one after another, and measure the rows."""
     with ExitStack() as stack:
         servers: list[Subject] = []
         reports: dict[str, SubjectReport] = {}
         for tree, data in trees:
-            name, root = "this" if tree is None else "before", tree or _HERE
+            name, root = tree.name, tree.root or _HERE
             bench.progress(f"starting and warming: {name}", 0.0)
             with _still(servers):
-                subject = stack.enter_context(served(name, data, tree, options.view))
+                subject = stack.enter_context(served(tree, data, options.view))
                 subject.warm_up(bench.shop, options.settle)
             servers.append(subject)
             reports[name] = SubjectReport(
@@ -209,6 +214,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, default=Path("demo"), help="prepared data folder; it is copied")
     parser.add_argument("--small", type=int, nargs="?", const=30, help="households of a demo store to make instead")
     parser.add_argument("--before", type=Path, help="working tree of the commit before, measured in turn")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="measure rows of several clients with so many worker processes, too"
+    )
     parser.add_argument("--seconds", type=float, default=8.0, help="longest duration of a row in one turn")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--settle", type=float, default=300.0, help="longest wait for background work, twice")

@@ -30,6 +30,15 @@ _WARM_QUOTES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Tree:
+    """A working tree to serve: this one where `root` is None, with so many worker processes."""
+
+    name: str
+    root: Path | None = None
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """Memory of all processes of a server, MiB: resident, and unique to them (`uss`)."""
 
@@ -169,13 +178,15 @@ class Subject:
 
 
 @contextmanager
-def served(name: str, data_dir: Path, tree: Path | None, view: str | None) -> Iterator[Subject]:
-    """A running server of a working tree (None: this one) over a data folder, which it may change."""
+def served(tree: Tree, data_dir: Path, view: str | None) -> Iterator[Subject]:
+    """A running server of a working tree over a data folder, which it may change."""
     port, key = free_port(), secrets.token_urlsafe(24)
     environment = {"PRICESMITH_BOOTSTRAP_KEY": key, "PRICESMITH_DEFAULT_DEADLINE_MS": str(_DEADLINE_MS)}
-    server = CommandServer(data_dir.resolve(), port, environment, data_dir / "server.log", tree)
+    if tree.workers > 1:
+        environment["PRICESMITH_WORKERS"] = str(tree.workers)
+    server = CommandServer(data_dir.resolve(), port, environment, data_dir / "server.log", tree.root)
     try:
-        yield Subject(name, server, f"http://127.0.0.1:{port}", key, view)
+        yield Subject(tree.name, server, f"http://127.0.0.1:{port}", key, view)
     finally:
         server.stop()
 

@@ -13,6 +13,7 @@ def figures(p50_ms: float, quotes_s: float, errors: int = 0) -> RowFigures:
 
 SUBJECTS = {
     "this": SubjectReport(rows={"random": figures(10, 100), "same_16": figures(20, 800), "livez": figures(1, 900)}),
+    "workers": SubjectReport(rows={"same_16": figures(15, 1_200)}),
     "before": SubjectReport(rows={"random": figures(50, 20), "same_16": figures(60, 240)}),
     "bare": SubjectReport(rows={"random": figures(0.5, 2_000), "random_16": figures(5, 3_200)}),
     "naive": SubjectReport(rows={"random": figures(250, 4)}),
@@ -27,6 +28,15 @@ def test_rows_are_compared_by_their_own_figure() -> None:
     found = row_ratios(known(), None)
     assert (found["random"].before, found["random"].before_goal) == (5.0, 5)
     assert found["same_16"].before == 800 / 240
+
+
+def test_several_workers_are_compared_with_the_commit_before() -> None:
+    found = row_ratios(known(), None)
+    assert (found["same_16"].workers, found["random"].workers) == (5.0, None)
+    whole = document(SUBJECTS, {"generator": "wrk"}, {}, None)
+    columns, rows = row_table(whole)
+    row = next(one for one in rows if one[0].startswith("workers: "))
+    assert row[columns.index("times")] == "5.0 x"
 
 
 def test_the_bare_handler_is_compared_for_as_many_clients() -> None:
