@@ -5,6 +5,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 KILLS ?= 200
+WORKERS ?= 2
 CASES ?= 10000
 MINUTES ?= 60
 BEFORE ?=
@@ -66,7 +67,7 @@ eval-baseline: $(VENV)/.dev ## Renew that baseline, of the shipped models: after
 
 bench: $(VENV)/.dev ## Pages and quotes beside a bare handler, a naive pipeline, and BEFORE (a working tree) if given
 	@$(BIN)/pricesmith prepare --demo
-	@$(BIN)/python -m eval.bench --data-dir $(DATA) --baseline $(if $(BEFORE),--before $(BEFORE))
+	@$(BIN)/python -m eval.bench --data-dir $(DATA) --workers $(WORKERS) --baseline $(if $(BEFORE),--before $(BEFORE))
 
 bench-quick: $(VENV)/.dev ## The same for two seconds a row on a small store of its own; prints ratios, fails on errors alone
 	@$(BIN)/python -m eval.bench --quick --small --baseline
