@@ -63,7 +63,7 @@ from agent.state.online_learner import Learner
 from agent.state.outcome_index import OutcomeIndex
 from agent.state.preloaded import Preloaded
 from agent.state.shared_models import SharedModels
-from agent.state.shopper_histories import ShopperHistories
+from agent.state.shopper_histories import CAPACITY, ShopperHistories
 from agent.state.similar_products import SimilarProducts
 from agent.state.store_follower import StoreFollower
 from agent.store import Store, StoreKind
@@ -129,7 +129,7 @@ def build_components(
         None if running is None else running.strategies,
     )
     preloaded = None if shared is None or running is not None else shared.products(folder.root)
-    memory = _memory(_Opened(store, folder, registry, models, preloaded), running)
+    memory = _memory(_Opened(settings, store, registry, models, preloaded), running)
     control = _control(settings, store, folder, running)
     pipeline = _pipeline(settings, store, models, memory, control, strategies)
     return Components(
@@ -166,11 +166,16 @@ def build_components(
 class _Opened:
     """Sources of the state in memory; `preloaded` are products that were read before this process was forked."""
 
+    settings: Settings
     store: Store
-    folder: DataFolder
     registry: Registry
     models: ServingModels
     preloaded: Preloaded | None
+
+    @property
+    def folder(self) -> DataFolder:
+        """The data folder."""
+        return DataFolder(self.settings.data_dir)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +208,9 @@ def _memory(opened: _Opened, running: Components | None) -> _Memory:
     before = running.follower.marks if running is not None else opened.preloaded and opened.preloaded.marks
     marks = before or store.marks()
     catalogue = _catalogue(opened, running)
-    shoppers = running.shoppers if running is not None else open_histories(store, catalogue)
+    shoppers = (
+        running.shoppers if running is not None else open_histories(store, catalogue, _remembered(opened.settings))
+    )
     follower = StoreFollower(store, catalogue, shoppers, marks)
     if opened.preloaded is not None:
         follower.follow()  # before outcomes, some of which are of products that came since
@@ -319,7 +326,7 @@ def _situation_reader(
         clock=memory.clock,
         pack=pack,
         maker=maker,
-        pasts=KnownPasts(maker, lambda: memory.catalogue.revision),
+        pasts=KnownPasts(maker, lambda: memory.catalogue.revision, _remembered(settings)),
         encoder=models.encoder,
         checksum_of=memory.catalogue.checksum,
         personalises=pack.personalises if settings.personalises is None else settings.personalises,
@@ -328,6 +335,11 @@ def _situation_reader(
     provenance = TrainingProvenance(learner.in_domain, learner.start.sd if learner.start is not None else None)
     readers = Readers(models.encoder, models.interest)
     return SituationReader(memory.catalogue, shoppers, memory.arrivals, readers, provenance)
+
+
+def _remembered(settings: Settings) -> int:
+    """Shoppers whose histories this process keeps in memory: its share, so that more workers take no more memory."""
+    return max(1, CAPACITY // settings.workers)
 
 
 def _versions(models: ServingModels, catalogue: Catalogue, prompt: str) -> Callable[[], Versions]:

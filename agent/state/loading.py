@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.state.catalogue import Catalogue
-from agent.state.shopper_histories import ShopperHistories
+from agent.state.shopper_histories import CAPACITY, ShopperHistories
 from agent.state.shopper_memory import MemoryReader
 from agent.store import Store
 from agent.store.data_folder import DataFolder
@@ -99,10 +99,10 @@ def open_outcome_memory(folder: DataFolder, evaluator_version: str, store: Store
         return OutcomeMemory(2 * KEY_DIM, made_with)
 
 
-def open_histories(store: Store, catalogue: Catalogue) -> ShopperHistories:
+def open_histories(store: Store, catalogue: Catalogue, capacity: int = CAPACITY) -> ShopperHistories:
     """Shopper histories over a store, read back from its shopper memory where that is up to date."""
     catalogue.checksum(islice(catalogue.index.ids(), _CHECKSUMS))
-    return ShopperHistories(store, catalogue.labels, memory=MemoryReader(store, catalogue.checksum))
+    return ShopperHistories(store, catalogue.labels, capacity, MemoryReader(store, catalogue.checksum))
 
 
 def outcomes_made_with(evaluator_version: str, store: Store) -> str:

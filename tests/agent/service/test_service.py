@@ -3,13 +3,14 @@
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
 import pytest
 
 from agent.domain.decision import Decision
-from agent.domain.request import QuoteRequest
+from agent.domain.request import QuotedProduct, QuoteRequest, Shopper
 from agent.service.service import Service
 from agent.store.data_folder import DataFolder
 from models.errors import RegistryError
@@ -105,3 +106,15 @@ def test_versions_that_were_not_trained_with_one_another_are_refused(own: tuple[
     with pytest.raises(RegistryError, match="was trained with encoder"):
         service.reload()
     assert quote(service, world).versions.encoder == before.versions.encoder
+
+
+def test_each_of_several_workers_remembers_its_share_of_the_shoppers(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.service.assembly.CAPACITY", 4)
+    copy = world.copy(tmp_path / "data")
+    for workers, remembered in ((1, 4), (2, 2)):
+        with closing(copy.service(workers=workers)) as service:
+            for shopper in list(service._parts.store.shopper_ids())[:5]:
+                service.quote([QuoteRequest(shopper=Shopper(id=shopper), product=QuotedProduct(id=copy.bought))])
+            assert len(service._parts.shoppers._known) == remembered
