@@ -254,6 +254,10 @@ class QuoteRequest(Strict):
             changed["quantity"] = quantity
         return _copied(self, changed, self.__pydantic_private__)
 
+    def with_parts(self, parts: Mapping[str, object]) -> "QuoteRequest":
+        """A copy with other parts, without validation."""
+        return _copied(self, parts, self.__pydantic_private__)
+
     @model_validator(mode="after")
     def _one_currency(self) -> "QuoteRequest":
         check_currencies(self.money())

@@ -42,7 +42,7 @@ class EnteredInputs:
 
     def kept(self, request: QuoteRequest) -> QuoteRequest:
         """The request as it entered: sent again, it leads to the same observation."""
-        return request.model_copy(update=self._kept)
+        return request.with_parts(self._kept)
 
     def _names(self, costed: bool, rated: bool, stocked: bool) -> Iterator[str]:
         yield "product.list_price"

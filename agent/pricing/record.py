@@ -200,10 +200,14 @@ class Recorder:
 
     def record(self, flow: Flow) -> None:
         """Add `decisions`, stored in one transaction; their timings end with the guard's."""
+        of_rules = {o.merchant.version for o in flow.observations}
         versions, timings = self._versions(), dict(flow.timings_ms)
+        made_with = {number: replace(versions, rules=f"rules/{number}") for number in of_rules}
         priced = PricedObservation.rows(flow, self._lessons(flow, [one.price_minor for one in flow.guarded]))
         listed = [one.observation.as_listed for one in priced]
-        decisions = self._announced([self._decision(one, versions, timings) for one in priced], listed)
+        decisions = self._announced(
+            [self._decision(one, made_with[one.observation.merchant.version], timings) for one in priced], listed
+        )
         claims = [one.claim for one in priced] if self._issuer.holds else []
         applied = {d.id: public_prices(d) for d, is_listed in zip(decisions, listed, strict=True) if is_listed}
         requests = asked_json([one.observation.request for one in priced])
@@ -263,7 +267,7 @@ class Recorder:
             candidates=priced.candidates if costed else CandidateColumns(),
             disclosure=disclosure,
             propensity=selected.propensity,
-            versions=replace(versions, rules=f"rules/{observation.merchant.version}"),
+            versions=versions,
             timing_ms=timings,
             token=self._issuer.sign(_claims(quote_id, observation, guarded.price_minor, valid_until)),
             lesson=priced.lesson,

@@ -29,6 +29,7 @@ __all__ = ["TokenKeyError", "TokenSigner", "TokenStatus", "Verification"]
 FOLLOW_S: Final = 1.0  # delay until a process signs with a rotated key; it verifies with one at once
 _ALGORITHM: Final = "EdDSA"
 _TYPE: Final = "pricesmith-quote+jwt"  # tells quotes from any other token signed with this key
+_compact: Final = json.JSONEncoder(separators=(",", ":")).encode
 _MAX_CHARS: Final = 8_192
 _JWS: Final = jwt.PyJWS(algorithms=[_ALGORITHM])  # checks the signature alone; time and content are checked here
 
@@ -128,7 +129,7 @@ class TokenSigner:
         }
         keys = self._current()
         present = {name: value for name, value in payload.items() if value is not None}
-        signed = _header(keys.key_id) + b"." + base64url_encode(json.dumps(present, separators=(",", ":")).encode())
+        signed = _header(keys.key_id) + b"." + base64url_encode(_compact(present).encode())
         return (signed + b"." + base64url_encode(keys.private.sign(signed))).decode()
 
     def seal(self, message: bytes) -> str:
@@ -188,7 +189,7 @@ class TokenSigner:
 def _header(key_id: str) -> bytes:
     """The first part of every token under a key."""
     header = {"alg": _ALGORITHM, "kid": key_id, "typ": _TYPE}
-    return base64url_encode(json.dumps(header, separators=(",", ":")).encode())
+    return base64url_encode(_compact(header).encode())
 
 
 def _claims(payload: _Payload) -> QuoteClaims:
