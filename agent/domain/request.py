@@ -254,6 +254,10 @@ class QuoteRequest(Strict):
             changed["quantity"] = quantity
         return _copied(self, changed, self.__pydantic_private__)
 
+    def of_pair(self, shopper: Shopper, product: QuotedProduct) -> "QuoteRequest":
+        """A copy for a shopper and a product, without validation: the product must have no money."""
+        return _copied(self, {"shopper": shopper, "product": product}, self.__pydantic_private__)
+
     @model_validator(mode="after")
     def _one_currency(self) -> "QuoteRequest":
         check_currencies(self.money())

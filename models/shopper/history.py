@@ -141,10 +141,15 @@ def _unshared(tallies: Tallies, changing: set[str]) -> Tallies:
 
 @dataclass(frozen=True, slots=True)
 class RecentItems:
-    """Latest products of a shopper with recency weights, newest first."""
+    """Latest products of a shopper with recency weights, newest first.
+
+    Attributes:
+        acted_s: When each was bought or looked at, Unix seconds: as time passes, weights keep their ratios.
+    """
 
     products: tuple[str, ...]
     weights: tuple[float, ...]
+    acted_s: tuple[float, ...] = ()
 
 
 def latest_acts(history: ShopperHistory, at_s: float) -> tuple[Act, ...]:
@@ -160,6 +165,7 @@ def weighted_items(acts: Sequence[Act], at_s: float) -> RecentItems:
     return RecentItems(
         tuple(act.product for act in acts),
         tuple(0.5 ** ((at_s - act.at_s) / _ITEM_HALF_LIFE_S) for act in acts),
+        tuple(act.at_s for act in acts),
     )
 
 
