@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from agent.domain.fields import normal_id
 from agent.domain.request import QuotedProduct, QuoteRequest, Shopper
 
 _PLAIN: Final = QuoteRequest(shopper=Shopper(id="-"), product=QuotedProduct(id="-"))
@@ -17,10 +18,10 @@ class PlainRequests:
         self._requests: dict[tuple[str, str], QuoteRequest] = {}
 
     def request(self, shopper_id: str, product_id: str) -> QuoteRequest:
-        """The request that validation makes of two ids.
+        """The request that validation makes of two ids, in a fraction of its time.
 
         Raises:
-            ValidationError: An id is invalid.
+            ValueError: An id is invalid.
         """
         found = self._requests.get((shopper_id, product_id))
         if found is None:
@@ -28,6 +29,6 @@ class PlainRequests:
             if shopper is None:
                 shopper = self._shoppers[shopper_id] = Shopper(id=shopper_id)
             if product is None:
-                product = self._products[product_id] = QuotedProduct(id=product_id)
+                product = self._products[product_id] = _PLAIN.product.of_id(normal_id(product_id))
             found = self._requests[shopper_id, product_id] = _PLAIN.of_pair(shopper, product)
         return found

@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,14 @@ from agent.domain.fields import minor_of
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.pricing.situation import Sold, Visit, unit_cost
-from agent.pricing.situation_reader import SituationReader
+from agent.pricing.situation_reader import PLAIN, SituationReader
 from agent.pricing.visits import Visits
 from models.arrays import Floats
 from models.evaluator.lesson import Term
 from models.shopper.features import FeatureColumns, product_features
 from models.shopper.history import SESSION_S
+from models.shopper.weeks import week_of
 
-_PLAIN: Final = {"shopper", "product", "quantity"}
 _ID: Final = {"id"}
 
 
@@ -62,14 +62,30 @@ class Pairs:
         return visit, sold
 
     @property
-    def moments(self) -> list[float]:
-        """The moment of each visit, Unix seconds on the behaviour clock."""
-        return [visit.behaviour_s for visit in self.visits]
-
-    @property
     def references(self) -> Floats:
         """Reference price of each product."""
         return np.asarray([one.reference_minor for one in self.sold], np.float64)
+
+
+class _OfCategory(NamedTuple):
+    """Row of a visit's features of a category, and the loyalty to it."""
+
+    row: int
+    loyalty: str
+
+
+@dataclass(slots=True)
+class _KnownOfVisit:
+    """Parts of one visit that its pairs share.
+
+    Attributes:
+        is_live: Whether an act counts for its session.
+        beside: Places of effects beside the product's, of plain requests, by loyalty, quantity and inventory.
+    """
+
+    is_live: bool
+    categories: dict[str, _OfCategory] = field(default_factory=dict)
+    beside: dict[tuple[str, int, int | None], int] = field(default_factory=dict)
 
 
 class PairReader:
@@ -82,10 +98,11 @@ class PairReader:
         self._visits: Visits = reader.visits(requests, now)
         self._now_s = reader.behaviour_s(now)
         self._pairs = Pairs()
-        self._sold: dict[tuple[str | None, float], int | Refusal] = {}
+        self._sold: dict[str | None, dict[float, int | Refusal]] = {}
+        self._sold_moments: list[float] = []
         self._visit_of: dict[int, int] = {}
-        self._lives: list[bool] = []  # of each visit, whether an act counts for its session
-        self._category_rows: list[dict[str, tuple[int, str]]] = []  # of each visit: row of its features, loyalty
+        self._plain_visits: dict[str, int] = {}
+        self._known: list[_KnownOfVisit] = []
         self._beside: dict[int, int] = {}
 
     def read(self) -> tuple[Pairs, list[int | Refusal]]:
@@ -98,70 +115,99 @@ class PairReader:
         ids = [one.shopper.id or "" for one in self._requests]
         for row in sorted(range(len(found)), key=list(zip(ids, moments, strict=True)).__getitem__):
             found[row] = self._read(self._requests[row], moments[row])
+        self._read_weeks()
         return self._pairs, found
 
     def _read(self, request: QuoteRequest, moment: float) -> int | Refusal:
-        product = self._product(request, moment)
+        is_plain = request.model_fields_set <= PLAIN
+        product = self._product(request, moment, is_plain=is_plain)
         if isinstance(product, Refusal):
             return product
-        place, pairs = self._visit(request, moment), self._pairs
-        visit, sold, columns = pairs.visits[place], pairs.sold[product], pairs.features
-        subject, pair = sold.subject, len(pairs)
-        category, loyalty = self._category(place, subject.category)
-        columns.places.append((place, category, product))
-        columns.brands.append(visit.features.of_brand(subject.brand))
-        bought = visit.features.of_product(subject)
+        pairs = self._pairs
+        place = self._visit(request, moment, is_plain=is_plain)
+        visit, sold, known, columns = pairs.visits[place], pairs.sold[product], self._known[place], pairs.features
+        subject, features = sold.subject, visit.features
+        category = known.categories.get(subject.category) or self._category(visit, known, subject.category)
+        columns.places.append((place, category.row, product))
+        columns.brands.append(features.of_brand(subject.brand))
+        bought = features.of_product(subject)
+        pair = len(pairs)
         if bought is not None:
             columns.bought[pair] = bought
-        history = visit.shopper.history
-        live = self._lives[place]
-        pairs.intents.append(history.intent(subject.product, subject.category, moment) if live else 0.0)
-        pairs.beside_of.append(self._terms(self._reader.terms_beside(request, sold, visit, loyalty)))
+        pairs.intents.append(
+            visit.shopper.history.intent(subject.product, subject.category, moment) if known.is_live else 0.0
+        )
+        key = (category.loyalty, request.quantity, sold.product.inventory)
+        beside = known.beside.get(key) if is_plain else None
+        if beside is None:
+            beside = self._terms(self._reader.terms_beside(request, sold, visit, category.loyalty))
+            if is_plain:
+                known.beside[key] = beside
+        pairs.beside_of.append(beside)
         pairs.quantities.append(request.quantity)
-        pairs.costs.append(unit_cost(sold.product, minor_of(request.limits.min_price)))
+        pairs.costs.append(unit_cost(sold.product, None if is_plain else minor_of(request.limits.min_price)))
         return pair
 
-    def _product(self, request: QuoteRequest, moment: float) -> int | Refusal:
+    def _product(self, request: QuoteRequest, moment: float, *, is_plain: bool) -> int | Refusal:
         """Place of a request's product; requests that say nothing but its id share it."""
         quoted = request.product
-        is_plain = request.model_fields_set <= _PLAIN and quoted.model_fields_set <= _ID
-        if is_plain and (known := self._sold.get((quoted.id, moment))) is not None:
-            return known
-        sold = self._reader.sold(request, moment)
-        found = sold if isinstance(sold, Refusal) else self._add(sold, moment)
-        if is_plain:
-            self._sold[quoted.id, moment] = found
-        return found
+        if not (is_plain and quoted.model_fields_set <= _ID):
+            sold = self._reader.sold(request, moment)
+            return sold if isinstance(sold, Refusal) else self._add(sold, moment)
+        by_moment = self._sold.setdefault(quoted.id, {})
+        known = by_moment.get(moment)
+        if known is None:
+            sold = self._reader.sold(request, moment)
+            known = by_moment[moment] = sold if isinstance(sold, Refusal) else self._add(sold, moment)
+        return known
 
     def _add(self, sold: Sold, moment: float) -> int:
         pairs = self._pairs
         pairs.sold.append(sold)
         pairs.category_of.append(pairs.categories.setdefault(sold.subject.category, len(pairs.categories)))
-        catalogue = self._reader.catalogue
-        pairs.features.products.append(product_features(catalogue.weeks, moment, sold.subject))
-        pairs.sells.append(bool(catalogue.weekly_units(sold.subject.product, moment)))
+        self._sold_moments.append(moment)
         return len(pairs.sold) - 1
 
-    def _visit(self, request: QuoteRequest, moment: float) -> int:
-        visit = self._visits.read(request, moment)
-        place = self._visit_of.get(id(visit))
+    def _read_weeks(self) -> None:
+        """Read weekly facts of all products, week by week."""
+        pairs, catalogue = self._pairs, self._reader.catalogue
+        by_week: dict[int, list[int]] = {}
+        for place, moment in enumerate(self._sold_moments):
+            by_week.setdefault(week_of(moment), []).append(place)
+        pairs.features.products = [()] * len(pairs.sold)
+        pairs.sells = [False] * len(pairs.sold)
+        for places in by_week.values():
+            moment, subjects = self._sold_moments[places[0]], [pairs.sold[place].subject for place in places]
+            features = product_features(catalogue.weeks, moment, subjects)
+            sells = catalogue.sell([one.product for one in subjects], moment)
+            for place, columns, sold in zip(places, features, sells, strict=True):
+                pairs.features.products[place], pairs.sells[place] = columns, sold
+
+    def _visit(self, request: QuoteRequest, moment: float, *, is_plain: bool) -> int:
+        shopper = request.shopper
+        is_shared = is_plain and shopper.id is not None and shopper.model_fields_set <= _ID
+        place = self._plain_visits.get(shopper.id or "") if is_shared else None
         if place is None:
-            place = self._visit_of[id(visit)] = len(self._pairs.visits)
-            self._pairs.visits.append(visit)
-            self._pairs.features.shoppers.append(visit.features.of_shopper)
-            self._lives.append(any(0 <= moment - act.at_s <= SESSION_S for act in visit.shopper.history.session))
-            self._category_rows.append({})
+            visit = self._visits.read(request, moment)
+            place = self._visit_of.get(id(visit))
+            if place is None:
+                place = self._visit_of[id(visit)] = self._add_visit(visit)
+            if is_shared:
+                self._plain_visits[shopper.id or ""] = place
         return place
 
-    def _category(self, visit: int, category: str) -> tuple[int, str]:
-        """Row of a visit's features of a category, and the loyalty to it."""
-        rows = self._category_rows[visit]
-        found = rows.get(category)
-        if found is None:
-            seen, columns = self._pairs.visits[visit], self._pairs.features.categories
-            loyalty = seen.shopper.history.loyalty(category, seen.behaviour_s)
-            found = rows[category] = (len(columns), loyalty)
-            columns.append(seen.features.of_category(category))
+    def _add_visit(self, visit: Visit) -> int:
+        self._pairs.visits.append(visit)
+        self._pairs.features.shoppers.append(visit.features.of_shopper)
+        session, at_s = visit.shopper.history.session, visit.behaviour_s
+        self._known.append(_KnownOfVisit(any(0 <= at_s - act.at_s <= SESSION_S for act in session)))
+        return len(self._known) - 1
+
+    def _category(self, visit: Visit, known: _KnownOfVisit, category: str) -> _OfCategory:
+        columns = self._pairs.features.categories
+        loyalty = visit.shopper.history.loyalty(category, visit.behaviour_s)
+        found = known.categories[category] = _OfCategory(len(columns), loyalty)
+        columns.append(visit.features.of_category(category))
         return found
 
     def _terms(self, terms: tuple[Term, ...]) -> int:

@@ -82,7 +82,7 @@ class Retriever:
 
     def forget(self) -> None:
         """Drop the evidence found before, for an erasure."""
-        self._evidence.forget()
+        self._evidence.clear()
 
     def stamp(self) -> bytes:
         """State of both indexes, to be read before anything that evidence rests on; evidence holds while it lasts."""

@@ -60,7 +60,8 @@ def score_columns(response: Response, margin: Floats) -> Floats:
 
 def scores_of(numbers: Sequence[float]) -> Scores:
     """The scores of one candidate, from its nine numbers."""
-    return Scores(Interval(*numbers[:3]), Interval(*numbers[3:6]), Interval(*numbers[6:]))
+    a, b, c, d, e, f, g, h, i = numbers
+    return Scores(Interval(a, b, c), Interval(d, e, f), Interval(g, h, i))
 
 
 def _bounds(draws: Floats) -> list[Floats]:

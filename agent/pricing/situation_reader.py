@@ -44,6 +44,8 @@ from models.shopper.item_affinity import Taste
 from models.strategist.strategy import AnchorPrices
 
 AHEAD: Final = 4
+PLAIN: Final = {"shopper", "product", "quantity"}
+"""Fields of a request whose product is as the catalogue has it, unless the product's own fields say more."""
 _ID: Final = {"id"}
 _IDENTITY: Final = ("currency", "list_minor", "title", "description", "category", "brand", "attributes")
 _UNLIMITED: Final = RequestLimits()
@@ -96,7 +98,7 @@ class SituationReader:
         self._encoder = readers.encoder
         self._interest = readers.interest
         self._provenance = provenance
-        self._terms_of_products: dict[str, tuple[ProductRecord, int, tuple[Term, ...]]] = {}
+        self._sold: dict[str, Sold] = {}
 
     @property
     def catalogue(self) -> Catalogue:
@@ -229,9 +231,7 @@ class SituationReader:
         reference = self._reference(request.product, product, behaviour_s)
         if reference is None:
             return _refused("product.list_price", "the product has no known price", "a list_price")
-        reference, quoted = payable(reference, step_of(product)), request.product
-        subject = Subject(quoted.id or "", product.category, product.brand, float(reference))
-        return Sold(product, quoted.id, reference, subject, self._product_terms(quoted, product, reference))
+        return self._sold_at(request.product, product, payable(reference, step_of(product)))
 
     def terms_beside(self, request: QuoteRequest, sold: Sold, visit: Visit, loyalty: str) -> tuple[Term, ...]:
         """Effects of a visit and its market beside those of the product, on a shopper of some loyalty."""
@@ -250,15 +250,17 @@ class SituationReader:
             others = visit.terms[key] = self._terms(traits)
         return others
 
-    def _product_terms(self, quoted: QuotedProduct, product: ProductRecord, reference: int) -> tuple[Term, ...]:
-        """Effects of a product, cached where the request says nothing more of it, until the catalogue changes it."""
-        kept = self._terms_of_products.get(product.product_id)
-        if kept is not None and kept[0] is product and kept[1] == reference:
-            return kept[2]
+    def _sold_at(self, quoted: QuotedProduct, product: ProductRecord, reference: int) -> Sold:
+        """A product at its reference price, cached where the request says nothing more, until the catalogue changes."""
+        kept = self._sold.get(product.product_id)
+        if kept is not None and kept.product is product and kept.reference_minor == reference:
+            return kept
+        subject = Subject(quoted.id or "", product.category, product.brand, float(reference))
         terms = self._terms([EVERYWHERE, *product_traits(quoted, product, reference)])
+        sold = Sold(product, quoted.id, reference, subject, terms)
         if self._catalogue.product(product.product_id) is product:
-            self._terms_of_products[product.product_id] = (product, reference, terms)
-        return terms
+            self._sold[product.product_id] = sold
+        return sold
 
     def _terms(self, traits: Sequence[Trait]) -> tuple[Term, ...]:
         return terms_of(traits, in_domain=self._provenance.in_domain, learned=self._provenance.learned)
@@ -266,6 +268,8 @@ class SituationReader:
     def _product(self, request: QuoteRequest) -> ProductRecord | Refusal:
         quoted = request.product
         known = self._catalogue.product(quoted.id) if quoted.id is not None else None
+        if known is not None and request.model_fields_set <= PLAIN and quoted.model_fields_set <= _ID:
+            return known
         if known is None and quoted.list_price is None:
             return _refused(
                 "product.id",

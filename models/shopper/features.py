@@ -4,6 +4,7 @@ No feature depends on the price offered: price enters the evaluator only through
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.shopper.history import ShopperHistory
-from models.shopper.product_weeks import ProductWeeks, WeekFacts
+from models.shopper.product_weeks import ProductWeeks
 from models.shopper.tallies import Tally
 from models.shopper.weeks import WEEK_S, week_of
 
@@ -72,7 +73,7 @@ class ShopperFeatures:
             category[-1],
             self.of_brand(subject.brand),
             *self.of_shopper,
-            *product_features(self._weeks, self._at_s, subject),
+            *product_features(self._weeks, self._at_s, [subject])[0],
         ]
 
     @property
@@ -97,9 +98,9 @@ class ShopperFeatures:
 
     def of_product(self, subject: Subject) -> tuple[float, ...] | None:
         """Features `SHOPPER_PRODUCT`, and the product's share of its category; None for one never bought."""
-        tally = self._history.products.get(subject.product) if subject.product else None
-        if tally is None:
+        if not subject.product or subject.product not in self._history.products:
             return None
+        tally = self._history.products[subject.product]
         category = self._history.categories.get(subject.category) if subject.category else None
         slow, of_category = (0.0 if one is None else one.at(self._at_s)[1] for one in (tally, category))
         return (*pair_features(tally, self._at_s), slow / (of_category + 0.5) if slow else 0.0)
@@ -142,25 +143,23 @@ def _shopper(history: ShopperHistory, at_s: float) -> tuple[float, ...]:
     )
 
 
-def product_features(weeks: ProductWeeks, at_s: float, subject: Subject) -> tuple[float, ...]:
-    """Compute features `PRODUCT`, which all shoppers share."""
-    row = weeks.rows.get(subject.product, -1)  # before the facts, which have all products known by then
-    return _product(weeks.facts(week_of(at_s)), row, subject)
-
-
-def _product(facts: WeekFacts, row: int, subject: Subject) -> tuple[float, ...]:
-    log_price = math.log(max(1.0, subject.reference_minor) / 100) / 3
-    if row < 0:
-        return (0.0, math.log(1e-6), math.log(1e-3), 0.0, 0.0, 0.0, log_price)
-    return (
-        1.0,
-        math.log(float(facts.share[row]) + 1e-6),
-        math.log(float(facts.category_share[row]) + 1e-3),
-        float(facts.trend[row]),
-        float(facts.deal_frequency[row]),
-        float(facts.price_level[row]),
-        log_price,
-    )
+def product_features(weeks: ProductWeeks, at_s: float, subjects: Sequence[Subject]) -> list[tuple[float, ...]]:
+    """Compute features `PRODUCT` of products at a moment, which all shoppers share."""
+    rows = [weeks.rows.get(one.product, -1) for one in subjects]  # before the facts, which have all known by then
+    facts = weeks.facts(week_of(at_s))
+    known = np.asarray([row for row in rows if row >= 0], np.intp)
+    columns = (facts.share, facts.category_share, facts.trend, facts.deal_frequency, facts.price_level)
+    found = iter(zip(*(column[known].tolist() for column in columns), strict=True))
+    log = math.log
+    features: list[tuple[float, ...]] = []
+    for row, one in zip(rows, subjects, strict=True):
+        log_price = log(max(1.0, one.reference_minor) / 100) / 3
+        if row < 0:
+            features.append((0.0, log(1e-6), log(1e-3), 0.0, 0.0, 0.0, log_price))
+        else:
+            share, of_category, trend, deals, level = next(found)
+            features.append((1.0, log(share + 1e-6), log(of_category + 1e-3), trend, deals, level, log_price))
+    return features
 
 
 @dataclass(slots=True)
