@@ -49,13 +49,13 @@ def parse_offer(row: RawRow, reading: Reading, plain: PlainRequests) -> Offer:
             priced = PricedRow(plain.request(shopper_id, product_id), price)
             return Offer(priced, currency, known.cost_minor is not None)
     product = _product(cells, currency)
-    parts = {
+    parts: dict[str, Any] = {
         "shopper": _shopper(cells),
         "context": _context(cells, currency),
         "limits": _limits(cells, currency),
         "quantity": cells.count("quantity", least=1),
     }
-    request = {"product": product | ({"id": product_id} if product_id else {})}
+    request: dict[str, Any] = {"product": product | ({"id": product_id} if product_id else {})}
     request |= {name: part for name, part in parts.items() if part}
     try:
         asked = QuoteRequest.model_validate(request)
