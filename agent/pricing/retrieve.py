@@ -113,7 +113,7 @@ class Retriever:
         shoppers = []
         for visit in pairs.visits:
             recent, moment = visit.shopper.past.recent, memory.latest_of(int(visit.behaviour_s * 1e6))
-            words = repr((recent.products, recent.acted_s, moment)).encode()
+            words = repr((recent.products, recent.weights, moment)).encode()
             shoppers.append(blake2b(stamp + words, digest_size=16).digest())
         ids = [one.product.product_id if one.product.product_id in index else None for one in pairs.sold]
         return [
