@@ -107,6 +107,15 @@ class OutcomeMemory:
         """Version string that changes with every write; recorded in decisions."""
         return f"{self.made_with}/{len(self._index)}.{self._index.changes}"
 
+    @property
+    def state(self) -> str:
+        """Version, and how often the graph was rebuilt: what a search finds depends on both."""
+        return f"{self.version}.{self._index.rebuilds}"
+
+    def latest_of(self, before_us: int) -> int:
+        """The latest time that is equivalent to a query's: all after the newest outcome are."""
+        return min(before_us, self._latest_us + 1)
+
     def add(self, rows: Sequence[MemoryRow], keys: Vectors, watermark: int) -> None:
         """Add outcomes, replacing those with a known id.
 
@@ -120,9 +129,9 @@ class OutcomeMemory:
         """
         columns = _columns(rows)
         with self._writing:
+            self._latest_us = max(self._latest_us, int(columns[_AT].max(initial=-1)))  # before they can be found
             self._index.add([row.outcome_id for row in rows], keys, columns)
             self._rows.update({row.outcome_id: row for row in rows})
-            self._latest_us = max(self._latest_us, int(columns[_AT].max(initial=-1)))
             self.watermark = max(self.watermark, watermark)
             if len(self._rows) > self._capacity * (1 + _SLACK):
                 self._evict_oldest()

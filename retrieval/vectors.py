@@ -90,6 +90,7 @@ class VectorIndex:
         empty = {name: np.empty(0, np.int64) for name in columns}
         self._table = _Table(HnswGraph(dim), [], empty)
         self._changes = 0
+        self._rebuilds = 0
         self._lock = ReadWriteLock()
         self._compacting = Lock()
 
@@ -105,6 +106,11 @@ class VectorIndex:
     def changes(self) -> int:
         """Number of writes since the index was created or loaded."""
         return self._changes
+
+    @property
+    def rebuilds(self) -> int:
+        """Number of times that the graph was rebuilt; a rebuilt graph may find others of nearly equal similarity."""
+        return self._rebuilds
 
     @property
     def deleted(self) -> int:
@@ -263,6 +269,7 @@ class VectorIndex:
             graph.add(old.graph.vectors(late))
             graph.wipe(np.flatnonzero(~old.alive[rows]))  # removed during the rebuild
             self._table = _compacted(old, graph, np.concatenate([rows, late]))
+            self._rebuilds += 1
 
 
 def _compacted(old: _Table, graph: HnswGraph, rows: Rows) -> _Table:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from agent.domain.candidates import Interval, Scores
 from agent.domain.money import fraction_digits
+from agent.domain.plain_requests import PlainRequests
 from agent.domain.refusal import Refusal
 from agent.service.ingest import CellError, Notes, RawRow, Reading, ReadingOptions, RowKind, expected_rows, read_table
 from agent.service.ingest.offers import Offer, parse_offer
@@ -63,18 +64,19 @@ def score_file(service: Service, file: Path, out: Path, options: ReadingOptions,
 
 
 def _scored(service: Service, batch: Sequence[RawRow], reading: Reading) -> Iterator[dict[str, Any]]:
-    parsed = [_parsed(row, reading) for row in batch]
+    plain = PlainRequests()
+    parsed = [_parsed(row, reading, plain) for row in batch]
     answers = iter(service.score([one.priced for one in parsed if isinstance(one, Offer)]))
     for row, one in zip(batch, parsed, strict=True):
         cells = dict(zip(row.names, row.values, strict=False))
         yield cells | (_cells(next(answers), one) if isinstance(one, Offer) else _problem(one))
 
 
-def _parsed(row: RawRow, reading: Reading) -> Offer | str:
+def _parsed(row: RawRow, reading: Reading, plain: PlainRequests) -> Offer | str:
     if row.problem:
         return row.problem
     try:
-        return parse_offer(row, reading)
+        return parse_offer(row, reading, plain)
     except CellError as error:
         return f"{row.written(error.column)} {repr(error.value) + ' ' if error.value else ''}{error.reason}"
 

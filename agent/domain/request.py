@@ -116,6 +116,10 @@ class QuotedProduct(ProductFields):
             raise ValueError("needs a title, description, category or brand, as there is no id")
         return self
 
+    def of_id(self, product_id: str) -> "QuotedProduct":
+        """A copy with another id, without validation: it must be in its normal form."""
+        return _copied(self, {"id": product_id})
+
 
 class SessionEvent(Strict):
     """A behaviour event: of the current session in a quote request."""
@@ -249,7 +253,7 @@ class QuoteRequest(Strict):
 
     def of_known(self, product_id: str, quantity: int) -> "QuoteRequest":
         """A copy for a product of the catalogue, without validation: the id must be in its normal form."""
-        changed: dict[str, object] = {"product": _copied(_KNOWN, {"id": product_id})}
+        changed: dict[str, object] = {"product": _KNOWN.of_id(product_id)}
         if quantity != self.quantity:
             changed["quantity"] = quantity
         return _copied(self, changed, self.__pydantic_private__)
@@ -257,6 +261,10 @@ class QuoteRequest(Strict):
     def with_parts(self, parts: Mapping[str, object]) -> "QuoteRequest":
         """A copy with other parts, without validation."""
         return _copied(self, parts, self.__pydantic_private__)
+
+    def of_pair(self, shopper: Shopper, product: QuotedProduct) -> "QuoteRequest":
+        """A copy for a shopper and a product, without validation: the product must have no money."""
+        return self.with_parts({"shopper": shopper, "product": product})
 
     @model_validator(mode="after")
     def _one_currency(self) -> "QuoteRequest":

@@ -224,7 +224,7 @@ class ShopperBatch:
             known = self._shoppers.past(shopper.id, whole, behaviour_s, profile)
             if shopper.profile is None and (whole.known or profile):
                 self._shoppers.expect(shopper.id, known)
-            past = Past(known.text, known.buyer, known.recent(behaviour_s))
+            past = Past(known.text, known.buyer, known.recent)
             return ShopperView(shopper.id, False, screened, whole, past, whole.known)
         history = self._cursor.history(shopper.id, behaviour_s) if shopper.id is not None else _STRANGER
         texts = [screen_profile(event.text, self._shoppers.pack, place, day) for event in asked.events]

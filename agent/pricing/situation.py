@@ -87,6 +87,22 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
+class Sold:
+    """A product as one request sells it, whoever asks.
+
+    Attributes:
+        product_id: None when the product was described inline without an id.
+        terms: Effects of the product, learned online.
+    """
+
+    product: ProductRecord
+    product_id: str | None
+    reference_minor: int
+    subject: Subject
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Market:
     """The context of a request, shopper apart.
 
@@ -148,11 +164,15 @@ class Situation:
     @property
     def unit_cost(self) -> float:
         """Cost of a unit in minor units; where it is unknown, the product's or request's floor, else 0."""
-        cost = self.product.cost_minor
-        if cost is None:
-            floors = [f for f in (self.product.floor_minor, self.request_limits.min_minor) if f is not None]
-            cost = max(floors, default=0)
-        return float(cost)
+        return unit_cost(self.product, self.request_limits.min_minor)
+
+
+def unit_cost(product: ProductRecord, min_minor: int | None) -> float:
+    """Cost of a unit in minor units; where it is unknown, the product's or request's floor, else 0."""
+    cost = product.cost_minor
+    if cost is None:
+        cost = max((floor for floor in (product.floor_minor, min_minor) if floor is not None), default=0)
+    return float(cost)
 
 
 @dataclass(frozen=True, slots=True)

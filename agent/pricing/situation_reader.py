@@ -27,7 +27,7 @@ from agent.pricing.effect_terms import (
 )
 from agent.pricing.flow import Encoded
 from agent.pricing.shopper_reader import Asking, PlannedMemory, ShopperReader
-from agent.pricing.situation import Market, ReadRequest, ShopperView, Situation, Visit
+from agent.pricing.situation import Market, ReadRequest, ShopperView, Situation, Sold, Visit
 from agent.pricing.visits import Visits
 from agent.rules.packs import payable, payable_step
 from agent.rules.price_limits import RequestLimits
@@ -40,9 +40,12 @@ from models.evaluator.utility import Stock
 from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix
 from models.shopper.history import ShopperHistory
 from models.shopper.interest import InterestHead, conditional_state
+from models.shopper.item_affinity import Taste
 from models.strategist.strategy import AnchorPrices
 
 AHEAD: Final = 4
+PLAIN: Final = {"shopper", "product", "quantity"}
+"""Fields of a request whose product is as the catalogue has it, unless the product's own fields say more."""
 _ID: Final = {"id"}
 _IDENTITY: Final = ("currency", "list_minor", "title", "description", "category", "brand", "attributes")
 _UNLIMITED: Final = RequestLimits()
@@ -95,7 +98,22 @@ class SituationReader:
         self._encoder = readers.encoder
         self._interest = readers.interest
         self._provenance = provenance
-        self._terms_of_products: dict[str, tuple[ProductRecord, int, tuple[Term, ...]]] = {}
+        self._sold: dict[str, Sold] = {}
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Products."""
+        return self._catalogue
+
+    @property
+    def interest(self) -> InterestHead:
+        """Interest of shoppers in categories, from their states."""
+        return self._interest
+
+    @property
+    def taste(self) -> Taste:
+        """Item factors."""
+        return self._shoppers.taste
 
     @property
     def personalises(self) -> bool:
@@ -113,11 +131,15 @@ class SituationReader:
         """One situation a request, or why it cannot be priced; reference prices are multiples of the product's step."""
         at_s = self.behaviour_s(now)
         moments = [at_s if r.context.at is None else self.behaviour_s(r.context.at) for r in requests]
-        visits = Visits(self._shoppers.begin(requests, now), self._catalogue.weeks, self._shoppers.pack, now)
+        visits = self.visits(requests, now)
         found: list[ReadRequest | Refusal | None] = [None] * len(requests)
         for row in sorted(range(len(requests)), key=lambda row: (requests[row].shopper.id or "", moments[row])):
             found[row] = self._one(requests[row], moments[row], visits, step_of)
         return [one for one in found if one is not None]
+
+    def visits(self, requests: Sequence[QuoteRequest], now: datetime) -> Visits:
+        """Start reading the visits of one batch."""
+        return Visits(self._shoppers.begin(requests, now), self._catalogue.weeks, self._shoppers.pack, now)
 
     def read_shopper(self, asked: Asking, now: datetime) -> ShopperView:
         """The shopper of one request, whatever the product."""
@@ -169,22 +191,18 @@ class SituationReader:
         return Encoded(shopper, product, interest, affinity, features)
 
     def _one(self, request: QuoteRequest, behaviour_s: float, visits: Visits, step_of: StepOf) -> ReadRequest | Refusal:
-        product = self._product(request)
-        if isinstance(product, Refusal):
-            return product
-        reference = self._reference(request.product, product, behaviour_s)
-        if reference is None:
-            return _refused("product.list_price", "the product has no known price", "a list_price")
-        reference = payable(reference, step_of(product))
+        sold = self.sold(request, behaviour_s, step_of)
+        if isinstance(sold, Refusal):
+            return sold
+        product, reference, subject = sold.product, sold.reference_minor, sold.subject
         visit = visits.read(request, behaviour_s)
         who, history = visit.shopper, visit.shopper.history
         market = self._market(request, product, reference, visit)
-        subject = Subject(request.product.id or "", product.category, product.brand, float(reference))
         loyalty = history.loyalty(subject.category, behaviour_s)
         situation = Situation(
             behaviour_s=behaviour_s,
             product=product,
-            product_id=request.product.id,
+            product_id=sold.product_id,
             quantity=request.quantity,
             reference_minor=reference,
             anchors=AnchorPrices(
@@ -199,38 +217,50 @@ class SituationReader:
             features=visit.features.row(subject),
             intent=history.intent(subject.product, subject.category, behaviour_s),
             loyalty=loyalty,
-            terms=self._situation_terms(request, product, reference, (visit, market, loyalty)),
+            terms=(*sold.terms, *self.terms_beside(request, sold, visit, loyalty)),
             subject=subject,
             as_listed=_is_as_listed(self._catalogue.product(request.product.id or ""), product, reference),
         )
         return ReadRequest(situation, visit)
 
-    def _situation_terms(
-        self, request: QuoteRequest, product: ProductRecord, reference: int, seen: tuple[Visit, Market, str]
-    ) -> tuple[Term, ...]:
-        """Effects of a product, in a visit and a market, on a shopper of some loyalty."""
-        visit, market, loyalty = seen
-        rival = market.rival_minor / reference if market.rival_minor else None
-        key = (loyalty, request.quantity, market.stock.inventory, rival)
+    def sold(self, request: QuoteRequest, behaviour_s: float, step_of: StepOf = _currency_step) -> Sold | Refusal:
+        """The product of a request at a moment of the behaviour clock, or why it cannot be priced."""
+        product = self._product(request)
+        if isinstance(product, Refusal):
+            return product
+        reference = self._reference(request.product, product, behaviour_s)
+        if reference is None:
+            return _refused("product.list_price", "the product has no known price", "a list_price")
+        return self._sold_at(request.product, product, payable(reference, step_of(product)))
+
+    def terms_beside(self, request: QuoteRequest, sold: Sold, visit: Visit, loyalty: str) -> tuple[Term, ...]:
+        """Effects of a visit and its market beside those of the product, on a shopper of some loyalty."""
+        product, reference = sold.product, sold.reference_minor
+        lowest = visit.rivals.lowest_minor
+        units = request.context.inventory if request.context.inventory is not None else product.inventory
+        key = (loyalty, request.quantity, units, lowest / reference if lowest else None)
         others = visit.terms.get(key)
         if others is None:
+            market = self._market(request, product, reference, visit)
             traits = (
                 *shopper_traits(visit.shopper, loyalty),
                 *market_traits(market, request.quantity, reference),
                 *word_traits("context", visit.words.attributes),
             )
             others = visit.terms[key] = self._terms(traits)
-        return (*self._product_terms(request.product, product, reference), *others)
+        return others
 
-    def _product_terms(self, quoted: QuotedProduct, product: ProductRecord, reference: int) -> tuple[Term, ...]:
-        """Effects of a product, cached where the request says nothing more of it, until the catalogue changes it."""
-        kept = self._terms_of_products.get(product.product_id)
-        if kept is not None and kept[0] is product and kept[1] == reference:
-            return kept[2]
+    def _sold_at(self, quoted: QuotedProduct, product: ProductRecord, reference: int) -> Sold:
+        """A product at its reference price, cached where the request says nothing more, until the catalogue changes."""
+        kept = self._sold.get(product.product_id)
+        if kept is not None and kept.product is product and kept.reference_minor == reference:
+            return kept
+        subject = Subject(quoted.id or "", product.category, product.brand, float(reference))
         terms = self._terms([EVERYWHERE, *product_traits(quoted, product, reference)])
+        sold = Sold(product, quoted.id, reference, subject, terms)
         if self._catalogue.product(product.product_id) is product:
-            self._terms_of_products[product.product_id] = (product, reference, terms)
-        return terms
+            self._sold[product.product_id] = sold
+        return sold
 
     def _terms(self, traits: Sequence[Trait]) -> tuple[Term, ...]:
         return terms_of(traits, in_domain=self._provenance.in_domain, learned=self._provenance.learned)
@@ -238,6 +268,8 @@ class SituationReader:
     def _product(self, request: QuoteRequest) -> ProductRecord | Refusal:
         quoted = request.product
         known = self._catalogue.product(quoted.id) if quoted.id is not None else None
+        if known is not None and request.model_fields_set <= PLAIN and quoted.model_fields_set <= _ID:
+            return known
         if known is None and quoted.list_price is None:
             return _refused(
                 "product.id",

@@ -20,6 +20,7 @@ TRENDS: Final = {
     **dict.fromkeys(("rising", "up", "growing", "hot"), 0.5),
     **dict.fromkeys(("falling", "down", "declining", "cold"), -0.5),
 }
+_ID: Final = {"id"}
 _SEASONS: Final = ("winter", "spring", "summer", "autumn")
 
 
@@ -32,12 +33,14 @@ class Visits:
         self._weeks = weeks
         self._pack = pack
         self._now = now
-        self._known: dict[tuple[int, int, int], Visit] = {}
+        self._known: dict[tuple[str | int | None, int, int], Visit] = {}
 
     def read(self, request: QuoteRequest, behaviour_s: float) -> Visit:
         """The visit of a request at a moment of the behaviour clock, Unix seconds."""
         said = bool(request.context.model_fields_set or request.context.__pydantic_extra__)
-        key = (id(request.shopper), id(request.context) if said else 0, id(request.events) if request.events else 0)
+        shopper = request.shopper
+        who = shopper.id if shopper.model_fields_set <= _ID else id(shopper)
+        key = (who, id(request.context) if said else 0, id(request.events) if request.events else 0)
         visit = self._known.get(key)
         if visit is None:
             visit = self._known[key] = self._read(request, behaviour_s)

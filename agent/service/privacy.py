@@ -58,6 +58,7 @@ def erase(parts: Components, shopper_id: str) -> Erased:
     parts.standing.forget()
     parts.shoppers.forget({shopper_id})
     parts.pipeline.observer.reader.forget_texts()
+    parts.row_scorer.forget()
     if parts.outcomes.memory.erase_shopper(shopper_id):
         parts.outcomes.memory.save(parts.folder.outcome_memory)
     if erased.outcomes:
@@ -92,6 +93,7 @@ def purge(parts: Components, before: datetime) -> Erased:
     parts.standing.forget()
     parts.shoppers.forget_all()
     parts.pipeline.observer.reader.forget_texts()
+    parts.row_scorer.forget()
     if parts.outcomes.memory.forget_names(int(behaved.timestamp() * 1e6)):
         parts.outcomes.memory.save(parts.folder.outcome_memory)
     if erased.decisions:

@@ -14,12 +14,16 @@ _SWITCH_S: Final = 0.0005
 
 
 def tune_for_batches() -> None:
-    """Exclude loaded objects from garbage collection and collect the rest rarely.
+    """Exclude loaded objects from garbage collection, collect the rest rarely; matrix products use one core.
+
+    Blocks of a batch run on all cores beside each other: threads of their own for each product would only get in the
+    way of those.
 
     Requests and answers contain no reference cycles, so that reference counting frees them; traversing a batch of them
     again and again would take a third of the time of scoring.
     """
     _tune(_YOUNG_BATCHES)
+    threadpool_limits(1, user_api="blas")
 
 
 def tune_for_requests() -> None:

@@ -316,6 +316,7 @@ class Service(AnsweringService):
             found = self._parts.follower.follow()
             if found.erasures:
                 self._parts.pipeline.observer.reader.forget_texts()
+                self._parts.row_scorer.forget()
                 self._parts.store.forget_live_quotes()
                 self._parts.standing.forget()
             return found

@@ -162,6 +162,12 @@ class Catalogue:
         units = float(self.weeks.facts(week_of(at_s)).weekly_units[row]) if row is not None else 0.0
         return units or None
 
+    def sell(self, product_ids: Sequence[str], at_s: float) -> list[bool]:
+        """Whether each product was sold in the eight weeks before a time."""
+        rows = [self.weeks.rows.get(product_id, -1) for product_id in product_ids]
+        units = self.weeks.facts(week_of(at_s)).weekly_units
+        return [row >= 0 and bool(units[row]) for row in rows]
+
     def states(self, products: Sequence[ProductRecord]) -> NDArray[np.float32]:
         """Encoder states `(n, 384)`: from the index for known products, encoded now for others.
 

@@ -1,7 +1,7 @@
 """Pasts by shopper, worked out once: valid until history, profile or products' words change, or a session ends.
 
 A past holds at any moment after the last event at which the same part of the session is still going on: habits keep
-their order as time passes, and recency weights are computed for each moment.
+their order as time passes, and recency weights their ratios.
 """
 
 from collections.abc import Callable, Mapping
@@ -66,9 +66,10 @@ class KnownPast:
         """When the session changes without a new event, Unix seconds on the behaviour clock."""
         return None if self.going is None else self.going.at_s + SESSION_S
 
-    def recent(self, behaviour_s: float) -> RecentItems:
-        """Recent items at a moment that it holds for."""
-        return weighted_items(self.latest, behaviour_s)
+    @property
+    def recent(self) -> RecentItems:
+        """Recent items."""
+        return weighted_items(self.latest)
 
 
 class KnownPasts:

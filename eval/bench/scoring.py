@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from agent.domain.request import QuoteRequest
+from agent.domain.plain_requests import PlainRequests
 from agent.pricing.score_at_prices import PricedRow
 from agent.service.assembly import open_service
 from agent.service.opening import open_store
@@ -61,10 +61,6 @@ def _rows(settings: Settings) -> list[Row]:
 def _pass(service: Service, rows: list[Row]) -> int:
     began = time.perf_counter()
     for start in range(0, len(rows), _BATCH):
-        service.score(
-            [
-                PricedRow(QuoteRequest.model_validate({"shopper": {"id": s}, "product": {"id": p}}), price)
-                for s, p, price in rows[start : start + _BATCH]
-            ]
-        )
+        plain = PlainRequests()
+        service.score([PricedRow(plain.request(s, p), price) for s, p, price in rows[start : start + _BATCH]])
     return round(len(rows) / (time.perf_counter() - began))

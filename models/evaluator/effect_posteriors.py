@@ -60,13 +60,18 @@ class IndependentPosterior:
             min(1.0, self.slope_var + ALARM_VARIANCE),
         )
 
-    def draws(self, name: str) -> tuple[Floats, Floats]:
-        """Draws of level and slope, `(N_DRAWS,)` each, a deterministic function of the effect's name."""
+    def draws(self, name: str) -> Floats:
+        """Draws of level and slope, `(2, N_DRAWS)`, a function of the effect's name alone; not to be changed."""
         noise = named_noise(name)
+        if self == _PRIOR:
+            return noise
         root = math.sqrt(self.level_var)
         across = self.cov / root if root > 0 else 0.0
         rest = math.sqrt(max(0.0, self.slope_var - across * across))
-        return self.level + root * noise[0], self.slope + across * noise[0] + rest * noise[1]
+        return np.stack([self.level + root * noise[0], self.slope + across * noise[0] + rest * noise[1]])
+
+
+_PRIOR: Final = IndependentPosterior()
 
 
 @dataclass(slots=True)

@@ -109,30 +109,41 @@ class OnlineEffects:
         Effects without outcomes enter the draws by their prior: independent ones always, others only with `unseen`.
         """
         n = len(situations)
-        level, slope = np.zeros(n), np.zeros(n)
-        level_draws, slope_draws = np.zeros((n, N_DRAWS)), np.zeros((n, N_DRAWS))
+        mean, draws = np.zeros((n, 2)), np.zeros((n, 2, N_DRAWS))
+        effects: dict[str, int] = {}
+        known: list[tuple[float, float, Floats]] = []  # mean level, mean slope and draws of each of `effects`
+        shares: list[list[tuple[int, int, float, float]]] = []  # (row, effect, level, slope) of the rows' k-th effects
         for row, terms in enumerate(situations):
-            known = [(self.joint.rows[term.name], term) for term in terms if term.name in self.joint.rows]
-            if known:
-                rows = [joint_row for joint_row, _ in known]
-                a = np.asarray([term.value * term.level_sd for _, term in known])
-                b = np.asarray([term.value * term.slope_sd for _, term in known])
-                level[row], slope[row] = a @ self.joint.mean[rows, 0], b @ self.joint.mean[rows, 1]
-                level_draws[row] = a @ self.joint.draws[rows, 0]
-                slope_draws[row] = b @ self.joint.draws[rows, 1]
+            place = 0
             for term in terms:
-                if term.name in self.joint.rows:
+                effect = effects.get(term.name)
+                if effect is None:
+                    found = self._effect(term, unseen=unseen)
+                    effect = effects[term.name] = len(known) if found is not None else -1
+                    if found is not None:
+                        known.append(found)
+                if effect < 0:
                     continue
-                posterior = self.independent.get(term.name, _PRIOR if unseen or term.independent else None)
-                if posterior is None:
-                    continue
-                a_, b_ = term.value * term.level_sd, term.value * term.slope_sd
-                level[row] += a_ * posterior.level
-                slope[row] += b_ * posterior.slope
-                drawn = posterior.draws(term.name)
-                level_draws[row] += a_ * drawn[0]
-                slope_draws[row] += b_ * drawn[1]
-        return Shift(level, slope, level_draws, slope_draws)
+                if place == len(shares):
+                    shares.append([])
+                shares[place].append((row, effect, term.value * term.level_sd, term.value * term.slope_sd))
+                place += 1
+        means = np.asarray([one[:2] for one in known], np.float64).reshape(-1, 2)
+        drawn = np.asarray([one[2] for one in known], np.float64).reshape(-1, 2, N_DRAWS)
+        for one_each in shares:
+            columns = np.asarray(one_each, np.float64)
+            rows, which, weights = columns[:, 0].astype(np.intp), columns[:, 1].astype(np.intp), columns[:, 2:]
+            mean[rows] += weights * means[which]
+            draws[rows] += weights[:, :, None] * drawn[which]
+        return Shift(mean[:, 0], mean[:, 1], draws[:, 0], draws[:, 1])
+
+    def _effect(self, term: Term, *, unseen: bool) -> tuple[float, float, Floats] | None:
+        """Mean level, mean slope and draws `(2, N_DRAWS)` of an effect; None for one that does not enter."""
+        row = self.joint.rows.get(term.name)
+        if row is not None:
+            return float(self.joint.mean[row, 0]), float(self.joint.mean[row, 1]), self.joint.draws[row]
+        posterior = self.independent.get(term.name, _PRIOR if unseen or term.independent else None)
+        return None if posterior is None else (posterior.level, posterior.slope, posterior.draws(term.name))
 
     def copy(self) -> "OnlineEffects":
         """Copy the state; learning on the copy leaves this one unchanged."""

@@ -4,14 +4,15 @@ No feature depends on the price offered: price enters the evaluator only through
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.shopper.history import ShopperHistory
-from models.shopper.product_weeks import ProductWeeks, WeekFacts
+from models.shopper.product_weeks import ProductWeeks
 from models.shopper.tallies import Tally
 from models.shopper.weeks import WEEK_S, week_of
 
@@ -59,34 +60,53 @@ class ShopperFeatures:
         self._items = history.items.at(at_s)[1]
         self._categories: dict[str, tuple[float, ...]] = {}
 
+        self._brands: dict[str, float] = {}
+
     def row(self, subject: Subject) -> list[float]:
         """Compute the features of a product, in the order of `FEATURES`."""
-        history = self._history
-        product = history.products.get(subject.product) if subject.product else None
-        brand = history.brands.get(subject.brand) if subject.brand else None
-        row = self._weeks.rows.get(subject.product, -1)  # before the facts, which have all products known by then
+        bought, category = self.of_product(subject), self.of_category(subject.category)
+        own, share = (bought[:-1], bought[-1]) if bought is not None else ((0.0,) * len(PAIR_FEATURES), 0.0)
         return [
-            *pair_features(product, self._at_s),
-            *self._category(subject.category),
-            *self._shares(product, history.categories.get(subject.category) if subject.category else None, brand),
-            *self._shopper,
-            *_product(self._weeks.facts(week_of(self._at_s)), row, subject),
+            *own,
+            *category[:-1],
+            share,
+            category[-1],
+            self.of_brand(subject.brand),
+            *self.of_shopper,
+            *product_features(self._weeks, self._at_s, [subject])[0],
         ]
 
-    def _category(self, category: str) -> tuple[float, ...]:
+    @property
+    def of_shopper(self) -> tuple[float, ...]:
+        """Features `SHOPPER`."""
+        return self._shopper
+
+    def of_category(self, category: str) -> tuple[float, ...]:
+        """Features `SHOPPER_CATEGORY`, and the category's share of all items."""
         found = self._categories.get(category)
         if found is None:
             tally = self._history.categories.get(category) if category else None
-            found = self._categories[category] = pair_features(tally, self._at_s)
+            found = self._categories[category] = (*pair_features(tally, self._at_s), self._share(tally))
         return found
 
-    def _shares(self, *tallies: Tally | None) -> tuple[float, float, float]:
-        product, category, brand = (0.0 if tally is None else tally.at(self._at_s)[1] for tally in tallies)
-        return (
-            product / (category + 0.5) if product else 0.0,
-            category / (self._items + 1.0),
-            brand / (self._items + 1.0),
-        )
+    def of_brand(self, brand: str) -> float:
+        """Share of a brand in all items."""
+        found = self._brands.get(brand)
+        if found is None:
+            found = self._brands[brand] = self._share(self._history.brands.get(brand) if brand else None)
+        return found
+
+    def of_product(self, subject: Subject) -> tuple[float, ...] | None:
+        """Features `SHOPPER_PRODUCT`, and the product's share of its category; None for one never bought."""
+        if not subject.product or subject.product not in self._history.products:
+            return None
+        tally = self._history.products[subject.product]
+        category = self._history.categories.get(subject.category) if subject.category else None
+        slow, of_category = (0.0 if one is None else one.at(self._at_s)[1] for one in (tally, category))
+        return (*pair_features(tally, self._at_s), slow / (of_category + 0.5) if slow else 0.0)
+
+    def _share(self, tally: Tally | None) -> float:
+        return (0.0 if tally is None else tally.at(self._at_s)[1]) / (self._items + 1.0)
 
 
 def pair_features(tally: Tally | None, at_s: float) -> tuple[float, ...]:
@@ -123,19 +143,59 @@ def _shopper(history: ShopperHistory, at_s: float) -> tuple[float, ...]:
     )
 
 
-def _product(facts: WeekFacts, row: int, subject: Subject) -> tuple[float, ...]:
-    log_price = math.log(max(1.0, subject.reference_minor) / 100) / 3
-    if row < 0:
-        return (0.0, math.log(1e-6), math.log(1e-3), 0.0, 0.0, 0.0, log_price)
-    return (
-        1.0,
-        math.log(float(facts.share[row]) + 1e-6),
-        math.log(float(facts.category_share[row]) + 1e-3),
-        float(facts.trend[row]),
-        float(facts.deal_frequency[row]),
-        float(facts.price_level[row]),
-        log_price,
-    )
+def product_features(weeks: ProductWeeks, at_s: float, subjects: Sequence[Subject]) -> list[tuple[float, ...]]:
+    """Compute features `PRODUCT` of products at a moment, which all shoppers share."""
+    rows = [weeks.rows.get(one.product, -1) for one in subjects]  # before the facts, which have all known by then
+    facts = weeks.facts(week_of(at_s))
+    known = np.asarray([row for row in rows if row >= 0], np.intp)
+    columns = (facts.share, facts.category_share, facts.trend, facts.deal_frequency, facts.price_level)
+    found = iter(zip(*(column[known].tolist() for column in columns), strict=True))
+    log = math.log
+    features: list[tuple[float, ...]] = []
+    for row, one in zip(rows, subjects, strict=True):
+        log_price = log(max(1.0, one.reference_minor) / 100) / 3
+        if row < 0:
+            features.append((0.0, log(1e-6), log(1e-3), 0.0, 0.0, 0.0, log_price))
+        else:
+            share, of_category, trend, deals, level = next(found)
+            features.append((1.0, log(share + 1e-6), log(of_category + 1e-3), trend, deals, level, log_price))
+    return features
+
+
+@dataclass(slots=True)
+class FeatureColumns:
+    """Features of many pairs of shopper and product, what several pairs share kept once.
+
+    Attributes:
+        shoppers, categories, products: Distinct `of_shopper`, `of_category` and `product_features`.
+        places: Of each pair, the rows of these three.
+        brands: Of each pair, `of_brand`.
+        bought: `of_product` by pair, of those bought before.
+    """
+
+    shoppers: list[tuple[float, ...]] = field(default_factory=list)
+    categories: list[tuple[float, ...]] = field(default_factory=list)
+    products: list[tuple[float, ...]] = field(default_factory=list)
+    places: list[tuple[int, int, int]] = field(default_factory=list)
+    brands: list[float] = field(default_factory=list)
+    bought: dict[int, tuple[float, ...]] = field(default_factory=dict)
+
+    def matrix(self) -> NDArray[np.float32]:
+        """Put the pairs together as `feature_matrix` does, `(n, len(FEATURES))`."""
+        n, own, shares = len(self.places), len(PAIR_FEATURES), 2 * len(PAIR_FEATURES)
+        found = np.zeros((n, len(FEATURES)), np.float32)
+        if not n:
+            return found
+        shopper, category, product = np.asarray(self.places, np.intp).T
+        of_category = np.asarray(self.categories, np.float32)[category]
+        found[:, own:shares], found[:, shares + 1] = of_category[:, :-1], of_category[:, -1]
+        found[:, shares + 2] = self.brands
+        found[:, shares + 3 : -len(PRODUCT)] = np.asarray(self.shoppers, np.float32)[shopper]
+        found[:, -len(PRODUCT) :] = np.asarray(self.products, np.float32)[product]
+        if self.bought:
+            rows, columns = list(self.bought), np.asarray(list(self.bought.values()), np.float32)
+            found[rows, :own], found[rows, shares] = columns[:, :-1], columns[:, -1]
+        return found
 
 
 def feature_matrix(rows: list[list[float]]) -> NDArray[np.float32]:

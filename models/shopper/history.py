@@ -141,7 +141,7 @@ def _unshared(tallies: Tallies, changing: set[str]) -> Tallies:
 
 @dataclass(frozen=True, slots=True)
 class RecentItems:
-    """Latest products of a shopper with recency weights, newest first."""
+    """Latest products of a shopper, newest first, with weights by recency, 1 for the newest."""
 
     products: tuple[str, ...]
     weights: tuple[float, ...]
@@ -155,14 +155,19 @@ def latest_acts(history: ShopperHistory, at_s: float) -> tuple[Act, ...]:
     return tuple(acts[:RECENT])
 
 
-def weighted_items(acts: Sequence[Act], at_s: float) -> RecentItems:
-    """Weigh the products of acts by age with a half-life of eight weeks."""
+def weighted_items(acts: Sequence[Act]) -> RecentItems:
+    """Weigh the products of acts, newest first, by age with a half-life of eight weeks.
+
+    Age counts from the newest act: weights from any later moment have the same ratios, which is all that is used of
+    them, but for rounding.
+    """
+    newest_s = acts[0].at_s if acts else 0.0
     return RecentItems(
         tuple(act.product for act in acts),
-        tuple(0.5 ** ((at_s - act.at_s) / _ITEM_HALF_LIFE_S) for act in acts),
+        tuple(0.5 ** ((newest_s - act.at_s) / _ITEM_HALF_LIFE_S) for act in acts),
     )
 
 
 def recent_items(history: ShopperHistory, at_s: float) -> RecentItems:
     """Return the latest purchases and this session's products, weighted by age."""
-    return weighted_items(latest_acts(history, at_s), at_s)
+    return weighted_items(latest_acts(history, at_s))

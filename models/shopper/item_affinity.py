@@ -63,20 +63,34 @@ class Taste:
 
         `text_states` `(n, 384)` are the products' encoder states, used for products unseen in training.
         """
+        distinct = {id(buyer): buyer for buyer in buyers}
+        places = {key: place for place, key in enumerate(distinct)}
+        buyer_of = np.asarray([places[id(buyer)] for buyer in buyers], np.intp)
+        return self.affinities(list(distinct.values()), products, text_states, (buyer_of, np.arange(len(buyers))))
+
+    def affinities(
+        self,
+        buyers: Sequence[Buyer],
+        products: Sequence[str],
+        text_states: States,
+        pairs: tuple[NDArray[np.intp], NDArray[np.intp]],
+    ) -> States:
+        """Compute as `affinity` for pairs of distinct buyers and products: `pairs` are the places of both, `(n,)`."""
+        buyer_of, product_of = pairs
         rows = np.fromiter((self.rows.get(product, -1) for product in products), np.int64, len(products))
         wanted = self.wanted[rows]
         new = rows < 0
         if new.any():
             wanted[new] = text_states[new] @ self.text_wanted
         states = np.stack([buyer.state for buyer in buyers]) if buyers else np.zeros_like(wanted)
-        near = np.zeros(len(rows), np.float32)
-        pairs_of: dict[int, list[int]] = {}  # by buyer, as a batch usually has many products of one buyer
-        for pair in np.flatnonzero(~new).tolist():
-            pairs_of.setdefault(id(buyers[pair]), []).append(pair)
-        for pairs in pairs_of.values():
-            items = rows[pairs]
-            near[pairs] = (self.near_weight[items] * buyers[pairs[0]].owned[self.near[items]]).sum(axis=1)
-        return log_affinity((states * wanted).sum(axis=1) + near)
+        near = np.zeros(len(product_of), np.float32)
+        known = np.flatnonzero(~new[product_of])
+        by_buyer = known[np.argsort(buyer_of[known], kind="stable")]  # a batch usually has many products of one buyer
+        ends = np.flatnonzero(np.diff(buyer_of[by_buyer], append=-1)) + 1
+        for some in np.split(by_buyer, ends[:-1]) if len(ends) else ():
+            items = rows[product_of[some]]
+            near[some] = (self.near_weight[items] * buyers[buyer_of[some[0]]].owned[self.near[items]]).sum(axis=1)
+        return log_affinity((states[buyer_of] * wanted[product_of]).sum(axis=1) + near)
 
 
 def log_affinity(total: States) -> States:

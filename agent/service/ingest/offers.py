@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from agent.domain.plain_requests import PlainRequests
 from agent.domain.request import QuoteRequest
 from agent.pricing.score_at_prices import PricedRow
 from agent.service.ingest.cells import Cells
@@ -13,6 +14,7 @@ from agent.service.ingest.parsing import CHECKED_CONTEXT, CONTEXT_TEXTS, given
 from agent.service.ingest.raw_rows import RawRow
 from agent.service.ingest.reading import Reading
 
+_PLAIN: Final = {None, "shopper_id", "product_id", "price"}
 _TEXTS: Final = ("title", "description", "category", "brand")
 
 
@@ -25,8 +27,8 @@ class Offer:
     knows_cost: bool
 
 
-def parse_offer(row: RawRow, reading: Reading) -> Offer:
-    """Parse an offer.
+def parse_offer(row: RawRow, reading: Reading, plain: PlainRequests) -> Offer:
+    """Parse an offer; `plain` makes the requests of rows that have ids and a price alone.
 
     Raises:
         CellError: A cell is invalid, or has money in another currency than the product.
@@ -41,14 +43,20 @@ def parse_offer(row: RawRow, reading: Reading) -> Offer:
     cells.priced_as(known)
     price = given(cells.minor("price", least=1), "price")
     currency = cells.currency()
+    if known is not None and _PLAIN.issuperset(row.layout.names):
+        shopper_id = cells.identifier("shopper_id")
+        if shopper_id:
+            priced = PricedRow(plain.request(shopper_id, product_id), price)
+            return Offer(priced, currency, known.cost_minor is not None)
     product = _product(cells, currency)
-    request = {
+    parts: dict[str, Any] = {
         "shopper": _shopper(cells),
-        "product": product | ({"id": product_id} if product_id else {}),
         "context": _context(cells, currency),
         "limits": _limits(cells, currency),
-        "quantity": cells.count("quantity", least=1) or 1,
+        "quantity": cells.count("quantity", least=1),
     }
+    request: dict[str, Any] = {"product": product | ({"id": product_id} if product_id else {})}
+    request |= {name: part for name, part in parts.items() if part}
     try:
         asked = QuoteRequest.model_validate(request)
     except ValidationError as error:

@@ -158,3 +158,20 @@ def test_effects_stay_finite_and_variances_between_zero_and_the_prior_for_any_ou
     diagonal = np.diag(effects.joint.covariance)
     assert ((diagonal > 0) & (diagonal <= 1.0)).all()
     assert np.linalg.eigvalsh(effects.joint.covariance).min() > -1e-9
+
+
+@given(
+    drawn=st.lists(st.lists(st.sampled_from([ALL, RED, BLUE, ITEM, Term("width@1:2", 0.3, 0.9, 0.6)]), max_size=4)),
+    unseen=st.booleans(),
+)
+def test_situations_together_are_shifted_as_each_alone(drawn: list[list[Term]], unseen: bool) -> None:
+    effects = learned(30)
+    together = effects.shift(drawn, unseen=unseen)
+    for row, terms in enumerate(drawn):
+        alone = effects.shift([terms], unseen=unseen)
+        assert together.level[row] == alone.level[0]
+        assert (together.slope_draws[row] == alone.slope_draws[0]).all()
+        parts = [effects.shift([[term]], unseen=unseen) for term in terms]
+        assert together.slope[row] == pytest.approx(sum(float(one.slope[0]) for one in parts), abs=1e-12)
+        summed = sum((one.level_draws[0] for one in parts), np.zeros(N_DRAWS))
+        assert together.level_draws[row] == pytest.approx(summed, abs=1e-12)

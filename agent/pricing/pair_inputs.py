@@ -1,0 +1,153 @@
+"""Pairs as the evaluator's inputs: states, evidence and learned effects worked out once, joined for some pairs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.pricing.evaluator_inputs import EvaluatorReader
+from agent.pricing.pairs import Pairs
+from agent.pricing.retrieve import Retriever
+from agent.pricing.situation_reader import SituationReader
+from models.arrays import Floats
+from models.evaluator.evaluator import Evaluator, EvaluatorInputs
+from models.evaluator.online_effects import Shift
+from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT
+from models.shopper.interest import InterestHead, conditional_state
+
+States = NDArray[np.float32]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class PairStates:
+    """Encoder states of distinct shoppers, products and categories, `(..., 384)`.
+
+    Attributes:
+        category_of: Of each product, its category.
+        affinity: Log affinity of each pair, `(n,)`.
+        features: Of each pair, `(n, k)`.
+    """
+
+    head: InterestHead
+    shopper: States
+    product: States
+    category: States
+    category_of: Rows
+    affinity: States
+    features: States
+
+    def interest(self, shopper: States, sold: Rows, features: States) -> States:
+        """Interest logits of shoppers in products, for some pairs."""
+        of_category = features[:, len(SHOPPER_PRODUCT) : len(SHOPPER_PRODUCT) + len(PAIR_FEATURES)]
+        return self.head.logits(conditional_state(shopper, self.category[self.category_of[sold]], of_category))
+
+
+@dataclass(frozen=True, slots=True)
+class PairInputs:
+    """Everything the evaluator reads of n pairs, what pairs share kept once.
+
+    Attributes:
+        visit_of, sold_of, beside_of: Of each pair, its visit, its product, and its other effects in `shift`.
+        context: Intent, market trend and log price ratio of the cheapest competitor, `(n, 3)`.
+        shift: Learned effects, of each product and then of each set of other effects.
+        reference, cost, quantity: `(n,)`, amounts in minor units.
+    """
+
+    evaluator: Evaluator
+    out_of_domain: bool
+    states: PairStates
+    visit_of: Rows
+    sold_of: Rows
+    beside_of: Rows
+    evidence: States
+    familiarity: States
+    context: States
+    shift: Shift
+    reference: Floats
+    cost: Floats
+    quantity: Floats
+
+    def situations(self, pairs: Rows) -> EvaluatorInputs:
+        """The evaluator's inputs of some pairs."""
+        states, sold = self.states, self.sold_of[pairs]
+        shopper, features = states.shopper[self.visit_of[pairs]], states.features[pairs]
+        intent, trend, rival = self.context[pairs].T
+        return EvaluatorInputs(
+            features=features,
+            evidence=self.evidence[pairs],
+            interest=states.interest(shopper, sold, features),
+            affinity=states.affinity[pairs],
+            shopper=shopper,
+            product=states.product[sold],
+            familiarity=self.familiarity[pairs],
+            intent=intent,
+            trend=trend,
+            rival_log_ratio=rival,
+            shift=self._shift(sold, self.beside_of[pairs]),
+            out_of_domain=self.out_of_domain,
+        )
+
+    def _shift(self, sold: Rows, beside: Rows) -> Shift:
+        whole = self.shift
+        return Shift(
+            whole.level[sold] + whole.level[beside],
+            whole.slope[sold] + whole.slope[beside],
+            whole.level_draws[sold] + whole.level_draws[beside],
+            whole.slope_draws[sold] + whole.slope_draws[beside],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PairInputsReader:
+    """Works out what the evaluator reads of pairs."""
+
+    reader: SituationReader
+    retriever: Retriever
+
+    def read(self, pairs: Pairs) -> PairInputs:
+        """Everything the evaluator reads of pairs."""
+        inputs: EvaluatorReader = self.retriever.reader
+        stamp = self.retriever.stamp()
+        states = self._states(pairs)
+        evidence = self.retriever.pair_evidence(pairs, states.product, stamp)
+        visit_of, sold_of = pairs.places
+        reference = pairs.references[sold_of]
+        return PairInputs(
+            evaluator=inputs.evaluator,
+            out_of_domain=not inputs.learner.in_domain,
+            states=states,
+            visit_of=visit_of,
+            sold_of=sold_of,
+            beside_of=len(pairs.sold) + np.asarray(pairs.beside_of, np.intp),
+            evidence=evidence.matrix,
+            familiarity=evidence.familiarity,
+            context=_context(pairs, visit_of, reference),
+            shift=inputs.learner.shift([*(one.terms for one in pairs.sold), *pairs.beside]),
+            reference=reference,
+            cost=np.asarray(pairs.costs, np.float64),
+            quantity=np.asarray(pairs.quantities, np.float64),
+        )
+
+    def _states(self, pairs: Pairs) -> PairStates:
+        reader = self.reader
+        product = reader.catalogue.states([one.product for one in pairs.sold])
+        buyers, products = [one.shopper.past.buyer for one in pairs.visits], [o.subject.product for o in pairs.sold]
+        return PairStates(
+            head=reader.interest,
+            shopper=reader.encode_texts([one.shopper.past.text for one in pairs.visits]),
+            product=product,
+            category=reader.catalogue.category_states(list(pairs.categories)),
+            category_of=np.asarray(pairs.category_of, np.intp),
+            affinity=reader.taste.affinities(buyers, products, product, pairs.places),
+            features=pairs.features.matrix(),
+        )
+
+
+def _context(pairs: Pairs, visit_of: Rows, reference: Floats) -> States:
+    """Intent, trend and rival's log ratio, nan without a rival's price, `(n, 3)`."""
+    rivals: Sequence[float] = [visit.rivals.lowest_minor or np.nan for visit in pairs.visits]
+    trend = np.asarray([visit.trend for visit in pairs.visits], np.float64)
+    ratio = np.log(np.asarray(rivals, np.float64)[visit_of] / reference)
+    return np.stack([pairs.intents, trend[visit_of], ratio], axis=1).astype(np.float32)
