@@ -68,7 +68,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "instructions": [flag for flag in _FLAGS if flag in flags],
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": platform.system(),
         "python": platform.python_version(),
     }
 

@@ -142,7 +142,7 @@ def _served(
                 subject.warm_up(bench.shop, options.settle)
             servers.append(subject)
             reports[name] = SubjectReport(
-                tree=str(root),
+                tree=root.name,
                 commit=commit_of(root),
                 start_s=round(subject.start_s, 1),
                 warm_s=round(subject.warm_s, 1),
