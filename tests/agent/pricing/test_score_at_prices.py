@@ -132,10 +132,10 @@ def fresh(service: Service) -> RowScorer:
     return RowScorer(kept.reader, kept.retriever.reading_with(kept.retriever.reader))
 
 
-def close(found: Scores | Refusal, expected: Scores | Refusal) -> bool:
+def close(found: Scores | Refusal, expected: Scores | Refusal, rel: float = 1e-9) -> bool:
     if isinstance(found, Refusal) or isinstance(expected, Refusal):
         return found == expected
-    return bool(numbers(found) == pytest.approx(numbers(expected), rel=1e-9, abs=1e-12))
+    return bool(numbers(found) == pytest.approx(numbers(expected), rel=rel, abs=1e-3 * rel))
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,11 @@ def searched_alone(running: Service) -> Iterator[Service]:
         yield running
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(drawn=ROWS)
 def test_any_batch_with_repeated_rows_scores_as_each_row_alone(
     searched_alone: Service, own: World, drawn: list[tuple[int, bool, int, int, bool]]
@@ -163,7 +167,8 @@ def test_any_batch_with_repeated_rows_scores_as_each_row_alone(
     rows = [PricedRow(asked(own, who, is_bought, kind), price) for who, is_bought, kind, price, _ in drawn]
     rows += [PricedRow(row.request, row.price_minor + 7) for row, one in zip(rows, drawn, strict=True) if one[-1]]
     for row, together in zip(rows, searched_alone._parts.row_scorer.score(rows, NOW), strict=True):
-        assert close(together, fresh(searched_alone).score([row], NOW)[0])
+        is_described = row.request.product.title != ""  # its affinity is a float32 product, which differs by batch
+        assert close(together, fresh(searched_alone).score([row], NOW)[0], 1e-6 if is_described else 1e-9)
 
 
 def test_a_batch_of_many_prices_is_scored_in_blocks_as_in_one(searched_alone: Service, own: World) -> None:
