@@ -108,7 +108,7 @@ class Retriever:
         return np.frombuffer(joined, np.float32).reshape(-1, len(EVIDENCE))
 
     def _keys(self, pairs: Pairs, stamp: bytes) -> list[tuple[bytes, str] | None]:
-        """What the evidence of each pair rests on; None for products that are not in the catalogue."""
+        """Keys of all that the evidence of each pair rests on; None for products that are not in the catalogue."""
         memory, index = self._outcomes.memory, self._catalogue.index
         shoppers = []
         for visit in pairs.visits:

@@ -18,7 +18,7 @@ from agent.domain.candidates import Scores
 from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.pricing.pair_inputs import PairInputs, PairInputsReader
-from agent.pricing.pairs import PairReader
+from agent.pricing.pair_reader import PairReader
 from agent.pricing.retrieve import Retriever
 from agent.pricing.score import score_columns, scores_of
 from agent.pricing.situation_reader import SituationReader
