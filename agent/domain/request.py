@@ -256,7 +256,7 @@ class QuoteRequest(Strict):
         changed: dict[str, object] = {"product": _KNOWN.of_id(product_id)}
         if quantity != self.quantity:
             changed["quantity"] = quantity
-        return _copied(self, changed, self.__pydantic_private__)
+        return self.with_parts(changed)
 
     def with_parts(self, parts: Mapping[str, object]) -> "QuoteRequest":
         """A copy with other parts, without validation."""
@@ -281,6 +281,8 @@ class QuoteRequest(Strict):
 
 
 _KNOWN: Final = QuotedProduct(id="-")
+ID_ALONE: Final = frozenset({"id"})
+"""Fields set of a shopper or a product that is named and not described."""
 
 
 def _copied(model: S, changed: Mapping[str, object], private: dict[str, object] | None = None) -> S:

@@ -13,8 +13,7 @@ from agent.pricing.situation_reader import SituationReader
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, EvaluatorInputs
 from models.evaluator.online_effects import Shift
-from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT
-from models.shopper.interest import InterestHead, conditional_state
+from models.shopper.interest import InterestHead
 
 States = NDArray[np.float32]
 Rows = NDArray[np.intp]
@@ -40,8 +39,7 @@ class PairStates:
 
     def interest(self, shopper: States, sold: Rows, features: States) -> States:
         """Interest logits of shoppers in products, for some pairs."""
-        of_category = features[:, len(SHOPPER_PRODUCT) : len(SHOPPER_PRODUCT) + len(PAIR_FEATURES)]
-        return self.head.logits(conditional_state(shopper, self.category[self.category_of[sold]], of_category))
+        return self.head.of_features(shopper, self.category[self.category_of[sold]], features)
 
 
 @dataclass(frozen=True, slots=True)

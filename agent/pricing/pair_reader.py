@@ -6,11 +6,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from agent.domain.fields import minor_of
 from agent.domain.refusal import Refusal
-from agent.domain.request import QuoteRequest
+from agent.domain.request import ID_ALONE, QuoteRequest
 from agent.pricing.pairs import Pairs
 from agent.pricing.situation import Sold, Visit, unit_cost
 from agent.pricing.situation_reader import PLAIN, SituationReader
@@ -19,8 +19,6 @@ from models.evaluator.lesson import Term
 from models.shopper.features import product_features
 from models.shopper.history import SESSION_S
 from models.shopper.weeks import week_of
-
-_ID: Final = {"id"}
 
 
 class _OfCategory(NamedTuple):
@@ -107,7 +105,7 @@ class PairReader:
     def _product(self, request: QuoteRequest, moment: float, *, is_plain: bool) -> int | Refusal:
         """Place of a request's product; requests that say nothing but its id share it."""
         quoted = request.product
-        if not (is_plain and quoted.model_fields_set <= _ID):
+        if not (is_plain and quoted.model_fields_set <= ID_ALONE):
             sold = self._reader.sold(request, moment)
             return sold if isinstance(sold, Refusal) else self._add(sold, moment)
         by_moment = self._sold.setdefault(quoted.id, {})
@@ -141,7 +139,7 @@ class PairReader:
 
     def _visit(self, request: QuoteRequest, moment: float, *, is_plain: bool) -> int:
         shopper = request.shopper
-        is_shared = is_plain and shopper.id is not None and shopper.model_fields_set <= _ID
+        is_shared = is_plain and shopper.id is not None and shopper.model_fields_set <= ID_ALONE
         place = self._plain_visits.get(shopper.id or "") if is_shared else None
         if place is None:
             visit = self._visits.read(request, moment)

@@ -101,9 +101,9 @@ class Retriever:
             outcomes = self._outcomes.alike(recents, states[sold_of], moments, PAST)
             fresh = evidence_matrix(outcomes, self.reader.evaluator.base_rate)
             for row, numbers in zip(missing, fresh, strict=True):
-                found[row], key = numbers.tobytes(), keys[row]
-                if key is not None:
-                    kept.put(key, numbers.tobytes(), clearings)
+                found[row] = packed = numbers.tobytes()
+                if (key := keys[row]) is not None:
+                    kept.put(key, packed, clearings)
         joined = b"".join(one for one in found if one is not None)
         return np.frombuffer(joined, np.float32).reshape(-1, len(EVIDENCE))
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from agent.domain.fields import minor_of
 from agent.domain.records import ProductRecord
 from agent.domain.refusal import FieldProblem, Refusal
-from agent.domain.request import QuotedProduct, QuoteRequest, RecommendationRequest, Shopper, product_record
+from agent.domain.request import ID_ALONE, QuotedProduct, QuoteRequest, RecommendationRequest, Shopper, product_record
 from agent.pricing.effect_terms import (
     EVERYWHERE,
     Trait,
@@ -37,16 +37,15 @@ from agent.state.catalogue import Catalogue, merge_inline
 from agent.store.shopper_memory import ShopperMemory
 from models.evaluator.lesson import Term
 from models.evaluator.utility import Stock
-from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_matrix
+from models.shopper.features import Subject, feature_matrix
 from models.shopper.history import ShopperHistory
-from models.shopper.interest import InterestHead, conditional_state
+from models.shopper.interest import InterestHead
 from models.shopper.item_affinity import Taste
 from models.strategist.strategy import AnchorPrices
 
 AHEAD: Final = 4
 PLAIN: Final = {"shopper", "product", "quantity"}
 """Fields of a request whose product is as the catalogue has it, unless the product's own fields say more."""
-_ID: Final = {"id"}
 _IDENTITY: Final = ("currency", "list_minor", "title", "description", "category", "brand", "attributes")
 _UNLIMITED: Final = RequestLimits()
 
@@ -184,8 +183,7 @@ class SituationReader:
         product = self._catalogue.states([o.product for o in situations])
         category = self._catalogue.category_states([o.subject.category for o in situations])
         features = feature_matrix([o.features for o in situations])
-        pair = features[:, len(SHOPPER_PRODUCT) : len(SHOPPER_PRODUCT) + len(PAIR_FEATURES)]
-        interest = self._interest.logits(conditional_state(shopper, category, pair))
+        interest = self._interest.of_features(shopper, category, features)
         products = [o.subject.product for o in situations]
         affinity = self._shoppers.taste.affinity([o.past.buyer for o in situations], products, product)
         return Encoded(shopper, product, interest, affinity, features)
@@ -268,7 +266,7 @@ class SituationReader:
     def _product(self, request: QuoteRequest) -> ProductRecord | Refusal:
         quoted = request.product
         known = self._catalogue.product(quoted.id) if quoted.id is not None else None
-        if known is not None and request.model_fields_set <= PLAIN and quoted.model_fields_set <= _ID:
+        if known is not None and request.model_fields_set <= PLAIN and quoted.model_fields_set <= ID_ALONE:
             return known
         if known is None and quoted.list_price is None:
             return _refused(
@@ -281,7 +279,7 @@ class SituationReader:
             other = next((field for field, code in currencies.items() if code != known.currency), None)
             if other is not None:
                 return _refused(other, f"the product is priced in {known.currency}", known.currency)
-            if quoted.model_fields_set <= _ID:
+            if quoted.model_fields_set <= ID_ALONE:
                 return known
         currency = known.currency if known is not None else next(iter(currencies.values()))
         return merge_inline(known, _inline(quoted, currency))

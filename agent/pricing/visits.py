@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from agent.domain.records import Attribute
-from agent.domain.request import Context, QuoteRequest
+from agent.domain.request import ID_ALONE, Context, QuoteRequest
 from agent.pricing.shopper_reader import ShopperBatch
 from agent.pricing.situation import Visit
 from agent.rules.competitor_prices import usable_prices
@@ -20,7 +20,6 @@ TRENDS: Final = {
     **dict.fromkeys(("rising", "up", "growing", "hot"), 0.5),
     **dict.fromkeys(("falling", "down", "declining", "cold"), -0.5),
 }
-_ID: Final = {"id"}
 _SEASONS: Final = ("winter", "spring", "summer", "autumn")
 
 
@@ -39,7 +38,7 @@ class Visits:
         """The visit of a request at a moment of the behaviour clock, Unix seconds."""
         said = bool(request.context.model_fields_set or request.context.__pydantic_extra__)
         shopper = request.shopper
-        who = shopper.id if shopper.model_fields_set <= _ID else id(shopper)
+        who = shopper.id if shopper.model_fields_set <= ID_ALONE else id(shopper)
         key = (who, id(request.context) if said else 0, id(request.events) if request.events else 0)
         visit = self._known.get(key)
         if visit is None:

@@ -163,7 +163,7 @@ class Catalogue:
         return units or None
 
     def sell(self, product_ids: Sequence[str], at_s: float) -> list[bool]:
-        """Whether each product was sold in the eight weeks before a time."""
+        """Tell of each product whether it was sold in the eight weeks before a time."""
         rows = [self.weeks.rows.get(product_id, -1) for product_id in product_ids]
         units = self.weeks.facts(week_of(at_s)).weekly_units
         return [row >= 0 and bool(units[row]) for row in rows]

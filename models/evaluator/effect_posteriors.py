@@ -63,7 +63,7 @@ class IndependentPosterior:
     def draws(self, name: str) -> Floats:
         """Draws of level and slope, `(2, N_DRAWS)`, a function of the effect's name alone; not to be changed."""
         noise = named_noise(name)
-        if self == _PRIOR:
+        if self == PRIOR:
             return noise
         root = math.sqrt(self.level_var)
         across = self.cov / root if root > 0 else 0.0
@@ -71,7 +71,8 @@ class IndependentPosterior:
         return np.stack([self.level + root * noise[0], self.slope + across * noise[0] + rest * noise[1]])
 
 
-_PRIOR: Final = IndependentPosterior()
+PRIOR: Final = IndependentPosterior()
+"""Posterior of an effect without outcomes."""
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ import numpy as np
 
 from models.arrays import Floats
 from models.evaluator.cusum import Cusum
-from models.evaluator.effect_posteriors import IndependentPosterior, JointPosterior
+from models.evaluator.effect_posteriors import PRIOR, IndependentPosterior, JointPosterior
 from models.evaluator.lesson import Lesson, Term
 from models.evaluator.monotone import N_DRAWS, SLOPE_MIN, scalar_sigmoid
 
@@ -142,7 +142,7 @@ class OnlineEffects:
         row = self.joint.rows.get(term.name)
         if row is not None:
             return float(self.joint.mean[row, 0]), float(self.joint.mean[row, 1]), self.joint.draws[row]
-        posterior = self.independent.get(term.name, _PRIOR if unseen or term.independent else None)
+        posterior = self.independent.get(term.name, PRIOR if unseen or term.independent else None)
         return None if posterior is None else (posterior.level, posterior.slope, posterior.draws(term.name))
 
     def copy(self) -> "OnlineEffects":
@@ -176,7 +176,7 @@ class OnlineEffects:
             row = None if term.independent else self.joint.row(term.name)
             if row is None:
                 independent.append(term)
-                self.independent.setdefault(term.name, _PRIOR)
+                self.independent.setdefault(term.name, PRIOR)
             else:
                 joint.append((row, term))
         level, slope = lesson.level, lesson.slope
@@ -194,9 +194,6 @@ class OnlineEffects:
             joint=np.asarray(gradient, np.float64).reshape(-1),
             independent=[(t.name, t.value * t.level_sd, t.value * t.slope_sd * steep) for t in independent],
         )
-
-
-_PRIOR: Final = IndependentPosterior()
 
 
 def _positions(rows: Sequence[int]) -> list[int]:

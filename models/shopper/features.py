@@ -59,7 +59,6 @@ class ShopperFeatures:
         self._shopper = _shopper(history, at_s)
         self._items = history.items.at(at_s)[1]
         self._categories: dict[str, tuple[float, ...]] = {}
-
         self._brands: dict[str, float] = {}
 
     def row(self, subject: Subject) -> list[float]:

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from models.arrays import Floats
 from models.encoder.encoder import DIM
 from models.errors import RegistryError
-from models.shopper.features import PAIR_FEATURES
+from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT
 
 
 def conditional_state(
@@ -30,6 +30,13 @@ class InterestHead:
 
     weights: Floats
     bias: float
+
+    def of_features(
+        self, shopper: NDArray[np.float32], category: NDArray[np.float32], features: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Compute the logits `(n,)` from states `(n, 384)` and rows of `FEATURES`."""
+        start = len(SHOPPER_PRODUCT)
+        return self.logits(conditional_state(shopper, category, features[:, start : start + len(PAIR_FEATURES)]))
 
     def logits(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
         """Compute `W1.h_u(c) + b1` `(n,)` for states `(n, d)`."""

@@ -5,7 +5,6 @@ are passed as arguments.
 """
 
 import hashlib
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from models.available_cores import available_cores
 from models.datasets.complete_journey import DEMO
 from models.encoder.encoder import OpenVinoEncoder
 from models.encoder.export import export_encoder
@@ -72,7 +72,7 @@ class DemoTraining:
         self._registry = registry
         self._demo = demo
         self._progress = progress
-        self._threads = len(os.sched_getaffinity(0))
+        self._threads = available_cores()
         self._states: tuple[str, States] | None = None
         self._inputs: tuple[NewMemory | None, DemoInputs] | None = None
 

@@ -1,7 +1,6 @@
 """The machine: processor, memory and disk, as far as this process may use them."""
 
 import math
-import os
 import platform
 import re
 import shutil
@@ -13,6 +12,7 @@ from typing import Final
 import psutil
 
 from agent.service.doctor.finding import Finding, Level
+from models.available_cores import available_cores
 
 GIB: Final = 2**30
 SERVER_BYTES: Final = 2 * GIB  # what a server with the demo store takes, and a little more
@@ -37,7 +37,7 @@ class Processor:
 
 def this_processor() -> Processor:
     """The processor under this process; a container's limit on processor time counts as fewer cores."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = available_cores()
     return Processor(platform.machine(), max(1, min(allowed, _quota_cores() or allowed)), _flags())
 
 

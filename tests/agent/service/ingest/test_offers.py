@@ -16,7 +16,7 @@ PRICES = st.sampled_from(["1.50", "0", "", "200", "-3", "many", "1,5"])
 
 
 def parsed(cells: dict[str, str]) -> tuple[object, ...]:
-    """What a row asks and is priced at, or the problem with it."""
+    """Parse a row: what is asked and at which price, or the problem with it."""
     names = tuple(cells)
     row = RawRow(2, cells, Layout(names, {}, complete=True), names, tuple(cells.values()))
     try:
