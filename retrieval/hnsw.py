@@ -4,6 +4,9 @@ A selective filter lowers the recall of HNSW, because only visited rows can be r
 the search is therefore exact, and otherwise efSearch grows with the inverse of the share of allowed rows. Recall
 depends on the data: among near-duplicate keys, as in the demo store, a query can miss most neighbours. Not thread-safe;
 the owner must lock.
+
+Beyond `HALF_ROWS` rows vectors are kept as float16, half as large: inner products of unit vectors then differ by about
+a ten-thousandth.
 """
 
 from dataclasses import dataclass
@@ -23,6 +26,7 @@ Mask = NDArray[np.bool_]
 EXACT_ROWS: Final = 4_000
 EXACT_SHARE: Final = 0.1
 EXACT_SHARE_ROWS: Final = 20_000
+HALF_ROWS: Final = 100_000
 UNIT_TOLERANCE: Final = 1e-3
 _LINKS: Final = 24
 _EF_CONSTRUCTION: Final = 64
@@ -55,7 +59,14 @@ class HnswGraph:
         """Append vectors `(n, dim)`."""
         if len(vectors):
             self._own()
+            if len(self) + len(vectors) > HALF_ROWS and not self.is_half:
+                self._index = _halved(self._index)
             self._index.add(np.ascontiguousarray(vectors, np.float32))
+
+    @property
+    def is_half(self) -> bool:
+        """Whether vectors are kept as float16."""
+        return isinstance(self._index, faiss.IndexHNSWSQ)
 
     def vectors(self, rows: Rows) -> Vectors:
         """Copy the vectors of rows, `(n, dim)`."""
@@ -90,13 +101,11 @@ class HnswGraph:
         if self._mapped:
             self._index, self._mapped = faiss.deserialize_index(faiss.serialize_index(self._index)), False
 
-    def _matrix(self) -> Vectors:
-        """View of all vectors, invalidated by the next `add`."""
+    def _matrix(self) -> NDArray[np.floating[Any]]:
+        """View of all vectors, float32 or float16, invalidated by the next `add`."""
         if not len(self):
             return np.empty((0, self.dim), np.float32)
-        storage = faiss.downcast_index(self._index.storage)
-        flat = faiss.rev_swig_ptr(storage.get_xb(), len(self) * self.dim)
-        return np.asarray(flat).reshape(len(self), self.dim)
+        return _matrix_of(self._index)
 
     def _exact(self, queries: Vectors, k: int, allowed: Mask | None) -> Hits:
         hits = Hits(np.full((len(queries), k), -1, np.int64), np.full((len(queries), k), -1.0, np.float32))
@@ -104,7 +113,8 @@ class HnswGraph:
         width = min(k, len(rows))
         if not width:
             return hits
-        scores = queries @ (self._matrix() if allowed is None else self._matrix()[rows]).T  # (n, rows)
+        matrix = self._matrix() if allowed is None else self._matrix()[rows]
+        scores = queries @ matrix.astype(np.float32, copy=False).T  # (n, rows)
         top = np.argpartition(-scores, width - 1, axis=1)[:, :width]
         top.sort(axis=1)  # rows of equal similarity are returned in row order
         found = np.take_along_axis(scores, top, 1)
@@ -154,3 +164,22 @@ def _new_index(dim: int) -> Any:
     index = faiss.IndexHNSWFlat(dim, _LINKS, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = _EF_CONSTRUCTION
     return index
+
+
+def _halved(index: Any) -> Any:
+    """Copy an index of float32 vectors with the same graph and float16 ones."""
+    half = faiss.IndexHNSWSQ(index.d, faiss.ScalarQuantizer.QT_fp16, _LINKS, faiss.METRIC_INNER_PRODUCT)
+    half.hnsw = index.hnsw
+    if index.ntotal:
+        half.storage.add(_matrix_of(index))
+    half.ntotal = index.ntotal
+    return half
+
+
+def _matrix_of(index: Any) -> NDArray[np.floating[Any]]:
+    storage = faiss.downcast_index(index.storage)
+    if isinstance(storage, faiss.IndexFlat):
+        vectors = faiss.rev_swig_ptr(storage.get_xb(), index.ntotal * index.d)
+    else:
+        vectors = faiss.rev_swig_ptr(storage.codes.data(), index.ntotal * index.d * 2).view(np.float16)
+    return np.asarray(vectors).reshape(index.ntotal, index.d)

@@ -24,6 +24,7 @@ Where = Callable[[Columns], Mask]
 
 MAX_DELETED_SHARE: Final = 0.25
 MIN_DELETED: Final = 64
+_COPIED_ROWS: Final = 20_000
 SYNCHRONOUS_ROWS: Final = 5_000  # up to here compaction takes well under a second and runs without a thread
 
 
@@ -261,9 +262,11 @@ class VectorIndex:
             old = self._table
             end = len(old.ids)
             rows = np.flatnonzero(old.alive)
-            vectors = old.graph.vectors(rows)
         graph = HnswGraph(self.dim)
-        graph.add(vectors)  # takes up to half a minute, hence without a lock
+        for some in np.array_split(rows, range(_COPIED_ROWS, len(rows), _COPIED_ROWS)):
+            with self._lock.reading():
+                vectors = old.graph.vectors(some)
+            graph.add(vectors)  # takes most of the time, hence without the lock
         with self._lock.writing():
             late = end + np.flatnonzero(old.alive[end:])
             graph.add(old.graph.vectors(late))
