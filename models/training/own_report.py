@@ -138,7 +138,7 @@ def _line(name: str, truth: tuple[Floats, Floats, NDArray[np.int64]], p: Floats,
     rate = float(np.average(label, weights=weight))
     entropy = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
     loss = log_loss(label, p, weight)
-    low, high = _bootstrap((losses(label, p) - own) * weight, weight, cluster)
+    low, high = paired_interval((losses(label, p) - own) * weight, weight, cluster)
     mean = float(np.average(p, weights=weight))
     return Line(name, loss, 1 - loss / entropy, auc(label, p, weight), mean / rate, low, high)
 
@@ -149,7 +149,7 @@ def losses(label: Floats, p: Floats) -> Floats:
     return np.asarray(-(label * np.log(clipped) + (1 - label) * np.log(1 - clipped)))
 
 
-def _bootstrap(values: Floats, weight: Floats, cluster: NDArray[np.int64]) -> tuple[float, float]:
+def paired_interval(values: Floats, weight: Floats, cluster: NDArray[np.int64]) -> tuple[float, float]:
     """Percentile interval of a weighted mean by the cluster bootstrap with Poisson weights."""
     _, group = np.unique(cluster, return_inverse=True)
     group = group % _MAX_CLUSTERS
