@@ -23,7 +23,7 @@ from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.registry.versions import CARD, install_deltas
 from models.training.cards import card
 from models.training.own_checks import check_offers, propensity_note
-from models.training.own_evaluator import Trained, own_projection, train_own
+from models.training.own_evaluator import Trained, own_projection, train_own, with_newest
 from models.training.own_report import OwnReport, report
 from models.training.own_rows import OwnRows, Split
 
@@ -54,6 +54,8 @@ class OwnStore:
 def train_on_store(source: OwnStore, version: str, progress: Progress, *, activate: bool = True) -> OwnTraining:
     """Train the evaluator on the outcomes of the store, install it, and activate it if wanted.
 
+    The report is of a model fitted before the latest outcomes; what is installed was fitted on those too.
+
     Outcomes that cannot be true, or are probably in another unit, are left out; the report names them.
 
     Raises:
@@ -73,6 +75,8 @@ def train_on_store(source: OwnStore, version: str, progress: Progress, *, activa
         split = Split.by_time(own.at_s)
         trained = train_own(rows, split, version, progress)
         found = report(rows, split, trained, situations_of)
+        progress("train: refit on all rows", 0.95)
+        trained = with_newest(trained, version)
         registry = Registry(source.models)
         meta = _meta(source, own, trained, version, _metrics(found))
         files = work / "version"

@@ -21,7 +21,7 @@ from models.progress import Progress
 from models.training.own_effects import shift_of
 from models.training.own_evaluator import train_own
 from models.training.own_peers import boosted, price_logit
-from models.training.own_report import STEP, elasticity, losses, predict
+from models.training.own_report import STEP, demand_elasticity, losses, predict
 from models.training.own_rows import Rows, Split
 
 FIRST_SEED: Final = 100
@@ -42,7 +42,7 @@ class Trial:
         over: Log loss minus that of the true demand, by model.
         gain: Log loss minus Pricesmith's, by peer.
         error: Standard error of `gain` over the later outcomes.
-        elasticity: Mean at the reference price with its 90 % interval.
+        elasticity: Of demand at the reference price, with its 90 % interval.
         chosen: Number of kinks, and weight of the network.
     """
 
@@ -136,6 +136,7 @@ def run_trial(shop: str, size: int, seed: int) -> Trial:
     true_loss = losses(label, truth)
     gains = {name: log_loss[name] - log_loss["Pricesmith"] for name in predictions if name != "Pricesmith"}
     sample = np.random.default_rng(seed).choice(test, min(len(test), _ELASTICITY_ROWS), replace=False)
+    sampled_weight = rows.data.weight[sample].astype(np.float64)
     return Trial(
         shop=shop,
         size=size,
@@ -144,8 +145,8 @@ def run_trial(shop: str, size: int, seed: int) -> Trial:
         gain={name: float(np.average(gain, weights=weight)) for name, gain in gains.items()},
         error={name: _error(gain, weight) for name, gain in gains.items()},
         mean_over_rate=float(np.average(own, weights=weight) / np.average(label, weights=weight)),
-        elasticity=elasticity(evaluator, sample, situations),
-        true_elasticity=_true_elasticity(simulated, sample),
+        elasticity=demand_elasticity(evaluator, sample, sampled_weight, situations),
+        true_elasticity=_true_elasticity(simulated, sample, sampled_weight),
         chosen=(trained.choice.kinks, trained.choice.share),
     )
 
@@ -159,9 +160,9 @@ def _truth(simulated: SimulatedOutcomes, log_ratio: Floats) -> Floats:
     return sigmoid(simulated.logit(log_ratio))
 
 
-def _true_elasticity(simulated: SimulatedOutcomes, some: Rows) -> float:
+def _true_elasticity(simulated: SimulatedOutcomes, some: Rows, weight: Floats) -> float:
     below, above = (_truth(simulated, np.full(len(simulated.rows.at_s), step))[some] for step in (-STEP, STEP))
-    return float(np.log(below / above).mean() / (2 * STEP))
+    return float(np.log((weight @ below) / (weight @ above)) / (2 * STEP))
 
 
 def _error(values: Floats, weight: Floats) -> float:

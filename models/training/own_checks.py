@@ -10,8 +10,8 @@ from models.arrays import Floats
 from models.errors import TrainingDataError
 from models.training.metrics import auc
 
-LEAST_OUTCOMES: Final = 2_000
-LEAST_OF_EACH: Final = 50
+LEAST_OUTCOMES: Final = 200
+LEAST_OF_EACH: Final = 20
 _MIN_SPREAD: Final = 0.01
 _MIN_VARIED: Final = 0.1
 _LEAK_AUC: Final = 0.97

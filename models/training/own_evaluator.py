@@ -6,7 +6,8 @@
 4. The logit is fitted again on training and validation rows.
 
 Validation rows decide on drift, kinks and share: the more complex option must be better by over one standard error. The
-test rows, the latest, evaluate the result once.
+test rows, the latest, evaluate the result once; then `with_newest` fits the logit again on all rows. Fewer than
+`LEAST_FOR_NETWORK` training rows get the logit alone.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +27,7 @@ from models.training.evaluator import (
     EvaluatorTrainingConfig,
     InitialModel,
     KnownTerms,
+    ResidualNet,
     config_for,
     fit,
     key_projection,
@@ -39,6 +41,7 @@ from models.training.own_rows import OwnRows, Rows, Split
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 _BLOCK: Final = 65_536
+LEAST_FOR_NETWORK: Final = 1_400
 _MANY: Final = 8_000  # training rows from which on inputs have four bins instead of two
 _CLIP: Final = 1e-9
 _EQUAL: Final = 1e-6
@@ -67,6 +70,7 @@ class Trained:
     covariances: tuple[Floats, Floats]
     config: dict[str, object]
     choice: Choice
+    fit: "_Fit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,28 @@ class _Net:
     means: tuple[float, float]
 
 
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """What was selected, in the form in which further rows are fitted."""
+
+    table: "_Table"
+    logit: PriceLogit
+    ramps: Ramps
+    net: _Net
+    share: float
+    config: EvaluatorTrainingConfig
+
+    def evaluator(self, rows: Rows, version: str) -> tuple[Evaluator, tuple[Floats, Floats]]:
+        """Fit ramps and logit to rows with the selected network; returns evaluator and covariances."""
+        table, share = self.table, self.share
+        ramps = self.ramps
+        network = (share * self.net.level, share * self.net.slope)
+        if len(ramps.heights):
+            ramps = _ramps(table, rows, self.logit, (network[0][rows], network[1][rows])) or ramps
+        logit = fit_logit(table.of(rows, ramps, network), table.rows.effects, self.logit)
+        return _assemble(table, rows, (logit, ramps, self.net, share), self.config, version)
+
+
 def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> Trained:
     """Train, select on the validation rows, and fit again on all rows before the test rows."""
     config = replace(config_for(len(split.train)), n_bins=2 if len(split.train) < _MANY else 4)
@@ -89,23 +115,27 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     table = _Table(rows, binning)
     progress("train: price logit", 0.0)
     logit, losses = _logit(table, split)
-    ramps, kink_losses = _kinks(table, split, logit)
-    if len(ramps.heights):
-        logit = fit_logit(table.of(split.train, ramps=ramps), rows.effects, logit)
-    progress("train: network", 0.3)
-    net = _network(table, split, (logit, ramps), config, progress)
-    share, net_losses = _share(table, split, (logit, ramps), net)
+    if len(split.train) < LEAST_FOR_NETWORK:
+        ramps, net, share = NONE, _no_network(table, logit, config), 0.0
+    else:
+        ramps, kink_losses = _kinks(table, split, logit)
+        if len(ramps.heights):
+            logit = fit_logit(table.of(split.train, ramps=ramps), rows.effects, logit)
+        progress("train: network", 0.3)
+        net = _network(table, split, (logit, ramps), config, progress)
+        share, net_losses = _share(table, split, (logit, ramps), net)
+        losses |= kink_losses | net_losses
     progress("train: refit on all rows before the test", 0.9)
-    known = split.known
-    if len(ramps.heights):
-        ramps = _ramps(table, known, logit, (share * net.level[known], share * net.slope[known])) or ramps
-    network = (share * net.level, share * net.slope)
-    logit = fit_logit(table.of(known, ramps, network), rows.effects, logit)
-    evaluator, covariances = _assemble(table, known, (logit, ramps, net, share), config, version)
+    fit = _Fit(table, logit, ramps, net, share, config)
+    evaluator, covariances = fit.evaluator(split.known, version)
     progress("train: done", 1.0)
-    return Trained(
-        evaluator, covariances, asdict(config), Choice(len(ramps.heights), share, losses | kink_losses | net_losses)
-    )
+    return Trained(evaluator, covariances, asdict(config), Choice(len(ramps.heights), share, losses), fit)
+
+
+def with_newest(trained: Trained, version: str) -> Trained:
+    """Fit the selected model again on all rows, those included that evaluated it."""
+    evaluator, covariances = trained.fit.evaluator(np.arange(len(trained.fit.table.rows.at_s)), version)
+    return replace(trained, evaluator=evaluator, covariances=covariances)
 
 
 class _Table:
@@ -212,6 +242,13 @@ def _network(
     level, slope = _network_terms(net, table, all_rows)
     means = tuple(float(np.average(part[split.train], weights=weight[split.train])) for part in (level, slope))
     return _Net(net, level - means[0], slope - means[1], (means[0], means[1]))
+
+
+def _no_network(table: _Table, logit: PriceLogit, config: EvaluatorTrainingConfig) -> _Net:
+    """A network that adds nothing, for rows that are too few to train one."""
+    nothing = np.zeros(len(table.rows.at_s))
+    net = ResidualNet(InitialModel(table.binning, logit.inputs), config).eval()
+    return _Net(net, nothing, nothing, (0.0, 0.0))
 
 
 def _known_terms(table: _Table, rows: Rows, logit: PriceLogit, ramps: Ramps) -> KnownTerms:

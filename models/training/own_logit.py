@@ -41,7 +41,7 @@ class LogitRows:
     """Rows to fit; arrays are `(n,)` unless stated otherwise.
 
     Attributes:
-        mass: Weights that sum to the effective number of rows.
+        mass: Offers that each row stands for.
         effects: `(n, k)`. `inputs`: `(n, f)`. `steps`: `(n, STEPS)`.
         over: max(0, log(price / competitor's price)), 0 without a competitor.
         level, slope, rest: Known offsets of level, slope before softplus, and logit.
@@ -295,13 +295,15 @@ class _System:
         return np.diag(np.linalg.inv(_definite(self.reduced))), self.blocks[:, [0, 2]]
 
     def with_covariance(self, group: NDArray[np.int64]) -> PriceLogit:
-        """Add covariances to the model, inflated for correlated rows of one shopper (quasi-likelihood)."""
+        """Add covariances to the model, inflated for correlated rows of one shopper (quasi-likelihood).
+
+        A row of its own that stands for several offers counts as that many independent ones.
+        """
         inverse = np.linalg.inv(_definite(self.reduced))
         j = 2 * len(self.model.joint)
-        _, cluster = np.unique(self.rows.cluster, return_inverse=True)
-        sums = sparse.csr_matrix(
-            (self.residual, (cluster, np.arange(len(cluster)))), (int(cluster.max()) + 1, len(cluster))
-        )
+        _, cluster, size = np.unique(self.rows.cluster, return_inverse=True, return_counts=True)
+        own = np.where(size[cluster] == 1, self.residual / np.sqrt(np.maximum(1.0, self.rows.mass)), self.residual)
+        sums = sparse.csr_matrix((own, (cluster, np.arange(len(cluster)))), (int(cluster.max()) + 1, len(cluster)))
         scores = (sums @ self.sparse).toarray()  # (clusters, 2 j)
         inner = inverse[:j, :j]
         information = self.hessian[:j, :j] - np.diag(self.precision[:j])

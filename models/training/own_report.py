@@ -24,6 +24,8 @@ _BOOTSTRAPS: Final = 400
 _BLOCK: Final = 16_384
 _MAX_CLUSTERS: Final = 20_000
 _SEED: Final = 17
+_LEAST_RATE: Final = 1e-3
+_FEW: Final = 2_000
 
 PRICESMITH: Final = "Pricesmith"
 BASE_RATE: Final = "base rate"
@@ -56,7 +58,7 @@ class OwnReport:
 
     Attributes:
         rows: Number of rows per split.
-        elasticity: Mean -dlogP/dlog(price) at the reference, with its 90 % posterior interval.
+        elasticity: Of demand at the reference (`demand_elasticity`), with its 90 % posterior interval.
         notes: Remarks for the reader, beginning with models that are better.
     """
 
@@ -92,11 +94,12 @@ def report(rows: OwnRows, split: Split, trained: Trained, situations_of: Situati
         found[BOOSTED] = trees
     own = losses(label, found[PRICESMITH])
     lines = tuple(_line(name, (label, weight, data.cluster[test]), p, own) for name, p in found.items())
-    notes = [*_verdicts(lines), *notes]
+    found_elasticity = demand_elasticity(evaluator, test, weight, situations)
+    notes = [*_verdicts(lines), *_few(len(rows.at_s), found_elasticity), *notes]
     return OwnReport(
         rows={"train": len(split.train), "validation": len(split.validation), "test": len(test)},
         lines=lines,
-        elasticity=elasticity(evaluator, test, situations),
+        elasticity=found_elasticity,
         notes=tuple(notes),
     )
 
@@ -118,6 +121,17 @@ def _chosen(trained: Trained) -> str:
     return f"later outcomes chose {', '.join(parts)}"
 
 
+def _few(count: int, found: tuple[float, float, float]) -> list[str]:
+    """Say how little few outcomes tell."""
+    if count >= _FEW:
+        return []
+    _, low, high = found
+    return [
+        f"{count:,} outcomes tell little: the elasticity lies between {low:.1f} and {high:.1f} for all that is known, and the "
+        "model stays near a common price response; remedy: import or collect more outcomes"
+    ]
+
+
 def _verdicts(lines: tuple[Line, ...]) -> list[str]:
     own = lines[0]
     worse = [
@@ -136,10 +150,12 @@ def _verdicts(lines: tuple[Line, ...]) -> list[str]:
 def _line(name: str, truth: tuple[Floats, Floats, NDArray[np.int64]], p: Floats, own: Floats) -> Line:
     label, weight, cluster = truth
     rate = float(np.average(label, weights=weight))
-    entropy = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
     loss = log_loss(label, p, weight)
     low, high = paired_interval((losses(label, p) - own) * weight, weight, cluster)
     mean = float(np.average(p, weights=weight))
+    if not 0 < rate < 1:  # few rows, of one kind: there is nothing to tell apart
+        return Line(name, loss, 0.0, 0.5, mean / max(rate, _LEAST_RATE), low, high)
+    entropy = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
     return Line(name, loss, 1 - loss / entropy, auc(label, p, weight), mean / rate, low, high)
 
 
@@ -169,13 +185,17 @@ def predict(evaluator: Evaluator, rows: OwnRows, some: Rows, situations: Callabl
     return np.concatenate(parts)
 
 
-def elasticity(
-    evaluator: Evaluator, rows: Rows, situations: Callable[[Rows], EvaluatorInputs]
+def demand_elasticity(
+    evaluator: Evaluator, rows: Rows, weight: Floats, situations: Callable[[Rows], EvaluatorInputs]
 ) -> tuple[float, float, float]:
-    """Estimate the mean elasticity at the reference with its 90 % interval, from at most 2,000 of the rows."""
-    some = np.random.default_rng(_SEED).choice(rows, min(len(rows), 2_000), replace=False)
+    """Estimate the elasticity of total demand at the reference with its 90 % interval, from at most 2,000 of the rows.
+
+    It is that of a price list: every row's elasticity counts by its expected sales.
+    """
+    places = np.random.default_rng(_SEED).choice(len(rows), min(len(rows), 2_000), replace=False)
+    some, mass = rows[places], weight[places]
     response = evaluator.respond(evaluator.represent(situations(some)), np.repeat([[-STEP, STEP]], len(some), axis=0))
-    mean = np.log(response.purchase[:, 0] / response.purchase[:, 1]).mean() / (2 * STEP)
-    draws = np.log(response.purchase_draws[:, 0] / response.purchase_draws[:, 1]).mean(axis=0) / (2 * STEP)
-    low, high = np.percentile(draws, [5, 95])
-    return float(mean), float(low), float(high)
+    below, above = (float(mass @ response.purchase[:, step]) for step in (0, 1))
+    drawn = [mass @ response.purchase_draws[:, step] for step in (0, 1)]
+    low, high = np.percentile(np.log(drawn[0] / drawn[1]) / (2 * STEP), [5, 95])
+    return float(np.log(below / above) / (2 * STEP)), float(low), float(high)

@@ -128,6 +128,9 @@ class OwnRows:
     rival: NDArray[np.float32]
 
     def mass(self, rows: Rows) -> Floats:
-        """Weights of rows, scaled to sum to the effective sample size (Kish 1965)."""
-        weight = self.data.weight[rows].astype(np.float64)
-        return np.asarray(weight * (weight.sum() / (weight**2).sum()))
+        """Weights of rows: the number of offers that each stands for, so that aggregates count as what they sum up.
+
+        Where declines were sampled and weighted, purchases limit what is known, and sum(weight p (1 - p)), the
+        information, is about their number whatever the weights.
+        """
+        return np.asarray(self.data.weight[rows], np.float64)

@@ -93,7 +93,9 @@ class TrainingReport(Answer):
     """Numbers of outcomes, by use."""
     lines: list[TrainingLine] = Field(default=[])
     """Measures of each model, Pricesmith's first."""
-    elasticity: list[float] = Field(default=[], description="Mean elasticity at the reference price, low, high (90 %).")
+    elasticity: list[float] = Field(
+        default=[], description="Elasticity of demand at the reference price, low, high (90 %)."
+    )
     notes: list[str] = Field(default=[])
     """What to know about the data."""
 
