@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from agent.domain.records import Attribute, ProductRecord
 from agent.domain.request import QuotedProduct
 from agent.pricing.situation import Market, ShopperView
-from models.evaluator.lesson import Term
+from models.evaluator.lesson import CROSSED, Term
 
 MAX_WORD: Final = 40
 IN_DOMAIN_SCALE: Final = 0.35
@@ -70,6 +70,31 @@ def _scaled(trait: Trait, scale: float) -> tuple[Term, ...]:
 def _term(named: tuple[str, float, _Sd], scale: float) -> Term:
     name, value, sd = named
     return Term(name, value, scale * sd.level, scale * sd.slope, independent=name.startswith("product="))
+
+
+Crossings = Mapping[str, Mapping[str, tuple[float, float]]]
+"""Prior sds of products of effects: by the group of the product's effect, then by the group of the other."""
+
+
+def crossings_of(learned: Mapping[str, tuple[float, float]] | None) -> Crossings:
+    """Groups whose products the training fitted."""
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for group, sd in (learned or {}).items():
+        left, crossed, right = group.partition(CROSSED)
+        if crossed:
+            found.setdefault(left, {})[right] = sd
+    return found
+
+
+def crossed_terms(product: Sequence[Term], beside: Sequence[Term], crossings: Crossings) -> tuple[Term, ...]:
+    """Products of a product's effects with those of shopper and market, as far as the training fitted them."""
+    wanted = ((one, crossings[one.group]) for one in product if one.group in crossings)
+    return tuple(
+        one.crossed(other, of_groups[other.group])
+        for one, of_groups in wanted
+        for other in beside
+        if other.group in of_groups
+    )
 
 
 def forget_words() -> None:

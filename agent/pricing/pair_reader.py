@@ -39,7 +39,7 @@ class _KnownOfVisit:
 
     is_live: bool
     categories: dict[str, _OfCategory] = field(default_factory=dict)
-    beside: dict[tuple[str, int, int | None], int] = field(default_factory=dict)
+    beside: dict[tuple[str, int, int | None, int | None], int] = field(default_factory=dict)
 
 
 class PairReader:
@@ -91,7 +91,8 @@ class PairReader:
         pairs.intents.append(
             visit.shopper.history.intent(subject.product, subject.category, moment) if known.is_live else 0.0
         )
-        key = (category.loyalty, request.quantity, sold.product.inventory)
+        own = product if self._reader.crosses else None
+        key = (category.loyalty, request.quantity, sold.product.inventory, own)
         beside = known.beside.get(key) if is_plain else None
         if beside is None:
             beside = self._terms(self._reader.terms_beside(request, sold, visit, category.loyalty))

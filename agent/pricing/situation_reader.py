@@ -18,6 +18,8 @@ from agent.domain.request import ID_ALONE, QuotedProduct, QuoteRequest, Recommen
 from agent.pricing.effect_terms import (
     EVERYWHERE,
     Trait,
+    crossed_terms,
+    crossings_of,
     forget_words,
     market_traits,
     product_traits,
@@ -96,8 +98,19 @@ class SituationReader:
         self._arrivals = arrivals
         self._encoder = readers.encoder
         self._interest = readers.interest
-        self._provenance = provenance
+        self._readers, self._provenance = readers, provenance
+        self._crossings = crossings_of(provenance.learned)
         self._sold: dict[str, Sold] = {}
+
+    def for_training(self) -> "SituationReader":
+        """A reader of effects as they are before any training."""
+        plain = TrainingProvenance(in_domain=False)
+        return SituationReader(self._catalogue, self._shoppers, self._arrivals, self._readers, plain)
+
+    @property
+    def crosses(self) -> bool:
+        """Whether effects beside the product's depend on the product, as the training fitted products of both."""
+        return bool(self._crossings)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -232,11 +245,15 @@ class SituationReader:
         return self._sold_at(request.product, product, payable(reference, step_of(product)))
 
     def terms_beside(self, request: QuoteRequest, sold: Sold, visit: Visit, loyalty: str) -> tuple[Term, ...]:
-        """Effects of a visit and its market beside those of the product, on a shopper of some loyalty."""
+        """Effects of a visit and its market beside those of the product, on a shopper of some loyalty.
+
+        Where the training fitted products of these with the product's, they come last.
+        """
         product, reference = sold.product, sold.reference_minor
         lowest = visit.rivals.lowest_minor
         units = request.context.inventory if request.context.inventory is not None else product.inventory
-        key = (loyalty, request.quantity, units, lowest / reference if lowest else None)
+        own = sold.terms if self.crosses else None
+        key = (loyalty, request.quantity, units, lowest / reference if lowest else None, own)
         others = visit.terms.get(key)
         if others is None:
             market = self._market(request, product, reference, visit)
@@ -245,7 +262,10 @@ class SituationReader:
                 *market_traits(market, request.quantity, reference),
                 *word_traits("context", visit.words.attributes),
             )
-            others = visit.terms[key] = self._terms(traits)
+            others = self._terms(traits)
+            if own is not None:
+                others += crossed_terms(own, others, self._crossings)
+            visit.terms[key] = others
         return others
 
     def _sold_at(self, quoted: QuotedProduct, product: ProductRecord, reference: int) -> Sold:

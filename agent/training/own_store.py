@@ -93,7 +93,7 @@ def _rows(source: OwnStore, own: OwnOutcomes, work: Path, progress: Progress) ->
     products = source.catalogue.known_states(own.products)
     return OwnRowReader(
         store=source.store,
-        reader=source.reader,
+        reader=source.reader.for_training(),
         items_of=source.catalogue.known_states,
         projection=own_projection(products),
     ).rows(own, work, progress)

@@ -22,7 +22,7 @@ from models.training.own_effects import shift_of
 from models.training.own_evaluator import train_own
 from models.training.own_peers import boosted, price_logit
 from models.training.own_report import STEP, demand_elasticity, losses, predict
-from models.training.own_rows import Rows, Split
+from models.training.own_rows import OwnRows, Rows, Split
 
 FIRST_SEED: Final = 100
 SIZES: Final = (2_000, 20_000, 200_000)
@@ -125,7 +125,7 @@ def run_trial(shop: str, size: int, seed: int) -> Trial:
     trained = train_own(rows, split, "trial", _no_progress)
     evaluator, test = trained.evaluator, split.test
     label, weight = rows.data.bought[test].astype(np.float64), rows.data.weight[test].astype(np.float64)
-    situations = partial(_situations, simulated, evaluator)
+    situations = partial(_situations, trained.rows, evaluator)
     own = predict(evaluator, rows, test, situations)
     truth = _truth(simulated, rows.data.log_ratio.astype(np.float64))[test]
     predictions = {"Pricesmith": own, LOGIT: price_logit(rows, split.known, test)}
@@ -151,8 +151,8 @@ def run_trial(shop: str, size: int, seed: int) -> Trial:
     )
 
 
-def _situations(simulated: SimulatedOutcomes, evaluator: Evaluator, some: Rows) -> EvaluatorInputs:
-    rows, effects = simulated.rows, evaluator.weights.effects
+def _situations(rows: OwnRows, evaluator: Evaluator, some: Rows) -> EvaluatorInputs:
+    effects = evaluator.weights.effects
     return situations_of(rows, some, None if effects is None else shift_of(effects, rows.effects, some))
 
 

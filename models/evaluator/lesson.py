@@ -1,9 +1,12 @@
 """Training inputs of online effects, light enough for decisions to carry."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AliasChoices, Field
+
+CROSSED: Final = "\x1f"
+"""Joins the names of two effects to that of their product; texts of shops have no control characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +14,8 @@ class Term:
     """One effect in a situation.
 
     Attributes:
-        name: `field=word`, `field@width:node` for a basis function of a number, or a plain name.
+        name: `field=word`, `field@width:node` for a basis function of a number, a plain name, or two of these joined by
+            `CROSSED`.
         value: Regressor value, 1 for words.
         level_sd, slope_sd: Prior standard deviations, in logits and in units of the slope before softplus.
         independent: Has a posterior of its own, outside the joint covariance; read as `alone` in older records.
@@ -26,7 +30,18 @@ class Term:
     @property
     def group(self) -> str:
         """Name of the effects that share a prior: words of one field, or basis functions of one number and width."""
-        return self.name.partition("=")[0] if "=" in self.name else self.name.rpartition(":")[0] or self.name
+        return group_of(self.name)
+
+    def crossed(self, other: "Term", sd: tuple[float, float]) -> "Term":
+        """The product of two effects, as an effect with its own prior standard deviations."""
+        return Term(f"{self.name}{CROSSED}{other.name}", self.value * other.value, *sd)
+
+
+def group_of(name: str) -> str:
+    """Group of an effect by its name, as in `Term.group`."""
+    if CROSSED in name:
+        return CROSSED.join(map(group_of, name.split(CROSSED)))
+    return name.partition("=")[0] if "=" in name else name.rpartition(":")[0] or name
 
 
 @dataclass(frozen=True, slots=True)

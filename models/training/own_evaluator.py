@@ -1,6 +1,7 @@
 """Training of the evaluator on a merchant's own outcomes, from simple to complex.
 
-1. A logit in log price with shrunk effects (`own_logit`); its level is constant or drifts.
+1. A logit in log price with shrunk effects (`own_logit`), also of products of effects (`own_crossings`); its level is
+   constant or drifts.
 2. Kinks between prices (`own_kinks`).
 3. A network initialised to that model and regularised towards it, used with a share from 0 to 1.
 4. The logit is fitted again on training and validation rows.
@@ -34,9 +35,10 @@ from models.training.evaluator import (
     to_weights,
 )
 from models.training.evaluator_posterior import posterior
+from models.training.own_crossings import with_crossings
 from models.training.own_effects import trained_effects
 from models.training.own_kinks import NONE, Ramps, fit_ramps
-from models.training.own_logit import SLOPE, STEPS, LogitRows, PriceLogit, fit_logit
+from models.training.own_logit import JOINT, SLOPE, STEPS, LogitRows, PriceLogit, fit_logit
 from models.training.own_rows import OwnRows, Rows, Split
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -71,6 +73,11 @@ class Trained:
     config: dict[str, object]
     choice: Choice
     fit: "_Fit"
+
+    @property
+    def rows(self) -> OwnRows:
+        """The rows with all effects of the model."""
+        return self.fit.table.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +122,14 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     table = _Table(rows, binning)
     progress("train: price logit", 0.0)
     logit, losses = _logit(table, split)
+    table, logit, crossed_losses = _crossings(table, split, logit)
+    losses |= crossed_losses
     if len(split.train) < LEAST_FOR_NETWORK:
         ramps, net, share = NONE, _no_network(table, logit, config), 0.0
     else:
         ramps, kink_losses = _kinks(table, split, logit)
         if len(ramps.heights):
-            logit = fit_logit(table.of(split.train, ramps=ramps), rows.effects, logit)
+            logit = fit_logit(table.of(split.train, ramps=ramps), table.rows.effects, logit)
         progress("train: network", 0.3)
         net = _network(table, split, (logit, ramps), config, progress)
         share, net_losses = _share(table, split, (logit, ramps), net)
@@ -188,6 +197,25 @@ def _logit(table: _Table, split: Split) -> tuple[PriceLogit, dict[str, float]]:
     named = {"base rate": base, "price logit": losses[0], "price logit that drifts": losses[1]}
     means = {name: float(np.average(loss, weights=validation.mass)) for name, loss in named.items()}
     return (drifting if gain > error else steady), means
+
+
+def _crossings(table: _Table, split: Split, logit: PriceLogit) -> tuple[_Table, PriceLogit, dict[str, float]]:
+    """Add products of effects where the training rows ask for them and they are better on the validation rows."""
+    train, before = table.of(split.train), table.of(split.validation)
+    effects = table.rows.effects
+    room = JOINT - int((~effects.independent).sum())
+    found = with_crossings(effects, split.train, logit.scores(train), room)
+    if found is effects:
+        return table, logit, {}
+    wider = _Table(replace(table.rows, effects=found), table.binning)
+    again = fit_logit(wider.of(split.train), found, drifts=logit.drifts)
+    losses = [
+        table.losses(split.validation, model.logits(rows))
+        for model, rows in ((logit, before), (again, wider.of(split.validation)))
+    ]
+    gain, error = _paired_gain(losses[0], losses[1], before.mass)
+    named = {"with products of effects": float(np.average(losses[1], weights=before.mass))}
+    return (wider, again, named) if gain > error else (table, logit, named)
 
 
 def _kinks(table: _Table, split: Split, logit: PriceLogit) -> tuple[Ramps, dict[str, float]]:

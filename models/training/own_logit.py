@@ -19,6 +19,7 @@ from scipy import sparse
 
 from models.arrays import Floats
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
+from models.training.own_crossings import Scores
 from models.training.own_rows import EffectColumns
 
 JOINT: Final = 160  # effects with one covariance, below the online state's capacity
@@ -100,6 +101,17 @@ class PriceLogit:
         """Level and slope before softplus of a row without any other effect, `(2,)`."""
         common = columns.names.index(_ALL)
         return np.asarray([self.base + self.level[common], SLOPE + self.slope[common]])
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the level may change over time."""
+        return self.step_sd > _STEADY
+
+    def scores(self, rows: LogitRows) -> Scores:
+        """Derivatives of the log likelihood of the rows it was fitted to."""
+        level, slope = self.terms(rows)
+        p = sigmoid(self._logits(rows, level + rows.steps @ self.steps, slope))
+        return Scores(rows.mass * (rows.bought - p), rows.mass * p * (1 - p), -sigmoid(slope) * rows.log_ratio)
 
     def logits(self, rows: LogitRows) -> Floats:
         """Compute purchase logits `(n,)` at the prices shown, as of the latest training rows."""
@@ -344,7 +356,7 @@ def _with_estimated_sds(model: PriceLogit, system: "_System", columns: EffectCol
     f, t = len(model.inputs), len(model.steps)
     rest = dense[2 * j :]
     input_sd = _sd(model.inputs, rest[:f], model.input_sd)
-    steady = model.step_sd <= _STEADY
+    steady = not model.drifts
     step_sd = model.step_sd if steady else _sd(model.steps, rest[f : f + t], model.step_sd)
     before = np.r_[model.sd.ravel(), model.input_sd, model.step_sd]
     after = np.r_[found.ravel(), input_sd, step_sd]

@@ -78,9 +78,12 @@ class OwnReport:
 
 
 def report(rows: OwnRows, split: Split, trained: Trained, situations_of: SituationsOf) -> OwnReport:
-    """Evaluate every model once on the test rows; all were fitted on earlier rows."""
+    """Evaluate every model once on the test rows; all were fitted on earlier rows.
+
+    Peers see the effects of `rows`; Pricesmith's own rows have products of these too.
+    """
     test, data, evaluator = split.test, rows.data, trained.evaluator
-    situations = partial(_situations, rows, evaluator, situations_of)
+    situations = partial(_situations, trained.rows, evaluator, situations_of)
     label, weight = data.bought[test].astype(np.float64), data.weight[test].astype(np.float64)
     rate = float(np.average(data.bought[split.known], weights=data.weight[split.known]))
     found: dict[str, Floats] = {PRICESMITH: predict(evaluator, rows, test, situations)}
@@ -127,8 +130,8 @@ def _few(count: int, found: tuple[float, float, float]) -> list[str]:
         return []
     _, low, high = found
     return [
-        f"{count:,} outcomes tell little: the elasticity lies between {low:.1f} and {high:.1f} for all that is known, and the "
-        "model stays near a common price response; remedy: import or collect more outcomes"
+        f"{count:,} outcomes tell little: the elasticity lies between {low:.1f} and {high:.1f} for all that is known, "
+        "and the model stays near a common price response; remedy: import or collect more outcomes"
     ]
 
 
