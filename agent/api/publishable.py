@@ -22,7 +22,8 @@ ROUTES: Final = frozenset(
 )
 _PRODUCT: Final = frozenset({"id"})
 _CONTEXT: Final = frozenset({"jurisdiction", "location", "channel", "season", "language", "device"})
-_EVENTS: Final = tuple(one.value for one in EventType if one is not EventType.PURCHASE)
+_OF_OUTCOMES: Final = (EventType.PURCHASE, EventType.DECLINE)
+_EVENTS: Final = tuple(one.value for one in EventType if one not in _OF_OUTCOMES)
 _MOST: Final = 50
 
 
@@ -87,7 +88,7 @@ def _of_context(context: Context) -> Iterator[FieldProblem]:
 
 def _of_events(events: Sequence[SessionEvent]) -> Iterator[FieldProblem]:
     for index, event in enumerate(events):
-        if event.type is EventType.PURCHASE:
+        if event.type in _OF_OUTCOMES:
             yield _field(f"{index}.type", ", ".join(_EVENTS), event.type.value)
         if event.price is not None:
             yield _field(f"{index}.price", "no price")

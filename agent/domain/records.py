@@ -22,6 +22,8 @@ class EventType(StrEnum):
     REMOVE_FROM_CART = "remove_from_cart"
     WISHLIST = "wishlist"
     PURCHASE = "purchase"
+    DECLINE = "decline"
+    """An offer that the shopper saw and left; recorded with every declined outcome."""
 
 
 class OutcomeType(StrEnum):

@@ -17,6 +17,8 @@ from agent.domain.records import Attribute, ProductRecord
 from agent.domain.request import QuotedProduct
 from agent.pricing.situation import Market, ShopperView
 from models.evaluator.lesson import CROSSED, Term
+from models.shopper.features import Subject
+from models.shopper.weeks import WEEK_S
 
 MAX_WORD: Final = 40
 IN_DOMAIN_SCALE: Final = 0.35
@@ -135,6 +137,35 @@ def shopper_traits(who: ShopperView, loyalty: str) -> Iterator[Trait]:
     if who.has_history:
         yield Trait("purchase_history.loyalty", loyalty)
         yield Trait("purchase_history.deal_share", who.history.deals.times / max(1, who.history.items.times))
+
+
+OFFERS: Final = "offers."
+"""Begins the names of traits of earlier offers, which enter only where a training on own outcomes fitted them."""
+
+
+def offer_traits(who: ShopperView, subject: Subject, at_s: float) -> Iterator[Trait]:
+    """Traits of the offers that a shopper saw before: whether any, and how many of the product and its category.
+
+    None of one who opted out. Counts decay with a time constant of half a year.
+    """
+    if who.opted_out:
+        return
+    history = who.history
+    seen = history.items.times + history.declines.times
+    yield Trait(f"{OFFERS}seen", "some" if seen else "none")
+    if not seen:
+        return
+    for level, key, bought, left in (
+        ("product", subject.product, history.products, history.declined),
+        ("category", subject.category, history.categories, history.declined_categories),
+    ):
+        sold, declined = (tallies.get(key) if key else None for tallies in (bought, left))
+        of_sold, of_declined = (0.0 if one is None else one.at(at_s)[1] for one in (sold, declined))
+        if of_sold + of_declined > 0:
+            yield Trait(f"{OFFERS}{level}_share", (of_sold + 0.5) / (of_sold + of_declined + 1.0))
+            yield Trait(f"{OFFERS}{level}_declined", of_declined)
+        if declined is not None:
+            yield Trait(f"{OFFERS}{level}_weeks", (at_s - declined.last_s) / WEEK_S)
 
 
 def market_traits(market: Market, quantity: int, reference: int) -> Iterator[Trait]:

@@ -17,11 +17,13 @@ from agent.domain.refusal import FieldProblem, Refusal
 from agent.domain.request import ID_ALONE, QuotedProduct, QuoteRequest, RecommendationRequest, Shopper, product_record
 from agent.pricing.effect_terms import (
     EVERYWHERE,
+    OFFERS,
     Trait,
     crossed_terms,
     crossings_of,
     forget_words,
     market_traits,
+    offer_traits,
     product_traits,
     shopper_traits,
     terms_of,
@@ -75,10 +77,17 @@ class TrainingProvenance:
     Attributes:
         in_domain: Whether it was trained on this store's own data.
         learned: Prior sds of level and slope by effect, as fitted by the training; None where it fitted none.
+        training: Whether a training is going on, which fits all effects.
     """
 
     in_domain: bool
     learned: Mapping[str, tuple[float, float]] | None = None
+    training: bool = False
+
+    @property
+    def fits_offers(self) -> bool:
+        """Whether effects of earlier offers are fitted, or were."""
+        return self.training or any(group.startswith(OFFERS) for group in self.learned or ())
 
 
 class SituationReader:
@@ -99,18 +108,18 @@ class SituationReader:
         self._encoder = readers.encoder
         self._interest = readers.interest
         self._readers, self._provenance = readers, provenance
-        self._crossings = crossings_of(provenance.learned)
+        self._crossings, self._fits_offers = crossings_of(provenance.learned), provenance.fits_offers
         self._sold: dict[str, Sold] = {}
 
     def for_training(self) -> "SituationReader":
         """A reader of effects as they are before any training."""
-        plain = TrainingProvenance(in_domain=False)
+        plain = TrainingProvenance(in_domain=False, training=True)
         return SituationReader(self._catalogue, self._shoppers, self._arrivals, self._readers, plain)
 
     @property
     def crosses(self) -> bool:
-        """Whether effects beside the product's depend on the product, as the training fitted products of both."""
-        return bool(self._crossings)
+        """Whether effects beside the product's depend on the product: those of earlier offers, products of effects."""
+        return bool(self._crossings) or self._fits_offers
 
     @property
     def catalogue(self) -> Catalogue:
@@ -259,6 +268,7 @@ class SituationReader:
             market = self._market(request, product, reference, visit)
             traits = (
                 *shopper_traits(visit.shopper, loyalty),
+                *(offer_traits(visit.shopper, sold.subject, visit.behaviour_s) if self._fits_offers else ()),
                 *market_traits(market, request.quantity, reference),
                 *word_traits("context", visit.words.attributes),
             )

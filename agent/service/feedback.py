@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.domain.clock import StoreClock
-from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType, ProductWeek
-from agent.service.outcome_reports import ReportedOutcomes, purchase_of
+from agent.domain.records import EventRecord, EventType, OutcomeRecord, ProductWeek
+from agent.service.outcome_reports import ReportedOutcomes, event_of
 from agent.store import Store
 from agent.store.event_deduplication import identified
-from agent.store.outcomes import SaleOf
+from agent.store.outcomes import EventOf
 from models.shopper.weeks import week_of, week_start
 
 if TYPE_CHECKING:  # loads every model's library
@@ -17,13 +17,13 @@ if TYPE_CHECKING:  # loads every model's library
 
 
 def record_outcomes(store: Store, clock: StoreClock, outcomes: Sequence[OutcomeRecord]) -> list[EventRecord]:
-    """Store outcomes, and the sale of each purchase among them; returns the sales that were new."""
-    return store.record_outcomes(outcomes, _sale_of(clock), week_of_sale)
+    """Store outcomes, each with the event that it adds to its shopper's history; returns the sales that were new."""
+    return store.record_outcomes(outcomes, _event_of(clock), week_of_sale)
 
 
 def record_reports(parts: "Components", reported: ReportedOutcomes, quote_ids: Iterable[str]) -> list[EventRecord]:
     """Check reports against the stored outcomes of their quotes and store the new ones like `record_outcomes`."""
-    return parts.store.record_sequences(quote_ids, reported.check, _sale_of(parts.store_clock), week_of_sale)
+    return parts.store.record_sequences(quote_ids, reported.check, _event_of(parts.store_clock), week_of_sale)
 
 
 def record_events(store: Store, clock: StoreClock, events: Sequence[EventRecord]) -> list[EventRecord]:
@@ -42,13 +42,12 @@ def week_of_sale(event: EventRecord) -> ProductWeek | None:
     return ProductWeek(event.product_id, start, 1, event.list_minor, event.price_minor, event.currency)
 
 
-def _sale_of(clock: StoreClock) -> SaleOf:
-    def sale_of(outcome: OutcomeRecord) -> EventRecord | None:
-        if outcome.type is not OutcomeType.PURCHASED or outcome.product_id is None:
-            return None
-        return _on_behaviour_clock(clock, purchase_of(outcome))
+def _event_of(clock: StoreClock) -> EventOf:
+    def behaviour_of(outcome: OutcomeRecord) -> EventRecord | None:
+        event = event_of(outcome)
+        return None if event is None else _on_behaviour_clock(clock, event)
 
-    return sale_of
+    return behaviour_of
 
 
 def _on_behaviour_clock(clock: StoreClock, event: EventRecord) -> EventRecord:

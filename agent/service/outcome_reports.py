@@ -1,15 +1,17 @@
-"""Reports of outcomes by shops, as outcome records, and the sale that a purchase implies."""
+"""Reports of outcomes by shops, as outcome records, and what they add to the history of a shopper."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 
 from uuid_utils import uuid7
 
-from agent.domain.records import EventRecord, EventType, OutcomeRecord
+from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType
 from agent.domain.refusal import FieldProblem, Refusal
 from agent.service.outcome_sequence import TICK, OutcomeReport, OutcomeSequence
 from agent.store.codec import Offer
+from agent.store.column_types import micros
 from agent.store.event_deduplication import content_id
 
 
@@ -58,6 +60,31 @@ def _unknown_quote(quote_id: str) -> Refusal:
     shown = quote_id[:80]
     problem = FieldProblem("quote_id", "no quote has this id", shown, "the id in the answer to a quote")
     return Refusal(404, "quote-unknown", f"no quote has the id {shown!r}", (problem,))
+
+
+def event_of(outcome: OutcomeRecord) -> EventRecord | None:
+    """The event that an outcome adds to its shopper's history: a purchase, or an offer declined by a known shopper."""
+    if outcome.product_id is None:
+        return None
+    if outcome.type is OutcomeType.PURCHASED:
+        return purchase_of(outcome)
+    if outcome.type is OutcomeType.DECLINED and outcome.shopper_id is not None:
+        return _decline_of(outcome, outcome.shopper_id)
+    return None
+
+
+def _decline_of(outcome: OutcomeRecord, shopper_id: str) -> EventRecord:
+    digest = sha256(outcome.outcome_id.encode()).hexdigest()[:24]
+    return EventRecord(
+        shopper_id=shopper_id,
+        type=EventType.DECLINE,
+        at=outcome.at,
+        product_id=outcome.product_id,
+        price_minor=outcome.price_minor,
+        list_minor=outcome.reference_minor,
+        currency=outcome.currency,
+        event_id=f"{EventType.DECLINE.value}:{micros(outcome.at):016x}:{digest}",
+    )
 
 
 def purchase_of(outcome: OutcomeRecord) -> EventRecord:

@@ -23,7 +23,7 @@ class EventSource(Protocol):
     def shopper_events(
         self, shopper_id: str, *, before: datetime | None = None, limit: int = 5_000, sales: bool | None = None
     ) -> list[EventRecord]:
-        """The last `limit` events before a time, in time order; `sales` selects purchases or all other events."""
+        """The last `limit` events before a time, in time order; `sales` selects purchases or others but declines."""
         ...
 
     def shopper_events_since(self, shopper_id: str, seq: int, limit: int = 5_000) -> list[tuple[int, EventRecord]]:
@@ -285,7 +285,8 @@ def _is_estimated(event: EventRecord) -> bool:
 
 def _mentions(history: ShopperHistory, product_ids: Set[str]) -> bool:
     looked_at = (act.product in product_ids for act in history.session)
-    return not history.products.keys().isdisjoint(product_ids) or any(looked_at)
+    bought_or_left = history.products.keys() | history.declined.keys()
+    return not bought_or_left.isdisjoint(product_ids) or any(looked_at)
 
 
 def _until(acts: Sequence[Act], moment_s: float) -> deque[Act]:

@@ -135,7 +135,8 @@ class Basis:
 
 def products_of(history: ShopperHistory) -> set[str]:
     """Products whose words a history has taken in."""
-    return history.products.keys() | {act.product for act in history.session if act.product}
+    looked_at = {act.product for act in history.session if act.product}
+    return history.products.keys() | history.declined.keys() | looked_at
 
 
 def to_row(shopper_id: str, folded: FoldedHistory, text: EncodedText, basis: Basis) -> ShopperMemory:

@@ -92,7 +92,7 @@ def insert_new_events(database: Database, connection: Connection, records: Seque
         return []
     database.serialise(connection, "events")  # otherwise row numbers could become visible out of order
     sold = _stored_sales(connection, [record for record in records if _is_sale(record)])
-    return _insert(database, connection, _fresh(connection, records, sold))
+    return insert_events(database, connection, _fresh(connection, records, sold))
 
 
 def insert_new_sales(
@@ -112,10 +112,11 @@ def insert_new_sales(
         before[_offered(outcome)] += 1
         event_id = sale.event_id and f"{sale.event_id.rpartition(':')[0]}:{before[_offered(outcome)]}"
         numbered.append(replace(sale, event_id=event_id))
-    return _insert(database, connection, _fresh(connection, numbered, sold))
+    return insert_events(database, connection, _fresh(connection, numbered, sold))
 
 
-def _insert(database: Database, connection: Connection, fresh: list[EventRecord]) -> list[EventRecord]:
+def insert_events(database: Database, connection: Connection, fresh: list[EventRecord]) -> list[EventRecord]:
+    """Insert events that are surely new."""
     if fresh:
         connection.execute(insert(EVENTS), _EVENT.parameters(fresh))
         if (

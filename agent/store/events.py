@@ -22,6 +22,7 @@ _SHOPPER_SINCE: Final = Statement.of(
     "WHERE shopper_id = ? AND seq > ? ORDER BY at DESC, seq DESC LIMIT ?"
 )
 _TYPES: Final = {one.value: one for one in EventType}
+_OF_OUTCOMES: Final = (EventType.PURCHASE, EventType.DECLINE)
 _IDS_BATCH: Final = 5_000
 
 
@@ -49,14 +50,14 @@ class EventRepository(Repository):
     ) -> list[EventRecord]:
         """The last `limit` events strictly before a moment, by time, then arrival.
 
-        `sales` selects purchases (True) or all other events (False).
+        `sales` selects purchases (True) or all other events (False), but for declined offers.
         """
         query = select(*_EVENT.columns).where(EVENTS.c.shopper_id == shopper_id)
         if before is not None:
             query = query.where(EVENTS.c.at < before)
         if sales is not None:
-            is_sale = EVENTS.c.type == EventType.PURCHASE
-            query = query.where(is_sale if sales else ~is_sale)
+            kind = EVENTS.c.type
+            query = query.where(kind == EventType.PURCHASE if sales else kind.not_in(_OF_OUTCOMES))
         query = query.order_by(EVENTS.c.at.desc(), EVENTS.c.seq.desc()).limit(limit)
         with self._db.read() as connection:
             records = [_EVENT.record(row) for row in connection.execute(query)]

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, BindParameter, Connection, Row, Text, bindparam, func, insert, select, type_coerce
 
-from agent.domain.records import Attribute, EventRecord, OutcomeRecord, OutcomeType
+from agent.domain.records import Attribute, EventRecord, EventType, OutcomeRecord, OutcomeType
 from agent.store.audit import AuditLog
 from agent.store.audit_entries import outcome_entry
 from agent.store.counters import LATE_SALES, count_up
-from agent.store.event_deduplication import insert_new_sales
+from agent.store.event_deduplication import insert_events, insert_new_sales
 from agent.store.live_quotes import end_live_quotes
 from agent.store.product_weeks import WeekOf, add_weeks, any_late, weeks_of
 from agent.store.rows import IN_LIMIT, RecordTable, chunks
@@ -34,8 +34,8 @@ _KNOWN: Final = select(OUTCOMES.c.outcome_id).where(OUTCOMES.c.outcome_id.in_(_A
 _SHOPPERS: Final = select(OUTCOMES.c.shopper_id).where(OUTCOMES.c.shopper_id.in_(_AMONG)).distinct()
 _BY_QUOTE: Final = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id.in_(_AMONG)).order_by(OUTCOMES.c.seq)
 
-SaleOf = Callable[[OutcomeRecord], EventRecord | None]
-"""The sale that an outcome implies; None for one that implies none."""
+EventOf = Callable[[OutcomeRecord], EventRecord | None]
+"""The purchase or decline that an outcome adds to the history of its shopper; None for one that adds none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +52,26 @@ class OutcomeRepository(AuditLog):
     def record_outcomes(
         self,
         records: Sequence[OutcomeRecord],
-        sale_of: SaleOf | None = None,
+        event_of: EventOf | None = None,
         week_of: WeekOf | None = None,
     ) -> list[EventRecord]:
         """Append the new ones among some outcomes, in order, all or none; returns the sales that were new.
 
-        In the same transaction the events that `sale_of` makes of new outcomes are appended, so that a crash leaves an
-        outcome with its sale or neither. A purchase ends the live quote of its shopper and product. Outcomes of quotes
+        In the same transaction the events that `event_of` makes of new outcomes are appended, so that a crash leaves an
+        outcome with its event or neither. A purchase ends the live quote of its shopper and product. Outcomes of quotes
         are logged for audit, those of offers made elsewhere are not.
         """
         if not records:
             return []
         with self._db.write() as connection:
             self._db.serialise(connection, "outcomes")  # otherwise row numbers could become visible out of order
-            return self._append(connection, _fresh(connection, records), sale_of, week_of)
+            return self._append(connection, _fresh(connection, records), event_of, week_of)
 
     def record_sequences(
         self,
         quote_ids: Iterable[str],
         check: Callable[[Mapping[str, Sequence[OutcomeRecord]]], Sequence[OutcomeRecord]],
-        sale_of: SaleOf,
+        event_of: EventOf,
         week_of: WeekOf,
     ) -> list[EventRecord]:
         """Append the outcomes that `check` makes of those stored of some quotes; returns the sales that were new.
@@ -80,20 +80,22 @@ class OutcomeRepository(AuditLog):
         """
         with self._db.write() as connection:
             self._db.serialise(connection, "outcomes")
-            return self._append(connection, check(_by_quote(connection, quote_ids)), sale_of, week_of)
+            return self._append(connection, check(_by_quote(connection, quote_ids)), event_of, week_of)
 
     def _append(
         self,
         connection: Connection,
         fresh: Sequence[OutcomeRecord],
-        sale_of: SaleOf | None,
+        event_of: EventOf | None,
         week_of: WeekOf | None,
     ) -> list[EventRecord]:
         if not fresh:
             return []
         connection.execute(insert(OUTCOMES), _OUTCOME.parameters(fresh))
-        sales = [] if sale_of is None else [(one, sale) for one in fresh if (sale := sale_of(one)) is not None]
-        sold = insert_new_sales(self._db, connection, sales)
+        told = [] if event_of is None else [(one, event) for one in fresh if (event := event_of(one)) is not None]
+        declines = [event for _, event in told if event.type is EventType.DECLINE]
+        sold = insert_new_sales(self._db, connection, [one for one in told if one[1].type is EventType.PURCHASE])
+        insert_events(self._db, connection, declines)
         weeks = weeks_of(sold, week_of)
         if any_late(connection, weeks):
             count_up(self._db, connection, LATE_SALES)

@@ -26,6 +26,7 @@ INTENT: Final = {
     "add_to_cart": 2.0,
     "remove_from_cart": -1.5,
 }
+DECLINE: Final = "decline"
 _DEAL_RATIO: Final = 0.97
 _ITEM_HALF_LIFE_S: Final = 8 * WEEK_S
 
@@ -51,7 +52,8 @@ class ShopperHistory:
 
     Attributes:
         ratio_sum: Sum of the log price ratios of all purchases.
-        recent: Latest purchases. `session`: latest other events.
+        recent: Latest purchases. `session`: latest other events, but for declined offers.
+        declined, declined_categories, declines: Offers that the shopper saw and left, by product, category, and all.
     """
 
     products: Tallies = field(default_factory=dict)
@@ -63,11 +65,14 @@ class ShopperHistory:
     ratio_sum: float = 0.0
     recent: deque[Act] = field(default_factory=lambda: deque(maxlen=RECENT))
     session: deque[Act] = field(default_factory=lambda: deque(maxlen=RECENT))
+    declined: Tallies = field(default_factory=dict)
+    declined_categories: Tallies = field(default_factory=dict)
+    declines: Tally = field(default_factory=Tally)
 
     @property
     def known(self) -> bool:
         """Whether any event was observed."""
-        return bool(self.recent or self.session)
+        return bool(self.recent or self.session or self.declines.times)
 
     def followed_by(self, acts: Sequence[Act]) -> "ShopperHistory":
         """Return a new history with later events added; unchanged parts are shared with this one."""
@@ -84,16 +89,29 @@ class ShopperHistory:
                 deals=copy(self.deals),
                 recent=self.recent.copy(),
             )
+        left = [act for act in acts if act.type == DECLINE]
+        if left:
+            later = dataclasses.replace(
+                later,
+                declined=_unshared(self.declined, {act.product for act in left}),
+                declined_categories=_unshared(self.declined_categories, {act.category for act in left}),
+                declines=copy(self.declines),
+            )
         for act in acts:
             later.observe(act)
         return later
 
     def observe(self, act: Act) -> None:
         """Add one event."""
+        log_ratio = math.log(min(3.0, max(0.1, act.price_ratio)))
+        if act.type == DECLINE:
+            self.declines.add(act.at_s, log_ratio)
+            _count(self.declined, act.product, act.at_s, log_ratio)
+            _count(self.declined_categories, act.category, act.at_s, log_ratio)
+            return
         if act.type != "purchase":
             self.session.append(act)
             return
-        log_ratio = math.log(min(3.0, max(0.1, act.price_ratio)))
         if self.trips.times == 0 or act.at_s - self.trips.last_s > TRIP_GAP_S:
             self.trips.add(act.at_s, 0.0)
         self.items.add(act.at_s, log_ratio)
@@ -101,11 +119,7 @@ class ShopperHistory:
         if act.price_ratio < _DEAL_RATIO:
             self.deals.add(act.at_s, log_ratio)
         for tallies, key in ((self.products, act.product), (self.categories, act.category), (self.brands, act.brand)):
-            if key:
-                tally = tallies.get(key)
-                if tally is None:
-                    tally = tallies[key] = Tally()
-                tally.add(act.at_s, log_ratio)
+            _count(tallies, key, act.at_s, log_ratio)
         if act.product:
             product = self.products[act.product]
             product.last_price_minor, product.last_currency = act.price_minor, act.currency
@@ -130,6 +144,14 @@ class ShopperHistory:
         if at_s - tally.last_s > 12 * WEEK_S or tally.due(at_s) >= 3.0:
             return "lapsed"
         return "regular" if tally.times >= 4 else "occasional"
+
+
+def _count(tallies: Tallies, key: str, at_s: float, log_ratio: float) -> None:
+    if key:
+        tally = tallies.get(key)
+        if tally is None:
+            tally = tallies[key] = Tally()
+        tally.add(at_s, log_ratio)
 
 
 def _unshared(tallies: Tallies, changing: set[str]) -> Tallies:

@@ -7,6 +7,7 @@ the numbers of all tallies as columns, `(5, n)` float64 and `(3, n)` int64.
 import zlib
 from collections import deque
 from dataclasses import astuple
+from itertools import accumulate
 from struct import Struct
 from typing import Any, Final
 
@@ -16,22 +17,24 @@ from msgspec import json
 from models.shopper.history import RECENT, Act, ShopperHistory
 from models.shopper.tallies import NO_PRICE, PackedTallies, TallyColumns
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised whenever the layout, or how events are folded, changes: bytes of another format are not read."""
 
 _LENGTH: Final = Struct("<BI")
+_NAMED: Final = ("products", "categories", "brands", "declined", "declined_categories")
+_SINGLE: Final = ("items", "trips", "deals", "declines")
 _FLOATS: Final = ("fast", "slow", "first_s", "last_s", "last_log_ratio")
 _FAST: Final = 1  # of zlib: further levels cost ten times as much and save a tenth
 
 
 def encode_history(history: ShopperHistory) -> bytes:
     """Encode a history."""
-    named = (history.products, history.categories, history.brands)
+    named = (getattr(history, name) for name in _NAMED)
     tallies = [tally for tallies in named for tally in tallies.values()]
-    tallies += [history.items, history.trips, history.deals]
+    tallies += [getattr(history, name) for name in _SINGLE]
     currencies = {currency: row for row, currency in enumerate(dict.fromkeys(one.last_currency for one in tallies))}
     words = [
-        *(list(tallies) for tallies in named),
+        [list(getattr(history, name)) for name in _NAMED],
         list(currencies),
         history.ratio_sum,
         [astuple(act) for act in history.recent],
@@ -51,22 +54,29 @@ def decode_history(encoded: bytes) -> ShopperHistory | None:
     if format_ != FORMAT:
         return None
     body = zlib.decompress(memoryview(encoded)[_LENGTH.size :])
-    products, categories, brands, currencies, ratio_sum, recent, session = json.decode(body[:length])
-    named = len(products) + len(categories) + len(brands)
-    floats = np.frombuffer(body, "<f8", 5 * (named + 3), length).reshape(5, named + 3)
-    integers = np.frombuffer(body, "<i8", offset=length + 40 * (named + 3)).reshape(3, named + 3)
+    names, currencies, ratio_sum, recent, session = json.decode(body[:length])
+    starts = [0, *accumulate(map(len, names))]
+    named, count = starts[-1], starts[-1] + len(_SINGLE)
+    floats = np.frombuffer(body, "<f8", 5 * count, length).reshape(5, count)
+    integers = np.frombuffer(body, "<i8", offset=length + 40 * count).reshape(3, count)
     columns = TallyColumns(floats, integers, tuple(currencies))
-    brands_at = len(products) + len(categories)
+    products, categories, brands, declined, declined_categories = (
+        _named(own, start, columns) for own, start in zip(names, starts[:-1], strict=True)
+    )
+    items, trips, deals, declines = (columns.tally(named + place) for place in range(len(_SINGLE)))
     return ShopperHistory(
-        products=_named(products, 0, columns),
-        categories=_named(categories, len(products), columns),
-        brands=_named(brands, brands_at, columns),
-        items=columns.tally(named),
-        trips=columns.tally(named + 1),
-        deals=columns.tally(named + 2),
+        products=products,
+        categories=categories,
+        brands=brands,
+        items=items,
+        trips=trips,
+        deals=deals,
         ratio_sum=ratio_sum,
         recent=_acts(recent),
         session=_acts(session),
+        declined=declined,
+        declined_categories=declined_categories,
+        declines=declines,
     )
 
 

@@ -1,4 +1,4 @@
-"""Purchase counts of one shopper by product, category or brand."""
+"""Counts of what one shopper bought or declined, by product, category or brand."""
 
 import math
 from collections.abc import Iterator, KeysView, MutableMapping
@@ -17,11 +17,11 @@ _ROUNDING: Final = 1e-9  # relative; far above what two ways of computing an exp
 
 @dataclass(slots=True)
 class Tally:
-    """Decayed purchase counts of one product, category or brand, or of all.
+    """Decayed counts of purchases, or of declined offers, of one product, category or brand, or of all.
 
     Attributes:
         fast, slow: Counts as of `last_s`, decayed with the two time constants of `DECAYS_S`.
-        times: Number of purchases.
+        times: Number of all.
     """
 
     fast: float = 0.0
@@ -34,7 +34,7 @@ class Tally:
     last_currency: str = ""
 
     def add(self, at_s: float, log_ratio: float, weight: float = 1.0) -> None:
-        """Count one purchase, not earlier than the last one counted."""
+        """Count one purchase or decline, not earlier than the last one counted."""
         if self.times == 0:
             self.fast, self.slow, self.first_s = weight, weight, at_s
         else:

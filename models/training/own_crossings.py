@@ -18,7 +18,7 @@ from models.evaluator.lesson import CROSSED
 from models.training.own_rows import EffectColumns
 
 LEFT: Final = ("product", "product.category")
-RIGHT: Final = ("profile.", "context.", "purchase_history.")
+RIGHT: Final = ("profile.", "context.", "purchase_history.", "offers.")
 SD: Final = (0.5, 0.3)  # prior, of level and slope
 _FINE: Final = "@0.5"  # basis functions that are left out: coarse ones have a quarter as many
 _LEAST_ROWS: Final = 20
