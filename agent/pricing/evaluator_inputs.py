@@ -8,8 +8,10 @@ import numpy as np
 from agent.pricing.flow import Encoded, Evidence
 from agent.pricing.situation import Situation
 from agent.state.online_learner import Learner
+from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, EvaluatorInputs, Represented
 from models.evaluator.evidence import evidence_matrix
+from models.shopper.features import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +40,13 @@ class EvaluatorReader:
             trend=np.asarray([o.market.trend for o in seen], np.float32),
             rival_log_ratio=np.asarray(rivals, np.float32),
             shift=self.learner.shift([o.terms for o in seen]),
+            tried=self.tried([o.subject for o in seen]),
             out_of_domain=not self.learner.in_domain,
         )
+
+    def tried(self, subjects: Sequence[Subject]) -> Floats | None:
+        """Ranges of the prices that were ever offered, `(n, 2)`; None where the evaluator knows none."""
+        known = self.evaluator.weights.tried
+        if known is None:
+            return None
+        return np.asarray([known.of(one.product, one.category) for one in subjects], np.float64).reshape(-1, 2)

@@ -1,9 +1,11 @@
 """Step 1: requests joined with what the store knew before them, cleaned, protected attributes dropped and named."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import perf_counter
+from typing import Final
 
 from agent.domain.decision import Decision, HeldReason
 from agent.domain.money import fraction_digits
@@ -14,15 +16,20 @@ from agent.pricing.entered_inputs import EnteredInputs
 from agent.pricing.flow import Flow, Observation, PriceBasis
 from agent.pricing.parity import Quote, bounded_by_strangers
 from agent.pricing.past_quotes import PastQuotes, quote_key
-from agent.pricing.situation import ReadRequest, ShopperView, Visit
+from agent.pricing.situation import ReadRequest, ShopperView, Situation, Visit
 from agent.pricing.situation_reader import SituationReader
 from agent.rules.disclosure import has_personal
 from agent.rules.effective_rules import MerchantRules
-from agent.rules.gateway import GatewayFacts
+from agent.rules.exploration import Exploration
+from agent.rules.gateway import Bounds, GatewayFacts
 from agent.rules.kill_switch import KillSwitch
 from agent.rules.packs import binding
 from agent.rules.price_limits import PriceLimits, join_rules
 from agent.store import PricedPair, QuoteKey
+
+EXPLORED_BEYOND: Final = math.log(1.1)
+"""Distance, as log ratio, that exploration may go beyond the prices that were ever offered."""
+_SLACK: Final = 1e-6  # of a minor unit, for rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,13 @@ class Observer:
         last_price = None if who.opted_out or barred else batch.last_prices.get(pair)
         limits = PriceLimits(
             join_rules(merchant.limits, product, situation.request_limits, law),
-            GatewayFacts(situation.reference_minor, digits, product.cost_minor, last_price),
+            GatewayFacts(
+                situation.reference_minor,
+                digits,
+                product.cost_minor,
+                last_price,
+                tried=self._tried(situation, explores=merchant.selection.exploration is not Exploration.OFF),
+            ),
             batch.killed,
         )
         return Observation(
@@ -148,6 +161,15 @@ class Observer:
             shown=None if who.opted_out or barred else batch.shown.get(pair),
             live=batch.live.get(key) if key is not None else None,
         )
+
+    def _tried(self, situation: Situation, *, explores: bool) -> Bounds | None:
+        """Prices that were ever offered of a product; with exploration also those a step beyond them."""
+        found = self.reader.tried(situation.subject)
+        if found is None:
+            return None
+        beyond, reference = EXPLORED_BEYOND if explores else 0.0, situation.reference_minor
+        low, high = (reference * math.exp(end) for end in (found.low - beyond, found.high + beyond))
+        return Bounds(min(reference, max(1, math.ceil(low - _SLACK))), max(reference, math.floor(high + _SLACK)))
 
     def _held(self, limits: PriceLimits, who: ShopperView, *, barred: bool) -> HeldReason | None:
         if limits.killed is not None:

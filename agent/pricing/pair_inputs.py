@@ -50,6 +50,7 @@ class PairInputs:
         visit_of, sold_of, beside_of: Of each pair, its visit, its product, and its other effects in `shift`.
         context: Intent, market trend and log price ratio of the cheapest competitor, `(n, 3)`.
         shift: Learned effects, of each product and then of each set of other effects.
+        tried: Ranges of prices by product, `(products, 2)`, None where none is known.
         reference, cost, quantity: `(n,)`, amounts in minor units.
     """
 
@@ -63,6 +64,7 @@ class PairInputs:
     familiarity: States
     context: States
     shift: Shift
+    tried: Floats | None
     reference: Floats
     cost: Floats
     quantity: Floats
@@ -84,6 +86,7 @@ class PairInputs:
             trend=trend,
             rival_log_ratio=rival,
             shift=self._shift(sold, self.beside_of[pairs]),
+            tried=None if self.tried is None else self.tried[sold],
             out_of_domain=self.out_of_domain,
         )
 
@@ -123,6 +126,7 @@ class PairInputsReader:
             familiarity=evidence.familiarity,
             context=_context(pairs, visit_of, reference),
             shift=inputs.learner.shift([*(one.terms for one in pairs.sold), *pairs.beside]),
+            tried=inputs.tried([one.subject for one in pairs.sold]),
             reference=reference,
             cost=np.asarray(pairs.costs, np.float64),
             quantity=np.asarray(pairs.quantities, np.float64),

@@ -40,6 +40,7 @@ from agent.state.cached_encoder import CachedEncoder
 from agent.state.catalogue import Catalogue, merge_inline
 from agent.store.shopper_memory import ShopperMemory
 from models.evaluator.lesson import Term
+from models.evaluator.tried_prices import TriedPrices, TriedRange
 from models.evaluator.utility import Stock
 from models.shopper.features import Subject, feature_matrix
 from models.shopper.history import ShopperHistory
@@ -78,11 +79,13 @@ class TrainingProvenance:
         in_domain: Whether it was trained on this store's own data.
         learned: Prior sds of level and slope by effect, as fitted by the training; None where it fitted none.
         training: Whether a training is going on, which fits all effects.
+        tried: Prices that were offered in it.
     """
 
     in_domain: bool
     learned: Mapping[str, tuple[float, float]] | None = None
     training: bool = False
+    tried: TriedPrices | None = None
 
     @property
     def fits_offers(self) -> bool:
@@ -120,6 +123,11 @@ class SituationReader:
     def crosses(self) -> bool:
         """Whether effects beside the product's depend on the product: those of earlier offers, products of effects."""
         return bool(self._crossings) or self._fits_offers
+
+    def tried(self, subject: Subject) -> TriedRange | None:
+        """The range of log price ratios that was ever offered of a product; None where that is not known."""
+        known = self._provenance.tried
+        return None if known is None else known.of(subject.product, subject.category)
 
     @property
     def catalogue(self) -> Catalogue:

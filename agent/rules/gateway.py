@@ -6,6 +6,7 @@ facts (reference price, cost, last price). It returns the nearest allowed price 
 Each rule clamps the price to an interval. Rules are applied softest first, so that the harder one wins where two
 exclude each other:
 
+0. `tried_prices`: within the prices that were ever offered, beyond which nothing is known of demand.
 1. `max_change`: within this fraction of the last price quoted to the shopper.
 2. `max_discount`: at most this fraction below the reference price, the one that everyone may pay.
 3. `never_above_reference`: at most the reference price; `law.PLACE.discount_only` demands the same by law;
@@ -40,8 +41,10 @@ from agent.domain.decision import GuardAction, TrailStep
 from models.strategist.strategy import Rounding, round_minor
 
 UNKNOWN_BOUNDS_RULE: Final = "cost_or_floor"
+TRIED_RULE: Final = "tried_prices"
 CHANGE_RULE: Final = "max_change"
 UNKNOWN_BOUNDS: Final = "cost and floor unknown"
+_TRIED: Final = "within the prices offered so far: beyond them nothing is known of demand"
 COST_RULE: Final = "cost_not_covered"
 STEP_RULE: Final = "price_step"
 ROUNDING_RULE: Final = "rounding"
@@ -96,10 +99,25 @@ class GatewayRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """An interval of prices, both ends included; `high_minor` None means no upper bound."""
+
+    low_minor: int
+    high_minor: int | None
+
+    def clamp(self, price_minor: int) -> int:
+        """The nearest price within the interval."""
+        if self.high_minor is not None:
+            price_minor = min(price_minor, self.high_minor)
+        return max(price_minor, self.low_minor)
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayFacts:
     """Amounts that the rules refer to, for one request, in minor units of one currency.
 
-    `stranger_minor` is the price for an unknown shopper; None where no law of parity applies.
+    `stranger_minor` is the price for an unknown shopper; None where no law of parity applies. `tried` are the prices
+    that were ever offered, the reference price among them; None where that is not known.
     """
 
     reference_minor: int
@@ -107,6 +125,7 @@ class GatewayFacts:
     cost_minor: int | None = None
     last_price_minor: int | None = None
     stranger_minor: int | None = None
+    tried: Bounds | None = None
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -119,20 +138,6 @@ class GatewayFacts:
         _check("cost_minor", self.cost_minor, 0, None)
         _check("last_price_minor", self.last_price_minor, 1, None)
         _check("stranger_minor", self.stranger_minor, 1, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """An interval of prices, both ends included; `high_minor` None means no upper bound."""
-
-    low_minor: int
-    high_minor: int | None
-
-    def clamp(self, price_minor: int) -> int:
-        """The nearest price within the interval."""
-        if self.high_minor is not None:
-            price_minor = min(price_minor, self.high_minor)
-        return max(price_minor, self.low_minor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +208,8 @@ def cost_not_covered(rules: GatewayRules, facts: GatewayFacts) -> bool:
     wanted = _cost_rule(facts.cost_minor, rules.min_margin_frac).within.low_minor
     if wanted <= facts.reference_minor:
         return False
-    others = [rule for rule in _clamps(rules, facts) if rule.name != CHANGE_RULE]  # that one is personal
+    others = _demanded(_clamps(rules, facts))
+    others = [rule for rule in others if rule.name != CHANGE_RULE]  # that one is personal
     highest = [rule.within.high_minor for rule in others if rule.within.high_minor is not None]
     return facts.cost_minor > facts.reference_minor or wanted > min(highest, default=wanted)
 
@@ -296,6 +302,8 @@ def _clamps(rules: GatewayRules, facts: GatewayFacts) -> tuple[_Rule, ...]:
     """The rules that apply, softest first, as intervals."""
     reference, last = facts.reference_minor, facts.last_price_minor
     clamps = [_Rule("positive", Bounds(1, None), "at least one minor unit")]
+    if facts.tried is not None:
+        clamps.append(_Rule(TRIED_RULE, facts.tried, _TRIED))
     if rules.max_change_frac is not None and last is not None:
         change = _millionths(rules.max_change_frac)
         window = Bounds(_scaled_ceil(last, _MILLION - change), last * (_MILLION + change) // _MILLION)
@@ -341,9 +349,15 @@ def _joined(clamps: Sequence[_Rule]) -> Bounds:
     return Bounds(low, high)
 
 
+def _demanded(clamps: Sequence[_Rule]) -> list[_Rule]:
+    """The rules that somebody set: what was tried is no promise, and nothing is in conflict with it."""
+    return [rule for rule in clamps if rule.name != TRIED_RULE]
+
+
 def _exclude_each_other(clamps: Sequence[_Rule]) -> bool:
+    clamps = _demanded(clamps)
     highest = min((rule.within.high_minor for rule in clamps if rule.within.high_minor is not None), default=None)
-    return highest is not None and max(rule.within.low_minor for rule in clamps) > highest
+    return highest is not None and max((rule.within.low_minor for rule in clamps), default=0) > highest
 
 
 def _presentable(price_minor: int, rules: GatewayRules, fraction_digits: int) -> int:

@@ -332,7 +332,8 @@ def _situation_reader(
         personalises=pack.personalises if settings.personalises is None else settings.personalises,
     )
     learner = memory.learner
-    provenance = TrainingProvenance(learner.in_domain, learner.start.sd if learner.start is not None else None)
+    sds = learner.start.sd if learner.start is not None else None
+    provenance = TrainingProvenance(learner.in_domain, sds, tried=models.evaluator.weights.tried)
     readers = Readers(models.encoder, models.interest)
     return SituationReader(memory.catalogue, shoppers, memory.arrivals, readers, provenance)
 

@@ -21,14 +21,17 @@ from models.encoder.encoder import DIM
 from models.errors import RegistryError
 from models.evaluator.binning import Binning
 from models.evaluator.evidence import EVIDENCE, memory_keys
-from models.evaluator.monotone import MonotoneHead, sigmoid
+from models.evaluator.monotone import N_DRAWS, SLOPE_MIN, MonotoneHead, sigmoid, softplus
 from models.evaluator.online_effects import Shift
 from models.evaluator.trained_effects import TrainedEffects
+from models.evaluator.tried_prices import TriedPrices
 from models.shopper.features import FEATURES
 from models.shopper.item_affinity import FLOOR
 
 RANK: Final = 16
 NOVELTY_SD: Final = 1.5
+EXTRAPOLATED_SD: Final = 0.7
+"""Standard deviation of the logarithm of the slope beyond the tried prices: a factor of two."""
 NUMERIC: Final = len(FEATURES) + len(EVIDENCE) + 2
 
 
@@ -60,6 +63,7 @@ class EvaluatorInputs:
         intent, trend: `(n,)`, inputs of the context priors.
         rival_log_ratio: `(n,)` log(competitor / reference), nan when no competitor price is known.
         shift: Online effects learned since training, None when there are none.
+        tried: `(n, 2)`, `TriedRange` of each row; beyond it intervals widen. None where no range is known.
         out_of_domain: The evaluator was trained on other shops: shopper and product then count as unknown and the
             logit is linear in log price; online learning supplies the rest.
     """
@@ -75,6 +79,7 @@ class EvaluatorInputs:
     trend: NDArray[np.float32]
     rival_log_ratio: NDArray[np.float32]
     shift: Shift | None = None
+    tried: Floats | None = None
     out_of_domain: bool = False
 
     @property
@@ -138,6 +143,7 @@ class EvaluatorWeights:
     base_rate: float
     rival: float | None = None  # replaces `ContextPriors.rival` when trained on competitor prices
     effects: TrainedEffects | None = None  # starting point of online learning
+    tried: TriedPrices | None = None
 
 
 class Evaluator:
@@ -207,11 +213,13 @@ class Evaluator:
         learned = situations.shift
         means = None if learned is None else (learned.level, learned.slope)
         draws = None if learned is None else (learned.level_draws, learned.slope_draws)
+        drawn = purchase.drawn_logits(phi, log_ratio, draws, situations.basis_size) + shift[:, :, None] + spread
+        if situations.tried is not None:
+            slope = purchase.terms(phi)[:, 1] + (0.0 if learned is None else learned.slope)
+            drawn += _extrapolated(log_ratio, situations.tried, SLOPE_MIN + softplus(slope))
         return Response(
             purchase=sigmoid(purchase.logits(phi, log_ratio, means, situations.basis_size) + shift),
-            purchase_draws=sigmoid(
-                purchase.drawn_logits(phi, log_ratio, draws, situations.basis_size) + shift[:, :, None] + spread
-            ),
+            purchase_draws=sigmoid(drawn),
             satisfaction=sigmoid(satisfaction.logits(phi, log_ratio)),
             satisfaction_draws=sigmoid(satisfaction.drawn_logits(phi, log_ratio) + spread),
         )
@@ -230,6 +238,13 @@ class Evaluator:
         level = priors.intent * situations.intent + priors.trend * np.clip(situations.trend, -1.0, 1.0)
         above = np.maximum(0.0, log_ratio - np.nan_to_num(situations.rival_log_ratio, nan=np.inf)[:, None])
         return np.asarray(level[:, None] - priors.rival * above, np.float64)
+
+
+def _extrapolated(log_ratio: Floats, tried: Floats, slope: Floats) -> Floats:
+    """Change of drawn logits `(n, m, N_DRAWS)` beyond the tried prices, where the slope is known up to a factor."""
+    beyond = log_ratio - np.clip(log_ratio, tried[:, :1], tried[:, 1:])
+    factor = np.exp(EXTRAPOLATED_SD * _novelty_draws(N_DRAWS)) - 1.0
+    return np.asarray(-(slope[:, None] * beyond)[:, :, None] * factor)
 
 
 def _unknown(n: int) -> EvaluatorInputs:
@@ -284,8 +299,9 @@ def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], pat
         tensors["purchase.ramps"] = np.ascontiguousarray(weights.purchase.ramps, np.float32)
     if weights.rival is not None:
         tensors["rival"] = np.asarray([weights.rival], np.float32)
-    if weights.effects is not None:
-        tensors |= weights.effects.to_tensors()
+    for part in (weights.effects, weights.tried):
+        if part is not None:
+            tensors |= part.to_tensors()
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(path))
 
@@ -312,6 +328,7 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
             base_rate=float(tensors["base_rate"][0]),
             rival=float(tensors["rival"][0]) if "rival" in tensors else None,
             effects=TrainedEffects.from_tensors(tensors),
+            tried=TriedPrices.from_tensors(tensors),
         )
     except KeyError as error:
         raise RegistryError(

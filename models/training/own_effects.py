@@ -9,10 +9,12 @@ from models.evaluator.effect_posteriors import IndependentPosterior, JointPoster
 from models.evaluator.monotone import N_DRAWS
 from models.evaluator.online_effects import OnlineEffects, Shift
 from models.evaluator.trained_effects import TrainedEffects
+from models.evaluator.tried_prices import TriedPrices
 from models.training.own_logit import PriceLogit
 from models.training.own_rows import EffectColumns
 
 _DRAW_SEED = 20_18
+_TRIED_BY = ("product", "product.category")
 
 
 def trained_effects(model: PriceLogit, columns: EffectColumns) -> TrainedEffects:
@@ -43,6 +45,17 @@ def trained_effects(model: PriceLogit, columns: EffectColumns) -> TrainedEffects
         )
     state = OnlineEffects(JointPosterior(rows, mean, covariance, draws), independent)
     return TrainedEffects(state, {g: (float(a), float(b)) for g, (a, b) in zip(columns.groups, model.sd, strict=True)})
+
+
+def tried_prices(columns: EffectColumns, rows: NDArray[np.int64], log_ratio: Floats) -> TriedPrices:
+    """Ranges of the prices in some rows of the table, whose log ratios are given."""
+    wanted = [column for column, group in enumerate(columns.group.tolist()) if columns.groups[group] in _TRIED_BY]
+    values = columns.values[rows][:, wanted].tocsc()
+    members = {
+        columns.names[column]: values.indices[values.indptr[place] : values.indptr[place + 1]].astype(np.int64)
+        for place, column in enumerate(wanted)
+    }
+    return TriedPrices.from_offers(log_ratio, members)
 
 
 def _interleaved(covariance: Floats, sd: Floats) -> Floats:

@@ -36,16 +36,15 @@ from models.training.evaluator import (
 )
 from models.training.evaluator_posterior import posterior
 from models.training.own_crossings import with_crossings
-from models.training.own_effects import trained_effects
+from models.training.own_effects import trained_effects, tried_prices
 from models.training.own_kinks import NONE, Ramps, fit_ramps
-from models.training.own_logit import JOINT, SLOPE, STEPS, LogitRows, PriceLogit, fit_logit
+from models.training.own_logit import JOINT, SLOPE, PriceLogit, fit_logit
 from models.training.own_rows import OwnRows, Rows, Split
+from models.training.own_table import BLOCK, OwnTable
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
-_BLOCK: Final = 65_536
 LEAST_FOR_NETWORK: Final = 1_400
 _MANY: Final = 8_000  # training rows from which on inputs have four bins instead of two
-_CLIP: Final = 1e-9
 _EQUAL: Final = 1e-6
 
 
@@ -97,7 +96,7 @@ class _Net:
 class _Fit:
     """What was selected, in the form in which further rows are fitted."""
 
-    table: "_Table"
+    table: OwnTable
     logit: PriceLogit
     ramps: Ramps
     net: _Net
@@ -119,7 +118,7 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     """Train, select on the validation rows, and fit again on all rows before the test rows."""
     config = replace(config_for(len(split.train)), n_bins=2 if len(split.train) < _MANY else 4)
     binning = Binning.fit(np.asarray(rows.data.numeric[split.train]), config.n_bins)
-    table = _Table(rows, binning)
+    table = OwnTable(rows, binning)
     progress("train: price logit", 0.0)
     logit, losses = _logit(table, split)
     table, logit, crossed_losses = _crossings(table, split, logit)
@@ -147,46 +146,7 @@ def with_newest(trained: Trained, version: str) -> Trained:
     return replace(trained, evaluator=evaluator, covariances=covariances)
 
 
-class _Table:
-    """Training rows in the form that the price logit needs."""
-
-    def __init__(self, rows: OwnRows, binning: Binning) -> None:
-        self.rows, self.binning = rows, binning
-        data = rows.data
-        rival = np.nan_to_num(rows.rival.astype(np.float64), nan=np.inf)
-        self.over = np.maximum(0.0, data.log_ratio.astype(np.float64) - rival)
-
-    def of(self, rows: Rows, ramps: Ramps = NONE, network: tuple[Floats, Floats] | None = None) -> LogitRows:
-        """Select rows; `network` are a network's contributions to level and slope, `(n,)` over the whole table."""
-        data, at_s = self.rows.data, self.rows.at_s[rows]
-        log_ratio = data.log_ratio[rows].astype(np.float64)
-        edges = np.quantile(at_s, np.linspace(0, 1, STEPS + 2)[1:-1])
-        return LogitRows(
-            bought=data.bought[rows].astype(np.float64),
-            mass=self.rows.mass(rows),
-            log_ratio=log_ratio,
-            effects=self.rows.effects.values[rows],
-            inputs=self.encode(rows),
-            steps=-(at_s[:, None] <= edges).astype(np.float32),
-            over=self.over[rows],
-            cluster=data.cluster[rows],
-            level=0.0 if network is None else network[0][rows],
-            slope=0.0 if network is None else network[1][rows],
-            rest=ramps.logits(log_ratio),
-        )
-
-    def encode(self, rows: Rows) -> NDArray[np.float32]:
-        """Encode numeric inputs for the network, `(n, width)`."""
-        parts = np.array_split(rows, 1 + len(rows) // _BLOCK)
-        return np.concatenate([self.binning.encode(np.asarray(self.rows.data.numeric[part])) for part in parts])
-
-    def losses(self, rows: Rows, logits: Floats) -> Floats:
-        """Compute the log loss of each row, `(n,)`."""
-        p = np.clip(sigmoid(logits), _CLIP, 1 - _CLIP)
-        return np.asarray(-np.log(np.where(self.rows.data.bought[rows] > 0, p, 1 - p)))
-
-
-def _logit(table: _Table, split: Split) -> tuple[PriceLogit, dict[str, float]]:
+def _logit(table: OwnTable, split: Split) -> tuple[PriceLogit, dict[str, float]]:
     """Fit the price logit to the training rows; the level drifts only if that is better on the validation rows."""
     train, validation = table.of(split.train), table.of(split.validation)
     steady, drifting = (fit_logit(train, table.rows.effects, drifts=drifts) for drifts in (False, True))
@@ -199,7 +159,7 @@ def _logit(table: _Table, split: Split) -> tuple[PriceLogit, dict[str, float]]:
     return (drifting if gain > error else steady), means
 
 
-def _crossings(table: _Table, split: Split, logit: PriceLogit) -> tuple[_Table, PriceLogit, dict[str, float]]:
+def _crossings(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTable, PriceLogit, dict[str, float]]:
     """Add products of effects where the training rows ask for them and they are better on the validation rows."""
     train, before = table.of(split.train), table.of(split.validation)
     effects = table.rows.effects
@@ -207,7 +167,7 @@ def _crossings(table: _Table, split: Split, logit: PriceLogit) -> tuple[_Table, 
     found = with_crossings(effects, split.train, logit.scores(train), room)
     if found is effects:
         return table, logit, {}
-    wider = _Table(replace(table.rows, effects=found), table.binning)
+    wider = OwnTable(replace(table.rows, effects=found), table.binning)
     again = fit_logit(wider.of(split.train), found, drifts=logit.drifts)
     losses = [
         table.losses(split.validation, model.logits(rows))
@@ -218,7 +178,7 @@ def _crossings(table: _Table, split: Split, logit: PriceLogit) -> tuple[_Table, 
     return (wider, again, named) if gain > error else (table, logit, named)
 
 
-def _kinks(table: _Table, split: Split, logit: PriceLogit) -> tuple[Ramps, dict[str, float]]:
+def _kinks(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[Ramps, dict[str, float]]:
     """Fit ramps to the training rows; returns none unless they are better on the validation rows."""
     plain = table.of(split.validation)
     mass = plain.mass
@@ -235,7 +195,7 @@ def _kinks(table: _Table, split: Split, logit: PriceLogit) -> tuple[Ramps, dict[
 
 
 def _ramps(
-    table: _Table, rows: Rows, logit: PriceLogit, network: tuple[Floats | float, Floats | float]
+    table: OwnTable, rows: Rows, logit: PriceLogit, network: tuple[Floats | float, Floats | float]
 ) -> Ramps | None:
     selected = table.of(rows)
     level, slope = logit.terms(selected)
@@ -245,7 +205,7 @@ def _ramps(
 
 
 def _network(
-    table: _Table,
+    table: OwnTable,
     split: Split,
     model: tuple[PriceLogit, Ramps],
     config: EvaluatorTrainingConfig,
@@ -272,14 +232,14 @@ def _network(
     return _Net(net, level - means[0], slope - means[1], (means[0], means[1]))
 
 
-def _no_network(table: _Table, logit: PriceLogit, config: EvaluatorTrainingConfig) -> _Net:
+def _no_network(table: OwnTable, logit: PriceLogit, config: EvaluatorTrainingConfig) -> _Net:
     """A network that adds nothing, for rows that are too few to train one."""
     nothing = np.zeros(len(table.rows.at_s))
     net = ResidualNet(InitialModel(table.binning, logit.inputs), config).eval()
     return _Net(net, nothing, nothing, (0.0, 0.0))
 
 
-def _known_terms(table: _Table, rows: Rows, logit: PriceLogit, ramps: Ramps) -> KnownTerms:
+def _known_terms(table: OwnTable, rows: Rows, logit: PriceLogit, ramps: Ramps) -> KnownTerms:
     """Compute the logit's terms without the part of the inputs, which the network computes itself."""
     effects = table.rows.effects.values[rows]
     log_ratio = table.rows.data.log_ratio[rows].astype(np.float64)
@@ -289,12 +249,12 @@ def _known_terms(table: _Table, rows: Rows, logit: PriceLogit, ramps: Ramps) -> 
     return KnownTerms(*(np.asarray(part, np.float32) for part in (level, slope, rest)))
 
 
-def _network_terms(net: EvaluatorNet, table: _Table, rows: Rows) -> tuple[Floats, Floats]:
+def _network_terms(net: EvaluatorNet, table: OwnTable, rows: Rows) -> tuple[Floats, Floats]:
     """Compute the network's contributions to level and slope, `(n,)` each."""
     data, parts = table.rows.data, []
     with torch.inference_mode():
         hidden = net.purchase.weight[:, :-2]
-        for block in np.array_split(rows, 1 + len(rows) // _BLOCK):
+        for block in np.array_split(rows, 1 + len(rows) // BLOCK):
             phi = net.body(
                 torch.from_numpy(net.binning.encode(np.asarray(data.numeric[block]))),
                 torch.from_numpy(data.shopper_states[data.shopper_row[block]]),
@@ -305,13 +265,13 @@ def _network_terms(net: EvaluatorNet, table: _Table, rows: Rows) -> tuple[Floats
     return found[:, 0], found[:, 1]
 
 
-def _with_net(table: _Table, rows: Rows, model: tuple[PriceLogit, Ramps], network: tuple[Floats, Floats]) -> Floats:
+def _with_net(table: OwnTable, rows: Rows, model: tuple[PriceLogit, Ramps], network: tuple[Floats, Floats]) -> Floats:
     logit, ramps = model
     selected = replace(table.of(rows, ramps), level=network[0], slope=network[1])
     return logit.logits(selected)
 
 
-def _share(table: _Table, split: Split, model: tuple[PriceLogit, Ramps], net: _Net) -> tuple[float, dict[str, float]]:
+def _share(table: OwnTable, split: Split, model: tuple[PriceLogit, Ramps], net: _Net) -> tuple[float, dict[str, float]]:
     """Select the smallest share of the network within one standard error of the best."""
     rows = split.validation
     mass = table.rows.mass(rows)
@@ -336,7 +296,7 @@ def _paired_gain(before: Floats, after: Floats, mass: Floats) -> tuple[float, fl
 
 
 def _assemble(
-    table: _Table,
+    table: OwnTable,
     known: Rows,
     model: tuple[PriceLogit, Ramps, _Net, float],
     config: EvaluatorTrainingConfig,
@@ -366,12 +326,13 @@ def _assemble(
         purchase=MonotoneHead.from_posterior(mean, covariance, ramps.places if count else None),
         rival=logit.rival,
         effects=trained_effects(logit, table.rows.effects),
+        tried=tried_prices(table.rows.effects, known, data.log_ratio[known].astype(np.float64)),
     )
     return Evaluator(weights, version), (covariance, satisfaction)
 
 
 def _hidden_covariance(
-    table: _Table,
+    table: OwnTable,
     rows: Rows,
     model: tuple[PriceLogit, Ramps, _Net, float],
     config: EvaluatorTrainingConfig,

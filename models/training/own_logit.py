@@ -20,7 +20,7 @@ from scipy import sparse
 from models.arrays import Floats
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
 from models.training.own_crossings import Scores
-from models.training.own_rows import EffectColumns
+from models.training.own_rows import EffectColumns, LogitRows
 
 JOINT: Final = 160  # effects with one covariance, below the online state's capacity
 STEPS: Final = 8
@@ -35,31 +35,6 @@ _PRIOR_COUNT: Final = 2.0
 _SIGNIFICANT: Final = 3.0  # standard deviations of a chi-square above its mean for a group to count as significant
 _MAX_ELIMINATED: Final = 20_000
 _ALL: Final = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class LogitRows:
-    """Rows to fit; arrays are `(n,)` unless stated otherwise.
-
-    Attributes:
-        mass: Offers that each row stands for.
-        effects: `(n, k)`. `inputs`: `(n, f)`. `steps`: `(n, STEPS)`.
-        over: max(0, log(price / competitor's price)), 0 without a competitor.
-        level, slope, rest: Known offsets of level, slope before softplus, and logit.
-        cluster: Shopper of each row.
-    """
-
-    bought: Floats
-    mass: Floats
-    log_ratio: Floats
-    effects: sparse.csr_matrix
-    inputs: NDArray[np.float32]
-    steps: NDArray[np.float32]
-    over: Floats
-    cluster: NDArray[np.int64]
-    level: Floats | float = 0.0
-    slope: Floats | float = 0.0
-    rest: Floats | float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

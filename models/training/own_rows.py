@@ -134,3 +134,28 @@ class OwnRows:
         information, is about their number whatever the weights.
         """
         return np.asarray(self.data.weight[rows], np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class LogitRows:
+    """Rows to fit; arrays are `(n,)` unless stated otherwise.
+
+    Attributes:
+        mass: Offers that each row stands for.
+        effects: `(n, k)`. `inputs`: `(n, f)`. `steps`: `(n, steps)`.
+        over: max(0, log(price / competitor's price)), 0 without a competitor.
+        level, slope, rest: Known offsets of level, slope before softplus, and logit.
+        cluster: Shopper of each row.
+    """
+
+    bought: Floats
+    mass: Floats
+    log_ratio: Floats
+    effects: sparse.csr_matrix
+    inputs: NDArray[np.float32]
+    steps: NDArray[np.float32]
+    over: Floats
+    cluster: NDArray[np.int64]
+    level: Floats | float = 0.0
+    slope: Floats | float = 0.0
+    rest: Floats | float = 0.0

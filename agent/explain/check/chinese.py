@@ -128,6 +128,7 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("topic", "购买历史", "input.purchase_history scenario.history"),
     claim("topic", "对没有(?!购买历史)", NEVER),
     claim("rule", "最大变动", "rule.max_change"),
+    claim("rule", "至今报出过的价格", "rule.tried_prices"),
     claim("rule", "最大折扣限制", "rule.max_discount"),
     claim("rule", "不高于参考价的承诺", "rule.never_above_reference"),
     claim("rule", "商家暂停调价", "rule.kill_switch"),
@@ -189,6 +190,7 @@ NAME_LISTS: Final = (
 LIMITS: Final = "改变价格的限制[：:]([^。]*)"
 RULES: Final = {
     "最大变动幅度": "rule.max_change",
+    "至今报出过的价格": "rule.tried_prices",
     "最大折扣限制": "rule.max_discount",
     "不高于参考价的承诺": "rule.never_above_reference",
     "最高限价": "rule.ceiling",

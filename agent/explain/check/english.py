@@ -154,6 +154,7 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     claim("topic", r"purchase history", "input.purchase_history scenario.history"),
     claim("topic", r"without any (?!purchase history)|with no (?!purchase history)", NEVER),
     claim("rule", r"largest change", "rule.max_change"),
+    claim("rule", r"prices offered so far", "rule.tried_prices"),
     claim("rule", r"deepest discount allowed", "rule.max_discount"),
     claim("rule", r"promise never to go above the reference", "rule.never_above_reference"),
     claim("rule", r"hold on all prices", "rule.kill_switch"),
@@ -231,6 +232,7 @@ NAME_LISTS: Final = (
 LIMITS: Final = r"in turn: ([^.]*)"
 RULES: Final = {
     "the largest change allowed": "rule.max_change",
+    "the prices offered so far": "rule.tried_prices",
     "the deepest discount allowed": "rule.max_discount",
     "the promise never to go above the reference price": "rule.never_above_reference",
     "the price ceiling": "rule.ceiling",

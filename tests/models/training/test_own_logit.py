@@ -8,8 +8,8 @@ from models.evaluator.lesson import Term
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
 from models.training.own_effects import shift_of, trained_effects
 from models.training.own_kinks import fit_ramps
-from models.training.own_logit import SLOPE, STEPS, LogitRows, fit_logit
-from models.training.own_rows import EffectBuilder, EffectColumns
+from models.training.own_logit import SLOPE, STEPS, fit_logit
+from models.training.own_rows import EffectBuilder, EffectColumns, LogitRows
 
 N = 6_000
 RNG = np.random.default_rng(5)

@@ -1,0 +1,56 @@
+"""Training rows of a merchant's outcomes in the form that the price logit needs."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.arrays import Floats
+from models.evaluator.binning import Binning
+from models.evaluator.monotone import sigmoid
+from models.training.own_kinks import NONE, Ramps
+from models.training.own_logit import STEPS
+from models.training.own_rows import LogitRows, OwnRows, Rows
+
+BLOCK: Final = 65_536
+_CLIP: Final = 1e-9
+
+
+class OwnTable:
+    """All rows, encoded as they are asked for."""
+
+    def __init__(self, rows: OwnRows, binning: Binning) -> None:
+        """Encode numeric inputs with `binning`."""
+        self.rows, self.binning = rows, binning
+        data = rows.data
+        rival = np.nan_to_num(rows.rival.astype(np.float64), nan=np.inf)
+        self.over = np.maximum(0.0, data.log_ratio.astype(np.float64) - rival)
+
+    def of(self, rows: Rows, ramps: Ramps = NONE, network: tuple[Floats, Floats] | None = None) -> LogitRows:
+        """Select rows; `network` are a network's contributions to level and slope, `(n,)` over the whole table."""
+        data, at_s = self.rows.data, self.rows.at_s[rows]
+        log_ratio = data.log_ratio[rows].astype(np.float64)
+        edges = np.quantile(at_s, np.linspace(0, 1, STEPS + 2)[1:-1])
+        return LogitRows(
+            bought=data.bought[rows].astype(np.float64),
+            mass=self.rows.mass(rows),
+            log_ratio=log_ratio,
+            effects=self.rows.effects.values[rows],
+            inputs=self.encode(rows),
+            steps=-(at_s[:, None] <= edges).astype(np.float32),
+            over=self.over[rows],
+            cluster=data.cluster[rows],
+            level=0.0 if network is None else network[0][rows],
+            slope=0.0 if network is None else network[1][rows],
+            rest=ramps.logits(log_ratio),
+        )
+
+    def encode(self, rows: Rows) -> NDArray[np.float32]:
+        """Encode numeric inputs for the network, `(n, width)`."""
+        parts = np.array_split(rows, 1 + len(rows) // BLOCK)
+        return np.concatenate([self.binning.encode(np.asarray(self.rows.data.numeric[part])) for part in parts])
+
+    def losses(self, rows: Rows, logits: Floats) -> Floats:
+        """Compute the log loss of each row, `(n,)`."""
+        p = np.clip(sigmoid(logits), _CLIP, 1 - _CLIP)
+        return np.asarray(-np.log(np.where(self.rows.data.bought[rows] > 0, p, 1 - p)))
