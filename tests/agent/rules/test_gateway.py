@@ -42,6 +42,7 @@ fact_sets = st.builds(
     fraction_digits=st.sampled_from([0, 2, 3]),
     cost_minor=st.none() | amounts,
     last_price_minor=st.none() | amounts,
+    tried=st.none() | st.builds(lambda low, width: Bounds(low, low + width), amounts, st.integers(0, 3_000)),
 )
 proposals = st.integers(-100, 10**7) | st.integers(1, 3000)
 
@@ -342,3 +343,24 @@ def test_impossible_rules_are_refused_with_the_field_and_what_is_allowed(field: 
 def test_a_reference_price_of_nothing_is_refused() -> None:
     with pytest.raises(GatewayError, match="reference_minor is 0"):
         replace(FACTS, reference_minor=0)
+
+
+TRIED = replace(FACTS, last_price_minor=None, tried=Bounds(900, 1_050))
+
+
+@pytest.mark.parametrize(("raw", "price"), [(700, 900), (1_300, 1_050), (950, 950)])
+def test_prices_that_were_never_offered_are_not_chosen_and_the_trail_says_so(raw: int, price: int) -> None:
+    guarded = guard(raw, GatewayRules(), TRIED)
+    assert guarded.price_minor == price
+    assert [step.rule for step in guarded.trail] == ([] if raw == price else ["tried_prices"])
+
+
+@given(proposals, rule_sets, fact_sets)
+def test_what_was_tried_moves_no_price_beyond_a_limit_and_is_in_conflict_with_none(
+    raw: int, rules: GatewayRules, facts: GatewayFacts
+) -> None:
+    without = replace(facts, tried=None)
+    guarded, plain = guard(raw, rules, facts), guard(raw, rules, without)
+    assert (guarded.conflict, guarded.held) == (plain.conflict, plain.held)
+    exact = replace(rules, rounding=Rounding.EXACT)
+    assert bounds(exact, without).clamp(guard(raw, exact, facts).price_minor) == guard(raw, exact, facts).price_minor

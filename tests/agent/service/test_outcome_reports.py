@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 from uuid import uuid4
@@ -11,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.domain.clock import FixedClock
-from agent.domain.records import EventRecord, OutcomeRecord, OutcomeType
+from agent.domain.records import EventRecord, EventType, OutcomeRecord, OutcomeType
 from agent.domain.refusal import Refusal
-from agent.service.outcome_reports import ReportedOutcomes, purchase_of
+from agent.service.outcome_reports import ReportedOutcomes, event_of, purchase_of
 from agent.service.outcome_sequence import TICK, OutcomeReport, OutcomeSequence
 from agent.store import Store
 from tests.agent.store.builders import AT, decision
@@ -117,3 +118,24 @@ def test_the_store_answers_as_a_sequence_in_memory_does(store: Store, requests: 
         memory += sequence.fresh
         assert list(send(store, *reports)) == expected
     assert store.outcomes_of(quote_id) == memory
+
+
+def test_a_declined_offer_enters_the_history_of_a_known_shopper_once(store: Store) -> None:
+    told = OutcomeRecord(
+        outcome_id="o1",
+        shopper_id="s1",
+        product_id="p1",
+        currency="EUR",
+        price_minor=900,
+        reference_minor=1_000,
+        type=DECLINED,
+        quantity=1,
+        at=AT,
+    )
+    stranger = replace(told, outcome_id="o2", shopper_id=None)
+    for _ in range(2):
+        assert store.record_outcomes([told, stranger], event_of) == []
+    (event,) = store.shopper_events("s1")
+    assert (event.type, event.product_id, event.price_minor, event.list_minor) == (EventType.DECLINE, "p1", 900, 1_000)
+    assert store.shopper_events("s1", sales=False) == store.shopper_events("s1", sales=True) == []
+    assert store.event_count() == 1

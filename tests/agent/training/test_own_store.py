@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from agent.cli.main import app as commands
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType, ProductRecord
+from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.service.assembly import open_service
 from agent.service.opening import open_store
@@ -29,7 +30,7 @@ from models.training.own_evaluator import own_projection
 from tests.prepared import LOADED, World, linked
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-N = LEAST_OUTCOMES + 400
+N = 2_400
 
 
 def silent(_what: str, _share: float) -> None:
@@ -164,7 +165,7 @@ def test_moving_the_future_changes_no_earlier_row(world: World, tmp_path: Path) 
 
 def test_outcomes_that_identify_no_price_response_end_the_command_with_the_reason(world: World, tmp_path: Path) -> None:
     settings = shop(world, tmp_path / "data")
-    filled(settings, outcomes(2.0, 200)).close()
+    filled(settings, outcomes(2.0, LEAST_OUTCOMES - 1)).close()
     told = CliRunner().invoke(commands, ["train", "evaluator", "--data-dir", str(settings.data_dir)])
     assert told.exit_code != 0
     assert isinstance(told.exception, TrainingDataError)
@@ -232,3 +233,42 @@ def test_a_profile_field_of_imported_outcomes_sets_prices_apart(world: World, tm
 def own_store(service: Service) -> OwnStore:
     parts = service._parts
     return OwnStore(parts.store, parts.catalogue, parts.pipeline.observer.reader, parts.folder.models)
+
+
+def test_a_few_hundred_outcomes_train_a_model_that_says_how_little_it_knows(world: World, tmp_path: Path) -> None:
+    service = filled(shop(world, tmp_path / "data"), outcomes(3.0, 400))
+    made = train_on_store(own_store(service), "few", silent)
+    assert service.reload() is not None
+    _, low, high = made.report.elasticity
+    assert high - low > 1.0
+    assert any(note.startswith("400 outcomes tell little") for note in made.report.notes)
+    price(service)
+    service.close()
+
+
+def test_what_is_installed_has_learned_from_the_newest_outcomes_too(world: World, tmp_path: Path) -> None:
+    rows = outcomes(2.0)
+    cut = round(0.85 * N)
+    everyone = [*rows[:cut], *(replace(row, type=OutcomeType.PURCHASED) for row in rows[cut:])]
+    rates = []
+    for name, content in (("plain", rows), ("everyone", everyone)):
+        service = filled(shop(world, tmp_path / name), content)
+        train_on_store(own_store(service), name, silent)
+        assert service.reload() is not None
+        scored = service.score([QuoteRequest.model_validate({"product": {"id": "p6"}})])[0]
+        assert not isinstance(scored, Refusal)
+        rates.append(scored.purchase_probability.value)
+        service.close()
+    assert rates[1] > rates[0] + 0.1
+
+
+def test_prices_that_were_never_offered_are_chosen_only_with_exploration(world: World, tmp_path: Path) -> None:
+    service = filled(shop(world, tmp_path / "data"), outcomes(9.0))
+    train_on_store(own_store(service), "steep", silent)
+    assert service.reload() is not None
+    lowest = min(row.price_minor / (row.reference_minor or 1) for row in outcomes(9.0))
+    answers = service.quote([QuoteRequest.model_validate({"product": {"id": f"p{number}"}}) for number in range(12)])
+    ratios = [one.price_minor / one.reference_minor for one in answers if isinstance(one, Decision)]
+    assert len(ratios) == 12
+    assert min(ratios) == pytest.approx(lowest, abs=0.01)
+    service.close()

@@ -61,7 +61,7 @@ def test_intent_counts_this_session_and_stays_within_bounds() -> None:
 
 acts = st.builds(
     Act,
-    type=st.sampled_from(["purchase", "view"]),
+    type=st.sampled_from(["purchase", "view", "decline"]),
     at_s=st.floats(0, 1e6),
     product=st.sampled_from(["", "milk", "cheese", "soap"]),
     category=st.sampled_from(["", "dairy", "household"]),
@@ -94,3 +94,16 @@ def test_recent_items_are_the_latest_before_the_moment_and_weigh_by_age() -> Non
     assert items.products[0] == "p19"
     assert all(int(product[1:]) < 20 for product in items.products)
     assert items.weights[8] == pytest.approx(items.weights[0] / 2)
+
+
+def test_declined_offers_are_counted_apart_from_purchases_and_sessions() -> None:
+    history = ShopperHistory()
+    assert not history.known
+    for day, product in enumerate(["milk", "milk", "cheese"]):
+        history.observe(Act("decline", day * 86_400.0, product, "dairy", "farm", price_ratio=1.1))
+    assert history.known
+    assert {product: tally.times for product, tally in history.declined.items()} == {"milk": 2, "cheese": 1}
+    assert (history.declined_categories["dairy"].times, history.declines.times) == (3, 3)
+    assert (history.items.times, list(history.session), dict(history.products)) == (0, [], {})
+    assert recent_items(history, 1e9).products == ()
+    assert history.loyalty("dairy", 1e6) == "new"

@@ -7,7 +7,7 @@ from models.shopper.history_codec import FORMAT, decode_history, encode_history
 _WORDS = st.text(max_size=6)
 _ACTS = st.builds(
     Act,
-    type=st.sampled_from(["purchase", "purchase", "view", "search"]),
+    type=st.sampled_from(["purchase", "purchase", "view", "search", "decline"]),
     at_s=st.floats(0, 2e9),
     product=_WORDS,
     category=_WORDS,
