@@ -21,7 +21,7 @@ from models.encoder.encoder import DIM
 from models.errors import RegistryError
 from models.evaluator.binning import Binning
 from models.evaluator.evidence import EVIDENCE, memory_keys
-from models.evaluator.monotone import N_DRAWS, SLOPE_MIN, MonotoneHead, sigmoid, softplus
+from models.evaluator.monotone import MonotoneHead, sigmoid
 from models.evaluator.online_effects import Shift
 from models.evaluator.trained_effects import TrainedEffects
 from models.evaluator.tried_prices import TriedPrices
@@ -215,8 +215,8 @@ class Evaluator:
         draws = None if learned is None else (learned.level_draws, learned.slope_draws)
         drawn = purchase.drawn_logits(phi, log_ratio, draws, situations.basis_size) + shift[:, :, None] + spread
         if situations.tried is not None:
-            slope = purchase.terms(phi)[:, 1] + (0.0 if learned is None else learned.slope)
-            drawn += _extrapolated(log_ratio, situations.tried, SLOPE_MIN + softplus(slope))
+            slopes = purchase.drawn_slopes(phi, None if learned is None else learned.slope_draws)
+            drawn += _extrapolated(log_ratio, situations.tried, slopes)
         return Response(
             purchase=sigmoid(purchase.logits(phi, log_ratio, means, situations.basis_size) + shift),
             purchase_draws=sigmoid(drawn),
@@ -240,11 +240,11 @@ class Evaluator:
         return np.asarray(level[:, None] - priors.rival * above, np.float64)
 
 
-def _extrapolated(log_ratio: Floats, tried: Floats, slope: Floats) -> Floats:
-    """Change of drawn logits `(n, m, N_DRAWS)` beyond the tried prices, where the slope is known up to a factor."""
+def _extrapolated(log_ratio: Floats, tried: Floats, slopes: Floats) -> Floats:
+    """Change of drawn logits `(n, m, N_DRAWS)` beyond the tried prices, where `slopes` are known up to a factor."""
     beyond = log_ratio - np.clip(log_ratio, tried[:, :1], tried[:, 1:])
-    factor = np.exp(EXTRAPOLATED_SD * _novelty_draws(N_DRAWS)) - 1.0
-    return np.asarray(-(slope[:, None] * beyond)[:, :, None] * factor)
+    factor = np.exp(EXTRAPOLATED_SD * _novelty_draws(slopes.shape[1])) - 1.0
+    return np.asarray(-beyond[:, :, None] * (slopes * factor)[:, None])
 
 
 def _unknown(n: int) -> EvaluatorInputs:

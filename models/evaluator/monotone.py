@@ -100,6 +100,11 @@ class MonotoneHead:
         basis = price_basis(log_ratio, slopes.shape[2], self.ramps)
         return np.asarray(terms[:, None, :, 0] + np.einsum("nsk,nmk->nms", slopes, basis))
 
+    def drawn_slopes(self, phi: Floats, shift: Floats | None = None) -> Floats:
+        """Compute the first slope of every draw, `(n, N_DRAWS)`; `shift` `(n, N_DRAWS)` is added before softplus."""
+        before = phi @ self.draws[:, 1].T
+        return np.asarray(SLOPE_MIN + softplus(before if shift is None else before + shift))
+
     def rest(self, phi: Floats, log_ratio: Floats) -> Floats:
         """Compute what basis functions 2..K add to the mean logit at one price each, `log_ratio` `(n,)`; `(n,)`."""
         slopes = SLOPE_MIN + softplus(self.terms(phi)[:, 1:])

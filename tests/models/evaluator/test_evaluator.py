@@ -94,7 +94,7 @@ def test_scores_do_not_depend_on_the_batch() -> None:
     made, _ = weights()
     evaluator, batch = Evaluator(made, "t"), situations(5)
     together = respond(evaluator, batch, np.repeat(GRID[None], 5, axis=0))
-    arrays = [name for name in batch.__slots__ if name not in ("shift", "out_of_domain")]
+    arrays = [name for name in batch.__slots__ if isinstance(getattr(batch, name), np.ndarray)]
     one = EvaluatorInputs(**{name: getattr(batch, name)[3:4] for name in arrays})
     alone = respond(evaluator, one, GRID[None])
     assert alone.purchase[0] == pytest.approx(together.purchase[3], rel=1e-12)
@@ -170,3 +170,17 @@ def test_item_states_weigh_recent_products_and_skip_unknown_ones() -> None:
     states = item_states(recents, lambda ids: np.stack([axis.get(p, nowhere) for p in ids]))
     assert states[0, :2] == pytest.approx(np.asarray([1.0, 0.5]) / np.sqrt(1.25))
     assert not states[1].any()
+
+
+def test_beyond_the_prices_that_were_tried_intervals_widen_and_means_stay() -> None:
+    made, _ = weights()
+    evaluator, batch = Evaluator(made, "t"), situations(3)
+    grid = np.repeat(GRID[None], 3, axis=0)
+    tried = np.tile([-0.2, 0.2], (3, 1))
+    within = np.abs(GRID) <= 0.2
+    plain, ranged = (respond(evaluator, one, grid) for one in (batch, replace(batch, tried=tried)))
+    assert np.array_equal(plain.purchase, ranged.purchase)
+    assert np.array_equal(plain.purchase_draws[:, within], ranged.purchase_draws[:, within])
+    logits = [np.log(one.purchase_draws / (1 - one.purchase_draws))[:, [0, -1]] for one in (plain, ranged)]
+    assert (logits[1].std(axis=2) > logits[0].std(axis=2)).all()
+    assert (np.diff(ranged.purchase_draws, axis=1) <= 1e-12).all()
