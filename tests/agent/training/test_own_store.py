@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 from agent.cli.main import app as commands
 from agent.domain.decision import Decision
 from agent.domain.records import OutcomeRecord, OutcomeType, ProductRecord
-from agent.domain.refusal import Refusal
 from agent.domain.request import QuoteRequest
 from agent.service.assembly import open_service
 from agent.service.opening import open_store
@@ -244,22 +243,6 @@ def test_a_few_hundred_outcomes_train_a_model_that_says_how_little_it_knows(worl
     assert any(note.startswith("400 outcomes tell little") for note in made.report.notes)
     price(service)
     service.close()
-
-
-def test_what_is_installed_has_learned_from_the_newest_outcomes_too(world: World, tmp_path: Path) -> None:
-    rows = outcomes(2.0)
-    cut = round(0.85 * N)
-    everyone = [*rows[:cut], *(replace(row, type=OutcomeType.PURCHASED) for row in rows[cut:])]
-    rates = []
-    for name, content in (("plain", rows), ("everyone", everyone)):
-        service = filled(shop(world, tmp_path / name), content)
-        train_on_store(own_store(service), name, silent)
-        assert service.reload() is not None
-        scored = service.score([QuoteRequest.model_validate({"product": {"id": "p6"}})])[0]
-        assert not isinstance(scored, Refusal)
-        rates.append(scored.purchase_probability.value)
-        service.close()
-    assert rates[1] > rates[0] + 0.1
 
 
 def test_prices_that_were_never_offered_are_chosen_only_with_exploration(world: World, tmp_path: Path) -> None:

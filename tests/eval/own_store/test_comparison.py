@@ -1,0 +1,70 @@
+"""Training on generated shops: what is selected, and what is fitted again."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from agent.training.own_rows import situations_of
+from eval.own_store.shops import SHOPS, simulate_outcomes
+from models.arrays import Floats
+from models.training.own_effects import shift_of
+from models.training.own_evaluator import Trained, train_own, with_newest
+from models.training.own_report import predict
+from models.training.own_rows import OwnRows, Split
+
+N = 3_000
+
+
+def silent(_what: str, _share: float) -> None:
+    pass
+
+
+def simulated(shop: str = "profiles") -> OwnRows:
+    return simulate_outcomes(SHOPS[shop], 3, N, 1).rows
+
+
+def predicted(trained: Trained, rows: OwnRows) -> Floats:
+    effects = trained.evaluator.weights.effects
+    assert effects is not None
+
+    def situations(some: np.ndarray) -> object:
+        return situations_of(trained.rows, some, shift_of(effects, trained.rows.effects, some))
+
+    return predict(trained.evaluator, rows, np.arange(len(rows.at_s)), situations)  # type: ignore[arg-type]
+
+
+def test_the_newest_outcomes_are_fitted_once_they_have_evaluated_the_model() -> None:
+    rows = simulated("price alone")
+    split = Split.by_time(rows.at_s)
+    bought = rows.data.bought.copy()
+    bought[split.test] = 1.0
+    changed = replace(rows, data=replace(rows.data, bought=bought))
+    plain, everyone = (train_own(one, split, "t", silent) for one in (rows, changed))
+    assert predicted(plain, rows) == pytest.approx(predicted(everyone, rows))
+    before, after = (predicted(with_newest(one, "t"), rows).mean() for one in (plain, everyone))
+    assert after > before + 0.05
+
+
+def test_aggregates_give_the_model_of_the_rows_that_they_stand_for() -> None:
+    rows = simulated()
+    keep, times = np.arange(0, N, 3), 3
+    once = partial(_selected, rows)
+    repeated, weighted = once(np.repeat(keep, times)), once(keep)
+    weighted = replace(weighted, data=replace(weighted.data, weight=np.full(len(keep), times, np.float32)))
+    found = []
+    for one in (repeated, weighted):
+        trained = train_own(one, Split.by_time(one.at_s), "t", silent)
+        found.append(predicted(trained, one)[:: times if one is repeated else 1])
+        assert trained.choice.share == 0.0
+    assert found[0] == pytest.approx(found[1], rel=0.01)
+
+
+def _selected(rows: OwnRows, some: np.ndarray) -> OwnRows:
+    data = rows.data
+    names = ("numeric", "shopper_row", "product_row", "log_ratio", "rate", "bought", "weight", "returned")
+    arrays = {name: getattr(data, name)[some] for name in names}
+    cluster = -1 - np.arange(len(some))
+    effects = replace(rows.effects, values=rows.effects.values[some])
+    return OwnRows(replace(data, **arrays, cluster=cluster), effects, rows.at_s[some], rows.rival[some])
