@@ -13,7 +13,7 @@ from agent.cli.output import print_facts, print_table
 from eval.real.data import RealSet
 from eval.real.peers import Demand, peers_of
 from eval.real.sets import SETS
-from eval.real.shop import STEP, RealShop, Trained, template_shop
+from eval.real.shop import STEP, RealShop, Trained, stepped_price, template_shop
 from models.arrays import Floats
 from models.progress import Progress
 from models.training.own_report import losses, paired_interval
@@ -91,6 +91,8 @@ def set_report(data: RealSet, trained: Trained, peers: dict[str, Demand]) -> Set
     price = offers["price"].to_numpy(np.float64)
     ratio = price / offers["reference_price"].to_numpy(np.float64)
     rate = float(np.average(label, weights=weight))
+    lower, higher = (stepped_price(data, factor) for factor in (1 - STEP, 1 + STEP))
+    gap_of_prices = np.log(higher / lower)[test]
 
     def line(model: str, p: Floats, stepped: Floats, demand: Demand | None) -> Line:
         loss = losses(label, p)
@@ -102,14 +104,14 @@ def set_report(data: RealSet, trained: Trained, peers: dict[str, Demand]) -> Set
             model=model,
             log_loss=float(np.average(loss, weights=weight)),
             mean_over_rate=float(np.average(p, weights=weight)) / rate,
-            elasticity=_elasticity(p, stepped, weight),
+            elasticity=_elasticity(p, stepped, gap_of_prices, weight),
             less_ours=gap,
             earned=None if demand is None else _earned(data, trained, demand),
         )
 
     lines = [line(PRICESMITH, trained.p, trained.stepped, None)]
     for name, demand in peers.items():
-        stepped = np.stack([demand(price * (1 - STEP))[test], demand(price * (1 + STEP))[test]])
+        stepped = np.stack([demand(at)[test] for at in (lower, higher)])
         lines.append(line(name, demand(price)[test], stepped, demand))
     quoted = trained.quoted / offers["reference_price"].to_numpy(np.float64)[trained.rows]
     low, high = ratio[~test].min(), ratio[~test].max()
@@ -125,10 +127,9 @@ def set_report(data: RealSet, trained: Trained, peers: dict[str, Demand]) -> Set
     )
 
 
-def _elasticity(p: Floats, stepped: Floats, weight: Floats) -> float:
+def _elasticity(p: Floats, stepped: Floats, gap_of_prices: Floats, weight: Floats) -> float:
     """Elasticity of total demand: each row's, weighted by its expected sales."""
-    slope = np.log(stepped[0] / stepped[1]) / np.log((1 + STEP) / (1 - STEP))
-    return float(np.average(slope, weights=weight * p))
+    return float(np.average(np.log(stepped[0] / stepped[1]) / gap_of_prices, weights=weight * p))
 
 
 def _earned(data: RealSet, trained: Trained, demand: Demand) -> tuple[float, float, float]:

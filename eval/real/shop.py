@@ -26,7 +26,7 @@ from models.arrays import Floats
 from models.progress import Progress
 
 MOST_QUOTES: Final = 400
-STEP: Final = 0.01  # of the price, for elasticities
+STEP: Final = 0.05  # of the price, for elasticities
 _OFFERED: Final = ("at", "shopper_id", "product_id", "price", "reference_price")
 _SEED: Final = 17
 _PER_PROFILE: Final = "profile."
@@ -92,7 +92,7 @@ class RealShop:
     def _offers(self, rows: NDArray[np.int64], factor: float = 1.0) -> pd.DataFrame:
         offers = self._data.offers.iloc[rows]
         told = offers[[*_OFFERED, *self._data.situation]].copy()
-        told["price"] = (told["price"] * factor).round(4)
+        told["price"] = stepped_price(self._data, factor)[rows]
         return told
 
     def _scored(self, rows: NDArray[np.int64], factor: float) -> tuple[Floats, float]:
@@ -165,6 +165,12 @@ class RealShop:
             raise CommandFailed(f"{' '.join(words)} in {self._folder}: {_last(done.stderr) or _last(done.stdout)}")
         found: Mapping[str, Any] = json.loads(done.stdout)
         return found
+
+
+def stepped_price(data: RealSet, factor: float) -> Floats:
+    """Prices times a factor, in whole minor units."""
+    price = data.offers["price"].to_numpy(np.float64) * factor
+    return np.asarray(np.round(price, fraction_digits(data.currency)))
 
 
 def template_shop(folder: Path, currency: str, progress: Progress) -> Path:
