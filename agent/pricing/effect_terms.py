@@ -47,6 +47,8 @@ _WORDS: Final[Mapping[str, _Sd]] = {
     "product": _Sd(0.8, 0.5),
 }
 _WORD: Final = _Sd(0.7, 0.5)
+RIVAL: Final = "rival.log_ratio"
+_LINEAR: Final[Mapping[str, _Sd]] = {RIVAL: _Sd(2.0, 1.0)}
 _HATS: Final = ((_COARSE, _Sd(0.9, 0.6)), (_FINE, _Sd(0.35, 0.25)))
 
 
@@ -168,6 +170,15 @@ def offer_traits(who: ShopperView, subject: Subject, at_s: float) -> Iterator[Tr
             yield Trait(f"{OFFERS}{level}_weeks", (at_s - declined.last_s) / WEEK_S)
 
 
+def rival_traits(market: Market, reference: int) -> Iterator[Trait]:
+    """The competitor's price as one linear effect, which enters only where a training on own outcomes fitted it.
+
+    Demand falls with a rival's price on both sides of it: `context.competitor_prices` alone learns that slowly.
+    """
+    if market.rival_minor:
+        yield Trait(RIVAL, math.log(market.rival_minor / reference))
+
+
 def market_traits(market: Market, quantity: int, reference: int) -> Iterator[Trait]:
     """Traits of the market; the cheapest competitor relative to the reference price."""
     if quantity > 1:
@@ -186,6 +197,9 @@ def market_traits(market: Market, quantity: int, reference: int) -> Iterator[Tra
 def _terms(trait: Trait) -> Iterator[tuple[str, float, _Sd]]:
     if trait == EVERYWHERE:
         yield trait.name, 1.0, _ALL
+        return
+    if trait.name in _LINEAR:
+        yield trait.name, float(trait.value), _LINEAR[trait.name]
         return
     if isinstance(trait.value, str):
         yield f"{trait.name}={trait.value}", 1.0, _WORDS.get(trait.name, _WORD)

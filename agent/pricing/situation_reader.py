@@ -18,6 +18,7 @@ from agent.domain.request import ID_ALONE, QuotedProduct, QuoteRequest, Recommen
 from agent.pricing.effect_terms import (
     EVERYWHERE,
     OFFERS,
+    RIVAL,
     Trait,
     crossed_terms,
     crossings_of,
@@ -25,6 +26,7 @@ from agent.pricing.effect_terms import (
     market_traits,
     offer_traits,
     product_traits,
+    rival_traits,
     shopper_traits,
     terms_of,
     word_traits,
@@ -87,10 +89,9 @@ class TrainingProvenance:
     training: bool = False
     tried: TriedPrices | None = None
 
-    @property
-    def fits_offers(self) -> bool:
-        """Whether effects of earlier offers are fitted, or were."""
-        return self.training or any(group.startswith(OFFERS) for group in self.learned or ())
+    def fits(self, prefix: str) -> bool:
+        """Whether effects that begin so are fitted, or were: those that only a training on own outcomes brings."""
+        return self.training or any(group.startswith(prefix) for group in self.learned or ())
 
 
 class SituationReader:
@@ -111,7 +112,8 @@ class SituationReader:
         self._encoder = readers.encoder
         self._interest = readers.interest
         self._readers, self._provenance = readers, provenance
-        self._crossings, self._fits_offers = crossings_of(provenance.learned), provenance.fits_offers
+        self._crossings = crossings_of(provenance.learned)
+        self._fits_offers, self._fits_rival = provenance.fits(OFFERS), provenance.fits(RIVAL)
         self._sold: dict[str, Sold] = {}
 
     def for_training(self) -> "SituationReader":
@@ -278,6 +280,7 @@ class SituationReader:
                 *shopper_traits(visit.shopper, loyalty),
                 *(offer_traits(visit.shopper, sold.subject, visit.behaviour_s) if self._fits_offers else ()),
                 *market_traits(market, request.quantity, reference),
+                *(rival_traits(market, reference) if self._fits_rival else ()),
                 *word_traits("context", visit.words.attributes),
             )
             others = self._terms(traits)

@@ -1188,7 +1188,7 @@ export interface components {
          * @description Type of a behaviour event.
          * @enum {string}
          */
-        EventType: "view" | "click" | "search" | "add_to_cart" | "remove_from_cart" | "wishlist" | "purchase";
+        EventType: "view" | "click" | "search" | "add_to_cart" | "remove_from_cart" | "wishlist" | "purchase" | "decline";
         /** @description Events, newest first. */
         EventsPage: {
             /** @description Rows of the page. */
@@ -2841,7 +2841,7 @@ export interface components {
             };
             /** @description Measures of each model, Pricesmith's first. */
             lines: components["schemas"]["TrainingLine"][];
-            /** @description Mean elasticity at the reference price, low, high (90 %). */
+            /** @description Elasticity of demand at the reference price, low, high (90 %). */
             elasticity: number[];
             /** @description What to know about the data. */
             notes: string[];
@@ -3457,7 +3457,7 @@ export interface operations {
                 /** @description Rows of this product alone. */
                 product_id?: string;
                 /** @description Events of this type alone. */
-                type?: "view" | "click" | "search" | "add_to_cart" | "remove_from_cart" | "wishlist" | "purchase";
+                type?: "view" | "click" | "search" | "add_to_cart" | "remove_from_cart" | "wishlist" | "purchase" | "decline";
                 /** @description Rows at this time or later alone (RFC 3339). */
                 from?: string;
                 /** @description Rows before this time alone (RFC 3339). */
