@@ -19,7 +19,7 @@ import numpy as np
 
 from agent.pricing.bandit import Contest, Selection, select
 from agent.rules.exploration import Exploration, SelectionRules
-from agent.rules.gateway import GatewayFacts, GatewayRules, Guarded, guard
+from agent.rules.gateway import Bounds, GatewayFacts, GatewayRules, Guarded, guard
 from models.strategist.strategy import Rounding
 
 MILLION: Final = 1_000_000
@@ -103,12 +103,15 @@ def _rules(rng: np.random.Generator) -> GatewayRules:
 
 
 def _facts(rng: np.random.Generator) -> GatewayFacts:
-    known, before = rng.random(2)
+    known, before, trained = rng.random(3)
+    reference = int(rng.integers(200, 2_000))
+    offered = Bounds(int(reference * rng.uniform(0.5, 1.0)), int(reference * rng.uniform(1.0, 1.6)) + 1)
     return GatewayFacts(
-        reference_minor=int(rng.integers(200, 2_000)),
+        reference_minor=reference,
         fraction_digits=int(rng.choice([0, 2, 3])),
         cost_minor=int(rng.integers(0, 1_500)) if known < 0.8 else None,
         last_price_minor=int(rng.integers(200, 2_000)) if before < 0.5 else None,
+        tried=offered if trained < 0.5 else None,
     )
 
 
@@ -139,12 +142,31 @@ def _broken(shown: Guarded, rules: GatewayRules, facts: GatewayFacts, raw: int) 
         last, change = facts.last_price_minor, rules.max_change_frac
         if last is not None and change is not None and abs(price - last) > change * last + 1e-6:
             found.append("largest change")
+        found += _broken_range(price, rules, facts)
     at = raw
     for step in shown.trail:
         if step.from_minor != at:
             found.append("trail")
         at = step.to_minor
     return found if at == price else [*found, "trail"]
+
+
+def _broken_range(price: int, rules: GatewayRules, facts: GatewayFacts) -> list[str]:
+    """A price outside those ever offered is wrong where all other limits allow one that was."""
+    offered, reference, last = facts.tried, facts.reference_minor, facts.last_price_minor
+    if offered is None or offered.high_minor is None or offered.low_minor <= price <= offered.high_minor:
+        return []
+    lowest = [rules.floor_minor or 0, rules.map_minor or 0, (facts.cost_minor or 0) / (1 - rules.min_margin_frac)]
+    highest: list[float] = [] if rules.ceiling_minor is None else [rules.ceiling_minor]
+    if rules.max_discount_frac is not None:
+        lowest.append(reference * (1 - rules.max_discount_frac))
+    if rules.never_above_reference or rules.discount_only:
+        highest.append(reference)
+    if last is not None and rules.max_change_frac is not None:
+        lowest.append(last * (1 - rules.max_change_frac))
+        highest.append(last * (1 + rules.max_change_frac))
+    low, high = max([*lowest, offered.low_minor]), min([*highest, offered.high_minor])
+    return ["a price that was never offered"] if low + 1 <= high else []
 
 
 def _broken_hold(shown: Guarded, rules: GatewayRules, facts: GatewayFacts) -> list[str]:
