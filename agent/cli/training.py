@@ -214,5 +214,20 @@ def _print_report(version: str, report: "OwnReport") -> None:
     print_table(f"evaluator {version} on its latest outcomes ({counts})", headings, rows)
     value, low, high = report.elasticity
     print_facts({"elasticity of demand at the reference": f"{value:.2f} (90 %: {low:.2f} to {high:.2f})"})
+    if report.segments:
+        print_table(
+            "elasticity of demand where most was offered",
+            ("by", "name", "offers", "elasticity, 90 %", "prices seen, of the reference"),
+            [
+                (
+                    one.by,
+                    one.name,
+                    f"{one.offers:,}",
+                    "{:.2f} ({:.2f} to {:.2f})".format(*one.elasticity),
+                    f"{one.lowest:.0%} to {one.highest:.0%}",
+                )
+                for one in report.segments
+            ],
+        )
     for note in report.notes:
         print_facts({"note": note})

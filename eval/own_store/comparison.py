@@ -21,8 +21,9 @@ from models.progress import Progress
 from models.training.own_effects import shift_of
 from models.training.own_evaluator import train_own
 from models.training.own_peers import boosted, price_logit
-from models.training.own_report import STEP, demand_elasticity, losses, predict
+from models.training.own_report import losses, predict
 from models.training.own_rows import OwnRows, Rows, Split
+from models.training.own_segments import STEP, elasticities
 
 FIRST_SEED: Final = 100
 SIZES: Final = (2_000, 20_000, 200_000)
@@ -145,7 +146,7 @@ def run_trial(shop: str, size: int, seed: int) -> Trial:
         gain={name: float(np.average(gain, weights=weight)) for name, gain in gains.items()},
         error={name: _error(gain, weight) for name, gain in gains.items()},
         mean_over_rate=float(np.average(own, weights=weight) / np.average(label, weights=weight)),
-        elasticity=demand_elasticity(evaluator, sample, sampled_weight, situations),
+        elasticity=elasticities(evaluator, trained.rows, sample, situations).total,
         true_elasticity=_true_elasticity(simulated, sample, sampled_weight),
         chosen=(trained.choice.kinks, trained.choice.share),
     )

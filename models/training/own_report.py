@@ -16,10 +16,10 @@ from models.training.own_effects import shift_of
 from models.training.own_evaluator import Trained
 from models.training.own_peers import boosted, price_logit
 from models.training.own_rows import OwnRows, Rows, Split
+from models.training.own_segments import Elasticity, Segment, elasticities
 
 SituationsOf = Callable[[OwnRows, Rows, Shift], EvaluatorInputs]
 
-STEP: Final = 0.1
 _BOOTSTRAPS: Final = 400
 _BLOCK: Final = 16_384
 _MAX_CLUSTERS: Final = 20_000
@@ -58,14 +58,16 @@ class OwnReport:
 
     Attributes:
         rows: Number of rows per split.
-        elasticity: Of demand at the reference (`demand_elasticity`), with its 90 % posterior interval.
+        elasticity: Of demand at the reference, with its 90 % posterior interval.
+        segments: The same of the products and categories offered most.
         notes: Remarks for the reader, beginning with models that are better.
     """
 
     rows: dict[str, int]
     lines: tuple[Line, ...]
-    elasticity: tuple[float, float, float]
+    elasticity: Elasticity
     notes: tuple[str, ...]
+    segments: tuple[Segment, ...] = ()
 
     @property
     def proven_better(self) -> bool:
@@ -97,13 +99,14 @@ def report(rows: OwnRows, split: Split, trained: Trained, situations_of: Situati
         found[BOOSTED] = trees
     own = losses(label, found[PRICESMITH])
     lines = tuple(_line(name, (label, weight, data.cluster[test]), p, own) for name, p in found.items())
-    found_elasticity = demand_elasticity(evaluator, test, weight, situations)
-    notes = [*_verdicts(lines), *_few(len(rows.at_s), found_elasticity), *notes]
+    of_demand = elasticities(evaluator, trained.rows, test, situations)
+    notes = [*_verdicts(lines), *_few(len(rows.at_s), of_demand.total), *notes]
     return OwnReport(
         rows={"train": len(split.train), "validation": len(split.validation), "test": len(test)},
         lines=lines,
-        elasticity=found_elasticity,
+        elasticity=of_demand.total,
         notes=tuple(notes),
+        segments=of_demand.segments,
     )
 
 
@@ -124,7 +127,7 @@ def _chosen(trained: Trained) -> str:
     return f"later outcomes chose {', '.join(parts)}"
 
 
-def _few(count: int, found: tuple[float, float, float]) -> list[str]:
+def _few(count: int, found: Elasticity) -> list[str]:
     """Say how little few outcomes tell."""
     if count >= _FEW:
         return []
@@ -186,19 +189,3 @@ def predict(evaluator: Evaluator, rows: OwnRows, some: Rows, situations: Callabl
         for block in np.array_split(some, 1 + len(some) // _BLOCK)
     ]
     return np.concatenate(parts)
-
-
-def demand_elasticity(
-    evaluator: Evaluator, rows: Rows, weight: Floats, situations: Callable[[Rows], EvaluatorInputs]
-) -> tuple[float, float, float]:
-    """Estimate the elasticity of total demand at the reference with its 90 % interval, from at most 2,000 of the rows.
-
-    It is that of a price list: every row's elasticity counts by its expected sales.
-    """
-    places = np.random.default_rng(_SEED).choice(len(rows), min(len(rows), 2_000), replace=False)
-    some, mass = rows[places], weight[places]
-    response = evaluator.respond(evaluator.represent(situations(some)), np.repeat([[-STEP, STEP]], len(some), axis=0))
-    below, above = (float(mass @ response.purchase[:, step]) for step in (0, 1))
-    drawn = [mass @ response.purchase_draws[:, step] for step in (0, 1)]
-    low, high = np.percentile(np.log(drawn[0] / drawn[1]) / (2 * STEP), [5, 95])
-    return float(np.log(below / above) / (2 * STEP)), float(low), float(high)

@@ -86,6 +86,23 @@ class TrainingLine(Answer):
     """Upper end of it."""
 
 
+class TrainingSegment(Answer):
+    """Demand of one product or category."""
+
+    by: str
+    """`product` or `product.category`."""
+    name: str
+    """Id of the product, or the category."""
+    offers: int
+    """Number of offers seen."""
+    elasticity: list[float]
+    """Elasticity of demand at the reference price, low, high (90 %)."""
+    lowest: float
+    """Lowest price offered, over the reference price."""
+    highest: float
+    """Highest price offered, over the reference price."""
+
+
 class TrainingReport(Answer):
     """Comparison of the new version with simpler models."""
 
@@ -96,6 +113,8 @@ class TrainingReport(Answer):
     elasticity: list[float] = Field(
         default=[], description="Elasticity of demand at the reference price, low, high (90 %)."
     )
+    segments: list[TrainingSegment] = Field(default=[])
+    """Elasticities of the products and categories offered most."""
     notes: list[str] = Field(default=[])
     """What to know about the data."""
 

@@ -2843,6 +2843,8 @@ export interface components {
             lines: components["schemas"]["TrainingLine"][];
             /** @description Elasticity of demand at the reference price, low, high (90 %). */
             elasticity: number[];
+            /** @description Elasticities of the products and categories offered most. */
+            segments: components["schemas"]["TrainingSegment"][];
             /** @description What to know about the data. */
             notes: string[];
         };
@@ -2872,6 +2874,21 @@ export interface components {
             report: components["schemas"]["TrainingReport"];
             /** @description Whether it predicts the latest outcomes surely better than every simpler model. That it earns more only `pricesmith eval policy --log store` proves. */
             proven_better: boolean;
+        };
+        /** @description Demand of one product or category. */
+        TrainingSegment: {
+            /** @description `product` or `product.category`. */
+            by: string;
+            /** @description Id of the product, or the category. */
+            name: string;
+            /** @description Number of offers seen. */
+            offers: number;
+            /** @description Elasticity of demand at the reference price, low, high (90 %). */
+            elasticity: number[];
+            /** @description Lowest price offered, over the reference price. */
+            lowest: number;
+            /** @description Highest price offered, over the reference price. */
+            highest: number;
         };
         /** @description Reading of the question: its kind, and the values read from it that the answer uses. */
         Understood: {
@@ -3271,6 +3288,7 @@ export type TrainingOptions = components['schemas']['TrainingOptions'];
 export type TrainingReport = components['schemas']['TrainingReport'];
 export type TrainingRequest = components['schemas']['TrainingRequest'];
 export type TrainingResult = components['schemas']['TrainingResult'];
+export type TrainingSegment = components['schemas']['TrainingSegment'];
 export type Understood = components['schemas']['Understood'];
 export type UsedCompetitorPrice = components['schemas']['UsedCompetitorPrice'];
 export type Verification = components['schemas']['Verification'];

@@ -9,10 +9,12 @@ import pytest
 from agent.training.own_rows import situations_of
 from eval.own_store.shops import SHOPS, simulate_outcomes
 from models.arrays import Floats
+from models.evaluator.evaluator import EvaluatorInputs
 from models.training.own_effects import shift_of
 from models.training.own_evaluator import Trained, train_own, with_newest
 from models.training.own_report import predict
 from models.training.own_rows import OwnRows, Split
+from models.training.own_segments import elasticities
 
 N = 3_000
 
@@ -59,6 +61,26 @@ def test_aggregates_give_the_model_of_the_rows_that_they_stand_for() -> None:
         found.append(predicted(trained, one)[:: times if one is repeated else 1])
         assert trained.choice.share == 0.0
     assert found[0] == pytest.approx(found[1], rel=0.01)
+
+
+def test_elasticities_are_told_by_category_and_product_with_the_prices_seen() -> None:
+    rows = simulate_outcomes(SHOPS["categories"], 5, 6_000, 1).rows
+    trained = train_own(rows, Split.by_time(rows.at_s), "t", silent)
+    effects = trained.evaluator.weights.effects
+    assert effects is not None
+
+    def situations(some: np.ndarray) -> EvaluatorInputs:
+        return situations_of(trained.rows, some, shift_of(effects, trained.rows.effects, some))
+
+    found = elasticities(trained.evaluator, trained.rows, np.arange(6_000), situations)
+    categories = [one for one in found.segments if one.by == "product.category"]
+    assert len(categories) == 10
+    assert len({round(one.elasticity[0], 2) for one in categories}) > 5
+    assert min(one.elasticity[0] for one in categories) < found.total[0] < max(one.elasticity[0] for one in categories)
+    for one in found.segments:
+        assert one.elasticity[1] <= one.elasticity[0] <= one.elasticity[2]
+        assert (one.lowest, one.highest) == (pytest.approx(0.7), pytest.approx(1.2))
+        assert one.offers >= 50
 
 
 def _selected(rows: OwnRows, some: np.ndarray) -> OwnRows:
