@@ -43,8 +43,9 @@ class Scorer:
         """Inputs of the online update after an outcome at the price shown (minor units), one for each observation."""
         ratios = np.log(np.asarray(shown, np.float64) / flow.basis.reference_minor[:, 0])
         base = self._evaluator.base(flow.represented, ratios)
-        columns = zip(base.level.tolist(), base.slope.tolist(), base.rest.tolist(), ratios.tolist(), strict=True)
-        return [Lesson(*numbers, o.terms) for numbers, o in zip(columns, flow.observations, strict=True)]
+        columns = (base.level.tolist(), base.slope.tolist(), base.rest.tolist(), base.log_ratio.tolist())
+        terms = (one.terms for one in flow.observations)
+        return [Lesson(*row) for row in zip(*columns, terms, strict=True)]
 
 
 def score_columns(response: Response, margin: Floats) -> Floats:

@@ -26,14 +26,14 @@ from agent.store.outcomes import OfferSituation
 from agent.training.demo import MemoryNeighbours
 from agent.training.own_outcomes import OwnOutcomes
 from models.errors import TrainingDataError
-from models.evaluator.evaluator import NUMERIC, EvaluatorInputs
+from models.evaluator.evaluator import NUMERIC, Evaluator, EvaluatorInputs
 from models.evaluator.evidence import EVIDENCE, KEY_DIM, item_states, memory_keys
-from models.evaluator.online_effects import Shift
 from models.progress import Progress
 from models.shopper.features import FEATURES
 from models.shopper.history import RecentItems, ShopperHistory
 from models.shopper.texts import behaviour_text
 from models.training.evaluator import EvaluatorData
+from models.training.own_effects import shift_of, tried_ranges
 from models.training.own_rows import EffectBuilder, OwnRows
 
 TEXTS: Final = 20_000
@@ -151,8 +151,9 @@ def _rival(situation: Situation) -> float:
     return math.log(minor / situation.reference_minor) if minor else math.nan
 
 
-def situations_of(own: OwnRows, rows: NDArray[np.int64], shift: Shift | None = None) -> EvaluatorInputs:
-    """Training rows as input of the evaluator."""
+def situations_of(own: OwnRows, rows: NDArray[np.int64], evaluator: Evaluator) -> EvaluatorInputs:
+    """Training rows as input of an evaluator that was trained on them."""
+    effects, tried = evaluator.weights.effects, evaluator.weights.tried
     data = own.data
     numeric = np.asarray(data.numeric[rows])
     ends = len(FEATURES) + len(EVIDENCE)
@@ -168,7 +169,8 @@ def situations_of(own: OwnRows, rows: NDArray[np.int64], shift: Shift | None = N
         intent=zeros,
         trend=zeros,
         rival_log_ratio=own.rival[rows],
-        shift=shift,
+        shift=None if effects is None else shift_of(effects, own.effects, rows),
+        tried=None if tried is None else tried_ranges(tried, own.effects, rows),
     )
 
 

@@ -18,7 +18,6 @@ from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, EvaluatorInputs
 from models.evaluator.monotone import sigmoid
 from models.progress import Progress
-from models.training.own_effects import shift_of
 from models.training.own_evaluator import train_own
 from models.training.own_peers import boosted, price_logit
 from models.training.own_report import losses, predict
@@ -153,8 +152,7 @@ def run_trial(shop: str, size: int, seed: int) -> Trial:
 
 
 def _situations(rows: OwnRows, evaluator: Evaluator, some: Rows) -> EvaluatorInputs:
-    effects = evaluator.weights.effects
-    return situations_of(rows, some, None if effects is None else shift_of(effects, rows.effects, some))
+    return situations_of(rows, some, evaluator)
 
 
 def _truth(simulated: SimulatedOutcomes, log_ratio: Floats) -> Floats:

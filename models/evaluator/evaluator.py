@@ -108,6 +108,7 @@ class Base:
     level: Floats
     slope: Floats
     rest: Floats
+    log_ratio: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +200,9 @@ class Evaluator:
         shift = self._shift(situations, log_ratio)
         learned = situations.shift
         means = None if learned is None else (learned.level, learned.slope)
+        effective = self._effective(situations, log_ratio)
         return Expected(
-            purchase=sigmoid(self._weights.purchase.logits(phi, log_ratio, means, situations.basis_size) + shift),
+            purchase=sigmoid(self._weights.purchase.logits(phi, effective, means, situations.basis_size) + shift),
             satisfaction=sigmoid(self._weights.satisfaction.logits(phi, log_ratio)),
         )
 
@@ -213,12 +215,13 @@ class Evaluator:
         learned = situations.shift
         means = None if learned is None else (learned.level, learned.slope)
         draws = None if learned is None else (learned.level_draws, learned.slope_draws)
-        drawn = purchase.drawn_logits(phi, log_ratio, draws, situations.basis_size) + shift[:, :, None] + spread
+        effective = self._effective(situations, log_ratio)
+        drawn = purchase.drawn_logits(phi, effective, draws, situations.basis_size) + shift[:, :, None] + spread
         if situations.tried is not None:
             slopes = purchase.drawn_slopes(phi, None if learned is None else learned.slope_draws)
-            drawn += _extrapolated(log_ratio, situations.tried, slopes)
+            drawn += _extrapolated(effective, situations.tried, slopes)
         return Response(
-            purchase=sigmoid(purchase.logits(phi, log_ratio, means, situations.basis_size) + shift),
+            purchase=sigmoid(purchase.logits(phi, effective, means, situations.basis_size) + shift),
             purchase_draws=sigmoid(drawn),
             satisfaction=sigmoid(satisfaction.logits(phi, log_ratio)),
             satisfaction_draws=sigmoid(satisfaction.drawn_logits(phi, log_ratio) + spread),
@@ -230,8 +233,14 @@ class Evaluator:
         head = self._weights.purchase
         terms = head.terms(phi)
         context = self._shift(situations, log_ratio[:, None])[:, 0]
-        rest = np.zeros(len(phi)) if situations.out_of_domain else head.rest(phi, log_ratio)
-        return Base(terms[:, 0], terms[:, 1], rest + context)
+        effective = self._effective(situations, log_ratio[:, None])[:, 0]
+        rest = np.zeros(len(phi)) if situations.out_of_domain else head.rest(phi, effective)
+        return Base(terms[:, 0], terms[:, 1], rest + context, effective)
+
+    def _effective(self, situations: EvaluatorInputs, log_ratio: Floats) -> Floats:
+        """Log ratios `(n, m)` whose response is expected: below the tried prices a part of it (`TriedPrices`)."""
+        known = self._weights.tried
+        return log_ratio if known is None or situations.tried is None else known.effective(log_ratio, situations.tried)
 
     def _shift(self, situations: EvaluatorInputs, log_ratio: Floats) -> Floats:
         priors = self._priors

@@ -15,7 +15,8 @@ _ENDS: Final = 3  # the third lowest and highest: two mistyped prices move no en
 _PREFIX: Final = "tried."
 _NAMES: Final = "names"
 _RANGES: Final = "ranges"
-_ALL: Final = "all"
+_RESPONSE: Final = "response"
+ALL: Final = "all"
 
 
 class TriedRange(NamedTuple):
@@ -27,26 +28,40 @@ class TriedRange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TriedPrices:
-    """Ranges by `product=ID` and `product.category=word` in lower case, and of `all` offers."""
+    """Ranges by `product=ID` and `product.category=word` in lower case, and of `all` offers.
+
+    Attributes:
+        response: Share of the price response that counts below a range, 0-1, as later outcomes chose it: demand seldom
+            rises at deep discounts as steeply as at small ones. Above a range the whole response counts.
+    """
 
     ranges: Mapping[str, TriedRange]
+    response: float = 1.0
 
     def of(self, product: str, category: str) -> TriedRange:
         """Range of a product; with fewer offers than `LEAST_OFFERS` of its category, else of the shop."""
         found = self.ranges.get(f"product={product}") or self.ranges.get(f"product.category={category.lower()}")
-        return found or self.ranges[_ALL]
+        return found or self.ranges[ALL]
+
+    def effective(self, log_ratio: Floats, ranges: Floats) -> Floats:
+        """Log ratios `(n, m)` whose response is expected at prices, given the range of each row `(n, 2)`."""
+        low = ranges[:, :1]
+        return np.asarray(np.maximum(log_ratio, low) + self.response * np.minimum(0.0, log_ratio - low))
 
     @classmethod
-    def from_offers(cls, log_ratio: Floats, members: Mapping[str, NDArray[np.int64]]) -> "TriedPrices":
+    def from_offers(
+        cls, log_ratio: Floats, members: Mapping[str, NDArray[np.int64]], response: float = 1.0
+    ) -> "TriedPrices":
         """Ranges of all offers and of `members`: rows of offers by name."""
         found = {name: _range(log_ratio[rows]) for name, rows in members.items() if len(rows) >= LEAST_OFFERS}
-        return cls({**found, _ALL: _range(log_ratio)})
+        return cls({**found, ALL: _range(log_ratio)}, response)
 
     def to_tensors(self) -> dict[str, NDArray[np.float32]]:
         """Tensors for the evaluator's file; names are stored as bytes."""
         names = np.frombuffer("\n".join(self.ranges).encode(), np.uint8).astype(np.float32)
         ranges = np.asarray(list(self.ranges.values()), np.float32).reshape(-1, 2)
-        return {_PREFIX + _NAMES: names, _PREFIX + _RANGES: ranges}
+        response = np.asarray([self.response], np.float32)
+        return {_PREFIX + _NAMES: names, _PREFIX + _RANGES: ranges, _PREFIX + _RESPONSE: response}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Floats]) -> "TriedPrices | None":
@@ -59,7 +74,8 @@ class TriedPrices:
             return None
         names = tensors[_PREFIX + _NAMES].astype(np.uint8).tobytes().decode().split("\n")
         ranges: Sequence[Sequence[float]] = tensors[_PREFIX + _RANGES].tolist()
-        return cls({name: TriedRange(low, high) for name, (low, high) in zip(names, ranges, strict=True)})
+        found = {name: TriedRange(low, high) for name, (low, high) in zip(names, ranges, strict=True)}
+        return cls(found, float(tensors[_PREFIX + _RESPONSE][0]))
 
 
 def _range(log_ratio: Floats) -> TriedRange:

@@ -9,7 +9,7 @@ from models.evaluator.effect_posteriors import IndependentPosterior, JointPoster
 from models.evaluator.monotone import N_DRAWS
 from models.evaluator.online_effects import OnlineEffects, Shift
 from models.evaluator.trained_effects import TrainedEffects
-from models.evaluator.tried_prices import TriedPrices
+from models.evaluator.tried_prices import ALL, TriedPrices
 from models.training.own_logit import PriceLogit
 from models.training.own_rows import EffectColumns
 
@@ -47,15 +47,31 @@ def trained_effects(model: PriceLogit, columns: EffectColumns) -> TrainedEffects
     return TrainedEffects(state, {g: (float(a), float(b)) for g, (a, b) in zip(columns.groups, model.sd, strict=True)})
 
 
-def tried_prices(columns: EffectColumns, rows: NDArray[np.int64], log_ratio: Floats) -> TriedPrices:
-    """Ranges of the prices in some rows of the table, whose log ratios are given."""
+def tried_prices(
+    columns: EffectColumns, rows: NDArray[np.int64], log_ratio: Floats, response: float = 1.0
+) -> TriedPrices:
+    """Ranges of the prices in some rows of the table, whose log ratios are given; `response` as in `TriedPrices`."""
     wanted = [column for column, group in enumerate(columns.group.tolist()) if columns.groups[group] in _TRIED_BY]
     values = columns.values[rows][:, wanted].tocsc()
     members = {
         columns.names[column]: values.indices[values.indptr[place] : values.indptr[place + 1]].astype(np.int64)
         for place, column in enumerate(wanted)
     }
-    return TriedPrices.from_offers(log_ratio, members)
+    return TriedPrices.from_offers(log_ratio, members, response)
+
+
+def tried_ranges(tried: TriedPrices, columns: EffectColumns, rows: NDArray[np.int64]) -> Floats:
+    """The range of each of some table rows, `(n, 2)`; equal to `TriedPrices.of` for the same product and category."""
+    found = np.tile(np.asarray(tried.ranges[ALL], np.float64), (len(rows), 1))
+    values = columns.values[rows].tocsc()
+    for by in reversed(_TRIED_BY):  # a product's range goes before its category's
+        if by not in columns.groups:
+            continue
+        for column in np.flatnonzero(columns.group == columns.groups.index(by)).tolist():
+            own = tried.ranges.get(columns.names[column])
+            if own is not None:
+                found[values.indices[values.indptr[column] : values.indptr[column + 1]]] = own
+    return found
 
 
 def _interleaved(covariance: Floats, sd: Floats) -> Floats:

@@ -2,7 +2,8 @@
 
 1. A logit in log price with shrunk effects (`own_logit`), also of products of effects (`own_crossings`); its level is
    constant or drifts.
-2. Kinks between prices (`own_kinks`).
+2. The share of the price response that counts below the prices tried (`TriedPrices.response`), and kinks between
+   prices (`own_kinks`).
 3. A network initialised to that model and regularised towards it, used with a share from 0 to 1.
 4. The logit is fitted again on training and validation rows.
 
@@ -36,13 +37,14 @@ from models.training.evaluator import (
 )
 from models.training.evaluator_posterior import posterior
 from models.training.own_crossings import with_crossings
-from models.training.own_effects import trained_effects, tried_prices
+from models.training.own_effects import trained_effects, tried_prices, tried_ranges
 from models.training.own_kinks import NONE, Ramps, fit_ramps
 from models.training.own_logit import JOINT, SLOPE, PriceLogit, fit_logit
 from models.training.own_rows import OwnRows, Rows, Split
-from models.training.own_table import BLOCK, OwnTable
+from models.training.own_table import BLOCK, OwnTable, paired_gain
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+RESPONSES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
 LEAST_FOR_NETWORK: Final = 1_400
 _MANY: Final = 8_000  # training rows from which on inputs have four bins instead of two
 _EQUAL: Final = 1e-6
@@ -55,11 +57,13 @@ class Choice:
     Attributes:
         kinks: Number of ramps used.
         share: Share of the network, 0-1.
+        response: As in `TriedPrices`.
         losses: Validation log loss by name of the candidate model.
     """
 
     kinks: int
     share: float
+    response: float
     losses: dict[str, float]
 
 
@@ -101,6 +105,7 @@ class _Fit:
     ramps: Ramps
     net: _Net
     share: float
+    response: float
     config: EvaluatorTrainingConfig
 
     def evaluator(self, rows: Rows, version: str) -> tuple[Evaluator, tuple[Floats, Floats]]:
@@ -111,7 +116,9 @@ class _Fit:
         if len(ramps.heights):
             ramps = _ramps(table, rows, self.logit, (network[0][rows], network[1][rows])) or ramps
         logit = fit_logit(table.of(rows, ramps, network), table.rows.effects, self.logit)
-        return _assemble(table, rows, (logit, ramps, self.net, share), self.config, version)
+        evaluator, covariances = _assemble(table, rows, (logit, ramps, self.net, share), self.config, version)
+        tried = tried_prices(table.rows.effects, rows, table.log_ratio[rows], self.response)
+        return Evaluator(replace(evaluator.weights, tried=tried), version), covariances
 
 
 def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> Trained:
@@ -121,23 +128,24 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     table = OwnTable(rows, binning)
     progress("train: price logit", 0.0)
     logit, losses = _logit(table, split)
-    table, logit, crossed_losses = _crossings(table, split, logit)
-    losses |= crossed_losses
+    response, response_losses = _response(table, split, logit)
+    judged, logit, crossed_losses = _crossings(_judged(table, split, response), split, logit)
+    losses |= response_losses | crossed_losses
     if len(split.train) < LEAST_FOR_NETWORK:
-        ramps, net, share = NONE, _no_network(table, logit, config), 0.0
+        ramps, net, share = NONE, _no_network(judged, logit, config), 0.0
     else:
-        ramps, kink_losses = _kinks(table, split, logit)
+        ramps, kink_losses = _kinks(judged, split, logit)
         if len(ramps.heights):
-            logit = fit_logit(table.of(split.train, ramps=ramps), table.rows.effects, logit)
+            logit = fit_logit(judged.of(split.train, ramps=ramps), judged.rows.effects, logit)
         progress("train: network", 0.3)
-        net = _network(table, split, (logit, ramps), config, progress)
-        share, net_losses = _share(table, split, (logit, ramps), net)
+        net = _network(judged, split, (logit, ramps), config, progress)
+        share, net_losses = _share(judged, split, (logit, ramps), net)
         losses |= kink_losses | net_losses
     progress("train: refit on all rows before the test", 0.9)
-    fit = _Fit(table, logit, ramps, net, share, config)
+    fit = _Fit(OwnTable(judged.rows, binning), logit, ramps, net, share, response, config)
     evaluator, covariances = fit.evaluator(split.known, version)
     progress("train: done", 1.0)
-    return Trained(evaluator, covariances, asdict(config), Choice(len(ramps.heights), share, losses), fit)
+    return Trained(evaluator, covariances, asdict(config), Choice(len(ramps.heights), share, response, losses), fit)
 
 
 def with_newest(trained: Trained, version: str) -> Trained:
@@ -151,12 +159,38 @@ def _logit(table: OwnTable, split: Split) -> tuple[PriceLogit, dict[str, float]]
     train, validation = table.of(split.train), table.of(split.validation)
     steady, drifting = (fit_logit(train, table.rows.effects, drifts=drifts) for drifts in (False, True))
     losses = [table.losses(split.validation, logit.logits(validation)) for logit in (steady, drifting)]
-    gain, error = _paired_gain(losses[0], losses[1], validation.mass)
+    gain, error = paired_gain(losses[0], losses[1], validation.mass)
     rate = np.full(len(validation.mass), np.average(train.bought, weights=train.mass))
     base = table.losses(split.validation, np.log(rate / (1 - rate)))
     named = {"base rate": base, "price logit": losses[0], "price logit that drifts": losses[1]}
     means = {name: float(np.average(loss, weights=validation.mass)) for name, loss in named.items()}
     return (drifting if gain > error else steady), means
+
+
+def _response(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[float, dict[str, float]]:
+    """Select the share of the price response that counts below the prices tried: the whole, unless less is better."""
+    mass = table.rows.mass(split.validation)
+    losses = [
+        table.losses(split.validation, logit.logits(_judged(table, split, share).of(split.validation)))
+        for share in RESPONSES
+    ]
+    means = [float(np.average(loss, weights=mass)) for loss in losses]
+    best = int(np.argmin(means))
+    gain, error = paired_gain(losses[0], losses[best], mass)
+    named = {
+        f"below tried prices, {share:g} of the response": mean for share, mean in zip(RESPONSES, means, strict=True)
+    }
+    return (RESPONSES[best] if gain > error else RESPONSES[0]), named
+
+
+def _judged(table: OwnTable, split: Split, response: float) -> OwnTable:
+    """The table as a model fitted to the training rows sees it: with prices of others as it expects a response."""
+    effects, log_ratio = table.rows.effects, table.log_ratio
+    tried = tried_prices(effects, split.train, log_ratio[split.train], response)
+    rows = np.setdiff1d(np.arange(len(log_ratio)), split.train)
+    seen = log_ratio.copy()
+    seen[rows] = tried.effective(log_ratio[rows, None], tried_ranges(tried, effects, rows))[:, 0]
+    return OwnTable(table.rows, table.binning, seen)
 
 
 def _crossings(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTable, PriceLogit, dict[str, float]]:
@@ -167,13 +201,13 @@ def _crossings(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTab
     found = with_crossings(effects, split.train, logit.scores(train), room)
     if found is effects:
         return table, logit, {}
-    wider = OwnTable(replace(table.rows, effects=found), table.binning)
+    wider = OwnTable(replace(table.rows, effects=found), table.binning, table.log_ratio)
     again = fit_logit(wider.of(split.train), found, drifts=logit.drifts)
     losses = [
         table.losses(split.validation, model.logits(rows))
         for model, rows in ((logit, before), (again, wider.of(split.validation)))
     ]
-    gain, error = _paired_gain(losses[0], losses[1], before.mass)
+    gain, error = paired_gain(losses[0], losses[1], before.mass)
     named = {"with products of effects": float(np.average(losses[1], weights=before.mass))}
     return (wider, again, named) if gain > error else (table, logit, named)
 
@@ -190,7 +224,7 @@ def _kinks(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[Ramps, dic
     again = fit_logit(table.of(split.train, ramps), table.rows.effects, logit)
     after = table.losses(split.validation, again.logits(table.of(split.validation, ramps)))
     losses["with kinks"] = float(np.average(after, weights=mass))
-    gain, error = _paired_gain(before, after, mass)
+    gain, error = paired_gain(before, after, mass)
     return (ramps if gain > error else NONE), losses
 
 
@@ -281,18 +315,10 @@ def _share(table: OwnTable, split: Split, model: tuple[PriceLogit, Ramps], net: 
     ]
     means = [float(np.average(loss, weights=mass)) for loss in losses]
     best = int(np.argmin(means))
-    gains = [_paired_gain(loss, losses[best], mass) for loss in losses]
+    gains = [paired_gain(loss, losses[best], mass) for loss in losses]
     best = next(place for place, (gain, error) in enumerate(gains) if gain <= error + _EQUAL)
     named = {f"network, share {share:g}": mean for share, mean in zip(SHARES, means, strict=True)}
     return SHARES[best], named
-
-
-def _paired_gain(before: Floats, after: Floats, mass: Floats) -> tuple[float, float]:
-    """Weighted mean decrease in loss from `before` to `after`, and its standard error."""
-    difference = before - after
-    mean = float(np.average(difference, weights=mass))
-    error = float(np.sqrt((mass**2 * (difference - mean) ** 2).sum()) / mass.sum())
-    return mean, error
 
 
 def _assemble(
@@ -326,7 +352,6 @@ def _assemble(
         purchase=MonotoneHead.from_posterior(mean, covariance, ramps.places if count else None),
         rival=logit.rival,
         effects=trained_effects(logit, table.rows.effects),
-        tried=tried_prices(table.rows.effects, known, data.log_ratio[known].astype(np.float64)),
     )
     return Evaluator(weights, version), (covariance, satisfaction)
 

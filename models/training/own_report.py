@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, EvaluatorInputs
-from models.evaluator.online_effects import Shift
 from models.training.metrics import auc, log_loss
-from models.training.own_effects import shift_of
 from models.training.own_evaluator import Trained
 from models.training.own_peers import boosted, price_logit
 from models.training.own_rows import OwnRows, Rows, Split
 from models.training.own_segments import Elasticity, Segment, elasticities
 
-SituationsOf = Callable[[OwnRows, Rows, Shift], EvaluatorInputs]
+SituationsOf = Callable[[OwnRows, Rows, Evaluator], EvaluatorInputs]
 
 _BOOTSTRAPS: Final = 400
 _BLOCK: Final = 16_384
@@ -111,10 +109,7 @@ def report(rows: OwnRows, split: Split, trained: Trained, situations_of: Situati
 
 
 def _situations(rows: OwnRows, evaluator: Evaluator, situations_of: SituationsOf, some: Rows) -> EvaluatorInputs:
-    effects = evaluator.weights.effects
-    if effects is None:
-        raise AssertionError("an evaluator trained on own outcomes always has effects")
-    return situations_of(rows, some, shift_of(effects, rows.effects, some))
+    return situations_of(rows, some, evaluator)
 
 
 def _chosen(trained: Trained) -> str:
@@ -122,6 +117,8 @@ def _chosen(trained: Trained) -> str:
     parts = ["a price logit with shrunk effects"]
     if choice.kinks:
         parts.append(f"{choice.kinks} kinks between prices")
+    if choice.response < 1:
+        parts.append(f"{choice.response:.0%} of the price response below the prices tried")
     if choice.share:
         parts.append(f"{choice.share:.0%} of what a network adds")
     return f"later outcomes chose {', '.join(parts)}"

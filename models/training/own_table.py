@@ -19,17 +19,18 @@ _CLIP: Final = 1e-9
 class OwnTable:
     """All rows, encoded as they are asked for."""
 
-    def __init__(self, rows: OwnRows, binning: Binning) -> None:
-        """Encode numeric inputs with `binning`."""
+    def __init__(self, rows: OwnRows, binning: Binning, log_ratio: Floats | None = None) -> None:
+        """Encode numeric inputs with `binning`; `log_ratio` `(n,)` replaces that of the rows."""
         self.rows, self.binning = rows, binning
         data = rows.data
+        self.log_ratio = data.log_ratio.astype(np.float64) if log_ratio is None else log_ratio
         rival = np.nan_to_num(rows.rival.astype(np.float64), nan=np.inf)
         self.over = np.maximum(0.0, data.log_ratio.astype(np.float64) - rival)
 
     def of(self, rows: Rows, ramps: Ramps = NONE, network: tuple[Floats, Floats] | None = None) -> LogitRows:
         """Select rows; `network` are a network's contributions to level and slope, `(n,)` over the whole table."""
         data, at_s = self.rows.data, self.rows.at_s[rows]
-        log_ratio = data.log_ratio[rows].astype(np.float64)
+        log_ratio = self.log_ratio[rows]
         edges = np.quantile(at_s, np.linspace(0, 1, STEPS + 2)[1:-1])
         return LogitRows(
             bought=data.bought[rows].astype(np.float64),
@@ -54,3 +55,11 @@ class OwnTable:
         """Compute the log loss of each row, `(n,)`."""
         p = np.clip(sigmoid(logits), _CLIP, 1 - _CLIP)
         return np.asarray(-np.log(np.where(self.rows.data.bought[rows] > 0, p, 1 - p)))
+
+
+def paired_gain(before: Floats, after: Floats, mass: Floats) -> tuple[float, float]:
+    """Weighted mean decrease in loss from `before` to `after`, and its standard error."""
+    difference = before - after
+    mean = float(np.average(difference, weights=mass))
+    error = float(np.sqrt((mass**2 * (difference - mean) ** 2).sum()) / mass.sum())
+    return mean, error

@@ -10,7 +10,6 @@ from agent.training.own_rows import situations_of
 from eval.own_store.shops import SHOPS, simulate_outcomes
 from models.arrays import Floats
 from models.evaluator.evaluator import EvaluatorInputs
-from models.training.own_effects import shift_of
 from models.training.own_evaluator import Trained, train_own, with_newest
 from models.training.own_report import predict
 from models.training.own_rows import OwnRows, Split
@@ -28,11 +27,8 @@ def simulated(shop: str = "profiles") -> OwnRows:
 
 
 def predicted(trained: Trained, rows: OwnRows) -> Floats:
-    effects = trained.evaluator.weights.effects
-    assert effects is not None
-
     def situations(some: np.ndarray) -> object:
-        return situations_of(trained.rows, some, shift_of(effects, trained.rows.effects, some))
+        return situations_of(trained.rows, some, trained.evaluator)
 
     return predict(trained.evaluator, rows, np.arange(len(rows.at_s)), situations)  # type: ignore[arg-type]
 
@@ -66,11 +62,9 @@ def test_aggregates_give_the_model_of_the_rows_that_they_stand_for() -> None:
 def test_elasticities_are_told_by_category_and_product_with_the_prices_seen() -> None:
     rows = simulate_outcomes(SHOPS["categories"], 5, 6_000, 1).rows
     trained = train_own(rows, Split.by_time(rows.at_s), "t", silent)
-    effects = trained.evaluator.weights.effects
-    assert effects is not None
 
     def situations(some: np.ndarray) -> EvaluatorInputs:
-        return situations_of(trained.rows, some, shift_of(effects, trained.rows.effects, some))
+        return situations_of(trained.rows, some, trained.evaluator)
 
     found = elasticities(trained.evaluator, trained.rows, np.arange(6_000), situations)
     categories = [one for one in found.segments if one.by == "product.category"]
@@ -79,7 +73,7 @@ def test_elasticities_are_told_by_category_and_product_with_the_prices_seen() ->
     assert min(one.elasticity[0] for one in categories) < found.total[0] < max(one.elasticity[0] for one in categories)
     for one in found.segments:
         assert one.elasticity[1] <= one.elasticity[0] <= one.elasticity[2]
-        assert (one.lowest, one.highest) == (pytest.approx(0.7), pytest.approx(1.2))
+        assert [one.lowest, one.highest] == pytest.approx([0.7, 1.2])
         assert one.offers >= 50
 
 
@@ -90,3 +84,23 @@ def _selected(rows: OwnRows, some: np.ndarray) -> OwnRows:
     cluster = -1 - np.arange(len(some))
     effects = replace(rows.effects, values=rows.effects.values[some])
     return OwnRows(replace(data, **arrays, cluster=cluster), effects, rows.at_s[some], rows.rival[some])
+
+
+def test_demand_that_stops_rising_at_deep_discounts_halves_the_response_there() -> None:
+    rows = simulate_outcomes(SHOPS["price alone"], 3, 12_000, 1).rows
+    rng = np.random.default_rng(6)
+    split = Split.by_time(rows.at_s)
+    later = np.r_[split.validation, split.test]
+    ratio = np.log(rng.choice([0.85, 0.9, 1.0, 1.1], len(rows.at_s)))
+    ratio[later] = np.log(rng.choice([0.5, 0.6, 0.9, 1.0], len(later)))
+    logit = -1.0 - 4.0 * np.maximum(ratio, np.log(0.85))
+    bought = (rng.random(len(ratio)) < 1 / (1 + np.exp(-logit))).astype(np.float32)
+    changed = replace(rows, data=replace(rows.data, log_ratio=ratio.astype(np.float32), bought=bought))
+    trained = train_own(changed, split, "t", silent)
+    assert trained.choice.response <= 0.25
+    steady = replace(rows, data=replace(rows.data, log_ratio=ratio.astype(np.float32), bought=_at(rng, -1 - 4 * ratio)))
+    assert train_own(steady, split, "t", silent).choice.response == 1.0
+
+
+def _at(rng: np.random.Generator, logit: np.ndarray) -> np.ndarray:
+    return np.asarray(rng.random(len(logit)) < 1 / (1 + np.exp(-logit)), np.float32)
