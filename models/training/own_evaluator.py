@@ -98,7 +98,7 @@ class _Net:
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """What was selected, in the form in which further rows are fitted."""
+    """Selected models, in the form in which further rows are fitted."""
 
     table: OwnTable
     logit: PriceLogit
