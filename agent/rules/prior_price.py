@@ -92,7 +92,7 @@ def _is_full(log: Sequence[AppliedPrice], at: datetime) -> bool:
 def _lowest(before: Sequence[AppliedPrice], moment: datetime, days: int) -> int | None:
     """The lowest of these prices that applied at some time in the days before a moment."""
     opening = moment - timedelta(days=days)
-    earlier = [row for row, one in enumerate(before) if one.at < opening]
+    earlier = [row for row, one in enumerate(before) if one.at <= opening]
     shelf = [row for row in earlier if not before[row].offer][-1:]
     in_force = {*shelf, *earlier[-1:]}
     return min(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.domain.clock import Clock
@@ -122,6 +122,7 @@ def brute_force(changes: list[tuple[int, int]], now: int) -> tuple[int, int] | N
 
 
 @given(st.lists(st.tuples(st.integers(1, 900), st.integers(1, 6)), min_size=1, max_size=8), st.integers(0, 2_000))
+@example([(1, 1), (1, 2), (HOURS, 1)], 0)  # the rise to 2 lies at the very opening of the 30 days
 def test_eu_reductions_of_shelf_prices_are_those_of_a_walk_over_every_hour(
     changes: list[tuple[int, int]], now: int
 ) -> None:
