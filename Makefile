@@ -26,7 +26,7 @@ export PRICESMITH_DATA_DIR := $(DATA)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-client test-slow check eval-quick eval-baseline bench bench-quick kill attack soak audit sbom docs client peers real train lock clean
+.PHONY: help run test explore test-client test-slow check eval-quick eval-baseline bench bench-quick kill attack soak audit sbom docs client peers real train lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,6 +48,9 @@ test: $(VENV)/.dev ## Run the tests but for those marked slow
 
 test-client: $(VENV)/.dev ## The TypeScript client with library checks, and every operation of a running server through it
 	@$(BIN)/python -m pytest -m slow tests/plugins
+
+explore: $(VENV)/.dev ## The property tests with 1,000 new random examples each; `make test` repeats the same ones
+	@HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --timeout 3000 $(PROPERTIES)
 
 test-slow: $(VENV)/.dev ## Run the tests marked slow
 	@$(BIN)/python -m pytest -m slow

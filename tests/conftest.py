@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes on a machine that is busy with others says nothing of the code.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")
+settings.register_profile("same", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile("explore", settings.get_profile("same"), derandomize=False, max_examples=1_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PRICESMITH_THREADS"):
     os.environ.setdefault(_threads, "1")  # before numpy and torch: two workers on two cores would wait for each other
 
