@@ -12,7 +12,7 @@ from agent.service.assembly import open_service
 from agent.service.auth.api_keys import KeyRing
 from agent.service.merchants import MerchantError, Merchants, settings_of
 from agent.service.opening import open_store
-from agent.service.process_tuning import tune_for_requests
+from agent.service.process_tuning import limit_arenas, tune_for_requests
 from agent.service.settings import Settings
 from agent.service.settings_reading import read_settings
 from agent.service.strategies import BackgroundWriters, WriterSource
@@ -29,6 +29,7 @@ def create(preloaded: Preloaded | None = None) -> Litestar:
         SettingsError: A setting has a value that is not allowed.
         TracingError: Traces are to be sent, and the extra `tracing` is not installed.
     """
+    limit_arenas()
     settings = read_settings()
     if settings.otlp_endpoint is not None:
         export_to(settings.otlp_endpoint)

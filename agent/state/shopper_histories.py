@@ -1,6 +1,7 @@
 """Shopper histories: folds of behaviour events, read on first use and extended by new events on later use."""
 
 import math
+import sys
 from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
@@ -55,12 +56,12 @@ def to_act(event: EventRecord, labels: ProductLabels) -> Act:
     return Act(
         type=event.type.value,
         at_s=event.at.timestamp(),
-        product=event.product_id or "",
+        product=sys.intern(event.product_id or ""),  # one string for all histories
         category=labels.category,
         brand=labels.brand,
         price_ratio=ratio,
         price_minor=event.price_minor,
-        currency=event.currency or "",
+        currency=sys.intern(event.currency or ""),
         text=event.text,
     )
 

@@ -1,10 +1,13 @@
-"""Waiting times of a thread for other threads and for the garbage collector."""
+"""Waiting times of a thread for other threads and for the garbage collector, and the heaps of threads."""
 
+import ctypes
 import gc
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +79,36 @@ def test_a_pass_over_cyclic_garbage_is_short() -> None:
     assert len(kept) == 60_000
     assert len(pauses) >= 10  # of 120,000 objects, ten thousand at a time
     assert sorted(pauses)[len(pauses) // 2] < 0.05
+
+
+COUNT_HEAPS = """
+import ctypes, sys, threading
+from agent.service.process_tuning import limit_arenas
+if "limited" in sys.argv:
+    limit_arenas()
+here = threading.Barrier(8)
+allocator = ctypes.CDLL(None)
+allocator.malloc.restype = allocator.fopen.restype = ctypes.c_void_p
+def allocate():
+    here.wait()
+    for _ in range(500):
+        allocator.malloc(50_000)  # the call releases the interpreter lock, so that threads meet
+    here.wait()
+threads = [threading.Thread(target=allocate) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+out = ctypes.c_void_p(allocator.fopen(sys.argv[1].encode(), b"w"))
+allocator.malloc_info(0, out)
+allocator.fclose(out)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="the allocator is not glibc's")
+def test_all_threads_share_two_heaps(tmp_path: Path) -> None:
+    def heaps(*options: str) -> int:
+        told = tmp_path / "heaps.xml"
+        subprocess.run([sys.executable, "-c", COUNT_HEAPS, str(told), *options], check=True)  # noqa: S603 our own
+        return told.read_text().count("<heap nr=")
+
+    assert heaps() > 2
+    assert heaps("limited") == 2
