@@ -8,7 +8,7 @@ own data: a product's level 0.28, with which intervals cover the demo store's sa
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from typing import Final, NamedTuple
@@ -63,7 +63,7 @@ def terms_of(
 
 def _relearned(term: Term, learned: Mapping[str, tuple[float, float]]) -> Term:
     sd = learned.get(term.group)
-    return term if sd is None else replace(term, level_sd=sd[0], slope_sd=sd[1])
+    return term if sd is None else Term(term.name, term.value, *sd, term.independent)
 
 
 @lru_cache(maxsize=50_000)

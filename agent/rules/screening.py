@@ -18,6 +18,7 @@ from agent.rules.packs import (
     Jurisdiction,
     Pack,
     ProtectedAttribute,
+    attributes_named,
     find_jurisdiction,
     may_mention,
     protected_attributes,
@@ -58,7 +59,8 @@ def screen_profile(profile: Mapping[str, Attribute] | str, pack: Pack, jurisdict
     ignored: list[IgnoredInput] = []
     for name, value in profile.items():
         shown = name[:_NAME_CHARS]
-        by_name = next((block for block in blocks if block.attribute.names(name)), None)
+        named = attributes_named(name)
+        by_name = next((block for block in blocks if block.attribute.name in named), None) if named else None
         if by_name is not None:
             ignored.append(IgnoredInput(shown, by_name.reason))
         elif isinstance(value, str):

@@ -1,6 +1,6 @@
 """Vertical packs, protected attributes and jurisdictions, as data files with strict loaders."""
 
-from agent.rules.packs.attributes import ProtectedAttribute, may_mention, protected_attributes
+from agent.rules.packs.attributes import ProtectedAttribute, attributes_named, may_mention, protected_attributes
 from agent.rules.packs.errors import PackError
 from agent.rules.packs.jurisdictions import Binding, Citation, Jurisdiction
 from agent.rules.packs.law_in_force import (
@@ -23,6 +23,7 @@ __all__ = [
     "Pack",
     "PackError",
     "ProtectedAttribute",
+    "attributes_named",
     "binding",
     "find_jurisdiction",
     "jurisdictions",

@@ -51,9 +51,8 @@ class ProtectedAttribute:
     text_pattern: re.Pattern[str]
     harmless: re.Pattern[str]
 
-    def names(self, field: str) -> bool:
-        """Whether a field of this name holds the attribute: `maritalStatus`, `customer_gender`, `客户性别`."""
-        runs, whole = _runs(field)
+    def named_by(self, runs: frozenset[str], whole: str) -> bool:
+        """Whether a field name with these runs of words, `whole` as one word, names the attribute."""
         return not runs.isdisjoint(self.field_words) or any(part in whole for part in self.field_parts)
 
     def in_text(self, text: str) -> bool:
@@ -62,6 +61,12 @@ class ProtectedAttribute:
 
 
 @lru_cache(4_096)
+def attributes_named(field: str) -> frozenset[str]:
+    """Names of the attributes that a field of this name holds: `maritalStatus`, `customer_gender`, `客户性别`."""
+    runs, whole = _runs(field)
+    return frozenset(name for name, one in protected_attributes().items() if one.named_by(runs, whole))
+
+
 def _runs(field: str) -> tuple[frozenset[str], str]:
     """Runs of up to four words of a field name, and all of it as one word."""
     words = field_words(field)
