@@ -9,6 +9,7 @@ WORKERS ?= 2
 CASES ?= 10000
 MINUTES ?= 60
 BEFORE ?=
+PROPERTIES ?= tests
 DATA ?= $(if $(wildcard data/demo.key),data,demo)
 TORCH_INDEX ?=
 VENV := .venv
@@ -49,7 +50,7 @@ test: $(VENV)/.dev ## Run the tests but for those marked slow
 test-client: $(VENV)/.dev ## The TypeScript client with library checks, and every operation of a running server through it
 	@$(BIN)/python -m pytest -m slow tests/plugins
 
-explore: $(VENV)/.dev ## The property tests with 1,000 new random examples each; `make test` repeats the same ones
+explore: $(VENV)/.dev ## The tests in PROPERTIES (tests) with 1,000 new random examples of each property; `make test` repeats the same ones
 	@HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --timeout 3000 $(PROPERTIES)
 
 test-slow: $(VENV)/.dev ## Run the tests marked slow
