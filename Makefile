@@ -50,7 +50,7 @@ test: $(VENV)/.dev ## Run the tests but for those marked slow
 test-client: $(VENV)/.dev ## The TypeScript client with library checks, and every operation of a running server through it
 	@$(BIN)/python -m pytest -m slow tests/plugins
 
-explore: $(VENV)/.dev ## The tests in PROPERTIES (tests) with 1,000 new random examples of each property; `make test` repeats the same ones
+explore: $(VENV)/.dev ## The tests in PROPERTIES (tests) with new random examples, 1,000 where a test names no number; `make test` repeats its own
 	@HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --timeout 3000 $(PROPERTIES)
 
 test-slow: $(VENV)/.dev ## Run the tests marked slow

@@ -52,7 +52,7 @@ class ProtectedAttribute:
     harmless: re.Pattern[str]
 
     def named_by(self, runs: frozenset[str], whole: str) -> bool:
-        """Whether a field name with these runs of words, `whole` as one word, names the attribute."""
+        """Tell whether a field name names the attribute, by its runs of words and by the whole of it as one word."""
         return not runs.isdisjoint(self.field_words) or any(part in whole for part in self.field_parts)
 
     def in_text(self, text: str) -> bool:
