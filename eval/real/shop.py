@@ -61,10 +61,10 @@ class Trained:
 class RealShop:
     """A data folder with one set, made from a folder with models."""
 
-    def __init__(self, data: RealSet, template: Path, folder: Path) -> None:
-        """Copy the template; `folder` must not exist yet."""
+    def __init__(self, data: RealSet, template: Path, folder: Path, rules: Mapping[str, Any] | None = None) -> None:
+        """Copy the template; `folder` must not exist yet. `rules` are settings of the quotes."""
         copytree(template, folder, symlinks=True)
-        self._data, self._folder = data, folder
+        self._data, self._folder, self._rules = data, folder, rules or {}
 
     def run(self, progress: Progress) -> Trained:
         """Import, train, score and quote.
@@ -73,21 +73,31 @@ class RealShop:
             CommandFailed: A command failed; the message has its output.
         """
         data, rows = self._data, np.flatnonzero(self._data.test)
+        began = time.perf_counter()
+        report = self.train(progress)
+        train_s = time.perf_counter() - began
+        progress(f"{data.name}: score", 0.7)
+        p, rows_per_s = self._scored(rows, 1.0)
+        stepped = np.stack([self._scored(rows, factor)[0] for factor in (1 - STEP, 1 + STEP)])
+        progress(f"{data.name}: quote", 0.9)
+        sample = sampled(rows)
+        return Trained(p, stepped, sample, self.quoted(sample), report, train_s, rows_per_s)
+
+    def train(self, progress: Progress) -> Mapping[str, Any]:
+        """Import all rows but those held out and train on them; returns the report of `train`.
+
+        Raises:
+            CommandFailed: A command failed; the message has its output.
+        """
+        data = self._data
         progress(f"{data.name}: import", 0.1)
         self._write("products", data.products)
         self._command("import", "products", "products.csv")
         self._write("outcomes", self._offers(np.flatnonzero(~data.test)).join(data.offers[["bought", "weight"]]))
         self._command("import", "outcomes", "outcomes.csv")
         progress(f"{data.name}: train", 0.2)
-        began = time.perf_counter()
-        report = self._command("train", "evaluator", "--data", "store", "--version", "own")
-        train_s = time.perf_counter() - began
-        progress(f"{data.name}: score", 0.7)
-        p, rows_per_s = self._scored(rows, 1.0)
-        stepped = np.stack([self._scored(rows, factor)[0] for factor in (1 - STEP, 1 + STEP)])
-        progress(f"{data.name}: quote", 0.9)
-        sample = np.sort(np.random.default_rng(_SEED).choice(rows, min(len(rows), MOST_QUOTES), replace=False))
-        return Trained(p, stepped, sample, self._quoted(sample), report["report"], train_s, rows_per_s)
+        found: Mapping[str, Any] = self._command("train", "evaluator", "--data", "store", "--version", "own")["report"]
+        return found
 
     def _offers(self, rows: NDArray[np.int64], factor: float = 1.0) -> pd.DataFrame:
         offers = self._data.offers.iloc[rows]
@@ -101,7 +111,8 @@ class RealShop:
         scored = pd.read_csv(self._folder / "scored.csv")
         return scored["purchase_probability"].to_numpy(np.float64), float(facts["rows a second"])
 
-    def _quoted(self, rows: NDArray[np.int64]) -> Floats:
+    def quoted(self, rows: NDArray[np.int64]) -> Floats:
+        """Prices that the trained shop quotes for some rows, on profit alone and without exploration, `(n,)`."""
         unit = 10 ** fraction_digits(self._data.currency)
         settings = Settings.model_validate(
             {
@@ -113,6 +124,7 @@ class RealShop:
                 "weight_purchase": 0.0,
                 "weight_satisfaction": 0.0,
                 "default_deadline_ms": 60_000,
+                **self._rules,
             }
         )
         client = InProcessClient(settings, _SEED)
@@ -171,6 +183,11 @@ def stepped_price(data: RealSet, factor: float) -> Floats:
     """Prices times a factor, in whole minor units."""
     price = data.offers["price"].to_numpy(np.float64) * factor
     return np.asarray(np.round(price, fraction_digits(data.currency)))
+
+
+def sampled(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """At most `MOST_QUOTES` of some rows, drawn by a fixed seed."""
+    return np.sort(np.random.default_rng(_SEED).choice(rows, min(len(rows), MOST_QUOTES), replace=False))
 
 
 def template_shop(folder: Path, currency: str, progress: Progress) -> Path:

@@ -1,0 +1,131 @@
+"""Redrawn shops: products, segments and demand of one's own for every seed, as logs that a merchant would import.
+
+Four families of demand, of which one is the model's own; in half of the shops the best price lies 1.2 to 2.5 times
+above the reference price. Logged prices were drawn at random, so that every price response is identified.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from eval.real.data import START, RealSet
+from models.arrays import Floats
+from models.evaluator.monotone import sigmoid
+
+FAMILIES: Final = ("logit", "kinked", "probit", "mixture")
+FAR: Final = (1.2, 2.5)  # best price over the reference price
+NEAR: Final = (0.85, 1.1)
+LATER: Final = 400
+_DAYS: Final = 180
+_RANGE: Final = np.log([0.55, 1.6])  # logged prices over the price that would be best for all
+_GRID: Final = np.exp(np.linspace(*np.log([0.3, 3.0]), 400))
+
+
+@dataclass(frozen=True, slots=True)
+class RedrawnShop:
+    """A log and the true demand behind it.
+
+    Attributes:
+        data: The log; its last `LATER` rows are held out.
+        demand: True purchase probability of every row at a price, `(n,)`.
+        limits: Lowest and highest price of every row that the merchant allows, `(n, 2)`: those ever offered.
+    """
+
+    data: RealSet
+    demand: Callable[[Floats], Floats]
+    limits: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Demand as a function of log(price / usual price): level and slope of each row, and the family's shape."""
+
+    family: str
+    level: Floats
+    slope: Floats
+    kinks: Floats
+
+    def __call__(self, x: Floats, rows: NDArray[np.int64] | slice = slice(None)) -> Floats:
+        level, slope = self.level[rows], self.slope[rows]
+        if self.family == "logit":
+            return sigmoid(level - slope * x)
+        if self.family == "kinked":
+            drops = (x[..., None] > self.kinks) @ np.asarray([0.8, 0.5])
+            return sigmoid(level + 0.6 - 0.6 * slope * x - drops)
+        if self.family == "probit":
+            return np.asarray(0.65 * ndtr(0.6 * (level - slope * x)))
+        keen = sigmoid(level + 0.8 - 0.4 * slope * x)
+        return np.asarray(0.35 * keen + 0.65 * sigmoid(level - 0.4 - 2.0 * slope * x))
+
+
+def redrawn_shop(family: str, *, far: bool, seed: int, known: int) -> RedrawnShop:
+    """Draw a shop with `known` logged outcomes and `LATER` held-out offers."""
+    rng = np.random.default_rng((seed, FAMILIES.index(family), far))
+    n, count = known + LATER, int(rng.choice([3, 12, 30]))
+    segments, regions = int(rng.choice([2, 3, 5])), int(rng.choice([2, 4]))
+    levels = rng.normal(0, 0.6, count), rng.normal(-0.8, 0.7, segments), rng.normal(0, 0.3, regions)
+    steepness = np.exp(rng.normal(0, 0.35, count)), np.exp(rng.normal(1.2, 0.35, segments))
+    by_age, cost = float(rng.normal(0, 0.4)), float(rng.uniform(0.05, 0.6))
+    usual = np.exp(rng.normal(3.2, 0.5, count))
+    wanted = float(rng.uniform(*(FAR if far else NEAR)))
+    rng = np.random.default_rng((seed, known))  # the shop stays the same whatever is known of it
+    product, segment, region = (rng.integers(m, size=n) for m in (count, segments, regions))
+    age = rng.uniform(18, 80, n).round()
+    level = levels[0][product] + levels[1][segment] + levels[2][region] + by_age * (age - 49) / 18
+    drawn = _Drawn(family, level, steepness[0][product] * steepness[1][segment], np.log([0.9, 1.1]))
+    best = _best_for_all(drawn, cost)
+    log_price = np.log(best) + rng.uniform(*_RANGE, n)  # over the usual price
+    reference = (usual * best / wanted).round(2)[product]
+    price = np.maximum(0.01, (usual[product] * np.exp(log_price)).round(2))
+    at = START + pd.to_timedelta(np.sort(rng.random(n)) * _DAYS * 86_400, unit="s").round("s")
+    bought = rng.random(n) < drawn(np.log(price / usual[product]))
+    names = np.asarray([f"thing {number}" for number in range(count)])
+    kinds = np.asarray([f"kind {number % 4}" for number in range(count)])
+    offers = pd.DataFrame(
+        {
+            "at": at,
+            "shopper_id": [f"visitor {row}" for row in range(n)],
+            "product_id": names[product],
+            "category": kinds[product],
+            "price": price,
+            "reference_price": reference,
+            "cost": (cost * usual[product]).round(2),
+            "bought": bought.astype(int),
+            "weight": 1.0,
+            "profile.segment": np.asarray([f"segment {code}" for code in "abcde"])[segment],
+            "profile.region": np.asarray(["north", "south", "east", "west"])[region],
+            "profile.age": age,
+        }
+    )
+    products = pd.DataFrame(
+        {
+            "product_id": names,
+            "title": [f"Thing number {number}" for number in range(count)],
+            "category": kinds,
+            "list_price": (usual * best / wanted).round(2),
+            "cost": (cost * usual).round(2),
+        }
+    )
+    test = np.arange(n) >= known
+    ends = usual[product][:, None] * best * np.exp(_RANGE)
+    data = RealSet(
+        name=f"{family}, {'far' if far else 'near'}, {seed}, {known}",
+        currency="USD",
+        products=products,
+        offers=offers,
+        test=test,
+        interactions=(("profile.segment", "log_price"), ("product_id", "log_price")),
+    )
+    return RedrawnShop(data, lambda at_price: drawn(np.log(at_price / usual[product])), ends)
+
+
+def _best_for_all(drawn: _Drawn, cost: float) -> float:
+    """The price over the usual price that would earn most if all paid it."""
+    sample = slice(0, 2_000)
+    profit = [(ratio - cost) * float(drawn(np.full(len(drawn.level[sample]), np.log(ratio)), sample).mean()) for ratio in _GRID]
+    return float(_GRID[int(np.argmax(profit))])
