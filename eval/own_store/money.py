@@ -116,7 +116,9 @@ def money_lines(found: Sequence[Earned]) -> list[MoneyLine]:
     for size in dict.fromkeys(one.size for one in found):
         of_size = [one for one in found if one.size == size]
         groups = {"all": of_size, "near": [o for o in of_size if not o.far], "far": [o for o in of_size if o.far]}
-        groups |= {family: [o for o in of_size if o.family == family] for family in dict.fromkeys(o.family for o in found)}
+        groups |= {
+            family: [o for o in of_size if o.family == family] for family in dict.fromkeys(o.family for o in found)
+        }
         lines += [_line(where, size, group) for where, group in groups.items() if group]
     return lines
 

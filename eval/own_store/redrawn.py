@@ -4,7 +4,6 @@ Four families of demand, of which one is the model's own; in half of the shops t
 above the reference price. Logged prices were drawn at random, so that every price response is identified.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from eval.real.data import START, RealSet
+from eval.real.peers import Demand
 from models.arrays import Floats
 from models.evaluator.monotone import sigmoid
 
@@ -37,7 +37,7 @@ class RedrawnShop:
     """
 
     data: RealSet
-    demand: Callable[[Floats], Floats]
+    demand: Demand
     limits: Floats
 
 
@@ -121,11 +121,16 @@ def redrawn_shop(family: str, *, far: bool, seed: int, known: int) -> RedrawnSho
         test=test,
         interactions=(("profile.segment", "log_price"), ("product_id", "log_price")),
     )
-    return RedrawnShop(data, lambda at_price: drawn(np.log(at_price / usual[product])), ends)
+
+    def demand(price: Floats) -> Floats:
+        return drawn(np.log(price / usual[product]))
+
+    return RedrawnShop(data, demand, ends)
 
 
 def _best_for_all(drawn: _Drawn, cost: float) -> float:
     """The price over the usual price that would earn most if all paid it."""
-    sample = slice(0, 2_000)
-    profit = [(ratio - cost) * float(drawn(np.full(len(drawn.level[sample]), np.log(ratio)), sample).mean()) for ratio in _GRID]
+    some = slice(0, 2_000)
+    ones = np.ones(len(drawn.level[some]))
+    profit = [(ratio - cost) * float(drawn(np.log(ratio) * ones, some).mean()) for ratio in _GRID]
     return float(_GRID[int(np.argmax(profit))])

@@ -131,7 +131,10 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatorWeights:
-    """Trained parameters of the evaluator; `in` is the binning's width + 2 * RANK + 1."""
+    """Trained parameters of the evaluator; `in` is the binning's width + 2 * RANK + 1.
+
+    The purchase head reads log ratios less `center`.
+    """
 
     binning: Binning
     shopper_projection: Floats  # (384, RANK)
@@ -145,6 +148,7 @@ class EvaluatorWeights:
     rival: float | None = None  # replaces `ContextPriors.rival` when trained on competitor prices
     effects: TrainedEffects | None = None  # starting point of online learning
     tried: TriedPrices | None = None
+    center: float = 0.0
 
 
 class Evaluator:
@@ -219,7 +223,7 @@ class Evaluator:
         drawn = purchase.drawn_logits(phi, effective, draws, situations.basis_size) + shift[:, :, None] + spread
         if situations.tried is not None:
             slopes = purchase.drawn_slopes(phi, None if learned is None else learned.slope_draws)
-            drawn += _extrapolated(effective, situations.tried, slopes)
+            drawn += _extrapolated(effective + self._weights.center, situations.tried, slopes)
         return Response(
             purchase=sigmoid(purchase.logits(phi, effective, means, situations.basis_size) + shift),
             purchase_draws=sigmoid(drawn),
@@ -238,9 +242,11 @@ class Evaluator:
         return Base(terms[:, 0], terms[:, 1], rest + context, effective)
 
     def _effective(self, situations: EvaluatorInputs, log_ratio: Floats) -> Floats:
-        """Log ratios `(n, m)` whose response is expected: below the tried prices a part of it (`TriedPrices`)."""
+        """Log ratios `(n, m)` less the center; below the tried prices a part of the response is expected."""
         known = self._weights.tried
-        return log_ratio if known is None or situations.tried is None else known.effective(log_ratio, situations.tried)
+        if known is not None and situations.tried is not None:
+            log_ratio = known.effective(log_ratio, situations.tried)
+        return log_ratio - self._weights.center
 
     def _shift(self, situations: EvaluatorInputs, log_ratio: Floats) -> Floats:
         priors = self._priors
@@ -306,6 +312,8 @@ def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], pat
     tensors["base_rate"] = np.asarray([weights.base_rate], np.float32)
     if weights.purchase.ramps is not None:
         tensors["purchase.ramps"] = np.ascontiguousarray(weights.purchase.ramps, np.float32)
+    if weights.center:
+        tensors["center"] = np.asarray([weights.center], np.float32)
     if weights.rival is not None:
         tensors["rival"] = np.asarray([weights.rival], np.float32)
     for part in (weights.effects, weights.tried):
@@ -338,6 +346,7 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
             rival=float(tensors["rival"][0]) if "rival" in tensors else None,
             effects=TrainedEffects.from_tensors(tensors),
             tried=TriedPrices.from_tensors(tensors),
+            center=float(tensors["center"][0]) if "center" in tensors else 0.0,
         )
     except KeyError as error:
         raise RegistryError(

@@ -118,14 +118,14 @@ class _Fit:
         logit = fit_logit(table.of(rows, ramps, network), table.rows.effects, self.logit)
         evaluator, covariances = _assemble(table, rows, (logit, ramps, self.net, share), self.config, version)
         tried = tried_prices(table.rows.effects, rows, table.log_ratio[rows], self.response)
-        return Evaluator(replace(evaluator.weights, tried=tried), version), covariances
+        return Evaluator(replace(evaluator.weights, tried=tried, center=table.center), version), covariances
 
 
 def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> Trained:
     """Train, select on the validation rows, and fit again on all rows before the test rows."""
     config = replace(config_for(len(split.train)), n_bins=2 if len(split.train) < _MANY else 4)
     binning = Binning.fit(np.asarray(rows.data.numeric[split.train]), config.n_bins)
-    table = OwnTable(rows, binning)
+    table = OwnTable(rows, binning, _center(rows, split.train))
     progress("train: price logit", 0.0)
     logit, losses = _logit(table, split)
     response, response_losses = _response(table, split, logit)
@@ -142,7 +142,7 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
         share, net_losses = _share(judged, split, (logit, ramps), net)
         losses |= kink_losses | net_losses
     progress("train: refit on all rows before the test", 0.9)
-    fit = _Fit(OwnTable(judged.rows, binning), logit, ramps, net, share, response, config)
+    fit = _Fit(OwnTable(judged.rows, binning, table.center), logit, ramps, net, share, response, config)
     evaluator, covariances = fit.evaluator(split.known, version)
     progress("train: done", 1.0)
     return Trained(evaluator, covariances, asdict(config), Choice(len(ramps.heights), share, response, losses), fit)
@@ -152,6 +152,11 @@ def with_newest(trained: Trained, version: str) -> Trained:
     """Fit the selected model again on all rows, those included that evaluated it."""
     evaluator, covariances = trained.fit.evaluator(np.arange(len(trained.fit.table.rows.at_s)), version)
     return replace(trained, evaluator=evaluator, covariances=covariances)
+
+
+def _center(rows: OwnRows, some: Rows) -> float:
+    """Mean log ratio of some rows, as the evaluator's file keeps it."""
+    return float(np.float32(np.average(rows.data.log_ratio[some], weights=rows.mass(some))))
 
 
 def _logit(table: OwnTable, split: Split) -> tuple[PriceLogit, dict[str, float]]:
@@ -190,7 +195,7 @@ def _judged(table: OwnTable, split: Split, response: float) -> OwnTable:
     rows = np.setdiff1d(np.arange(len(log_ratio)), split.train)
     seen = log_ratio.copy()
     seen[rows] = tried.effective(log_ratio[rows, None], tried_ranges(tried, effects, rows))[:, 0]
-    return OwnTable(table.rows, table.binning, seen)
+    return OwnTable(table.rows, table.binning, table.center, seen)
 
 
 def _crossings(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTable, PriceLogit, dict[str, float]]:
@@ -201,7 +206,7 @@ def _crossings(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTab
     found = with_crossings(effects, split.train, logit.scores(train), room)
     if found is effects:
         return table, logit, {}
-    wider = OwnTable(replace(table.rows, effects=found), table.binning, table.log_ratio)
+    wider = OwnTable(replace(table.rows, effects=found), table.binning, table.center, table.log_ratio)
     again = fit_logit(wider.of(split.train), found, drifts=logit.drifts)
     losses = [
         table.losses(split.validation, model.logits(rows))
@@ -234,7 +239,8 @@ def _ramps(
     selected = table.of(rows)
     level, slope = logit.terms(selected)
     rest = selected.steps @ logit.steps - logit.rival * selected.over
-    found = fit_ramps(level + network[0] + rest, slope + network[1], selected.log_ratio, selected.bought, selected.mass)
+    known = (level + network[0] + rest, slope + network[1], selected.log_ratio)
+    found = fit_ramps(known, selected.bought, selected.mass, -table.center)
     return found if len(found.heights) else None
 
 
@@ -249,7 +255,12 @@ def _network(
     all_rows = np.arange(len(table.rows.at_s))
     known = _known_terms(table, all_rows, logit, ramps)
     weight = table.rows.data.weight
-    data = replace(table.rows.data, known=known, mass=(weight / weight[split.train].mean()).astype(np.float32))
+    data = replace(
+        table.rows.data,
+        known=known,
+        mass=(weight / weight[split.train].mean()).astype(np.float32),
+        log_ratio=table.rows.data.log_ratio - np.float32(table.center),
+    )
     start = InitialModel(table.binning, logit.inputs)
 
     def on_epoch(epoch: int, loss: float) -> None:
@@ -276,7 +287,7 @@ def _no_network(table: OwnTable, logit: PriceLogit, config: EvaluatorTrainingCon
 def _known_terms(table: OwnTable, rows: Rows, logit: PriceLogit, ramps: Ramps) -> KnownTerms:
     """Compute the logit's terms without the part of the inputs, which the network computes itself."""
     effects = table.rows.effects.values[rows]
-    log_ratio = table.rows.data.log_ratio[rows].astype(np.float64)
+    log_ratio = table.rows.data.log_ratio[rows].astype(np.float64) - table.center
     level = logit.base + effects @ logit.level
     slope = SLOPE + effects @ logit.slope
     rest = ramps.logits(log_ratio) - logit.rival * table.over[rows]

@@ -25,7 +25,7 @@ _REFIT: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Ramps:
-    """Ramp functions that are zero at the reference: start and width `(k, 2)`, and heights `(k,)`."""
+    """Ramp functions that are zero at a log ratio of 0: start and width `(k, 2)`, and heights `(k,)`."""
 
     places: Floats
     heights: Floats
@@ -38,19 +38,27 @@ class Ramps:
 NONE: Final = Ramps(np.zeros((0, 2)), np.zeros(0))
 
 
-def fit_ramps(level: Floats, slope: Floats, log_ratio: Floats, bought: Floats, mass: Floats) -> Ramps:
-    """Fit ramps, given levels and slopes before softplus, `(n,)` each, whose means are fitted again."""
-    places = _places(log_ratio, mass)
+def fit_ramps(known: tuple[Floats, Floats, Floats], bought: Floats, mass: Floats, reference: float = 0.0) -> Ramps:
+    """Fit ramps to some rows.
+
+    Args:
+        known: Level, slope before softplus, whose means are fitted again, and log ratio, `(n,)` each.
+        bought: 1 for purchases, else 0.
+        mass: Offers that each row stands for.
+        reference: Log ratio of the reference price.
+    """
+    level, slope, log_ratio = known
+    places = _places(log_ratio, mass, reference)
     if not len(places):
         return NONE
     basis = ramp_basis(log_ratio, places)
     p = sigmoid(level - (SLOPE_MIN + softplus(slope)) * log_ratio)
     noise = np.sqrt((mass * p * (1 - p)) @ basis**2)
-    heights = _heights((level, slope, log_ratio), (bought, mass), basis, _THRESHOLD * noise)
+    heights = _heights(known, (bought, mass), basis, _THRESHOLD * noise)
     kept = heights > _MIN_HEIGHT
     if not kept.any():
         return NONE
-    heights = _heights((level, slope, log_ratio), (bought, mass), basis[:, kept], _REFIT * noise[kept])
+    heights = _heights(known, (bought, mass), basis[:, kept], _REFIT * noise[kept])
     return Ramps(places[kept], heights)
 
 
@@ -75,7 +83,7 @@ def _heights(
     return np.asarray(found.x[2:], np.float64)
 
 
-def _places(log_ratio: Floats, mass: Floats) -> Floats:
+def _places(log_ratio: Floats, mass: Floats, reference: float) -> Floats:
     """Place ramps between the prices shown if they are few, else between quantiles; and just above the reference."""
     steps, where = np.unique(np.rint(log_ratio / _STEP), return_inverse=True)
     share = np.bincount(where, mass) / mass.sum()
@@ -86,7 +94,7 @@ def _places(log_ratio: Floats, mass: Floats) -> Floats:
         shown = shown[np.unique(np.linspace(0, len(shown) - 1, _MAX_RAMPS).round().astype(int))]
     widths = np.diff(shown)
     places = np.stack([shown[:-1], widths], axis=1)[widths > _STEP / 2]
-    just_above = np.asarray([[0.0, _NARROW]])
-    inside = bool(len(shown) >= 2 and shown[0] < 0 < shown[-1])
-    continuous = inside and not np.any(np.abs(shown) < _STEP / 2)
+    just_above = np.asarray([[reference, _NARROW]])
+    inside = bool(len(shown) >= 2 and shown[0] < reference < shown[-1])
+    continuous = inside and not np.any(np.abs(shown - reference) < _STEP / 2)
     return np.concatenate([places, just_above]) if continuous else places

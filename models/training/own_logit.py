@@ -2,11 +2,12 @@
 
     logit = v.a + f.b + t.c - (SLOPE_MIN + softplus(slope_0 + v.d)) x - r max(0, x - rival)
 
-where x = log(price / reference), `v` are named effects (all, product, category, profile and context words), `f` the
-network's inputs, and `t` steps in time that are zero at the latest rows, so that the level is the current one. Each
-group of coefficients (such as a profile field) has a Gaussian prior whose variance is estimated from the same rows by
-empirical Bayes (MacKay 1992): irrelevant groups shrink to zero, few rows fit little more than a logit in log price, and
-no rows are held out for regularisation. Fitted by Newton's method with the Gauss-Newton Hessian; independent effects
+where x = log(price / reference) less its mean over the training rows, so that level and slope are told apart wherever
+the prices lie; `v` are named effects (all, product, category, profile and context words), `f` the network's inputs, and
+`t` steps in time that are zero at the latest rows, so that the level is the current one. Each group of coefficients
+(such as a profile field) has a Gaussian prior whose variance is estimated from the same rows by empirical Bayes
+(`own_evidence`): irrelevant groups shrink to zero, few rows fit little more than a logit in log price, and no rows are
+held out for regularisation. Fitted by Newton's method with the Gauss-Newton Hessian; independent effects
 (products, one per row) are eliminated by block elimination (Schur complement).
 """
 
@@ -20,6 +21,7 @@ from scipy import sparse
 from models.arrays import Floats
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
 from models.training.own_crossings import Scores
+from models.training.own_evidence import LEAST_SD, Evidence
 from models.training.own_rows import EffectColumns, LogitRows
 
 JOINT: Final = 160  # effects with one covariance, below the online state's capacity
@@ -29,10 +31,11 @@ SLOPE: Final = 1.85  # prior mean before softplus, an elasticity of about two
 _ITERATIONS: Final = 30
 _HALVINGS: Final = 12
 _TOLERANCE: Final = 1e-6
-_MIN_SD: Final = 0.03
 _STEADY: Final = 1e-4
 _PRIOR_COUNT: Final = 2.0
-_SIGNIFICANT: Final = 3.0  # standard deviations of a chi-square above its mean for a group to count as significant
+_WIDE: Final = 2.0  # scale of the half-Cauchy prior of a group's sd, over the sd given
+_MOST_CHANGE: Final = 4.0
+_SETTLED: Final = 0.1
 _MAX_ELIMINATED: Final = 20_000
 _ALL: Final = "all"
 
@@ -119,8 +122,6 @@ def fit_logit(
         if estimates_sd and number:
             model, changed = _with_estimated_sds(model, system, columns)
             estimates_sd = changed and number < _ITERATIONS - 8
-            if not estimates_sd:
-                model = _pruned(model, system, columns)
         elif gain < _TOLERANCE * len(rows.bought):
             break
     return _System(rows, model, columns.group).with_covariance(columns.group)
@@ -139,20 +140,12 @@ def _start(rows: LogitRows, columns: EffectColumns, *, drifts: bool) -> PriceLog
         inputs=np.zeros(rows.inputs.shape[1]),
         steps=np.zeros(rows.steps.shape[1]),
         rival=RIVAL[0],
-        sd=_initial_sd(columns),
+        sd=columns.sd.copy(),
         input_sd=0.1,
         step_sd=0.1 if drifts else _STEADY,
         joint=joint,
         independent=np.setdiff1d(np.arange(len(columns.names)), joint),
     )
-
-
-def _initial_sd(columns: EffectColumns) -> Floats:
-    """Initial prior sd: half of the given one, except for the effect of all rows."""
-    sd = 0.5 * columns.sd
-    place = columns.groups.index(_ALL)
-    sd[place] = columns.sd[place]
-    return sd
 
 
 class _System:
@@ -277,9 +270,9 @@ class _System:
             rival=max(0.0, float(model.rival + rest[-1])),
         )
 
-    def variances(self) -> tuple[Floats, Floats]:
-        """Posterior variances of the dense part, and of independent effects given the rest, `(a, 2)`."""
-        return np.diag(np.linalg.inv(_definite(self.reduced))), self.blocks[:, [0, 2]]
+    def covariances(self) -> tuple[Floats, Floats]:
+        """Posterior covariance of the dense part, and variances of independent effects given the rest, `(a, 2)`."""
+        return np.linalg.inv(_definite(self.reduced)), self.blocks[:, [0, 2]]
 
     def with_covariance(self, group: NDArray[np.int64]) -> PriceLogit:
         """Add covariances to the model, inflated for correlated rows of one shopper (quasi-likelihood).
@@ -317,51 +310,37 @@ def _penalty(model: PriceLogit, group: NDArray[np.int64]) -> float:
 
 
 def _with_estimated_sds(model: PriceLogit, system: "_System", columns: EffectColumns) -> tuple[PriceLogit, bool]:
-    """Update the prior sds from coefficients and posterior variances; returns whether any changed by over 5 %."""
-    dense, independent = system.variances()
-    j = len(model.joint)
-    variance = _by_effect(model, dense, independent)
-    found = model.sd.copy()
-    for place, name in enumerate(columns.groups):
-        if name == _ALL:
-            continue
-        members = columns.group == place
-        for part, values in enumerate((model.level, model.slope)):
-            found[place, part] = _sd(values[members], variance[members, part], model.sd[place, part])
-    f, t = len(model.inputs), len(model.steps)
-    rest = dense[2 * j :]
-    input_sd = _sd(model.inputs, rest[:f], model.input_sd)
-    steady = not model.drifts
-    step_sd = model.step_sd if steady else _sd(model.steps, rest[f : f + t], model.step_sd)
+    """Update the prior sds from coefficients and posterior covariances; returns whether any changed by over 10 %."""
+    covariance, independent = system.covariances()
+    j, f = len(model.joint), len(model.inputs)
+    found = _group_sds(model, columns, covariance, independent)
+    dense = np.diag(covariance)
+    input_sd = _sd(model.inputs, dense[2 * j : 2 * j + f], model.input_sd)
+    step_sd = _sd(model.steps, dense[2 * j + f : -1], model.step_sd) if model.drifts else model.step_sd
     before = np.r_[model.sd.ravel(), model.input_sd, model.step_sd]
     after = np.r_[found.ravel(), input_sd, step_sd]
-    changed = bool((np.abs(np.log(after / before)) > 0.05).any())
+    changed = bool((np.abs(np.log(after / before)) > _SETTLED).any())
     return replace(model, sd=found, input_sd=input_sd, step_sd=step_sd), changed
 
 
-def _pruned(model: PriceLogit, system: "_System", columns: EffectColumns) -> PriceLogit:
-    """Set groups that are not significant by a chi-square test to the least sd, as small groups may vary by chance."""
-    variance = _by_effect(model, *system.variances())
+def _group_sds(model: PriceLogit, columns: EffectColumns, covariance: Floats, independent: Floats) -> Floats:
+    """Prior sds of every group but that of all rows, `(groups, 2)`; each changes by a factor of four at most."""
+    j, count = len(model.joint), len(columns.names)
+    place, apart = np.full(count, -1), np.full(count, -1)
+    place[model.joint], apart[model.independent] = np.arange(j), np.arange(len(model.independent))
     found = model.sd.copy()
-    for place, name in enumerate(columns.groups):
-        members = columns.group == place
-        count = max(1, int(members.sum()) - 1)
+    for group, name in enumerate(columns.groups):
+        if name == _ALL:
+            continue
+        members = columns.group == group
+        joint, own = np.flatnonzero(members & (place >= 0)), np.flatnonzero(members & (apart >= 0))
         for part, values in enumerate((model.level, model.slope)):
-            known = variance[members, part] / found[place, part] ** 2  # posterior over prior variance
-            shrunk = np.maximum(1e-3, 1.0 - known)
-            statistic = float((values[members] ** 2 / (variance[members, part] * shrunk)).sum())
-            if name != _ALL and statistic < count + _SIGNIFICANT * np.sqrt(2.0 * count):
-                found[place, part] = min(found[place, part], _MIN_SD)
-    return replace(model, sd=found)
-
-
-def _by_effect(model: PriceLogit, dense: Floats, independent: Floats) -> Floats:
-    """Arrange `_System.variances` by effect: variances of level and slope, `(k, 2)`."""
-    j = len(model.joint)
-    variance = np.zeros((len(model.level), 2))
-    variance[model.joint] = np.stack([dense[:j], dense[j : 2 * j]], axis=1)
-    variance[model.independent] = independent
-    return variance
+            sd, at, evidence = model.sd[group, part], place[joint] + part * j, Evidence()
+            evidence.add(values[joint], covariance[np.ix_(at, at)], sd)
+            evidence.add_independent(values[own], independent[apart[own], part], sd)
+            wanted = evidence.best_sd(_WIDE * columns.sd[group, part])
+            found[group, part] = np.clip(wanted, sd / _MOST_CHANGE, sd * _MOST_CHANGE)
+    return found
 
 
 def _sd(values: Floats, variance: Floats, sd: float) -> float:
@@ -369,7 +348,7 @@ def _sd(values: Floats, variance: Floats, sd: float) -> float:
     if not len(values):
         return sd
     counted = float(np.clip(1.0 - variance / sd**2, 0.0, 1.0).sum())
-    found = np.sqrt((float((values**2).sum()) + _PRIOR_COUNT * _MIN_SD**2) / (counted + _PRIOR_COUNT))
+    found = np.sqrt((float((values**2).sum()) + _PRIOR_COUNT * LEAST_SD**2) / (counted + _PRIOR_COUNT))
     return float(np.clip(found, sd / 3, sd * 3))
 
 

@@ -19,9 +19,12 @@ _CLIP: Final = 1e-9
 class OwnTable:
     """All rows, encoded as they are asked for."""
 
-    def __init__(self, rows: OwnRows, binning: Binning, log_ratio: Floats | None = None) -> None:
-        """Encode numeric inputs with `binning`; `log_ratio` `(n,)` replaces that of the rows."""
-        self.rows, self.binning = rows, binning
+    def __init__(self, rows: OwnRows, binning: Binning, center: float, log_ratio: Floats | None = None) -> None:
+        """Encode numeric inputs with `binning`; `log_ratio` `(n,)` replaces that of the rows.
+
+        Models see log ratios less `center`.
+        """
+        self.rows, self.binning, self.center = rows, binning, center
         data = rows.data
         self.log_ratio = data.log_ratio.astype(np.float64) if log_ratio is None else log_ratio
         rival = np.nan_to_num(rows.rival.astype(np.float64), nan=np.inf)
@@ -30,7 +33,7 @@ class OwnTable:
     def of(self, rows: Rows, ramps: Ramps = NONE, network: tuple[Floats, Floats] | None = None) -> LogitRows:
         """Select rows; `network` are a network's contributions to level and slope, `(n,)` over the whole table."""
         data, at_s = self.rows.data, self.rows.at_s[rows]
-        log_ratio = self.log_ratio[rows]
+        log_ratio = self.log_ratio[rows] - self.center
         edges = np.quantile(at_s, np.linspace(0, 1, STEPS + 2)[1:-1])
         return LogitRows(
             bought=data.bought[rows].astype(np.float64),

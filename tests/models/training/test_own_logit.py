@@ -99,7 +99,7 @@ def test_a_kink_in_demand_becomes_a_ramp_and_a_smooth_response_has_none() -> Non
     mass = np.ones(len(x))
     smooth = (rng.random(len(x)) < sigmoid(-1.0 - 2.0 * x)).astype(float)
     broken = (rng.random(len(x)) < sigmoid(-1.0 - 2.0 * x - 1.0 * (x > 0.01))).astype(float)
-    assert fit_ramps(flat - 1.0, slope, x, smooth, mass).heights.sum() < 0.15
-    found = fit_ramps(flat - 1.0, slope, x, broken, mass)
+    assert fit_ramps((flat - 1.0, slope, x), smooth, mass).heights.sum() < 0.15
+    found = fit_ramps((flat - 1.0, slope, x), broken, mass)
     assert found.heights.max() == pytest.approx(1.0, abs=0.25)
     assert found.places[found.heights.argmax(), 0] == pytest.approx(0.0, abs=0.01)
