@@ -195,7 +195,7 @@ def numeric_proposals(observation: Observation, moves: Sequence[int], facts: Str
             strategy = move_strategy(move, fitting_lever(facts, move), rounding if move else Rounding.EXACT)
             price = _price(strategy, observation)
             if price is not None and price not in found:
-                reason = "among the best of a search over every whole-percent move"
+                reason = "among the best of a search over moves from the reference"
                 found[price] = Proposal(strategy, Source.NUMERIC, reason, price)
     return list(found.values())
 

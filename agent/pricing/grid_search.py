@@ -14,7 +14,7 @@ from models.evaluator.evaluator import Expected, Response
 from models.evaluator.utility import Offers, utility
 from models.strategist.strategy import SEARCHED_MOVES
 
-TRIED_MOVES: Final = SEARCHED_MOVES[::4]
+TRIED_MOVES: Final = SEARCHED_MOVES[SEARCHED_MOVES.index(0) % 4 :: 4]
 _TOP_MOVES: Final = 2
 _APART_PCT: Final = 3
 

@@ -58,7 +58,7 @@ MERCHANTS: Final = QuoteAnswer.model_validate(
             "name": "discount: reference -12 %, exact",
             "lever": "discount",
             "source": "numeric",
-            "rationale": "among the best of a search over every whole-percent move",
+            "rationale": "among the best of a search over moves from the reference",
         },
         "scores": _SCORES,
         "interest": 0.0799312,

@@ -22,8 +22,8 @@ FAR: Final = (1.2, 2.5)  # best price over the reference price
 NEAR: Final = (0.85, 1.1)
 LATER: Final = 400
 _DAYS: Final = 180
-_RANGE: Final = np.log([0.55, 1.6])  # logged prices over the price that would be best for all
-_GRID: Final = np.exp(np.linspace(*np.log([0.3, 3.0]), 400))
+_RANGE: Final = (-0.6, 0.47)  # log of logged prices over the price that would be best for all
+_GRID: Final = np.geomspace(0.3, 3.0, 400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def redrawn_shop(family: str, *, far: bool, seed: int, known: int) -> RedrawnSho
     level = levels[0][product] + levels[1][segment] + levels[2][region] + by_age * (age - 49) / 18
     drawn = _Drawn(family, level, steepness[0][product] * steepness[1][segment], np.log([0.9, 1.1]))
     best = _best_for_all(drawn, cost)
-    log_price = np.log(best) + rng.uniform(*_RANGE, n)  # over the usual price
+    log_price = np.log(best) + rng.uniform(_RANGE[0], _RANGE[1], n)  # over the usual price
     reference = (usual * best / wanted).round(2)[product]
     price = np.maximum(0.01, (usual[product] * np.exp(log_price)).round(2))
     at = START + pd.to_timedelta(np.sort(rng.random(n)) * _DAYS * 86_400, unit="s").round("s")

@@ -49,8 +49,14 @@ class Rounding(StrEnum):
 
 MOVE_LIMIT_PCT: Final = 30
 MOVES: Final = tuple(range(-MOVE_LIMIT_PCT, MOVE_LIMIT_PCT + 1))  # moves that the strategist may propose: 61
-DEEPEST_PCT, HIGHEST_PCT = -60, 100
-SEARCHED_MOVES: Final = tuple(range(DEEPEST_PCT, HIGHEST_PCT + 1))  # moves that numeric search evaluates
+DEEPEST_PCT, HIGHEST_PCT = -80, 200
+# Moves that numeric search evaluates: every percent near the reference, every second and fifth far from it.
+SEARCHED_MOVES: Final = (
+    *range(DEEPEST_PCT, -30, 2),
+    *range(-30, 40),
+    *range(40, 100, 2),
+    *range(100, HIGHEST_PCT + 1, 5),
+)
 
 FURTHEST: Final = 0.025  # share of a price that a rounding may move it by
 _DOWN: Final = range(-MOVE_LIMIT_PCT, 0)

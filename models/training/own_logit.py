@@ -272,7 +272,7 @@ class _System:
 
     def covariances(self) -> tuple[Floats, Floats]:
         """Posterior covariance of the dense part, and variances of independent effects given the rest, `(a, 2)`."""
-        return np.linalg.inv(_definite(self.reduced)), self.blocks[:, [0, 2]]
+        return np.asarray(np.linalg.inv(_definite(self.reduced)), np.float64), self.blocks[:, [0, 2]]
 
     def with_covariance(self, group: NDArray[np.int64]) -> PriceLogit:
         """Add covariances to the model, inflated for correlated rows of one shopper (quasi-likelihood).
