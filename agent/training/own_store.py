@@ -22,8 +22,9 @@ from models.progress import Progress
 from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.registry.versions import CARD, install_deltas
 from models.training.cards import card
+from models.training.own_assembly import own_projection
 from models.training.own_checks import check_offers, propensity_note
-from models.training.own_evaluator import Trained, own_projection, train_own, with_newest
+from models.training.own_evaluator import Trained, train_own, with_newest
 from models.training.own_report import OwnReport, report
 from models.training.own_rows import OwnRows, Split
 

@@ -17,12 +17,10 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from models.arrays import Floats
 from models.evaluator.binning import Binning
 from models.evaluator.evaluator import Evaluator
-from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid, softplus
 from models.progress import Progress
 from models.training.evaluator import (
     EvaluatorNet,
@@ -32,13 +30,12 @@ from models.training.evaluator import (
     ResidualNet,
     config_for,
     fit,
-    key_projection,
-    to_weights,
 )
-from models.training.evaluator_posterior import posterior
+from models.training.own_assembly import AddedNetwork, Parts, assemble
 from models.training.own_crossings import with_crossings
-from models.training.own_effects import trained_effects, tried_prices, tried_ranges
-from models.training.own_kinks import NONE, Ramps, fit_ramps
+from models.training.own_effects import tried_prices, tried_ranges
+from models.training.own_kink_choice import chosen_kinks, ramps_of
+from models.training.own_kinks import NONE, Ramps
 from models.training.own_logit import JOINT, SLOPE, PriceLogit, fit_logit
 from models.training.own_rows import OwnRows, Rows, Split
 from models.training.own_table import BLOCK, OwnTable, paired_gain
@@ -84,26 +81,13 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
-class _Net:
-    """The network and its contributions to level and slope of every row, `(n,)` each, at a share of 1.
-
-    The mean over the training rows (`means`) is subtracted, as constants belong to the logit.
-    """
-
-    net: EvaluatorNet
-    level: Floats
-    slope: Floats
-    means: tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
 class _Fit:
     """Selected models, in the form in which further rows are fitted."""
 
     table: OwnTable
     logit: PriceLogit
     ramps: Ramps
-    net: _Net
+    net: AddedNetwork
     share: float
     response: float
     config: EvaluatorTrainingConfig
@@ -114,9 +98,9 @@ class _Fit:
         ramps = self.ramps
         network = (share * self.net.level, share * self.net.slope)
         if len(ramps.heights):
-            ramps = _ramps(table, rows, self.logit, (network[0][rows], network[1][rows])) or ramps
+            ramps = ramps_of(table, rows, self.logit, (network[0][rows], network[1][rows])) or ramps
         logit = fit_logit(table.of(rows, ramps, network), table.rows.effects, self.logit)
-        evaluator, covariances = _assemble(table, rows, (logit, ramps, self.net, share), self.config, version)
+        evaluator, covariances = assemble(table, rows, Parts(logit, ramps, self.net, share), self.config, version)
         tried = tried_prices(table.rows.effects, rows, table.log_ratio[rows], self.response)
         return Evaluator(replace(evaluator.weights, tried=tried, center=table.center), version), covariances
 
@@ -134,7 +118,7 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     if len(split.train) < LEAST_FOR_NETWORK:
         ramps, net, share = NONE, _no_network(judged, logit, config), 0.0
     else:
-        ramps, kink_losses = _kinks(judged, split, logit)
+        ramps, kink_losses = chosen_kinks(judged, split, logit)
         if len(ramps.heights):
             logit = fit_logit(judged.of(split.train, ramps=ramps), judged.rows.effects, logit)
         progress("train: network", 0.3)
@@ -217,40 +201,13 @@ def _crossings(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTab
     return (wider, again, named) if gain > error else (table, logit, named)
 
 
-def _kinks(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[Ramps, dict[str, float]]:
-    """Fit ramps to the training rows; returns none unless they are better on the validation rows."""
-    plain = table.of(split.validation)
-    mass = plain.mass
-    before = table.losses(split.validation, logit.logits(plain))
-    losses: dict[str, float] = {}
-    ramps = _ramps(table, split.train, logit, (0.0, 0.0))
-    if ramps is None:
-        return NONE, losses
-    again = fit_logit(table.of(split.train, ramps), table.rows.effects, logit)
-    after = table.losses(split.validation, again.logits(table.of(split.validation, ramps)))
-    losses["with kinks"] = float(np.average(after, weights=mass))
-    gain, error = paired_gain(before, after, mass)
-    return (ramps if gain > error else NONE), losses
-
-
-def _ramps(
-    table: OwnTable, rows: Rows, logit: PriceLogit, network: tuple[Floats | float, Floats | float]
-) -> Ramps | None:
-    selected = table.of(rows)
-    level, slope = logit.terms(selected)
-    rest = selected.steps @ logit.steps - logit.rival * selected.over
-    known = (level + network[0] + rest, slope + network[1], selected.log_ratio)
-    found = fit_ramps(known, selected.bought, selected.mass, -table.center)
-    return found if len(found.heights) else None
-
-
 def _network(
     table: OwnTable,
     split: Split,
     model: tuple[PriceLogit, Ramps],
     config: EvaluatorTrainingConfig,
     progress: Progress,
-) -> _Net:
+) -> AddedNetwork:
     logit, ramps = model
     all_rows = np.arange(len(table.rows.at_s))
     known = _known_terms(table, all_rows, logit, ramps)
@@ -274,14 +231,14 @@ def _network(
     net = fit(data, split.train, config, on_epoch, validation_loss, start)
     level, slope = _network_terms(net, table, all_rows)
     means = tuple(float(np.average(part[split.train], weights=weight[split.train])) for part in (level, slope))
-    return _Net(net, level - means[0], slope - means[1], (means[0], means[1]))
+    return AddedNetwork(net, level - means[0], slope - means[1], (means[0], means[1]))
 
 
-def _no_network(table: OwnTable, logit: PriceLogit, config: EvaluatorTrainingConfig) -> _Net:
+def _no_network(table: OwnTable, logit: PriceLogit, config: EvaluatorTrainingConfig) -> AddedNetwork:
     """A network that adds nothing, for rows that are too few to train one."""
     nothing = np.zeros(len(table.rows.at_s))
     net = ResidualNet(InitialModel(table.binning, logit.inputs), config).eval()
-    return _Net(net, nothing, nothing, (0.0, 0.0))
+    return AddedNetwork(net, nothing, nothing, (0.0, 0.0))
 
 
 def _known_terms(table: OwnTable, rows: Rows, logit: PriceLogit, ramps: Ramps) -> KnownTerms:
@@ -316,7 +273,9 @@ def _with_net(table: OwnTable, rows: Rows, model: tuple[PriceLogit, Ramps], netw
     return logit.logits(selected)
 
 
-def _share(table: OwnTable, split: Split, model: tuple[PriceLogit, Ramps], net: _Net) -> tuple[float, dict[str, float]]:
+def _share(
+    table: OwnTable, split: Split, model: tuple[PriceLogit, Ramps], net: AddedNetwork
+) -> tuple[float, dict[str, float]]:
     """Select the smallest share of the network within one standard error of the best."""
     rows = split.validation
     mass = table.rows.mass(rows)
@@ -330,77 +289,3 @@ def _share(table: OwnTable, split: Split, model: tuple[PriceLogit, Ramps], net: 
     best = next(place for place, (gain, error) in enumerate(gains) if gain <= error + _EQUAL)
     named = {f"network, share {share:g}": mean for share, mean in zip(SHARES, means, strict=True)}
     return SHARES[best], named
-
-
-def _assemble(
-    table: OwnTable,
-    known: Rows,
-    model: tuple[PriceLogit, Ramps, _Net, float],
-    config: EvaluatorTrainingConfig,
-    version: str,
-) -> tuple[Evaluator, tuple[Floats, Floats]]:
-    """Build the evaluator: the logit's constants and linear term, hidden layers at their share, ramps as slopes."""
-    logit, ramps, added, share = model
-    net, data = added.net, table.rows.data
-    with torch.no_grad():
-        net.linear.weight[0, : len(logit.inputs)] = torch.from_numpy(logit.inputs.astype(np.float32))
-    _, satisfaction = posterior(net, data, known[:: 1 + len(known) // 200_000], config)
-    constants = logit.constants(table.rows.effects) - share * np.asarray(added.means)
-    hidden = share * net.purchase.weight[:, :-2].detach().numpy().astype(np.float64)
-    count = len(ramps.heights)
-    mean = np.zeros((2 + count, hidden.shape[1] + 2))
-    mean[:2, :-2] = hidden
-    mean[0, -2], mean[:2, -1] = 1.0, constants
-    mean[2:, -1] = np.log(np.expm1(np.maximum(1e-6, ramps.heights - SLOPE_MIN)))
-    covariance = np.zeros((mean.size, mean.size))
-    if share > 0:
-        rows = known[:: 1 + len(known) // 200_000]
-        covariance = _hidden_covariance(table, rows, model, config, mean.shape)
-    rate = float(np.average(data.bought[known], weights=data.weight[known]))
-    nothing = np.zeros((2 * mean.shape[1],) * 2)
-    weights = replace(
-        to_weights(net, (nothing, satisfaction), own_projection(data.product_states), rate),
-        purchase=MonotoneHead.from_posterior(mean, covariance, ramps.places if count else None),
-        rival=logit.rival,
-        effects=trained_effects(logit, table.rows.effects),
-    )
-    return Evaluator(weights, version), (covariance, satisfaction)
-
-
-def _hidden_covariance(
-    table: OwnTable,
-    rows: Rows,
-    model: tuple[PriceLogit, Ramps, _Net, float],
-    config: EvaluatorTrainingConfig,
-    shape: tuple[int, int],
-) -> Floats:
-    """Covariance of the hidden layers' weights on level and slope, given all other parameters."""
-    logit, ramps, added, share = model
-    net, data = added.net, table.rows.data
-    selected = replace(table.of(rows, ramps), level=share * added.level[rows], slope=share * added.slope[rows])
-    level, slope = logit.terms(selected)
-    p = sigmoid(
-        level - (SLOPE_MIN + softplus(slope)) * selected.log_ratio - logit.rival * selected.over + selected.rest
-    )
-    with torch.inference_mode():
-        phi = net.body(
-            torch.from_numpy(table.encode(rows)),
-            torch.from_numpy(data.shopper_states[data.shopper_row[rows]]),
-            torch.from_numpy(data.product_states[data.product_row[rows]]),
-        ).numpy()[:, :-2]
-    steep = -sigmoid(slope) * selected.log_ratio
-    jacobian = np.concatenate([phi, phi * steep[:, None]], axis=1)
-    hessian = (jacobian * (selected.mass * p * (1 - p))[:, None]).T @ jacobian
-    inverse = np.linalg.inv(hessian + config.prior_precision * np.eye(len(hessian)))
-    width = shape[1]
-    places = np.r_[np.arange(width - 2), width + np.arange(width - 2)]
-    covariance = np.zeros((shape[0] * width,) * 2)
-    covariance[np.ix_(places, places)] = inverse
-    return covariance
-
-
-def own_projection(product_states: NDArray[np.float32]) -> Floats:
-    """Compute key directions of the outcome memory; with few products the remaining directions are random."""
-    rng = np.random.default_rng(17)
-    padded = rng.standard_normal((64, product_states.shape[1])).astype(np.float32) * 1e-3
-    return key_projection(np.concatenate([product_states, padded]))

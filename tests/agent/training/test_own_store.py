@@ -24,8 +24,8 @@ from agent.training.promotion import NotProven, Promotions
 from models.errors import TrainingDataError
 from models.registry.registry import ModelKind, Registry
 from models.shopper.features import FEATURES
+from models.training.own_assembly import own_projection
 from models.training.own_checks import LEAST_OUTCOMES
-from models.training.own_evaluator import own_projection
 from tests.prepared import LOADED, World, linked
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
