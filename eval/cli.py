@@ -5,11 +5,10 @@ The first line is what `pricesmith --help` says of `eval`. Protocols are importe
 
 import json as jsonlib
 import sys
-from collections.abc import Iterable
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,6 +18,7 @@ from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_json, progress_bar
 from agent.store.data_folder import DataFolder
 from eval.fairness.command import fairness
+from eval.own_command import own
 
 app = typer.Typer(no_args_is_help=True, help="Measure prompts, models and policies, and tell what got worse.")
 
@@ -162,84 +162,7 @@ def models(
         raise typer.Exit(ExitCode.FAILED)
 
 
-@app.command("own")
-def own(
-    real: Annotated[
-        bool, typer.Option("--real", help="On real data of four kinds, which `make real` installs, instead.")
-    ] = False,
-    sets: Annotated[
-        list[str] | None, typer.Option("--set", help="With --real: one of its sets, repeatable. Default: all.")
-    ] = None,
-    shops: Annotated[list[str] | None, typer.Option("--shop", help="Generated shop, repeatable. Default: all.")] = None,
-    sizes: Annotated[
-        list[int] | None, typer.Option("--size", min=2_000, help="Number of outcomes to train on, repeatable.")
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each shop and size.")] = 3,
-    first_seed: Annotated[
-        int, typer.Option(help="Seed of the first run; seeds below 100 are for choosing settings.")
-    ] = 100,
-    out: Out = None,
-    data_dir: DataDir = None,
-    json: Json = False,
-) -> None:
-    """Measure training on own outcomes beside a price logit, LightGBM.
-
-    On ten generated shops whose truth is known, or with --real on brand choices, a grocer's receipts and fares, through
-    the commands that a shop would use. Needs the extra `eval`, no prepared data. A run takes seconds with 2,000
-    outcomes, minutes with 200,000. Exit code 1 when a peer is better beyond chance on the same outcomes.
-
-    Example: pricesmith eval own --size 2000 --seeds 5
-    """
-    target = out or DataFolder(settings_for(data_dir).data_dir).root / "eval"
-    target.mkdir(parents=True, exist_ok=True)
-    facts, lost = _real(sets, json=json) if real else _generated(shops, sizes, seeds, first_seed, json=json)
-    (target / ("real.json" if real else "own.json")).write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
-    if json:
-        print_json(facts)
-    for line in lost:
-        sys.stderr.write(f"pricesmith: regression: {line}\n")
-    if lost:
-        raise typer.Exit(ExitCode.FAILED)
-
-
-def _generated(
-    shops: list[str] | None, sizes: list[int] | None, seeds: int, first_seed: int, *, json: bool
-) -> tuple[Any, list[str]]:
-    """Run the generated shops; returns the report and what it lost."""
-    try:
-        from eval.own_store.comparison import SIZES, OwnDataSuite, print_report, regressions, run_own_data
-        from eval.own_store.shops import SHOPS
-    except ModuleNotFoundError as error:
-        raise MissingExtra(error.name, "eval") from None
-    _check_names(shops, SHOPS, "--shop")
-    suite = OwnDataSuite(tuple(shops or SHOPS), tuple(sizes or SIZES), seeds, first_seed)
-    with progress_bar(quiet=json) as progress:
-        report = run_own_data(suite, progress)
-    if not json:
-        print_report(report)
-    return asdict(report), regressions(report)
-
-
-def _real(sets: list[str] | None, *, json: bool) -> tuple[Any, list[str]]:
-    """Run the sets of real data; returns the report and what it lost."""
-    try:
-        from eval.real.comparison import print_report, regressions, run_real
-        from eval.real.sets import SETS
-    except ModuleNotFoundError as error:
-        raise MissingExtra(error.name, "eval") from None
-    _check_names(sets, SETS, "--set")
-    with progress_bar(quiet=json) as progress:
-        reports = run_real(tuple(sets or SETS), progress)
-    if not json:
-        print_report(reports)
-    return [asdict(one) for one in reports], regressions(reports)
-
-
-def _check_names(given: list[str] | None, known: Iterable[str], hint: str) -> None:
-    allowed = tuple(known)
-    unknown = [name for name in given or () if name not in allowed]
-    if unknown:
-        raise typer.BadParameter(f"{', '.join(unknown)}; allowed: {', '.join(allowed)}", param_hint=hint)
+app.command("own")(own)
 
 
 class PolicySuite(StrEnum):
