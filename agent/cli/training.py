@@ -213,7 +213,12 @@ def _print_report(version: str, report: "OwnReport") -> None:
     headings = ("model", "log loss", "RIG", "AUC", "mean/rate", "log loss less ours, 95 %")
     print_table(f"evaluator {version} on its latest outcomes ({counts})", headings, rows)
     value, low, high = report.elasticity
-    print_facts({"elasticity of demand at the reference": f"{value:.2f} (90 %: {low:.2f} to {high:.2f})"})
+    print_facts(
+        {
+            "elasticity of demand at the reference": f"{value:.2f} (90 %: {low:.2f} to {high:.2f})",
+            "identified by": report.identified_by.replace("_", " "),
+        }
+    )
     if report.segments:
         print_table(
             "elasticity of demand where most was offered",

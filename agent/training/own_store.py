@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,8 +22,9 @@ from models.progress import Progress
 from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.registry.versions import CARD, install_deltas
 from models.training.cards import card
+from models.training.identification import Identification, identification
 from models.training.own_assembly import own_projection
-from models.training.own_checks import check_offers, propensity_note
+from models.training.own_checks import check_offers
 from models.training.own_evaluator import Trained, train_own, with_newest
 from models.training.own_report import OwnReport, report
 from models.training.own_rows import OwnRows, Split
@@ -72,7 +73,8 @@ def train_on_store(source: OwnStore, version: str, progress: Progress, *, activa
     own = own.sample()
     with TemporaryDirectory() as folder:
         work = Path(folder)
-        rows = _rows(source, own, work, progress)
+        identified = identification(own.offers, own.propensity)
+        rows = replace(_rows(source, own, work, progress), doubt=identified.doubt)
         split = Split.by_time(own.at_s)
         trained = train_own(rows, split, version, progress)
         found = report(rows, split, trained, situations_of)
@@ -87,7 +89,7 @@ def train_on_store(source: OwnStore, version: str, progress: Progress, *, activa
         install_deltas(registry, meta, files)
         if activate:
             Promotions(source.models).begin(ModelKind.EVALUATOR, version, f"trained on {meta.trained_on}")
-    return OwnTraining(meta, _noted(found, own, left_out))
+    return OwnTraining(meta, _noted(found, own, left_out, identified))
 
 
 def _rows(source: OwnStore, own: OwnOutcomes, work: Path, progress: Progress) -> OwnRows:
@@ -100,15 +102,15 @@ def _rows(source: OwnStore, own: OwnOutcomes, work: Path, progress: Progress) ->
     ).rows(own, work, progress)
 
 
-def _noted(found: OwnReport, own: OwnOutcomes, left_out: LeftOut) -> OwnReport:
+def _noted(found: OwnReport, own: OwnOutcomes, left_out: LeftOut, identified: Identification) -> OwnReport:
     for left in left_out.notes():
         found = found.with_note(left)
     if own.of > len(own):
         found = found.with_note(
             f"trained on a sample of {len(own):,} of {own.of:,} outcomes, purchases first, weighted to represent all"
         )
-    note = propensity_note(own.offers, own.propensity)
-    return found if note is None else found.with_note(note)
+    found = replace(found, identified_by=identified.by)
+    return found if identified.note is None else found.with_note(identified.note)
 
 
 def _metrics(found: OwnReport) -> dict[str, float]:

@@ -32,6 +32,8 @@ RANK: Final = 16
 NOVELTY_SD: Final = 1.5
 EXTRAPOLATED_SD: Final = 0.7
 """Standard deviation of the logarithm of the slope beyond the tried prices: a factor of two."""
+_NOVELTY_SEED: Final = 7
+_DOUBT_SEED: Final = 23
 NUMERIC: Final = len(FEATURES) + len(EVIDENCE) + 2
 
 
@@ -133,7 +135,8 @@ class Response:
 class EvaluatorWeights:
     """Trained parameters of the evaluator; `in` is the binning's width + 2 * RANK + 1.
 
-    The purchase head reads log ratios less `center`.
+    The purchase head reads log ratios less `center`; `doubt` is the standard deviation of the logarithm of its slope
+    for what training could not tell apart from the price.
     """
 
     binning: Binning
@@ -149,6 +152,7 @@ class EvaluatorWeights:
     effects: TrainedEffects | None = None  # starting point of online learning
     tried: TriedPrices | None = None
     center: float = 0.0
+    doubt: float = 0.0
 
 
 class Evaluator:
@@ -215,15 +219,18 @@ class Evaluator:
         phi, situations = represented.phi, represented.inputs
         purchase, satisfaction = self._weights.purchase, self._weights.satisfaction
         shift = self._shift(situations, log_ratio)
-        spread = represented.novelty[:, None, None] * _novelty_draws(purchase.draws.shape[0])
+        spread = represented.novelty[:, None, None] * _fixed_draws(purchase.draws.shape[0], _NOVELTY_SEED)
         learned = situations.shift
         means = None if learned is None else (learned.level, learned.slope)
         draws = None if learned is None else (learned.level_draws, learned.slope_draws)
         effective = self._effective(situations, log_ratio)
         drawn = purchase.drawn_logits(phi, effective, draws, situations.basis_size) + shift[:, :, None] + spread
-        if situations.tried is not None:
+        if situations.tried is not None or self._weights.doubt:
             slopes = purchase.drawn_slopes(phi, None if learned is None else learned.slope_draws)
-            drawn += _extrapolated(effective + self._weights.center, situations.tried, slopes)
+            drawn += _scaled(effective, slopes, self._weights.doubt, _DOUBT_SEED)
+            if situations.tried is not None:
+                beyond = _beyond(effective + self._weights.center, situations.tried)
+                drawn += _scaled(beyond, slopes, EXTRAPOLATED_SD, _NOVELTY_SEED)
         return Response(
             purchase=sigmoid(purchase.logits(phi, effective, means, situations.basis_size) + shift),
             purchase_draws=sigmoid(drawn),
@@ -255,11 +262,15 @@ class Evaluator:
         return np.asarray(level[:, None] - priors.rival * above, np.float64)
 
 
-def _extrapolated(log_ratio: Floats, tried: Floats, slopes: Floats) -> Floats:
-    """Change of drawn logits `(n, m, N_DRAWS)` beyond the tried prices, where `slopes` are known up to a factor."""
-    beyond = log_ratio - np.clip(log_ratio, tried[:, :1], tried[:, 1:])
-    factor = np.exp(EXTRAPOLATED_SD * _novelty_draws(slopes.shape[1])) - 1.0
-    return np.asarray(-beyond[:, :, None] * (slopes * factor)[:, None])
+def _beyond(log_ratio: Floats, tried: Floats) -> Floats:
+    """Distance of log ratios `(n, m)` from the tried prices, signed."""
+    return np.asarray(log_ratio - np.clip(log_ratio, tried[:, :1], tried[:, 1:]))
+
+
+def _scaled(distance: Floats, slopes: Floats, sd: float, seed: int) -> Floats:
+    """Change of drawn logits `(n, m, draws)` where `slopes` `(n, draws)` are known up to a log-normal factor."""
+    factor = np.exp(sd * _fixed_draws(slopes.shape[1], seed)) - 1.0
+    return np.asarray(-distance[:, :, None] * (slopes * factor)[:, None])
 
 
 def _unknown(n: int) -> EvaluatorInputs:
@@ -286,8 +297,8 @@ def numeric_inputs(situations: EvaluatorInputs) -> NDArray[np.float32]:
 
 
 @cache
-def _novelty_draws(n_draws: int) -> Floats:
-    half = np.random.default_rng(7).standard_normal(n_draws // 2)
+def _fixed_draws(n_draws: int, seed: int) -> Floats:
+    half = np.random.default_rng(seed).standard_normal(n_draws // 2)
     return np.concatenate([half, -half])
 
 
@@ -312,8 +323,9 @@ def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], pat
     tensors["base_rate"] = np.asarray([weights.base_rate], np.float32)
     if weights.purchase.ramps is not None:
         tensors["purchase.ramps"] = np.ascontiguousarray(weights.purchase.ramps, np.float32)
-    if weights.center:
-        tensors["center"] = np.asarray([weights.center], np.float32)
+    for name in ("center", "doubt"):
+        if getattr(weights, name):
+            tensors[name] = np.asarray([getattr(weights, name)], np.float32)
     if weights.rival is not None:
         tensors["rival"] = np.asarray([weights.rival], np.float32)
     for part in (weights.effects, weights.tried):
@@ -346,7 +358,7 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
             rival=float(tensors["rival"][0]) if "rival" in tensors else None,
             effects=TrainedEffects.from_tensors(tensors),
             tried=TriedPrices.from_tensors(tensors),
-            center=float(tensors["center"][0]) if "center" in tensors else 0.0,
+            **{name: float(tensors[name][0]) for name in ("center", "doubt") if name in tensors},
         )
     except KeyError as error:
         raise RegistryError(

@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.arrays import Floats
 from models.errors import TrainingDataError
 from models.training.metrics import auc
 
@@ -17,10 +16,6 @@ _MIN_VARIED: Final = 0.1
 _LEAK_AUC: Final = 0.97
 _FILLED_IN: Final = 0.99
 _STEP: Final = 0.005
-_MIN_KNOWN: Final = 0.5
-_MAX_WEIGHT: Final = 20.0
-_MIN_EFFECTIVE: Final = 0.2
-_NEWTON: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,49 +106,3 @@ def _refused(what: str, allowed: str, remedy: str) -> TrainingDataError:
     return TrainingDataError(
         f"these outcomes do not identify a price response: {what}; allowed: {allowed}; remedy: {remedy}"
     )
-
-
-def propensity_note(offers: OfferLog, propensity: NDArray[np.float32]) -> str | None:
-    """Warn about confounded prices, using logged propensities; None if nothing is wrong.
-
-    A model needs no propensities if its inputs include everything that prices were set on. This is tested: with
-    outcomes weighted by the inverse propensity (clipped), prices are as if randomised, so the slope must not change.
-    """
-    known = np.isfinite(propensity) & (propensity > 0)
-    share = float(known.mean())
-    if share <= _MIN_KNOWN:
-        return (
-            f"only {share:.0%} of the outcomes have the propensity of their price: where prices followed demand (for "
-            "example, discounts on popular days), the price response is confounded; remedy: exploration "
-            "(PRICESMITH_EXPLORATION=cautious)"
-        )
-    inverse = 1.0 / propensity[known].astype(np.float64)
-    weight = np.minimum(inverse / inverse.mean(), _MAX_WEIGHT)
-    effective = float(weight.sum() ** 2 / (weight**2).sum() / len(weight))
-    x, bought = offers.log_ratio[known].astype(np.float64), offers.bought[known].astype(np.float64)
-    (plain, error), (random, wider) = (_price_slope(x, bought, w) for w in (np.ones_like(weight), weight))
-    if abs(plain - random) > 2.0 * float(np.hypot(error, wider)):
-        return (
-            f"prices depended on demand: a logit in log price has slope {plain:.2f}, and {random:.2f} with outcomes "
-            "weighted by 1/propensity; the fitted response is correct only if everything that prices were set on was "
-            "imported"
-        )
-    if effective < _MIN_EFFECTIVE:
-        return (
-            f"propensities are uneven: weighted by their inverse, the effective sample size is {effective:.0%} of the "
-            "outcomes; the response at prices that were rarely shown is uncertain"
-        )
-    return None
-
-
-def _price_slope(log_ratio: Floats, bought: Floats, weight: Floats) -> tuple[float, float]:
-    """Fit a weighted logit in log price; returns its slope, positive where demand falls, and robust standard error."""
-    design = np.stack([np.ones(len(log_ratio)), -log_ratio], axis=1)
-    beta = np.zeros(2)
-    for _ in range(_NEWTON):
-        p = 1 / (1 + np.exp(-(design @ beta)))
-        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
-        beta = beta + np.linalg.solve(hessian, design.T @ (weight * (bought - p)))
-    scores = design * (weight * (bought - p))[:, None]
-    inverse = np.linalg.inv(hessian)
-    return float(beta[1]), float(np.sqrt((inverse @ (scores.T @ scores) @ inverse)[1, 1]))

@@ -102,7 +102,8 @@ class _Fit:
         logit = fit_logit(table.of(rows, ramps, network), table.rows.effects, self.logit)
         evaluator, covariances = assemble(table, rows, Parts(logit, ramps, self.net, share), self.config, version)
         tried = tried_prices(table.rows.effects, rows, table.log_ratio[rows], self.response)
-        return Evaluator(replace(evaluator.weights, tried=tried, center=table.center), version), covariances
+        weights = replace(evaluator.weights, tried=tried, center=table.center, doubt=table.rows.doubt)
+        return Evaluator(weights, version), covariances
 
 
 def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> Trained:

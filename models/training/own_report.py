@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, EvaluatorInputs
+from models.training.identification import IdentifiedBy
 from models.training.metrics import auc, log_loss
 from models.training.own_evaluator import Trained
 from models.training.own_peers import boosted, price_logit
@@ -59,6 +60,7 @@ class OwnReport:
         elasticity: Of demand at the reference, with its 90 % posterior interval.
         segments: The same of the products and categories offered most.
         notes: Remarks for the reader, beginning with models that are better.
+        identified_by: Source of the knowledge of the price response.
     """
 
     rows: dict[str, int]
@@ -66,6 +68,7 @@ class OwnReport:
     elasticity: Elasticity
     notes: tuple[str, ...]
     segments: tuple[Segment, ...] = ()
+    identified_by: IdentifiedBy = IdentifiedBy.IMPORTED_INPUTS
 
     @property
     def proven_better(self) -> bool:

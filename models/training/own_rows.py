@@ -120,12 +120,14 @@ class OwnRows:
         effects: Design matrix of the effects.
         at_s: Unix seconds.
         rival: log(competitor / reference), nan where unknown.
+        doubt: Standard deviation of the logarithm of the slope for what prices were set on and no input tells.
     """
 
     data: EvaluatorData
     effects: EffectColumns
     at_s: Floats
     rival: NDArray[np.float32]
+    doubt: float = 0.0
 
     def mass(self, rows: Rows) -> Floats:
         """Weights of rows: the number of offers that each stands for, so that aggregates count as what they sum up.

@@ -13,6 +13,7 @@ from agent.service.ingest.summary import ImportSummary
 from agent.service.jobs import JobProblem
 from agent.service.jobs.training_request import TrainingRequest
 from agent.store.job_records import JobRecord, JobState
+from models.training.identification import IdentifiedBy
 
 
 class JobProgressAnswer(Answer):
@@ -117,6 +118,8 @@ class TrainingReport(Answer):
     """Elasticities of the products and categories offered most."""
     notes: list[str] = Field(default=[])
     """What to know about the data."""
+    identified_by: IdentifiedBy | None = Field(default=None)
+    """What the price response is known by: random prices, or only the inputs that were imported."""
 
 
 class TrainingResult(Answer):
