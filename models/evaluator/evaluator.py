@@ -358,7 +358,8 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
             rival=float(tensors["rival"][0]) if "rival" in tensors else None,
             effects=TrainedEffects.from_tensors(tensors),
             tried=TriedPrices.from_tensors(tensors),
-            **{name: float(tensors[name][0]) for name in ("center", "doubt") if name in tensors},
+            center=float(tensors["center"][0]) if "center" in tensors else 0.0,
+            doubt=float(tensors["doubt"][0]) if "doubt" in tensors else 0.0,
         )
     except KeyError as error:
         raise RegistryError(

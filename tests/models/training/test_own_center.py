@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_prices_far_above_the_reference_are_learned_as_those_near_it(shop: Simul
     assert later(trained(far), far) == pytest.approx(later(trained(rows), rows), abs=0.01)
 
 
-def test_the_file_keeps_the_center(shop: SimulatedOutcomes, tmp_path) -> None:
+def test_the_file_keeps_the_center(shop: SimulatedOutcomes, tmp_path: Path) -> None:
     model = trained(shop.rows)
     save_evaluator(model.evaluator.weights, model.covariances, tmp_path / "evaluator.safetensors")
     read = load_evaluator(tmp_path / "evaluator.safetensors", "read")
