@@ -15,7 +15,7 @@ from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.training.demo import DemoTraining
 from models.training.demo_panel import DemoPanel, read_panel
 from models.training.encoder import EncoderTrainingConfig
-from models.training.evaluator import EvaluatorTrainingConfig
+from models.training.evaluator_net import EvaluatorTrainingConfig
 from models.training.item_affinity import TasteTrainingConfig
 from models.training.panel import PanelConfig
 from models.training.strategist import Reading

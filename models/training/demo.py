@@ -38,13 +38,8 @@ from models.training.cards import card
 from models.training.demo_inputs import DemoInputs, InputMakers, NewMemory, join_inputs
 from models.training.demo_panel import DemoPanel, States, encode_states
 from models.training.encoder import EncoderTrainingConfig, contrastive_pairs, train_encoder_delta
-from models.training.evaluator import (
-    EvaluatorData,
-    EvaluatorTrainingConfig,
-    fit,
-    key_projection,
-    to_weights,
-)
+from models.training.evaluator import EvaluatorData, fit, key_projection, to_weights
+from models.training.evaluator_net import EvaluatorTrainingConfig
 from models.training.evaluator_posterior import posterior
 from models.training.interest import InterestData, train_interest
 from models.training.item_affinity import TasteTrainingConfig, fit_taste
@@ -293,6 +288,7 @@ def evaluator_data(inputs: DemoInputs, rates: PanelConfig) -> EvaluatorData:
         weight=panel.weight,
         returned=panel.returned,
         cluster=panel.household,
+        promotion=inputs.demo.promotion,
     )
 
 

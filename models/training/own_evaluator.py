@@ -24,17 +24,8 @@ from models.evaluator.binning import Binning
 from models.evaluator.evaluator import Evaluator
 from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid, softplus
 from models.progress import Progress
-from models.training.evaluator import (
-    EvaluatorNet,
-    EvaluatorTrainingConfig,
-    InitialModel,
-    KnownTerms,
-    ResidualNet,
-    config_for,
-    fit,
-    key_projection,
-    to_weights,
-)
+from models.training.evaluator import KnownTerms, fit, key_projection, to_weights
+from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig, InitialModel, ResidualNet, config_for
 from models.training.evaluator_posterior import posterior
 from models.training.own_crossings import with_crossings
 from models.training.own_effects import trained_effects, tried_prices, tried_ranges
