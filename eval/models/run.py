@@ -24,7 +24,7 @@ from models.progress import Progress
 from models.registry.registry import ModelKind, Registry
 from models.shopper.features import FEATURES, SHARES, SHOPPER, SHOPPER_CATEGORY, SHOPPER_PRODUCT
 from models.training.evaluator import EvaluatorData, fit, to_weights
-from models.training.evaluator_net import config_for
+from models.training.evaluator_net import DEMO_CONFIG, config_for
 from models.training.evaluator_posterior import posterior
 
 PRICESMITH: Final = "Pricesmith"
@@ -147,7 +147,7 @@ def predict(evaluator: Evaluator, demand: Demand, rows: Ints) -> Predictions:
 def train_evaluator(demand: Demand, rows: Ints, data: EvaluatorData | None = None) -> Evaluator:
     """Train an evaluator on some rows, of a size that suits their number, without installing it."""
     data = data or demand.data
-    config = config_for(len(rows))
+    config = DEMO_CONFIG if len(rows) > max(CURVE) else config_for(len(rows))
     net = fit(data, rows, config)
     covariances = posterior(net, data, rows, config)
     rate = float(np.average(data.bought[rows], weights=data.weight[rows]))
