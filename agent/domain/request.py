@@ -156,6 +156,23 @@ class CompetitorPrice(Price):
     """Whether anyone can see it; left out where that is not known."""
 
 
+class Promotion(Strict):
+    """How the product is promoted where the price is shown; what is left out is not known."""
+
+    display: StrictBool | None = None
+    """Whether it has a featured place: an end of an aisle, the top of a page, a banner."""
+    mailer: StrictBool | None = None
+    """Whether it is advertised to everyone: in a leaflet, a newsletter, a campaign."""
+
+
+def nested_promotion(context: Mapping[str, object]) -> dict[str, object]:
+    """A context with `promotion.display` and its like, as rows have them, in one object `promotion`."""
+    columns = {f"promotion.{name}": name for name in Promotion.model_fields}
+    promotion = {columns[name]: value for name, value in context.items() if name in columns and isinstance(value, bool)}
+    plain = {name: value for name, value in context.items() if columns.get(name) not in promotion}
+    return plain | ({"promotion": promotion} if promotion else {})
+
+
 class Context(Strict):
     """The situation of the request. Up to 100 further fields may be given: numbers, texts, true or false."""
 
@@ -169,6 +186,8 @@ class Context(Strict):
     """What others ask for the product now."""
     market_trend: Number | Short | None = None
     """-1 (falling) to 1 (rising), or a word such as `rising`."""
+    promotion: Promotion | AttributeValue | None = None
+    """How the product is promoted, or any word for it."""
     season: Short = ""
     """Season or occasion, in the shop's own words."""
     location: Short = ""

@@ -16,7 +16,7 @@ from agent.domain.request import QuoteRequest
 from agent.rules.disclosure import is_personal
 
 MOST: Final = 4
-_MARKET: Final = ("competitor_prices", "inventory", "market_trend", "deadline")
+_MARKET: Final = ("competitor_prices", "inventory", "market_trend", "promotion", "deadline")
 
 Quote = Callable[[Sequence[QuoteRequest], datetime], Sequence[Decision | Refusal]]
 """Counterfactual prices at a moment; must not record."""

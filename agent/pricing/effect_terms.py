@@ -185,6 +185,8 @@ def market_traits(market: Market, quantity: int, reference: int) -> Iterator[Tra
         yield Trait("quantity", float(quantity))
     if market.season:
         yield Trait("context.season", market.season.lower())
+    if market.promotion is not None:
+        yield from word_traits("context.promotion", market.promotion.model_dump())
     numbers = {
         "context.deadline": market.hours_left,
         "context.inventory": market.stock.inventory,

@@ -55,6 +55,7 @@ class EnteredInputs:
             "inventory": stocked,
             "competitor_prices": bool(self._visit.rivals.kept),
             "market_trend": self._context.market_trend is not None,
+            "promotion": self._visit.promotion is not None,
             "season": True,
             "deadline": self._context.deadline is not None,
         }
@@ -93,6 +94,7 @@ def _kept(request: QuoteRequest, visit: Visit) -> dict[str, object]:
     """The parts of a request that enter in another form than they came in."""
     who = visit.shopper
     entering = {name: getattr(request.context, name) for name in _CONTEXT_USED}
+    entering["promotion"] = visit.promotion
     prices = {"competitor_prices": list(visit.rivals.kept), "at": visit.at}
     return {
         "shopper": Shopper(

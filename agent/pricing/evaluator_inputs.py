@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agent.domain.request import Promotion
 from agent.pricing.flow import Encoded, Evidence
 from agent.pricing.situation import Situation
 from agent.state.online_learner import Learner
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, EvaluatorInputs, Represented
 from models.evaluator.evidence import evidence_matrix
+from models.evaluator.promotion import Flags, promotion_flags
 from models.shopper.features import Subject
 
 
@@ -39,6 +41,7 @@ class EvaluatorReader:
             intent=np.asarray([o.intent for o in seen], np.float32),
             trend=np.asarray([o.market.trend for o in seen], np.float32),
             rival_log_ratio=np.asarray(rivals, np.float32),
+            promotion=flags_of([o.market.promotion for o in seen]),
             shift=self.learner.shift([o.terms for o in seen]),
             tried=self.tried([o.subject for o in seen]),
             out_of_domain=not self.learner.in_domain,
@@ -50,3 +53,8 @@ class EvaluatorReader:
         if known is None:
             return None
         return np.asarray([known.of(one.product, one.category) for one in subjects], np.float64).reshape(-1, 2)
+
+
+def flags_of(promotions: Sequence[Promotion | None]) -> Flags:
+    """Promotions as the evaluator reads them, `(n, 2)`."""
+    return promotion_flags([(None, None) if one is None else (one.display, one.mailer) for one in promotions])

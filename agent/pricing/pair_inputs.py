@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.pricing.evaluator_inputs import EvaluatorReader
+from agent.pricing.evaluator_inputs import EvaluatorReader, flags_of
 from agent.pricing.pairs import Pairs
 from agent.pricing.retrieve import Retriever
 from agent.pricing.situation_reader import SituationReader
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, EvaluatorInputs
 from models.evaluator.online_effects import Shift
+from models.evaluator.promotion import Flags
 from models.shopper.interest import InterestHead
 
 States = NDArray[np.float32]
@@ -49,6 +50,7 @@ class PairInputs:
     Attributes:
         visit_of, sold_of, beside_of: Of each pair, its visit, its product, and its other effects in `shift`.
         context: Intent, market trend and log price ratio of the cheapest competitor, `(n, 3)`.
+        promotion: Flags of each visit, `(visits, 2)`.
         shift: Learned effects, of each product and then of each set of other effects.
         tried: Ranges of prices by product, `(products, 2)`, None where none is known.
         reference, cost, quantity: `(n,)`, amounts in minor units.
@@ -63,6 +65,7 @@ class PairInputs:
     evidence: States
     familiarity: States
     context: States
+    promotion: Flags
     shift: Shift
     tried: Floats | None
     reference: Floats
@@ -85,6 +88,7 @@ class PairInputs:
             intent=intent,
             trend=trend,
             rival_log_ratio=rival,
+            promotion=self.promotion[self.visit_of[pairs]],
             shift=self._shift(sold, self.beside_of[pairs]),
             tried=None if self.tried is None else self.tried[sold],
             out_of_domain=self.out_of_domain,
@@ -125,6 +129,7 @@ class PairInputsReader:
             evidence=evidence.matrix,
             familiarity=evidence.familiarity,
             context=_context(pairs, visit_of, reference),
+            promotion=flags_of([visit.promotion for visit in pairs.visits]),
             shift=inputs.learner.shift([*(one.terms for one in pairs.sold), *pairs.beside]),
             tried=inputs.tried([one.subject for one in pairs.sold]),
             reference=reference,

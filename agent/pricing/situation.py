@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.domain.decision import IgnoredInput
 from agent.domain.records import ProductRecord
-from agent.domain.request import SessionEvent
+from agent.domain.request import Promotion, SessionEvent
 from agent.rules.competitor_prices import UsablePrices
 from agent.rules.price_limits import RequestLimits
 from agent.rules.screening import Screened
@@ -68,7 +68,7 @@ class Visit:
         legal_day: Day whose law holds: of the decision, not of the moment priced.
         words: Further words and numbers of the context, screened.
         rivals: Competitors' prices that the law lets enter.
-        trend, season, hours_left: As in `Market`.
+        promotion, trend, season, hours_left: As in `Market`.
         features: Numeric features of the shopper, product by product.
         terms: Effects of shopper and market that were worked out, by what they depend on beside the visit.
     """
@@ -79,6 +79,7 @@ class Visit:
     shopper: ShopperView
     words: Screened
     rivals: UsablePrices
+    promotion: Promotion | None
     trend: float
     season: str
     hours_left: float | None
@@ -108,11 +109,13 @@ class Market:
 
     Attributes:
         rival_minor: Cheapest competitor price.
+        promotion: How the product is promoted, None when nothing is known.
         trend: -1 falling .. 1 rising.
         hours_left: Until the deadline in the request's context (end of sale, departure), None without one.
     """
 
     rival_minor: int | None = None
+    promotion: Promotion | None = None
     trend: float = 0.0
     season: str = ""
     jurisdiction: str | None = None

@@ -335,6 +335,7 @@ class SituationReader:
     def _market(self, request: QuoteRequest, product: ProductRecord, reference: int, visit: Visit) -> Market:
         return Market(
             rival_minor=visit.rivals.lowest_minor,
+            promotion=visit.promotion,
             trend=visit.trend,
             season=visit.season,
             jurisdiction=request.context.jurisdiction or None,

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from agent.domain.records import Attribute
-from agent.domain.request import ID_ALONE, Context, QuoteRequest
+from agent.domain.request import ID_ALONE, Context, Promotion, QuoteRequest
 from agent.pricing.shopper_reader import ShopperBatch
 from agent.pricing.situation import Visit
 from agent.rules.competitor_prices import usable_prices
@@ -58,6 +58,7 @@ class Visits:
             words=_words(context, self._pack, day),
             rivals=usable_prices(context.competitor_prices, place, day),
             trend=_trend(context.market_trend),
+            promotion=context.promotion if isinstance(context.promotion, Promotion) else None,
             season=context.season or _season(datetime.fromtimestamp(behaviour_s, UTC)),
             hours_left=_hours_left(context, at),
             features=ShopperFeatures(shopper.history, self._weeks, behaviour_s),
@@ -68,6 +69,8 @@ def _words(context: Context, pack: Pack, day: date) -> Screened:
     """The further words and numbers of a context, screened as a profile is."""
     further: dict[str, Attribute] = {**(context.__pydantic_extra__ or {})}
     further |= {name: value for name in ("location", "channel") if (value := getattr(context, name))}
+    if context.promotion is not None and not isinstance(context.promotion, Promotion):
+        further["promotion"] = context.promotion
     return screen_profile(further, pack, context.jurisdiction or None, day) if further else NOTHING
 
 

@@ -27,7 +27,17 @@ LAST_PRICE: Final = "last_price"
 """Input: the price last quoted to the shopper, used where the merchant limits changes."""
 IMPERSONAL: Final = frozenset(("product", "limits", "market", "similar_products", "quantity", "merchant"))
 IMPERSONAL_CONTEXT: Final = frozenset(
-    ("at", "channel", "competitor_prices", "deadline", "inventory", "jurisdiction", "market_trend", "season")
+    (
+        "at",
+        "channel",
+        "competitor_prices",
+        "deadline",
+        "inventory",
+        "jurisdiction",
+        "market_trend",
+        "promotion",
+        "season",
+    )
 )
 
 

@@ -15,7 +15,7 @@ from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.training.demo import DemoTraining
 from models.training.demo_panel import DemoPanel, read_panel
 from models.training.encoder import EncoderTrainingConfig
-from models.training.evaluator import EvaluatorTrainingConfig
+from models.training.evaluator_net import DEMO_CONFIG, EvaluatorTrainingConfig
 from models.training.item_affinity import TasteTrainingConfig
 from models.training.panel import PanelConfig
 from models.training.strategist import Reading
@@ -70,7 +70,7 @@ class TrainingPlan:
     kinds: tuple[ModelKind, ...]
     version: str
     encoder: EncoderTrainingConfig = field(default_factory=EncoderTrainingConfig)
-    evaluator: EvaluatorTrainingConfig = field(default_factory=EvaluatorTrainingConfig)
+    evaluator: EvaluatorTrainingConfig = DEMO_CONFIG
     strategist: StrategistTrainingConfig = field(default_factory=StrategistTrainingConfig)
     taste: TasteTrainingConfig = field(default_factory=TasteTrainingConfig)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from agent.domain.refusal import Refusal
-from agent.domain.request import QuoteRequest
+from agent.domain.request import QuoteRequest, nested_promotion
 from agent.pricing.situation import Situation
 from agent.pricing.situation_reader import SituationReader
 from agent.store import Store
@@ -216,7 +216,7 @@ def _request(store: Store, own: OwnOutcomes, row: int, situation: OfferSituation
     at = _moment(float(own.at_s[row])).isoformat()
     product: dict[str, Any] = {"id": own.products[own.product[row]], "list_price": list_price}
     shopper: dict[str, Any] = {"id": own.shoppers[own.shopper[row]] if own.shopper[row] >= 0 else None}
-    context: dict[str, Any] = dict(situation.context)
+    context: dict[str, Any] = nested_promotion(situation.context)
     if situation.profile:
         shopper["profile"] = dict(situation.profile)
     if (rival := context.pop("competitor_prices", None)) is not None:

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from eval.demand.protocol import Demand, Ints
 from models.arrays import Floats
-from models.training.metrics import auc, log_loss
+from models.training.metrics import auc, log_loss, residual_slope
 
 STEP: Final = 0.1  # of the log price, for elasticity and sign
 _RESAMPLES: Final = 2000
@@ -70,22 +69,6 @@ def demand_scores(demand: Demand, rows: Ints, predicted: Predictions) -> DemandS
         residual_slope=residual_slope(predicted.offered, label, weight, demand.data.log_ratio[rows]),
         mean_over_rate=float(np.average(predicted.offered, weights=weight)) / rate,
     )
-
-
-def residual_slope(probability: Floats, label: Floats, weight: Floats, log_ratio: NDArray[np.float32]) -> float:
-    """Slope of the log price in a weighted logistic regression with the model's logit as offset; 0 is best."""
-    clipped = np.clip(probability, 1e-9, 1 - 1e-9)
-    offset = np.log(clipped / (1 - clipped))
-    design = np.stack([np.ones(len(label)), log_ratio.astype(np.float64)], axis=1)
-    beta = np.zeros(2)
-    for _ in range(25):
-        mean = 1 / (1 + np.exp(-(offset + design @ beta)))
-        gradient = design.T @ (weight * (label - mean))
-        step = np.linalg.solve((design * (weight * mean * (1 - mean))[:, None]).T @ design, gradient)
-        beta += step
-        if np.abs(step).max() < 1e-10:
-            break
-    return float(beta[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ LightGBM uses early stopping on the validation weeks.
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import lightgbm
@@ -33,17 +33,24 @@ _ROUNDS: Final = 600
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Inputs of a peer: the first `columns` numeric features, and the log price ratio if `price` is set."""
+    """Inputs of a peer: the first `columns` numeric features, display and mailer, and the log price ratio.
+
+    Attributes:
+        price, promotion: Whether the price, and display and mailer, are inputs.
+    """
 
     columns: int = len(FEATURES)
     price: bool = True
+    promotion: bool = True
 
     def matrix(self, demand: Demand, rows: Ints, shift: float = 0.0) -> Matrix:
-        """Build the design matrix `(n, columns + price)`, with `shift` added to the log price ratio."""
-        numeric = demand.data.numeric[rows, : self.columns]
-        if not self.price:
-            return numeric
-        return np.concatenate([numeric, demand.data.log_ratio[rows, None] + np.float32(shift)], axis=1)
+        """Build the design matrix `(n, columns + 2 promotion + price)`, with `shift` added to the log price ratio."""
+        parts = [demand.data.numeric[rows, : self.columns]]
+        if self.promotion and demand.data.promotion is not None:
+            parts.append(demand.data.promotion[rows])
+        if self.price:
+            parts.append(demand.data.log_ratio[rows, None] + np.float32(shift))
+        return np.concatenate(parts, axis=1)
 
 
 def logistic(train: Matrix, label: Matrix, _validation: tuple[Matrix, Matrix]) -> Logit:
@@ -61,18 +68,37 @@ def multilayer(train: Matrix, label: Matrix, _validation: tuple[Matrix, Matrix])
         return _logit_of(model.fit(train, label))
 
 
-def boosted(*, monotone: bool, price: bool = True) -> Callable[[Matrix, Matrix, tuple[Matrix, Matrix]], Logit]:
-    """Return a fit function for LightGBM, optionally constrained to decrease in price (the last column)."""
+@dataclass(frozen=True, slots=True)
+class Boosting:
+    """Hyperparameters of LightGBM."""
+
+    learning_rate: float = 0.08
+    num_leaves: int = 63
+    min_child_samples: int = 100
+    colsample_bytree: float = 0.7
+    reg_lambda: float = 0.0
+    path_smooth: float = 0.0
+
+
+TUNED: Final = Boosting(0.05, 95, 400, 0.35, 20.0, 20.0)
+"""Chosen on validation weeks, for all of Pricesmith's inputs."""
+_FEW_ROWS: Final = Boosting(num_leaves=15, min_child_samples=20)
+
+
+def boosted(
+    *, monotone: bool, price: bool = True, settings: Boosting = Boosting()
+) -> Callable[[Matrix, Matrix, tuple[Matrix, Matrix]], Logit]:
+    """Return a fit function for LightGBM, optionally constrained to decrease in price (the last column).
+
+    On up to 100,000 rows smaller trees take the place of `settings`.
+    """
 
     def fit(train: Matrix, label: Matrix, validation: tuple[Matrix, Matrix]) -> Logit:
         constraints = [0] * (train.shape[1] - 1) + [-1 if monotone and price else 0]
         held_out, held_label = validation
         model = lightgbm.LGBMClassifier(
             n_estimators=_ROUNDS,
-            learning_rate=0.08,
-            num_leaves=63 if len(train) > 100_000 else 15,
-            min_child_samples=100 if len(train) > 100_000 else 20,
-            colsample_bytree=0.7,
+            **asdict(settings if len(train) > 100_000 else _FEW_ROWS),
             subsample=0.8,
             subsample_freq=1,
             monotone_constraints=constraints,

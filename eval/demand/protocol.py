@@ -29,7 +29,7 @@ Ints = NDArray[np.int64]
 SPLITS: Final = {"train": (9, 40), "validation": (41, 44), "test": (45, 52)}
 PANEL: Final = PanelConfig(last_week=52)
 _ENCODER_FILES: Final = ("adapter.safetensors", "interest.safetensors", "taste.safetensors")
-_PROTOCOL: Final = 2  # increase when a code change alters the rows of the same configuration
+_PROTOCOL: Final = 3  # increase when a code change alters the rows of the same configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Demand:
             intent=zeros,
             trend=zeros,
             rival_log_ratio=zeros * np.nan,
+            promotion=None if data.promotion is None else data.promotion[rows],
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from eval.gate.rows import Measure, Row
-from eval.models.run import PRICESMITH, ModelsReport
+from eval.models.run import MAX_RESIDUAL_SLOPE, PRICESMITH, ModelsReport
 
 _COVERAGE = (0.85, 0.95)
 _MEAN = (0.95, 1.05)
@@ -28,6 +28,10 @@ def _goals(report: ModelsReport) -> Iterator[Row]:
     goals = {
         "no probability rises with the price": (wrong_sign == 0, f"{wrong_sign:.2%} of rows do"),
         "mean prediction near the rate": (_MEAN[0] <= mean <= _MEAN[1], f"{mean:.3f}"),
+        "residual price slope near 0": (
+            abs(scores.residual_slope) <= MAX_RESIDUAL_SLOPE,
+            f"{scores.residual_slope:+.3f}",
+        ),
         "90 % intervals cover 85 to 95 %": (
             _COVERAGE[0] <= report.coverage_90 <= _COVERAGE[1],
             f"{report.coverage_90:.1%}",

@@ -12,7 +12,7 @@ import numpy as np
 
 from agent.pricing.effect_terms import EVERYWHERE, Trait, terms_of
 from eval.demand.metrics import STEP, DemandScores, Difference, Predictions, demand_scores, paired_difference
-from eval.demand.peers import PEERS, Inputs, Peer, boosted, logistic, predict_peer
+from eval.demand.peers import PEERS, TUNED, Inputs, Peer, boosted, logistic, predict_peer
 from eval.demand.protocol import Demand, Ints, load_demand
 from eval.next_basket.protocol import RankingScores
 from eval.strategist.protocol import StrategistReport, strategist_regressions
@@ -23,11 +23,15 @@ from models.evaluator.online_effects import OnlineEffects, Shift
 from models.progress import Progress
 from models.registry.registry import ModelKind, Registry
 from models.shopper.features import FEATURES, SHARES, SHOPPER, SHOPPER_CATEGORY, SHOPPER_PRODUCT
-from models.training.evaluator import EvaluatorData, config_for, fit, to_weights
+from models.training.evaluator import EvaluatorData, fit, to_weights
+from models.training.evaluator_net import DEMO_CONFIG, config_for
 from models.training.evaluator_posterior import posterior
 
 PRICESMITH: Final = "Pricesmith"
+UNKNOWN: Final = "Pricesmith, promotions not known"
 SAME_INPUTS: Final = "LightGBM on Pricesmith's inputs"
+NO_PROMOTIONS: Final = "LightGBM on the same without promotions"
+MAX_RESIDUAL_SLOPE: Final = 0.05
 CURVE: Final = (2_000, 20_000)
 BLOCKS: Final = 40
 _BLOCK: Final = 16_384
@@ -92,7 +96,14 @@ def evaluate_demand(registry: Registry, cache: Path, split: str, progress: Progr
     evaluator = load_evaluator(registry.folder(ModelKind.EVALUATOR, version) / "evaluator.safetensors", version)
     rows, train = demand.rows(split), demand.rows("train")
     predictions = {PRICESMITH: predict(evaluator, demand, rows)}
-    peers = (*PEERS, Peer(SAME_INPUTS, Inputs(columns=NUMERIC), boosted(monotone=True)))
+    if evaluator.weights.promotion is not None:
+        predictions[UNKNOWN] = predict(evaluator, without_promotions(demand), rows)
+    tuned = boosted(monotone=True, settings=TUNED)
+    peers = (
+        *PEERS,
+        Peer(NO_PROMOTIONS, Inputs(columns=NUMERIC, promotion=False), tuned),
+        Peer(SAME_INPUTS, Inputs(columns=NUMERIC), tuned),
+    )
     for number, peer in enumerate(peers):
         progress(f"peer: {peer.name}", number / len(peers))
         predictions[peer.name] = predict_peer(peer, demand, train, rows)
@@ -118,6 +129,11 @@ def evaluate_demand(registry: Registry, cache: Path, split: str, progress: Progr
     return replace(report, curve=learning_curve(demand, rows, progress), ablations=ablations(demand, rows, progress))
 
 
+def without_promotions(demand: Demand) -> Demand:
+    """The same rows where nothing is known of promotions, as in most requests."""
+    return replace(demand, data=replace(demand.data, promotion=None))
+
+
 def predict(evaluator: Evaluator, demand: Demand, rows: Ints) -> Predictions:
     """Compute the evaluator's posterior mean probabilities."""
     price = demand.data.log_ratio[rows].astype(np.float64)[:, None] + np.asarray([[0.0, -STEP, STEP]])
@@ -131,7 +147,7 @@ def predict(evaluator: Evaluator, demand: Demand, rows: Ints) -> Predictions:
 def train_evaluator(demand: Demand, rows: Ints, data: EvaluatorData | None = None) -> Evaluator:
     """Train an evaluator on some rows, of a size that suits their number, without installing it."""
     data = data or demand.data
-    config = config_for(len(rows))
+    config = DEMO_CONFIG if len(rows) > max(CURVE) else config_for(len(rows))
     net = fit(data, rows, config)
     covariances = posterior(net, data, rows, config)
     rate = float(np.average(data.bought[rows], weights=data.weight[rows]))
@@ -145,7 +161,7 @@ def learning_curve(demand: Demand, rows: Ints, progress: Progress) -> list[Curve
     peers = (
         Peer("logit in log price", Inputs(), logistic),
         Peer("LightGBM, monotone", Inputs(), boosted(monotone=True)),
-        Peer(SAME_INPUTS, Inputs(columns=NUMERIC), boosted(monotone=True)),
+        Peer(SAME_INPUTS, Inputs(columns=NUMERIC), boosted(monotone=True, settings=TUNED)),
     )
     points = []
     for number, size in enumerate((*CURVE, len(train))):
@@ -175,6 +191,7 @@ def ablations(demand: Demand, rows: Ints, progress: Progress) -> dict[str, Deman
         "without item states": _zeroed(data, slice(NUMERIC - 1, NUMERIC)),
         "without retrieval": _zeroed(data, evidence),
         "without history": _zeroed(data, slice(0, _HISTORY), slice(NUMERIC - 2, NUMERIC)),
+        "without promotions": replace(data, promotion=None),
     }
     scores = {}
     for number, (name, part) in enumerate(trials.items()):
@@ -295,4 +312,6 @@ def regressions(report: ModelsReport) -> list[str]:
             unmet.append(f"log loss {own.log_loss:.5f} is above {name}'s {line.scores.log_loss:.5f}")
     if not 0.95 <= own.mean_over_rate <= 1.05:
         unmet.append(f"mean prediction is {own.mean_over_rate:.3f} of the purchase rate, allowed 0.95 to 1.05")
+    if abs(own.residual_slope) > MAX_RESIDUAL_SLOPE:
+        unmet.append(f"residual price slope is {own.residual_slope:+.3f}, allowed -0.05 to 0.05")
     return unmet + (strategist_regressions(report.strategist) if report.strategist else [])

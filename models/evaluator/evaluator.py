@@ -1,9 +1,9 @@
 """The evaluator: purchase probability and satisfaction at a price, `E(s) = g(W2.h_s + b2)` with g the sigmoid.
 
 `h_s` concatenates encoder states of shopper and product, numeric features, retrieved outcomes, interest and affinity;
-price enters only through the monotone heads (`monotone.py`). A linear term beside the hidden layers is the model that
-few outcomes support; the layers add nonlinearity as data grow. Inference uses numpy in float64, so that a score does
-not depend on the batch it is computed in.
+price enters only through the monotone heads (`monotone.py`), promotions through one effect of theirs (`promotion.py`).
+A linear term beside the hidden layers is the model that few outcomes support; the layers add nonlinearity as data grow.
+Inference uses numpy in float64, so that a score does not depend on the batch it is computed in.
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ from models.evaluator.binning import Binning
 from models.evaluator.evidence import EVIDENCE, memory_keys
 from models.evaluator.monotone import MonotoneHead, sigmoid
 from models.evaluator.online_effects import Shift
+from models.evaluator.promotion import STATES, Flags, promotion_states
 from models.evaluator.trained_effects import TrainedEffects
 from models.evaluator.tried_prices import TriedPrices
 from models.shopper.features import FEATURES
@@ -64,6 +65,7 @@ class EvaluatorInputs:
         familiarity: `(n,)` 0-1, similarity to the training products; below 1 widens the intervals.
         intent, trend: `(n,)`, inputs of the context priors.
         rival_log_ratio: `(n,)` log(competitor / reference), nan when no competitor price is known.
+        promotion: `(n, 2)` flags of display and mailer (`promotion.py`), None when nothing is known.
         shift: Online effects learned since training, None when there are none.
         tried: `(n, 2)`, `TriedRange` of each row; beyond it intervals widen. None where no range is known.
         out_of_domain: The evaluator was trained on other shops: shopper and product then count as unknown and the
@@ -80,6 +82,7 @@ class EvaluatorInputs:
     intent: NDArray[np.float32]
     trend: NDArray[np.float32]
     rival_log_ratio: NDArray[np.float32]
+    promotion: Flags | None = None
     shift: Shift | None = None
     tried: Floats | None = None
     out_of_domain: bool = False
@@ -148,6 +151,7 @@ class EvaluatorWeights:
     satisfaction: MonotoneHead
     key_projection: Floats  # (384, KEY_DIM)
     base_rate: float
+    promotion: Floats | None = None  # (out + 2, len(STATES)); None where trained without promotions
     rival: float | None = None  # replaces `ContextPriors.rival` when trained on competitor prices
     effects: TrainedEffects | None = None  # starting point of online learning
     tried: TriedPrices | None = None
@@ -180,7 +184,7 @@ class Evaluator:
         return memory_keys(items, product, self._weights.key_projection)
 
     def represent(self, inputs: EvaluatorInputs) -> Represented:
-        """Compute the body output `phi` `(n, d)`: last hidden layer, linear term, and a trailing 1 for the bias."""
+        """Compute the body output `phi` `(n, d)`: last hidden layer, promotion effect, linear term, 1 for the bias."""
         weights = self._weights
         situations = _unknown(len(inputs.features)) if inputs.out_of_domain else inputs
         shopper = situations.shopper.astype(np.float64)
@@ -199,8 +203,14 @@ class Evaluator:
         for matrix, bias in weights.hidden:
             hidden = hidden @ matrix + bias
             hidden = hidden * sigmoid(hidden)  # SiLU
-        linear = (columns @ weights.linear)[:, None]
-        return Represented(np.concatenate([hidden, linear, np.ones((len(hidden), 1))], axis=1), inputs)
+        ends = np.stack([columns @ weights.linear, np.ones(len(hidden))], axis=1)
+        if weights.promotion is None:
+            return Represented(np.concatenate([hidden, ends], axis=1), inputs)
+        effect = np.zeros(len(hidden))
+        if situations.promotion is not None:
+            by_state = np.concatenate([hidden, ends], axis=1) @ weights.promotion
+            effect = (by_state * promotion_states(situations.promotion)).sum(axis=1)
+        return Represented(np.concatenate([hidden, effect[:, None], ends], axis=1), inputs)
 
     def expect(self, represented: Represented, log_ratio: Floats) -> Expected:
         """Compute mean probabilities at prices `log_ratio` `(n, m)`; cheaper than `respond`, for price searches."""
@@ -326,6 +336,8 @@ def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], pat
     for name in ("center", "doubt"):
         if getattr(weights, name):
             tensors[name] = np.asarray([getattr(weights, name)], np.float32)
+    if weights.promotion is not None:
+        tensors["promotion"] = np.ascontiguousarray(weights.promotion, np.float32)
     if weights.rival is not None:
         tensors["rival"] = np.asarray([weights.rival], np.float32)
     for part in (weights.effects, weights.tried):
@@ -355,6 +367,7 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
             ),
             satisfaction=MonotoneHead.from_posterior(tensors["satisfaction.mean"], tensors["satisfaction.covariance"]),
             base_rate=float(tensors["base_rate"][0]),
+            promotion=tensors.get("promotion"),
             rival=float(tensors["rival"][0]) if "rival" in tensors else None,
             effects=TrainedEffects.from_tensors(tensors),
             tried=TriedPrices.from_tensors(tensors),
@@ -370,5 +383,11 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
         raise RegistryError(
             f"{path}: trained with {len(weights.binning.low)} numeric inputs; this code has {NUMERIC}; "
             "remedy: train the evaluator again"
+        )
+    hidden = weights.hidden[-1][0].shape[1]
+    if weights.promotion is not None and weights.promotion.shape != (hidden + 2, len(STATES)):
+        raise RegistryError(
+            f"{path}: promotion effects have shape {weights.promotion.shape}; this code has "
+            f"{(hidden + 2, len(STATES))}; remedy: train the evaluator again"
         )
     return Evaluator(weights, version)

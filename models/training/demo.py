@@ -25,7 +25,7 @@ from models.evaluator.evaluator import Evaluator, load_evaluator, save_evaluator
 from models.evaluator.utility import Weights
 from models.language.gguf_weights import write_tokenizer
 from models.progress import Progress
-from models.registry.base_weights import JOURNEY_TRANSACTIONS, MINILM, SMOLLM2
+from models.registry.base_weights import JOURNEY_PROMOTIONS, JOURNEY_TRANSACTIONS, MINILM, SMOLLM2, PackagedFile
 from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.registry.versions import CARD, install_deltas
 from models.shopper.interest import InterestHead, load_interest, save_interest
@@ -38,18 +38,14 @@ from models.training.cards import card
 from models.training.demo_inputs import DemoInputs, InputMakers, NewMemory, join_inputs
 from models.training.demo_panel import DemoPanel, States, encode_states
 from models.training.encoder import EncoderTrainingConfig, contrastive_pairs, train_encoder_delta
-from models.training.evaluator import (
-    EvaluatorData,
-    EvaluatorTrainingConfig,
-    fit,
-    key_projection,
-    to_weights,
-)
+from models.training.evaluator import EvaluatorData, fit, key_projection, to_weights
+from models.training.evaluator_net import EvaluatorTrainingConfig
 from models.training.evaluator_posterior import posterior
 from models.training.interest import InterestData, train_interest
 from models.training.item_affinity import TasteTrainingConfig, fit_taste
 from models.training.metrics import evaluator_metrics, interest_metrics
 from models.training.panel import Panel, PanelConfig
+from models.training.price_slope import excess_slope, flatten
 from models.training.ranking import RankingTrainingConfig, train_ranking
 from models.training.regret import measure as measure_regret
 from models.training.regret import strategist_metrics
@@ -60,6 +56,8 @@ from models.training.strategist_net import StrategistNet, save_delta
 from models.training.strategist_numeric_head import ChoiceData, choice_data, fit_numbers, with_language_logits
 
 TRAIN_END: Final = 40
+SLOPE_WEEKS: Final = 8
+"""Last training weeks, on which a network of the earlier ones shows how much too steep its price response is."""
 HELD_OUT_SITUATIONS: Final = 1500
 
 
@@ -109,6 +107,7 @@ class DemoTraining:
             config,
             lambda epoch, loss: self._progress(f"evaluator, loss {loss:.4f}", (epoch + 1) / config.epochs),
         )
+        flatten(net, data, fit_rows, self._excess_slope(data, fit_rows, config))
         covariances = posterior(net, data, fit_rows, config)
         projection = key_projection(inputs.states.product)
         weights = to_weights(net, covariances, projection, base_rate(panel, train))
@@ -120,6 +119,17 @@ class DemoTraining:
         (work / CARD).write_text(card(meta), "utf-8")
         install_deltas(self._registry, meta, work)
         return meta
+
+    def _excess_slope(self, data: EvaluatorData, rows: NDArray[np.int64], config: EvaluatorTrainingConfig) -> float:
+        """Measure by a network fitted on the earlier training weeks how much too steep later ones find it."""
+        early = self._demo.panel.week[rows] <= TRAIN_END - SLOPE_WEEKS
+        net = fit(
+            data,
+            rows[early],
+            config,
+            lambda epoch, loss: self._progress(f"price slope, loss {loss:.4f}", (epoch + 1) / config.epochs),
+        )
+        return excess_slope(net, data, rows[~early])
 
     def inputs(self, new_memory: NewMemory | None) -> DemoInputs:
         """Compute the evaluator's inputs on the panel with the active encoder; cached for the next call.
@@ -255,6 +265,10 @@ class DemoTraining:
         metrics: Mapping[str, float],
         requires: Mapping[ModelKind, str],
     ) -> ModelMeta:
+        data: tuple[PackagedFile, ...] = (JOURNEY_TRANSACTIONS,)
+        promoted = ""
+        if kind is ModelKind.EVALUATOR:
+            data, promoted = (*data, JOURNEY_PROMOTIONS), ", with displays and mailers"
         base = (
             {"minilm": MINILM.sha256}
             if kind is ModelKind.ENCODER
@@ -266,8 +280,8 @@ class DemoTraining:
             kind=kind,
             version=version,
             created_at=datetime.now(UTC),
-            trained_on=f"{DEMO} (simulated, education only), weeks 9-40",
-            data_sha256=hashlib.sha256(JOURNEY_TRANSACTIONS.sha256.encode()).hexdigest(),
+            trained_on=f"{DEMO} (simulated, education only), weeks 9-40{promoted}",
+            data_sha256=hashlib.sha256("".join(file.sha256 for file in data).encode()).hexdigest(),
             base=base,
             config={key: value if isinstance(value, int | float) else str(value) for key, value in config.items()},
             metrics=metrics,
@@ -293,6 +307,7 @@ def evaluator_data(inputs: DemoInputs, rates: PanelConfig) -> EvaluatorData:
         weight=panel.weight,
         returned=panel.returned,
         cluster=panel.household,
+        promotion=inputs.demo.promotion,
     )
 
 

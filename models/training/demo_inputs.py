@@ -63,6 +63,7 @@ class DemoInputs:
             intent=zeros,
             trend=zeros,
             rival_log_ratio=zeros * np.nan,
+            promotion=self.demo.promotion[rows],
         )
 
     def without_evidence(self) -> "DemoInputs":

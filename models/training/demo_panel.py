@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets.complete_journey import Journey, read_journey
+from models.datasets.complete_journey_promotions import read_promotions
 from models.encoder.encoder import Encoder, Vectors
 from models.evaluator.evidence import item_states
+from models.evaluator.promotion import Flags
 from models.progress import Progress
 from models.shopper.history import ShopperHistory
 from models.shopper.product_weeks import ProductWeeks
@@ -24,6 +26,7 @@ class DemoPanel:
     Attributes:
         products: Products with item factors, the panel's `n_candidates` first; `purchases` refers to them by index.
         household_row: Household id to its row in `purchases`.
+        promotion: Display and mailer of each panel row, `(n_rows, 2)`.
     """
 
     journey: Journey
@@ -37,6 +40,7 @@ class DemoPanel:
     product_texts: dict[int, str]
     product_category: dict[int, str]
     categories: list[str]
+    promotion: Flags
     interest: InterestRows
     interest_labels: NDArray[np.float32]
 
@@ -63,6 +67,7 @@ def read_panel(config: PanelConfig, taste: TasteTrainingConfig, progress: Progre
         product_texts={int(r.product_id): product_text(r.title, r.category, r.brand) for r in rows},
         product_category={int(r.product_id): str(r.category) for r in rows},
         categories=categories,
+        promotion=read_promotions(builder.products).flags(panel.product, panel.store, panel.week),
         interest=interest,
         interest_labels=interest.labels(builder.category_purchases),
     )

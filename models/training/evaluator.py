@@ -7,7 +7,6 @@ shoppers and new products.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -16,49 +15,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.arrays import Floats
-from models.encoder.encoder import DIM
 from models.evaluator.binning import Binning
-from models.evaluator.evaluator import RANK, EvaluatorWeights
+from models.evaluator.evaluator import EvaluatorWeights
 from models.evaluator.evidence import EVIDENCE, KEY_DIM
-from models.evaluator.monotone import DEAL_SCALE, SLOPE_MIN, MonotoneHead
+from models.evaluator.monotone import MonotoneHead
+from models.evaluator.promotion import Flags, promotion_states
 from models.shopper.features import FEATURES, SHOPPER_CATEGORY, SHOPPER_PRODUCT
 from models.shopper.item_affinity import FLOOR
+from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig, InitialModel, NetInputs, ResidualNet
 
 _PRODUCT_UNKNOWN: Final = (0.0, float(np.log(1e-6)), float(np.log(1e-3)), 0.0, 0.0, 0.0)
 _SATISFACTION_LOSS: Final = 0.2
 _PATIENCE: Final = 3
 _BINNED_ROWS: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluatorTrainingConfig:
-    """Hyperparameters of the evaluator's training; `mask_*` are the shares of rows with masked inputs."""
-
-    n_bins: int = 8
-    hidden: tuple[int, ...] = (128, 64)
-    dropout: float = 0.1
-    epochs: int = 5
-    batch: int = 2048
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    mask_shopper: float = 0.08
-    mask_product: float = 0.08
-    prior_precision: float = 25.0
-    last_week: int = 40
-    seed: int = 17
-
-
-def config_for(n_rows: int) -> EvaluatorTrainingConfig:
-    """Choose hyperparameters by the number of training rows: fewer rows get fewer bins and smaller layers."""
-    if n_rows < 8_000:
-        return EvaluatorTrainingConfig(
-            n_bins=2, hidden=(8,), dropout=0.3, epochs=40, batch=256, learning_rate=3e-3, weight_decay=1.0
-        )
-    if n_rows < 80_000:
-        return EvaluatorTrainingConfig(
-            n_bins=4, hidden=(32,), dropout=0.2, epochs=12, batch=512, learning_rate=2e-3, weight_decay=0.3
-        )
-    return EvaluatorTrainingConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +48,6 @@ class KnownTerms:
 
 
 @dataclass(frozen=True, slots=True)
-class InitialModel:
-    """Simpler model that the network is initialised to and regularised towards; `linear` `(width,)` stays fixed."""
-
-    binning: Binning
-    linear: Floats
-
-
-@dataclass(frozen=True, slots=True)
 class EvaluatorData:
     """Training rows; arrays are `(n,)` unless stated otherwise.
 
@@ -97,6 +58,7 @@ class EvaluatorData:
         log_ratio: log(price / reference). `rate`: share of negatives kept in the row's stratum.
         returned: 1, 0, or nan when censored.
         cluster: Household of the row.
+        promotion: Flags of display and mailer, `(n, 2)`; None where promotions are not an input.
         mass: Weight of the row in the loss, mean one; None where `rate` corrects for the sampling.
         known: Predictions of a simpler model, None without one.
     """
@@ -113,87 +75,9 @@ class EvaluatorData:
     weight: NDArray[np.float32]
     returned: NDArray[np.float32]
     cluster: NDArray[np.int64]
+    promotion: Flags | None = None
     mass: NDArray[np.float32] | None = None
     known: KnownTerms | None = None
-
-
-class EvaluatorNet(nn.Module):
-    """Torch version of the network in `models.evaluator.evaluator`."""
-
-    def __init__(self, binning: Binning, config: EvaluatorTrainingConfig) -> None:
-        """Initialise for inputs encoded by `binning`."""
-        super().__init__()
-        self.binning = binning
-        self.shopper = nn.Linear(DIM, RANK, bias=False)
-        self.product = nn.Linear(DIM, RANK, bias=False)
-        for layer in (self.shopper, self.product):
-            nn.init.normal_(layer.weight, std=1.0)
-        sizes = (binning.width + 2 * RANK + 1, *config.hidden)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-        self.drop = nn.Dropout(config.dropout)
-        self.linear = nn.Linear(sizes[0], 1, bias=False)
-        self.purchase = nn.Linear(sizes[-1] + 2, 3, bias=False)
-        self.satisfaction = nn.Linear(sizes[-1] + 2, 2, bias=False)
-        with torch.no_grad():
-            self.linear.weight.zero_()
-            for head in (self.purchase, self.satisfaction):
-                head.weight.mul_(0.1)
-                head.weight[0, -2] = 1.0
-
-    def reset_fixed_weights(self) -> None:
-        """Restore fixed weights after an optimiser step; this network has none."""
-
-    def body(self, encoded: Tensor, shopper: Tensor, product: Tensor) -> Tensor:
-        """Compute `phi` `(n, hidden + 2)` from encoded numeric inputs and states."""
-        content = self.product(product)
-        cosine = (shopper * product).sum(1, keepdim=True)
-        inputs = torch.cat([encoded, self.shopper(shopper) * content, content, cosine], 1)
-        state = inputs
-        for layer in self.layers:
-            state = self.drop(nn.functional.silu(layer(state)))
-        return torch.cat([state, self.linear(inputs), torch.ones(len(state), 1)], 1)
-
-    def forward(self, encoded: Tensor, shopper: Tensor, product: Tensor, log_ratio: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute purchase and satisfaction logits, `(n,)` each."""
-        phi = self.body(encoded, shopper, product)
-        return _head_logit(self.purchase(phi), log_ratio), _head_logit(self.satisfaction(phi), log_ratio)
-
-
-class ResidualNet(EvaluatorNet):
-    """Network initialised to a simpler model: its linear term is fixed, the hidden layers start with zero output."""
-
-    def __init__(self, start: InitialModel, config: EvaluatorTrainingConfig) -> None:
-        """Initialise to `start`; the constants of level and slope come from known terms."""
-        super().__init__(start.binning, config)
-        self._fixed = torch.tensor([[1.0, 0.0], [0.0, 0.0]])  # columns: linear term, constant
-        self.purchase = nn.Linear(config.hidden[-1] + 2, 2, bias=False)
-        padded = np.zeros(self.linear.weight.shape[1], np.float32)
-        padded[: len(start.linear)] = start.linear
-        with torch.no_grad():
-            self.purchase.weight.zero_()
-            self.linear.weight.copy_(torch.from_numpy(padded)[None])
-        self.linear.weight.requires_grad_(False)
-        self.reset_fixed_weights()
-
-    def reset_fixed_weights(self) -> None:
-        """Restore the weights of the linear term and the constants after an optimiser step."""
-        with torch.no_grad():
-            self.purchase.weight[:, -2:] = self._fixed
-
-    def forward_with_known(
-        self, inputs: tuple[Tensor, Tensor, Tensor], log_ratio: Tensor, known: tuple[Tensor, Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """Compute purchase and satisfaction logits `(n,)`, given level, slope and rest of the simpler model."""
-        phi = self.body(*inputs)
-        level, slope, rest = known
-        terms = self.purchase(phi) + torch.stack([level, slope], 1)
-        return _head_logit(terms, log_ratio) + rest, _head_logit(self.satisfaction(phi), log_ratio)
-
-
-def _head_logit(terms: Tensor, log_ratio: Tensor) -> Tensor:
-    slopes = SLOPE_MIN + nn.functional.softplus(terms[:, 1:])
-    basis = torch.stack([-log_ratio, torch.tanh(-log_ratio / DEAL_SCALE)], 1)[:, : slopes.shape[1]]
-    return terms[:, 0] + (slopes * basis).sum(1)
 
 
 def key_projection(product_states: NDArray[np.float32]) -> Floats:
@@ -204,9 +88,13 @@ def key_projection(product_states: NDArray[np.float32]) -> Floats:
 
 
 def _masked(
-    data: EvaluatorData, rows: NDArray[np.int64], config: EvaluatorTrainingConfig, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], Tensor, Tensor]:
-    """Select the inputs of a batch, with random shoppers and products replaced by unknown ones."""
+    data: EvaluatorData,
+    rows: NDArray[np.int64],
+    binning: Binning,
+    config: EvaluatorTrainingConfig,
+    rng: np.random.Generator,
+) -> NetInputs:
+    """Select the inputs of a batch, with random shoppers, products and promotions replaced by unknown ones."""
     numeric = data.numeric[rows].copy()
     shopper = data.shopper_states[data.shopper_row[rows]]
     product = data.product_states[data.product_row[rows]]
@@ -222,7 +110,27 @@ def _masked(
     numeric[hidden_shopper, -2] = data.numeric[:100_000, -2].mean()
     numeric[hidden_shopper | hidden_product, -1] = np.log(FLOOR)
     shopper = np.where(hidden_shopper[:, None], data.stranger, shopper)
-    return numeric, torch.from_numpy(shopper.astype(np.float32)), torch.from_numpy(product)
+    return NetInputs(
+        torch.from_numpy(binning.encode(numeric)),
+        torch.from_numpy(shopper.astype(np.float32)),
+        torch.from_numpy(product),
+        _masked_promotions(data, rows, config, rng),
+    )
+
+
+def _masked_promotions(
+    data: EvaluatorData, rows: NDArray[np.int64], config: EvaluatorTrainingConfig, rng: np.random.Generator
+) -> Tensor | None:
+    """Indicators of promotions, unknown in a share of the rows: both flags, or one of them."""
+    if data.promotion is None:
+        return None
+    flags = data.promotion[rows].copy()
+    draw, share = rng.random(len(rows)), config.mask_promotion
+    flags[draw < share] = 0.0
+    for column in range(flags.shape[1]):
+        low = share * (1 + column / 4)
+        flags[(draw >= low) & (draw < low + share / 4), column] = 0.0
+    return torch.from_numpy(promotion_states(flags))
 
 
 def fit(
@@ -257,7 +165,7 @@ def fit(
         order = rng.permutation(rows)
         for first in range(0, len(order), config.batch):
             batch = order[first : first + config.batch]
-            loss = _loss(net, data, batch, _masked(data, batch, config, rng))
+            loss = _loss(net, data, batch, _masked(data, batch, net.binning, config, rng))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -275,7 +183,8 @@ def fit(
 
 def _new_net(data: EvaluatorData, rows: NDArray[np.int64], config: EvaluatorTrainingConfig) -> EvaluatorNet:
     some = rows[:: 1 + len(rows) // _BINNED_ROWS]
-    net = EvaluatorNet(Binning.fit(data.numeric[some], config.n_bins), config)
+    binning = Binning.fit(data.numeric[some], config.n_bins)
+    net = EvaluatorNet(binning, config, promotions=data.promotion is not None)
     with torch.no_grad():
         net.purchase.weight[0, -1] = float(np.log(np.average(data.bought[rows], weights=data.weight[rows])))
         net.purchase.weight[1, -1] = 1.0
@@ -304,19 +213,13 @@ class _EarlyStopping:
             net.load_state_dict(self.weights)
 
 
-def _loss(
-    net: EvaluatorNet, data: EvaluatorData, rows: NDArray[np.int64], inputs: tuple[NDArray[np.float32], Tensor, Tensor]
-) -> Tensor:
+def _loss(net: EvaluatorNet, data: EvaluatorData, rows: NDArray[np.int64], inputs: NetInputs) -> Tensor:
     cross_entropy = nn.functional.binary_cross_entropy_with_logits
-    numeric, shopper, product = inputs
-    encoded = torch.from_numpy(net.binning.encode(numeric))
     log_ratio = torch.from_numpy(data.log_ratio[rows])
     if isinstance(net, ResidualNet) and data.known is not None:
-        purchase, satisfaction = net.forward_with_known(
-            (encoded, shopper, product), log_ratio, data.known.tensors(rows)
-        )
+        purchase, satisfaction = net.forward_with_known(inputs, log_ratio, data.known.tensors(rows))
     else:
-        purchase, satisfaction = net(encoded, shopper, product, log_ratio)
+        purchase, satisfaction = net(inputs, log_ratio)
     offset = torch.from_numpy(np.log(data.rate[rows]))
     mass = None if data.mass is None else torch.from_numpy(data.mass[rows])
     loss = cross_entropy(purchase - offset, torch.from_numpy(data.bought[rows]), weight=mass)
@@ -350,4 +253,5 @@ def to_weights(
         satisfaction=MonotoneHead.from_posterior(array(net.satisfaction.weight), covariances[1]),
         key_projection=projection,
         base_rate=base_rate,
+        promotion=None if net.promotion is None else array(net.promotion.weight.T),
     )

@@ -12,7 +12,9 @@ from torch import nn
 
 from models.arrays import Floats
 from models.evaluator.monotone import DEAL_SCALE, SLOPE_MIN
-from models.training.evaluator import EvaluatorData, EvaluatorNet, EvaluatorTrainingConfig
+from models.evaluator.promotion import promotion_states
+from models.training.evaluator import EvaluatorData
+from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig
 
 _BLOCK: Final = 65_536
 _MAX_CLUSTERS: Final = 20_000
@@ -43,6 +45,7 @@ def _phi(net: EvaluatorNet, data: EvaluatorData, rows: NDArray[np.int64]) -> NDA
             torch.from_numpy(net.binning.encode(data.numeric[rows])),
             torch.from_numpy(data.shopper_states[data.shopper_row[rows]]),
             torch.from_numpy(data.product_states[data.product_row[rows]]),
+            None if data.promotion is None else torch.from_numpy(promotion_states(data.promotion[rows])),
         )
     return np.asarray(phi.numpy(), np.float32)
 

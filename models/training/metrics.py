@@ -28,6 +28,22 @@ def auc(label: Floats, score: Floats, weight: Floats) -> float:
     return float((positive * (below + negative / 2)).sum() / (positive.sum() * negative.sum()))
 
 
+def residual_slope(probability: Floats, label: Floats, weight: Floats, log_ratio: NDArray[np.float32]) -> float:
+    """Slope of the log price in a weighted logistic regression with the model's logit as offset; 0 is best."""
+    clipped = np.clip(probability, 1e-9, 1 - 1e-9)
+    offset = np.log(clipped / (1 - clipped))
+    design = np.stack([np.ones(len(label)), log_ratio.astype(np.float64)], axis=1)
+    beta = np.zeros(2)
+    for _ in range(25):
+        mean = 1 / (1 + np.exp(-(offset + design @ beta)))
+        gradient = design.T @ (weight * (label - mean))
+        step = np.linalg.solve((design * (weight * mean * (1 - mean))[:, None]).T @ design, gradient)
+        beta += step
+        if np.abs(step).max() < 1e-10:
+            break
+    return float(beta[1])
+
+
 def evaluator_metrics(evaluator: Evaluator, inputs: DemoInputs, rows: NDArray[np.int64]) -> dict[str, float]:
     """Compute log loss, relative information gain, AUC, calibration and elasticity on held-out panel rows."""
     panel = inputs.demo.panel
@@ -51,6 +67,7 @@ def evaluator_metrics(evaluator: Evaluator, inputs: DemoInputs, rows: NDArray[np
         "auc_category_only": auc(*(x[~panel.stratum_a[rows]] for x in (label, probability, weight))),
         "mean_prediction_over_rate": float(np.average(probability, weights=weight)) / rate,
         "elasticity": float(np.average(elasticity, weights=weight)),
+        "residual_price_slope": residual_slope(probability, label, weight, panel.log_ratio[rows]),
         "wrong_sign_share": float((response[:, 2] > response[:, 1]).mean()),
     }
 

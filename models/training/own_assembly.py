@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator
 from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid, softplus
-from models.training.evaluator import EvaluatorNet, EvaluatorTrainingConfig, key_projection, to_weights
+from models.training.evaluator import key_projection, to_weights
+from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig
 from models.training.evaluator_posterior import posterior
 from models.training.own_effects import trained_effects
 from models.training.own_kink_choice import ramp_covariance

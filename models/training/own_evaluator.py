@@ -22,15 +22,8 @@ from models.arrays import Floats
 from models.evaluator.binning import Binning
 from models.evaluator.evaluator import Evaluator
 from models.progress import Progress
-from models.training.evaluator import (
-    EvaluatorNet,
-    EvaluatorTrainingConfig,
-    InitialModel,
-    KnownTerms,
-    ResidualNet,
-    config_for,
-    fit,
-)
+from models.training.evaluator import KnownTerms, fit
+from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig, InitialModel, ResidualNet, config_for
 from models.training.own_assembly import AddedNetwork, Parts, assemble
 from models.training.own_crossings import with_crossings
 from models.training.own_effects import tried_prices, tried_ranges

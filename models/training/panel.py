@@ -48,7 +48,7 @@ class Panel:
     """Rows in time order; every array is `(n_rows,)` but `features`, `(n_rows, n_features)`.
 
     Attributes:
-        household, product: Ids as in the data. `week` is the data's own week (1-52).
+        household, store, product: Ids as in the data. `week` is the data's own week (1-52).
         stratum_a: Whether the household had bought the product before.
         log_ratio: log(offered price / reference price).
         state: Row of `texts` and `recents`, the shopper's state of the same or an earlier week, at most
@@ -58,6 +58,7 @@ class Panel:
     """
 
     household: NDArray[np.int64]
+    store: NDArray[np.int64]
     product: NDArray[np.int64]
     week: NDArray[np.int64]
     at_s: NDArray[np.int64]
@@ -146,7 +147,7 @@ def _mode(rows: list[tuple[int, float]], without: int | None) -> float | None:
 
 @dataclass(slots=True)
 class _Columns:
-    rows: list[tuple[int, int, int, int, bool, float, float, float, float, int]] = field(default_factory=list)
+    rows: list[tuple[int, int, int, int, int, bool, float, float, float, float, int]] = field(default_factory=list)
     features: list[list[float]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     recents: list[RecentItems] = field(default_factory=list)
@@ -245,6 +246,7 @@ class PanelBuilder:
         self._columns.rows.append(
             (
                 household,
+                store,
                 product,
                 week,
                 at_s,
@@ -315,7 +317,7 @@ class PanelBuilder:
 
     def _finish(self) -> Panel:
         columns = [np.asarray(column) for column in zip(*self._columns.rows, strict=True)]
-        household, product, week, at_s, known, bought, weight, reference, log_ratio, state = columns
+        household, store, product, week, at_s, known, bought, weight, reference, log_ratio, state = columns
         returned = np.full(len(household), np.nan, np.float32)
         for row in np.flatnonzero(at_s + RETURN_S <= self._end_s):
             times = self.category_purchases.get((int(household[row]), self._category[int(product[row])]))
@@ -326,6 +328,7 @@ class PanelBuilder:
             )
         return Panel(
             household=household.astype(np.int64),
+            store=store.astype(np.int64),
             product=product.astype(np.int64),
             week=week.astype(np.int64),
             at_s=at_s.astype(np.int64),

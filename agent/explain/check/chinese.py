@@ -212,6 +212,7 @@ INPUTS: Final = {
     "竞争对手价格": "input.competitor_prices",
     "库存": "input.inventory",
     "市场趋势": "input.market_trend",
+    "促销": "input.promotion",
     "季节": "input.season",
     "截止时间": "input.deadline",
     "购买数量": "input.quantity",

@@ -254,6 +254,7 @@ INPUTS: Final = {
     "competitor prices": "input.competitor_prices",
     "stock": "input.inventory",
     "market trend": "input.market_trend",
+    "promotion": "input.promotion",
     "season": "input.season",
     "deadline": "input.deadline",
     "quantity": "input.quantity",

@@ -185,6 +185,16 @@ COLUMNS: Final = (
         _of(_SITUATION, "Prices of rivals: a list in NDJSON and Parquet, separated by `;` or `|` in CSV."),
     ),
     _column("context.market_trend", Form.TREND, _of(_SITUATION, "Trend of the market.")),
+    _column(
+        "context.promotion.display",
+        Form.TRUTH,
+        _of(_SITUATION, "Featured place: end of an aisle, top of a page. Empty: not known."),
+    ),
+    _column(
+        "context.promotion.mailer",
+        Form.TRUTH,
+        _of(_SITUATION, "Advertised to everyone: leaflet, newsletter. Empty: not known."),
+    ),
     _column("context.season", Form.SHORT, _of(_SITUATION, "Season.")),
     _column("context.location", Form.SHORT, _of(_SITUATION, "Place.")),
     _column("context.jurisdiction", Form.SHORT, _of(_SITUATION, "Law that holds, such as US-NY.")),

@@ -64,6 +64,8 @@ _WORDS_OF: Final[Mapping[str, str]] = MappingProxyType(
         "context.jurisdiction": "jurisdiction country state",
         "context.deadline": "deadline departure expires",
         "context.market_trend": "trend markettrend",
+        "context.promotion.display": "display displayed featured endcap displaylocation",
+        "context.promotion.mailer": "mailer mailed leaflet flyer newsletter mailerlocation",
     }
 )
 

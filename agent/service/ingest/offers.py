@@ -6,11 +6,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from agent.domain.plain_requests import PlainRequests
-from agent.domain.request import QuoteRequest
+from agent.domain.request import QuoteRequest, nested_promotion
 from agent.pricing.score_at_prices import PricedRow
 from agent.service.ingest.cells import Cells
 from agent.service.ingest.errors import CellError
-from agent.service.ingest.parsing import CHECKED_CONTEXT, CONTEXT_TEXTS, given
+from agent.service.ingest.parsing import CHECKED_CONTEXT, CONTEXT_TEXTS, PROMOTION, given
 from agent.service.ingest.raw_rows import RawRow
 from agent.service.ingest.reading import Reading
 
@@ -92,6 +92,8 @@ def _context(cells: Cells, currency: str) -> dict[str, Any]:
     context |= {name: text for name in CONTEXT_TEXTS if (text := cells.text(f"context.{name}"))}
     if rivals := cells.minors("context.competitor_prices"):
         context["competitor_prices"] = [_money(minor, currency) for minor in rivals]
+    if promotion := {name: cells.truth(f"context.{name}") for name in PROMOTION if cells.has(f"context.{name}")}:
+        context |= nested_promotion(promotion)
     if (units := cells.stock("context.inventory")) is not None:
         context["inventory"] = units
     if cells.has("context.deadline"):

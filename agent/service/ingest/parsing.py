@@ -13,6 +13,7 @@ from agent.domain.records import (
     ProductRecord,
     ShopperRecord,
 )
+from agent.domain.request import Promotion
 from agent.service.ingest.cells import Cells
 from agent.service.ingest.errors import CellError
 from agent.service.ingest.limit_check import checked
@@ -31,7 +32,8 @@ _MONEY: Final = {
 }
 _TEXTS: Final = ("title", "description", "category", "brand")
 _ABOVE_0: Final = ("list_price", "max_price")
-CHECKED_CONTEXT: Final = frozenset(("at", "competitor_prices", "inventory", "deadline", *CONTEXT_TEXTS))
+PROMOTION: Final = tuple(f"promotion.{name}" for name in Promotion.model_fields)
+CHECKED_CONTEXT: Final = frozenset(("at", "competitor_prices", "inventory", "deadline", *PROMOTION, *CONTEXT_TEXTS))
 _EVENT_TYPES: Final = frozenset(EventType)
 
 
@@ -164,6 +166,8 @@ def _context(cells: Cells) -> dict[str, Attribute]:
         column = f"context.{name}"
         if name in CONTEXT_TEXTS and (text := cells.text(column)):
             context[name] = text
+        elif name in PROMOTION and cells.has(column):
+            context[name] = cells.truth(column)
         elif name == "competitor_prices" and (rivals := cells.minors(column)):
             context[name] = float(min(rivals))
         elif name == "inventory" and (units := cells.stock(column)) is not None:

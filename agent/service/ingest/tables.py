@@ -1,9 +1,9 @@
 """Rows of a file under our column names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from agent.service.ingest.columns import RowKind
 from agent.service.ingest.errors import ImportFormatError
@@ -92,8 +92,18 @@ def _spread(row: FileRow, nested: Sequence[int]) -> FileRow:
     for at in reversed(nested):
         value = values[at]
         if isinstance(value, dict):
-            names[at : at + 1] = [f"{spelled(row.names[at])}.{name}" for name in value]
-            values[at : at + 1] = value.values()
+            cells = list(_cells(spelled(row.names[at]), value))
+            names[at : at + 1] = [name for name, _ in cells]
+            values[at : at + 1] = [cell for _, cell in cells]
     twice = next((name for name in names if names.count(name) > 1), None)
     problem = f"has {twice!r} twice; allowed: once" if twice is not None else row.problem
     return FileRow(row.line, tuple(names), values, problem)
+
+
+def _cells(group: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and values of an object's cells; the one object within an object is `context.promotion`."""
+    for name, cell in value.items():
+        if isinstance(cell, dict) and f"{group}.{name}" == "context.promotion":
+            yield from ((f"{group}.{name}.{inner}", one) for inner, one in cell.items())
+        else:
+            yield f"{group}.{name}", cell

@@ -1097,6 +1097,8 @@ export interface components {
             competitor_prices?: components["schemas"]["CompetitorPrice"][];
             /** @description -1 (falling) to 1 (rising), or a word such as `rising`. */
             market_trend?: number | string | null;
+            /** @description How the product is promoted, or any word for it. */
+            promotion?: components["schemas"]["Promotion"] | boolean | number | string | null;
             /** @description Season or occasion, in the shop's own words. */
             season?: string;
             /** @description Where the shopper or the shop is, in the shop's own words. */
@@ -1958,6 +1960,13 @@ export interface components {
             low: number;
             /** @description Upper end of its 95 % interval. */
             high: number;
+        };
+        /** @description How the product is promoted where the price is shown; what is left out is not known. */
+        Promotion: {
+            /** @description Whether it has a featured place: an end of an aisle, the top of a page, a banner. */
+            display?: boolean | null;
+            /** @description Whether it is advertised to everyone: in a leaflet, a newsletter, a campaign. */
+            mailer?: boolean | null;
         };
         /** @description One public key (RFC 8037). */
         PublicKey: {
@@ -3223,6 +3232,7 @@ export type ProductWarning = components['schemas']['ProductWarning'];
 export type ProductsBatch = components['schemas']['ProductsBatch'];
 export type ProductsPage = components['schemas']['ProductsPage'];
 export type ProfitComparison = components['schemas']['ProfitComparison'];
+export type Promotion = components['schemas']['Promotion'];
 export type PublicKey = components['schemas']['PublicKey'];
 export type PublicKeys = components['schemas']['PublicKeys'];
 export type Question = components['schemas']['Question'];

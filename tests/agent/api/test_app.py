@@ -264,6 +264,17 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
         "context.market_trend",
         "a number or text",
     ),
+    "promotion neither true nor false": (
+        {"context": {"promotion": {"display": 1}}},
+        "context.promotion.display",
+        "true or false",
+    ),
+    "promotion of another kind": (
+        {"context": {"promotion": {"leaflet": True}}},
+        "context.promotion.leaflet",
+        "no such",
+    ),
+    "promotion a list": ({"context": {"promotion": ["leaflet"]}}, "context.promotion", "an object"),
     "further field infinite": ({"context": {"wind": 1e308 * 10}}, "context.wind", "a finite number"),
     "further field nested": ({"context": {"wind": [1]}}, "context.wind", "text"),
     "further field's name": ({"context": {"a\x07": 1}}, "context", "control character"),

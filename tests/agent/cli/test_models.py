@@ -43,4 +43,4 @@ def test_another_training_is_not_compared_as_if_it_were_the_same(tmp_path: Path)
     use(tmp_path, config=dict(shipped_meta(ModelKind.EVALUATOR).config) | {"epochs": 6})
     code, found = compare(tmp_path)
     assert code == 1
-    assert found["otherwise"] == ["evaluator: epochs is 6, shipped 5"]
+    assert found["otherwise"] == ["evaluator: epochs is 6, shipped 4"]

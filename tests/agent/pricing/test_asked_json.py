@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.domain.request import Context, QuotedProduct, QuoteRequest, Shopper
+from agent.domain.request import Context, Promotion, QuotedProduct, QuoteRequest, Shopper
 from agent.pricing.record import asked_json
 
 _words = st.text("abc", min_size=1, max_size=3)
@@ -22,6 +22,9 @@ _contexts = st.builds(
     _attributes,
     inventory=st.none() | st.integers(0, 9),
     season=st.just("") | _words,
+    promotion=st.none()
+    | _words
+    | st.builds(Promotion, display=st.none() | st.booleans(), mailer=st.none() | st.booleans()),
     market_trend=st.none() | st.floats(-1, 1),
     at=st.none() | st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),
 )

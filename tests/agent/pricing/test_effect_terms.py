@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from agent.pricing.effect_terms import Trait, crossed_terms, crossings_of, offer_traits, terms_of
-from agent.pricing.situation import Past, ShopperView
+from agent.domain.request import Context, Promotion, nested_promotion
+from agent.pricing.effect_terms import Trait, crossed_terms, crossings_of, market_traits, offer_traits, terms_of
+from agent.pricing.situation import Market, Past, ShopperView
 from agent.rules.screening import NOTHING
 from models.evaluator.lesson import CROSSED
 from models.shopper.features import Subject
@@ -59,3 +62,28 @@ def test_products_of_effects_are_those_that_the_training_fitted() -> None:
         0.2,
     )
     assert crossed_terms(product, beside, crossings_of(None)) == ()
+
+
+def test_a_promotion_is_an_effect_of_what_is_known_of_it() -> None:
+    def named(promotion: Promotion | None) -> list[str]:
+        return [one.name for one in terms_of(list(market_traits(Market(promotion=promotion), 1, 100)), in_domain=True)]
+
+    assert named(None) == named(Promotion()) == []
+    assert named(Promotion(display=True)) == ["context.promotion.display=true"]
+    assert named(Promotion(display=False, mailer=True)) == [
+        "context.promotion.display=false",
+        "context.promotion.mailer=true",
+    ]
+
+
+@given(st.dictionaries(st.sampled_from(["promotion.display", "promotion.mailer", "promotion", "x"]), st.booleans()))
+def test_promotions_of_rows_become_those_of_requests(context: dict[str, bool]) -> None:
+    asked = Context.model_validate(nested_promotion(context))
+    told = {name: value for name, value in context.items() if name.startswith("promotion.")}
+    if told:
+        assert isinstance(asked.promotion, Promotion)
+        assert asked.promotion.model_dump(exclude_none=True) == {
+            n.removeprefix("promotion."): v for n, v in told.items()
+        }
+    else:
+        assert asked.promotion == context.get("promotion")

@@ -108,6 +108,8 @@ KINDS: list[dict[str, Any]] = [
     {"context": {"at": MOMENTS[2], "channel": "web"}},
     {"quantity": 3, "limits": {"min_price": {"amount_minor": 5, "currency": "USD"}}},
     {"context": {"competitor_prices": [{"amount_minor": 150, "currency": "USD"}], "market_trend": "rising"}},
+    {"context": {"promotion": {"display": True, "mailer": False}}},
+    {"context": {"promotion": {"mailer": True}, "season": "winter"}, "quantity": 2},
     {"events": [{"type": "add_to_cart", "product_id": "BOUGHT"}]},
     {"product": {"title": "Milk", "category": "dairy", "list_price": {"amount_minor": 300, "currency": "USD"}}},
     {"product": {"id": "BOUGHT", "inventory": 4, "rating": 4.5}},

@@ -148,6 +148,7 @@ def test_a_change_leads_through_the_steps(shop: Shop, change: str) -> None:
         {"quantity": 2},
         {"context": {"inventory": 1}},
         {"context": {"channel": "web"}},
+        {"context": {"promotion": {"display": True}}},
         {"limits": {"max_discount": 0.1}},
         {"events": [{"type": "view", "text": "tea"}]},
         {"shopper": {"id": "s1", "profile": {"region": "urban"}}},

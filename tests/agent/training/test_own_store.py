@@ -229,6 +229,37 @@ def test_a_profile_field_of_imported_outcomes_sets_prices_apart(world: World, tm
     service.close()
 
 
+def test_a_promotion_of_imported_outcomes_is_learned_apart_from_the_price(world: World, tmp_path: Path) -> None:
+    cheap = 0.85
+    rows = [
+        replace(
+            row,
+            context={"promotion.display": row.price_minor < cheap * (row.reference_minor or 0)},
+            type=OutcomeType.PURCHASED
+            if rng.random() < (0.6 if row.price_minor < cheap * (row.reference_minor or 0) else 0.2)
+            else OutcomeType.DECLINED,
+        )
+        for rng in [np.random.default_rng(3)]
+        for row in outcomes(1.0)
+    ]
+    service = filled(shop(world, tmp_path / "data"), rows)
+    train_on_store(own_store(service), "promoted", silent)
+    assert service.reload() is not None
+    asked = [
+        QuoteRequest.model_validate(
+            {"product": {"id": "p6"}, "context": {"promotion": {"display": display}}, "limits": {"max_discount": 0}}
+        )
+        for display in (True, False)
+    ]
+    shown, plain = service.quote(asked)
+    assert isinstance(shown, Decision)
+    assert isinstance(plain, Decision)
+    assert shown.scores is not None
+    assert plain.scores is not None
+    assert shown.scores.purchase_probability.value > 1.2 * plain.scores.purchase_probability.value
+    service.close()
+
+
 def own_store(service: Service) -> OwnStore:
     parts = service._parts
     return OwnStore(parts.store, parts.catalogue, parts.pipeline.observer.reader, parts.folder.models)

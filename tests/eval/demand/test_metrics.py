@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from eval.demand.metrics import Predictions, demand_scores, paired_difference, residual_slope
+from eval.demand.metrics import Predictions, demand_scores, paired_difference
 from eval.demand.protocol import Demand
 from models.evaluator.evaluator import NUMERIC
 from models.training.evaluator import EvaluatorData
+from models.training.metrics import residual_slope
 
 
 def demand(n: int = 20_000, seed: int = 0) -> tuple[Demand, np.ndarray]:

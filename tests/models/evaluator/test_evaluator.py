@@ -22,6 +22,7 @@ from models.evaluator.evaluator import (
 )
 from models.evaluator.evidence import EVIDENCE, KEY_DIM, Neighbours, evidence_matrix, item_states
 from models.evaluator.monotone import MonotoneHead
+from models.evaluator.promotion import STATES
 from models.shopper.features import FEATURES
 from models.shopper.history import RecentItems
 
@@ -186,3 +187,54 @@ def test_beyond_the_prices_that_were_tried_intervals_widen_and_means_stay() -> N
     assert steep.sum() == 2
     assert (logits[1].std(axis=2) > logits[0].std(axis=2))[steep].all()
     assert (np.diff(ranged.purchase_draws, axis=1) <= 1e-12).all()
+
+
+def with_promotions(seed: int = 0) -> tuple[EvaluatorWeights, list[np.ndarray]]:
+    made, _ = weights(seed)
+    rng = np.random.default_rng(seed)
+    covariances = [0.01 * np.eye(3 * 11), 0.01 * np.eye(2 * 11)]
+    return replace(
+        made,
+        promotion=rng.standard_normal((10, len(STATES))),
+        purchase=MonotoneHead.from_posterior(rng.standard_normal((3, 11)), covariances[0]),
+        satisfaction=MonotoneHead.from_posterior(rng.standard_normal((2, 11)), covariances[1]),
+    ), covariances
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 50), st.sampled_from([-1, 0, 1]), st.sampled_from([-1, 0, 1]))
+def test_purchase_falls_in_price_whatever_the_promotion(seed: int, display: int, mailer: int) -> None:
+    made, _ = with_promotions(seed)
+    batch = replace(situations(2, seed), promotion=np.asarray([[display, mailer]] * 2, np.float32))
+    response = respond(Evaluator(made, "t"), batch, np.repeat(GRID[None], 2, axis=0))
+    assert (np.diff(response.purchase_draws, axis=1) <= 0).all()
+
+
+def test_a_promotion_of_which_nothing_is_known_changes_nothing() -> None:
+    evaluator, batch = Evaluator(with_promotions()[0], "t"), situations(2)
+    plain = evaluator.represent(batch).phi
+    unknown = evaluator.represent(replace(batch, promotion=np.zeros((2, 2), np.float32))).phi
+    told = evaluator.represent(replace(batch, promotion=np.asarray([[1, 0], [0, -1]], np.float32))).phi
+    assert np.array_equal(plain, unknown)
+    assert (plain != told).any(axis=1).all()
+
+
+def test_saved_promotion_effects_are_loaded_and_must_fit(tmp_path: Path) -> None:
+    made, covariances = with_promotions()
+    path = tmp_path / "e.safetensors"
+    save_evaluator(made, covariances, path)
+    batch = replace(situations(3), promotion=np.ones((3, 2), np.float32))
+    prices = np.repeat(GRID[None], 3, axis=0)
+    found = respond(load_evaluator(path, "t"), batch, prices).purchase
+    assert found == pytest.approx(respond(Evaluator(made, "t"), batch, prices).purchase, rel=1e-4)
+    tensors = load_file(str(path))
+    tensors["promotion"] = tensors["promotion"][:, :-1]
+    save_file(tensors, str(path))
+    with pytest.raises(RegistryError, match="remedy"):
+        load_evaluator(path, "t")
+
+
+def test_an_evaluator_trained_without_promotions_takes_them_and_ignores_them() -> None:
+    evaluator, batch = Evaluator(weights()[0], "t"), situations(2)
+    promoted = replace(batch, promotion=np.ones((2, 2), np.float32))
+    assert np.array_equal(evaluator.represent(batch).phi, evaluator.represent(promoted).phi)

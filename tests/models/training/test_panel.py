@@ -114,3 +114,19 @@ def test_products_need_steady_regular_prices_and_deals() -> None:
 def test_return_labels_are_missing_where_eight_weeks_have_not_passed(panel: Panel) -> None:
     assert np.isnan(panel.returned[panel.week >= 45]).all()
     assert not np.isnan(panel.returned[panel.week <= 40]).any()
+
+
+def test_promoted_weeks_leave_the_reference_price_at_the_regular_price() -> None:
+    changed = receipts().copy()
+    promoted = changed["week"].between(13, 34)
+    for column in ("loyalty", "paid"):
+        changed.loc[promoted, column] = changed.loc[promoted, "regular"] * 0.6
+    found = build(changed)
+    after = (found.week >= 22) & (found.week <= 34)
+    assert after.sum() > 1_000
+    assert found.reference_minor[after] == pytest.approx(100 * (1.0 + 0.5 * found.product[after]))
+    assert np.exp(found.log_ratio[after]) == pytest.approx(0.6, abs=0.01)
+
+
+def test_the_store_of_a_visit_is_kept(panel: Panel) -> None:
+    assert np.array_equal(panel.store, panel.household % 2)

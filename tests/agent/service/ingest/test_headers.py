@@ -166,11 +166,12 @@ def test_rows_with_columns_of_their_own_are_held_to_the_same_rules(tmp_path: Pat
 def test_profile_and_context_may_be_objects(tmp_path: Path) -> None:
     row = (
         '{"product_id": "A", "price": 1, "bought": true, "at": "2026-01-31T12:00:00Z", '
-        '"profile": {"age": 30}, "context": {"competitor_prices": [9.9, 8.5], "channel": "app"}}\n'
+        '"profile": {"age": 30}, "context": {"competitor_prices": [9.9, 8.5], "channel": "app", '
+        '"promotion": {"mailer": true}}}\n'
     )
     read = import_text(tmp_path, OUTCOMES, row, {"A": ProductRecord("A", "a", "EUR", 100)}, name="rows.ndjson")
     assert read.outcomes[0].profile == {"age": 30.0}
-    assert read.outcomes[0].context == {"competitor_prices": 850.0, "channel": "app"}
+    assert read.outcomes[0].context == {"competitor_prices": 850.0, "channel": "app", "promotion.mailer": True}
 
 
 def test_the_table_gives_every_kind_its_needed_columns() -> None:

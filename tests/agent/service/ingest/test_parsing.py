@@ -140,6 +140,19 @@ def test_context_columns_are_checked_as_a_quote_s(tmp_path: Path) -> None:
     assert list(read.reasons) == [3, 4]
 
 
+def test_promotion_columns_are_truth_values_and_empty_cells_say_nothing(tmp_path: Path) -> None:
+    head = "product_id,price,bought,at,context.promotion.display,Context Promotion Mailer"
+    cells = ["1,no", "yes,", ",", "end cap,1", "1,2"]
+    content = "\n".join([head, *(f"A,1,1,{AT},{cell}" for cell in cells)])
+    read = import_text(tmp_path, OUTCOMES, content, KNOWN)
+    assert [one.context for one in read.outcomes] == [
+        {"promotion.display": True, "promotion.mailer": False},
+        {"promotion.display": True},
+        None,
+    ]
+    assert list(read.reasons) == [5, 6]
+
+
 def test_contradicting_limits_are_refused_and_a_cost_above_the_list_price_is_noted(tmp_path: Path) -> None:
     content = (
         "product_id,title,list_price,cost,min_price,max_price\nB,Pot,10.00,12.00,,\nC,Pan,100,,120,90\nD,Lid,10,999,,\n"
