@@ -1,7 +1,8 @@
 """Choice of kinks for a price logit, and how surely their heights are known.
 
 A kink asks for more evidence than the noise of few validation rows can give: ramps are taken where the training rows
-support them by the Bayesian information criterion (Schwarz 1978) and the validation rows do not contradict.
+support them by the Bayesian information criterion (Schwarz 1978) and the validation rows do not contradict. Where prices
+were not set at random, what came with them (a display, say) makes kinks too, and the validation rows must confirm them.
 """
 
 from typing import Final
@@ -30,6 +31,7 @@ def chosen_kinks(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[Ramp
     support = float(table.rows.mass(split.train) @ (train[0] - train[1]))
     gain, error = paired_gain(validation[0], validation[1], mass)
     supported = support > 0.5 * len(ramps.heights) * np.log(len(split.train)) and gain > _CONTRADICTED * error
+    supported = supported and not table.rows.doubt
     losses = {"with kinks": float(np.average(validation[1], weights=mass))}
     return (ramps if supported or gain > error else NONE), losses
 
