@@ -1,8 +1,8 @@
 """Choice of kinks for a price logit, and how surely their heights are known.
 
 A kink asks for more evidence than the noise of few validation rows can give: ramps are taken where the training rows
-support them by the Bayesian information criterion (Schwarz 1978) and the validation rows do not contradict. Where prices
-were not set at random, what came with them (a display, say) makes kinks too, and the validation rows must confirm them.
+support them by the Bayesian information criterion (Schwarz 1978) and the validation rows do not contradict. Where
+prices were not set at random, what came with them (a display, say) makes kinks too: validation rows must confirm those.
 """
 
 from typing import Final
