@@ -171,6 +171,7 @@ class PolicySuite(StrEnum):
     SIMULATORS = "simulators"
     COLD_START = "cold-start"
     WEIGHTS = "weights"
+    REDRAWN = "redrawn"
 
 
 class PolicyPeers(StrEnum):
@@ -192,7 +193,8 @@ def policy(
     suite: Annotated[
         PolicySuite,
         typer.Option(
-            help="simulators: whole shops; cold-start: launches of new products; weights: profit against satisfaction."
+            help="simulators: whole shops; redrawn: 20 shops (with --seeds 20) of each of four kinds of demand; "
+            "cold-start: launches of new products; weights: profit against satisfaction."
         ),
     ] = PolicySuite.SIMULATORS,
     worlds: Annotated[
@@ -281,6 +283,9 @@ def policy(
             return
         if suite is PolicySuite.WEIGHTS:
             command.weights_command(wanted, target, progress, json=json)
+            return
+        if suite is PolicySuite.REDRAWN:
+            command.redrawn_command(wanted, target, count, progress, json=json)
             return
         report = command.simulators_command(wanted, target, progress, json=json)
     run = RunSpec("policy", f"{chosen} visits, {count} seeds", ())

@@ -1,9 +1,11 @@
-"""The choice of step 5: abstention, and exploration by Thompson sampling with exact propensities.
+"""The choice of step 5: abstention, and exploration with exact propensities.
 
 Utilities come as means `(m,)` and as posterior draws `(m, draws)`, the same draws for every candidate. Without
 exploration the best mean wins, unless it does not beat the reference by `min_gain` or does so in too few draws
-(abstention). With exploration a share of shoppers gets Thompson sampling (Thompson 1933) over the same draws: the
-draws are finite, so that the probability of every final price is an exact count, not an estimate.
+(abstention). With exploration a share of shoppers gets Thompson sampling (Thompson 1933) over the same draws, shrunk
+towards the mean while the posterior is wide, and an information-directed choice (`information_directed.py`) as it
+narrows: Gaussian draws far from the mean mislead both. The draws are finite, so that the probability of every final
+price is an exact count or a closed form, not an estimate.
 """
 
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.domain.records import Shown
+from agent.pricing.information_directed import mix
 from agent.rules.exploration import Exploration, SelectionRules
 from models.arrays import Floats
 
@@ -27,6 +30,8 @@ class Contest:
     Attributes:
         reference: Index of the one that holds the reference price.
         shown: What this shopper was shown for this product before, None where that is nothing or not known.
+        worth: Utility in draws `(m, draws)` over the mean utility of the reference: draws keep their own scale.
+        narrow: Share of the information-directed choice in exploration, from 0 (wide posterior) to 1.
     """
 
     prices: Sequence[int]
@@ -34,6 +39,8 @@ class Contest:
     draws: Floats
     reference: int
     shown: Shown | None = None
+    worth: Floats | None = None
+    narrow: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,8 @@ class Contests:
     draws: Floats
     reference: NDArray[np.int64]
     shown: Sequence[Shown | None]
+    worth: Floats
+    narrow: Floats
 
     @classmethod
     def single(cls, contest: Contest) -> "Contests":
@@ -58,6 +67,8 @@ class Contests:
             draws=contest.draws[None],
             reference=np.asarray([contest.reference], np.int64),
             shown=[contest.shown],
+            worth=(contest.draws if contest.worth is None else contest.worth)[None],
+            narrow=np.asarray([contest.narrow]),
         )
 
     def rows(self, rows: Sequence[int]) -> "Contests":
@@ -72,14 +83,17 @@ class Contests:
             draws=self.draws[at],
             reference=self.reference[at],
             shown=[self.shown[row] for row in rows],
+            worth=self.worth[at],
+            narrow=self.narrow[at],
         )
 
     def one(self, row: int) -> Contest:
         """The contest of one request."""
         count = int(self.count[row])
         prices: list[int] = self.prices[row, :count].tolist()
-        mean, draws = self.mean[row, :count], self.draws[row, :count]
-        return Contest(prices, mean, draws, int(self.reference[row]), self.shown[row])
+        mean, draws, worth = self.mean[row, :count], self.draws[row, :count], self.worth[row, :count]
+        reference, narrow = int(self.reference[row]), float(self.narrow[row])
+        return Contest(prices, mean, draws, reference, self.shown[row], worth, narrow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +160,10 @@ def _chances(contest: Contest, greedy: int, rules: SelectionRules) -> Floats:
     chances[greedy] = 1.0 - share
     if share > 0:
         winners = _winners(contest, greedy, rules)
-        chances += share * np.bincount(winners, minlength=len(contest.prices)) / len(winners)
+        tried = np.bincount(winners, minlength=len(contest.prices)) / len(winners)
+        if contest.narrow > 0 and contest.worth is not None:
+            tried = (1.0 - contest.narrow) * tried + contest.narrow * _directed(contest, greedy, contest.worth, rules)
+        chances += share * tried
     chances *= 1.0 - rules.control_frac
     chances[contest.reference] += rules.control_frac
     return chances
@@ -197,6 +214,14 @@ def _winners(contest: Contest, greedy: int, rules: SelectionRules) -> NDArray[np
     draws = np.where(_may_be_tried(contest, greedy, rules)[:, None], draws, -np.inf)
     enough = draws[greedy] >= draws.max(axis=0) - rules.good_enough
     return np.where(enough, greedy, draws.argmax(axis=0))
+
+
+def _directed(contest: Contest, greedy: int, worth: Floats, rules: SelectionRules) -> Floats:
+    """Probabilities of the information-directed choice between the allowed candidates, `(m,)`."""
+    allowed = np.flatnonzero(_may_be_tried(contest, greedy, rules))
+    found = np.zeros(len(contest.prices))
+    found[allowed] = mix(worth[allowed])
+    return found
 
 
 def _may_be_tried(contest: Contest, greedy: int, rules: SelectionRules) -> NDArray[np.bool_]:

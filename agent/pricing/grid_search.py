@@ -17,6 +17,7 @@ from models.strategist.strategy import SEARCHED_MOVES
 TRIED_MOVES: Final = SEARCHED_MOVES[SEARCHED_MOVES.index(0) % 4 :: 4]
 _TOP_MOVES: Final = 2
 _APART_PCT: Final = 3
+_DIRECTED: Final = 6
 
 
 def grid(moves: Sequence[int], n: int) -> Floats:
@@ -46,7 +47,8 @@ class GridSearch:
     def wins(self, observations: Sequence[Observation], basis: PriceBasis, response: Response) -> list[Counter[int]]:
         """Count the draws in which each of `TRIED_MOVES` is best, shrunk towards the mean as selection shrinks them.
 
-        `response` is that at `TRIED_MOVES`.
+        The moves best in most draws as they are come beside, for the information-directed choice. `response` is that at
+        `TRIED_MOVES`.
         """
         inside = _inside(observations, basis, TRIED_MOVES)
         mean = _values(basis, TRIED_MOVES, response.purchase, response.satisfaction)[:, :, None]
@@ -54,8 +56,17 @@ class GridSearch:
         boldness = np.asarray([o.merchant.selection.boldness for o in observations], np.float64)[:, None, None]
         value = np.where(inside[:, :, None], mean + boldness * (drawn - mean), -np.inf)
         winners: list[list[int]] = np.asarray(TRIED_MOVES)[value.argmax(axis=1)].tolist()
+        plain = np.where(inside[:, :, None], drawn, -np.inf)
+        candidates: list[list[int]] = np.asarray(TRIED_MOVES)[plain.argmax(axis=1)].tolist()
         possible: list[bool] = np.any(inside, axis=1).tolist()
-        return [Counter(own) if some else Counter() for own, some in zip(winners, possible, strict=True)]
+        rows = zip(winners, candidates, possible, strict=True)
+        return [Counter(own) | _most(others) if some else Counter() for own, others, some in rows]
+
+
+def _most(winners: Sequence[int]) -> Counter[int]:
+    """The moves that win most often, ties to the smallest."""
+    ordered = sorted(Counter(winners).items(), key=lambda item: (-item[1], abs(item[0])))
+    return Counter(dict(ordered[:_DIRECTED]))
 
 
 def _inside(observations: Sequence[Observation], basis: PriceBasis, moves: Sequence[int]) -> NDArray[np.bool_]:

@@ -77,7 +77,9 @@ class Proposer:
             return
         for row, o in enumerate(observations):
             if o.product_id is not None:
-                self._arrivals.saw(o.product_id, o.behaviour_s, expected.purchase[row])
+                limited = o.market.hours_left is not None
+                units = o.market.stock.inventory if limited else None
+                self._arrivals.saw(o.product_id, o.behaviour_s, expected.purchase[row], units)
 
     def _wins(self, flow: Flow) -> Sequence[Mapping[int, int]]:
         """Moves worth trying out, of each observation; empty where no merchant explores."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -9,7 +10,11 @@ from agent.domain.candidates import Origin
 from agent.pricing.bandit import Contests, Selection, choose
 from agent.pricing.flow import Flow, Observation, Selected
 from agent.rules.exploration import Exploration, SelectionRules
+from models.arrays import Floats
 from models.evaluator.utility import Offers, utility
+
+_WIDE: Final = 1.0  # posterior sd of the slope before softplus from which draws are not trusted
+_NARROW: Final = 0.4
 
 
 class Selector:
@@ -62,6 +67,11 @@ def _contests(flow: Flow) -> Contests:
         response.purchase_draws[:, :1],
         response.satisfaction_draws[:, :1],
     )
+    worth = replace(
+        draws,
+        purchase_at_reference=response.purchase[:, :1, None],
+        satisfaction_at_reference=response.satisfaction[:, :1, None],
+    )
     return Contests(
         prices=scored.price_minor,
         count=scored.count,
@@ -69,7 +79,21 @@ def _contests(flow: Flow) -> Contests:
         draws=utility(draws, basis.weights.of_draws),
         reference=np.zeros(len(scored.count), np.int64),
         shown=[o.shown for o in flow.observations],
+        worth=utility(worth, basis.weights.of_draws),
+        narrow=_narrow(flow),
     )
+
+
+def _narrow(flow: Flow) -> Floats:
+    """Share of the information-directed choice, `(n,)`: it grows as the learned slope's posterior narrows.
+
+    0 where the evaluator knows the shop: there its own posterior, not online learning, says what is uncertain.
+    """
+    inputs = flow.represented.inputs
+    if inputs.shift is None or not inputs.out_of_domain:
+        return np.zeros(len(flow.observations))
+    sd = inputs.shift.slope_draws.std(axis=1)
+    return np.asarray(np.clip((_WIDE - sd) / (_WIDE - _NARROW), 0.0, 1.0))
 
 
 def _fresh(choice: Selection) -> Selected:

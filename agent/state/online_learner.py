@@ -153,8 +153,9 @@ class Learner:
 
     @property
     def _made_with(self) -> str:
-        # "units": labels follow the units that were kept; snapshots of before are replaced by a replay.
-        return f"{self._evaluator}/{'home' if self.in_domain else 'out_of_domain'}/units"
+        # "units": labels follow the units that were kept; "joint": products share the covariance. Older snapshots are
+        # replaced by a replay.
+        return f"{self._evaluator}/{'home' if self.in_domain else 'out_of_domain'}/units/joint"
 
 
 def labels(outcomes: Iterable[OutcomeRecord], latest: OutcomeRecord) -> tuple[bool | None, bool | None]:

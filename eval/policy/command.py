@@ -15,6 +15,7 @@ from eval.page import page, table
 from eval.policy import cold_start as policy_cold
 from eval.policy import frontier as policy_frontier
 from eval.policy import pybandits_peer, vowpal_peer
+from eval.policy import redrawn as policy_redrawn
 from eval.policy.report import print_report, write_page
 from eval.policy.suites import Peers, PolicyReport, Suite, policies, run_suite
 from models.progress import Progress
@@ -65,6 +66,22 @@ def weights_command(suite: Suite, target: Path, progress: Progress, *, json: boo
     body = f"<h1>Trade-off between weights</h1><figure>{policy_frontier.picture(points)}</figure>{table(*shown)}"
     (target / "policy-weights.html").write_text(page("Pricesmith: weights", body), "utf-8")
     _print(f"Trade-off between weights: {policy_frontier.WORLD}", shown, facts, json=json)
+
+
+def redrawn_command(suite: Suite, target: Path, shops: int, progress: Progress, *, json: bool) -> None:
+    """Run the policies on redrawn shops of every family of demand.
+
+    Raises:
+        typer.BadParameter: A policy name is unknown.
+    """
+    known = policy_redrawn.policies(suite.models)
+    unknown = [policy for policy in suite.only if policy not in known]
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)}; allowed: {', '.join(sorted(known))}", param_hint="--policy")
+    lines = policy_redrawn.redrawn(suite.models, suite.visits, shops, suite.only, progress)
+    facts = {"visits": suite.visits, "shops": shops, "lines": [asdict(line) for line in lines]}
+    _write(target / "policy-redrawn.json", facts)
+    _print("Redrawn shops", (policy_redrawn.COLUMNS, policy_redrawn.rows(lines)), facts, json=json)
 
 
 def _print(title: str, shown: tuple[Sequence[str], list[list[str]]], facts: dict[str, Any], *, json: bool) -> None:

@@ -13,6 +13,7 @@ from models.arrays import Floats
 _LOGIT_EVERY: Final = 50
 _BOOST_EVERY: Final = 400
 _BOOST_EXPLORES: Final = 0.1
+_BOOST_DECAY: Final = 400  # visits until which exploration stays at `_BOOST_EXPLORES`; then it falls as 1/sqrt(visits)
 _TRIES: Final = 12  # visits per price before committing to the best one
 _ARMS: Final = 9
 _PRIOR_PRECISION: Final = 0.25
@@ -166,9 +167,10 @@ class _Log:
 class ThompsonLogit(StaticPolicy):
     """Thompson sampling on a logistic regression in log price with one-hot features and their price interactions."""
 
-    def __init__(self, world: World, seed: int) -> None:
-        """Price at random until the first fit."""
+    def __init__(self, world: World, seed: int, window: int | None = None) -> None:
+        """Price at random until the first fit; with a `window`, fit the latest so many visits alone."""
         self._grid = world.limits.grid
+        self._window = window
         self._rng = np.random.default_rng((seed, 5))
         self._log = _Log()
         self._fitted = 0
@@ -192,10 +194,12 @@ class ThompsonLogit(StaticPolicy):
         if len(self._log.bought) - self._fitted < max(_LOGIT_EVERY, len(self._log.bought) // 20):
             return
         self._fitted = len(self._log.bought)
+        latest = slice(0 if self._window is None else max(0, self._fitted - self._window), None)
+        visits = self._log.visits[latest]
         design = VisitDesign()
-        design.fit(self._log.visits)
-        x = _with_price(design.rows(self._log.visits), np.asarray(self._log.ratios))
-        mode, covariance = _laplace(x, np.asarray(self._log.bought, np.float64))
+        design.fit(visits)
+        x = _with_price(design.rows(visits), np.asarray(self._log.ratios[latest]))
+        mode, covariance = _laplace(x, np.asarray(self._log.bought[latest], np.float64))
         self._model = (design, mode, np.asarray(np.linalg.cholesky(covariance), np.float64))
 
 
@@ -219,7 +223,7 @@ def _laplace(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 
 class BoostedGrid(StaticPolicy):
-    """LightGBM, monotone in price, refitted periodically; epsilon-greedy over the grid with epsilon 0.1."""
+    """LightGBM, monotone in price, refitted periodically; epsilon-greedy over the grid with a decaying epsilon."""
 
     def __init__(self, world: World, seed: int) -> None:
         """Price at random until the first fit."""
@@ -230,10 +234,11 @@ class BoostedGrid(StaticPolicy):
         self._model: tuple[VisitDesign, lightgbm.LGBMClassifier] | None = None
 
     def prices(self, visits: Sequence[Visit]) -> list[float]:
-        """Choose the best predicted price, or a random one with probability 0.1."""
+        """Choose the best predicted price, or a random one with a probability that decays from 0.1."""
+        explores = _BOOST_EXPLORES * min(1.0, (_BOOST_DECAY / max(1, len(self._log.bought))) ** 0.5)
         found = []
         for visit in visits:
-            if self._model is None or self._rng.random() < _BOOST_EXPLORES:
+            if self._model is None or self._rng.random() < explores:
                 found.append(float(self._rng.choice(self._grid)))
                 continue
             design, model = self._model

@@ -8,14 +8,15 @@ from matplotlib import pyplot as plt
 
 from agent.cli.output import print_facts, print_table
 from eval.page import page, svg, table
-from eval.policy.suites import Line, PolicyReport
+from eval.policy.suites import PRICESMITH, SINGLE, Line, PolicyReport
 
 _NOTE: Final = (
-    "Simulated shops. Share: expected profit, including exploration, over the highest profit attainable from observed "
-    "data, up to that many visits, with the range over seeds. Lead: Pricesmith's share minus the policy's, with a 95 % "
-    "interval over blocks of visits. Surplus: expected consumer surplus per visit over the reference price. The "
-    "clairvoyant and the best fixed price know the true demand; learning peers are given the true opportunity cost of "
-    "a unit. The simulated grocery is fitted to the demo data, which is itself simulated and for education only."
+    "Simulated shops. Share: expected profit, including exploration, over the highest profit attainable from observed"
+    " data, up to that many visits, with the range over seeds. Lead: Pricesmith's share minus the policy's, with a 95"
+    " % interval over blocks of visits. Surplus: expected consumer surplus per visit over the reference price. The "
+    "clairvoyant and the best fixed price know the true demand; learning peers are given the true opportunity cost of"
+    " a unit, Pricesmith estimates it. Pricesmith's language model is off, and its weights are on profit alone. The "
+    "simulated grocery is fitted to the demo data, which is itself simulated and for education only."
 )
 
 Rows = list[list[str]]
@@ -25,7 +26,23 @@ def print_report(report: PolicyReport) -> None:
     """Print one table per shop."""
     for world, lines in report.worlds.items():
         print_table(f"{world}: share of attainable profit", _columns(lines), _rows(lines))
-    print_facts({"note": _NOTE, "visits": report.visits, "seeds": report.seeds})
+    kept = kept_less(report)
+    print_facts({"note": _NOTE, **({"surplus": kept} if kept else {}), "visits": report.visits, "seeds": report.seeds})
+
+
+def kept_less(report: PolicyReport) -> str:
+    """Name the shops where shoppers keep less than under the best single price, and the settings that change it."""
+    found = []
+    for world, lines in report.worlds.items():
+        surplus = {line.policy: line.surplus for line in lines}
+        if PRICESMITH in surplus and SINGLE in surplus and surplus[PRICESMITH] < surplus[SINGLE]:
+            found.append(f"{world} ({surplus[PRICESMITH]:.3f}, not {surplus[SINGLE]:.3f})")
+    if not found:
+        return ""
+    return (
+        f"Shoppers keep less than under the best single price: {', '.join(found)}. The merchant's weight_purchase and "
+        "weight_satisfaction give it back; pricesmith eval policy --suite weights shows how much each costs."
+    )
 
 
 def write_page(report: PolicyReport, path: Path) -> None:

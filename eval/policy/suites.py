@@ -168,6 +168,9 @@ def policies(suite: Suite, name: str, seed: int) -> dict[str, Callable[[World], 
             BestPrice(world, lambda visit: visit.product), world
         ),
         "Thompson on a logit": lambda world: WithOpportunityCost(ThompsonLogit(world, seed), world),
+        "Thompson on a logit, latest 3,000": lambda world: WithOpportunityCost(
+            ThompsonLogit(world, seed, window=3_000), world
+        ),
         "LightGBM + grid": lambda world: WithOpportunityCost(BoostedGrid(world, seed), world),
     }
     if name == "rooms":

@@ -3,7 +3,9 @@
 Dynamic programming over remaining units and time (Gallego and van Ryzin 1994, in discrete time). With arrival
 probability a per step, purchase probability P(r) at price ratio r, and unit cost c,
 
-    V[t, n] = V[t-1, n] + a * max_r P(r) * (r - c - (V[t-1, n] - V[t-1, n-1]))
+    V[t, n] = V[t-1, n] + a * sum_k s_k max_r P_k(r) * (r - c - (V[t-1, n] - V[t-1, n-1]))
+
+for groups k of alike shoppers with shares s_k, as each is offered a price of its own,
 
 and the bid price is V[T, n] - V[T, n-1]. Above `EXACT_UNITS` or `EXACT_ARRIVALS` the fluid limit is used instead: the
 lowest bid at which expected sales do not exceed the stock. All amounts are relative to the reference price.
@@ -24,11 +26,25 @@ _BISECTIONS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Mean purchase probability per arrival at price ratios, `(m,)` each, and the expected number of arrivals."""
+    """Demand of later shoppers.
+
+    Attributes:
+        ratio: Price ratios, `(m,)`.
+        purchase: Purchase probability per arrival at each, of each group of alike shoppers, `(k, m)` or `(m,)`.
+        arrivals: Expected number of arrivals.
+        share: Share of each group, `(k,)`; None for equal ones.
+    """
 
     ratio: Floats
     purchase: Floats
     arrivals: float
+    share: Floats | None = None
+
+    @property
+    def shares(self) -> Floats:
+        """Shares of the groups, `(k,)`, which sum to 1."""
+        groups = len(np.atleast_2d(self.purchase))
+        return np.full(groups, 1.0 / groups) if self.share is None else self.share / self.share.sum()
 
 
 def bid_price(demand: Demand, cost: float, units: int) -> float:
@@ -46,11 +62,12 @@ def _exact(demand: Demand, cost: float, units: int) -> float:
     steps = max(1, int(np.ceil(demand.arrivals / _CHANCE)))
     chance = demand.arrivals / steps
     value = np.zeros(units + 1)
-    margin = demand.purchase * (demand.ratio - cost)  # (m,)
+    purchase, share = np.atleast_2d(demand.purchase)[:, :, None], demand.shares
+    margin = purchase * (demand.ratio - cost)[:, None]  # (k, m, 1)
     for _ in range(steps):
         worth = np.diff(value)  # (units,)
-        gain = (margin[:, None] - demand.purchase[:, None] * worth[None]).max(axis=0)
-        value[1:] += chance * np.maximum(0.0, gain)
+        gain = (margin - purchase * worth).max(axis=1)  # (k, units)
+        value[1:] += chance * (share @ np.maximum(0.0, gain))
     return float(value[-1] - value[-2])
 
 
@@ -68,5 +85,7 @@ def _fluid(demand: Demand, cost: float, units: int) -> float:
 
 
 def _sold(demand: Demand, cost: float, bid: float) -> float:
-    """Purchase probability at the profit-maximising price when a unit has opportunity cost `bid`."""
-    return float(demand.purchase[(demand.purchase * (demand.ratio - cost - bid)).argmax()])
+    """Purchase probability at the profit-maximising prices when a unit has opportunity cost `bid`."""
+    purchase = np.atleast_2d(demand.purchase)
+    best = (purchase * (demand.ratio - cost - bid)).argmax(axis=1)
+    return float(demand.shares @ purchase[np.arange(len(purchase)), best])

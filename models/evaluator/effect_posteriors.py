@@ -13,6 +13,7 @@ from models.arrays import Floats
 from models.evaluator.monotone import N_DRAWS
 
 CAPACITY: Final = 192
+PRODUCT_CAPACITY: Final = 128  # rows up to which effects of products may be added; the rest is kept for other effects
 PROCESS_NOISE: Final = 1e-6  # variance added per outcome: effects follow a random walk
 ALARM_VARIANCE: Final = 0.05  # variance added per drift alarm
 _NOISE_SEED: Final = 41
@@ -91,10 +92,10 @@ class JointPosterior:
     covariance: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     draws: Floats = field(default_factory=lambda: np.zeros((0, 2, N_DRAWS)))
 
-    def row(self, name: str) -> int | None:
-        """Return the row of an effect, adding it if new; None when `CAPACITY` is reached."""
+    def row(self, name: str, capacity: int = CAPACITY) -> int | None:
+        """Return the row of an effect, adding it if new; None when `capacity` is reached."""
         row = self.rows.get(name)
-        if row is not None or len(self.rows) >= CAPACITY:
+        if row is not None or len(self.rows) >= capacity:
             return row
         n = len(self.rows)
         wider = np.eye(2 * n + 2)

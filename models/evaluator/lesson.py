@@ -18,7 +18,8 @@ class Term:
             `CROSSED`.
         value: Regressor value, 1 for words.
         level_sd, slope_sd: Prior standard deviations, in logits and in units of the slope before softplus.
-        independent: Has a posterior of its own, outside the joint covariance; read as `alone` in older records.
+        independent: One of very many (a product), which has a posterior of its own where the joint covariance has no
+            room; read as `alone` in older records.
     """
 
     name: str

@@ -10,9 +10,9 @@ outcome updates it by one step of assumed-density filtering: the one-dimensional
 gradient, then a rank-one update of the covariance (Laplace; Opper 1998). Posterior draws, which exploration and
 intervals use, are updated by perturbed observations (Matheron's rule), which needs no matrix decomposition.
 
-Effects of high-cardinality attributes (products) have independent posteriors, as in adPredictor (Graepel et al. 2010).
-All others share one covariance: independent posteriors would count evidence twice for effects that always occur
-together.
+Effects share one covariance: independent posteriors would count evidence twice for effects that always occur together.
+Effects of high-cardinality attributes (products) do so while it has fewer than `PRODUCT_CAPACITY` rows; later ones have
+independent posteriors, as in adPredictor (Graepel et al. 2010).
 
 The state depends only on the outcomes and their order, so a replay reproduces it to the last bit.
 """
@@ -26,7 +26,7 @@ import numpy as np
 
 from models.arrays import Floats
 from models.evaluator.cusum import Cusum
-from models.evaluator.effect_posteriors import PRIOR, IndependentPosterior, JointPosterior
+from models.evaluator.effect_posteriors import PRIOR, PRODUCT_CAPACITY, IndependentPosterior, JointPosterior
 from models.evaluator.lesson import Lesson, Term
 from models.evaluator.monotone import N_DRAWS, SLOPE_MIN, scalar_sigmoid
 
@@ -169,11 +169,17 @@ class OnlineEffects:
         independent = {name: IndependentPosterior(*row) for name, row in rows}
         return cls(joint, independent, Cusum(up, down, int(alarms)), int(lessons))
 
+    def _joint_row(self, term: Term) -> int | None:
+        """Row of an effect in the joint posterior, added if new; None for one with a posterior of its own."""
+        if not term.independent:
+            return self.joint.row(term.name)
+        return None if term.name in self.independent else self.joint.row(term.name, PRODUCT_CAPACITY)
+
     def _design(self, lesson: Lesson) -> _Design:
         """Linearise the logit at the posterior mean, adding effects that are new."""
         joint, independent = [], []
         for term in lesson.terms:
-            row = None if term.independent else self.joint.row(term.name)
+            row = self._joint_row(term)
             if row is None:
                 independent.append(term)
                 self.independent.setdefault(term.name, PRIOR)

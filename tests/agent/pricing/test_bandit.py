@@ -38,7 +38,8 @@ def contests(draw: st.DrawFn) -> Contest:
     generator = np.random.default_rng(draw(st.integers(0, 10_000)))
     mean = generator.normal(1, 0.1, m)
     draws = mean[:, None] + draw(st.sampled_from([0.0, 0.05, 0.5])) * generator.standard_normal((m, 32))
-    return Contest(prices, mean, draws, draw(st.integers(0, m - 1)))
+    narrow = draw(st.sampled_from([0.0, 0.4, 1.0]))
+    return Contest(prices, mean, draws, draw(st.integers(0, m - 1)), worth=draws * mean[0], narrow=narrow)
 
 
 def test_without_exploration_the_best_mean_is_chosen_for_sure() -> None:
@@ -104,9 +105,10 @@ def test_probabilities_sum_to_one_and_the_propensity_is_that_of_the_final_price(
     assert 0 <= chosen.confidence <= 1
 
 
+@pytest.mark.parametrize("narrow", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("exploration", [Exploration.CAUTIOUS, Exploration.NORMAL])
-def test_prices_are_shown_as_often_as_their_logged_probability(exploration: Exploration) -> None:
-    case = contest(draws=noisy(0.1))
+def test_prices_are_shown_as_often_as_their_logged_probability(exploration: Exploration, narrow: float) -> None:
+    case = replace(contest(draws=noisy(0.1)), worth=noisy(0.1), narrow=narrow)
     rules = SelectionRules(exploration=exploration)
     generator, n = rng(), 4000
     shown = [case.prices[select(case, rules, generator).index] for _ in range(n)]

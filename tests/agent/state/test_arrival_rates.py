@@ -44,3 +44,33 @@ def test_the_least_recently_requested_products_are_dropped_first() -> None:
             arrivals.saw(product, number * HOUR, CURVE)
     assert arrivals.rate("a", None) is None
     assert arrivals.rate("c", None) is not None
+
+
+def test_time_without_stock_does_not_lower_the_rate() -> None:
+    open_all_the_time, sold_out = Arrivals(), Arrivals()
+    at = 0.0
+    for _ in range(20):
+        for units in range(5, 0, -1):
+            at += HOUR
+            sold_out.saw("room", at, CURVE, units)
+        at += 30 * HOUR
+    for number in range(100):
+        open_all_the_time.saw("room", number * HOUR, CURVE, 5)
+    rate, hidden = (arrivals.rate("room", None) for arrivals in (open_all_the_time, sold_out))
+    assert rate == pytest.approx(1.0, rel=0.01)
+    assert hidden == pytest.approx(1.0, rel=0.05)
+
+
+def test_a_unit_is_worth_more_where_shoppers_are_known_to_differ() -> None:
+    moves = np.asarray(SEARCHED_MOVES, np.float64)
+    keen, thrifty = (
+        1 / (1 + np.exp(-(level - slope * np.log1p(moves / 100)))) for level, slope in ((1.6, 2.6), (0.9, 5))
+    )
+    mixed, mean = Arrivals(), Arrivals()
+    for number in range(60):
+        mixed.saw("room", number * HOUR, keen if number % 3 else thrifty, 4)
+        mean.saw("room", number * HOUR, (2 * keen + thrifty) / 3, 4)
+    left = Remaining(4, 20.0, 0.2)
+    grouped, pooled = (arrivals.bid("room", left, None) for arrivals in (mixed, mean))
+    assert grouped is not None and pooled is not None
+    assert grouped > pooled

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.evaluator.cusum import Cusum
-from models.evaluator.effect_posteriors import ALARM_VARIANCE, CAPACITY
+from models.evaluator.effect_posteriors import ALARM_VARIANCE, CAPACITY, PRODUCT_CAPACITY
 from models.evaluator.lesson import Lesson, Term
 from models.evaluator.monotone import N_DRAWS, SLOPE_MIN
 from models.evaluator.online_effects import OnlineEffects
@@ -125,6 +125,17 @@ def test_effects_beyond_the_joint_capacity_are_independent() -> None:
     assert len(effects.independent) == 5
     last = Term(f"thing={CAPACITY + 4}", 1.0, 1.0, 0.5)
     assert effects.shift([(last,)], unseen=True).level[0] > 0
+
+
+def test_products_share_the_covariance_while_there_is_room_and_stay_where_they_are() -> None:
+    effects = OnlineEffects()
+    products = [Term(f"product={n}", 1.0, 0.8, 0.5, independent=True) for n in range(PRODUCT_CAPACITY + 3)]
+    for product in [*products, *reversed(products)]:
+        effects.learn(lesson(product), True)
+    assert len(effects.joint.rows) == PRODUCT_CAPACITY
+    assert list(effects.independent) == [one.name for one in products[PRODUCT_CAPACITY:]]
+    effects.learn(lesson(Term("region=north", 1.0, 0.8, 0.5)), False)
+    assert "region=north" in effects.joint.rows
 
 
 def test_unseen_effects_widen_the_draws_only_on_request() -> None:
