@@ -1298,6 +1298,11 @@ export interface components {
             /** @description Why the price is higher, as the shopper was told. */
             reason: string;
         };
+        /**
+         * @description Source of the knowledge of a price response.
+         * @enum {string}
+         */
+        IdentifiedBy: "random_prices" | "imported_inputs" | "confounded";
         /** @description An input that was not used, and why. */
         IgnoredInput: {
             /** @description Name of the input, such as `gender`. */
@@ -2856,6 +2861,8 @@ export interface components {
             segments: components["schemas"]["TrainingSegment"][];
             /** @description What to know about the data. */
             notes: string[];
+            /** @description What the price response is known by: random prices, or only the inputs that were imported. */
+            identified_by: components["schemas"]["IdentifiedBy"] | null;
         };
         /** @description Trains a part of Pricesmith on the shop's own outcomes. */
         TrainingRequest: {
@@ -3181,6 +3188,7 @@ export type ExportedOutcome = components['schemas']['ExportedOutcome'];
 export type FieldError = components['schemas']['FieldError'];
 export type HeldReason = components['schemas']['HeldReason'];
 export type HigherPriceConsent = components['schemas']['HigherPriceConsent'];
+export type IdentifiedBy = components['schemas']['IdentifiedBy'];
 export type IgnoredInput = components['schemas']['IgnoredInput'];
 export type ImportForm = components['schemas']['ImportForm'];
 export type ImportJob = components['schemas']['ImportJob'];
