@@ -21,7 +21,7 @@ from models.encoder.encoder import DIM
 from models.errors import RegistryError
 from models.evaluator.binning import Binning
 from models.evaluator.evidence import EVIDENCE, memory_keys
-from models.evaluator.monotone import MonotoneHead, sigmoid
+from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid
 from models.evaluator.online_effects import Shift
 from models.evaluator.promotion import STATES, Flags, promotion_states
 from models.evaluator.trained_effects import TrainedEffects
@@ -33,6 +33,10 @@ RANK: Final = 16
 NOVELTY_SD: Final = 1.5
 EXTRAPOLATED_SD: Final = 0.7
 """Standard deviation of the logarithm of the slope beyond the tried prices: a factor of two."""
+OTHER_SHOP_LEVEL: Final = -1.5
+"""Prior logit at the reference price in a shop that the evaluator was not trained on."""
+OTHER_SHOP_SLOPE: Final = 1.47
+"""Prior price slope there; the demo store's own says little of other shops, whose outcomes soon outweigh it."""
 NUMERIC: Final = len(FEATURES) + len(EVIDENCE) + 2
 
 
@@ -160,6 +164,9 @@ class Evaluator:
         priors = priors or ContextPriors()
         self._priors = priors if weights.rival is None else replace(priors, rival=weights.rival)
         self.version = version
+        phi = self.represent(_unknown(1)).phi
+        before = np.log(np.expm1(OTHER_SHOP_SLOPE - SLOPE_MIN))
+        self._other_shop = np.asarray([OTHER_SHOP_LEVEL, before]) - weights.purchase.terms(phi)[0, :2]
 
     @property
     def weights(self) -> EvaluatorWeights:
@@ -208,8 +215,7 @@ class Evaluator:
         """Compute mean probabilities at prices `log_ratio` `(n, m)`; cheaper than `respond`, for price searches."""
         phi, situations = represented.phi, represented.inputs
         shift = self._shift(situations, log_ratio)
-        learned = situations.shift
-        means = None if learned is None else (learned.level, learned.slope)
+        means, _ = self._learned(situations)
         effective = self._effective(situations, log_ratio)
         return Expected(
             purchase=sigmoid(self._weights.purchase.logits(phi, effective, means, situations.basis_size) + shift),
@@ -222,13 +228,11 @@ class Evaluator:
         purchase, satisfaction = self._weights.purchase, self._weights.satisfaction
         shift = self._shift(situations, log_ratio)
         spread = represented.novelty[:, None, None] * _novelty_draws(purchase.draws.shape[0])
-        learned = situations.shift
-        means = None if learned is None else (learned.level, learned.slope)
-        draws = None if learned is None else (learned.level_draws, learned.slope_draws)
+        means, draws = self._learned(situations)
         effective = self._effective(situations, log_ratio)
         drawn = purchase.drawn_logits(phi, effective, draws, situations.basis_size) + shift[:, :, None] + spread
         if situations.tried is not None:
-            slopes = purchase.drawn_slopes(phi, None if learned is None else learned.slope_draws)
+            slopes = purchase.drawn_slopes(phi, None if draws is None else draws[1])
             drawn += _extrapolated(effective, situations.tried, slopes)
         return Response(
             purchase=sigmoid(purchase.logits(phi, effective, means, situations.basis_size) + shift),
@@ -244,8 +248,26 @@ class Evaluator:
         terms = head.terms(phi)
         context = self._shift(situations, log_ratio[:, None])[:, 0]
         effective = self._effective(situations, log_ratio[:, None])[:, 0]
+        if situations.out_of_domain:
+            terms[:, :2] += self._other_shop
         rest = np.zeros(len(phi)) if situations.out_of_domain else head.rest(phi, effective)
         return Base(terms[:, 0], terms[:, 1], rest + context, effective)
+
+    def _learned(
+        self, situations: EvaluatorInputs
+    ) -> tuple[tuple[Floats, Floats] | None, tuple[Floats, Floats] | None]:
+        """Shifts of level and slope: means `(n,)` and draws `(n, N_DRAWS)`; None where there are none."""
+        learned, (level, slope) = situations.shift, self._other_shop
+        if not situations.out_of_domain:
+            if learned is None:
+                return None, None
+            return (learned.level, learned.slope), (learned.level_draws, learned.slope_draws)
+        n = len(situations.features)
+        if learned is None:
+            alone = np.full(n, level), np.full(n, slope)
+            return alone, (alone[0][:, None], alone[1][:, None])
+        means = learned.level + level, learned.slope + slope
+        return means, (learned.level_draws + level, learned.slope_draws + slope)
 
     def _effective(self, situations: EvaluatorInputs, log_ratio: Floats) -> Floats:
         """Log ratios `(n, m)` whose response is expected: below the tried prices a part of it (`TriedPrices`)."""
