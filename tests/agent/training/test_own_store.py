@@ -230,18 +230,12 @@ def test_a_profile_field_of_imported_outcomes_sets_prices_apart(world: World, tm
 
 
 def test_a_promotion_of_imported_outcomes_is_learned_apart_from_the_price(world: World, tmp_path: Path) -> None:
-    cheap = 0.85
-    rows = [
-        replace(
-            row,
-            context={"promotion.display": row.price_minor < cheap * row.reference_minor},
-            type=OutcomeType.PURCHASED
-            if rng.random() < (0.6 if row.price_minor < cheap * row.reference_minor else 0.2)
-            else OutcomeType.DECLINED,
-        )
-        for rng in [np.random.default_rng(3)]
-        for row in outcomes(1.0)
-    ]
+    rng = np.random.default_rng(3)
+    rows = []
+    for row in outcomes(1.0):
+        cheap = row.price_minor < 0.85 * (row.reference_minor or 0)
+        kind = OutcomeType.PURCHASED if rng.random() < (0.6 if cheap else 0.2) else OutcomeType.DECLINED
+        rows.append(replace(row, context={"promotion.display": cheap}, type=kind))
     service = filled(shop(world, tmp_path / "data"), rows)
     train_on_store(own_store(service), "promoted", silent)
     assert service.reload() is not None
