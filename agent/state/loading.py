@@ -11,7 +11,8 @@ from agent.store import Store
 from agent.store.data_folder import DataFolder
 from agent.store.doubtful_rows import REMOVALS_KEY
 from models.encoder.encoder import DIM, Encoder, OpenVinoEncoder
-from models.evaluator.evaluator import Evaluator, load_evaluator
+from models.evaluator.evaluator import Evaluator
+from models.evaluator.evaluator_file import load_evaluator
 from models.evaluator.evidence import KEY_DIM
 from models.registry.registry import ModelKind, Registry, read_meta
 from models.registry.versions import check_complete, check_prompt

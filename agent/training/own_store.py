@@ -17,7 +17,7 @@ from agent.training.own_outcomes import OwnOutcomes, read_outcomes
 from agent.training.own_rows import OwnRowReader, situations_of
 from agent.training.promotion import Promotions
 from models.errors import TrainingDataError
-from models.evaluator.evaluator import save_evaluator
+from models.evaluator.evaluator_file import save_evaluator
 from models.progress import Progress
 from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.registry.versions import CARD, install_deltas

@@ -17,7 +17,8 @@ from eval.demand.protocol import Demand, Ints, load_demand
 from eval.next_basket.protocol import RankingScores
 from eval.strategist.protocol import StrategistReport, strategist_regressions
 from models.arrays import Floats
-from models.evaluator.evaluator import NUMERIC, Evaluator, load_evaluator
+from models.evaluator.evaluator import NUMERIC, Evaluator
+from models.evaluator.evaluator_file import load_evaluator
 from models.evaluator.evidence import EVIDENCE
 from models.evaluator.online_effects import OnlineEffects, Shift
 from models.progress import Progress

@@ -19,7 +19,8 @@ from eval.demand.protocol import Ints, load_demand
 from eval.strategist.checks import Check, sensitivity
 from eval.strategist.held_out import held_out_rows
 from models.arrays import Floats
-from models.evaluator.evaluator import Evaluator, load_evaluator
+from models.evaluator.evaluator import Evaluator
+from models.evaluator.evaluator_file import load_evaluator
 from models.progress import Progress
 from models.registry.registry import ModelKind, Registry
 from models.strategist.strategist import Strategist

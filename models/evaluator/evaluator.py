@@ -6,24 +6,20 @@ A linear term beside the hidden layers is the model that few outcomes support; t
 Inference uses numpy in float64, so that a score does not depend on the batch it is computed in.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
 
 from models.arrays import Floats
 from models.encoder.encoder import DIM
-from models.errors import RegistryError
 from models.evaluator.binning import Binning
 from models.evaluator.evidence import EVIDENCE, memory_keys
-from models.evaluator.monotone import MonotoneHead, sigmoid
+from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid
 from models.evaluator.online_effects import Shift
-from models.evaluator.promotion import STATES, Flags, promotion_states
+from models.evaluator.promotion import Flags, promotion_states
 from models.evaluator.trained_effects import TrainedEffects
 from models.evaluator.tried_prices import TriedPrices
 from models.shopper.features import FEATURES
@@ -33,6 +29,10 @@ RANK: Final = 16
 NOVELTY_SD: Final = 1.5
 EXTRAPOLATED_SD: Final = 0.7
 """Standard deviation of the logarithm of the slope beyond the tried prices: a factor of two."""
+OTHER_SHOP_LEVEL: Final = -1.5
+"""Prior logit at the reference price in a shop that the evaluator was not trained on."""
+OTHER_SHOP_SLOPE: Final = 1.47
+"""Prior price slope there; the demo store's own says little of other shops, whose outcomes soon outweigh it."""
 _NOVELTY_SEED: Final = 7
 _DOUBT_SEED: Final = 23
 NUMERIC: Final = len(FEATURES) + len(EVIDENCE) + 2
@@ -168,6 +168,9 @@ class Evaluator:
         priors = priors or ContextPriors()
         self._priors = priors if weights.rival is None else replace(priors, rival=weights.rival)
         self.version = version
+        phi = self.represent(_unknown(1)).phi
+        before = np.log(np.expm1(OTHER_SHOP_SLOPE - SLOPE_MIN))
+        self._other_shop = np.asarray([OTHER_SHOP_LEVEL, before]) - weights.purchase.terms(phi)[0, :2]
 
     @property
     def weights(self) -> EvaluatorWeights:
@@ -216,8 +219,7 @@ class Evaluator:
         """Compute mean probabilities at prices `log_ratio` `(n, m)`; cheaper than `respond`, for price searches."""
         phi, situations = represented.phi, represented.inputs
         shift = self._shift(situations, log_ratio)
-        learned = situations.shift
-        means = None if learned is None else (learned.level, learned.slope)
+        means, _ = self._learned(situations)
         effective = self._effective(situations, log_ratio)
         return Expected(
             purchase=sigmoid(self._weights.purchase.logits(phi, effective, means, situations.basis_size) + shift),
@@ -230,13 +232,11 @@ class Evaluator:
         purchase, satisfaction = self._weights.purchase, self._weights.satisfaction
         shift = self._shift(situations, log_ratio)
         spread = represented.novelty[:, None, None] * _fixed_draws(purchase.draws.shape[0], _NOVELTY_SEED)
-        learned = situations.shift
-        means = None if learned is None else (learned.level, learned.slope)
-        draws = None if learned is None else (learned.level_draws, learned.slope_draws)
+        means, draws = self._learned(situations)
         effective = self._effective(situations, log_ratio)
         drawn = purchase.drawn_logits(phi, effective, draws, situations.basis_size) + shift[:, :, None] + spread
         if situations.tried is not None or self._weights.doubt:
-            slopes = purchase.drawn_slopes(phi, None if learned is None else learned.slope_draws)
+            slopes = purchase.drawn_slopes(phi, None if draws is None else draws[1])
             drawn += _scaled(effective, slopes, self._weights.doubt, _DOUBT_SEED)
             if situations.tried is not None:
                 beyond = _beyond(effective + self._weights.center, situations.tried)
@@ -255,8 +255,26 @@ class Evaluator:
         terms = head.terms(phi)
         context = self._shift(situations, log_ratio[:, None])[:, 0]
         effective = self._effective(situations, log_ratio[:, None])[:, 0]
+        if situations.out_of_domain:
+            terms[:, :2] += self._other_shop
         rest = np.zeros(len(phi)) if situations.out_of_domain else head.rest(phi, effective)
         return Base(terms[:, 0], terms[:, 1], rest + context, effective)
+
+    def _learned(
+        self, situations: EvaluatorInputs
+    ) -> tuple[tuple[Floats, Floats] | None, tuple[Floats, Floats] | None]:
+        """Shifts of level and slope: means `(n,)` and draws `(n, N_DRAWS)`; None where there are none."""
+        learned, (level, slope) = situations.shift, self._other_shop
+        if not situations.out_of_domain:
+            if learned is None:
+                return None, None
+            return (learned.level, learned.slope), (learned.level_draws, learned.slope_draws)
+        n = len(situations.features)
+        if learned is None:
+            alone = np.full(n, level), np.full(n, slope)
+            return alone, (alone[0][:, None], alone[1][:, None])
+        means = learned.level + level, learned.slope + slope
+        return means, (learned.level_draws + level, learned.slope_draws + slope)
 
     def _effective(self, situations: EvaluatorInputs, log_ratio: Floats) -> Floats:
         """Log ratios `(n, m)` less the center; below the tried prices a part of the response is expected."""
@@ -310,84 +328,3 @@ def numeric_inputs(situations: EvaluatorInputs) -> NDArray[np.float32]:
 def _fixed_draws(n_draws: int, seed: int) -> Floats:
     half = np.random.default_rng(seed).standard_normal(n_draws // 2)
     return np.concatenate([half, -half])
-
-
-_VECTORS: Final = ("shopper_projection", "product_projection", "linear", "key_projection")
-_BINNING: Final = ("low", "steep", "mean", "scale")
-
-
-def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], path: Path) -> None:
-    """Write means and covariances (purchase, satisfaction); draws are sampled again on loading."""
-    tensors: dict[str, NDArray[np.float32]] = {
-        name: np.ascontiguousarray(getattr(weights, name), np.float32) for name in _VECTORS
-    }
-    tensors |= {f"binning.{name}": getattr(weights.binning, name) for name in _BINNING}
-    for index, (matrix, bias) in enumerate(weights.hidden):
-        tensors[f"hidden.{index}.matrix"] = np.ascontiguousarray(matrix, np.float32)
-        tensors[f"hidden.{index}.bias"] = np.ascontiguousarray(bias, np.float32)
-    for name, head, covariance in zip(
-        ("purchase", "satisfaction"), (weights.purchase, weights.satisfaction), covariances, strict=True
-    ):
-        tensors[f"{name}.mean"] = np.ascontiguousarray(head.mean, np.float32)
-        tensors[f"{name}.covariance"] = np.ascontiguousarray(covariance, np.float32)
-    tensors["base_rate"] = np.asarray([weights.base_rate], np.float32)
-    if weights.purchase.ramps is not None:
-        tensors["purchase.ramps"] = np.ascontiguousarray(weights.purchase.ramps, np.float32)
-    for name in ("center", "doubt"):
-        if getattr(weights, name):
-            tensors[name] = np.asarray([getattr(weights, name)], np.float32)
-    if weights.promotion is not None:
-        tensors["promotion"] = np.ascontiguousarray(weights.promotion, np.float32)
-    if weights.rival is not None:
-        tensors["rival"] = np.asarray([weights.rival], np.float32)
-    for part in (weights.effects, weights.tried):
-        if part is not None:
-            tensors |= part.to_tensors()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, str(path))
-
-
-def load_evaluator(path: Path, version: str) -> Evaluator:
-    """Load and validate weights.
-
-    Raises:
-        RegistryError: A tensor is missing, not finite, or has another shape than this code expects.
-    """
-    tensors = {name: np.asarray(value, np.float64) for name, value in load_file(str(path)).items()}
-    layers = sorted({int(name.split(".")[1]) for name in tensors if name.startswith("hidden.")})
-    try:
-        if any(not np.isfinite(value).all() for value in tensors.values()):
-            raise RegistryError(f"{path}: a tensor contains NaN or infinity; remedy: train or activate another version")
-        weights = EvaluatorWeights(
-            **{name: tensors[name] for name in _VECTORS},
-            binning=Binning(*(tensors[f"binning.{name}"].astype(np.float32) for name in _BINNING)),
-            hidden=tuple((tensors[f"hidden.{i}.matrix"], tensors[f"hidden.{i}.bias"]) for i in layers),
-            purchase=MonotoneHead.from_posterior(
-                tensors["purchase.mean"], tensors["purchase.covariance"], tensors.get("purchase.ramps")
-            ),
-            satisfaction=MonotoneHead.from_posterior(tensors["satisfaction.mean"], tensors["satisfaction.covariance"]),
-            base_rate=float(tensors["base_rate"][0]),
-            promotion=tensors.get("promotion"),
-            rival=float(tensors["rival"][0]) if "rival" in tensors else None,
-            effects=TrainedEffects.from_tensors(tensors),
-            tried=TriedPrices.from_tensors(tensors),
-            center=float(tensors["center"][0]) if "center" in tensors else 0.0,
-            doubt=float(tensors["doubt"][0]) if "doubt" in tensors else 0.0,
-        )
-    except KeyError as error:
-        raise RegistryError(
-            f"{path}: tensor {error} is missing; remedy: train again or activate another version"
-        ) from None
-    width = weights.binning.width + 2 * RANK + 1
-    if len(weights.binning.low) != NUMERIC or weights.hidden[0][0].shape[0] != width or len(weights.linear) != width:
-        raise RegistryError(
-            f"{path}: trained with {len(weights.binning.low)} numeric inputs; this code has {NUMERIC}; "
-            "remedy: train the evaluator again"
-        )
-    hidden = weights.hidden[-1][0].shape[1]
-    if weights.promotion is not None and weights.promotion.shape != (hidden + 2, len(STATES)):
-        raise RegistryError(
-            f"{path}: promotion effects have shape {weights.promotion.shape}; this code has "
-            f"{(hidden + 2, len(STATES))}; remedy: train the evaluator again"
-        )
-    return Evaluator(weights, version)

@@ -21,7 +21,8 @@ from models.available_cores import available_cores
 from models.datasets.complete_journey import DEMO
 from models.encoder.encoder import OpenVinoEncoder
 from models.encoder.export import export_encoder
-from models.evaluator.evaluator import Evaluator, load_evaluator, save_evaluator
+from models.evaluator.evaluator import Evaluator
+from models.evaluator.evaluator_file import load_evaluator, save_evaluator
 from models.evaluator.utility import Weights
 from models.language.gguf_weights import write_tokenizer
 from models.progress import Progress

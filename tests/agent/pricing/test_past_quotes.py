@@ -35,7 +35,7 @@ class Shop:
         return self.batch([changes])[0]
 
     def batch(self, rows: list[dict[str, Any]]) -> list[Decision]:
-        base = {"shopper": {"id": "s1"}, "product": {"id": self.world.bought, "cost": usd(763)}}
+        base = {"shopper": {"id": "s1"}, "product": {"id": self.world.bought, "cost": usd(100)}}
         found = self.service.quote([QuoteRequest.model_validate(base | row) for row in rows])
         assert all(isinstance(one, Decision) for one in found)
         return [one for one in found if isinstance(one, Decision)]

@@ -15,7 +15,7 @@ PHONE = {
     "category": "electronics",
     "brand": "Samsung",
     "list_price": {"amount_minor": 100_000, "currency": "USD"},
-    "cost": {"amount_minor": 60_000, "currency": "USD"},
+    "cost": {"amount_minor": 5_000, "currency": "USD"},
 }
 
 
@@ -63,7 +63,7 @@ def test_the_kill_switch_is_the_reason_while_it_is_on(own: World, standing: Serv
 def test_a_personalised_price_is_held_for_nothing_and_records_its_cost(own: World, standing: Service) -> None:
     one = known(own, standing, product=PHONE)
     assert one.price_minor != one.reference_minor, "or the test shows nothing"
-    assert (one.held, one.cost_minor) == (None, 60_000)
+    assert (one.held, one.cost_minor) == (None, 5_000)
     assert {candidate.origin for candidate in one.candidates} == {Origin.PROPOSED}
 
 
@@ -99,12 +99,11 @@ def test_control_quotes_say_that_chance_drew_them(own: World) -> None:
 
 
 def test_explored_prices_are_marked(own: World) -> None:
-    costly = PHONE | {"cost": {"amount_minor": 70_000, "currency": "USD"}}
     running = own.service(language_model=False, exploration="normal", stable_prices=False, never_above_reference=False)
     try:
         found = [
-            known(own, running, product=costly | {"cost": {"amount_minor": cost, "currency": "USD"}})
-            for cost in range(50_000, 90_000, 500)
+            known(own, running, product=PHONE | {"cost": {"amount_minor": cost, "currency": "USD"}})
+            for cost in range(1_000, 41_000, 500)
         ]
     finally:
         running.close()

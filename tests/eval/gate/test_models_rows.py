@@ -16,7 +16,8 @@ from eval.models import baskets as models_baskets
 from eval.models import run as models
 from eval.models.run import BLOCKS, ModelsReport, block_of, predict
 from eval.strategist import protocol as strategist
-from models.evaluator.evaluator import NUMERIC, Evaluator, load_evaluator
+from models.evaluator.evaluator import NUMERIC, Evaluator
+from models.evaluator.evaluator_file import load_evaluator
 from models.registry.registry import Registry
 from models.training.evaluator import EvaluatorData
 from tests.prepared import World, linked

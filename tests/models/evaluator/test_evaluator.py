@@ -10,16 +10,8 @@ from safetensors.numpy import load_file, save_file
 from models.encoder.encoder import DIM
 from models.errors import RegistryError
 from models.evaluator.binning import Binning
-from models.evaluator.evaluator import (
-    NUMERIC,
-    RANK,
-    Evaluator,
-    EvaluatorInputs,
-    EvaluatorWeights,
-    Response,
-    load_evaluator,
-    save_evaluator,
-)
+from models.evaluator.evaluator import NUMERIC, RANK, Evaluator, EvaluatorInputs, EvaluatorWeights, Response
+from models.evaluator.evaluator_file import load_evaluator, save_evaluator
 from models.evaluator.evidence import EVIDENCE, KEY_DIM, Neighbours, evidence_matrix, item_states
 from models.evaluator.monotone import MonotoneHead
 from models.evaluator.promotion import STATES

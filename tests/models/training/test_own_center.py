@@ -9,7 +9,7 @@ import pytest
 
 from agent.training.own_rows import situations_of
 from eval.own_store.shops import SHOPS, SimulatedOutcomes, simulate_outcomes
-from models.evaluator.evaluator import load_evaluator, save_evaluator
+from models.evaluator.evaluator_file import load_evaluator, save_evaluator
 from models.training.own_evaluator import Trained, train_own
 from models.training.own_report import predict
 from models.training.own_rows import OwnRows, Split
