@@ -31,6 +31,7 @@ UNIT_TOLERANCE: Final = 1e-3
 _LINKS: Final = 24
 _EF_CONSTRUCTION: Final = 64
 _EF_SEARCH: Final = 96
+_EQUAL: Final = 2.0**-20  # similarities that differ by less are equal
 _EF_LIMIT: Final = 1_024
 
 
@@ -115,12 +116,12 @@ class HnswGraph:
             return hits
         matrix = self._matrix() if allowed is None else self._matrix()[rows]
         scores = queries @ matrix.astype(np.float32, copy=False).T  # (n, rows)
-        top = np.argpartition(-scores, width - 1, axis=1)[:, :width]
-        top.sort(axis=1)  # rows of equal similarity are returned in row order
-        found = np.take_along_axis(scores, top, 1)
-        order = np.argsort(-found, axis=1, kind="stable")
-        hits.rows[:, :width] = rows[np.take_along_axis(top, order, 1)]
-        hits.similarity[:, :width] = np.take_along_axis(found, order, 1)
+        # The product's last bits depend on the batch: rows that are equal but for them are taken in row order.
+        rank = np.arange(len(rows)) / len(rows) - np.rint(scores.astype(np.float64) / _EQUAL)
+        top = np.argpartition(rank, width - 1, axis=1)[:, :width]
+        top = np.take_along_axis(top, np.argsort(np.take_along_axis(rank, top, 1), axis=1), 1)
+        hits.rows[:, :width] = rows[top]
+        hits.similarity[:, :width] = np.take_along_axis(scores, top, 1)
         return hits
 
 

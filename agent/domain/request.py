@@ -157,7 +157,7 @@ class CompetitorPrice(Price):
 
 
 class Promotion(Strict):
-    """How the product is promoted where the price is shown; what is left out is not known."""
+    """Promotion of the product where the price is shown; what is left out is not known."""
 
     display: StrictBool | None = None
     """Whether it has a featured place: an end of an aisle, the top of a page, a banner."""

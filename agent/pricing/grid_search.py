@@ -12,9 +12,10 @@ from agent.rules.gateway_columns import bound_columns
 from models.arrays import Floats
 from models.evaluator.evaluator import Expected, Response
 from models.evaluator.utility import Offers, utility
-from models.strategist.strategy import SEARCHED_MOVES
+from models.strategist.strategy import SEARCHED_MOVES, USUAL_PCT
 
-TRIED_MOVES: Final = SEARCHED_MOVES[SEARCHED_MOVES.index(0) % 4 :: 4]
+_USUAL: Final = tuple(move for move in SEARCHED_MOVES if USUAL_PCT[0] <= move <= USUAL_PCT[1])
+TRIED_MOVES: Final = _USUAL[_USUAL.index(0) % 4 :: 4]
 _TOP_MOVES: Final = 2
 _APART_PCT: Final = 3
 _DIRECTED: Final = 6
@@ -70,11 +71,13 @@ def _most(winners: Sequence[int]) -> Counter[int]:
 
 
 def _inside(observations: Sequence[Observation], basis: PriceBasis, moves: Sequence[int]) -> NDArray[np.bool_]:
-    """Moves that the limits allow, `(n, len(moves))`."""
+    """Moves that the limits allow, `(n, len(moves))`; far ones only where the prices ever offered are known."""
     low, high = bound_columns([one.within for one in basis.maps])
     step = np.asarray([o.price_limits.rules.step_minor for o in observations], np.float64)[:, None]
     prices = np.rint(_ratios(moves) * basis.reference_minor / step) * step
-    return np.asarray((prices >= low) & (prices <= high))
+    usual = (np.asarray(moves) >= USUAL_PCT[0]) & (np.asarray(moves) <= USUAL_PCT[1])
+    known = np.asarray([o.price_limits.facts.tried is not None for o in observations], bool)[:, None]
+    return np.asarray((prices >= low) & (prices <= high) & (usual | known))
 
 
 def _values(basis: PriceBasis, moves: Sequence[int], purchase: Floats, satisfaction: Floats) -> Floats:

@@ -131,7 +131,7 @@ def evaluate_demand(registry: Registry, cache: Path, split: str, progress: Progr
 
 
 def without_promotions(demand: Demand) -> Demand:
-    """The same rows where nothing is known of promotions, as in most requests."""
+    """Remove the promotions: most requests know nothing of them."""
     return replace(demand, data=replace(demand.data, promotion=None))
 
 

@@ -1,13 +1,13 @@
 """Identification of the price response: by prices that were set at random, or only by what was imported."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import Floats
+from models.training.identified_by import IdentifiedBy
 from models.training.own_checks import OfferLog
 
 OBSERVED_DOUBT: Final = 0.25
@@ -17,14 +17,6 @@ _MIN_KNOWN: Final = 0.5
 _MAX_WEIGHT: Final = 20.0
 _MIN_EFFECTIVE: Final = 0.2
 _NEWTON: Final = 20
-
-
-class IdentifiedBy(StrEnum):
-    """Source of the knowledge of a price response."""
-
-    RANDOM_PRICES = "random_prices"
-    IMPORTED_INPUTS = "imported_inputs"
-    CONFOUNDED = "confounded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,7 @@ _TOLERANCE: Final = 1e-6
 _STEADY: Final = 1e-4
 _PRIOR_COUNT: Final = 2.0
 _WIDE: Final = 2.0  # scale of the half-Cauchy prior of a group's sd, over the sd given
-_MOST_CHANGE: Final = 4.0
-_SETTLED: Final = 0.1
+_SETTLED: Final = 0.05
 _MAX_ELIMINATED: Final = 20_000
 _ALL: Final = "all"
 
@@ -310,7 +309,7 @@ def _penalty(model: PriceLogit, group: NDArray[np.int64]) -> float:
 
 
 def _with_estimated_sds(model: PriceLogit, system: "_System", columns: EffectColumns) -> tuple[PriceLogit, bool]:
-    """Update the prior sds from coefficients and posterior covariances; returns whether any changed by over 10 %."""
+    """Update the prior sds from coefficients and posterior covariances; returns whether any changed by over 5 %."""
     covariance, independent = system.covariances()
     j, f = len(model.joint), len(model.inputs)
     found = _group_sds(model, columns, covariance, independent)
@@ -324,7 +323,10 @@ def _with_estimated_sds(model: PriceLogit, system: "_System", columns: EffectCol
 
 
 def _group_sds(model: PriceLogit, columns: EffectColumns, covariance: Floats, independent: Floats) -> Floats:
-    """Prior sds of every group but that of all rows, `(groups, 2)`; each changes by a factor of four at most."""
+    """Prior sds of every group but that of all rows, `(groups, 2)`.
+
+    Each goes half of the way, in logarithms, as groups that explain the same rows would take turns otherwise.
+    """
     j, count = len(model.joint), len(columns.names)
     place, apart = np.full(count, -1), np.full(count, -1)
     place[model.joint], apart[model.independent] = np.arange(j), np.arange(len(model.independent))
@@ -338,8 +340,7 @@ def _group_sds(model: PriceLogit, columns: EffectColumns, covariance: Floats, in
             sd, at, evidence = model.sd[group, part], place[joint] + part * j, Evidence()
             evidence.add(values[joint], covariance[np.ix_(at, at)], sd)
             evidence.add_independent(values[own], independent[apart[own], part], sd)
-            wanted = evidence.best_sd(_WIDE * columns.sd[group, part])
-            found[group, part] = np.clip(wanted, sd / _MOST_CHANGE, sd * _MOST_CHANGE)
+            found[group, part] = np.sqrt(sd * evidence.best_sd(_WIDE * columns.sd[group, part]))
     return found
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, EvaluatorInputs
-from models.training.identification import IdentifiedBy
+from models.training.identified_by import IdentifiedBy
 from models.training.metrics import auc, log_loss
 from models.training.own_evaluator import Trained
 from models.training.own_peers import boosted, price_logit

@@ -25,7 +25,7 @@ _HALVINGS: Final = 60
 
 
 def excess_slope(net: EvaluatorNet, data: EvaluatorData, rows: Rows) -> float:
-    """How much too steep a network's price response is on rows that it was not fitted on; negative if too flat."""
+    """Excess of a network's price response on rows that it was not fitted on; negative if it is too flat."""
     parts = [_purchase_logit(net, data, block) for block in np.array_split(rows, 1 + len(rows) // _BLOCK)]
     probability = 1 / (1 + np.exp(-np.concatenate(parts)))
     label, weight = data.bought[rows].astype(np.float64), data.weight[rows].astype(np.float64)

@@ -13,7 +13,7 @@ from agent.service.ingest.summary import ImportSummary
 from agent.service.jobs import JobProblem
 from agent.service.jobs.training_request import TrainingRequest
 from agent.store.job_records import JobRecord, JobState
-from models.training.identification import IdentifiedBy
+from models.training.identified_by import IdentifiedBy
 
 
 class JobProgressAnswer(Answer):

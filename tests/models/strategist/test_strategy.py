@@ -32,7 +32,7 @@ def test_every_lever_has_a_move_and_an_anchor(lever: Lever) -> None:
         (Lever.PREMIUM, Anchor.REFERENCE, 0),
         (Lever.MATCH_COMPETITOR, Anchor.REFERENCE, 0),
         (Lever.UNDERCUT_COMPETITOR, Anchor.COMPETITOR, -11),
-        (Lever.DISCOUNT, Anchor.REFERENCE, -61),
+        (Lever.DISCOUNT, Anchor.REFERENCE, -81),
     ],
 )
 def test_the_grammar_refuses_what_a_lever_does_not_allow(lever: Lever, anchor: Anchor, move: int) -> None:

@@ -9,7 +9,8 @@ from agent.training.own_rows import situations_of
 from eval.own_store.shops import SHOPS, simulate_outcomes
 from models.evaluator.evaluator import Evaluator
 from models.evaluator.monotone import sigmoid
-from models.training.identification import OBSERVED_DOUBT, IdentifiedBy, identification
+from models.training.identification import OBSERVED_DOUBT, identification
+from models.training.identified_by import IdentifiedBy
 from models.training.own_checks import OfferLog
 from models.training.own_evaluator import train_own
 from models.training.own_rows import Split

@@ -1,0 +1,11 @@
+"""Sources of the knowledge of a price response, by name."""
+
+from enum import StrEnum
+
+
+class IdentifiedBy(StrEnum):
+    """Source of the knowledge of a price response."""
+
+    RANDOM_PRICES = "random_prices"
+    IMPORTED_INPUTS = "imported_inputs"
+    CONFOUNDED = "confounded"
