@@ -1966,7 +1966,7 @@ export interface components {
             /** @description Upper end of its 95 % interval. */
             high: number;
         };
-        /** @description How the product is promoted where the price is shown; what is left out is not known. */
+        /** @description Promotion of the product where the price is shown; what is left out is not known. */
         Promotion: {
             /** @description Whether it has a featured place: an end of an aisle, the top of a page, a banner. */
             display?: boolean | null;
