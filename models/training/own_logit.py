@@ -102,7 +102,12 @@ class PriceLogit:
 
 
 def fit_logit(
-    rows: LogitRows, columns: EffectColumns, start: PriceLogit | None = None, *, drifts: bool = True
+    rows: LogitRows,
+    columns: EffectColumns,
+    start: PriceLogit | None = None,
+    *,
+    drifts: bool = True,
+    sd: Floats | None = None,
 ) -> PriceLogit:
     """Fit the posterior mode and covariance.
 
@@ -111,8 +116,9 @@ def fit_logit(
         columns: Effects of the rows.
         start: Model to start from, whose prior variances are kept; without it they are estimated.
         drifts: Whether the level may change over time.
+        sd: Prior sds to begin the estimation with, `(groups, 2)`; without them those of the columns.
     """
-    model = start or _start(rows, columns, drifts=drifts)
+    model = start or _start(rows, columns, columns.sd if sd is None else sd, drifts=drifts)
     estimates_sd = start is None
     value = -np.inf
     for number in range(_ITERATIONS):
@@ -126,7 +132,7 @@ def fit_logit(
     return _System(rows, model, columns.group).with_covariance(columns.group)
 
 
-def _start(rows: LogitRows, columns: EffectColumns, *, drifts: bool) -> PriceLogit:
+def _start(rows: LogitRows, columns: EffectColumns, sd: Floats, *, drifts: bool) -> PriceLogit:
     frequency = np.asarray((abs(columns.values) > 0).sum(axis=0)).ravel()
     shared = np.flatnonzero(~columns.independent)
     frequency[columns.names.index(_ALL)] = len(rows.bought) + 1
@@ -139,7 +145,7 @@ def _start(rows: LogitRows, columns: EffectColumns, *, drifts: bool) -> PriceLog
         inputs=np.zeros(rows.inputs.shape[1]),
         steps=np.zeros(rows.steps.shape[1]),
         rival=RIVAL[0],
-        sd=columns.sd.copy(),
+        sd=sd.copy(),
         input_sd=0.1,
         step_sd=0.1 if drifts else _STEADY,
         joint=joint,
