@@ -29,6 +29,7 @@ STEPS: Final = 8
 RIVAL: Final = (2.5, 1.5)  # prior mean and sd of r, per log unit above the competitor's price
 SLOPE: Final = 1.85  # prior mean before softplus, an elasticity of about two
 _ITERATIONS: Final = 30
+_UPDATES: Final = 12  # of prior sds
 _HALVINGS: Final = 12
 _TOLERANCE: Final = 1e-6
 _STEADY: Final = 1e-4
@@ -126,7 +127,7 @@ def fit_logit(
         model, value, gain = system.step(columns.group, value if not estimates_sd else None)
         if estimates_sd and number:
             model, changed = _with_estimated_sds(model, system, columns)
-            estimates_sd = changed and number < _ITERATIONS - 8
+            estimates_sd = changed and number < _UPDATES
         elif gain < _TOLERANCE * len(rows.bought):
             break
     return _System(rows, model, columns.group).with_covariance(columns.group)
