@@ -140,7 +140,8 @@ def _center(rows: OwnRows, some: Rows) -> float:
 def _logit(table: OwnTable, split: Split) -> tuple[PriceLogit, dict[str, float]]:
     """Fit the price logit to the training rows; the level drifts only if that is better on the validation rows."""
     train, validation = table.of(split.train), table.of(split.validation)
-    steady, drifting = (fit_logit(train, table.rows.effects, drifts=drifts) for drifts in (False, True))
+    steady = fit_logit(train, table.rows.effects, drifts=False)
+    drifting = fit_logit(train, table.rows.effects, drifts=True, sd=steady.sd)
     losses = [table.losses(split.validation, logit.logits(validation)) for logit in (steady, drifting)]
     gain, error = paired_gain(losses[0], losses[1], validation.mass)
     rate = np.full(len(validation.mass), np.average(train.bought, weights=train.mass))

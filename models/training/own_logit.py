@@ -29,6 +29,7 @@ STEPS: Final = 8
 RIVAL: Final = (2.5, 1.5)  # prior mean and sd of r, per log unit above the competitor's price
 SLOPE: Final = 1.85  # prior mean before softplus, an elasticity of about two
 _ITERATIONS: Final = 30
+_UPDATES: Final = 12  # of prior sds
 _HALVINGS: Final = 12
 _TOLERANCE: Final = 1e-6
 _STEADY: Final = 1e-4
@@ -102,7 +103,12 @@ class PriceLogit:
 
 
 def fit_logit(
-    rows: LogitRows, columns: EffectColumns, start: PriceLogit | None = None, *, drifts: bool = True
+    rows: LogitRows,
+    columns: EffectColumns,
+    start: PriceLogit | None = None,
+    *,
+    drifts: bool = True,
+    sd: Floats | None = None,
 ) -> PriceLogit:
     """Fit the posterior mode and covariance.
 
@@ -111,8 +117,9 @@ def fit_logit(
         columns: Effects of the rows.
         start: Model to start from, whose prior variances are kept; without it they are estimated.
         drifts: Whether the level may change over time.
+        sd: Prior sds to begin the estimation with, `(groups, 2)`; without them those of the columns.
     """
-    model = start or _start(rows, columns, drifts=drifts)
+    model = start or _start(rows, columns, columns.sd if sd is None else sd, drifts=drifts)
     estimates_sd = start is None
     value = -np.inf
     for number in range(_ITERATIONS):
@@ -120,13 +127,13 @@ def fit_logit(
         model, value, gain = system.step(columns.group, value if not estimates_sd else None)
         if estimates_sd and number:
             model, changed = _with_estimated_sds(model, system, columns)
-            estimates_sd = changed and number < _ITERATIONS - 8
+            estimates_sd = changed and number < _UPDATES
         elif gain < _TOLERANCE * len(rows.bought):
             break
     return _System(rows, model, columns.group).with_covariance(columns.group)
 
 
-def _start(rows: LogitRows, columns: EffectColumns, *, drifts: bool) -> PriceLogit:
+def _start(rows: LogitRows, columns: EffectColumns, sd: Floats, *, drifts: bool) -> PriceLogit:
     frequency = np.asarray((abs(columns.values) > 0).sum(axis=0)).ravel()
     shared = np.flatnonzero(~columns.independent)
     frequency[columns.names.index(_ALL)] = len(rows.bought) + 1
@@ -139,7 +146,7 @@ def _start(rows: LogitRows, columns: EffectColumns, *, drifts: bool) -> PriceLog
         inputs=np.zeros(rows.inputs.shape[1]),
         steps=np.zeros(rows.steps.shape[1]),
         rival=RIVAL[0],
-        sd=columns.sd.copy(),
+        sd=sd.copy(),
         input_sd=0.1,
         step_sd=0.1 if drifts else _STEADY,
         joint=joint,
