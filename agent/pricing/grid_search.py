@@ -14,8 +14,7 @@ from models.evaluator.evaluator import Expected, Response
 from models.evaluator.utility import Offers, utility
 from models.strategist.strategy import SEARCHED_MOVES, USUAL_PCT
 
-_USUAL: Final = tuple(move for move in SEARCHED_MOVES if USUAL_PCT[0] <= move <= USUAL_PCT[1])
-TRIED_MOVES: Final = _USUAL[_USUAL.index(0) % 4 :: 4]
+TRIED_MOVES: Final = SEARCHED_MOVES[SEARCHED_MOVES.index(0) % 4 :: 4]
 _TOP_MOVES: Final = 2
 _APART_PCT: Final = 3
 _DIRECTED: Final = 6

@@ -50,7 +50,7 @@ class Rounding(StrEnum):
 MOVE_LIMIT_PCT: Final = 30
 MOVES: Final = tuple(range(-MOVE_LIMIT_PCT, MOVE_LIMIT_PCT + 1))  # moves that the strategist may propose: 61
 DEEPEST_PCT, HIGHEST_PCT = -80, 200
-USUAL_PCT: Final = (-60, 100)  # moves beyond are searched only within the prices that were ever offered
+USUAL_PCT: Final = (-60, 60)  # moves beyond are searched only where the prices ever offered are known
 # Moves that numeric search evaluates: every percent near the reference, every second and fifth far from it.
 SEARCHED_MOVES: Final = (
     *range(DEEPEST_PCT, -30, 2),
