@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from agent.cli.output import print_table
-from eval.own_store.redrawn import FAMILIES, RedrawnShop, redrawn_shop
+from eval.own_store.logged_shops import FAMILIES, LoggedShop, logged_shop
 from eval.real.peers import Demand, peers_of
 from eval.real.shop import RealShop, sampled, template_shop
 from models.arrays import Floats
@@ -74,14 +74,14 @@ def run_money(suite: MoneySuite, progress: Progress, folder: Path | None = None)
         root = folder or Path(made)
         template = template_shop(root / "template", "USD", progress)
         for number, (size, family, far, seed) in enumerate(plan):
-            shop = redrawn_shop(family, far=far, seed=seed, known=size)
+            shop = logged_shop(family, far=far, seed=seed, known=size)
             progress(f"money: {shop.data.name} outcomes", number / len(plan))
             found.append(Earned(family, far, seed, size, _shares(shop, template, root / f"shop-{number}", progress)))
     progress("money: done", 1.0)
     return found
 
 
-def _shares(shop: RedrawnShop, template: Path, folder: Path, progress: Progress) -> dict[str, float]:
+def _shares(shop: LoggedShop, template: Path, folder: Path, progress: Progress) -> dict[str, float]:
     data, rows = shop.data, sampled(np.flatnonzero(shop.data.test))
     own = RealShop(data, template, folder, RULES)
     own.train(progress)
@@ -94,11 +94,11 @@ def _shares(shop: RedrawnShop, template: Path, folder: Path, progress: Progress)
     return {name: float(_profit(shop, at, cost)[rows].sum() / attainable) for name, at in prices.items()}
 
 
-def _profit(shop: RedrawnShop, price: Floats, cost: Floats) -> Floats:
+def _profit(shop: LoggedShop, price: Floats, cost: Floats) -> Floats:
     return np.asarray((price - cost) * shop.demand(price))
 
 
-def _best_price(demand: Demand, shop: RedrawnShop, cost: Floats) -> Floats:
+def _best_price(demand: Demand, shop: LoggedShop, cost: Floats) -> Floats:
     """The price of most profit on a grid between the limits of each row."""
     low, high = np.log(shop.limits).T
     best, most = shop.limits[:, 0].copy(), np.full(len(cost), -np.inf)

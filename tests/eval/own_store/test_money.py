@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from agent.pricing.grid_search import TRIED_MOVES
+from eval.own_store.logged_shops import FAMILIES, FAR, logged_shop
 from eval.own_store.money import HOLD, PRICESMITH, Earned, _best_price, money_lines, money_regressions
-from eval.own_store.redrawn import FAMILIES, FAR, redrawn_shop
 from models.strategist.strategy import SEARCHED_MOVES
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("far", [True, False])
 def test_demand_falls_and_the_best_price_lies_where_it_was_drawn(family: str, far: bool) -> None:
-    shop = redrawn_shop(family, far=far, seed=7, known=2_000)
+    shop = logged_shop(family, far=far, seed=7, known=2_000)
     offers = shop.data.offers
     reference, cost = (offers[name].to_numpy(float) for name in ("reference_price", "cost"))
     demand = np.stack([shop.demand(reference * ratio) for ratio in (0.5, 0.9, 1.0, 1.5, 2.5)])
@@ -25,7 +25,7 @@ def test_demand_falls_and_the_best_price_lies_where_it_was_drawn(family: str, fa
 
 
 def test_the_shop_stays_whatever_is_known_of_it() -> None:
-    few, many = (redrawn_shop("logit", far=True, seed=7, known=known).data for known in (2_000, 3_000))
+    few, many = (logged_shop("logit", far=True, seed=7, known=known).data for known in (2_000, 3_000))
     assert few.products.equals(many.products)
 
 

@@ -27,7 +27,7 @@ _GRID: Final = np.geomspace(0.3, 3.0, 400)
 
 
 @dataclass(frozen=True, slots=True)
-class RedrawnShop:
+class LoggedShop:
     """A log and the true demand behind it.
 
     Attributes:
@@ -63,7 +63,7 @@ class _Drawn:
         return np.asarray(0.35 * keen + 0.65 * sigmoid(level - 0.4 - 2.0 * slope * x))
 
 
-def redrawn_shop(family: str, *, far: bool, seed: int, known: int) -> RedrawnShop:
+def logged_shop(family: str, *, far: bool, seed: int, known: int) -> LoggedShop:
     """Draw a shop with `known` logged outcomes and `LATER` held-out offers."""
     rng = np.random.default_rng((seed, FAMILIES.index(family), far))
     n, count = known + LATER, int(rng.choice([3, 12, 30]))
@@ -125,7 +125,7 @@ def redrawn_shop(family: str, *, far: bool, seed: int, known: int) -> RedrawnSho
     def demand(price: Floats) -> Floats:
         return drawn(np.log(price / usual[product]))
 
-    return RedrawnShop(data, demand, ends)
+    return LoggedShop(data, demand, ends)
 
 
 def _best_for_all(drawn: _Drawn, cost: float) -> float:
