@@ -22,8 +22,8 @@ MEMORY_S: Final = 14 * 86_400.0
 _PRIOR_ARRIVALS: Final = 5.0
 _CURVE_MEMORY: Final = 200
 _LEAST_SEEN: Final = 5
-_EVERY: Final = 4  # one of so many moves, for bid prices
-_RATIO: Final = 1.0 + np.asarray(SEARCHED_MOVES[::_EVERY], np.float64) / 100
+_BID_MOVES: Final = np.flatnonzero(np.asarray(SEARCHED_MOVES) <= 100)[::4]  # up to twice the reference price
+_RATIO: Final = 1.0 + np.asarray(SEARCHED_MOVES, np.float64)[_BID_MOVES] / 100
 _GROUPS: Final = 4
 _APART: Final = 0.03  # mean difference of purchase probabilities from which shoppers are of different groups
 _GROUP_MEMORY: Final = 50
@@ -99,7 +99,7 @@ class Arrivals:
                 self._requests.move_to_end(product_id)
                 _count(known, at_s, purchase, units)
             if units is not None:
-                known.groups.add(purchase[::_EVERY])
+                known.groups.add(purchase[_BID_MOVES])
 
     def rate(self, product_id: str, weekly_units: float | None) -> float | None:
         """Requests an hour; None while fewer than five are known."""
@@ -121,7 +121,7 @@ class Arrivals:
             return None
         with self._lock:
             known = self._requests[product_id]
-            of_groups = known.groups.purchase or [known.purchase[::_EVERY]]
+            of_groups = known.groups.purchase or [known.purchase[_BID_MOVES]]
             purchase, share = np.stack(of_groups), np.asarray(known.groups.count or [1.0])
         return bid_price(Demand(_RATIO, purchase, rate * left.hours, share), left.cost, left.units)
 
