@@ -18,6 +18,7 @@ from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_json, progress_bar
 from agent.store.data_folder import DataFolder
 from eval.fairness.command import fairness
+from eval.options import Out
 from eval.own_command import own
 
 app = typer.Typer(no_args_is_help=True, help="Measure prompts, models and policies, and tell what got worse.")
@@ -32,9 +33,6 @@ SaveBaseline = Annotated[
 ]
 Tolerance = Annotated[
     float, typer.Option(min=0, max=1, help="With --baseline: share of a group's mean that may be lost.")
-]
-Out = Annotated[
-    Path | None, typer.Option(help="Folder of the report. Default: eval in the data folder.", show_default=False)
 ]
 
 

@@ -4,7 +4,6 @@ import json as jsonlib
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from agent.cli.exit_codes import ExitCode
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_json, progress_bar
 from agent.store.data_folder import DataFolder
+from eval.options import Out
 
 
 def own(
@@ -32,9 +32,7 @@ def own(
     first_seed: Annotated[
         int, typer.Option(help="Seed of the first run; seeds below 100 are for choosing settings.")
     ] = 100,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the report. Default: eval in the data folder.", show_default=False)
-    ] = None,
+    out: Out = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:

@@ -160,9 +160,9 @@ class Promotion(Strict):
     """Promotion of the product where the price is shown; what is left out is not known."""
 
     display: StrictBool | None = None
-    """Whether it has a featured place: an end of an aisle, the top of a page, a banner."""
+    """True with a featured place: an end of an aisle, the top of a page, a banner."""
     mailer: StrictBool | None = None
-    """Whether it is advertised to everyone: in a leaflet, a newsletter, a campaign."""
+    """True where it is advertised to everyone: in a leaflet, a newsletter, a campaign."""
 
 
 def nested_promotion(context: Mapping[str, object]) -> dict[str, object]:
@@ -187,7 +187,7 @@ class Context(Strict):
     market_trend: Number | Short | None = None
     """-1 (falling) to 1 (rising), or a word such as `rising`."""
     promotion: Promotion | AttributeValue | None = None
-    """How the product is promoted, or any word for it."""
+    """Promotion of the product, or any word for it."""
     season: Short = ""
     """Season or occasion, in the shop's own words."""
     location: Short = ""

@@ -67,30 +67,34 @@ def _contests(flow: Flow) -> Contests:
         response.purchase_draws[:, :1],
         response.satisfaction_draws[:, :1],
     )
-    worth = replace(
-        draws,
-        purchase_at_reference=response.purchase[:, :1, None],
-        satisfaction_at_reference=response.satisfaction[:, :1, None],
-    )
+    drawn, narrow, worth = utility(draws, basis.weights.of_draws), _narrow(flow), None
+    if narrow.any():
+        of_mean = replace(
+            draws,
+            purchase_at_reference=response.purchase[:, :1, None],
+            satisfaction_at_reference=response.satisfaction[:, :1, None],
+        )
+        worth = utility(of_mean, basis.weights.of_draws)
     return Contests(
         prices=scored.price_minor,
         count=scored.count,
         mean=utility(means, basis.weights),
-        draws=utility(draws, basis.weights.of_draws),
+        draws=drawn,
         reference=np.zeros(len(scored.count), np.int64),
         shown=[o.shown for o in flow.observations],
-        worth=utility(worth, basis.weights.of_draws),
-        narrow=_narrow(flow),
+        worth=drawn if worth is None else worth,
+        narrow=narrow,
     )
 
 
 def _narrow(flow: Flow) -> Floats:
     """Share of the information-directed choice, `(n,)`: it grows as the learned slope's posterior narrows.
 
-    0 where the evaluator knows the shop: there its own posterior, not online learning, says what is uncertain.
+    0 where nobody explores, and where the evaluator knows the shop: there its own posterior, not online learning, says
+    what is uncertain.
     """
     inputs = flow.represented.inputs
-    if inputs.shift is None or not inputs.out_of_domain:
+    if inputs.shift is None or not inputs.out_of_domain or not any(o.explores for o in flow.observations):
         return np.zeros(len(flow.observations))
     sd = inputs.shift.slope_draws.std(axis=1)
     return np.asarray(np.clip((_WIDE - sd) / (_WIDE - _NARROW), 0.0, 1.0))

@@ -3,7 +3,6 @@
 import json as jsonlib
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,13 +13,12 @@ from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_facts, print_json, progress_bar, store_fact
 from agent.service.opening import open_store
 from agent.store.data_folder import DataFolder
+from eval.options import Out
 
 
 def fairness(
     quick: Annotated[bool, typer.Option("--quick", help="Run a tenth of it: too little for narrow intervals.")] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the report. Default: eval in the data folder.", show_default=False)
-    ] = None,
+    out: Out = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:

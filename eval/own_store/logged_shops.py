@@ -80,7 +80,7 @@ def logged_shop(family: str, *, far: bool, seed: int, known: int) -> LoggedShop:
     drawn = _Drawn(family, level, steepness[0][product] * steepness[1][segment], np.log([0.9, 1.1]))
     best = _best_for_all(drawn, cost)
     log_price = np.log(best) + rng.uniform(_RANGE[0], _RANGE[1], n)  # over the usual price
-    reference = (usual * best / wanted).round(2)[product]
+    listed = (usual * best / wanted).round(2)
     price = np.maximum(0.01, (usual[product] * np.exp(log_price)).round(2))
     at = START + pd.to_timedelta(np.sort(rng.random(n)) * _DAYS * 86_400, unit="s").round("s")
     bought = rng.random(n) < drawn(np.log(price / usual[product]))
@@ -93,7 +93,7 @@ def logged_shop(family: str, *, far: bool, seed: int, known: int) -> LoggedShop:
             "product_id": names[product],
             "category": kinds[product],
             "price": price,
-            "reference_price": reference,
+            "reference_price": listed[product],
             "cost": (cost * usual[product]).round(2),
             "bought": bought.astype(int),
             "weight": 1.0,
@@ -107,7 +107,7 @@ def logged_shop(family: str, *, far: bool, seed: int, known: int) -> LoggedShop:
             "product_id": names,
             "title": [f"Thing number {number}" for number in range(count)],
             "category": kinds,
-            "list_price": (usual * best / wanted).round(2),
+            "list_price": listed,
             "cost": (cost * usual).round(2),
         }
     )

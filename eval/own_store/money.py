@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from agent.cli.output import print_table
+from eval.over_shops import paired
 from eval.own_store.logged_shops import FAMILIES, LoggedShop, logged_shop
 from eval.real.peers import Demand, peers_of
 from eval.real.shop import RealShop, sampled, template_shop
@@ -24,8 +25,6 @@ HOLD: Final = "hold reference"
 MONEY_SIZES: Final = (2_000, 20_000)
 RULES: Final = {"never_above_reference": False, "max_discount_frac": 1.0}
 _GRID: Final = 200
-_BOOTSTRAPS: Final = 2_000
-_SEED: Final = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +130,8 @@ def _line(where: str, size: int, group: Sequence[Earned]) -> MoneyLine:
         size=size,
         shops=len(group),
         share={name: float(values.mean()) for name, values in shares.items()},
-        lead={name: _interval(shares[PRICESMITH] - values) for name, values in shares.items() if name != PRICESMITH},
+        lead={name: paired(shares[PRICESMITH] - values) for name, values in shares.items() if name != PRICESMITH},
     )
-
-
-def _interval(gaps: Floats) -> tuple[float, float, float]:
-    draws = np.random.default_rng(_SEED).integers(len(gaps), size=(_BOOTSTRAPS, len(gaps)))
-    low, high = np.percentile(gaps[draws].mean(axis=1), [2.5, 97.5])
-    return float(gaps.mean()), float(low), float(high)
 
 
 def money_regressions(lines: Sequence[MoneyLine]) -> list[str]:

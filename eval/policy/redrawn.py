@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from eval.over_shops import paired
 from eval.policy.policies import BestPrice, BoostedGrid, HoldReference, Policy, ThompsonLogit
 from eval.policy.pricesmith import Pricesmith
 from eval.policy.runs import Run, run
@@ -18,7 +19,6 @@ from models.progress import Progress
 
 FIRST_SHOP: Final = 100  # shops below are reserved for tuning
 SHOPS: Final = 20
-_REDRAWS: Final = 4_000
 
 Make = Callable[[World, int], Policy]
 
@@ -86,14 +86,6 @@ def rows(lines: Sequence[RedrawnLine]) -> list[list[str]]:
         ]
         for line in lines
     ]
-
-
-def paired(gaps: Sequence[float]) -> tuple[float, float, float]:
-    """Mean of paired differences and the ends of its 95 % bootstrap interval over shops."""
-    values = np.asarray(gaps, np.float64)
-    drawn = values[np.random.default_rng(19).integers(len(values), size=(_REDRAWS, len(values)))].mean(axis=1)
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return float(values.mean()), float(low), float(high)
 
 
 def _lines(family: Family, runs: Mapping[str, Sequence[Run]]) -> list[RedrawnLine]:

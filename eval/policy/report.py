@@ -11,11 +11,11 @@ from eval.page import page, svg, table
 from eval.policy.suites import PRICESMITH, SINGLE, Line, PolicyReport
 
 _NOTE: Final = (
-    "Simulated shops. Share: expected profit, including exploration, over the highest profit attainable from observed"
-    " data, up to that many visits, with the range over seeds. Lead: Pricesmith's share minus the policy's, with a 95"
-    " % interval over blocks of visits. Surplus: expected consumer surplus per visit over the reference price. The "
-    "clairvoyant and the best fixed price know the true demand; learning peers are given the true opportunity cost of"
-    " a unit, Pricesmith estimates it. Pricesmith's language model is off, and its weights are on profit alone. The "
+    "Simulated shops. Share: expected profit, including exploration, over the highest profit attainable from observed "
+    "data, up to that many visits, with the range over seeds. Lead: Pricesmith's share minus the policy's, with a 95 "
+    "% interval over blocks of visits. Surplus: expected consumer surplus per visit over the reference price. The "
+    "clairvoyant and the best fixed price know the true demand; learning peers are given the true opportunity cost of "
+    "a unit, Pricesmith estimates it. Pricesmith's language model is off, and its weights are on profit alone. The "
     "simulated grocery is fitted to the demo data, which is itself simulated and for education only."
 )
 

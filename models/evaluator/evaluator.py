@@ -237,7 +237,8 @@ class Evaluator:
         drawn = purchase.drawn_logits(phi, effective, draws, situations.basis_size) + shift[:, :, None] + spread
         if situations.tried is not None or self._weights.doubt:
             slopes = purchase.drawn_slopes(phi, None if draws is None else draws[1])
-            drawn += _scaled(effective, slopes, self._weights.doubt, _DOUBT_SEED)
+            if self._weights.doubt:
+                drawn += _scaled(effective, slopes, self._weights.doubt, _DOUBT_SEED)
             if situations.tried is not None:
                 beyond = _beyond(effective + self._weights.center, situations.tried)
                 drawn += _scaled(beyond, slopes, EXTRAPOLATED_SD, _NOVELTY_SEED)

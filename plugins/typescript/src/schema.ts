@@ -1097,7 +1097,7 @@ export interface components {
             competitor_prices?: components["schemas"]["CompetitorPrice"][];
             /** @description -1 (falling) to 1 (rising), or a word such as `rising`. */
             market_trend?: number | string | null;
-            /** @description How the product is promoted, or any word for it. */
+            /** @description Promotion of the product, or any word for it. */
             promotion?: components["schemas"]["Promotion"] | boolean | number | string | null;
             /** @description Season or occasion, in the shop's own words. */
             season?: string;
@@ -1968,9 +1968,9 @@ export interface components {
         };
         /** @description Promotion of the product where the price is shown; what is left out is not known. */
         Promotion: {
-            /** @description Whether it has a featured place: an end of an aisle, the top of a page, a banner. */
+            /** @description True with a featured place: an end of an aisle, the top of a page, a banner. */
             display?: boolean | null;
-            /** @description Whether it is advertised to everyone: in a leaflet, a newsletter, a campaign. */
+            /** @description True where it is advertised to everyone: in a leaflet, a newsletter, a campaign. */
             mailer?: boolean | null;
         };
         /** @description One public key (RFC 8037). */
@@ -2861,7 +2861,7 @@ export interface components {
             segments: components["schemas"]["TrainingSegment"][];
             /** @description What to know about the data. */
             notes: string[];
-            /** @description What the price response is known by: random prices, or only the inputs that were imported. */
+            /** @description Source of the knowledge of the price response: random prices, or only the inputs that were imported. */
             identified_by: components["schemas"]["IdentifiedBy"] | null;
         };
         /** @description Trains a part of Pricesmith on the shop's own outcomes. */

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eval.over_shops import paired
 from eval.policy.policies import HoldReference
-from eval.policy.redrawn import paired
 from eval.policy.runs import run
 from eval.simulators.redrawn import Family, RedrawnShop
 

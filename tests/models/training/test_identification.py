@@ -1,4 +1,4 @@
-"""What identifies a price response: random prices leave no doubt, others widen what quotes are sure of."""
+"""Identification of a price response: random prices leave no doubt, others widen what quotes are sure of."""
 
 from dataclasses import replace
 
