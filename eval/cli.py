@@ -17,6 +17,7 @@ from agent.cli.exit_codes import ExitCode
 from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_json, progress_bar
 from agent.store.data_folder import DataFolder
+from eval.encoder.command import encoder
 from eval.fairness.command import fairness
 from eval.options import Out
 from eval.own_command import own
@@ -161,6 +162,7 @@ def models(
 
 
 app.command("own")(own)
+app.command("encoder")(encoder)
 
 
 class PolicySuite(StrEnum):

@@ -127,6 +127,7 @@ def _train_on_demo(
     from agent.training.language_models import train_text
     from models.datasets.complete_journey import DEMO
     from models.registry.versions import ship
+    from models.training.encoder import EncoderTrainingConfig
     from prompts import load_prompt
 
     layers, ship_to = wanted
@@ -140,7 +141,7 @@ def _train_on_demo(
         if len(kinds) == 1 and kinds[0] is not ModelKind.ENCODER:
             prepare_models(folder, progress)
         if priced:
-            plan = TrainingPlan(priced, version)
+            plan = TrainingPlan(priced, version, encoder=EncoderTrainingConfig(base=settings.encoder))
             if layers is not None:
                 plan = replace(plan, strategist=replace(plan.strategist, layers=layers))
             made += run_training(registry, plan, load_prompt("strategist", settings.prompt_version), progress)

@@ -100,7 +100,7 @@ class Observation(Situation):
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A batch of n: unit encoder states `(n, 384)`, interest logits and log affinities `(n,)`, features `(n, k)`."""
+    """A batch of n: unit encoder states `(n, dim)`, interest logits and log affinities `(n,)`, features `(n, k)`."""
 
     shopper: NDArray[np.float32]
     product: NDArray[np.float32]

@@ -22,7 +22,7 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class PairStates:
-    """Encoder states of distinct shoppers, products and categories, `(..., 384)`.
+    """Encoder states of distinct shoppers, products and categories, `(..., dim)`.
 
     Attributes:
         category_of: Of each product, its category.

@@ -206,7 +206,7 @@ class SituationReader:
         forget_words()
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encoder states `(n, 384)`, cached by text."""
+        """Encoder states `(n, dim)`, cached by text."""
         return self._encoder.encode(texts)
 
     def encode(self, situations: Sequence[Situation]) -> Encoded:

@@ -230,7 +230,8 @@ def _catalogue(opened: _Opened, running: Components | None) -> Catalogue:
         return running.catalogue
     beside = running.catalogue if running is not None else preloaded.catalogue if preloaded is not None else None
     if preloaded is None or preloaded.encoder != encoder.version:
-        catalogue = Catalogue(opened.store, encoder, open_product_index(opened.folder, encoder.version), beside)
+        index = open_product_index(opened.folder, encoder.version, encoder.dim)
+        catalogue = Catalogue(opened.store, encoder, index, beside)
         catalogue.index_missing()
         return catalogue
     catalogue = Catalogue(opened.store, encoder, preloaded.catalogue.index, beside)

@@ -10,14 +10,16 @@ from agent.state.loading import open_product_index
 from agent.state.preloaded import Preloaded
 from agent.store.data_folder import DataFolder
 from models.encoder.encoder import Vectors
+from models.encoder.settings import read_encoder_settings
 from models.registry.registry import ModelKind, Registry
 
 
 class _NoEncoder:
     """Stands for an encoder, whose threads would not live on in a forked process."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, dim: int) -> None:
         self.version = version
+        self.dim = dim
 
     def encode(self, texts: object) -> Vectors:
         raise RuntimeError("nothing is encoded before processes are forked")
@@ -35,11 +37,13 @@ def preload(settings: Settings) -> Preloaded:
     import openvino  # noqa: F401 - only to be shared: it starts its threads with the first model
 
     folder = DataFolder(settings.data_dir)
-    version = Registry(folder.models).active(ModelKind.ENCODER)
+    registry = Registry(folder.models)
+    version = registry.active(ModelKind.ENCODER)
+    dim = read_encoder_settings(registry.folder(ModelKind.ENCODER, version)).dim
     with open_store(settings) as store:
         marks = store.marks()
-        index = open_product_index(folder, version)
-        catalogue = Catalogue(store, CachedEncoder(_NoEncoder(version)), index)
+        index = open_product_index(folder, version, dim)
+        catalogue = Catalogue(store, CachedEncoder(_NoEncoder(version, dim)), index)
     indexed = index.watermark == catalogue.revision and len(index) == len(catalogue)
     gc.collect()
     gc.freeze()  # a collection in a forked process would write to, and so copy, every object

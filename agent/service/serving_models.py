@@ -22,7 +22,7 @@ class ServingModels:
 
     Attributes:
         in_use: Active version by kind.
-        encoder: Texts to unit vectors `(n, 384)`, recent ones cached.
+        encoder: Texts to unit vectors `(n, dim)`, recent ones cached.
         interest, item_affinity, ranking: Heads over encoder states, trained with the encoder.
         evaluator: EvaluatorInputs and prices to purchase probability, profit and satisfaction.
         strategist: Version of the active strategist, which another process loads.

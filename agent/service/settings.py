@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     built_models_dir: Path | None = None
     """Folder of models that were built before, from which `prepare` and `init` copy; without it they are built."""
 
+    encoder: str = "multilingual-e5-small"
+    """Encoder that `train encoder` starts from: `multilingual-e5-small`, `all-MiniLM-L6-v2` or the folder of any
+    sentence-transformers model; its dimensions, pooling, tokenizer and prefix are read from it."""
+
     currency: str | None = None
     """Currency of imported rows that name none, an ISO 4217 code; `--currency` goes before it."""
 

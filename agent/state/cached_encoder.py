@@ -7,7 +7,7 @@ import numpy as np
 
 from agent.state.shopper_memory import digest_of
 from agent.store.recent_map import RecentMap
-from models.encoder.encoder import DIM, Encoder, Vectors
+from models.encoder.encoder import Encoder, Vectors
 
 
 class CachedEncoder:
@@ -24,16 +24,21 @@ class CachedEncoder:
         """Version of the wrapped encoder."""
         return self._encoder.version
 
+    @property
+    def dim(self) -> int:
+        """Dimensions of a state."""
+        return self._encoder.dim
+
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors `(n, 384)` of texts; repeated and cached texts are not encoded again."""
+        """Unit vectors `(n, dim)` of texts; repeated and cached texts are not encoded again."""
         return self._look_up(texts, self._encoder.encode, remember=True)
 
     def encode_each(self, texts: Sequence[str], *, remember: bool = True) -> Vectors:
-        """Unit vectors `(n, 384)` of texts, equal to those of each text by itself; batches differ in the last bits."""
+        """Unit vectors `(n, dim)` of texts, equal to those of each text by itself; batches differ in the last bits."""
         return self._look_up(texts, self._encoder.encode_each, remember=remember)
 
     def _look_up(self, texts: Sequence[str], encode: Callable[[Sequence[str]], Vectors], *, remember: bool) -> Vectors:
-        vectors = np.empty((len(texts), DIM), np.float32)
+        vectors = np.empty((len(texts), self.dim), np.float32)
         rows_of: dict[str, list[int]] = {}
         for row, text in enumerate(texts):
             rows_of.setdefault(text, []).append(row)

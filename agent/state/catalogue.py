@@ -169,7 +169,7 @@ class Catalogue:
         return [row >= 0 and bool(units[row]) for row in rows]
 
     def states(self, products: Sequence[ProductRecord]) -> NDArray[np.float32]:
-        """Encoder states `(n, 384)`: from the index for known products, encoded now for others.
+        """Encoder states `(n, dim)`: from the index for known products, encoded now for others.
 
         Fields of a request beside a known product's id do not change its state; only the catalogue does.
         """
@@ -183,11 +183,11 @@ class Catalogue:
         return self._encoder.encode([text_of(product) for product in products])
 
     def state(self, product_id: str) -> NDArray[np.float32] | None:
-        """Encoder state `(384,)` of a product; None when unknown."""
+        """Encoder state `(dim,)` of a product; None when unknown."""
         return self.index.vector(product_id)
 
     def known_states(self, product_ids: Sequence[str]) -> NDArray[np.float32]:
-        """Encoder states `(n, 384)` of products by id, zeros for unknown ones."""
+        """Encoder states `(n, dim)` of products by id, zeros for unknown ones."""
         found = np.zeros((len(product_ids), self.index.dim), np.float32)
         for row, vector in enumerate(self.index.vectors(product_ids)):
             if vector is not None:
@@ -195,7 +195,7 @@ class Catalogue:
         return found
 
     def category_states(self, categories: Sequence[str]) -> NDArray[np.float32]:
-        """Encoder states of categories `(n, 384)`."""
+        """Encoder states of categories `(n, dim)`."""
         return self._encoder.encode([category_text(category) for category in categories])
 
     def encode_categories(self, most: int = _CATEGORIES) -> None:

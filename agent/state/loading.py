@@ -10,7 +10,7 @@ from agent.state.shopper_memory import MemoryReader
 from agent.store import Store
 from agent.store.data_folder import DataFolder
 from agent.store.doubtful_rows import REMOVALS_KEY
-from models.encoder.encoder import DIM, Encoder, OpenVinoEncoder
+from models.encoder.encoder import Encoder, OpenVinoEncoder
 from models.evaluator.evaluator import Evaluator
 from models.evaluator.evaluator_file import load_evaluator
 from models.evaluator.evidence import KEY_DIM
@@ -83,12 +83,12 @@ def load_checked_strategist(folder: Path) -> "Strategist":
     return load_strategist(folder, folder.name)
 
 
-def open_product_index(folder: DataFolder, encoder_version: str) -> ProductIndex:
-    """Load the product index from its snapshot; empty without a usable one."""
+def open_product_index(folder: DataFolder, encoder_version: str, dim: int) -> ProductIndex:
+    """Load the product index from its snapshot; empty, for states of `dim`, without a usable one."""
     try:
         return ProductIndex.load(folder.product_index, encoder_version)
     except SnapshotError:
-        return ProductIndex(DIM, encoder_version)
+        return ProductIndex(dim, encoder_version)
 
 
 def open_outcome_memory(folder: DataFolder, evaluator_version: str, store: Store) -> OutcomeMemory:

@@ -30,7 +30,7 @@ def digest_of(text: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class EncodedText:
-    """Encoder state `(384,)` of the text with a digest, by one version of the encoder.
+    """Encoder state `(dim,)` of the text with a digest, by one version of the encoder.
 
     Attributes:
         seq: Number of the last event of the history that is kept in the store beside it.

@@ -31,7 +31,7 @@ class SimilarProducts:
         self._waiting: Iterator[Asked] = iter(())
 
     def find(self, asked: Sequence[Asked], states: NDArray[np.float32]) -> list[Similar]:
-        """The `COUNT` most similar products in the currency asked for, best first; `states` `(n, 384)` are searched.
+        """The `COUNT` most similar products in the currency asked for, best first; `states` `(n, dim)` are searched.
 
         A product of the index has its vector there as its state, whatever else a request says of it.
         """

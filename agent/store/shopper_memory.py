@@ -93,7 +93,7 @@ class ShopperMemory:
         labels: Checksum of the words of the products in `history`.
         encoder, digest: Version that encoded the behaviour text, and the text's digest.
         expires_at: When the text changes without a new event, as a session ends; on the behaviour clock.
-        state: Encoder state, `(384,)` float32.
+        state: Encoder state, `(dim,)` float32.
         history: As `models.shopper.history_codec` encodes it.
     """
 

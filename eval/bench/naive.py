@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging as transformers_logging
@@ -38,13 +37,12 @@ from agent.state.catalogue import Catalogue
 from agent.state.loading import load_active_evaluator, open_outcome_memory, open_product_index
 from agent.store.data_folder import DataFolder
 from eval.bench.figures import Load, row_figures
-from models.encoder.encoder import MAX_TOKENS
+from models.encoder.base import BASE, MINILM_L6, base_folder
+from models.encoder.export import load_base, merge_delta, silence_libraries
 from models.evaluator.evaluator import Evaluator, EvaluatorInputs, Represented
 from models.evaluator.evidence import Neighbours, evidence_matrix, item_states
 from models.evaluator.monotone import sigmoid
-from models.language.lora import merge_lora
-from models.registry.base_weights import MINILM
-from models.registry.registry import ModelKind, Registry
+from models.registry.registry import ModelKind, Registry, read_meta
 from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT, Subject, feature_row
 from models.shopper.history import Act, ShopperHistory, recent_items
 from models.shopper.interest import conditional_state, load_interest
@@ -78,14 +76,19 @@ class SentenceEncoder:
     def __init__(self, registry: Registry) -> None:
         """Load the base weights and merge the active delta into them."""
         self.version = registry.active(ModelKind.ENCODER)
-        self._model = SentenceTransformer(str(MINILM.verified().parent), device="cpu")
-        self._model.max_seq_length = MAX_TOKENS
         folder = registry.folder(ModelKind.ENCODER, self.version)
-        bert: Any = self._model[0].auto_model
-        merge_lora(dict(bert.named_parameters()), folder / "adapter.safetensors")
+        base = str(read_meta(folder).config.get(BASE, MINILM_L6))
+        with silence_libraries(), base_folder(base) as source:
+            self._model = load_base(source)
+            merge_delta(self._model, folder / "adapter.safetensors")
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of a state."""
+        return int(self._model.get_embedding_dimension() or 0)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors `(n, 384)`."""
+        """Unit vectors `(n, dim)`."""
         vectors = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vectors, np.float32)
 
@@ -185,7 +188,7 @@ class NaivePricer:
             load_interest(heads / "interest.safetensors"),
             load_taste(heads / "taste.safetensors"),
         )
-        index = open_product_index(folder, self._encoder.version)
+        index = open_product_index(folder, self._encoder.version, self._encoder.dim)
         self._catalogue = Catalogue(self._store, CachedEncoder(self._encoder), index)
         self._ids = [one for one in self._catalogue.ids() if one in index]
         self._vectors = np.stack([vector for vector in index.vectors(self._ids) if vector is not None])

@@ -1,7 +1,8 @@
-"""Text encoder: texts to unit vectors `(n, 384)`.
+"""Text encoder: texts to unit vectors `(n, dim)`.
 
 `TorchEncoder` is the reference implementation and runs on any torch device; `OpenVinoEncoder` is the fast CPU runtime,
-checked against it at export. Both read the folder that `export_encoder` writes: merged weights, tokenizer, graph.
+checked against it at export. Both read the folder that `export_encoder` writes: graph with merged weights, tokenizer,
+and `encoder.json`, which says how the encoder wants its texts.
 """
 
 from abc import ABC, abstractmethod
@@ -14,13 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from models.encoder.settings import read_encoder_settings
+from models.encoder.unigram import UnigramTokenizer, is_unigram, padded, read_tokenizer
+
 if TYPE_CHECKING:
     import torch
 
 Vectors = NDArray[np.float32]
 
 MAX_TOKENS: Final = 112
+"""Most tokens of a text, less where the encoder takes fewer."""
 DIM: Final = 384
+"""Dimensions of the shipped encoder; another encoder's are in its `dim`."""
 _BATCH: Final = 32
 _BATCH_ALIKE: Final = 16
 
@@ -33,8 +39,13 @@ class Encoder(Protocol):
         """Version of the weights, recorded in every decision."""
         ...
 
+    @property
+    def dim(self) -> int:
+        """Dimensions of a state."""
+        ...
+
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Encode texts to float32 unit vectors `(n, 384)`, in the order given."""
+        """Encode texts to float32 unit vectors `(n, dim)`, in the order given."""
         ...
 
     def encode_each(self, texts: Sequence[str]) -> Vectors:
@@ -46,16 +57,24 @@ class TextTokenizer:
     """Maps texts to padded id and mask arrays `(n, length)`."""
 
     def __init__(self, folder: Path) -> None:
-        """Read `tokenizer.json` of an encoder folder."""
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.enable_padding(pad_id=0, pad_token="[PAD]")  # noqa: S106 - a token of the vocabulary
+        """Read `tokenizer.json` and `encoder.json` of an encoder folder."""
+        self.settings = read_encoder_settings(folder)
+        path = folder / "tokenizer.json"
+        content = read_tokenizer(path)
+        self._compact = UnigramTokenizer(content, self.settings.max_tokens) if is_unigram(content) else None
+        if self._compact is None:
+            self._tokenizer = Tokenizer.from_file(str(path))
+            self._tokenizer.enable_truncation(self.settings.max_tokens)
+            self._tokenizer.no_padding()
 
     def __call__(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Tokenise one batch, padded to its longest text and truncated to `MAX_TOKENS`."""
-        rows = self._tokenizer.encode_batch(list(texts))
-        ids = np.asarray([row.ids for row in rows], np.int64)
-        return ids, np.asarray([row.attention_mask for row in rows], np.int64)
+        """Tokenise one batch, each text with the prefix, truncated, padded to the longest."""
+        wanted = [self.settings.prefix + text for text in texts]
+        if self._compact is not None:
+            rows = [self._compact.encode(text) for text in wanted]
+        else:
+            rows = [row.ids for row in self._tokenizer.encode_batch(wanted)]
+        return padded(rows, self.settings.pad_id)
 
 
 class _Batched(ABC):
@@ -71,9 +90,14 @@ class _Batched(ABC):
         """Version of the weights."""
         return self._version
 
+    @property
+    def dim(self) -> int:
+        """Dimensions of a state."""
+        return self._tokenizer.settings.dim
+
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Encode texts to float32 unit vectors `(n, 384)`, in the order given."""
-        vectors = np.empty((len(texts), DIM), np.float32)
+        """Encode texts to float32 unit vectors `(n, dim)`, in the order given."""
+        vectors = np.empty((len(texts), self.dim), np.float32)
         order = np.argsort([len(text) for text in texts], kind="stable")
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
@@ -87,7 +111,7 @@ class _Batched(ABC):
 
         Padding changes the last bits.
         """
-        vectors = np.empty((len(texts), DIM), np.float32)
+        vectors = np.empty((len(texts), self.dim), np.float32)
         if not texts:
             return vectors
         ids, mask = self._tokenizer(texts)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import Floats
-from models.encoder.encoder import DIM
 from models.evaluator.binning import Binning
 from models.evaluator.evidence import EVIDENCE, memory_keys
 from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid
@@ -61,7 +60,7 @@ class EvaluatorInputs:
         features: `(n, len(FEATURES))`.
         evidence: `(n, len(EVIDENCE))`.
         interest: `(n,)` interest logits. `affinity` `(n,)` log affinities (`models.shopper.item_affinity`).
-        shopper, product: `(n, 384)` unit encoder states.
+        shopper, product: `(n, dim)` unit encoder states.
         familiarity: `(n,)` 0-1, similarity to the training products; below 1 widens the intervals.
         intent, trend: `(n,)`, inputs of the context priors.
         rival_log_ratio: `(n,)` log(competitor / reference), nan when no competitor price is known.
@@ -143,13 +142,13 @@ class EvaluatorWeights:
     """
 
     binning: Binning
-    shopper_projection: Floats  # (384, RANK)
-    product_projection: Floats  # (384, RANK)
+    shopper_projection: Floats  # (dim, RANK)
+    product_projection: Floats  # (dim, RANK)
     linear: Floats  # (in,)
     hidden: tuple[tuple[Floats, Floats], ...]  # ((in, out), (out,)) a layer
     purchase: MonotoneHead
     satisfaction: MonotoneHead
-    key_projection: Floats  # (384, KEY_DIM)
+    key_projection: Floats  # (dim, KEY_DIM)
     base_rate: float
     promotion: Floats | None = None  # (out + 2, len(STATES)); None where trained without promotions
     rival: float | None = None  # replaces `ContextPriors.rival` when trained on competitor prices
@@ -168,7 +167,7 @@ class Evaluator:
         priors = priors or ContextPriors()
         self._priors = priors if weights.rival is None else replace(priors, rival=weights.rival)
         self.version = version
-        phi = self.represent(_unknown(1)).phi
+        phi = self.represent(_unknown(1, len(weights.shopper_projection))).phi
         before = np.log(np.expm1(OTHER_SHOP_SLOPE - SLOPE_MIN))
         self._other_shop = np.asarray([OTHER_SHOP_LEVEL, before]) - weights.purchase.terms(phi)[0, :2]
 
@@ -183,13 +182,13 @@ class Evaluator:
         return self._weights.base_rate
 
     def memory_keys(self, items: NDArray[np.float32], product: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Compute keys of the outcome memory from item and product states `(n, 384)`, see `memory_keys`."""
+        """Compute keys of the outcome memory from item and product states `(n, dim)`, see `memory_keys`."""
         return memory_keys(items, product, self._weights.key_projection)
 
     def represent(self, inputs: EvaluatorInputs) -> Represented:
         """Compute the body output `phi` `(n, d)`: last hidden layer, promotion effect, linear term, 1 for the bias."""
         weights = self._weights
-        situations = _unknown(len(inputs.features)) if inputs.out_of_domain else inputs
+        situations = _unknown(*inputs.shopper.shape) if inputs.out_of_domain else inputs
         shopper = situations.shopper.astype(np.float64)
         product = situations.product.astype(np.float64)
         content = product @ weights.product_projection
@@ -302,9 +301,9 @@ def _scaled(distance: Floats, slopes: Floats, sd: float, seed: int) -> Floats:
     return np.asarray(-distance[:, :, None] * (slopes * factor)[:, None])
 
 
-def _unknown(n: int) -> EvaluatorInputs:
+def _unknown(n: int, dim: int) -> EvaluatorInputs:
     """Situations of an unknown shopper and an unknown product, `n` rows."""
-    zeros, states = np.zeros(n, np.float32), np.zeros((n, DIM), np.float32)
+    zeros, states = np.zeros(n, np.float32), np.zeros((n, dim), np.float32)
     return EvaluatorInputs(
         features=np.zeros((n, len(FEATURES)), np.float32),
         evidence=np.zeros((n, len(EVIDENCE)), np.float32),

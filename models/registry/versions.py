@@ -23,7 +23,7 @@ DELTAS: Final = {
     ModelKind.NARRATOR: ("delta.safetensors",),
 }
 RUNTIME: Final = {
-    ModelKind.ENCODER: ("encoder.xml", "encoder.bin", "tokenizer.json"),
+    ModelKind.ENCODER: ("encoder.xml", "encoder.bin", "encoder.json", "tokenizer.json"),
     ModelKind.EVALUATOR: (),
     ModelKind.STRATEGIST: ("strategist.safetensors", "tokenizer.json"),
     ModelKind.UNDERSTANDING: (),
@@ -40,17 +40,19 @@ def install_deltas(registry: Registry, meta: ModelMeta, deltas: Path) -> Path:
                 shutil.copyfile(deltas / name, folder / name)
         if all((folder / name).is_file() for name in RUNTIME[meta.kind]):
             return
-        _build_runtime(meta.kind, folder)
+        _build_runtime(meta, folder)
 
     return registry.install(meta, write)
 
 
-def _build_runtime(kind: ModelKind, folder: Path) -> None:
+def _build_runtime(meta: ModelMeta, folder: Path) -> None:
     """Build runtime files from deltas; torch loads here, as a process that only reads versions needs none."""
+    kind = meta.kind
     if kind is ModelKind.ENCODER:
+        from models.encoder.base import BASE, MINILM_L6
         from models.encoder.export import export_encoder
 
-        export_encoder(folder / "adapter.safetensors", folder)
+        export_encoder(str(meta.config.get(BASE, MINILM_L6)), folder / "adapter.safetensors", folder)
     elif kind is ModelKind.STRATEGIST:
         from models.strategist.export import export_strategist
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from models.arrays import Floats
-from models.encoder.encoder import DIM
 from models.errors import RegistryError
 from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT
 
@@ -20,13 +19,13 @@ from models.shopper.features import PAIR_FEATURES, SHOPPER_PRODUCT
 def conditional_state(
     shopper: NDArray[np.float32], category: NDArray[np.float32], pair: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Compute `h_u(c)` `(n, 384 + len(PAIR_FEATURES))` from states `(n, 384)` and pair features."""
-    return np.concatenate([shopper * category * np.sqrt(DIM), pair], axis=1, dtype=np.float32)
+    """Compute `h_u(c)` `(n, dim + len(PAIR_FEATURES))` from states `(n, dim)` and pair features."""
+    return np.concatenate([shopper * category * np.sqrt(shopper.shape[1]), pair], axis=1, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class InterestHead:
-    """Interest head: `W1` `(384 + len(PAIR_FEATURES),)` and `b1`."""
+    """Interest head: `W1` `(dim + len(PAIR_FEATURES),)` and `b1`."""
 
     weights: Floats
     bias: float
@@ -34,7 +33,7 @@ class InterestHead:
     def of_features(
         self, shopper: NDArray[np.float32], category: NDArray[np.float32], features: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Compute the logits `(n,)` from states `(n, 384)` and rows of `FEATURES`."""
+        """Compute the logits `(n,)` from states `(n, dim)` and rows of `FEATURES`."""
         start = len(SHOPPER_PRODUCT)
         return self.logits(conditional_state(shopper, category, features[:, start : start + len(PAIR_FEATURES)]))
 
@@ -56,11 +55,11 @@ def load_interest(path: Path) -> InterestHead:
         RegistryError: `W1` has another size than this code expects, or a value is not finite.
     """
     tensors = load_file(str(path))
-    if set(tensors) != {"W1", "b1"} or tensors["W1"].shape != (DIM + len(PAIR_FEATURES),):
+    if set(tensors) != {"W1", "b1"} or tensors["W1"].ndim != 1 or len(tensors["W1"]) <= len(PAIR_FEATURES):
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
         raise RegistryError(
-            f"{path}: tensors have shapes {shapes}; expected: W1 ({DIM + len(PAIR_FEATURES)},) and b1 (1,); "
-            "remedy: train the encoder again or activate another version"
+            f"{path}: tensors have shapes {shapes}; expected: W1 (dimensions of the encoder + "
+            f"{len(PAIR_FEATURES)},) and b1 (1,); remedy: train the encoder again or activate another version"
         )
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         raise RegistryError(f"{path}: a weight is NaN or infinite; remedy: train or activate another version")

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from models.encoder.encoder import DIM
 from models.errors import RegistryError
 
 FLOOR: Final = 0.02
@@ -42,7 +41,7 @@ class Taste:
         rows: Product id to row of the item arrays.
         given, wanted: Factors of bought and of candidate products, `(n_items, rank)`.
         near: Rows of the products with sparse weights, `(n_items, n_near)`; `near_weight` are the weights.
-        text_wanted: `(384, rank)`, linear map from the encoder's product state to a `wanted` vector.
+        text_wanted: `(dim, rank)`, linear map from the encoder's product state to a `wanted` vector.
     """
 
     rows: dict[str, int]
@@ -61,7 +60,7 @@ class Taste:
     def affinity(self, buyers: Sequence[Buyer], products: Sequence[str], text_states: States) -> States:
         """Compute log affinities `(n,)` of buyers to products, pair by pair.
 
-        `text_states` `(n, 384)` are the products' encoder states, used for products unseen in training.
+        `text_states` `(n, dim)` are the products' encoder states, used for products unseen in training.
         """
         distinct = {id(buyer): buyer for buyer in buyers}
         places = {key: place for place, key in enumerate(distinct)}
@@ -126,7 +125,7 @@ def load_taste(path: Path) -> Taste:
     )
     shapes = {name: tensor.shape for name, tensor in tensors.items()} | {"near": near.shape, "ids": (len(ids),)}
     fits = given.shape == wanted.shape and len(ids) == len(given) == len(near) and near.shape == weight.shape
-    if not fits or text.shape != (DIM, given.shape[1]) or not ((near >= 0) & (near < len(ids))).all():
+    if not fits or text.shape[1:] != (given.shape[1],) or not ((near >= 0) & (near < len(ids))).all():
         raise RegistryError(f"{path}: tensor shapes {shapes} are inconsistent; remedy: train the encoder again")
     if not all(np.isfinite(tensor).all() for tensor in (given, wanted, weight, text)):
         raise RegistryError(f"{path}: an item factor is NaN or infinite; remedy: train or activate another version")

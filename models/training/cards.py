@@ -8,7 +8,7 @@ from models.registry.registry import ModelKind, ModelMeta
 OWN_TEXTS: Final = "texts written for Pricesmith"
 
 _DESCRIPTION = {
-    ModelKind.ENCODER: "MiniLM (all-MiniLM-L6-v2) with a LoRA delta, and the interest head on its states",
+    ModelKind.ENCODER: "a sentence encoder (the base below) with a LoRA delta, and the interest head on its states",
     ModelKind.EVALUATOR: "purchase probability (monotone in price) and satisfaction heads with a last-layer posterior",
     ModelKind.UNDERSTANDING: (
         "a softmax head over encoder states, character n-grams and concepts, for kinds of questions"

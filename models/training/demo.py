@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 
 from models.available_cores import available_cores
 from models.datasets.complete_journey import DEMO
+from models.encoder.base import BASE, base_digest, base_folder
 from models.encoder.encoder import OpenVinoEncoder
 from models.encoder.export import export_encoder
 from models.evaluator.evaluator import Evaluator
@@ -26,7 +27,7 @@ from models.evaluator.evaluator_file import load_evaluator, save_evaluator
 from models.evaluator.utility import Weights
 from models.language.gguf_weights import write_tokenizer
 from models.progress import Progress
-from models.registry.base_weights import JOURNEY_PROMOTIONS, JOURNEY_TRANSACTIONS, MINILM, SMOLLM2, PackagedFile
+from models.registry.base_weights import JOURNEY_PROMOTIONS, JOURNEY_TRANSACTIONS, SMOLLM2, PackagedFile
 from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.registry.versions import CARD, install_deltas
 from models.shopper.interest import InterestHead, load_interest, save_interest
@@ -76,11 +77,12 @@ class DemoTraining:
         self._inputs: tuple[NewMemory | None, DemoInputs] | None = None
 
     def encoder(self, version: str, config: EncoderTrainingConfig, work: Path) -> ModelMeta:
-        """Fine-tune MiniLM, then train the interest head, the item factors and the ranking head."""
+        """Fine-tune the base encoder, then train the interest head, the item factors and the ranking head."""
         panel = self._demo.panel
         pairs = contrastive_pairs(panel, self._demo.product_texts, config)
-        metrics = train_encoder_delta(MINILM.verified().parent, pairs, config, work)
-        export_encoder(work / "adapter.safetensors", work)
+        with base_folder(config.base) as base:
+            metrics = train_encoder_delta(base, pairs, config, work)
+        export_encoder(config.base, work / "adapter.safetensors", work)
         states = encode_states(self._demo, OpenVinoEncoder(work, version, self._threads), self._progress)
         self._states, self._inputs = (version, states), None
         head, scores = self._interest(states)
@@ -271,7 +273,7 @@ class DemoTraining:
         if kind is ModelKind.EVALUATOR:
             data, promoted = (*data, JOURNEY_PROMOTIONS), ", with displays and mailers"
         base = (
-            {"minilm": MINILM.sha256}
+            base_digest(str(config[BASE]))
             if kind is ModelKind.ENCODER
             else {"smollm2": SMOLLM2.sha256}
             if kind is ModelKind.STRATEGIST

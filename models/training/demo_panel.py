@@ -100,11 +100,11 @@ def item_products(journey: Journey, panel_products: list[int], config: TasteTrai
 class States:
     """Encoder states of the panel's shoppers, products and categories; `stranger` is that of an unknown shopper."""
 
-    shopper: Vectors  # (n_states, 384), by `panel.state`
-    product: Vectors  # (n_products, 384), by `product_row`
-    category: Vectors  # (n_categories, 384)
-    items: Vectors  # (n_states, 384)
-    stranger: Vectors  # (384,)
+    shopper: Vectors  # (n_states, dim), by `panel.state`
+    product: Vectors  # (n_products, dim), by `product_row`
+    category: Vectors  # (n_categories, dim)
+    items: Vectors  # (n_states, dim)
+    stranger: Vectors  # (dim,)
     product_row: NDArray[np.int64]  # (n_rows,)
     category_row: NDArray[np.int64]  # (n_rows,)
 

@@ -54,7 +54,7 @@ class EvaluatorData:
     Attributes:
         numeric: `(n, NUMERIC)` features, evidence, interest logit, log affinity.
         shopper_row, product_row: Rows of the state matrices.
-        shopper_states, product_states: `(_, 384)`; `stranger` `(384,)` is the state of an unknown shopper.
+        shopper_states, product_states: `(_, dim)`; `stranger` `(dim,)` is the state of an unknown shopper.
         log_ratio: log(price / reference). `rate`: share of negatives kept in the row's stratum.
         returned: 1, 0, or nan when censored.
         cluster: Household of the row.
@@ -81,7 +81,7 @@ class EvaluatorData:
 
 
 def key_projection(product_states: NDArray[np.float32]) -> Floats:
-    """Compute principal directions `(384, KEY_DIM)` of product states, for the keys of the outcome memory."""
+    """Compute principal directions `(dim, KEY_DIM)` of product states, for the keys of the outcome memory."""
     _, _, rows = np.linalg.svd(product_states - product_states.mean(0), full_matrices=False)
     signs = np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])
     return np.asarray((rows * signs[:, None])[:KEY_DIM].T, np.float64)
@@ -184,7 +184,7 @@ def fit(
 def _new_net(data: EvaluatorData, rows: NDArray[np.int64], config: EvaluatorTrainingConfig) -> EvaluatorNet:
     some = rows[:: 1 + len(rows) // _BINNED_ROWS]
     binning = Binning.fit(data.numeric[some], config.n_bins)
-    net = EvaluatorNet(binning, config, promotions=data.promotion is not None)
+    net = EvaluatorNet(binning, config, data.product_states.shape[1], promotions=data.promotion is not None)
     with torch.no_grad():
         net.purchase.weight[0, -1] = float(np.log(np.average(data.bought[rows], weights=data.weight[rows])))
         net.purchase.weight[1, -1] = 1.0

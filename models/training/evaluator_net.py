@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from models.arrays import Floats
-from models.encoder.encoder import DIM
 from models.evaluator.binning import Binning
 from models.evaluator.evaluator import RANK
 from models.evaluator.monotone import DEAL_SCALE, SLOPE_MIN
@@ -74,12 +73,14 @@ class NetInputs(NamedTuple):
 class EvaluatorNet(nn.Module):
     """Torch version of the network in `models.evaluator.evaluator`."""
 
-    def __init__(self, binning: Binning, config: EvaluatorTrainingConfig, *, promotions: bool = False) -> None:
-        """Initialise for inputs encoded by `binning`; with `promotions` their effect is part of `phi`."""
+    def __init__(
+        self, binning: Binning, config: EvaluatorTrainingConfig, dim: int, *, promotions: bool = False
+    ) -> None:
+        """Initialise for states of `dim` and inputs encoded by `binning`; `promotions` adds their effect to `phi`."""
         super().__init__()
         self.binning = binning
-        self.shopper = nn.Linear(DIM, RANK, bias=False)
-        self.product = nn.Linear(DIM, RANK, bias=False)
+        self.shopper = nn.Linear(dim, RANK, bias=False)
+        self.product = nn.Linear(dim, RANK, bias=False)
         for layer in (self.shopper, self.product):
             nn.init.normal_(layer.weight, std=1.0)
         sizes = (binning.width + 2 * RANK + 1, *config.hidden)

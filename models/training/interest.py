@@ -56,7 +56,7 @@ class InterestRows:
 
 @dataclass(frozen=True, slots=True)
 class InterestData:
-    """Arrays of one split: states `(n, 384)`, pair features `(n, len(PAIR_FEATURES))`, labels `(n,)`."""
+    """Arrays of one split: states `(n, dim)`, pair features `(n, len(PAIR_FEATURES))`, labels `(n,)`."""
 
     shopper: NDArray[np.float32]
     category: NDArray[np.float32]

@@ -107,7 +107,7 @@ def factorise(weights: Matrix, config: TasteTrainingConfig) -> _Factors:
 
 
 def fit_taste(purchases: Purchases, text_states: Matrix, config: TasteTrainingConfig) -> Taste:
-    """Fit item factors to purchases up to the last training week; `text_states` are `(n_items, 384)`."""
+    """Fit item factors to purchases up to the last training week; `text_states` are `(n_items, dim)`."""
     factors = factorise(item_weights(purchases.owned(config.last_week + 1), config.ridge), config)
     states = text_states.astype(np.float64)
     gram = states.T @ states + config.text_ridge * np.eye(states.shape[1])

@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from models.encoder.encoder import Encoder
-from models.questions.classifier import WIDTH, Floats32, QuestionHead, question_features
+from models.questions.classifier import Floats32, QuestionHead, question_features
 
 DATA: Final = Path(__file__).parent / "data"
 
@@ -51,7 +51,7 @@ def train_questions(
     texts = [one.text for one in paraphrases]
     features = torch.from_numpy(question_features(texts, encoder.encode(texts)))
     labels = torch.tensor([kinds.index(one.kind) for one in paraphrases])
-    layer = torch.nn.Linear(WIDTH, len(kinds))
+    layer = torch.nn.Linear(features.shape[1], len(kinds))
     torch.nn.init.zeros_(layer.weight)
     optimiser = torch.optim.AdamW(layer.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.epochs)

@@ -47,7 +47,7 @@ def prepare_indexes(folder: DataFolder, store: Store, registry: Registry, progre
     """Update product and outcome index from their snapshots to the state of the store, and save them."""
     encoder = CachedEncoder(load_encoder(registry, threads))
     evaluator = load_active_evaluator(registry)
-    catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version))
+    catalogue = Catalogue(store, encoder, open_product_index(folder, encoder.version, encoder.dim))
     catalogue.index_missing(lambda share: progress("indexes: products", share))
     if catalogue.index.unsaved:
         catalogue.index.save(folder.product_index)

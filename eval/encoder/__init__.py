@@ -1,0 +1,1 @@
+"""Retrieval of demo products by queries in four languages: `pricesmith eval encoder`."""
