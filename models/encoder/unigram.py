@@ -26,7 +26,8 @@ class UnigramTokenizer:
         model = content["model"]
         vocabulary, self._unknown = model["vocab"], model["unk_id"]
         scores = np.asarray([score for _, score in vocabulary], np.float64)
-        self._piece_ids = {piece: number for number, (piece, _) in enumerate(vocabulary)}
+        special = {token["content"] for token in content.get("added_tokens", []) if token["special"]}
+        self._piece_ids = {piece: number for number, (piece, _) in enumerate(vocabulary) if piece not in special}
         self._scores: list[float] = scores.tolist()
         self._longest = max(map(len, self._piece_ids))
         self._unknown_score = float(scores.min()) - _UNKNOWN

@@ -154,7 +154,9 @@ def fit(
     """
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
-    net = ResidualNet(start, config) if start is not None else _new_net(data, rows, config)
+    net = (
+        ResidualNet(start, config, data.product_states.shape[1]) if start is not None else _new_net(data, rows, config)
+    )
     learned = [one for one in net.parameters() if one.requires_grad]
     optimiser = torch.optim.AdamW(learned, lr=config.learning_rate, weight_decay=config.weight_decay)
     stopping = _EarlyStopping()

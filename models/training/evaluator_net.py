@@ -134,9 +134,9 @@ class EvaluatorNet(nn.Module):
 class ResidualNet(EvaluatorNet):
     """Network initialised to a simpler model: its linear term is fixed, the hidden layers start with zero output."""
 
-    def __init__(self, start: InitialModel, config: EvaluatorTrainingConfig) -> None:
+    def __init__(self, start: InitialModel, config: EvaluatorTrainingConfig, dim: int) -> None:
         """Initialise to `start`; the constants of level and slope come from known terms."""
-        super().__init__(start.binning, config)
+        super().__init__(start.binning, config, dim)
         self._fixed = torch.tensor([[1.0, 0.0], [0.0, 0.0]])  # columns: linear term, constant
         self.purchase = nn.Linear(config.hidden[-1] + 2, 2, bias=False)
         padded = np.zeros(self.linear.weight.shape[1], np.float32)

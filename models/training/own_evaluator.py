@@ -232,7 +232,8 @@ def _network(
 def _no_network(table: OwnTable, logit: PriceLogit, config: EvaluatorTrainingConfig) -> AddedNetwork:
     """A network that adds nothing, for rows that are too few to train one."""
     nothing = np.zeros(len(table.rows.at_s))
-    net = ResidualNet(InitialModel(table.binning, logit.inputs), config).eval()
+    dim = table.rows.data.product_states.shape[1]
+    net = ResidualNet(InitialModel(table.binning, logit.inputs), config, dim).eval()
     return AddedNetwork(net, nothing, nothing, (0.0, 0.0))
 
 

@@ -30,6 +30,7 @@ class ByLength:
     """A text's state is the unit vector of its length."""
 
     version = "by-length"
+    dim = DIM
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return np.eye(DIM, dtype=np.float32)[[len(text) for text in texts]]

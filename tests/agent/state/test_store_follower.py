@@ -36,6 +36,7 @@ class ByLength:
     """A text's state is the unit vector of its length; counts what it encodes."""
 
     version = "by-length"
+    dim = DIM
 
     def __init__(self) -> None:
         self.encoded = 0

@@ -13,6 +13,7 @@ class FlatEncoder:
     """Encodes every text as zeros."""
 
     version = "flat"
+    dim = DIM
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         return np.zeros((len(texts), DIM), np.float32)
