@@ -183,7 +183,7 @@ def _crossings(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTab
     effects = table.rows.effects
     room = JOINT - int((~effects.independent).sum())
     found = with_crossings(effects, split.train, logit.scores(train), room)
-    if found is effects:
+    if len(found.names) == len(effects.names):
         return table, logit, {}
     wider = OwnTable(replace(table.rows, effects=found), table.binning, table.center, table.log_ratio)
     again = fit_logit(wider.of(split.train), found, drifts=logit.drifts)

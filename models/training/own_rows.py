@@ -1,7 +1,7 @@
 """Training rows of a merchant's outcomes: inputs of the network, named effects, prices, weights and times."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -10,6 +10,7 @@ from scipy import sparse
 
 from models.arrays import Floats
 from models.evaluator.lesson import Term
+from models.evaluator.text_effects import GROUP, TextProjection, text_names
 from models.training.evaluator import EvaluatorData
 
 Rows = NDArray[np.int64]
@@ -59,6 +60,20 @@ class EffectColumns:
     independent: NDArray[np.bool_]
     values: sparse.csr_matrix
     sd: Floats
+
+    def with_group(
+        self, name: str, columns: Sequence[str], values: sparse.csr_matrix, sd: tuple[float, float]
+    ) -> "EffectColumns":
+        """Add a group of effects with `values` `(n, len(columns))` and prior standard deviations of level and slope."""
+        return replace(
+            self,
+            names=(*self.names, *columns),
+            groups=(*self.groups, name),
+            group=np.concatenate([self.group, np.full(len(columns), len(self.groups))]),
+            independent=np.concatenate([self.independent, np.zeros(len(columns), bool)]),
+            values=sparse.hstack([self.values, values]).tocsr(),
+            sd=np.concatenate([self.sd, np.asarray([sd])]),
+        )
 
 
 class EffectBuilder:
@@ -121,6 +136,7 @@ class OwnRows:
         at_s: Unix seconds.
         rival: log(competitor / reference), nan where unknown.
         doubt: Standard deviation of the logarithm of the slope for what prices were set on and no input tells.
+        text: Projection behind the text effects; None where `effects` has none.
     """
 
     data: EvaluatorData
@@ -128,6 +144,16 @@ class OwnRows:
     at_s: Floats
     rival: NDArray[np.float32]
     doubt: float = 0.0
+    text: TextProjection | None = None
+
+    def with_text(self) -> "OwnRows":
+        """Add text effects of the products, if enough of them are described."""
+        text = TextProjection.of_products(self.data.product_states)
+        if text is None:
+            return self
+        block = text.of(self.data.product_states)
+        values = sparse.csr_matrix(block.values[self.data.product_row])
+        return replace(self, text=text, effects=self.effects.with_group(GROUP, text_names(len(block)), values, text.sd))
 
     def mass(self, rows: Rows) -> Floats:
         """Weights of rows: the number of offers that each stands for, so that aggregates count as what they sum up.
