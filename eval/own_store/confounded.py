@@ -1,14 +1,15 @@
 """Confounded shops: prices that followed demand, by what is told or by a promotion that is not.
 
-Purchases are drawn from a logit in log price. Later offers, on which models are scored, have prices drawn at random: what
-counts is demand at the prices that Pricesmith would set, not at those that came with demand.
+Purchases are drawn from a logit in log price. Later offers, on which models are scored, have prices drawn at random:
+what counts is demand at the prices that Pricesmith would set, not at those that came with demand.
 """
 
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from eval.own_store.shops import GeneratedOffers, Rng, Shop, _categorical, _Common, _common, _offers
+from eval.own_store.shops import GeneratedOffers, Rng, Shop, Words, _categorical, _Common, _common, _offers
 from models.arrays import Floats
 
 _TRAINING_SHARE: Final = 0.85
@@ -77,13 +78,13 @@ CONFOUNDED: Final[dict[str, Shop]] = {
 }
 
 
-def _later(c: _Common) -> np.ndarray:
+def _later(c: _Common) -> NDArray[np.bool_]:
     return c.share > _TRAINING_SHARE
 
 
-def _promoted(rng: Rng, n: int) -> tuple[dict[str, np.ndarray], Floats, Floats]:
+def _promoted(rng: Rng, n: int) -> tuple[dict[str, Words], Floats, Floats]:
     """Words, level with the hidden promotion, and its cut of the log price."""
     words, code = _categorical({"profile.segment": ("student", "professional", "company")}, rng, n)
-    promoted = rng.random(n) < _PROMOTED
+    promoted = np.where(rng.random(n) < _PROMOTED, 1.0, 0.0)
     level = -1.2 + np.asarray([-0.3, 0.0, 0.4])[code["profile.segment"]] + _LIFT * promoted
-    return words, level, _CUT * promoted
+    return words, np.asarray(level, np.float64), np.asarray(_CUT * promoted, np.float64)

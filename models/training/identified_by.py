@@ -7,5 +7,6 @@ class IdentifiedBy(StrEnum):
     """Source of the knowledge of a price response."""
 
     RANDOM_PRICES = "random_prices"
+    COST_CHANGES = "cost_changes"
     IMPORTED_INPUTS = "imported_inputs"
     CONFOUNDED = "confounded"

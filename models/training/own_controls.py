@@ -3,12 +3,12 @@
 Prices that were cut when demand was high make demand look steeper than it is. Two columns beside the price undo that:
 
 - The *expected price*: a cross-fitted prediction of the log price by everything told (Robinson 1988). With it in the
-  logit the fitted slope solves the Neyman-orthogonal score, in which an error of the level counts only as a product with
-  an error of the expected price (Chernozhukov et al. 2018, double machine learning; Tan 2019 for the logit, whose
-  weights p (1 - p) the prediction has). Shrunk effects of the level then cost no bias of the slope.
-- The *unexplained price*: what neither inputs nor cost changes nor a logged draw explain (the control function of Petrin
-  and Train 2010, which takes up a hidden promotion). It is kept where prices have a strong enough source that is
-  independent of demand, and its coefficient is surely not zero.
+  logit the fitted slope solves the Neyman-orthogonal score, in which an error of the level counts only as a product
+  with an error of the expected price (Chernozhukov et al. 2018, double machine learning; Tan 2019 for the logit, whose
+  weights p (1 - p) the prediction has). Shrunk effects of the level then bias the slope little.
+- The *unexplained price*: what neither inputs nor cost changes nor a logged draw explain (the control function of
+  Petrin and Train 2010, which takes up a hidden promotion). It is kept where prices have a strong enough source that
+  is independent of demand, and its coefficient is surely not zero.
 
 When a price is set on purpose, the unexplained price is 0 on average and the expected price a part of the level of its
 inputs: `intervened` makes the model of that, averaged over what is hidden (Blundell and Powell 2004).
@@ -77,12 +77,27 @@ class Controls:
     certainty: float = 0.0
     """Coefficient of the unexplained price over its standard error."""
     error: float = float("inf")
-    """Standard error of that coefficient, a logit per unit of log price."""
+    """Standard error of that coefficient, a logit per unit of log price; infinite where it was not estimated."""
 
     @property
     def any(self) -> bool:
         """Whether a control is used."""
         return self.expected or self.unexplained
+
+    def evidence(self, rows: Rows) -> "SlopeEvidence":
+        """Shares of the price changes in some rows that the slope is fitted to, by source."""
+        found = self.sources
+        drawn, cost, rest = (float((p[rows] ** 2).sum()) for p in (found.drawn, found.by_cost, found.unexplained))
+        rest = 0.0 if self.unexplained else rest
+        total = max(1e-12, drawn + cost + rest)
+        return SlopeEvidence(drawn / total, cost / total, rest / total, self.unexplained, abs(self.certainty))
+
+    def doubt(self, before: float, slope: float) -> float:
+        """Log-sd of the slope for what is hidden: `before`, or less as far as draws and cost changes bound it."""
+        if self.unexplained:
+            return 0.0
+        parts = [float((p**2).sum()) for p in (self.sources.drawn, self.sources.by_cost, self.sources.unexplained)]
+        return min(before, self.error * parts[2] / max(1e-12, sum(parts)) / max(slope, SLOPE_MIN))
 
     def again(self, table: OwnTable, rows: Rows, logit: PriceLogit) -> "Controls":
         """The same controls, from other rows; `logit` is of `table`."""
@@ -97,6 +112,23 @@ class Controls:
 
     def _parts(self, found: PriceSources) -> list[tuple[Floats, bool]]:
         return [(found.expected, self.expected), (found.unexplained, self.unexplained)]
+
+
+@dataclass(frozen=True, slots=True)
+class SlopeEvidence:
+    """What the slope is identified by, as shares of the price changes that it was fitted to.
+
+    Attributes:
+        random: Prices drawn at random. `cost`: changes of cost. `inputs`: other changes, given the inputs told.
+        corrected: Other changes were found to follow hidden demand, and are not used.
+        certainty: Standard errors by which they do.
+    """
+
+    random: float = 0.0
+    cost: float = 0.0
+    inputs: float = 1.0
+    corrected: bool = False
+    certainty: float = 0.0
 
 
 def price_sources(table: OwnTable, rows: Rows, logit: PriceLogit) -> PriceSources:

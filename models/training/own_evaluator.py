@@ -15,7 +15,7 @@ test rows, the latest, evaluate the result once; then `with_newest` fits the log
 `LEAST_FOR_NETWORK` training rows get the logit alone.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -24,11 +24,12 @@ import torch
 from models.arrays import Floats
 from models.evaluator.binning import Binning
 from models.evaluator.evaluator import Evaluator
+from models.evaluator.monotone import SLOPE_MIN, softplus
 from models.progress import Progress
 from models.training.evaluator import KnownTerms, fit
 from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig, InitialModel, ResidualNet, config_for
 from models.training.own_assembly import AddedNetwork, Parts, assemble
-from models.training.own_controls import Controls, controlled, intervened
+from models.training.own_controls import Controls, SlopeEvidence, controlled, intervened
 from models.training.own_crossings import with_crossings
 from models.training.own_effects import tried_prices, tried_ranges
 from models.training.own_kink_choice import chosen_kinks, ramps_of
@@ -70,6 +71,7 @@ class Trained:
     config: dict[str, object]
     choice: Choice
     fit: "_Fit"
+    evidence: SlopeEvidence = field(default_factory=SlopeEvidence)
 
     @property
     def rows(self) -> OwnRows:
@@ -102,8 +104,11 @@ class _Fit:
         logit = fit_logit(known, effects, self.logit)
         logit = intervened(logit, controls, known, effects.names.index(ALL))
         evaluator, covariances = assemble(table, rows, Parts(logit, ramps, self.net, share), self.config, version)
+        slope = SLOPE_MIN + float(softplus(logit.terms(known)[1]).mean())
         tried = tried_prices(table.rows.effects, rows, table.log_ratio[rows], self.response)
-        weights = replace(evaluator.weights, tried=tried, center=table.center, doubt=table.rows.doubt)
+        weights = replace(
+            evaluator.weights, tried=tried, center=table.center, doubt=controls.doubt(table.rows.doubt, slope)
+        )
         return Evaluator(weights, version), covariances
 
 
@@ -133,7 +138,8 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     fit = _Fit(final, logit, ramps, net, share, response, config, controls)
     evaluator, covariances = fit.evaluator(split.known, version)
     progress("train: done", 1.0)
-    return Trained(evaluator, covariances, asdict(config), Choice(len(ramps.heights), share, response, losses), fit)
+    choice = Choice(len(ramps.heights), share, response, losses)
+    return Trained(evaluator, covariances, asdict(config), choice, fit, controls.evidence(split.known))
 
 
 def with_newest(trained: Trained, version: str) -> Trained:

@@ -311,9 +311,7 @@ class _System:
         inflation = max(1.0, found / max(1e-9, expected))
         covariance = np.asarray(inflation * inner, np.float64)
         controls = inflation * np.diag(inverse)[j + len(self.model.inputs) + len(self.model.steps) : -1]
-        return replace(
-            self.model, covariance=covariance, independent_covariance=self.blocks, control_variance=controls
-        )
+        return replace(self.model, covariance=covariance, independent_covariance=self.blocks, control_variance=controls)
 
 
 def _value(rows: LogitRows, logit: Floats) -> float:

@@ -126,7 +126,7 @@ class PriceOrigins:
     @property
     def random(self) -> NDArray[np.bool_]:
         """Whether the price was drawn at random."""
-        return np.isfinite(self.propensity) & (self.propensity > 0) & (self.propensity != 1)
+        return np.asarray(np.isfinite(self.propensity) & (self.propensity > 0) & (self.propensity != 1))
 
 
 @dataclass(frozen=True, slots=True)
