@@ -25,6 +25,8 @@ from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
 from agent.store import StoreKind
 from agent.store.data_folder import DataFolder
+from models.registry.registry import ModelKind, Registry, parse_meta
+from models.training.identified_by import IDENTIFIED_BY
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,17 @@ class AnsweringService:
         """Progress of online learning in this process."""
         effects = self._parts.learner.effects
         return LearningProgress(effects.lessons, effects.drift.alarms)
+
+    @property
+    def identified_by(self) -> str:
+        """Source of the evaluator's knowledge of the price response: an `IdentifiedBy`, `demo_store` or `prior`.
+
+        Versions that were not trained on own outcomes know the demo store's response; of other shops they have a prior.
+        """
+        kind, parts = ModelKind.EVALUATOR, self._parts
+        meta = parse_meta(Registry(parts.folder.models).folder(kind, parts.in_use[kind]))
+        unknown = "demo_store" if parts.store_kind is StoreKind.DEMO else "prior"
+        return str(meta.config.get(IDENTIFIED_BY, unknown))
 
     @property
     def store_kind(self) -> StoreKind:

@@ -23,6 +23,7 @@ from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.registry.versions import CARD, install_deltas
 from models.training.cards import card
 from models.training.identification import Identification, identification, with_evidence
+from models.training.identified_by import IDENTIFIED_BY
 from models.training.own_assembly import own_projection
 from models.training.own_checks import check_offers
 from models.training.own_evaluator import Trained, train_own, with_newest
@@ -84,7 +85,7 @@ def train_on_store(source: OwnStore, version: str, progress: Progress, *, activa
         trained = with_newest(trained, version)
         registry = Registry(source.models)
         meta = _meta(source, own, trained, version, _metrics(found))
-        meta = meta.model_copy(update={"config": {**meta.config, "identified_by": identified.by.value}})
+        meta = meta.model_copy(update={"config": {**meta.config, IDENTIFIED_BY: identified.by.value}})
         files = work / "version"
         files.mkdir()
         save_evaluator(trained.evaluator.weights, trained.covariances, files / "evaluator.safetensors")

@@ -1,6 +1,10 @@
 """Sources of the knowledge of a price response, by name."""
 
 from enum import StrEnum
+from typing import Final
+
+IDENTIFIED_BY: Final = "identified_by"
+"""Name under which the meta of a version has it."""
 
 
 class IdentifiedBy(StrEnum):
