@@ -23,10 +23,10 @@ from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
+from agent.service.serving_models import identified_by
 from agent.store import StoreKind
 from agent.store.data_folder import DataFolder
-from models.registry.registry import ModelKind, Registry, parse_meta
-from models.training.identified_by import IDENTIFIED_BY
+from models.registry.registry import ModelKind, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +137,10 @@ class AnsweringService:
 
     @property
     def identified_by(self) -> str:
-        """Source of the evaluator's knowledge of the price response: an `IdentifiedBy`, `demo_store` or `prior`.
-
-        Versions that were not trained on own outcomes know the demo store's response; of other shops they have a prior.
-        """
-        kind, parts = ModelKind.EVALUATOR, self._parts
-        meta = parse_meta(Registry(parts.folder.models).folder(kind, parts.in_use[kind]))
-        unknown = "demo_store" if parts.store_kind is StoreKind.DEMO else "prior"
-        return str(meta.config.get(IDENTIFIED_BY, unknown))
+        """Source of the evaluator's knowledge of the price response."""
+        parts = self._parts
+        registry = Registry(parts.folder.models)
+        return identified_by(registry, parts.in_use[ModelKind.EVALUATOR], parts.store_kind)
 
     @property
     def store_kind(self) -> StoreKind:

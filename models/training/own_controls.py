@@ -116,7 +116,7 @@ class Controls:
 
 @dataclass(frozen=True, slots=True)
 class SlopeEvidence:
-    """What the slope is identified by, as shares of the price changes that it was fitted to.
+    """Shares of the price changes that the slope is fitted to, by source.
 
     Attributes:
         random: Prices drawn at random. `cost`: changes of cost. `inputs`: other changes, given the inputs told.
