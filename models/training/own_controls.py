@@ -100,7 +100,7 @@ class Controls:
         return min(before, self.error * parts[2] / max(1e-12, sum(parts)) / max(slope, SLOPE_MIN))
 
     def again(self, table: OwnTable, rows: Rows, logit: PriceLogit) -> "Controls":
-        """The same controls, from other rows; `logit` is of `table`."""
+        """Copy with sources as other rows tell them; `logit` is of `table`."""
         return replace(self, sources=price_sources(table, rows, logit)) if self.any else self
 
     @property

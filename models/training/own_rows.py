@@ -113,7 +113,7 @@ class EffectBuilder:
 
 @dataclass(frozen=True, slots=True)
 class PriceOrigins:
-    """What is known of how prices came about, `(n,)` each.
+    """Records of how prices came about, `(n,)` each.
 
     Attributes:
         cost: log(cost of a unit / reference), nan where unknown.
