@@ -2078,6 +2078,8 @@ export interface components {
             versions: {
                 [key: string]: string;
             };
+            /** @description Where the price response behind the scores is known from: `random_prices`, `cost_changes`, `imported_inputs`, `confounded`, the `demo_store`, or a `prior` from other shops; null in earlier quotes. */
+            identified_by: string | null;
             /** @description Milliseconds by step. */
             timing_ms: {
                 [key: string]: number;
@@ -2286,6 +2288,8 @@ export interface components {
             versions: {
                 [key: string]: string;
             };
+            /** @description Where the price response behind the scores is known from: `random_prices`, `cost_changes`, `imported_inputs`, `confounded`, the `demo_store`, or a `prior` from other shops; null in earlier quotes. */
+            identified_by: string | null;
             /** @description Milliseconds by step. */
             timing_ms: {
                 [key: string]: number;
