@@ -38,10 +38,11 @@ def own(
 ) -> None:
     """Measure training on own outcomes beside a price logit, LightGBM.
 
-    On ten generated shops whose truth is known, or with --real on brand choices, a grocer's receipts and fares, through
-    the commands that a shop would use; with --money what its quotes earn on eight kinds of redrawn shops, beside the
-    peers' best prices. Needs the extra `eval`, no prepared data. A run takes seconds with 2,000 outcomes, minutes with
-    200,000 or through the commands. Exit code 1 when a peer is better beyond chance on the same outcomes.
+    On fourteen generated shops whose truth is known, four of them with prices that followed demand, or with --real on
+    brand choices, a grocer's receipts and fares, through the commands that a shop would use; with --money what its
+    quotes earn on eight kinds of redrawn shops, beside the peers' best prices. Needs the extra `eval`, no prepared
+    data. A run takes seconds with 2,000 outcomes, minutes with 200,000 or through the commands. Exit code 1 when a peer
+    is better beyond chance on the same outcomes.
 
     Example: pricesmith eval own --size 2000 --seeds 5
     """
@@ -67,12 +68,11 @@ def _generated(
 ) -> tuple[Any, list[str]]:
     """Run the generated shops; returns the report and what it lost."""
     try:
-        from eval.own_store.comparison import SIZES, OwnDataSuite, print_report, regressions, run_own_data
-        from eval.own_store.shops import SHOPS
+        from eval.own_store.comparison import ALL_SHOPS, SIZES, OwnDataSuite, print_report, regressions, run_own_data
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name, "eval") from None
-    _check_names(shops, SHOPS, "--shop")
-    suite = OwnDataSuite(tuple(shops or SHOPS), tuple(sizes or SIZES), seeds, first_seed)
+    _check_names(shops, ALL_SHOPS, "--shop")
+    suite = OwnDataSuite(tuple(shops or ALL_SHOPS), tuple(sizes or SIZES), seeds, first_seed)
     with progress_bar(quiet=json) as progress:
         report = run_own_data(suite, progress)
     if not json:

@@ -18,7 +18,7 @@ from models.evaluator.monotone import sigmoid
 from models.shopper.features import FEATURES
 from models.shopper.item_affinity import FLOOR
 from models.training.evaluator import EvaluatorData
-from models.training.own_rows import EffectBuilder, OwnRows
+from models.training.own_rows import EffectBuilder, OwnRows, PriceOrigins
 
 Words = NDArray[np.str_]
 Rng = np.random.Generator
@@ -40,6 +40,8 @@ class GeneratedOffers:
         rival: log(competitor's price / reference), nan if there is none.
         shopper: Number of the shopper, -1 if unknown.
         kept: Share of the declined offers that are logged.
+        cost: log(cost / reference), as known to the merchant; None if there is none.
+        propensity: Probability of the price where it was drawn at random and logged, else nan; None if never.
     """
 
     at_s: Floats
@@ -51,6 +53,8 @@ class GeneratedOffers:
     rival: Floats
     shopper: NDArray[np.int64]
     kept: float = 1.0
+    cost: Floats | None = None
+    propensity: Floats | None = None
 
     def __len__(self) -> int:
         """Number of offers."""
@@ -296,7 +300,15 @@ def _rows(offers: GeneratedOffers, bought: NDArray[np.bool_], logged: NDArray[np
         returned=np.full(n, np.nan, np.float32),
         cluster=np.where(offers.shopper[logged] < 0, -1 - np.arange(n), offers.shopper[logged]),
     )
-    return OwnRows(data, builder.columns(), offers.at_s[logged], offers.rival[logged].astype(np.float32))
+    nothing = np.full(len(offers), np.nan)
+    cost, propensity = (nothing if part is None else part for part in (offers.cost, offers.propensity))
+    return OwnRows(
+        data,
+        builder.columns(),
+        offers.at_s[logged],
+        offers.rival[logged].astype(np.float32),
+        origins=PriceOrigins(cost[logged], propensity[logged]),
+    )
 
 
 def _numeric(offers: GeneratedOffers, bought: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -96,9 +96,7 @@ def _hidden_covariance(
     net, data = added.net, table.rows.data
     selected = replace(table.of(rows, ramps), level=share * added.level[rows], slope=share * added.slope[rows])
     level, slope = logit.terms(selected)
-    p = sigmoid(
-        level - (SLOPE_MIN + softplus(slope)) * selected.log_ratio - logit.rival * selected.over + selected.rest
-    )
+    p = sigmoid(level - (SLOPE_MIN + softplus(slope)) * selected.log_ratio + logit.rest(selected))
     with torch.inference_mode():
         phi = net.body(
             torch.from_numpy(table.encode(rows)),

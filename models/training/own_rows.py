@@ -127,6 +127,24 @@ class EffectBuilder:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceOrigins:
+    """Records of how prices came about, `(n,)` each.
+
+    Attributes:
+        cost: log(cost of a unit / reference), nan where unknown.
+        propensity: Probability of the price where it was drawn at random, else nan; 1 where it was certain.
+    """
+
+    cost: Floats
+    propensity: Floats
+
+    @property
+    def random(self) -> NDArray[np.bool_]:
+        """Whether the price was drawn at random."""
+        return np.asarray(np.isfinite(self.propensity) & (self.propensity > 0) & (self.propensity != 1))
+
+
+@dataclass(frozen=True, slots=True)
 class OwnRows:
     """Training rows; arrays are `(n,)`.
 
@@ -137,6 +155,7 @@ class OwnRows:
         rival: log(competitor / reference), nan where unknown.
         doubt: Standard deviation of the logarithm of the slope for what prices were set on and no input tells.
         text: Projection behind the text effects; None where `effects` has none.
+        origins: How prices came about; None where nothing is known of it.
     """
 
     data: EvaluatorData
@@ -145,6 +164,7 @@ class OwnRows:
     rival: NDArray[np.float32]
     doubt: float = 0.0
     text: TextProjection | None = None
+    origins: PriceOrigins | None = None
 
     def with_text(self) -> "OwnRows":
         """Add text effects of the products, if enough of them are described."""
@@ -172,6 +192,7 @@ class LogitRows:
         mass: Offers that each row stands for.
         effects: `(n, k)`. `inputs`: `(n, f)`. `steps`: `(n, steps)`.
         over: max(0, log(price / competitor's price)), 0 without a competitor.
+        controls: `(n, c)`.
         level, slope, rest: Known offsets of level, slope before softplus, and logit.
         cluster: Shopper of each row.
     """
@@ -184,6 +205,7 @@ class LogitRows:
     steps: NDArray[np.float32]
     over: Floats
     cluster: NDArray[np.int64]
+    controls: Floats
     level: Floats | float = 0.0
     slope: Floats | float = 0.0
     rest: Floats | float = 0.0
