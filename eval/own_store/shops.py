@@ -3,8 +3,8 @@
 Models see only the words, numbers and history columns of a shop; purchases are drawn from its true logit.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from models.evaluator.evaluator import NUMERIC
 from models.evaluator.monotone import sigmoid
 from models.shopper.features import FEATURES
 from models.shopper.item_affinity import FLOOR
+from models.shopper.texts import product_text
 from models.training.evaluator import EvaluatorData
 from models.training.own_rows import EffectBuilder, OwnRows, PriceOrigins
 
@@ -42,6 +43,8 @@ class GeneratedOffers:
         kept: Share of the declined offers that are logged.
         cost: log(cost / reference), as known to the merchant; None if there is none.
         propensity: Probability of the price where it was drawn at random and logged, else nan; None if never.
+        titles: Titles of the products, where they are told; `product` is the number of each offer's.
+        new: Whether the product was never sold before the later outcomes, None where that is not asked.
     """
 
     at_s: Floats
@@ -55,6 +58,9 @@ class GeneratedOffers:
     kept: float = 1.0
     cost: Floats | None = None
     propensity: Floats | None = None
+    titles: tuple[str, ...] = ()
+    product: NDArray[np.int64] | None = None
+    new: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         """Number of offers."""
@@ -235,14 +241,25 @@ def _offers(
 
 @dataclass(frozen=True, slots=True)
 class SimulatedOutcomes:
-    """Outcomes as training rows, and their true logits as a function of the log price ratio."""
+    """Outcomes as training rows, and their true logits as a function of the log price ratio.
+
+    `new` tells which are of products never sold in training; None where that is not asked.
+    """
 
     rows: OwnRows
     logit: Callable[[Floats], Floats]
+    new: NDArray[np.bool_] | None = None
 
 
-def simulate_outcomes(shop: Shop, seed: int, known: int, later: int) -> SimulatedOutcomes:
-    """Simulate `known` outcomes for training and `later` ones for scoring, in order of time."""
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Maps texts to encoder states `(n, 384)`."""
+
+
+def simulate_outcomes(shop: Shop, seed: int, known: int, later: int, encode: Encode | None = None) -> SimulatedOutcomes:
+    """Simulate `known` outcomes for training and `later` ones for scoring, in order of time.
+
+    Titles are told where `encode` reads them.
+    """
     rng = np.random.default_rng((seed, known))
     n = known + later
     trial = shop(np.random.default_rng((seed, known, 1)), 2_000, known / n)
@@ -252,13 +269,17 @@ def simulate_outcomes(shop: Shop, seed: int, known: int, later: int) -> Simulate
     bought = rng.random(count) < sigmoid(offers.logit(offers.log_ratio))
     logged = np.flatnonzero(bought | (rng.random(count) < offers.kept))[:n]
     rows = _rows(offers, bought, logged)
+    if encode is not None and offers.product is not None:
+        states = encode([product_text(title) for title in offers.titles])
+        data = replace(rows.data, product_states=states, product_row=offers.product[logged])
+        rows = replace(rows, data=data).with_text()
     every = np.zeros(count)
 
     def logit(log_ratio: Floats) -> Floats:
         every[logged] = log_ratio
         return offers.logit(every)[logged]
 
-    return SimulatedOutcomes(rows, logit)
+    return SimulatedOutcomes(rows, logit, None if offers.new is None else offers.new[logged])
 
 
 def _rows(offers: GeneratedOffers, bought: NDArray[np.bool_], logged: NDArray[np.int64]) -> OwnRows:
