@@ -3,7 +3,7 @@
 1. A logit in log price with shrunk effects (`own_logit`), also of products of effects (`own_crossings`); its level is
    constant or drifts.
 2. Controls for what prices followed (`own_controls`), where the rows ask for them: the slope is then the one of a price
-   set on purpose, and the other choices are made beside the controls, so that predicting such prices well counts for
+   set on purpose, and the choices after it are made beside the controls, so that predicting such prices well counts for
    nothing.
 3. The share of the price response that counts below the prices tried (`TriedPrices.response`), and kinks between
    prices (`own_kinks`).

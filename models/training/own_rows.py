@@ -17,6 +17,8 @@ Rows = NDArray[np.int64]
 
 TRAIN_SHARE: Final = 0.7
 VALIDATION_SHARE: Final = 0.15
+MOST_DESCRIBED: Final = 50_000
+"""Most rows with text effects, whose dense columns take six times as long to fit; products of more rows know more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +169,9 @@ class OwnRows:
     origins: PriceOrigins | None = None
 
     def with_text(self) -> "OwnRows":
-        """Add text effects of the products, if enough of them are described."""
-        text = TextProjection.of_products(self.data.product_states)
+        """Add text effects of the products, if enough of them are described and rows are at most `MOST_DESCRIBED`."""
+        few = len(self.at_s) <= MOST_DESCRIBED
+        text = TextProjection.of_products(self.data.product_states) if few else None
         if text is None:
             return self
         block = text.of(self.data.product_states)
