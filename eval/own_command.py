@@ -54,11 +54,10 @@ def own(
     """Measure training on own outcomes beside a price logit, LightGBM.
 
     On sixteen generated shops whose truth is known, four of them with prices that followed demand and two whose titles
-    alone tell products apart, or with --real on
-    brand choices, a grocer's receipts and fares, through the commands that a shop would use; with --money what its
-    quotes earn on eight kinds of redrawn shops, beside the peers' best prices. Needs the extra `eval`, no prepared
-    data. A run takes seconds with 2,000 outcomes, minutes with 200,000 or through the commands. Exit code 1 when a peer
-    is better beyond chance on the same outcomes.
+    alone tell products apart, or with --real on brand choices, a grocer's receipts and fares, through the commands that
+    a shop would use; with --money what its quotes earn on eight kinds of redrawn shops, beside the peers' best prices.
+    Needs the extra `eval`, no prepared data. A run takes seconds with 2,000 outcomes, minutes with 200,000 or through
+    the commands. Exit code 1 when a peer is better beyond chance on the same outcomes.
 
     Example: pricesmith eval own --size 2000 --seeds 5
     """

@@ -57,8 +57,9 @@ class EvaluatorReader:
         With effects fitted in a training on own outcomes, those of the text are among them.
         """
         projection = self.evaluator.weights.text
-        enters = projection is not None and (not self.learner.in_domain or self.learner.start is not None)
-        return projection.of(products) if projection is not None and enters else None
+        if projection is None or (self.learner.in_domain and self.learner.start is None):
+            return None
+        return projection.of(products)
 
     def tried(self, subjects: Sequence[Subject]) -> Floats | None:
         """Ranges of the prices that were ever offered, `(n, 2)`; None where the evaluator knows none."""

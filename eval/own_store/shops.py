@@ -28,7 +28,7 @@ _START_S: Final = 1_767_225_600.0  # 2026-01-01
 _SPAN_S: Final = 200 * 86_400.0
 _TRAINING_SHARE: Final = 0.85  # of the time span
 KEPT: Final = 0.05
-_GRID: Final = np.log([0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2])
+GRID: Final = np.log([0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +72,33 @@ Shop = Callable[[Rng, int, float], GeneratedOffers]
 
 
 @dataclass(frozen=True, slots=True)
-class _Common:
+class Common:
+    """Times and prices that all shops draw alike, `(n,)` each."""
+
     at_s: Floats
     share: Floats  # of the time span elapsed, 0 to 1
     grid: Floats  # log price ratios from a grid
     free: Floats  # continuous log price ratios
 
+    @property
+    def later(self) -> NDArray[np.bool_]:
+        """Offers after the training."""
+        return self.share > _TRAINING_SHARE
 
-def _common(rng: Rng, n: int, known: float) -> _Common:
+
+def common(rng: Rng, n: int, known: float) -> Common:
     """Draw times and prices; training outcomes fill the first 85 % of the time span, whatever their share `known`."""
     order = np.sort(rng.random(n))
     training = _TRAINING_SHARE * order / known
     later = _TRAINING_SHARE + (1 - _TRAINING_SHARE) * (order - known) / max(1e-9, 1 - known)
     share = np.where(order < known, training, later)
-    return _Common(_START_S + _SPAN_S * share, share, rng.choice(_GRID, n), rng.uniform(-0.4, 0.2, n))
+    return Common(_START_S + _SPAN_S * share, share, rng.choice(GRID, n), rng.uniform(-0.4, 0.2, n))
 
 
-def _categorical(
+def categorical(
     words: dict[str, tuple[str, ...]], rng: Rng, n: int
 ) -> tuple[dict[str, Words], dict[str, NDArray[np.int64]]]:
+    """Draw words of columns evenly; returns the columns, and the number of each word."""
     code = {name: rng.integers(len(levels), size=n) for name, levels in words.items()}
     return {name: np.asarray(levels)[code[name]] for name, levels in words.items()}, code
 
@@ -104,15 +112,15 @@ _PROFILE: Final = {
 
 def price_only(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Demand depends on the price only; segments, regions and channels are noise."""
-    c = _common(rng, n, known)
-    words, _ = _categorical(_PROFILE, rng, n)
-    return _offers(c, c.grid, words, lambda x: -1.0 - 2.5 * x, rng)
+    c = common(rng, n, known)
+    words, _ = categorical(_PROFILE, rng, n)
+    return offers_of(c, c.grid, words, lambda x: -1.0 - 2.5 * x, rng)
 
 
 def profiles(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Level and slope depend on segment, region and channel."""
-    c = _common(rng, n, known)
-    words, code = _categorical(_PROFILE, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical(_PROFILE, rng, n)
     slope = (
         np.asarray([5.0, 2.5, 1.2])[code["profile.segment"]] + np.asarray([0.0, 0.6, 0.0, -0.3])[code["profile.region"]]
     )
@@ -121,12 +129,12 @@ def profiles(rng: Rng, n: int, known: float) -> GeneratedOffers:
         + np.asarray([-0.3, 0.0, 0.6])[code["profile.segment"]]
         + np.asarray([0.3, 0, -0.3])[code["context.channel"]]
     )
-    return _offers(c, c.free, words, lambda x: level - slope * x, rng)
+    return offers_of(c, c.free, words, lambda x: level - slope * x, rng)
 
 
 def categories(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Level and slope depend on category (twelve) and product (two hundred)."""
-    c = _common(rng, n, known)
+    c = common(rng, n, known)
     kinds = rng.normal(0, 1.0, 12), np.exp(rng.normal(0.7, 0.4, 12))
     own = rng.normal(0, 0.5, 200), rng.normal(0, 0.3, 200)
     product = rng.choice(200, n, p=_zipf(200))
@@ -138,73 +146,73 @@ def categories(rng: Rng, n: int, known: float) -> GeneratedOffers:
         "product.category": np.char.add("kind ", kind.astype(str)),
     }
     reference = np.exp(rng.normal(3.0, 0.6, 200))[product]
-    return _offers(c, c.grid, words, lambda x: level - slope * x, rng, reference=reference)
+    return offers_of(c, c.grid, words, lambda x: level - slope * x, rng, reference=reference)
 
 
 def kinks(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Demand drops where the price exceeds the reference price, and where it exceeds 90 % of it."""
-    c = _common(rng, n, known)
-    words, _ = _categorical(_PROFILE, rng, n)
-    return _offers(c, c.free, words, lambda x: -0.9 - 1.2 * x - 0.9 * (x > 0) - 0.6 * (x > np.log(0.9)), rng)
+    c = common(rng, n, known)
+    words, _ = categorical(_PROFILE, rng, n)
+    return offers_of(c, c.free, words, lambda x: -0.9 - 1.2 * x - 0.9 * (x > 0) - 0.6 * (x > np.log(0.9)), rng)
 
 
 def rivals(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Half of the offers have a competitor; above its price, the slope is four times as steep."""
-    c = _common(rng, n, known)
-    words, code = _categorical(_PROFILE, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical(_PROFILE, rng, n)
     rival = np.where(rng.random(n) < 0.5, rng.uniform(-0.3, 0.2, n), np.nan)
     level = -1.0 + np.asarray([-0.2, 0.0, 0.3])[code["profile.segment"]]
     beyond = np.nan_to_num(rival, nan=np.inf)
-    return _offers(c, c.free, words, lambda x: level - 1.5 * x - 4.5 * np.maximum(0.0, x - beyond), rng, rival=rival)
+    return offers_of(c, c.free, words, lambda x: level - 1.5 * x - 4.5 * np.maximum(0.0, x - beyond), rng, rival=rival)
 
 
 def rare(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """One offer in a hundred is bought; level and slope depend on the segment."""
-    c = _common(rng, n, known)
-    words, code = _categorical(_PROFILE, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical(_PROFILE, rng, n)
     level = -4.9 + np.asarray([-0.4, 0.0, 0.5])[code["profile.segment"]]
     slope = np.asarray([3.5, 2.5, 1.5])[code["profile.segment"]]
-    return _offers(c, c.free, words, lambda x: level - slope * x, rng)
+    return offers_of(c, c.free, words, lambda x: level - slope * x, rng)
 
 
 def interactions(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Three offers in ten are bought; numbers act non-linearly, and words only in interaction."""
-    c = _common(rng, n, known)
-    words, code = _categorical(_PROFILE, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical(_PROFILE, rng, n)
     visits, age = rng.gamma(1.5, 3.0, n), rng.uniform(0, 24, n)
     company_app = (code["profile.segment"] == 2) & (code["context.channel"] == 0)
     level = -1.6 + 0.8 * np.log1p(visits) - 1.2 * np.abs(age - 12) / 12 + 0.9 * company_app
     slope = 2.2 + 1.2 * (age < 6) - 0.8 * company_app
     numbers = {"profile.visits": np.round(visits, 1), "context.hour": np.round(age, 1)}
-    return _offers(c, c.grid, words, lambda x: level - slope * x, rng, numbers=numbers)
+    return offers_of(c, c.grid, words, lambda x: level - slope * x, rng, numbers=numbers)
 
 
 def drifting(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """The logit falls by 1.5 over the time span, unevenly."""
-    c = _common(rng, n, known)
-    words, code = _categorical(_PROFILE, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical(_PROFILE, rng, n)
     level = -0.4 - 1.5 * c.share + 0.2 * np.sin(9 * c.share) + np.asarray([-0.2, 0.0, 0.2])[code["profile.segment"]]
-    return _offers(c, c.grid, words, lambda x: level - 2.0 * x, rng)
+    return offers_of(c, c.grid, words, lambda x: level - 2.0 * x, rng)
 
 
 def sampled(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Two offers in a hundred are bought; of the declined ones, one in twenty is logged, with weight twenty."""
-    c = _common(rng, n, known)
-    words, code = _categorical(_PROFILE, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical(_PROFILE, rng, n)
     level = -4.2 + np.asarray([-0.4, 0.0, 0.5])[code["profile.segment"]]
     slope = np.asarray([3.5, 2.5, 1.5])[code["profile.segment"]]
-    return _offers(c, c.free, words, lambda x: level - slope * x, rng, kept=KEPT)
+    return offers_of(c, c.free, words, lambda x: level - slope * x, rng, kept=KEPT)
 
 
 def regulars(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Returning shoppers with unobserved heterogeneity, which their purchase history reveals."""
-    c = _common(rng, n, known)
-    words, code = _categorical({"profile.region": _PROFILE["profile.region"]}, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical({"profile.region": _PROFILE["profile.region"]}, rng, n)
     count = max(40, n // 25)
     shopper = rng.integers(count, size=n)
     keen = rng.normal(0, 1.0, count)[shopper]
     level = -1.3 + keen + np.asarray([0.2, 0.0, 0.0, -0.2])[code["profile.region"]]
-    return _offers(c, c.grid, words, lambda x: level - (2.5 - 0.4 * keen) * x, rng, shopper=shopper)
+    return offers_of(c, c.grid, words, lambda x: level - (2.5 - 0.4 * keen) * x, rng, shopper=shopper)
 
 
 SHOPS: Final[dict[str, Shop]] = {
@@ -226,9 +234,10 @@ def _zipf(count: int) -> Floats:
     return np.asarray(mass / mass.sum())
 
 
-def _offers(
-    c: _Common, log_ratio: Floats, words: dict[str, Words], logit: Callable[[Floats], Floats], rng: Rng, **more: object
+def offers_of(
+    c: Common, log_ratio: Floats, words: dict[str, Words], logit: Callable[[Floats], Floats], rng: Rng, **more: object
 ) -> GeneratedOffers:
+    """Build the offers of a shop at some prices; `more` replaces reference, numbers, rivals, shoppers and the like."""
     n = len(log_ratio)
     usual: dict[str, object] = {
         "reference": np.full(n, 25.0),

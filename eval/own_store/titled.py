@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from eval.own_store.shops import GeneratedOffers, Rng, Shop, _common, _offers
+from eval.own_store.shops import GeneratedOffers, Rng, Shop, common, offers_of
 
 _KINDS: Final = {
     "kettle": (
@@ -63,7 +63,6 @@ _KINDS: Final = {
 }
 _MAKES: Final = (("Borealis", "Casa Luna", "basic", "limited edition"), ("北极光", "月之家", "基础款", "限量版"))
 _SOLD_LATER: Final = 5
-_TRAINING_SHARE: Final = 0.85
 LANGUAGES: Final = ("English", "Chinese")
 
 
@@ -84,19 +83,19 @@ def titled(language: str) -> Shop:
     texts, kinds = titles(language)
 
     def shop(rng: Rng, n: int, known: float) -> GeneratedOffers:
-        c = _common(rng, n, known)
+        c = common(rng, n, known)
         kind, count = np.asarray(kinds), len(texts)
         level = rng.normal(-1.5, 1.0, len(_KINDS))[kind] + rng.normal(0, 0.3, count)
         slope = np.exp(rng.normal(0.8, 0.45, len(_KINDS)))[kind] + rng.normal(0, 0.25, count)
         new = np.zeros(count, bool)
         for place in range(len(_KINDS)):
             new[rng.choice(np.flatnonzero(kind == place), _SOLD_LATER, replace=False)] = True
-        later = (c.share > _TRAINING_SHARE) & (rng.random(n) < 0.5)
+        later = c.later & (rng.random(n) < 0.5)
         product = np.where(later, rng.choice(np.flatnonzero(new), n), rng.choice(np.flatnonzero(~new), n))
         words = {"product": np.char.add("p", product.astype(str))}
         steep = np.maximum(0.4, slope)[product]
         described = {"titles": tuple(texts), "product": product, "new": new[product]}
-        return _offers(c, c.grid, words, lambda x: level[product] - steep * x, rng, **described)
+        return offers_of(c, c.grid, words, lambda x: level[product] - steep * x, rng, **described)
 
     return shop
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.arrays import Floats
+from models.arrays import Floats, principal_directions
 from models.evaluator.lesson import Term
 
 GROUP: Final = "text"
@@ -72,9 +72,7 @@ class TextProjection:
         if len(known) < LEAST_TEXTS:
             return None
         mean = known.mean(axis=0)
-        _, _, rows = np.linalg.svd(known - mean, full_matrices=False)
-        signs = np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])
-        directions = (rows * signs[:, None])[:WIDTH].T
+        directions = principal_directions(known - mean, WIDTH)
         length = np.sqrt((((known - mean) @ directions) ** 2).sum(axis=1).mean())
         return None if length < 1e-6 else cls(mean, directions / length)
 

@@ -15,6 +15,7 @@ inputs: `intervened` makes the model of that, averaged over what is hidden (Blun
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -81,7 +82,7 @@ class Controls:
 
     @property
     def any(self) -> bool:
-        """Whether a control is used."""
+        """True if a control is used."""
         return self.expected or self.unexplained
 
     def evidence(self, rows: Rows) -> "SlopeEvidence":
@@ -148,7 +149,7 @@ def price_sources(table: OwnTable, rows: Rows, logit: PriceLogit) -> PriceSource
     other = np.flatnonzero(~drawn[some])
     unexplained, by_cost = np.zeros(n), np.zeros(n)
     if len(other) >= _LEAST_ROWS:
-        among = _Design(table, some[other], data.cluster)
+        among = design.among(some[other])
         rest = price - among.predict(price, mass).values
         by_cost = _by_cost(known.cost, rest, among, mass) * ~drawn
         unexplained = np.where(drawn, 0.0, rest - by_cost)
@@ -271,6 +272,12 @@ class _Design:
         _, group = np.unique(cluster, return_inverse=True)
         self.fold = np.random.default_rng(_SEED).permutation(int(group.max()) + 1)[group] % _FOLDS
         self.penalty: float | None = None
+
+    def among(self, rows: Rows) -> "_Design":
+        """The same design, fitted to other rows with a penalty of its own."""
+        found = copy(self)
+        found.rows, found.penalty = rows, None
+        return found
 
     def predict(self, target: Floats, weight: Floats) -> _Prediction:
         """Predict a target; its first call chooses the penalty, by the error on shoppers left out."""

@@ -142,7 +142,7 @@ class PriceOrigins:
 
     @property
     def random(self) -> NDArray[np.bool_]:
-        """Whether the price was drawn at random."""
+        """Rows whose price was drawn at random."""
         return np.asarray(np.isfinite(self.propensity) & (self.propensity > 0) & (self.propensity != 1))
 
 
