@@ -274,7 +274,7 @@ class _Design:
         self.penalty: float | None = None
 
     def among(self, rows: Rows) -> "_Design":
-        """The same design, fitted to other rows with a penalty of its own."""
+        """Copy the design to fit other rows, with a penalty of its own."""
         found = copy(self)
         found.rows, found.penalty = rows, None
         return found
