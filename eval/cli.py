@@ -244,7 +244,7 @@ def policy(
 
     Example: pricesmith eval policy --quick --baseline main
 
-    Example: pricesmith eval policy --log store --candidate evaluator/v4
+    Example: pricesmith eval policy --log store --candidate evaluator/v5
     """
     if log is not None or estimators:
         _off_policy(log, candidate or [], out, data_dir, json=json, quick=quick)

@@ -3,8 +3,8 @@
 import json as jsonlib
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
-from typing import Annotated, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,20 @@ from agent.cli.options import DataDir, Json, settings_for
 from agent.cli.output import print_json, progress_bar
 from agent.store.data_folder import DataFolder
 from eval.options import Out
+from models.progress import Progress
+
+if TYPE_CHECKING:
+    from eval.own_store.shops import Encode
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Shops, sizes and seeds as asked for; None for all shops and the usual sizes."""
+
+    shops: list[str] | None
+    sizes: list[int] | None
+    seeds: int
+    first_seed: int
 
 
 def own(
@@ -32,27 +46,31 @@ def own(
     first_seed: Annotated[
         int, typer.Option(help="Seed of the first run; seeds below 100 are for choosing settings.")
     ] = 100,
+    text: Annotated[bool, typer.Option(help="Read the titles of the shops that have some.")] = True,
     out: Out = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Measure training on own outcomes beside a price logit, LightGBM.
 
-    On ten generated shops whose truth is known, or with --real on brand choices, a grocer's receipts and fares, through
-    the commands that a shop would use; with --money what its quotes earn on eight kinds of redrawn shops, beside the
-    peers' best prices. Needs the extra `eval`, no prepared data. A run takes seconds with 2,000 outcomes, minutes with
-    200,000 or through the commands. Exit code 1 when a peer is better beyond chance on the same outcomes.
+    On sixteen generated shops whose truth is known, four of them with prices that followed demand and two whose titles
+    alone tell products apart, or with --real on brand choices, a grocer's receipts and fares, through the commands that
+    a shop would use; with --money what its quotes earn on eight kinds of redrawn shops, beside the peers' best prices.
+    Needs the extra `eval`, no prepared data. A run takes seconds with 2,000 outcomes, minutes with 200,000 or through
+    the commands. Exit code 1 when a peer is better beyond chance on the same outcomes.
 
     Example: pricesmith eval own --size 2000 --seeds 5
     """
-    target = out or DataFolder(settings_for(data_dir).data_dir).root / "eval"
+    folder = DataFolder(settings_for(data_dir).data_dir)
+    target = out or folder.root / "eval"
     target.mkdir(parents=True, exist_ok=True)
     if real:
         name, (facts, lost) = "real", _real(sets, json=json)
     elif money:
         name, (facts, lost) = "money", _money(sizes, seeds, first_seed, json=json)
     else:
-        name, (facts, lost) = "own", _generated(shops, sizes, seeds, first_seed, json=json)
+        asked = Asked(shops, sizes, seeds, first_seed)
+        name, (facts, lost) = "own", _generated(asked, folder if text else None, json=json)
     (target / f"{name}.json").write_text(jsonlib.dumps(facts, indent=1) + "\n", "utf-8")
     if json:
         print_json(facts)
@@ -62,22 +80,30 @@ def own(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _generated(
-    shops: list[str] | None, sizes: list[int] | None, seeds: int, first_seed: int, *, json: bool
-) -> tuple[Any, list[str]]:
-    """Run the generated shops; returns the report and what it lost."""
+def _generated(asked: Asked, folder: DataFolder | None, *, json: bool) -> tuple[Any, list[str]]:
+    """Run the generated shops, their titles read by the encoder in `folder`; returns the report and what it lost."""
     try:
-        from eval.own_store.comparison import SIZES, OwnDataSuite, print_report, regressions, run_own_data
-        from eval.own_store.shops import SHOPS
+        from eval.own_store.comparison import ALL_SHOPS, SIZES, OwnDataSuite, print_report, regressions, run_own_data
+        from eval.own_store.titled import TITLED
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name, "eval") from None
-    _check_names(shops, SHOPS, "--shop")
-    suite = OwnDataSuite(tuple(shops or SHOPS), tuple(sizes or SIZES), seeds, first_seed)
+    _check_names(asked.shops, ALL_SHOPS, "--shop")
+    shops = tuple(asked.shops or ALL_SHOPS)
     with progress_bar(quiet=json) as progress:
+        encode = _encode(folder, progress) if folder is not None and TITLED.keys() & set(shops) else None
+        suite = OwnDataSuite(shops, tuple(asked.sizes or SIZES), asked.seeds, asked.first_seed, encode)
         report = run_own_data(suite, progress)
     if not json:
         print_report(report)
     return asdict(report), regressions(report)
+
+
+def _encode(folder: DataFolder, progress: Progress) -> "Encode":
+    """Open the active encoder, or the shipped one where none is installed."""
+    from agent.service.ingest.preparation import prepare_models
+    from agent.state.loading import load_encoder
+
+    return load_encoder(prepare_models(folder, progress), threads=1).encode
 
 
 def _real(sets: list[str] | None, *, json: bool) -> tuple[Any, list[str]]:

@@ -123,7 +123,7 @@ def activate(
     Its files are checked first. A version that sets prices also needs a proof that it earns more than the best price
     for everyone, which `pricesmith eval policy --log store --candidate KIND/VERSION` makes from the decision log.
 
-    Example: pricesmith models activate evaluator v4
+    Example: pricesmith models activate evaluator v5
     """
     if force and not (by and why):
         raise typer.BadParameter("needs --by NAME and --why REASON, which are recorded", param_hint="--force")

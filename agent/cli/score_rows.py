@@ -21,19 +21,24 @@ from models.progress import Progress
 
 _BATCH: Final = 4_096
 SCORES: Final = ("purchase_probability", "profit", "satisfaction")
-ADDED: Final = (*(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")), "currency", "problem", "note")
+_WORDS: Final = ("currency", "problem", "note", "identified_by")
+ADDED: Final = (*(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")), *_WORDS)
 _NO_COST: Final = "no profit: the cost is unknown; remedy: import it, or give a column cost"
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredFile:
-    """Counts of one run; `bad` rows have no scores, those `without_cost` no profit."""
+    """Counts of one run; `bad` rows have no scores, those `without_cost` no profit.
+
+    `identified_by` is the source of the price response that scores follow.
+    """
 
     rows: int
     bad: int
     without_cost: int
     seconds: float
     notes: Notes = field(default_factory=Notes)
+    identified_by: str = ""
 
 
 def score_file(service: Service, file: Path, out: Path, options: ReadingOptions, progress: Progress) -> ScoredFile:
@@ -49,18 +54,20 @@ def score_file(service: Service, file: Path, out: Path, options: ReadingOptions,
     if {"list_price", "reference_price"} <= set(table.ours):
         reading.notes.remarks["list_price"] = "is not used where the row has a reference_price"
     rows = bad = without_cost = 0
+    source = {"identified_by": service.identified_by}
     with out.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, list(dict.fromkeys((*table.names, *ADDED))), extrasaction="ignore")
         writer.writeheader()
         for batch in chunks(table.rows, _BATCH):
             scored = list(_scored(service, batch, reading))
-            writer.writerows(scored)
+            writer.writerows(row | source for row in scored)
             rows += len(batch)
             bad += sum(1 for row in scored if row["problem"])
             without_cost += sum(1 for row in scored if row["note"])
             progress(f"score: {rows} rows", min(0.99, rows / expected))
     progress(f"score: {rows} rows", 1.0)
-    return ScoredFile(rows, bad, without_cost, max(1e-9, perf_counter() - started), reading.notes)
+    seconds = max(1e-9, perf_counter() - started)
+    return ScoredFile(rows, bad, without_cost, seconds, reading.notes, source["identified_by"])
 
 
 def _scored(service: Service, batch: Sequence[RawRow], reading: Reading) -> Iterator[dict[str, Any]]:

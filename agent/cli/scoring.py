@@ -41,8 +41,9 @@ def score(
     Adds purchase_probability, profit and satisfaction, each with its 90 % interval in _low and _high, as they would
     have been at the time `at`. Profit is expected profit of the whole quantity in major units, as the price is, in the
     currency that the column currency then names; it is empty where the cost is unknown, which the column note says. A
-    row that cannot be scored has the reason in the column problem. Nothing is recorded. Exit code 1 when a row was not
-    scored.
+    row that cannot be scored has the reason in the column problem. The column identified_by names the source of the
+    price response: random_prices, cost_changes, imported_inputs, confounded, demo_store or prior. Nothing is recorded.
+    Exit code 1 when a row was not scored.
 
     Example: pricesmith score offers.csv --out scored.csv
     """
@@ -60,6 +61,7 @@ def score(
         "rows": scored.rows,
         "without scores": scored.bad,
         "without profit": scored.without_cost,
+        "price response identified by": scored.identified_by.replace("_", " "),
         **note_facts(scored.notes),
         "rows a second": round(scored.rows / scored.seconds),
         "written to": str(out),

@@ -172,7 +172,10 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Versions that made a decision; `rules` is empty in decisions recorded before rules had versions."""
+    """Versions that made a decision; `rules` is empty in decisions recorded before rules had versions.
+
+    `identified_by` is where the evaluator's price response is known from, empty in decisions recorded without it.
+    """
 
     encoder: str
     strategist: str
@@ -180,6 +183,7 @@ class Versions:
     prompt: str
     index: str
     rules: str = ""
+    identified_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.domain.request import Promotion
 from agent.pricing.flow import Encoded, Evidence
@@ -13,6 +14,7 @@ from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, EvaluatorInputs, Represented
 from models.evaluator.evidence import evidence_matrix
 from models.evaluator.promotion import Flags, promotion_flags
+from models.evaluator.text_effects import TextEffects
 from models.shopper.features import Subject
 
 
@@ -30,6 +32,7 @@ class EvaluatorReader:
     def join(self, seen: Sequence[Situation], encoded: Encoded, evidence: Evidence) -> EvaluatorInputs:
         """Everything the evaluator reads, one row a situation."""
         rivals = [np.log(o.market.rival_minor / o.reference_minor) if o.market.rival_minor else np.nan for o in seen]
+        text = self.text(encoded.product)
         return EvaluatorInputs(
             features=encoded.features,
             evidence=evidence_matrix(evidence.outcomes, self.evaluator.base_rate),
@@ -42,10 +45,21 @@ class EvaluatorReader:
             trend=np.asarray([o.market.trend for o in seen], np.float32),
             rival_log_ratio=np.asarray(rivals, np.float32),
             promotion=flags_of([o.market.promotion for o in seen]),
-            shift=self.learner.shift([o.terms for o in seen]),
+            shift=self.learner.shift([o.terms for o in seen], text),
+            text=text,
             tried=self.tried([o.subject for o in seen]),
             out_of_domain=not self.learner.in_domain,
         )
+
+    def text(self, products: NDArray[np.float32]) -> TextEffects | None:
+        """Text effects of product states `(n, 384)`; None where the evaluator's own layers were trained on this store.
+
+        With effects fitted in a training on own outcomes, those of the text are among them.
+        """
+        projection = self.evaluator.weights.text
+        if projection is None or (self.learner.in_domain and self.learner.start is None):
+            return None
+        return projection.of(products)
 
     def tried(self, subjects: Sequence[Subject]) -> Floats | None:
         """Ranges of the prices that were ever offered, `(n, 2)`; None where the evaluator knows none."""

@@ -14,6 +14,7 @@ from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, EvaluatorInputs
 from models.evaluator.online_effects import Shift
 from models.evaluator.promotion import Flags
+from models.evaluator.text_effects import TextEffects
 from models.shopper.interest import InterestHead
 
 States = NDArray[np.float32]
@@ -52,6 +53,7 @@ class PairInputs:
         context: Intent, market trend and log price ratio of the cheapest competitor, `(n, 3)`.
         promotion: Flags of each visit, `(visits, 2)`.
         shift: Learned effects, of each product and then of each set of other effects.
+        text: Text effects of each product, None where they do not enter.
         tried: Ranges of prices by product, `(products, 2)`, None where none is known.
         reference, cost, quantity: `(n,)`, amounts in minor units.
     """
@@ -67,6 +69,7 @@ class PairInputs:
     context: States
     promotion: Flags
     shift: Shift
+    text: TextEffects | None
     tried: Floats | None
     reference: Floats
     cost: Floats
@@ -90,6 +93,7 @@ class PairInputs:
             rival_log_ratio=rival,
             promotion=self.promotion[self.visit_of[pairs]],
             shift=self._shift(sold, self.beside_of[pairs]),
+            text=None if self.text is None else self.text.of_rows(sold),
             tried=None if self.tried is None else self.tried[sold],
             out_of_domain=self.out_of_domain,
         )
@@ -119,6 +123,7 @@ class PairInputsReader:
         evidence = self.retriever.pair_evidence(pairs, states.product, stamp)
         visit_of, sold_of = pairs.places
         reference = pairs.references[sold_of]
+        text = inputs.text(states.product)
         return PairInputs(
             evaluator=inputs.evaluator,
             out_of_domain=not inputs.learner.in_domain,
@@ -130,7 +135,8 @@ class PairInputsReader:
             familiarity=evidence.familiarity,
             context=_context(pairs, visit_of, reference),
             promotion=flags_of([visit.promotion for visit in pairs.visits]),
-            shift=inputs.learner.shift([*(one.terms for one in pairs.sold), *pairs.beside]),
+            shift=inputs.learner.shift([*(one.terms for one in pairs.sold), *pairs.beside], text),
+            text=text,
             tried=inputs.tried([one.subject for one in pairs.sold]),
             reference=reference,
             cost=np.asarray(pairs.costs, np.float64),

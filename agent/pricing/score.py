@@ -5,6 +5,7 @@ the scores: selection compares candidates draw by draw, which intervals cannot d
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -45,7 +46,12 @@ class Scorer:
         base = self._evaluator.base(flow.represented, ratios)
         columns = (base.level.tolist(), base.slope.tolist(), base.rest.tolist(), base.log_ratio.tolist())
         terms = (one.terms for one in flow.observations)
-        return [Lesson(*row) for row in zip(*columns, terms, strict=True)]
+        found = [Lesson(*row) for row in zip(*columns, terms, strict=True)]
+        text = flow.represented.inputs.text
+        if text is None:
+            return found
+        values = zip(found, text.values.tolist(), strict=True)
+        return [replace(lesson, text=tuple(own), text_sd=text.sd) for lesson, own in values]
 
 
 def score_columns(response: Response, margin: Floats) -> Floats:

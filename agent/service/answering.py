@@ -23,8 +23,10 @@ from agent.rules.kill_switch import KillSwitch
 from agent.rules.preview import Preview, preview
 from agent.service.auth.quote_tokens import TokenStatus, Verification
 from agent.service.components import Components
+from agent.service.serving_models import identified_by
 from agent.store import StoreKind
 from agent.store.data_folder import DataFolder
+from models.registry.registry import ModelKind, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,13 @@ class AnsweringService:
         """Progress of online learning in this process."""
         effects = self._parts.learner.effects
         return LearningProgress(effects.lessons, effects.drift.alarms)
+
+    @property
+    def identified_by(self) -> str:
+        """Source of the evaluator's knowledge of the price response."""
+        parts = self._parts
+        registry = Registry(parts.folder.models)
+        return identified_by(registry, parts.in_use[ModelKind.EVALUATOR], parts.store_kind)
 
     @property
     def store_kind(self) -> StoreKind:

@@ -51,7 +51,7 @@ from agent.rules.packs import Pack, load_pack
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.service.components import Components
 from agent.service.service import Service
-from agent.service.serving_models import ServingModels, load_models
+from agent.service.serving_models import ServingModels, identified_by, load_models
 from agent.service.settings import Settings
 from agent.service.settings_rules import settings_rules
 from agent.service.strategies import DirectWriters, StrategyStore, WriterSource, open_proposer
@@ -289,6 +289,7 @@ def _pipeline(
 ) -> Pipeline:
     """The seven steps, in their order."""
     scorer = Scorer(models.evaluator)
+    known_from = identified_by(Registry(DataFolder(settings.data_dir).models), models.evaluator.version, store.kind())
     defaults = Defaults(
         deadline_ms=settings.default_deadline_ms,
         rules=control.rules.current,
@@ -310,7 +311,7 @@ def _pipeline(
         recorder=Recorder(
             DecisionStore(store.record_decisions, store.applied_prices),
             QuoteIssuer(control.signer.sign, timedelta(seconds=settings.quote_ttl_s), settings.stable_prices),
-            _versions(models, memory.catalogue, strategies.prompt.label),
+            _versions(models, memory.catalogue, (strategies.prompt.label, known_from)),
             scorer.lessons,
         ),
     )
@@ -344,8 +345,12 @@ def _remembered(settings: Settings) -> int:
     return max(1, CAPACITY // settings.workers)
 
 
-def _versions(models: ServingModels, catalogue: Catalogue, prompt: str) -> Callable[[], Versions]:
-    """Versions for the record of a decision, read at each: the index changes with every product."""
+def _versions(models: ServingModels, catalogue: Catalogue, fixed: tuple[str, str]) -> Callable[[], Versions]:
+    """Versions for the record of a decision, read at each: the index changes with every product.
+
+    `fixed` are the prompt, and where the price response is known from.
+    """
+    prompt, known_from = fixed
 
     def versions() -> Versions:
         return Versions(
@@ -354,6 +359,7 @@ def _versions(models: ServingModels, catalogue: Catalogue, prompt: str) -> Calla
             evaluator=f"evaluator/{models.evaluator.version}",
             prompt=prompt,
             index=catalogue.index.version,
+            identified_by=known_from,
         )
 
     return versions

@@ -7,13 +7,15 @@ from agent.service.settings import Settings
 from agent.state.cached_encoder import CachedEncoder
 from agent.state.loading import load_active_evaluator, load_encoder
 from agent.state.shared_models import SharedModels
+from agent.store import StoreKind
 from models.encoder.encoder import Encoder
 from models.evaluator.evaluator import Evaluator
-from models.registry.registry import ModelKind, Registry
+from models.registry.registry import ModelKind, Registry, parse_meta
 from models.registry.versions import check_fit
 from models.shopper.interest import InterestHead, load_interest
 from models.shopper.item_affinity import Taste, load_taste
 from models.shopper.ranking import RankingHead, load_ranking
+from models.training.identified_by import IDENTIFIED_BY
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,15 @@ class ServingModels:
     ranking: RankingHead
     evaluator: Evaluator
     strategist: str
+
+
+def identified_by(registry: Registry, version: str, kind: StoreKind) -> str:
+    """Source of an evaluator's knowledge of the price response: an `IdentifiedBy`, `demo_store` or `prior`.
+
+    Versions that were not trained on own outcomes know the demo store's response; of other shops they have a prior.
+    """
+    meta = parse_meta(registry.folder(ModelKind.EVALUATOR, version))
+    return str(meta.config.get(IDENTIFIED_BY, "demo_store" if kind is StoreKind.DEMO else "prior"))
 
 
 def load_models(settings: Settings, registry: Registry, shared: SharedModels | None) -> ServingModels:

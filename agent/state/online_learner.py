@@ -20,6 +20,7 @@ from agent.store.codec import Offer
 from agent.store.rows import chunks
 from models.evaluator.lesson import Term
 from models.evaluator.online_effects import OnlineEffects, Shift
+from models.evaluator.text_effects import TextEffects
 from models.evaluator.trained_effects import TrainedEffects
 from retrieval import Manifest, SnapshotError
 from retrieval.snapshot import open_snapshot, save_snapshot
@@ -59,14 +60,14 @@ class Learner:
     def _initial(self) -> OnlineEffects:
         return OnlineEffects() if self.start is None else self.start.state.copy()
 
-    def shift(self, situations: Sequence[Sequence[Term]]) -> Shift:
-        """The learned shift of situations, for the evaluator.
+    def shift(self, situations: Sequence[Sequence[Term]], text: TextEffects | None = None) -> Shift:
+        """The learned shift of situations, for the evaluator; `text` as in `OnlineEffects.shift`.
 
         In domain, only a product's own effect is uncertain before its first outcome: products drift; the evaluator's
         posterior covers the rest. Out of domain every effect is, as the evaluator has never seen such a shop; and so it
         is wherever training fitted effects, as it estimates the spread of new ones.
         """
-        return self.effects.shift(situations, unseen=not self.in_domain or self.start is not None)
+        return self.effects.shift(situations, text, unseen=not self.in_domain or self.start is not None)
 
     def catch_up(self, store: Store, offers: Mapping[str, Offer] | None = None) -> int:
         """Learn from outcomes after the watermark; returns the number of updates.

@@ -84,7 +84,7 @@ class OwnRowReader:
             progress("observe outcomes", (start + len(part)) / n)
         self._evidence(own, numeric, keys, progress)
         data = _data(own, numeric, shopper_row, states, product_states)
-        return OwnRows(data, effects.columns(), own.at_s, rival)
+        return OwnRows(data, effects.columns(), own.at_s, rival).with_text()
 
     def _observe(self, own: OwnOutcomes, part: NDArray[np.int64], states: "_States") -> list[Situation]:
         requests = _requests(self.store, own, part)

@@ -22,12 +22,13 @@ from models.progress import Progress
 from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.registry.versions import CARD, install_deltas
 from models.training.cards import card
-from models.training.identification import Identification, identification
+from models.training.identification import Identification, identification, with_evidence
+from models.training.identified_by import IDENTIFIED_BY
 from models.training.own_assembly import own_projection
 from models.training.own_checks import check_offers
 from models.training.own_evaluator import Trained, train_own, with_newest
 from models.training.own_report import OwnReport, report
-from models.training.own_rows import OwnRows, Split
+from models.training.own_rows import OwnRows, PriceOrigins, Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +75,17 @@ def train_on_store(source: OwnStore, version: str, progress: Progress, *, activa
     with TemporaryDirectory() as folder:
         work = Path(folder)
         identified = identification(own.offers, own.propensity)
-        rows = replace(_rows(source, own, work, progress), doubt=identified.doubt)
+        origins = PriceOrigins(np.full(len(own), np.nan), own.propensity.astype(np.float64))
+        rows = replace(_rows(source, own, work, progress), doubt=identified.doubt, origins=origins)
         split = Split.by_time(own.at_s)
         trained = train_own(rows, split, version, progress)
+        identified = with_evidence(identified, trained.evidence)
         found = report(rows, split, trained, situations_of)
         progress("train: refit on all rows", 0.95)
         trained = with_newest(trained, version)
         registry = Registry(source.models)
         meta = _meta(source, own, trained, version, _metrics(found))
+        meta = meta.model_copy(update={"config": {**meta.config, IDENTIFIED_BY: identified.by.value}})
         files = work / "version"
         files.mkdir()
         save_evaluator(trained.evaluator.weights, trained.covariances, files / "evaluator.safetensors")

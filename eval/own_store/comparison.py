@@ -5,7 +5,7 @@ seeds. Seeds 0 to 99 are for tuning; reports start at `FIRST_SEED`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -13,17 +13,22 @@ import numpy as np
 
 from agent.cli.output import print_facts, print_table
 from agent.training.own_rows import situations_of
-from eval.own_store.shops import SHOPS, SimulatedOutcomes, simulate_outcomes
+from eval.own_store.confounded import CONFOUNDED
+from eval.own_store.shops import SHOPS, Encode, SimulatedOutcomes, simulate_outcomes
+from eval.own_store.titled import TITLED
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator, EvaluatorInputs
 from models.evaluator.monotone import sigmoid
 from models.progress import Progress
+from models.training.identification import identification
+from models.training.own_checks import OfferLog
 from models.training.own_evaluator import train_own
 from models.training.own_peers import boosted, price_logit
 from models.training.own_report import losses, predict
 from models.training.own_rows import OwnRows, Rows, Split
 from models.training.own_segments import STEP, elasticities
 
+ALL_SHOPS: Final = SHOPS | CONFOUNDED | TITLED
 FIRST_SEED: Final = 100
 SIZES: Final = (2_000, 20_000, 200_000)
 LATER: Final = 10_000
@@ -39,7 +44,8 @@ class Trial:
     """Results of one shop, size and seed.
 
     Attributes:
-        over: Log loss minus that of the true demand, by model.
+        over: Log loss minus that of the true demand, by model. `over_new`: of products never sold in training alone,
+            None where there are none.
         gain: Log loss minus Pricesmith's, by peer.
         error: Standard error of `gain` over the later outcomes.
         elasticity: Of demand at the reference price, with its 90 % interval.
@@ -50,6 +56,7 @@ class Trial:
     size: int
     seed: int
     over: dict[str, float]
+    over_new: float | None
     gain: dict[str, float]
     error: dict[str, float]
     mean_over_rate: float
@@ -68,18 +75,22 @@ class Line:
     """Means over the seeds of one shop and size.
 
     Attributes:
+        over, over_new: Means of those of the trials.
         gain: Mean gain over each peer with its 95 % interval; positive if Pricesmith is better.
         covered: Number of seeds whose interval contains the true elasticity.
-        bias: Mean relative error of the elasticity.
+        bias: Median over the seeds of estimated over true elasticity, less 1.
+        error: Median of its absolute value.
     """
 
     shop: str
     size: int
     seeds: int
     over: float
+    over_new: float | None
     gain: dict[str, tuple[float, float, float]]
     covered: int
     bias: float
+    error: float
 
     @property
     def lost_to(self) -> list[str]:
@@ -99,10 +110,11 @@ class OwnDataReport:
 class OwnDataSuite:
     """Shops, sizes and seeds to run."""
 
-    shops: tuple[str, ...] = tuple(SHOPS)
+    shops: tuple[str, ...] = tuple(ALL_SHOPS)
     sizes: tuple[int, ...] = SIZES
     seeds: int = 3
     first_seed: int = FIRST_SEED
+    encode: Encode | None = None
 
 
 def run_own_data(suite: OwnDataSuite, progress: Progress) -> OwnDataReport:
@@ -111,16 +123,16 @@ def run_own_data(suite: OwnDataSuite, progress: Progress) -> OwnDataReport:
     plan = [(size, shop, seed) for size in suite.sizes for shop in suite.shops for seed in range(suite.seeds)]
     for done, (size, shop, seed) in enumerate(plan):
         progress(f"own data: {size} outcomes; {shop}; seed {suite.first_seed + seed}", done / len(plan))
-        trials.append(run_trial(shop, size, suite.first_seed + seed))
+        trials.append(run_trial(shop, size, suite.first_seed + seed, suite.encode))
     progress("own data: done", 1.0)
     groups = dict.fromkeys((trial.shop, trial.size) for trial in trials)
     return OwnDataReport(trials, [_line([t for t in trials if (t.shop, t.size) == group]) for group in groups])
 
 
-def run_trial(shop: str, size: int, seed: int) -> Trial:
-    """Train on `size` outcomes of a shop and score on later ones."""
-    simulated = simulate_outcomes(SHOPS[shop], seed, size, LATER)
-    rows, cut = simulated.rows, round(size * _TRAIN)
+def run_trial(shop: str, size: int, seed: int, encode: Encode | None = None) -> Trial:
+    """Train on `size` outcomes of a shop and score on later ones; `encode` reads titles, where a shop has them."""
+    simulated = simulate_outcomes(ALL_SHOPS[shop], seed, size, LATER, encode)
+    rows, cut = _doubted(shop, simulated.rows, size), round(size * _TRAIN)
     split = Split(np.arange(cut), np.arange(cut, size), np.arange(size, len(rows.at_s)))
     trained = train_own(rows, split, "trial", _no_progress)
     evaluator, test = trained.evaluator, split.test
@@ -142,6 +154,7 @@ def run_trial(shop: str, size: int, seed: int) -> Trial:
         size=size,
         seed=seed,
         over={name: float(np.average(loss - true_loss, weights=weight)) for name, loss in log_loss.items()},
+        over_new=_over_new(simulated, test, log_loss["Pricesmith"] - true_loss),
         gain={name: float(np.average(gain, weights=weight)) for name, gain in gains.items()},
         error={name: _error(gain, weight) for name, gain in gains.items()},
         mean_over_rate=float(np.average(own, weights=weight) / np.average(label, weights=weight)),
@@ -151,8 +164,21 @@ def run_trial(shop: str, size: int, seed: int) -> Trial:
     )
 
 
+def _doubted(shop: str, rows: OwnRows, size: int) -> OwnRows:
+    """The rows with the doubt that their known part leaves, where prices were not all drawn at random."""
+    if shop not in CONFOUNDED or rows.origins is None:
+        return rows
+    known, data = slice(0, size), rows.data
+    offers = OfferLog(np.zeros(size, np.int64), rows.at_s[known], data.log_ratio[known], data.bought[known])
+    return replace(rows, doubt=identification(offers, rows.origins.propensity[known].astype(np.float32)).doubt)
+
+
 def _situations(rows: OwnRows, evaluator: Evaluator, some: Rows) -> EvaluatorInputs:
     return situations_of(rows, some, evaluator)
+
+
+def _over_new(simulated: SimulatedOutcomes, test: Rows, excess: Floats) -> float | None:
+    return None if simulated.new is None else float(excess[simulated.new[test]].mean())
 
 
 def _truth(simulated: SimulatedOutcomes, log_ratio: Floats) -> Floats:
@@ -171,14 +197,17 @@ def _error(values: Floats, weight: Floats) -> float:
 
 def _line(trials: Sequence[Trial]) -> Line:
     first = trials[0]
+    off = np.asarray([trial.elasticity[0] / trial.true_elasticity - 1 for trial in trials])
     return Line(
         shop=first.shop,
         size=first.size,
         seeds=len(trials),
         over=float(np.mean([trial.over["Pricesmith"] for trial in trials])),
+        over_new=None if first.over_new is None else float(np.mean([trial.over_new for trial in trials])),
         gain={peer: _interval(trials, peer) for peer in first.gain},
         covered=sum(trial.covered for trial in trials),
-        bias=float(np.mean([trial.elasticity[0] / trial.true_elasticity - 1 for trial in trials])),
+        bias=float(np.median(off)),
+        error=float(np.median(np.abs(off))),
     )
 
 
@@ -212,13 +241,21 @@ def print_report(report: OwnDataReport) -> None:
             [
                 line.shop,
                 f"{line.over:.5f}",
+                "" if line.over_new is None else f"{line.over_new:.5f}",
                 *("{:+.5f} ({:+.5f} to {:+.5f})".format(*line.gain[peer]) for peer in peers),
                 f"{line.covered} of {line.seeds}",
-                f"{line.bias:+.1%}",
+                f"{line.bias:+.1%} ({line.error:.1%})",
             ]
             for line in lines
         ]
-        columns = ("shop", "over truth", *(f"{peer} less ours" for peer in peers), "covered", "elasticity bias")
+        columns = (
+            "shop",
+            "over truth",
+            "new products",
+            *(f"{peer} less ours" for peer in peers),
+            "covered",
+            "elasticity bias, median (absolute)",
+        )
         print_table(f"{size:,} outcomes: log loss on {LATER:,} later outcomes", columns, rows)
     covered = sum(line.covered for line in report.lines)
     trials = sum(line.seeds for line in report.lines)

@@ -10,12 +10,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from eval.real.data import START, RealSet
 from eval.real.peers import Demand
+from eval.simulators.demand import HiddenType, kinked_demand, logit_demand, mixed_demand, probit_demand
 from models.arrays import Floats
-from models.evaluator.monotone import sigmoid
 
 FAMILIES: Final = ("logit", "kinked", "probit", "mixture")
 FAR: Final = (1.2, 2.5)  # best price over the reference price
@@ -23,6 +22,7 @@ NEAR: Final = (0.85, 1.1)
 LATER: Final = 400
 _DAYS: Final = 180
 _RANGE: Final = (-0.6, 0.47)  # log of logged prices over the price that would be best for all
+_TYPES: Final = (HiddenType(0.35, 0.8, 0.4), HiddenType(0.65, -0.4, 2.0))
 _GRID: Final = np.geomspace(0.3, 3.0, 400)
 
 
@@ -53,14 +53,12 @@ class _Drawn:
     def __call__(self, x: Floats, rows: NDArray[np.int64] | slice = slice(None)) -> Floats:
         level, slope = self.level[rows], self.slope[rows]
         if self.family == "logit":
-            return sigmoid(level - slope * x)
+            return logit_demand(level, slope, x)
         if self.family == "kinked":
-            drops = (x[..., None] > self.kinks) @ np.asarray([0.8, 0.5])
-            return sigmoid(level + 0.6 - 0.6 * slope * x - drops)
+            return kinked_demand(level + 0.6, slope, x, (x[..., None] > self.kinks) @ np.asarray([0.8, 0.5]))
         if self.family == "probit":
-            return np.asarray(0.65 * ndtr(0.6 * (level - slope * x)))
-        keen = sigmoid(level + 0.8 - 0.4 * slope * x)
-        return np.asarray(0.35 * keen + 0.65 * sigmoid(level - 0.4 - 2.0 * slope * x))
+            return probit_demand(0.6 * (level - slope * x))
+        return mixed_demand(level, slope, x, _TYPES)
 
 
 def logged_shop(family: str, *, far: bool, seed: int, known: int) -> LoggedShop:

@@ -3,8 +3,8 @@
 Models see only the words, numbers and history columns of a shop; purchases are drawn from its true logit.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,8 +17,9 @@ from models.evaluator.evaluator import NUMERIC
 from models.evaluator.monotone import sigmoid
 from models.shopper.features import FEATURES
 from models.shopper.item_affinity import FLOOR
+from models.shopper.texts import product_text
 from models.training.evaluator import EvaluatorData
-from models.training.own_rows import EffectBuilder, OwnRows
+from models.training.own_rows import EffectBuilder, OwnRows, PriceOrigins
 
 Words = NDArray[np.str_]
 Rng = np.random.Generator
@@ -27,7 +28,7 @@ _START_S: Final = 1_767_225_600.0  # 2026-01-01
 _SPAN_S: Final = 200 * 86_400.0
 _TRAINING_SHARE: Final = 0.85  # of the time span
 KEPT: Final = 0.05
-_GRID: Final = np.log([0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2])
+GRID: Final = np.log([0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,10 @@ class GeneratedOffers:
         rival: log(competitor's price / reference), nan if there is none.
         shopper: Number of the shopper, -1 if unknown.
         kept: Share of the declined offers that are logged.
+        cost: log(cost / reference), as known to the merchant; None if there is none.
+        propensity: Probability of the price where it was drawn at random and logged, else nan; None if never.
+        titles: Titles of the products, where they are told; `product` is the number of each offer's.
+        new: Whether the product was never sold before the later outcomes, None where that is not asked.
     """
 
     at_s: Floats
@@ -51,6 +56,11 @@ class GeneratedOffers:
     rival: Floats
     shopper: NDArray[np.int64]
     kept: float = 1.0
+    cost: Floats | None = None
+    propensity: Floats | None = None
+    titles: tuple[str, ...] = ()
+    product: NDArray[np.int64] | None = None
+    new: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         """Number of offers."""
@@ -62,25 +72,33 @@ Shop = Callable[[Rng, int, float], GeneratedOffers]
 
 
 @dataclass(frozen=True, slots=True)
-class _Common:
+class Common:
+    """Times and prices that all shops draw alike, `(n,)` each."""
+
     at_s: Floats
     share: Floats  # of the time span elapsed, 0 to 1
     grid: Floats  # log price ratios from a grid
     free: Floats  # continuous log price ratios
 
+    @property
+    def later(self) -> NDArray[np.bool_]:
+        """Offers after the training."""
+        return self.share > _TRAINING_SHARE
 
-def _common(rng: Rng, n: int, known: float) -> _Common:
+
+def common(rng: Rng, n: int, known: float) -> Common:
     """Draw times and prices; training outcomes fill the first 85 % of the time span, whatever their share `known`."""
     order = np.sort(rng.random(n))
     training = _TRAINING_SHARE * order / known
     later = _TRAINING_SHARE + (1 - _TRAINING_SHARE) * (order - known) / max(1e-9, 1 - known)
     share = np.where(order < known, training, later)
-    return _Common(_START_S + _SPAN_S * share, share, rng.choice(_GRID, n), rng.uniform(-0.4, 0.2, n))
+    return Common(_START_S + _SPAN_S * share, share, rng.choice(GRID, n), rng.uniform(-0.4, 0.2, n))
 
 
-def _categorical(
+def categorical(
     words: dict[str, tuple[str, ...]], rng: Rng, n: int
 ) -> tuple[dict[str, Words], dict[str, NDArray[np.int64]]]:
+    """Draw words of columns evenly; returns the columns, and the number of each word."""
     code = {name: rng.integers(len(levels), size=n) for name, levels in words.items()}
     return {name: np.asarray(levels)[code[name]] for name, levels in words.items()}, code
 
@@ -94,15 +112,15 @@ _PROFILE: Final = {
 
 def price_only(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Demand depends on the price only; segments, regions and channels are noise."""
-    c = _common(rng, n, known)
-    words, _ = _categorical(_PROFILE, rng, n)
-    return _offers(c, c.grid, words, lambda x: -1.0 - 2.5 * x, rng)
+    c = common(rng, n, known)
+    words, _ = categorical(_PROFILE, rng, n)
+    return offers_of(c, c.grid, words, lambda x: -1.0 - 2.5 * x, rng)
 
 
 def profiles(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Level and slope depend on segment, region and channel."""
-    c = _common(rng, n, known)
-    words, code = _categorical(_PROFILE, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical(_PROFILE, rng, n)
     slope = (
         np.asarray([5.0, 2.5, 1.2])[code["profile.segment"]] + np.asarray([0.0, 0.6, 0.0, -0.3])[code["profile.region"]]
     )
@@ -111,12 +129,12 @@ def profiles(rng: Rng, n: int, known: float) -> GeneratedOffers:
         + np.asarray([-0.3, 0.0, 0.6])[code["profile.segment"]]
         + np.asarray([0.3, 0, -0.3])[code["context.channel"]]
     )
-    return _offers(c, c.free, words, lambda x: level - slope * x, rng)
+    return offers_of(c, c.free, words, lambda x: level - slope * x, rng)
 
 
 def categories(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Level and slope depend on category (twelve) and product (two hundred)."""
-    c = _common(rng, n, known)
+    c = common(rng, n, known)
     kinds = rng.normal(0, 1.0, 12), np.exp(rng.normal(0.7, 0.4, 12))
     own = rng.normal(0, 0.5, 200), rng.normal(0, 0.3, 200)
     product = rng.choice(200, n, p=_zipf(200))
@@ -128,73 +146,73 @@ def categories(rng: Rng, n: int, known: float) -> GeneratedOffers:
         "product.category": np.char.add("kind ", kind.astype(str)),
     }
     reference = np.exp(rng.normal(3.0, 0.6, 200))[product]
-    return _offers(c, c.grid, words, lambda x: level - slope * x, rng, reference=reference)
+    return offers_of(c, c.grid, words, lambda x: level - slope * x, rng, reference=reference)
 
 
 def kinks(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Demand drops where the price exceeds the reference price, and where it exceeds 90 % of it."""
-    c = _common(rng, n, known)
-    words, _ = _categorical(_PROFILE, rng, n)
-    return _offers(c, c.free, words, lambda x: -0.9 - 1.2 * x - 0.9 * (x > 0) - 0.6 * (x > np.log(0.9)), rng)
+    c = common(rng, n, known)
+    words, _ = categorical(_PROFILE, rng, n)
+    return offers_of(c, c.free, words, lambda x: -0.9 - 1.2 * x - 0.9 * (x > 0) - 0.6 * (x > np.log(0.9)), rng)
 
 
 def rivals(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Half of the offers have a competitor; above its price, the slope is four times as steep."""
-    c = _common(rng, n, known)
-    words, code = _categorical(_PROFILE, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical(_PROFILE, rng, n)
     rival = np.where(rng.random(n) < 0.5, rng.uniform(-0.3, 0.2, n), np.nan)
     level = -1.0 + np.asarray([-0.2, 0.0, 0.3])[code["profile.segment"]]
     beyond = np.nan_to_num(rival, nan=np.inf)
-    return _offers(c, c.free, words, lambda x: level - 1.5 * x - 4.5 * np.maximum(0.0, x - beyond), rng, rival=rival)
+    return offers_of(c, c.free, words, lambda x: level - 1.5 * x - 4.5 * np.maximum(0.0, x - beyond), rng, rival=rival)
 
 
 def rare(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """One offer in a hundred is bought; level and slope depend on the segment."""
-    c = _common(rng, n, known)
-    words, code = _categorical(_PROFILE, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical(_PROFILE, rng, n)
     level = -4.9 + np.asarray([-0.4, 0.0, 0.5])[code["profile.segment"]]
     slope = np.asarray([3.5, 2.5, 1.5])[code["profile.segment"]]
-    return _offers(c, c.free, words, lambda x: level - slope * x, rng)
+    return offers_of(c, c.free, words, lambda x: level - slope * x, rng)
 
 
 def interactions(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Three offers in ten are bought; numbers act non-linearly, and words only in interaction."""
-    c = _common(rng, n, known)
-    words, code = _categorical(_PROFILE, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical(_PROFILE, rng, n)
     visits, age = rng.gamma(1.5, 3.0, n), rng.uniform(0, 24, n)
     company_app = (code["profile.segment"] == 2) & (code["context.channel"] == 0)
     level = -1.6 + 0.8 * np.log1p(visits) - 1.2 * np.abs(age - 12) / 12 + 0.9 * company_app
     slope = 2.2 + 1.2 * (age < 6) - 0.8 * company_app
     numbers = {"profile.visits": np.round(visits, 1), "context.hour": np.round(age, 1)}
-    return _offers(c, c.grid, words, lambda x: level - slope * x, rng, numbers=numbers)
+    return offers_of(c, c.grid, words, lambda x: level - slope * x, rng, numbers=numbers)
 
 
 def drifting(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """The logit falls by 1.5 over the time span, unevenly."""
-    c = _common(rng, n, known)
-    words, code = _categorical(_PROFILE, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical(_PROFILE, rng, n)
     level = -0.4 - 1.5 * c.share + 0.2 * np.sin(9 * c.share) + np.asarray([-0.2, 0.0, 0.2])[code["profile.segment"]]
-    return _offers(c, c.grid, words, lambda x: level - 2.0 * x, rng)
+    return offers_of(c, c.grid, words, lambda x: level - 2.0 * x, rng)
 
 
 def sampled(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Two offers in a hundred are bought; of the declined ones, one in twenty is logged, with weight twenty."""
-    c = _common(rng, n, known)
-    words, code = _categorical(_PROFILE, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical(_PROFILE, rng, n)
     level = -4.2 + np.asarray([-0.4, 0.0, 0.5])[code["profile.segment"]]
     slope = np.asarray([3.5, 2.5, 1.5])[code["profile.segment"]]
-    return _offers(c, c.free, words, lambda x: level - slope * x, rng, kept=KEPT)
+    return offers_of(c, c.free, words, lambda x: level - slope * x, rng, kept=KEPT)
 
 
 def regulars(rng: Rng, n: int, known: float) -> GeneratedOffers:
     """Returning shoppers with unobserved heterogeneity, which their purchase history reveals."""
-    c = _common(rng, n, known)
-    words, code = _categorical({"profile.region": _PROFILE["profile.region"]}, rng, n)
+    c = common(rng, n, known)
+    words, code = categorical({"profile.region": _PROFILE["profile.region"]}, rng, n)
     count = max(40, n // 25)
     shopper = rng.integers(count, size=n)
     keen = rng.normal(0, 1.0, count)[shopper]
     level = -1.3 + keen + np.asarray([0.2, 0.0, 0.0, -0.2])[code["profile.region"]]
-    return _offers(c, c.grid, words, lambda x: level - (2.5 - 0.4 * keen) * x, rng, shopper=shopper)
+    return offers_of(c, c.grid, words, lambda x: level - (2.5 - 0.4 * keen) * x, rng, shopper=shopper)
 
 
 SHOPS: Final[dict[str, Shop]] = {
@@ -216,9 +234,10 @@ def _zipf(count: int) -> Floats:
     return np.asarray(mass / mass.sum())
 
 
-def _offers(
-    c: _Common, log_ratio: Floats, words: dict[str, Words], logit: Callable[[Floats], Floats], rng: Rng, **more: object
+def offers_of(
+    c: Common, log_ratio: Floats, words: dict[str, Words], logit: Callable[[Floats], Floats], rng: Rng, **more: object
 ) -> GeneratedOffers:
+    """Build the offers of a shop at some prices; `more` replaces reference, numbers, rivals, shoppers and the like."""
     n = len(log_ratio)
     usual: dict[str, object] = {
         "reference": np.full(n, 25.0),
@@ -231,14 +250,25 @@ def _offers(
 
 @dataclass(frozen=True, slots=True)
 class SimulatedOutcomes:
-    """Outcomes as training rows, and their true logits as a function of the log price ratio."""
+    """Outcomes as training rows, and their true logits as a function of the log price ratio.
+
+    `new` tells which are of products never sold in training; None where that is not asked.
+    """
 
     rows: OwnRows
     logit: Callable[[Floats], Floats]
+    new: NDArray[np.bool_] | None = None
 
 
-def simulate_outcomes(shop: Shop, seed: int, known: int, later: int) -> SimulatedOutcomes:
-    """Simulate `known` outcomes for training and `later` ones for scoring, in order of time."""
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Maps texts to encoder states `(n, 384)`."""
+
+
+def simulate_outcomes(shop: Shop, seed: int, known: int, later: int, encode: Encode | None = None) -> SimulatedOutcomes:
+    """Simulate `known` outcomes for training and `later` ones for scoring, in order of time.
+
+    Titles are told where `encode` reads them.
+    """
     rng = np.random.default_rng((seed, known))
     n = known + later
     trial = shop(np.random.default_rng((seed, known, 1)), 2_000, known / n)
@@ -248,13 +278,17 @@ def simulate_outcomes(shop: Shop, seed: int, known: int, later: int) -> Simulate
     bought = rng.random(count) < sigmoid(offers.logit(offers.log_ratio))
     logged = np.flatnonzero(bought | (rng.random(count) < offers.kept))[:n]
     rows = _rows(offers, bought, logged)
+    if encode is not None and offers.product is not None:
+        states = encode([product_text(title) for title in offers.titles])
+        data = replace(rows.data, product_states=states, product_row=offers.product[logged])
+        rows = replace(rows, data=data).with_text()
     every = np.zeros(count)
 
     def logit(log_ratio: Floats) -> Floats:
         every[logged] = log_ratio
         return offers.logit(every)[logged]
 
-    return SimulatedOutcomes(rows, logit)
+    return SimulatedOutcomes(rows, logit, None if offers.new is None else offers.new[logged])
 
 
 def _rows(offers: GeneratedOffers, bought: NDArray[np.bool_], logged: NDArray[np.int64]) -> OwnRows:
@@ -296,7 +330,15 @@ def _rows(offers: GeneratedOffers, bought: NDArray[np.bool_], logged: NDArray[np
         returned=np.full(n, np.nan, np.float32),
         cluster=np.where(offers.shopper[logged] < 0, -1 - np.arange(n), offers.shopper[logged]),
     )
-    return OwnRows(data, builder.columns(), offers.at_s[logged], offers.rival[logged].astype(np.float32))
+    nothing = np.full(len(offers), np.nan)
+    cost, propensity = (nothing if part is None else part for part in (offers.cost, offers.propensity))
+    return OwnRows(
+        data,
+        builder.columns(),
+        offers.at_s[logged],
+        offers.rival[logged].astype(np.float32),
+        origins=PriceOrigins(cost[logged], propensity[logged]),
+    )
 
 
 def _numeric(offers: GeneratedOffers, bought: NDArray[np.bool_]) -> NDArray[np.float32]:

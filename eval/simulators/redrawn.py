@@ -5,7 +5,6 @@ Kahneman and Tversky 1979) and above a round discount; `probit` has lognormal re
 visitors; `types` mixes two hidden types of shoppers.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from agent.domain.records import ProductRecord
+from eval.simulators.demand import HiddenType, kinked_demand, logit_demand, mixed_demand, probit_demand
 from eval.simulators.shops import Shop
 from eval.simulators.world import Limits, Visit
 from models.arrays import Floats
@@ -22,8 +22,7 @@ from models.arrays import Floats
 _SHOP_STREAM: Final = 77
 _AT_REFERENCE: Final = 1.0
 _AT_DISCOUNT: Final = 0.5
-_LOOKERS: Final = 0.65
-_FIRST_TYPE: Final = 0.6
+_TYPES: Final = (HiddenType(0.6, 1.0, 0.5), HiddenType(0.4, -1.0, 1.8))
 
 
 class Family(StrEnum):
@@ -48,15 +47,13 @@ class RedrawnVisit(Visit):
         log = np.log(np.maximum(x, 1e-9))
         if self.family is Family.PROBIT:
             z = (0.25 * self.level - log) / (1.7 / (1 + self.slope) + 0.05)
-            return np.asarray(_LOOKERS * 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2))))
+            return probit_demand(z)
         if self.family is Family.TYPES:
-            keen = _sigmoid(self.level + 1.0 - 0.5 * self.slope * log)
-            thrifty = _sigmoid(self.level - 1.0 - 1.8 * self.slope * log)
-            return np.asarray(_FIRST_TYPE * keen + (1 - _FIRST_TYPE) * thrifty)
+            return mixed_demand(self.level, self.slope, log, _TYPES)
         if self.family is Family.KINKED:
             falls = _AT_REFERENCE * (x > 1.0 + 1e-9) + _AT_DISCOUNT * (x > self.discount + 1e-9)
-            return _sigmoid(self.level + 0.5 - 0.6 * self.slope * log - falls)
-        return _sigmoid(self.level - self.slope * log)
+            return kinked_demand(self.level + 0.5, self.slope, log, falls)
+        return logit_demand(self.level, self.slope, log)
 
 
 class RedrawnShop(Shop):
@@ -102,7 +99,3 @@ class RedrawnShop(Shop):
         return RedrawnVisit(
             f"r{product}", traits, self._cost, level, slope, at, family=self._family, discount=self._discount
         )
-
-
-def _sigmoid(logit: Floats | float) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.asarray(logit))))

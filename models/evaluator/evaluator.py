@@ -19,6 +19,7 @@ from models.evaluator.evidence import EVIDENCE, memory_keys
 from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid
 from models.evaluator.online_effects import Shift
 from models.evaluator.promotion import Flags, promotion_states
+from models.evaluator.text_effects import TextEffects, TextProjection
 from models.evaluator.trained_effects import TrainedEffects
 from models.evaluator.tried_prices import TriedPrices
 from models.shopper.features import FEATURES
@@ -66,6 +67,7 @@ class EvaluatorInputs:
         rival_log_ratio: `(n,)` log(competitor / reference), nan when no competitor price is known.
         promotion: `(n, 2)` flags of display and mailer (`promotion.py`), None when nothing is known.
         shift: Online effects learned since training, None when there are none.
+        text: Text effects of the products, None where they do not enter; `shift` has their sums.
         tried: `(n, 2)`, `TriedRange` of each row; beyond it intervals widen. None where no range is known.
         out_of_domain: The evaluator was trained on other shops: shopper and product then count as unknown and the
             logit is linear in log price; online learning supplies the rest.
@@ -83,6 +85,7 @@ class EvaluatorInputs:
     rival_log_ratio: NDArray[np.float32]
     promotion: Flags | None = None
     shift: Shift | None = None
+    text: TextEffects | None = None
     tried: Floats | None = None
     out_of_domain: bool = False
 
@@ -138,7 +141,7 @@ class EvaluatorWeights:
     """Trained parameters of the evaluator; `in` is the binning's width + 2 * RANK + 1.
 
     The purchase head reads log ratios less `center`; `doubt` is the standard deviation of the logarithm of its slope
-    for what training could not tell apart from the price.
+    for what training could not tell apart from the price; `text` maps product states to text effects.
     """
 
     binning: Binning
@@ -156,6 +159,7 @@ class EvaluatorWeights:
     tried: TriedPrices | None = None
     center: float = 0.0
     doubt: float = 0.0
+    text: TextProjection | None = None
 
 
 class Evaluator:

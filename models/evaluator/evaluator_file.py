@@ -14,6 +14,7 @@ from models.evaluator.binning import Binning
 from models.evaluator.evaluator import NUMERIC, RANK, Evaluator, EvaluatorWeights
 from models.evaluator.monotone import MonotoneHead
 from models.evaluator.promotion import STATES
+from models.evaluator.text_effects import TextProjection
 from models.evaluator.trained_effects import TrainedEffects
 from models.evaluator.tried_prices import TriedPrices
 
@@ -45,7 +46,7 @@ def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], pat
         tensors["promotion"] = np.ascontiguousarray(weights.promotion, np.float32)
     if weights.rival is not None:
         tensors["rival"] = np.asarray([weights.rival], np.float32)
-    for part in (weights.effects, weights.tried):
+    for part in (weights.effects, weights.tried, weights.text):
         if part is not None:
             tensors |= part.to_tensors()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +79,7 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
             tried=TriedPrices.from_tensors(tensors),
             center=float(tensors["center"][0]) if "center" in tensors else 0.0,
             doubt=float(tensors["doubt"][0]) if "doubt" in tensors else 0.0,
+            text=TextProjection.from_tensors(tensors),
         )
     except KeyError as error:
         raise RegistryError(

@@ -54,6 +54,8 @@ class Lesson:
         rest: All other parts of the logit at the price shown.
         log_ratio: log(price / reference).
         terms: The situation's effects.
+        text: Values of its text effects (`text_effects.py`), empty where they do not enter.
+        text_sd: Their prior standard deviations of level and slope.
     """
 
     level: float
@@ -61,3 +63,5 @@ class Lesson:
     rest: float
     log_ratio: float
     terms: tuple[Term, ...]
+    text: tuple[float, ...] = ()
+    text_sd: tuple[float, float] = (0.0, 0.0)

@@ -29,6 +29,7 @@ from models.evaluator.cusum import Cusum
 from models.evaluator.effect_posteriors import PRIOR, PRODUCT_CAPACITY, IndependentPosterior, JointPosterior
 from models.evaluator.lesson import Lesson, Term
 from models.evaluator.monotone import N_DRAWS, SLOPE_MIN, scalar_sigmoid
+from models.evaluator.text_effects import TextEffects, text_terms
 
 _NEWTON_STEPS: Final = 25
 
@@ -103,8 +104,8 @@ class OnlineEffects:
         for name, a, b in design.independent:
             self.independent[name] = self.independent[name].updated(a, b, sign, 0.0)
 
-    def shift(self, situations: Sequence[Sequence[Term]], *, unseen: bool) -> Shift:
-        """Sum the effects of each situation.
+    def shift(self, situations: Sequence[Sequence[Term]], text: TextEffects | None = None, *, unseen: bool) -> Shift:
+        """Sum the effects of each situation; `text` are the text effects of the first ones, all others have none.
 
         Effects without outcomes enter the draws by their prior: independent ones always, others only with `unseen`.
         """
@@ -135,7 +136,21 @@ class OnlineEffects:
             rows, which, weights = columns[:, 0].astype(np.intp), columns[:, 1].astype(np.intp), columns[:, 2:]
             mean[rows] += weights * means[which]
             draws[rows] += weights[:, :, None] * drawn[which]
+        if text is not None and len(text.values):
+            self._add_text(text, mean, draws, unseen=unseen)
         return Shift(mean[:, 0], mean[:, 1], draws[:, 0], draws[:, 1])
+
+    def _add_text(self, text: TextEffects, mean: Floats, draws: Floats, *, unseen: bool) -> None:
+        found = [self._effect(term, unseen=unseen) for term in text_terms(text.values[0].tolist(), text.sd)]
+        known = [place for place, one in enumerate(found) if one is not None]
+        if not known:
+            return
+        values, rows = text.values[:, known], len(text.values)
+        for side, sd in enumerate(text.sd):
+            means = np.asarray([one[side] for one in found if one is not None])
+            drawn = np.asarray([one[2][side] for one in found if one is not None])
+            mean[:rows, side] += sd * np.einsum("nk,k->n", values, means)  # a row's sum depends on no other row
+            draws[:rows, side] += sd * np.einsum("nk,kd->nd", values, drawn)
 
     def _effect(self, term: Term, *, unseen: bool) -> tuple[float, float, Floats] | None:
         """Mean level, mean slope and draws `(2, N_DRAWS)` of an effect; None for one that does not enter."""
@@ -178,7 +193,7 @@ class OnlineEffects:
     def _design(self, lesson: Lesson) -> _Design:
         """Linearise the logit at the posterior mean, adding effects that are new."""
         joint, independent = [], []
-        for term in lesson.terms:
+        for term in (*lesson.terms, *text_terms(lesson.text, lesson.text_sd)):
             row = self._joint_row(term)
             if row is None:
                 independent.append(term)

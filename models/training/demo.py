@@ -7,7 +7,7 @@ are passed as arguments.
 import hashlib
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from models.encoder.encoder import OpenVinoEncoder
 from models.encoder.export import export_encoder
 from models.evaluator.evaluator import Evaluator
 from models.evaluator.evaluator_file import load_evaluator, save_evaluator
+from models.evaluator.text_effects import TextProjection
 from models.evaluator.utility import Weights
 from models.language.gguf_weights import write_tokenizer
 from models.progress import Progress
@@ -114,6 +115,7 @@ class DemoTraining:
         covariances = posterior(net, data, fit_rows, config)
         projection = key_projection(inputs.states.product)
         weights = to_weights(net, covariances, projection, base_rate(panel, train))
+        weights = replace(weights, text=TextProjection.of_products(inputs.states.product))
         save_evaluator(weights, covariances, work / "evaluator.safetensors")
         trained = load_evaluator(work / "evaluator.safetensors", version)
         metrics = evaluator_metrics(trained, inputs, np.flatnonzero(~train))

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.arrays import Floats
+from models.arrays import Floats, principal_directions
 from models.evaluator.binning import Binning
 from models.evaluator.evaluator import EvaluatorWeights
 from models.evaluator.evidence import EVIDENCE, KEY_DIM
@@ -82,9 +82,7 @@ class EvaluatorData:
 
 def key_projection(product_states: NDArray[np.float32]) -> Floats:
     """Compute principal directions `(dim, KEY_DIM)` of product states, for the keys of the outcome memory."""
-    _, _, rows = np.linalg.svd(product_states - product_states.mean(0), full_matrices=False)
-    signs = np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])
-    return np.asarray((rows * signs[:, None])[:KEY_DIM].T, np.float64)
+    return principal_directions(product_states - product_states.mean(0), KEY_DIM)
 
 
 def _masked(

@@ -1,6 +1,6 @@
-"""Identification of the price response: by prices that were set at random, or only by what was imported."""
+"""Identification of the price response: by random prices, by changes of cost, or only by what was imported."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models.arrays import Floats
 from models.training.identified_by import IdentifiedBy
 from models.training.own_checks import OfferLog
+from models.training.own_controls import SlopeEvidence
 
 OBSERVED_DOUBT: Final = 0.25
 """Log-sd of a slope that is not identified by random prices: on the demo store, display and mailer moved it so far."""
@@ -70,6 +71,24 @@ def identification(offers: OfferLog, propensity: NDArray[np.float32]) -> Identif
         )
         return Identification(IdentifiedBy.RANDOM_PRICES, 0.0, note)
     return Identification(IdentifiedBy.RANDOM_PRICES, 0.0, None)
+
+
+def with_evidence(found: Identification, evidence: SlopeEvidence) -> Identification:
+    """Add what the training found: how much of the slope is identified by what."""
+    shares = (
+        f"of the price changes that the slope is fitted to, {evidence.random:.0%} were drawn at random, "
+        f"{evidence.cost:.0%} followed changes of cost, and {evidence.inputs:.0%} are others"
+    )
+    if not evidence.corrected:
+        others = ", which tell it only if everything that prices were set on was imported" if evidence.inputs else ""
+        return replace(found, note="; ".join(filter(None, [found.note, shares + others])))
+    by = IdentifiedBy.RANDOM_PRICES if evidence.random >= evidence.cost else IdentifiedBy.COST_CHANGES
+    note = (
+        "prices followed demand in ways that no input tells "
+        f"({evidence.certainty:.1f} standard errors): the slope is that of a price set on purpose; {shares}; models "
+        "that are not corrected may predict outcomes at such prices better, but not those of prices that are quoted"
+    )
+    return Identification(by, 0.0, note)
 
 
 def _price_slope(log_ratio: Floats, bought: Floats, weight: Floats) -> tuple[float, float]:

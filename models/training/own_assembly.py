@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator
 from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid, softplus
+from models.evaluator.text_effects import GROUP
 from models.training.evaluator import key_projection, to_weights
 from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig
 from models.training.evaluator_posterior import posterior
@@ -72,11 +73,13 @@ def assemble(
         covariance[np.ix_(constant, constant)] += ramp_covariance(table, known, logit, ramps)
     rate = float(np.average(data.bought[known], weights=data.weight[known]))
     nothing = np.zeros((2 * mean.shape[1],) * 2)
+    effects, text = trained_effects(logit, table.rows.effects), table.rows.text
     weights = replace(
         to_weights(net, (nothing, satisfaction), own_projection(data.product_states), rate),
         purchase=MonotoneHead.from_posterior(mean, covariance, ramps.places if count else None),
         rival=logit.rival,
-        effects=trained_effects(logit, table.rows.effects),
+        effects=effects,
+        text=None if text is None else replace(text, sd=effects.sd[GROUP]),
     )
     return Evaluator(weights, version), (covariance, satisfaction)
 
@@ -93,9 +96,7 @@ def _hidden_covariance(
     net, data = added.net, table.rows.data
     selected = replace(table.of(rows, ramps), level=share * added.level[rows], slope=share * added.slope[rows])
     level, slope = logit.terms(selected)
-    p = sigmoid(
-        level - (SLOPE_MIN + softplus(slope)) * selected.log_ratio - logit.rival * selected.over + selected.rest
-    )
+    p = sigmoid(level - (SLOPE_MIN + softplus(slope)) * selected.log_ratio + logit.rest(selected))
     with torch.inference_mode():
         phi = net.body(
             torch.from_numpy(table.encode(rows)),

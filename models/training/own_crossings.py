@@ -6,7 +6,7 @@ clearest first, as long as the joint covariance has room.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -56,18 +56,9 @@ def with_crossings(columns: EffectColumns, rows: NDArray[np.int64], scores: Scor
     for pair in found:
         if pair.excess > _SIGNIFICANT and sum(len(one.columns) for one in (*kept, pair)) <= room:
             kept.append(pair)
-    if not kept:
-        return columns
-    groups = np.repeat(np.arange(len(kept)), [len(pair.columns) for pair in kept]) + len(columns.groups)
-    return replace(
-        columns,
-        names=(*columns.names, *(name for pair in kept for name in pair.columns)),
-        groups=(*columns.groups, *(pair.name for pair in kept)),
-        group=np.concatenate([columns.group, groups]),
-        independent=np.concatenate([columns.independent, np.zeros(len(groups), bool)]),
-        values=sparse.hstack([columns.values, *(pair.values for pair in kept)]).tocsr(),
-        sd=np.concatenate([columns.sd, np.tile(SD, (len(kept), 1))]),
-    )
+    for pair in kept:
+        columns = columns.with_group(pair.name, pair.columns, pair.values, SD)
+    return columns
 
 
 def _candidates(columns: EffectColumns, rows: NDArray[np.int64], scores: Scores, room: int) -> Iterator[_Pair]:

@@ -2,17 +2,20 @@
 
 1. A logit in log price with shrunk effects (`own_logit`), also of products of effects (`own_crossings`); its level is
    constant or drifts.
-2. The share of the price response that counts below the prices tried (`TriedPrices.response`), and kinks between
+2. Controls for what prices followed (`own_controls`), where the rows ask for them: the slope is then the one of a price
+   set on purpose, and the choices after it are made beside the controls, so that predicting such prices well counts for
+   nothing.
+3. The share of the price response that counts below the prices tried (`TriedPrices.response`), and kinks between
    prices (`own_kinks`).
-3. A network initialised to that model and regularised towards it, used with a share from 0 to 1.
-4. The logit is fitted again on training and validation rows.
+4. A network initialised to that model and regularised towards it, used with a share from 0 to 1.
+5. The logit is fitted again on training and validation rows.
 
 Validation rows decide on drift, kinks and share: the more complex option must be better by over one standard error. The
 test rows, the latest, evaluate the result once; then `with_newest` fits the logit again on all rows. Fewer than
 `LEAST_FOR_NETWORK` training rows get the logit alone.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -21,15 +24,17 @@ import torch
 from models.arrays import Floats
 from models.evaluator.binning import Binning
 from models.evaluator.evaluator import Evaluator
+from models.evaluator.monotone import SLOPE_MIN, softplus
 from models.progress import Progress
 from models.training.evaluator import KnownTerms, fit
 from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig, InitialModel, ResidualNet, config_for
 from models.training.own_assembly import AddedNetwork, Parts, assemble
+from models.training.own_controls import Controls, SlopeEvidence, controlled, intervened
 from models.training.own_crossings import with_crossings
 from models.training.own_effects import tried_prices, tried_ranges
 from models.training.own_kink_choice import chosen_kinks, ramps_of
 from models.training.own_kinks import NONE, Ramps
-from models.training.own_logit import JOINT, SLOPE, PriceLogit, fit_logit
+from models.training.own_logit import ALL, JOINT, SLOPE, PriceLogit, fit_logit
 from models.training.own_rows import OwnRows, Rows, Split
 from models.training.own_table import BLOCK, OwnTable, paired_gain
 
@@ -66,6 +71,7 @@ class Trained:
     config: dict[str, object]
     choice: Choice
     fit: "_Fit"
+    evidence: SlopeEvidence = field(default_factory=SlopeEvidence)
 
     @property
     def rows(self) -> OwnRows:
@@ -84,18 +90,25 @@ class _Fit:
     share: float
     response: float
     config: EvaluatorTrainingConfig
+    controls: Controls
 
     def evaluator(self, rows: Rows, version: str) -> tuple[Evaluator, tuple[Floats, Floats]]:
         """Fit ramps and logit to rows with the selected network; returns evaluator and covariances."""
-        table, share = self.table, self.share
-        ramps = self.ramps
+        table, share, ramps = self.table, self.share, self.ramps
+        controls = self.controls.again(table, rows, self.logit)
+        table = table.but(controls=controls.columns)
         network = (share * self.net.level, share * self.net.slope)
         if len(ramps.heights):
             ramps = ramps_of(table, rows, self.logit, (network[0][rows], network[1][rows])) or ramps
-        logit = fit_logit(table.of(rows, ramps, network), table.rows.effects, self.logit)
+        known, effects = table.of(rows, ramps, network), table.rows.effects
+        logit = fit_logit(known, effects, self.logit)
+        logit = intervened(logit, controls, known, effects.names.index(ALL))
         evaluator, covariances = assemble(table, rows, Parts(logit, ramps, self.net, share), self.config, version)
+        slope = SLOPE_MIN + float(softplus(logit.terms(known)[1]).mean())
         tried = tried_prices(table.rows.effects, rows, table.log_ratio[rows], self.response)
-        weights = replace(evaluator.weights, tried=tried, center=table.center, doubt=table.rows.doubt)
+        weights = replace(
+            evaluator.weights, tried=tried, center=table.center, doubt=controls.doubt(table.rows.doubt, slope)
+        )
         return Evaluator(weights, version), covariances
 
 
@@ -106,6 +119,7 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     table = OwnTable(rows, binning, _center(rows, split.train))
     progress("train: price logit", 0.0)
     logit, losses = _logit(table, split)
+    table, logit, controls = _controlled(table, split, logit)
     response, response_losses = _response(table, split, logit)
     judged, logit, crossed_losses = _crossings(_judged(table, split, response), split, logit)
     losses |= response_losses | crossed_losses
@@ -120,10 +134,12 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
         share, net_losses = _share(judged, split, (logit, ramps), net)
         losses |= kink_losses | net_losses
     progress("train: refit on all rows before the test", 0.9)
-    fit = _Fit(OwnTable(judged.rows, binning, table.center), logit, ramps, net, share, response, config)
+    final = judged.but(log_ratio=table.log_ratio)
+    fit = _Fit(final, logit, ramps, net, share, response, config, controls)
     evaluator, covariances = fit.evaluator(split.known, version)
     progress("train: done", 1.0)
-    return Trained(evaluator, covariances, asdict(config), Choice(len(ramps.heights), share, response, losses), fit)
+    choice = Choice(len(ramps.heights), share, response, losses)
+    return Trained(evaluator, covariances, asdict(config), choice, fit, controls.evidence(split.known))
 
 
 def with_newest(trained: Trained, version: str) -> Trained:
@@ -151,6 +167,20 @@ def _logit(table: OwnTable, split: Split) -> tuple[PriceLogit, dict[str, float]]
     return (drifting if gain > error else steady), means
 
 
+def _controlled(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTable, PriceLogit, Controls]:
+    """Add the controls that the rows before the test rows ask for, and fit again."""
+    effects = table.rows.effects
+
+    def refit(columns: Floats) -> PriceLogit:
+        return fit_logit(table.but(controls=columns).of(split.known), effects, drifts=logit.drifts, sd=logit.sd)
+
+    controls = controlled(table, split.known, logit, refit)
+    if not controls.any:
+        return table, logit, controls
+    wider = table.but(controls=controls.columns)
+    return wider, fit_logit(wider.of(split.train), effects, drifts=logit.drifts), controls
+
+
 def _response(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[float, dict[str, float]]:
     """Select the share of the price response that counts below the prices tried: the whole, unless less is better."""
     mass = table.rows.mass(split.validation)
@@ -174,7 +204,7 @@ def _judged(table: OwnTable, split: Split, response: float) -> OwnTable:
     rows = np.setdiff1d(np.arange(len(log_ratio)), split.train)
     seen = log_ratio.copy()
     seen[rows] = tried.effective(log_ratio[rows, None], tried_ranges(tried, effects, rows))[:, 0]
-    return OwnTable(table.rows, table.binning, table.center, seen)
+    return table.but(log_ratio=seen)
 
 
 def _crossings(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTable, PriceLogit, dict[str, float]]:
@@ -183,9 +213,9 @@ def _crossings(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTab
     effects = table.rows.effects
     room = JOINT - int((~effects.independent).sum())
     found = with_crossings(effects, split.train, logit.scores(train), room)
-    if found is effects:
+    if len(found.names) == len(effects.names):
         return table, logit, {}
-    wider = OwnTable(replace(table.rows, effects=found), table.binning, table.center, table.log_ratio)
+    wider = table.but(rows=replace(table.rows, effects=found))
     again = fit_logit(wider.of(split.train), found, drifts=logit.drifts)
     losses = [
         table.losses(split.validation, model.logits(rows))
@@ -243,7 +273,7 @@ def _known_terms(table: OwnTable, rows: Rows, logit: PriceLogit, ramps: Ramps) -
     log_ratio = table.rows.data.log_ratio[rows].astype(np.float64) - table.center
     level = logit.base + effects @ logit.level
     slope = SLOPE + effects @ logit.slope
-    rest = ramps.logits(log_ratio) - logit.rival * table.over[rows]
+    rest = ramps.logits(log_ratio) + table.controls[rows] @ logit.controls - logit.rival * table.over[rows]
     return KnownTerms(*(np.asarray(part, np.float32) for part in (level, slope, rest)))
 
 

@@ -48,7 +48,7 @@ def ramps_of(
     """Fit ramps to some rows, given what a network adds to level and slope; None where no ramp is found."""
     selected = table.of(rows)
     level, slope = logit.terms(selected)
-    rest = selected.steps @ logit.steps - logit.rival * selected.over
+    rest = selected.steps @ logit.steps + logit.rest(selected)
     known = (level + network[0] + rest, slope + network[1], selected.log_ratio)
     found = fit_ramps(known, selected.bought, selected.mass, -table.center)
     return found if len(found.heights) else None

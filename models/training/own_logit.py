@@ -1,10 +1,11 @@
 """Price logit of a merchant's outcomes, with shrunk effects on level and slope.
 
-    logit = v.a + f.b + t.c - (SLOPE_MIN + softplus(slope_0 + v.d)) x - r max(0, x - rival)
+    logit = v.a + f.b + t.c + u.g - (SLOPE_MIN + softplus(slope_0 + v.d)) x - r max(0, x - rival)
 
 where x = log(price / reference) less its mean over the training rows, so that level and slope are told apart wherever
 the prices lie; `v` are named effects (all, product, category, profile and context words), `f` the network's inputs, and
-`t` steps in time that are zero at the latest rows, so that the level is the current one. Each group of coefficients
+`t` steps in time that are zero at the latest rows, so that the level is the current one; `u` are controls for what
+prices followed (`own_controls`). Each group of coefficients
 (such as a profile field) has a Gaussian prior whose variance is estimated from the same rows by empirical Bayes
 (`own_evidence`): irrelevant groups shrink to zero, few rows fit little more than a logit in log price, and no rows are
 held out for regularisation. Fitted by Newton's method with the Gauss-Newton Hessian; independent effects
@@ -36,8 +37,9 @@ _STEADY: Final = 1e-4
 _PRIOR_COUNT: Final = 2.0
 _WIDE: Final = 2.0  # scale of the half-Cauchy prior of a group's sd, over the sd given
 _SETTLED: Final = 0.05
+_CONTROL_SD: Final = 2.0  # of coefficients of controls, whose columns have standard deviation 1
 _MAX_ELIMINATED: Final = 20_000
-_ALL: Final = "all"
+ALL: Final = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class PriceLogit:
     Attributes:
         level, slope: `(k,)` by effect; `base` is added to every level.
         inputs: `(f,)`. `steps`: `(STEPS,)`. `rival`: coefficient r.
+        controls: `(c,)`, with `control_variance` `(c,)`.
         sd: Estimated prior sd of level and slope, `(groups, 2)`. `input_sd`, `step_sd`: likewise.
         joint: Columns with one covariance, most frequent first; `covariance` is `(2 j, 2 j)`, all levels, then all
             slopes.
@@ -67,6 +70,8 @@ class PriceLogit:
     independent: NDArray[np.int64]
     covariance: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     independent_covariance: Floats = field(default_factory=lambda: np.zeros((0, 3)))
+    controls: Floats = field(default_factory=lambda: np.zeros(0))
+    control_variance: Floats = field(default_factory=lambda: np.zeros(0))
 
     def terms(self, rows: LogitRows, *, inputs: bool = True) -> tuple[Floats, Floats]:
         """Compute level and slope before softplus of each row, `(n,)` each, as of the latest rows."""
@@ -77,7 +82,7 @@ class PriceLogit:
 
     def constants(self, columns: EffectColumns) -> Floats:
         """Level and slope before softplus of a row without any other effect, `(2,)`."""
-        common = columns.names.index(_ALL)
+        common = columns.names.index(ALL)
         return np.asarray([self.base + self.level[common], SLOPE + self.slope[common]])
 
     @property
@@ -96,10 +101,12 @@ class PriceLogit:
         level, slope = self.terms(rows)
         return self._logits(rows, level, slope)
 
+    def rest(self, rows: LogitRows) -> Floats:
+        """Parts of the logit that neither level nor slope has, `(n,)`: known offsets, controls, and the competitor."""
+        return np.asarray(rows.rest + rows.controls @ self.controls - self.rival * rows.over, np.float64)
+
     def _logits(self, rows: LogitRows, level: Floats, slope: Floats) -> Floats:
-        return np.asarray(
-            level - (SLOPE_MIN + softplus(slope)) * rows.log_ratio - self.rival * rows.over + rows.rest, np.float64
-        )
+        return np.asarray(level - (SLOPE_MIN + softplus(slope)) * rows.log_ratio + self.rest(rows), np.float64)
 
 
 def fit_logit(
@@ -136,7 +143,7 @@ def fit_logit(
 def _start(rows: LogitRows, columns: EffectColumns, sd: Floats, *, drifts: bool) -> PriceLogit:
     frequency = np.asarray((abs(columns.values) > 0).sum(axis=0)).ravel()
     shared = np.flatnonzero(~columns.independent)
-    frequency[columns.names.index(_ALL)] = len(rows.bought) + 1
+    frequency[columns.names.index(ALL)] = len(rows.bought) + 1
     joint = shared[np.argsort(-frequency[shared], kind="stable")][:JOINT]
     rate = float(np.clip(np.average(rows.bought, weights=rows.mass), 1e-6, 1 - 1e-6))
     return PriceLogit(
@@ -146,6 +153,7 @@ def _start(rows: LogitRows, columns: EffectColumns, sd: Floats, *, drifts: bool)
         inputs=np.zeros(rows.inputs.shape[1]),
         steps=np.zeros(rows.steps.shape[1]),
         rival=RIVAL[0],
+        controls=np.zeros(rows.controls.shape[1]),
         sd=sd.copy(),
         input_sd=0.1,
         step_sd=0.1 if drifts else _STEADY,
@@ -155,7 +163,10 @@ def _start(rows: LogitRows, columns: EffectColumns, sd: Floats, *, drifts: bool)
 
 
 class _System:
-    """Newton system at a model; its dense part has joint effects (levels, then slopes), inputs, steps and rival."""
+    """Newton system at a model.
+
+    Its dense part has joint effects (levels, then slopes), inputs, steps, controls and rival.
+    """
 
     def __init__(self, rows: LogitRows, model: PriceLogit, group: NDArray[np.int64]) -> None:
         self.rows, self.model = rows, model
@@ -170,7 +181,7 @@ class _System:
         v = rows.effects.tocsc()
         joint, independent = v[:, model.joint].tocsr(), v[:, model.independent].tocsr()
         self.sparse = sparse.hstack([joint, sparse.diags(self.steep) @ joint]).tocsr()
-        self.dense = np.concatenate([rows.inputs, rows.steps, -rows.over[:, None]], axis=1)
+        self.dense = np.concatenate([rows.inputs, rows.steps, rows.controls, -rows.over[:, None]], axis=1)
         self.independent = independent
         self._precisions(group)
         self.gradient = np.r_[
@@ -187,13 +198,14 @@ class _System:
             1 / own[:, 1] ** 2,
             np.full(len(model.inputs), 1 / model.input_sd**2),
             np.full(len(model.steps), 1 / model.step_sd**2),
+            np.full(len(model.controls), 1 / _CONTROL_SD**2),
             1 / RIVAL[1] ** 2,
         ]
         self.independent_precision = 1 / sd[group[model.independent]] ** 2
 
     def _vector(self, model: PriceLogit) -> Floats:
-        rival = np.asarray([model.rival - RIVAL[0]])
-        return np.concatenate([model.level[model.joint], model.slope[model.joint], model.inputs, model.steps, rival])
+        effects = model.level[model.joint], model.slope[model.joint]
+        return np.concatenate([*effects, model.inputs, model.steps, model.controls, [model.rival - RIVAL[0]]])
 
     def _dense_hessian(self) -> Floats:
         w = self.curvature
@@ -273,6 +285,7 @@ class _System:
             slope=slope,
             inputs=model.inputs + rest[:f],
             steps=model.steps + rest[f : f + t],
+            controls=model.controls + rest[f + t : -1],
             rival=max(0.0, float(model.rival + rest[-1])),
         )
 
@@ -297,7 +310,8 @@ class _System:
         found = float(np.einsum("ci,ij,cj->", scores, inner, scores))
         inflation = max(1.0, found / max(1e-9, expected))
         covariance = np.asarray(inflation * inner, np.float64)
-        return replace(self.model, covariance=covariance, independent_covariance=self.blocks)
+        controls = inflation * np.diag(inverse)[j + len(self.model.inputs) + len(self.model.steps) : -1]
+        return replace(self.model, covariance=covariance, independent_covariance=self.blocks, control_variance=controls)
 
 
 def _value(rows: LogitRows, logit: Floats) -> float:
@@ -311,6 +325,7 @@ def _penalty(model: PriceLogit, group: NDArray[np.int64]) -> float:
         + ((model.slope / sd[:, 1]) ** 2).sum()
         + (model.inputs**2).sum() / model.input_sd**2
         + (model.steps**2).sum() / model.step_sd**2
+        + (model.controls**2).sum() / _CONTROL_SD**2
         + ((model.rival - RIVAL[0]) / RIVAL[1]) ** 2
     )
 
@@ -322,7 +337,7 @@ def _with_estimated_sds(model: PriceLogit, system: "_System", columns: EffectCol
     found = _group_sds(model, columns, covariance, independent)
     dense = np.diag(covariance)
     input_sd = _sd(model.inputs, dense[2 * j : 2 * j + f], model.input_sd)
-    step_sd = _sd(model.steps, dense[2 * j + f : -1], model.step_sd) if model.drifts else model.step_sd
+    step_sd = _sd(model.steps, dense[2 * j + f :][: len(model.steps)], model.step_sd) if model.drifts else model.step_sd
     before = np.r_[model.sd.ravel(), model.input_sd, model.step_sd]
     after = np.r_[found.ravel(), input_sd, step_sd]
     changed = bool((np.abs(np.log(after / before)) > _SETTLED).any())
@@ -339,7 +354,7 @@ def _group_sds(model: PriceLogit, columns: EffectColumns, covariance: Floats, in
     place[model.joint], apart[model.independent] = np.arange(j), np.arange(len(model.independent))
     found = model.sd.copy()
     for group, name in enumerate(columns.groups):
-        if name == _ALL:
+        if name == ALL:
             continue
         members = columns.group == group
         joint, own = np.flatnonzero(members & (place >= 0)), np.flatnonzero(members & (apart >= 0))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import Floats
+from models.evaluator.text_effects import GROUP as TEXT
 from models.training.own_rows import EffectColumns, OwnRows, Rows, Split
 
 Matrix = NDArray[np.float32]
@@ -105,6 +106,9 @@ def named_columns(effects: EffectColumns) -> tuple[Matrix, list[int]]:
         if group == "all" or len(members) < 2:
             continue
         values = effects.values[:, members]
+        if group == TEXT:
+            found += list(values.toarray().astype(np.float32).T)
+            continue
         if "@" in group:
             nodes = np.asarray([float(effects.names[m].rpartition(":")[2]) for m in members])
             column = np.where(values.getnnz(axis=1) > 0, values @ nodes, np.nan)

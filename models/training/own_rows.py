@@ -1,7 +1,7 @@
 """Training rows of a merchant's outcomes: inputs of the network, named effects, prices, weights and times."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -10,12 +10,15 @@ from scipy import sparse
 
 from models.arrays import Floats
 from models.evaluator.lesson import Term
+from models.evaluator.text_effects import GROUP, TextProjection, text_names
 from models.training.evaluator import EvaluatorData
 
 Rows = NDArray[np.int64]
 
 TRAIN_SHARE: Final = 0.7
 VALIDATION_SHARE: Final = 0.15
+MOST_DESCRIBED: Final = 50_000
+"""Most rows with text effects, whose dense columns take six times as long to fit; products of more rows know more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,20 @@ class EffectColumns:
     independent: NDArray[np.bool_]
     values: sparse.csr_matrix
     sd: Floats
+
+    def with_group(
+        self, name: str, columns: Sequence[str], values: sparse.csr_matrix, sd: tuple[float, float]
+    ) -> "EffectColumns":
+        """Add a group of effects with `values` `(n, len(columns))` and prior standard deviations of level and slope."""
+        return replace(
+            self,
+            names=(*self.names, *columns),
+            groups=(*self.groups, name),
+            group=np.concatenate([self.group, np.full(len(columns), len(self.groups))]),
+            independent=np.concatenate([self.independent, np.zeros(len(columns), bool)]),
+            values=sparse.hstack([self.values, values]).tocsr(),
+            sd=np.concatenate([self.sd, np.asarray([sd])]),
+        )
 
 
 class EffectBuilder:
@@ -112,6 +129,24 @@ class EffectBuilder:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceOrigins:
+    """Records of how prices came about, `(n,)` each.
+
+    Attributes:
+        cost: log(cost of a unit / reference), nan where unknown.
+        propensity: Probability of the price where it was drawn at random, else nan; 1 where it was certain.
+    """
+
+    cost: Floats
+    propensity: Floats
+
+    @property
+    def random(self) -> NDArray[np.bool_]:
+        """Rows whose price was drawn at random."""
+        return np.asarray(np.isfinite(self.propensity) & (self.propensity > 0) & (self.propensity != 1))
+
+
+@dataclass(frozen=True, slots=True)
 class OwnRows:
     """Training rows; arrays are `(n,)`.
 
@@ -121,6 +156,8 @@ class OwnRows:
         at_s: Unix seconds.
         rival: log(competitor / reference), nan where unknown.
         doubt: Standard deviation of the logarithm of the slope for what prices were set on and no input tells.
+        text: Projection behind the text effects; None where `effects` has none.
+        origins: How prices came about; None where nothing is known of it.
     """
 
     data: EvaluatorData
@@ -128,6 +165,18 @@ class OwnRows:
     at_s: Floats
     rival: NDArray[np.float32]
     doubt: float = 0.0
+    text: TextProjection | None = None
+    origins: PriceOrigins | None = None
+
+    def with_text(self) -> "OwnRows":
+        """Add text effects of the products, if enough of them are described and rows are at most `MOST_DESCRIBED`."""
+        few = len(self.at_s) <= MOST_DESCRIBED
+        text = TextProjection.of_products(self.data.product_states) if few else None
+        if text is None:
+            return self
+        block = text.of(self.data.product_states)
+        values = sparse.csr_matrix(block.values[self.data.product_row])
+        return replace(self, text=text, effects=self.effects.with_group(GROUP, text_names(len(block)), values, text.sd))
 
     def mass(self, rows: Rows) -> Floats:
         """Weights of rows: the number of offers that each stands for, so that aggregates count as what they sum up.
@@ -146,6 +195,7 @@ class LogitRows:
         mass: Offers that each row stands for.
         effects: `(n, k)`. `inputs`: `(n, f)`. `steps`: `(n, steps)`.
         over: max(0, log(price / competitor's price)), 0 without a competitor.
+        controls: `(n, c)`.
         level, slope, rest: Known offsets of level, slope before softplus, and logit.
         cluster: Shopper of each row.
     """
@@ -158,6 +208,7 @@ class LogitRows:
     steps: NDArray[np.float32]
     over: Floats
     cluster: NDArray[np.int64]
+    controls: Floats
     level: Floats | float = 0.0
     slope: Floats | float = 0.0
     rest: Floats | float = 0.0

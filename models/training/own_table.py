@@ -19,16 +19,36 @@ _CLIP: Final = 1e-9
 class OwnTable:
     """All rows, encoded as they are asked for."""
 
-    def __init__(self, rows: OwnRows, binning: Binning, center: float, log_ratio: Floats | None = None) -> None:
+    def __init__(
+        self,
+        rows: OwnRows,
+        binning: Binning,
+        center: float,
+        log_ratio: Floats | None = None,
+        controls: Floats | None = None,
+    ) -> None:
         """Encode numeric inputs with `binning`; `log_ratio` `(n,)` replaces that of the rows.
 
-        Models see log ratios less `center`.
+        Models see log ratios less `center`, and `controls` `(n, c)` beside the inputs.
         """
         self.rows, self.binning, self.center = rows, binning, center
+        self.controls = np.zeros((len(rows.at_s), 0)) if controls is None else controls
         data = rows.data
         self.log_ratio = data.log_ratio.astype(np.float64) if log_ratio is None else log_ratio
         rival = np.nan_to_num(rows.rival.astype(np.float64), nan=np.inf)
         self.over = np.maximum(0.0, data.log_ratio.astype(np.float64) - rival)
+
+    def but(
+        self, *, rows: OwnRows | None = None, log_ratio: Floats | None = None, controls: Floats | None = None
+    ) -> "OwnTable":
+        """Copy with other parts."""
+        return OwnTable(
+            rows or self.rows,
+            self.binning,
+            self.center,
+            self.log_ratio if log_ratio is None else log_ratio,
+            self.controls if controls is None else controls,
+        )
 
     def of(self, rows: Rows, ramps: Ramps = NONE, network: tuple[Floats, Floats] | None = None) -> LogitRows:
         """Select rows; `network` are a network's contributions to level and slope, `(n,)` over the whole table."""
@@ -44,6 +64,7 @@ class OwnTable:
             steps=-(at_s[:, None] <= edges).astype(np.float32),
             over=self.over[rows],
             cluster=data.cluster[rows],
+            controls=self.controls[rows],
             level=0.0 if network is None else network[0][rows],
             slope=0.0 if network is None else network[1][rows],
             rest=ramps.logits(log_ratio),

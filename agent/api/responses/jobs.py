@@ -119,7 +119,8 @@ class TrainingReport(Answer):
     notes: list[str] = Field(default=[])
     """What to know about the data."""
     identified_by: IdentifiedBy | None = Field(default=None)
-    """Source of the knowledge of the price response: random prices, or only the inputs that were imported."""
+    """Source of the knowledge of the price response: random prices, changes of cost, or only the inputs
+    that were imported."""
 
 
 class TrainingResult(Answer):

@@ -84,7 +84,8 @@ def merchant_fields(decision: Decision, candidates: bool) -> Fields:
         "propensity": rounded(decision.propensity),
         "valid_until": decision.valid_until,
         "token": decision.token,
-        "versions": {name: getattr(versions, name) for name in versions.__slots__},
+        "versions": {name: getattr(versions, name) for name in versions.__slots__ if name != "identified_by"},
+        "identified_by": versions.identified_by or None,
         "timing_ms": dict(decision.timing_ms),
     }
 

@@ -168,6 +168,11 @@ class QuoteAnswer(Answer, title="Quote"):
     """The signed quote: verify it at the checkout."""
     versions: dict[str, str]
     """Versions of models, prompt and index, by part."""
+    identified_by: str | None = Field(
+        default=None,
+        description="Where the price response behind the scores is known from: `random_prices`, `cost_changes`, "
+        "`imported_inputs`, `confounded`, the `demo_store`, or a `prior` from other shops; null in earlier quotes.",
+    )
     timing_ms: dict[str, float]
     """Milliseconds by step."""
 

@@ -6,7 +6,8 @@ follows from prices that were really charged.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from html.parser import HTMLParser
 from typing import Any, Final
@@ -91,9 +92,12 @@ def converted(
             f"{file} is not a product export of {shop}, which has the columns {needed}; its columns: "
             f"{', '.join(map(repr, names))}; remedy: {remedy}"
         )
-    export: _Export = {Shop.SHOPIFY: _Shopify, Shop.WOOCOMMERCE: _WooCommerce, Shop.MEDUSA: _Medusa}[shop](
-        file, names, reading
-    )
+    exports: Mapping[Shop, Callable[[str, Sequence[str], Reading], _Export]] = {
+        Shop.SHOPIFY: _Shopify,
+        Shop.WOOCOMMERCE: _WooCommerce,
+        Shop.MEDUSA: _Medusa,
+    }
+    export = exports[shop](file, names, reading)
     options = reading.options
     kept = [name for name in names if name in options.mapping or name in options.attributes]
     for name in names:
@@ -125,7 +129,7 @@ def _text(cell: Any) -> str:
     return "" if cell is None else str(cell).strip()
 
 
-class _Export:
+class _Export(ABC):
     """Columns of one export, and the product that a row is.
 
     Attributes:
@@ -166,9 +170,9 @@ class _Export:
             shared["description"] = text_of_html(shared["description"])
         return {"product_id": product_id} | found | shared
 
+    @abstractmethod
     def product(self, values: Values) -> dict[str, str] | None:
         """Our cells of the product that a row is, None where it is none."""
-        raise NotImplementedError
 
 
 class _Shopify(_Export):

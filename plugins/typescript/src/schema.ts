@@ -1302,7 +1302,7 @@ export interface components {
          * @description Source of the knowledge of a price response.
          * @enum {string}
          */
-        IdentifiedBy: "random_prices" | "imported_inputs" | "confounded";
+        IdentifiedBy: "random_prices" | "cost_changes" | "imported_inputs" | "confounded";
         /** @description An input that was not used, and why. */
         IgnoredInput: {
             /** @description Name of the input, such as `gender`. */
@@ -2078,6 +2078,8 @@ export interface components {
             versions: {
                 [key: string]: string;
             };
+            /** @description Where the price response behind the scores is known from: `random_prices`, `cost_changes`, `imported_inputs`, `confounded`, the `demo_store`, or a `prior` from other shops; null in earlier quotes. */
+            identified_by: string | null;
             /** @description Milliseconds by step. */
             timing_ms: {
                 [key: string]: number;
@@ -2286,6 +2288,8 @@ export interface components {
             versions: {
                 [key: string]: string;
             };
+            /** @description Where the price response behind the scores is known from: `random_prices`, `cost_changes`, `imported_inputs`, `confounded`, the `demo_store`, or a `prior` from other shops; null in earlier quotes. */
+            identified_by: string | null;
             /** @description Milliseconds by step. */
             timing_ms: {
                 [key: string]: number;
@@ -2861,7 +2865,10 @@ export interface components {
             segments: components["schemas"]["TrainingSegment"][];
             /** @description What to know about the data. */
             notes: string[];
-            /** @description Source of the knowledge of the price response: random prices, or only the inputs that were imported. */
+            /**
+             * @description Source of the knowledge of the price response: random prices, changes of cost, or only the inputs
+             *     that were imported.
+             */
             identified_by: components["schemas"]["IdentifiedBy"] | null;
         };
         /** @description Trains a part of Pricesmith on the shop's own outcomes. */

@@ -196,3 +196,13 @@ def test_nothing_in_the_shoppers_view_varies_with_cost_while_the_price_stays(
     assert max(len(quotes) for quotes in seen.values()) > 5, "or the test shows nothing"
     for quotes in seen.values():
         assert all(quote == quotes[0] for quote in quotes)
+
+
+def test_merchants_are_told_where_the_price_response_is_known_from_and_shoppers_are_not(
+    client: TestClient[Litestar], shop: dict[str, str]
+) -> None:
+    body = {"product": {"id": "kettle-0"}}
+    merchants, shoppers = (post(client, "/v1/quotes", body, headers).json() for headers in (HEADERS, shop))
+    assert merchants["identified_by"] in ("demo_store", "prior")
+    assert "identified_by" not in merchants["versions"]
+    assert "identified_by" not in shoppers

@@ -152,3 +152,9 @@ def test_nothing_is_recorded(service: Service, tmp_path: Path, world: World) -> 
     before = world.decisions()
     scored(service, tmp_path, "product_id,price\nEURO,90\n")
     assert world.decisions() == before
+
+
+def test_scores_say_that_an_untrained_evaluator_has_a_prior_of_other_shops(service: Service, tmp_path: Path) -> None:
+    rows, found = scored(service, tmp_path, "product_id,price\nEURO,90\nEURO,-1\n")
+    assert [row["identified_by"] for row in rows] == [found.identified_by] * 2
+    assert found.identified_by in ("prior", "demo_store")

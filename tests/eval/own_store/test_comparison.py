@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from agent.training.own_rows import situations_of
+from eval.own_store.comparison import run_trial
 from eval.own_store.shops import SHOPS, simulate_outcomes
+from eval.own_store.titled import titles
 from models.arrays import Floats
 from models.evaluator.evaluator import EvaluatorInputs
+from models.training import own_rows
 from models.training.own_evaluator import Trained, train_own, with_newest
 from models.training.own_report import predict
 from models.training.own_rows import OwnRows, Split
@@ -104,3 +107,29 @@ def test_demand_that_stops_rising_at_deep_discounts_halves_the_response_there() 
 
 def _at(rng: np.random.Generator, logit: np.ndarray) -> np.ndarray:
     return np.asarray(rng.random(len(logit)) < 1 / (1 + np.exp(-logit)), np.float32)
+
+
+def test_titles_tell_of_products_never_sold() -> None:
+    kinds = np.random.default_rng(5).standard_normal((12, 384)).astype(np.float32)
+    texts, kind = titles("English")
+
+    def encode(_texts: object) -> np.ndarray:
+        """Stand for an encoder to which products of one kind are alike."""
+        own = np.random.default_rng(6).standard_normal((len(texts), 384)).astype(np.float32)
+        return np.asarray(kinds[kind] + 0.3 * own, np.float32)
+
+    told, untold = (run_trial("titles, English", N, 7, one) for one in (encode, None))
+    assert told.over_new is not None
+    assert untold.over_new is not None
+    assert told.over_new < 0.5 * untold.over_new
+    assert len(set(texts)) == len(texts) == len(titles("Chinese")[0]) == 240
+
+
+def test_text_effects_enter_up_to_a_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = simulated("price alone")
+    n = len(rows.at_s)
+    states = np.random.default_rng(0).standard_normal((n, 384)).astype(np.float32)
+    described = replace(rows, data=replace(rows.data, product_states=states, product_row=np.arange(n)))
+    assert described.with_text().text is not None
+    monkeypatch.setattr(own_rows, "MOST_DESCRIBED", n - 1)
+    assert described.with_text().text is None
