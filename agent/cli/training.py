@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from models.training.own_report import OwnReport
 
 _TEXTS = (ModelKind.UNDERSTANDING, ModelKind.NARRATOR)
+_TRAINED_WITH = {
+    ModelKind.ENCODER: (),
+    ModelKind.EVALUATOR: (ModelKind.ENCODER,),
+    ModelKind.STRATEGIST: (ModelKind.ENCODER, ModelKind.EVALUATOR),
+    ModelKind.UNDERSTANDING: (ModelKind.ENCODER,),
+    ModelKind.NARRATOR: (),
+}
+"""Kinds that must be in use when a kind is trained on the demo data."""
 
 
 class TrainOn(StrEnum):
@@ -138,8 +146,8 @@ def _train_on_demo(
     priced = tuple(kind for kind in kinds if kind not in _TEXTS)
     made: list[ModelMeta] = []
     with progress_bar(quiet=json) as progress:
-        if len(kinds) == 1 and kinds[0] is not ModelKind.ENCODER:
-            prepare_models(folder, progress)
+        if len(kinds) == 1:
+            prepare_models(folder, progress, kinds=_TRAINED_WITH[kinds[0]])
         if priced:
             plan = TrainingPlan(priced, version, encoder=EncoderTrainingConfig(base=settings.encoder))
             if layers is not None:

@@ -1,5 +1,6 @@
 """Preparation of a data folder: models, demo store, indexes. Idempotent; an interrupted run is resumed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from agent.domain.clock import Clock, StoreClock
@@ -18,12 +19,14 @@ from agent.store import Store
 from agent.store.data_folder import DataFolder
 from models.datasets.complete_journey import read_journey
 from models.progress import Progress
-from models.registry.registry import ORDER, Registry
+from models.registry.registry import ORDER, ModelKind, Registry
 from models.registry.versions import install_shipped
 
 
-def prepare_models(folder: DataFolder, progress: Progress, built: Path | None = None) -> Registry:
-    """Install the shipped model versions and activate those of kinds that have no active one.
+def prepare_models(
+    folder: DataFolder, progress: Progress, built: Path | None = None, kinds: Sequence[ModelKind] = ORDER
+) -> Registry:
+    """Install the shipped versions of `kinds` and activate those of kinds that have no active one.
 
     `built` is a folder of models from which files are copied rather than built.
 
@@ -31,8 +34,8 @@ def prepare_models(folder: DataFolder, progress: Progress, built: Path | None = 
         RegistryError, BaseWeightsError, ModelError: A file is missing or altered; the message names it.
     """
     registry = Registry(folder.models)
-    for number, kind in enumerate(ORDER):
-        progress(f"models: {kind}", number / len(ORDER))
+    for number, kind in enumerate(kinds):
+        progress(f"models: {kind}", number / len(kinds))
         install_shipped(registry, kind, built)
     progress("models", 1.0)
     return registry
