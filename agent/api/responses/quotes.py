@@ -173,6 +173,16 @@ class QuoteAnswer(Answer, title="Quote"):
         description="Where the price response behind the scores is known from: `random_prices`, `cost_changes`, "
         "`imported_inputs`, `confounded`, the `demo_store`, or a `prior` from other shops; null in earlier quotes.",
     )
+    satisfaction_source: str | None = Field(
+        default=None,
+        description="Where satisfaction is known from: `own_outcomes` (returns, ratings or repurchases that the shop "
+        "reported), the `demo_store`, or a `prior`; null without scores and in earlier quotes.",
+    )
+    priors: list[str] = Field(
+        default=[],
+        description="What the scores rest on that no outcome told anything of: of `intent`, `trend`, `rival` those "
+        "that entered, and `satisfaction`.",
+    )
     timing_ms: dict[str, float]
     """Milliseconds by step."""
 

@@ -48,6 +48,7 @@ def rows(effects: sparse.csr_matrix, **changes: object) -> LogitRows:
         inputs=np.zeros((n, 0), np.float32),
         steps=np.zeros((n, STEPS), np.float32),
         over=np.zeros(n),
+        signals=np.zeros((n, 2)),
         controls=np.zeros((n, 0)),
         cluster=np.arange(n),
     )
