@@ -275,7 +275,7 @@ class Evaluator:
         return [(*(name for name, used in columns if used[row]), *last) for row in range(len(situations.features))]
 
     def _satisfied(self, out_of_domain: bool) -> Satisfaction | None:
-        """What reports of sales, or the prior, say of satisfaction; None where the demo store's head does."""
+        """Satisfaction by reports of sales, or the prior; None where the demo store's head does."""
         weights = self._weights
         if out_of_domain:
             return PRIOR

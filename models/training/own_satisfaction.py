@@ -75,7 +75,7 @@ NOTHING_REPORTED: Final = SatisfactionReport()
 
 @dataclass(frozen=True, slots=True)
 class LearnedSatisfaction:
-    """What is known of satisfaction; `known` is None where it is the prior."""
+    """Knowledge of satisfaction; `known` is None where it is the prior."""
 
     known: Satisfaction | None
     report: SatisfactionReport
