@@ -34,7 +34,7 @@ class ScoresAnswer(Answer):
     profit: ScoreAnswer
     """Expected profit of the whole quantity, in minor units."""
     satisfaction: ScoreAnswer
-    """How content the shopper would be with the price, 0 to 1."""
+    """Probability, given that the shopper buys at this price, that they are content (returns, ratings), 0 to 1."""
 
 
 class StrategyAnswer(Answer):
