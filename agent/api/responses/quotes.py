@@ -175,13 +175,12 @@ class QuoteAnswer(Answer, title="Quote"):
     )
     satisfaction_source: str | None = Field(
         default=None,
-        description="Where satisfaction is known from: `own_outcomes` (returns, ratings or repurchases that the shop "
-        "reported), the `demo_store`, or a `prior`; null without scores and in earlier quotes.",
+        description="Where satisfaction is known from: `own_outcomes`, the `demo_store`, or a `prior`; null without "
+        "scores and in earlier quotes.",
     )
     priors: list[str] = Field(
         default=[],
-        description="What the scores rest on that no outcome told anything of: of `intent`, `trend`, `rival` those "
-        "that entered, and `satisfaction`.",
+        description="Of `intent`, `rival`, `trend`, `satisfaction`: what the scores rest on and no outcome told of.",
     )
     timing_ms: dict[str, float]
     """Milliseconds by step."""

@@ -2088,9 +2088,9 @@ export interface components {
             };
             /** @description Where the price response behind the scores is known from: `random_prices`, `cost_changes`, `imported_inputs`, `confounded`, the `demo_store`, or a `prior` from other shops; null in earlier quotes. */
             identified_by: string | null;
-            /** @description Where satisfaction is known from: `own_outcomes` (returns, ratings or repurchases that the shop reported), the `demo_store`, or a `prior`; null without scores and in earlier quotes. */
+            /** @description Where satisfaction is known from: `own_outcomes`, the `demo_store`, or a `prior`; null without scores and in earlier quotes. */
             satisfaction_source: string | null;
-            /** @description What the scores rest on that no outcome told anything of: of `intent`, `trend`, `rival` those that entered, and `satisfaction`. */
+            /** @description Of `intent`, `rival`, `trend`, `satisfaction`: what the scores rest on and no outcome told of. */
             priors: string[];
             /** @description Milliseconds by step. */
             timing_ms: {
@@ -2302,9 +2302,9 @@ export interface components {
             };
             /** @description Where the price response behind the scores is known from: `random_prices`, `cost_changes`, `imported_inputs`, `confounded`, the `demo_store`, or a `prior` from other shops; null in earlier quotes. */
             identified_by: string | null;
-            /** @description Where satisfaction is known from: `own_outcomes` (returns, ratings or repurchases that the shop reported), the `demo_store`, or a `prior`; null without scores and in earlier quotes. */
+            /** @description Where satisfaction is known from: `own_outcomes`, the `demo_store`, or a `prior`; null without scores and in earlier quotes. */
             satisfaction_source: string | null;
-            /** @description What the scores rest on that no outcome told anything of: of `intent`, `trend`, `rival` those that entered, and `satisfaction`. */
+            /** @description Of `intent`, `rival`, `trend`, `satisfaction`: what the scores rest on and no outcome told of. */
             priors: string[];
             /** @description Milliseconds by step. */
             timing_ms: {
