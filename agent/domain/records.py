@@ -32,6 +32,8 @@ class OutcomeType(StrEnum):
     PURCHASED = "purchased"
     DECLINED = "declined"
     RETURNED = "returned"
+    RATED = "rated"
+    """A rating of something bought earlier, in `rating`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class OutcomeRecord:
         weight: Inverse sampling rate of a subsampled log.
         profile, context: Situation of an imported offer; that of a quote is in its decision. In the context
             `competitor_prices` is the lowest one in minor units and `deadline` an RFC 3339 time.
+        returned: Whether an imported sale was returned, None where not reported; at quotes returns are outcomes.
+        rating: The shopper's rating of the product bought, 1-5; None without one.
     """
 
     outcome_id: str
@@ -102,6 +106,8 @@ class OutcomeRecord:
     weight: float = 1.0
     profile: Mapping[str, Attribute] | None = None
     context: Mapping[str, Attribute] | None = None
+    returned: bool | None = None
+    rating: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

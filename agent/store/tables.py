@@ -137,6 +137,8 @@ OUTCOMES: Final = Table(
     Column("weight", FiniteFloat, nullable=False),
     Column("profile", JsonObject),
     Column("context", JsonObject),
+    Column("returned", Boolean),
+    Column("rating", FiniteFloat),
     UniqueConstraint("outcome_id", name="outcomes_outcome_id"),
     Index("outcomes_quote", "quote_id"),
     Index("outcomes_shopper_at", "shopper_id", "at"),

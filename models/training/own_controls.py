@@ -243,6 +243,7 @@ def _averaged(logit: PriceLogit, rows: LogitRows, common: int, share: float) -> 
         level=share * logit.level,
         inputs=share * logit.inputs,
         rival=share * logit.rival,
+        signals=share * logit.signals,
         slope=flatter,
     )
 

@@ -155,6 +155,7 @@ class OwnRows:
         effects: Design matrix of the effects.
         at_s: Unix seconds.
         rival: log(competitor / reference), nan where unknown.
+        intent, trend: Session intent and market trend; None where rows have none.
         doubt: Standard deviation of the logarithm of the slope for what prices were set on and no input tells.
         text: Projection behind the text effects; None where `effects` has none.
         origins: How prices came about; None where nothing is known of it.
@@ -167,6 +168,15 @@ class OwnRows:
     doubt: float = 0.0
     text: TextProjection | None = None
     origins: PriceOrigins | None = None
+    intent: NDArray[np.float32] | None = None
+    trend: NDArray[np.float32] | None = None
+
+    @property
+    def signals(self) -> Floats:
+        """Session intent and market trend, `(n, 2)`."""
+        none = np.zeros(len(self.at_s))
+        parts = [none if part is None else part.astype(np.float64) for part in (self.intent, self.trend)]
+        return np.stack(parts, axis=1)
 
     def with_text(self) -> "OwnRows":
         """Add text effects of the products, if enough of them are described and rows are at most `MOST_DESCRIBED`."""
@@ -195,6 +205,7 @@ class LogitRows:
         mass: Offers that each row stands for.
         effects: `(n, k)`. `inputs`: `(n, f)`. `steps`: `(n, steps)`.
         over: max(0, log(price / competitor's price)), 0 without a competitor.
+        signals: Session intent and market trend, `(n, 2)`.
         controls: `(n, c)`.
         level, slope, rest: Known offsets of level, slope before softplus, and logit.
         cluster: Shopper of each row.
@@ -207,6 +218,7 @@ class LogitRows:
     inputs: NDArray[np.float32]
     steps: NDArray[np.float32]
     over: Floats
+    signals: Floats
     cluster: NDArray[np.int64]
     controls: Floats
     level: Floats | float = 0.0

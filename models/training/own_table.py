@@ -37,6 +37,7 @@ class OwnTable:
         self.log_ratio = data.log_ratio.astype(np.float64) if log_ratio is None else log_ratio
         rival = np.nan_to_num(rows.rival.astype(np.float64), nan=np.inf)
         self.over = np.maximum(0.0, data.log_ratio.astype(np.float64) - rival)
+        self.signals = rows.signals
 
     def but(
         self, *, rows: OwnRows | None = None, log_ratio: Floats | None = None, controls: Floats | None = None
@@ -63,6 +64,7 @@ class OwnTable:
             inputs=self.encode(rows),
             steps=-(at_s[:, None] <= edges).astype(np.float32),
             over=self.over[rows],
+            signals=self.signals[rows],
             cluster=data.cluster[rows],
             controls=self.controls[rows],
             level=0.0 if network is None else network[0][rows],

@@ -34,6 +34,8 @@ _TEXTS: Final = ("title", "description", "category", "brand")
 _ABOVE_0: Final = ("list_price", "max_price")
 PROMOTION: Final = tuple(f"promotion.{name}" for name in Promotion.model_fields)
 CHECKED_CONTEXT: Final = frozenset(("at", "competitor_prices", "inventory", "deadline", *PROMOTION, *CONTEXT_TEXTS))
+RATINGS: Final = (1, 5)
+_NOT_BOUGHT: Final = "is of a row with bought 0; remedy: leave it empty, or set bought to 1"
 _EVENT_TYPES: Final = frozenset(EventType)
 
 
@@ -156,7 +158,33 @@ def parse_outcome(row: RawRow, reading: Reading) -> OutcomeRecord:
         weight=cells.number("weight", _SMALLEST, 1e9) or 1.0,
         profile=cells.group("profile") or None,
         context=_context(cells) or None,
+        returned=_returned(cells, bought=bought),
+        rating=_rating(cells, bought=bought),
     )
+
+
+def _returned(cells: Cells, *, bought: bool) -> bool | None:
+    """Whether a sale was returned; None where the row does not say, or nothing was bought.
+
+    Raises:
+        CellError: It was, though nothing was bought.
+    """
+    returned = cells.truth("returned") if cells.has("returned") else None
+    if returned and not bought:
+        raise CellError("returned", returned, _NOT_BOUGHT)
+    return returned if bought else None
+
+
+def _rating(cells: Cells, *, bought: bool) -> float | None:
+    """The shopper's rating of a sale; None without one.
+
+    Raises:
+        CellError: It is out of range, or nothing was bought.
+    """
+    rating = cells.number("rating", *RATINGS)
+    if rating is not None and not bought:
+        raise CellError("rating", rating, _NOT_BOUGHT)
+    return rating
 
 
 def _context(cells: Cells) -> dict[str, Attribute]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from models.evaluator.context_priors import ContextPriors
 from models.evaluator.lesson import Term
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
 from models.training.own_effects import shift_of, trained_effects
@@ -48,6 +49,7 @@ def rows(effects: sparse.csr_matrix, **changes: object) -> LogitRows:
         inputs=np.zeros((n, 0), np.float32),
         steps=np.zeros((n, STEPS), np.float32),
         over=np.zeros(n),
+        signals=np.zeros((n, 2)),
         controls=np.zeros((n, 0)),
         cluster=np.arange(n),
     )
@@ -104,3 +106,18 @@ def test_a_kink_in_demand_becomes_a_ramp_and_a_smooth_response_has_none() -> Non
     found = fit_ramps((flat - 1.0, slope, x), broken, mass)
     assert found.heights.max() == pytest.approx(1.0, abs=0.25)
     assert found.places[found.heights.argmax(), 0] == pytest.approx(0.0, abs=0.01)
+
+
+def test_intent_and_trend_are_learned_where_rows_have_them_and_stay_at_the_prior_where_not(
+    columns: EffectColumns,
+) -> None:
+    rng = np.random.default_rng(9)
+    intent = np.where(rng.random(N) < 0.3, rng.uniform(0, 4, N), 0.0)
+    trend = np.zeros(N)
+    bought = (rng.random(N) < 1 / (1 + np.exp(1.0 + 2.0 * X - 0.2 * intent))).astype(np.float64)
+    told = rows(columns.values, bought=bought, signals=np.stack([intent, trend], axis=1))
+    model = fit_logit(told, columns)
+    prior = ContextPriors()
+    assert model.signals[0] == pytest.approx(0.2, abs=0.1)
+    assert model.signals[1] == pytest.approx(prior.trend, abs=1e-6)
+    assert model.rival == pytest.approx(prior.rival, abs=1e-6)
