@@ -84,6 +84,7 @@ class OutcomeRecord:
         quote_id: None for offers made elsewhere and imported.
         propensity: Probability (density) with which the offered price was chosen; None when unknown.
         weight: Inverse sampling rate of a subsampled log.
+        cost_minor: Cost of a unit at that moment, of an imported offer; that of a quote is in its decision.
         profile, context: Situation of an imported offer; that of a quote is in its decision. In the context
             `competitor_prices` is the lowest one in minor units and `deadline` an RFC 3339 time.
     """
@@ -102,6 +103,7 @@ class OutcomeRecord:
     weight: float = 1.0
     profile: Mapping[str, Attribute] | None = None
     context: Mapping[str, Attribute] | None = None
+    cost_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from agent.domain.records import OutcomeRecord, RuleEvent
 from agent.store.chain import AuditKind, Entry
 from agent.store.column_types import micros
 
-_NOT_LOGGED: Final = ("shopper_id", "profile", "context")  # the last two are in the decision
+_NOT_LOGGED: Final = ("shopper_id", "profile", "context", "cost_minor")  # all but the first are in the decision
 
 
 def decision_entry(decision_id: str, body: str, personal: str | None) -> Entry:

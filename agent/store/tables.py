@@ -137,6 +137,7 @@ OUTCOMES: Final = Table(
     Column("weight", FiniteFloat, nullable=False),
     Column("profile", JsonObject),
     Column("context", JsonObject),
+    Column("cost_minor", BigInteger),
     UniqueConstraint("outcome_id", name="outcomes_outcome_id"),
     Index("outcomes_quote", "quote_id"),
     Index("outcomes_shopper_at", "shopper_id", "at"),

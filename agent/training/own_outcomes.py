@@ -1,5 +1,6 @@
 """Outcomes of a store as columns, about ninety bytes each, sampled when there are too many."""
 
+import math
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -10,12 +11,15 @@ from numpy.typing import NDArray
 
 from agent.domain.records import OutcomeType
 from agent.store import Store
+from agent.store.rows import chunks
 from agent.training.left_out import LeftOut
 from models.progress import Progress
 from models.training.own_checks import OfferLog
+from models.training.own_rows import PriceOrigins
 
 MOST: Final = 300_000  # outcomes used in training; more improve it less than they cost
 _BACK_S: Final = 8 * 7 * 86_400.0
+_QUOTES: Final = 2_000  # decisions read at a time
 _SEED: Final = 29
 
 Ints = NDArray[np.int64]
@@ -30,6 +34,7 @@ class OwnOutcomes:
         seq: Numbers in the store.
         at_s: Unix seconds.
         propensity: nan when unknown.
+        cost_minor: Cost of a unit at that moment, nan when unknown.
         returned: 1 if the shopper bought again within eight weeks, 0 if not, nan when unknown or not over yet.
         quotes: Quote ids by `seq`, for quotes of Pricesmith.
         of: Number of outcomes from which these were sampled.
@@ -48,6 +53,7 @@ class OwnOutcomes:
     bought: NDArray[np.float32]
     weight: NDArray[np.float32]
     propensity: NDArray[np.float32]
+    cost_minor: NDArray[np.float32]
     returned: NDArray[np.float32]
     quotes: Mapping[int, str]
     of: int
@@ -61,6 +67,13 @@ class OwnOutcomes:
         """The columns that the checks of the log use."""
         ratio = np.log(self.price_minor / self.reference_minor).astype(np.float32)
         return OfferLog(self.product, self.at_s, ratio, self.bought)
+
+    @property
+    def origins(self) -> PriceOrigins:
+        """Records of how the prices came about."""
+        with np.errstate(divide="ignore"):
+            cost = np.log(self.cost_minor.astype(np.float64) / self.reference_minor)
+        return PriceOrigins(np.where(np.isfinite(cost), cost, np.nan), self.propensity.astype(np.float64))
 
     def sample(self, most: int = MOST) -> "OwnOutcomes":
         """At most `most` outcomes: purchases first, as they are few; weights make up for those left out."""
@@ -83,7 +96,7 @@ class _Columns:
     def __init__(self) -> None:
         self.names: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
         self.whole = tuple(array("q") for _ in range(7))  # seq, shopper, product, currency, price, reference, micros
-        self.real = tuple(array("f") for _ in range(3))  # bought, weight, propensity
+        self.real = tuple(array("f") for _ in range(4))  # bought, weight, propensity, cost
         self.row_of_quote: dict[str, int] = {}
 
     def add(self, row: Any) -> None:
@@ -108,8 +121,8 @@ class _Columns:
         )
         for column, value in zip(self.whole, values, strict=True):
             column.append(value)
-        propensity = float("nan") if row.propensity is None else row.propensity
-        for real, number in zip(self.real, (bought, row.weight, propensity), strict=True):
+        propensity, cost = (math.nan if one is None else one for one in (row.propensity, row.cost_minor))
+        for real, number in zip(self.real, (bought, row.weight, propensity, cost), strict=True):
             real.append(number)
 
 
@@ -123,7 +136,11 @@ def read_outcomes(store: Store, progress: Progress, left_out: LeftOut | None = N
                 columns.add(row)
         progress("read outcomes", min(1.0, batch[-1].seq / last))
     seq, shopper, product, currency, price, reference, micros = (np.asarray(c, np.int64) for c in columns.whole)
-    bought, weight, propensity = (np.asarray(c, np.float32) for c in columns.real)
+    bought, weight, propensity, cost = (np.asarray(c, np.float32) for c in columns.real)
+    for quotes in chunks(columns.row_of_quote, _QUOTES):
+        for quote, offer in store.offers(quotes).items():
+            if offer.cost_minor is not None:
+                cost[columns.row_of_quote[quote]] = offer.cost_minor
     shoppers, products, currencies = (list(names) for names in columns.names)
     at_s = micros / 1e6
     return OwnOutcomes(
@@ -140,6 +157,7 @@ def read_outcomes(store: Store, progress: Progress, left_out: LeftOut | None = N
         bought=bought,
         weight=weight,
         propensity=propensity,
+        cost_minor=cost,
         returned=_came_back(shopper, at_s, bought),
         quotes={int(seq[row]): quote for quote, row in columns.row_of_quote.items()},
         of=len(bought),

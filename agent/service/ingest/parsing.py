@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from agent.domain.plausibility import product_suspicion
+from agent.domain.product_limits import CENTS_FACTOR
 from agent.domain.records import (
     Attribute,
     EventRecord,
@@ -156,7 +157,21 @@ def parse_outcome(row: RawRow, reading: Reading) -> OutcomeRecord:
         weight=cells.number("weight", _SMALLEST, 1e9) or 1.0,
         profile=cells.group("profile") or None,
         context=_context(cells) or None,
+        cost_minor=_cost(cells, price),
     )
+
+
+def _cost(cells: Cells, price: int) -> int | None:
+    """Cost of a unit at the time of an offer; one far above the price is in another unit."""
+    cost = cells.minor("cost")
+    if cost is not None and cost >= CENTS_FACTOR * price:
+        raise CellError(
+            "cost",
+            cells.value("cost"),
+            f"is probably in another unit, such as cents; allowed: less than {CENTS_FACTOR} times the row's price; "
+            "remedy: give it in major units, or leave it empty",
+        )
+    return cost
 
 
 def _context(cells: Cells) -> dict[str, Attribute]:

@@ -18,6 +18,7 @@ from agent.domain.clock import StoreClock
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.store import Store
 from agent.store.audit_check import AuditReport
+from agent.store.audit_entries import outcome_entry
 from agent.store.chain import Head
 from agent.store.engine import open_database
 from agent.store.tables import DECISIONS
@@ -59,6 +60,10 @@ def test_outcomes_of_offers_made_elsewhere_are_not_logged(store: Store) -> None:
     store.record_outcomes([outcome(outcome_id="imported", quote_id=None)])
     found = report(store)
     assert (found.rows, found.problems) == (0, [])
+
+
+def test_a_cost_is_no_part_of_the_entry_of_an_outcome() -> None:
+    assert outcome_entry(outcome(cost_minor=150)) == outcome_entry(outcome())
 
 
 def test_a_repeated_outcome_is_logged_once(store: Store) -> None:
