@@ -86,6 +86,7 @@ class OutcomeRecord:
         quote_id: None for offers made elsewhere and imported.
         propensity: Probability (density) with which the offered price was chosen; None when unknown.
         weight: Inverse sampling rate of a subsampled log.
+        cost_minor: Cost of a unit at that moment, of an imported offer; that of a quote is in its decision.
         profile, context: Situation of an imported offer; that of a quote is in its decision. In the context
             `competitor_prices` is the lowest one in minor units and `deadline` an RFC 3339 time.
         returned: Whether an imported sale was returned, None where not reported; at quotes returns are outcomes.
@@ -108,6 +109,7 @@ class OutcomeRecord:
     context: Mapping[str, Attribute] | None = None
     returned: bool | None = None
     rating: float | None = None
+    cost_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

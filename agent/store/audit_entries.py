@@ -9,7 +9,8 @@ from agent.domain.records import OutcomeRecord, RuleEvent
 from agent.store.chain import AuditKind, Entry
 from agent.store.column_types import micros
 
-_NOT_LOGGED: Final = ("shopper_id", "profile", "context", "returned")  # not of outcomes of quotes, or in the decision
+_NOT_LOGGED: Final = ("shopper_id", "profile", "context", "cost_minor", "returned")
+"""Not of outcomes of quotes, or in the decision."""
 _WHERE_GIVEN: Final = ("rating",)  # outcomes logged before it was a column have entries without it
 
 

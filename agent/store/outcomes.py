@@ -205,7 +205,7 @@ class OutcomeRepository(AuditLog):
     def outcome_columns(self, batch: int = 50_000) -> Iterator[Sequence[Row[Any]]]:
         """Columns of all outcomes for training, in batches, in order of arrival; times in microseconds."""
         names = ("seq", "shopper_id", "product_id", "currency", "price_minor", "reference_minor", "quote_id", "weight")
-        columns = [*(OUTCOMES.c[name] for name in (*names, "propensity", "returned", "rating"))]
+        columns = [*(OUTCOMES.c[name] for name in (*names, "propensity", "cost_minor", "returned", "rating"))]
         plain = [type_coerce(OUTCOMES.c.at, BigInteger).label("at"), type_coerce(OUTCOMES.c.type, Text).label("type")]
         query = select(*columns, *plain).order_by(OUTCOMES.c.seq).limit(batch)
         seq = 0

@@ -139,6 +139,7 @@ OUTCOMES: Final = Table(
     Column("context", JsonObject),
     Column("returned", Boolean),
     Column("rating", FiniteFloat),
+    Column("cost_minor", BigInteger),
     UniqueConstraint("outcome_id", name="outcomes_outcome_id"),
     Index("outcomes_quote", "quote_id"),
     Index("outcomes_shopper_at", "shopper_id", "at"),

@@ -1,5 +1,6 @@
 """Outcomes of a store as columns, about ninety bytes each, sampled when there are too many."""
 
+import math
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -10,12 +11,15 @@ from numpy.typing import NDArray
 
 from agent.domain.records import OutcomeType
 from agent.store import Store
+from agent.store.rows import chunks
 from agent.training.left_out import LeftOut
 from models.progress import Progress
 from models.training.own_checks import OfferLog
+from models.training.own_rows import PriceOrigins
 from models.training.sale_reports import Sales
 
 MOST: Final = 300_000  # outcomes used in training; more improve it less than they cost
+_QUOTES: Final = 2_000  # decisions read at a time
 _SEED: Final = 29
 _AFTER_SALE: Final = (OutcomeType.RETURNED, OutcomeType.RATED)
 
@@ -31,6 +35,7 @@ class OwnOutcomes:
         seq: Numbers in the store.
         at_s: Unix seconds.
         propensity: nan when unknown.
+        cost_minor: Cost of a unit at that moment, nan when unknown.
         returned: 1 if a return was reported, else 0. `rating`: The latest one, 1-5, nan without any.
         quotes: Quote ids by `seq`, for quotes of Pricesmith.
         of: Number of outcomes from which these were sampled.
@@ -49,6 +54,7 @@ class OwnOutcomes:
     bought: NDArray[np.float32]
     weight: NDArray[np.float32]
     propensity: NDArray[np.float32]
+    cost_minor: NDArray[np.float32]
     returned: NDArray[np.float32]
     rating: NDArray[np.float32]
     quotes: Mapping[int, str]
@@ -79,6 +85,13 @@ class OwnOutcomes:
             end_s=float(self.at_s.max(initial=0.0)),
         )
 
+    @property
+    def origins(self) -> PriceOrigins:
+        """Records of how the prices came about."""
+        with np.errstate(divide="ignore"):
+            cost = np.log(self.cost_minor.astype(np.float64) / self.reference_minor)
+        return PriceOrigins(np.where(np.isfinite(cost), cost, np.nan), self.propensity.astype(np.float64))
+
     def sample(self, most: int = MOST) -> "OwnOutcomes":
         """At most `most` outcomes: purchases first, as they are few; weights make up for those left out."""
         if len(self) <= most:
@@ -100,7 +113,7 @@ class _Columns:
     def __init__(self) -> None:
         self.names: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
         self.whole = tuple(array("q") for _ in range(7))  # seq, shopper, product, currency, price, reference, micros
-        self.real = tuple(array("f") for _ in range(5))  # bought, weight, propensity, returned, rating
+        self.real = tuple(array("f") for _ in range(6))  # bought, weight, propensity, returned, rating, cost
         self.row_of_quote: dict[str, int] = {}
 
     def add(self, row: Any) -> None:
@@ -129,9 +142,11 @@ class _Columns:
         )
         for column, value in zip(self.whole, values, strict=True):
             column.append(value)
-        propensity = float("nan") if row.propensity is None else row.propensity
-        report = float(row.returned or 0), float("nan") if row.rating is None else row.rating
-        for real, number in zip(self.real, (bought, row.weight, propensity, *report), strict=True):
+        propensity, rating, cost = (
+            math.nan if one is None else one for one in (row.propensity, row.rating, row.cost_minor)
+        )
+        numbers = (bought, row.weight, propensity, float(row.returned or 0), rating, cost)
+        for real, number in zip(self.real, numbers, strict=True):
             real.append(number)
 
     def _add_report(self, row: Any) -> None:
@@ -161,7 +176,11 @@ def read_outcomes(store: Store, progress: Progress, left_out: LeftOut | None = N
                 columns.add(row)
         progress("read outcomes", min(1.0, batch[-1].seq / last))
     seq, shopper, product, currency, price, reference, micros = (np.asarray(c, np.int64) for c in columns.whole)
-    bought, weight, propensity, returned, rating = (np.asarray(c, np.float32) for c in columns.real)
+    bought, weight, propensity, returned, rating, cost = (np.asarray(c, np.float32) for c in columns.real)
+    for quotes in chunks(columns.row_of_quote, _QUOTES):
+        for quote, offer in store.offers(quotes).items():
+            if offer.cost_minor is not None:
+                cost[columns.row_of_quote[quote]] = offer.cost_minor
     shoppers, products, currencies = (list(names) for names in columns.names)
     at_s = micros / 1e6
     return OwnOutcomes(
@@ -178,6 +197,7 @@ def read_outcomes(store: Store, progress: Progress, left_out: LeftOut | None = N
         bought=bought,
         weight=weight,
         propensity=propensity,
+        cost_minor=cost,
         returned=returned,
         rating=rating,
         quotes={int(seq[row]): quote for quote, row in columns.row_of_quote.items()},

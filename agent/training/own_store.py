@@ -29,7 +29,7 @@ from models.training.own_assembly import own_projection
 from models.training.own_checks import check_offers
 from models.training.own_evaluator import Trained, train_own, with_newest
 from models.training.own_report import OwnReport, report
-from models.training.own_rows import OwnRows, PriceOrigins, Split
+from models.training.own_rows import OwnRows, Split
 from models.training.own_satisfaction import learn_satisfaction
 
 
@@ -78,8 +78,7 @@ def train_on_store(source: OwnStore, version: str, progress: Progress, *, activa
     with TemporaryDirectory() as folder:
         work = Path(folder)
         identified = identification(own.offers, own.propensity)
-        origins = PriceOrigins(np.full(len(own), np.nan), own.propensity.astype(np.float64))
-        rows = replace(_rows(source, own, work, progress), doubt=identified.doubt, origins=origins)
+        rows = replace(_rows(source, own, work, progress), doubt=identified.doubt, origins=own.origins)
         split = Split.by_time(own.at_s)
         trained = train_own(rows, split, version, progress)
         identified = with_evidence(identified, trained.evidence)

@@ -26,6 +26,7 @@ from scipy.sparse.linalg import lsqr
 
 from models.arrays import Floats
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
+from models.training.factored_matrix import FactoredMatrix
 from models.training.own_logit import PriceLogit
 from models.training.own_rows import LogitRows, PriceOrigins, Rows
 from models.training.own_table import OwnTable
@@ -264,12 +265,11 @@ class _Design:
     """Everything told of the rows, to predict prices from by cross-fitted ridge regressions."""
 
     def __init__(self, table: OwnTable, rows: Rows, cluster: NDArray[np.int64]) -> None:
-        effects, every = table.rows.effects.values, np.arange(len(table.rows.at_s))
+        every = table.of(np.arange(len(table.rows.at_s)))
         self.rows, self.product = rows, table.rows.data.product_row
-        self.sizes = effects.shape[1], table.encode(every[:1]).shape[1]
-        inputs = sparse.csr_matrix(table.encode(every))
-        steps = sparse.csr_matrix(table.of(every).steps)
-        self.matrix = sparse.hstack([effects, inputs, steps]).tocsr().astype(np.float64)
+        self.sizes = every.effects.shape[1], every.inputs.shape[1]
+        dense = every.inputs.beside(FactoredMatrix.of_dense(every.steps))
+        self.matrix = every.effects.beside(FactoredMatrix(sparse.csr_matrix(dense.cells), dense.mix))
         _, group = np.unique(cluster, return_inverse=True)
         self.fold = np.random.default_rng(_SEED).permutation(int(group.max()) + 1)[group] % _FOLDS
         self.penalty: float | None = None
@@ -304,7 +304,7 @@ class _Design:
         for fold in range(_FOLDS):
             some = self.rows[self.fold[self.rows] != fold]
             mean = float(np.average(target[some], weights=weight[some]))
-            matrix = sparse.diags(root[some]) @ self.matrix[some]
+            matrix = self.matrix[some].scaled(root[some]).operator()
             found = lsqr(matrix, root[some] * (target[some] - mean), damp=np.sqrt(penalty), atol=1e-7, btol=1e-7)[0]
             own = self.rows[self.fold[self.rows] == fold]
             values[own], fitted[own] = mean + self.matrix[own] @ found, True

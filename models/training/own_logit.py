@@ -23,6 +23,7 @@ from scipy import sparse
 from models.arrays import Floats
 from models.evaluator.context_priors import PRIOR_SD, ContextPriors
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
+from models.training.factored_matrix import FactoredMatrix
 from models.training.own_crossings import Scores
 from models.training.own_evidence import LEAST_SD, Evidence
 from models.training.own_rows import EffectColumns, LogitRows
@@ -148,7 +149,7 @@ def fit_logit(
 
 
 def _start(rows: LogitRows, columns: EffectColumns, sd: Floats, *, drifts: bool) -> PriceLogit:
-    frequency = np.asarray((abs(columns.values) > 0).sum(axis=0)).ravel()
+    frequency = columns.values.counts()
     shared = np.flatnonzero(~columns.independent)
     frequency[columns.names.index(ALL)] = len(rows.bought) + 1
     joint = shared[np.argsort(-frequency[shared], kind="stable")][:JOINT]
@@ -185,15 +186,16 @@ class _System:
         self.residual = rows.mass * (rows.bought - p)
         self.curvature = np.maximum(1e-12, rows.mass * p * (1 - p))
         self.steep = -sigmoid(slope) * rows.log_ratio
-        v = rows.effects.tocsc()
-        joint, independent = v[:, model.joint].tocsr(), v[:, model.independent].tocsr()
-        self.sparse = sparse.hstack([joint, sparse.diags(self.steep) @ joint]).tocsr()
-        last = np.concatenate([rows.signals, -rows.over[:, None]], axis=1)
-        self.dense = np.concatenate([rows.inputs, rows.steps, rows.controls, last], axis=1)
+        joint = rows.effects.columns(model.joint)
+        independent = rows.effects.columns(model.independent).to_sparse()
+        self.joint = joint
+        self.sparse = joint.beside(joint.scaled(self.steep))
+        rest = np.concatenate([rows.steps, rows.controls, rows.signals, -rows.over[:, None]], axis=1, dtype=np.float64)
+        self.dense = rows.inputs.beside(FactoredMatrix.of_dense(rest))
         self.independent = independent
         self._precisions(group)
         self.gradient = np.r_[
-            self.sparse.T @ self.residual, self.dense.T @ self.residual
+            self.sparse.transposed_dot(self.residual), self.dense.transposed_dot(self.residual)
         ] - self.precision * self._vector(model)
         self.hessian = self._dense_hessian()
         self._eliminate(group)
@@ -218,11 +220,10 @@ class _System:
         return np.concatenate([*effects, model.inputs, model.steps, model.controls, *last])
 
     def _dense_hessian(self) -> Floats:
-        w = self.curvature
-        weighted = sparse.diags(w) @ self.sparse
-        corner = (self.sparse.T @ weighted).toarray()
-        across = np.asarray(weighted.T @ self.dense)
-        inner = self.dense.T @ (self.dense * w[:, None].astype(np.float32))
+        w, g, joint = self.curvature, self.steep, self.joint
+        mixed = joint.transposed_dot(joint.scaled(w * g))
+        corner = np.block([[joint.gram(w), mixed], [mixed.T, joint.gram(w * g * g)]])
+        across, inner = self.sparse.transposed_dot(self.dense.scaled(w)), self.dense.gram(w)
         return np.asarray(np.block([[corner, across], [across.T, inner]]) + np.diag(self.precision), np.float64)
 
     def _eliminate(self, group: NDArray[np.int64]) -> None:
@@ -254,7 +255,7 @@ class _System:
 
     def _across(self, independent: sparse.csr_matrix, factor: Floats) -> Floats:
         weighted = sparse.diags(factor) @ independent
-        return np.concatenate([(self.sparse.T @ weighted).toarray(), np.asarray((weighted.T @ self.dense).T)])
+        return np.concatenate([part.transposed_dot(weighted) for part in (self.sparse, self.dense)])
 
     def step(self, group: NDArray[np.int64], value: float | None) -> tuple[PriceLogit, float, float]:
         """Take a damped Newton step; returns the new model, its value, and the gain in value."""
@@ -314,7 +315,7 @@ class _System:
         _, cluster, size = np.unique(self.rows.cluster, return_inverse=True, return_counts=True)
         own = np.where(size[cluster] == 1, self.residual / np.sqrt(np.maximum(1.0, self.rows.mass)), self.residual)
         sums = sparse.csr_matrix((own, (cluster, np.arange(len(cluster)))), (int(cluster.max()) + 1, len(cluster)))
-        scores = (sums @ self.sparse).toarray()  # (clusters, 2 j)
+        scores = self.sparse.left_dot(sums)  # (clusters, 2 j)
         inner = inverse[:j, :j]
         information = self.hessian[:j, :j] - np.diag(self.precision[:j])
         expected = float(np.einsum("ij,ji->", inner, information))

@@ -12,13 +12,12 @@ from models.arrays import Floats
 from models.evaluator.lesson import Term
 from models.evaluator.text_effects import GROUP, TextProjection, text_names
 from models.training.evaluator import EvaluatorData
+from models.training.factored_matrix import FactoredMatrix
 
 Rows = NDArray[np.int64]
 
 TRAIN_SHARE: Final = 0.7
 VALIDATION_SHARE: Final = 0.15
-MOST_DESCRIBED: Final = 50_000
-"""Most rows with text effects, whose dense columns take six times as long to fit; products of more rows know more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,11 @@ class EffectColumns:
     groups: tuple[str, ...]
     group: NDArray[np.int64]
     independent: NDArray[np.bool_]
-    values: sparse.csr_matrix
+    values: FactoredMatrix
     sd: Floats
 
     def with_group(
-        self, name: str, columns: Sequence[str], values: sparse.csr_matrix, sd: tuple[float, float]
+        self, name: str, columns: Sequence[str], values: FactoredMatrix, sd: tuple[float, float]
     ) -> "EffectColumns":
         """Add a group of effects with `values` `(n, len(columns))` and prior standard deviations of level and slope."""
         return replace(
@@ -73,7 +72,7 @@ class EffectColumns:
             groups=(*self.groups, name),
             group=np.concatenate([self.group, np.full(len(columns), len(self.groups))]),
             independent=np.concatenate([self.independent, np.zeros(len(columns), bool)]),
-            values=sparse.hstack([self.values, values]).tocsr(),
+            values=self.values.beside(values),
             sd=np.concatenate([self.sd, np.asarray([sd])]),
         )
 
@@ -112,7 +111,7 @@ class EffectBuilder:
             groups=tuple(self._groups),
             group=np.asarray(self._group, np.int64),
             independent=np.asarray(self._independent, bool),
-            values=sparse.csr_matrix((parts[2], (parts[0], parts[1])), shape),
+            values=FactoredMatrix.of_columns(sparse.csr_matrix((parts[2], (parts[0], parts[1])), shape)),
             sd=np.asarray(self._sd, np.float64),
         )
 
@@ -179,13 +178,12 @@ class OwnRows:
         return np.stack(parts, axis=1)
 
     def with_text(self) -> "OwnRows":
-        """Add text effects of the products, if enough of them are described and rows are at most `MOST_DESCRIBED`."""
-        few = len(self.at_s) <= MOST_DESCRIBED
-        text = TextProjection.of_products(self.data.product_states) if few else None
+        """Add text effects of the products, if enough of them are described."""
+        text = TextProjection.of_products(self.data.product_states)
         if text is None:
             return self
         block = text.of(self.data.product_states)
-        values = sparse.csr_matrix(block.values[self.data.product_row])
+        values = FactoredMatrix.of_groups(self.data.product_row, block.values)
         return replace(self, text=text, effects=self.effects.with_group(GROUP, text_names(len(block)), values, text.sd))
 
     def mass(self, rows: Rows) -> Floats:
@@ -214,8 +212,8 @@ class LogitRows:
     bought: Floats
     mass: Floats
     log_ratio: Floats
-    effects: sparse.csr_matrix
-    inputs: NDArray[np.float32]
+    effects: FactoredMatrix
+    inputs: FactoredMatrix
     steps: NDArray[np.float32]
     over: Floats
     signals: Floats

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from models.arrays import Floats
 from models.evaluator.binning import Binning
 from models.evaluator.monotone import sigmoid
+from models.training.factored_matrix import FactoredMatrix
 from models.training.own_kinks import NONE, Ramps
 from models.training.own_logit import STEPS
 from models.training.own_rows import LogitRows, OwnRows, Rows
@@ -61,7 +62,7 @@ class OwnTable:
             mass=self.rows.mass(rows),
             log_ratio=log_ratio,
             effects=self.rows.effects.values[rows],
-            inputs=self.encode(rows),
+            inputs=FactoredMatrix.of_dense(self.encode(rows)),
             steps=-(at_s[:, None] <= edges).astype(np.float32),
             over=self.over[rows],
             signals=self.signals[rows],

@@ -136,7 +136,11 @@ COLUMNS: Final = (
     _column(
         "cost",
         Form.PRICE,
-        {_P: "Cost of a unit to you. Without cost and `min_price` nothing is personalised.", _S: _INLINE},
+        {
+            _P: "Cost of a unit to you. Without cost and `min_price` nothing is personalised.",
+            _O: "Cost of a unit to you at that moment; changes of cost show how price moves demand.",
+            _S: _INLINE,
+        },
     ),
     _column("inventory", Form.COUNT, {_P: "Units in stock; below 0 (oversold) counts as 0.", _S: _INLINE}),
     _column(

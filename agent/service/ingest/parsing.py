@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from agent.domain.plausibility import product_suspicion
+from agent.domain.product_limits import CENTS_FACTOR
 from agent.domain.records import (
     Attribute,
     EventRecord,
@@ -160,6 +161,7 @@ def parse_outcome(row: RawRow, reading: Reading) -> OutcomeRecord:
         context=_context(cells) or None,
         returned=_returned(cells, bought=bought),
         rating=_rating(cells, bought=bought),
+        cost_minor=_cost(cells, price),
     )
 
 
@@ -185,6 +187,19 @@ def _rating(cells: Cells, *, bought: bool) -> float | None:
     if rating is not None and not bought:
         raise CellError("rating", rating, _NOT_BOUGHT)
     return rating
+
+
+def _cost(cells: Cells, price: int) -> int | None:
+    """Cost of a unit at the time of an offer; one far above the price is in another unit."""
+    cost = cells.minor("cost")
+    if cost is not None and cost >= CENTS_FACTOR * price:
+        raise CellError(
+            "cost",
+            cells.value("cost"),
+            f"is probably in another unit, such as cents; allowed: less than {CENTS_FACTOR} times the row's price; "
+            "remedy: give it in major units, or leave it empty",
+        )
+    return cost
 
 
 def _context(cells: Cells) -> dict[str, Attribute]:

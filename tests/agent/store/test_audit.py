@@ -63,6 +63,10 @@ def test_outcomes_of_offers_made_elsewhere_are_not_logged(store: Store) -> None:
     assert (found.rows, found.problems) == (0, [])
 
 
+def test_a_cost_is_no_part_of_the_entry_of_an_outcome() -> None:
+    assert outcome_entry(outcome(cost_minor=150)) == outcome_entry(outcome())
+
+
 def test_a_repeated_outcome_is_logged_once(store: Store) -> None:
     fill(store)
     store.record_outcomes(

@@ -15,8 +15,9 @@ from tests.agent.store.builders import event, outcome
         outcome(),
         outcome(shopper_id=None, product_id=None, reference_minor=None, quote_id=None, propensity=None),
         outcome(type=OutcomeType.RETURNED, weight=0.1),
+        outcome(quote_id=None, cost_minor=150),
     ],
-    ids=["full", "bare", "returned"],
+    ids=["full", "bare", "returned", "with its cost"],
 )
 def test_an_outcome_read_equals_the_one_recorded(store: Store, record: OutcomeRecord) -> None:
     store.record_outcomes([record])

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 from eval.policy.cold_start import LAUNCHES, TITLES, first_visits, policies
@@ -14,7 +15,7 @@ class _Noted(StaticPolicy):
     def __init__(self) -> None:
         self.seen: list[Visit] = []
 
-    def prices(self, visits: list[Visit]) -> list[float]:  # type: ignore[override]
+    def prices(self, visits: Sequence[Visit]) -> list[float]:
         self.seen += visits
         return [1.0] * len(visits)
 

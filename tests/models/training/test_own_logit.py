@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 from models.evaluator.context_priors import ContextPriors
 from models.evaluator.lesson import Term
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
+from models.training.factored_matrix import FactoredMatrix
 from models.training.own_effects import shift_of, trained_effects
 from models.training.own_kinks import fit_ramps
 from models.training.own_logit import SLOPE, STEPS, fit_logit
@@ -39,14 +39,14 @@ def columns() -> EffectColumns:
     return builder.columns()
 
 
-def rows(effects: sparse.csr_matrix, **changes: object) -> LogitRows:
+def rows(effects: FactoredMatrix, **changes: object) -> LogitRows:
     n = effects.shape[0]
     made = LogitRows(
         bought=BOUGHT[:n],
         mass=np.ones(n),
         log_ratio=X[:n],
         effects=effects,
-        inputs=np.zeros((n, 0), np.float32),
+        inputs=FactoredMatrix.of_dense(np.zeros((n, 0))),
         steps=np.zeros((n, STEPS), np.float32),
         over=np.zeros(n),
         signals=np.zeros((n, 2)),
@@ -75,7 +75,7 @@ def test_few_rows_without_effects_fit_the_logit_in_log_price(columns: EffectColu
 def test_a_weight_of_two_equals_a_duplicated_row(columns: EffectColumns) -> None:
     effects = columns.values[:2_000]
     once = fit_logit(rows(effects, mass=np.full(2_000, 2.0)), columns)
-    twice = sparse.vstack([effects, effects]).tocsr()
+    twice = columns.values[np.tile(np.arange(2_000), 2)]
     doubled = rows(twice, bought=np.r_[BOUGHT[:2_000], BOUGHT[:2_000]], log_ratio=np.r_[X[:2_000], X[:2_000]])
     assert fit_logit(doubled, columns).level == pytest.approx(once.level, abs=1e-3)
 
