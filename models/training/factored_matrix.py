@@ -7,12 +7,11 @@ are multiples of one cell of ones.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.sparse.linalg import LinearOperator
 
 from models.arrays import Floats
 
@@ -98,10 +97,14 @@ class FactoredMatrix:
 
     def gram(self, weight: Floats) -> Floats:
         """Compute X' W X, `(k, k)`, for row weights W."""
+        found = self.sparse_gram(weight)
+        return np.asarray(found.toarray() if sparse.issparse(found) else found)
+
+    def sparse_gram(self, weight: Floats) -> Any:
+        """Compute X' W X as `gram` does, sparse where the cells are."""
         root = self.scaled(np.sqrt(weight)).cells
         cells = root.T @ root  # of a dense array and itself: half of the products
-        found = self.mix.T @ cells @ self.mix
-        return np.asarray(found.toarray() if sparse.issparse(found) else found)
+        return self.mix.T @ cells @ self.mix
 
     def transposed_dot(self, other: "Floats | sparse.spmatrix | FactoredMatrix") -> Floats:
         """Compute X' Y for Y `(n,)` or `(n, m)`."""
@@ -113,9 +116,3 @@ class FactoredMatrix:
     def left_dot(self, other: sparse.spmatrix) -> Floats:
         """Compute Y X for a sparse Y `(m, n)`."""
         return np.asarray(((other @ self.cells) @ self.mix).toarray())
-
-    def operator(self) -> LinearOperator:
-        """View as a linear operator of scipy, for iterative solvers."""
-        return LinearOperator(
-            self.shape, matvec=lambda x: self @ x.ravel(), rmatvec=lambda y: self.transposed_dot(y.ravel()), dtype=float
-        )
