@@ -35,6 +35,9 @@ def own(
         bool, typer.Option("--real", help="On real data of four kinds, which `make real` installs, instead.")
     ] = False,
     money: Annotated[bool, typer.Option("--money", help="Profit of quoted prices on redrawn shops, instead.")] = False,
+    satisfaction: Annotated[
+        bool, typer.Option("--satisfaction", help="Satisfaction learned from simulated returns and ratings, instead.")
+    ] = False,
     sets: Annotated[
         list[str] | None, typer.Option("--set", help="With --real: one of its sets, repeatable. Default: all.")
     ] = None,
@@ -55,7 +58,8 @@ def own(
 
     On sixteen generated shops whose truth is known, four of them with prices that followed demand and two whose titles
     alone tell products apart, or with --real on brand choices, a grocer's receipts and fares, through the commands that
-    a shop would use; with --money what its quotes earn on eight kinds of redrawn shops, beside the peers' best prices.
+    a shop would use; with --satisfaction returns and ratings whose
+    truth is known, with --money what its quotes earn on eight kinds of redrawn shops, beside the peers' best prices.
     Needs the extra `eval`, no prepared data. A run takes seconds with 2,000 outcomes, minutes with 200,000 or through
     the commands. Exit code 1 when a peer is better beyond chance on the same outcomes.
 
@@ -68,6 +72,8 @@ def own(
         name, (facts, lost) = "real", _real(sets, json=json)
     elif money:
         name, (facts, lost) = "money", _money(sizes, seeds, first_seed, json=json)
+    elif satisfaction:
+        name, (facts, lost) = "satisfaction", _satisfaction(sizes, seeds, first_seed, json=json)
     else:
         asked = Asked(shops, sizes, seeds, first_seed)
         name, (facts, lost) = "own", _generated(asked, folder if text else None, json=json)
@@ -134,6 +140,17 @@ def _money(sizes: list[int] | None, seeds: int, first_seed: int, *, json: bool) 
     if not json:
         print_money(lines)
     return {"lines": [asdict(one) for one in lines], "shops": [asdict(one) for one in shops]}, money_regressions(lines)
+
+
+def _satisfaction(sizes: list[int] | None, seeds: int, first_seed: int, *, json: bool) -> tuple[Any, list[str]]:
+    """Run the shops that report returns and ratings; returns the trials and what they lost."""
+    from eval.own_store.reported import SALES, print_satisfaction, run_satisfaction, satisfaction_regressions
+
+    with progress_bar(quiet=json) as progress:
+        trials = run_satisfaction(sizes or SALES, seeds, first_seed, progress)
+    if not json:
+        print_satisfaction(trials)
+    return [asdict(one) for one in trials], satisfaction_regressions(trials)
 
 
 def _check_names(given: list[str] | None, known: Iterable[str], hint: str) -> None:

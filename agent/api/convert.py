@@ -42,5 +42,6 @@ def to_report(outcome: OutcomeIn, attempt_id: str | None) -> OutcomeReport:
         quantity=outcome.quantity,
         at=outcome.at,
         outcome_id=outcome.outcome_id,
+        rating=outcome.rating,
         attempt_id=attempt_id,
     )

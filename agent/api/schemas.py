@@ -65,7 +65,9 @@ class OutcomeIn(Strict, title="OutcomeReport"):
     type: OutcomeType
     """What the shopper did."""
     quantity: Quantity | None = None
-    """Units; by default those quoted, for a return those bought."""
+    """Units; by default those quoted, for a return or a rating those bought."""
+    rating: Annotated[float, Field(ge=1, le=5)] | None = None
+    """Rating of what was bought, 1 to 5: needed by `rated`, possible with `purchased` and `returned`."""
     at: Time | None = None
     """When it happened; now where left out."""
     outcome_id: Id | None = None

@@ -80,6 +80,10 @@ class OutcomeOut(Answer, title="ExportedOutcome"):
     """Price of one unit, in minor units."""
     currency: str
     """ISO 4217 code of the price."""
+    returned: bool | None = None
+    """Whether an imported sale was returned; null where nothing was reported. Returns at quotes are outcomes."""
+    rating: float | None = None
+    """The shopper's rating of what was bought, 1 to 5; null without one."""
 
 
 class DecisionOut(Answer, title="RecordedDecision"):
@@ -224,6 +228,8 @@ def shopper_answer(known: ShopperData) -> ShopperAnswer:
                 at=outcome.at,
                 price_minor=outcome.price_minor,
                 currency=outcome.currency,
+                returned=outcome.returned,
+                rating=outcome.rating,
             )
             for outcome in known.outcomes
         ],

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
-from agent.domain.candidates import Interval, Scores
+from agent.domain.candidates import NO_ORIGIN, Interval, ScoreOrigin, Scores
 from agent.domain.money import fraction_digits
 from agent.domain.plain_requests import PlainRequests
 from agent.domain.refusal import Refusal
@@ -21,7 +21,7 @@ from models.progress import Progress
 
 _BATCH: Final = 4_096
 SCORES: Final = ("purchase_probability", "profit", "satisfaction")
-_WORDS: Final = ("currency", "problem", "note", "identified_by")
+_WORDS: Final = ("currency", "problem", "note", "identified_by", "satisfaction_source")
 ADDED: Final = (*(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")), *_WORDS)
 _NO_COST: Final = "no profit: the cost is unknown; remedy: import it, or give a column cost"
 
@@ -30,7 +30,7 @@ _NO_COST: Final = "no profit: the cost is unknown; remedy: import it, or give a 
 class ScoredFile:
     """Counts of one run; `bad` rows have no scores, those `without_cost` no profit.
 
-    `identified_by` is the source of the price response that scores follow.
+    `identified_by` is the source of the price response that scores follow, `origin` that of satisfaction, and priors.
     """
 
     rows: int
@@ -39,6 +39,7 @@ class ScoredFile:
     seconds: float
     notes: Notes = field(default_factory=Notes)
     identified_by: str = ""
+    origin: ScoreOrigin = NO_ORIGIN
 
 
 def score_file(service: Service, file: Path, out: Path, options: ReadingOptions, progress: Progress) -> ScoredFile:
@@ -54,7 +55,8 @@ def score_file(service: Service, file: Path, out: Path, options: ReadingOptions,
     if {"list_price", "reference_price"} <= set(table.ours):
         reading.notes.remarks["list_price"] = "is not used where the row has a reference_price"
     rows = bad = without_cost = 0
-    source = {"identified_by": service.identified_by}
+    origin = service.score_origin
+    source = {"identified_by": service.identified_by, "satisfaction_source": origin.satisfaction}
     with out.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, list(dict.fromkeys((*table.names, *ADDED))), extrasaction="ignore")
         writer.writeheader()
@@ -67,7 +69,7 @@ def score_file(service: Service, file: Path, out: Path, options: ReadingOptions,
             progress(f"score: {rows} rows", min(0.99, rows / expected))
     progress(f"score: {rows} rows", 1.0)
     seconds = max(1e-9, perf_counter() - started)
-    return ScoredFile(rows, bad, without_cost, seconds, reading.notes, source["identified_by"])
+    return ScoredFile(rows, bad, without_cost, seconds, reading.notes, source["identified_by"], origin)
 
 
 def _scored(service: Service, batch: Sequence[RawRow], reading: Reading) -> Iterator[dict[str, Any]]:

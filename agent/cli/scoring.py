@@ -42,7 +42,8 @@ def score(
     have been at the time `at`. Profit is expected profit of the whole quantity in major units, as the price is, in the
     currency that the column currency then names; it is empty where the cost is unknown, which the column note says. A
     row that cannot be scored has the reason in the column problem. The column identified_by names the source of the
-    price response: random_prices, cost_changes, imported_inputs, confounded, demo_store or prior. Nothing is recorded.
+    price response: random_prices, cost_changes, imported_inputs, confounded, demo_store or prior; satisfaction_source
+    that of satisfaction: own_outcomes, demo_store or prior. Nothing is recorded.
     Exit code 1 when a row was not scored.
 
     Example: pricesmith score offers.csv --out scored.csv
@@ -62,6 +63,8 @@ def score(
         "without scores": scored.bad,
         "without profit": scored.without_cost,
         "price response identified by": scored.identified_by.replace("_", " "),
+        "satisfaction known from": scored.origin.satisfaction.replace("_", " "),
+        "priors": ", ".join(scored.origin.priors) or "none",
         **note_facts(scored.notes),
         "rows a second": round(scored.rows / scored.seconds),
         "written to": str(out),

@@ -206,6 +206,36 @@ def training_summary(made: "OwnTraining") -> dict[str, Any]:
     return found
 
 
+def _print_satisfaction(report: "OwnReport") -> None:
+    found = report.satisfaction
+    print_facts(
+        {
+            "satisfaction": found.source,
+            "content at the reference": "{:.0%} (90 %: {:.0%} to {:.0%})".format(*found.at_reference),
+            "content at a price 10 % higher": "{:.0%} (90 %: {:.0%} to {:.0%})".format(*found.at_more),
+            "priors": ", ".join(report.priors) or "none",
+        }
+    )
+    if found.measures:
+        print_table(
+            "satisfaction, judged on the latest reports",
+            ("evidence", "reports", "held out", "log loss", "of their mean", "mean/rate", "used"),
+            [
+                (
+                    one.evidence.value,
+                    f"{one.reports:,}",
+                    f"{one.held_out:,}",
+                    *("" if n is None else f"{n:.5f}" for n in (one.log_loss, one.constant)),
+                    "" if one.mean_over_rate is None else f"{one.mean_over_rate:.2f}",
+                    one.used,
+                )
+                for one in found.measures
+            ],
+        )
+    for note in found.notes:
+        print_facts({"note": note})
+
+
 def _print_report(version: str, report: "OwnReport") -> None:
     rows = [
         (
@@ -228,6 +258,7 @@ def _print_report(version: str, report: "OwnReport") -> None:
             "identified by": report.identified_by.replace("_", " "),
         }
     )
+    _print_satisfaction(report)
     if report.segments:
         print_table(
             "elasticity of demand where most was offered",

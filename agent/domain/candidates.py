@@ -44,6 +44,22 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreOrigin:
+    """Origin of what scores rest on; empty in decisions without scores, and in those recorded without it.
+
+    Attributes:
+        satisfaction: `prior`, `demo_store` or `own_outcomes`.
+        priors: Names of constants that entered and that no outcome told anything of.
+    """
+
+    satisfaction: str = ""
+    priors: tuple[str, ...] = ()
+
+
+NO_ORIGIN: Final = ScoreOrigin()
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """Purchase probability (0-1), expected profit (minor units, whole quantity), satisfaction (0-1) at one price."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from agent.domain.candidates import CandidateColumns, PastOutcomeColumns, Scores, Source
+from agent.domain.candidates import NO_ORIGIN, CandidateColumns, PastOutcomeColumns, ScoreOrigin, Scores, Source
 from models.evaluator.lesson import Lesson
 from models.strategist.strategy import Strategy
 
@@ -204,6 +204,7 @@ class Decision:
         explored: The price was shown to learn how it sells, not because it is expected to be worth most.
         cost_minor: Cost of a unit as known at the decision.
         competitor_prices: Competitors' prices that entered, those whose source or publicness the request told.
+        score_origin: Origin of what the scores rest on.
     """
 
     id: str
@@ -240,6 +241,7 @@ class Decision:
     explored: bool = False
     cost_minor: int | None = None
     competitor_prices: tuple[CompetitorRecord, ...] = ()
+    score_origin: ScoreOrigin = NO_ORIGIN
 
     @property
     def set_by_limits(self) -> bool:

@@ -32,6 +32,8 @@ class OutcomeType(StrEnum):
     PURCHASED = "purchased"
     DECLINED = "declined"
     RETURNED = "returned"
+    RATED = "rated"
+    """A rating of something bought earlier, in `rating`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,11 @@ class OutcomeRecord:
         quote_id: None for offers made elsewhere and imported.
         propensity: Probability (density) with which the offered price was chosen; None when unknown.
         weight: Inverse sampling rate of a subsampled log.
+        cost_minor: Cost of a unit at that moment, of an imported offer; that of a quote is in its decision.
         profile, context: Situation of an imported offer; that of a quote is in its decision. In the context
             `competitor_prices` is the lowest one in minor units and `deadline` an RFC 3339 time.
+        returned: Whether an imported sale was returned, None where not reported; at quotes returns are outcomes.
+        rating: The shopper's rating of the product bought, 1-5; None without one.
     """
 
     outcome_id: str
@@ -102,6 +107,9 @@ class OutcomeRecord:
     weight: float = 1.0
     profile: Mapping[str, Attribute] | None = None
     context: Mapping[str, Attribute] | None = None
+    returned: bool | None = None
+    rating: float | None = None
+    cost_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

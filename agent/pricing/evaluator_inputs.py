@@ -48,6 +48,7 @@ class EvaluatorReader:
             shift=self.learner.shift([o.terms for o in seen], text),
             text=text,
             tried=self.tried([o.subject for o in seen]),
+            satisfied=self.satisfied([o.subject for o in seen]),
             out_of_domain=not self.learner.in_domain,
         )
 
@@ -67,6 +68,11 @@ class EvaluatorReader:
         if known is None:
             return None
         return np.asarray([known.of(one.product, one.category) for one in subjects], np.float64).reshape(-1, 2)
+
+    def satisfied(self, subjects: Sequence[Subject]) -> Floats | None:
+        """Effects on satisfaction, `(n, factors, 2)`; None where nothing was learned of it."""
+        known = self.evaluator.weights.satisfied
+        return None if known is None else known.effects_of([(one.product, one.category) for one in subjects])
 
 
 def flags_of(promotions: Sequence[Promotion | None]) -> Flags:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.domain.candidates import Origin, PastOutcomeColumns, Source
+from agent.domain.candidates import Origin, PastOutcomeColumns, ScoreOrigin, Source
 from agent.domain.decision import Decision, HeldReason, IgnoredInput, Rung, SimilarProduct
 from agent.domain.records import Shown
 from agent.domain.refusal import Refusal
@@ -239,12 +239,14 @@ class Scored:
         price_minor: Prices after the guard, `(n, m)`.
         response: Purchase probability and satisfaction: means `(n, m)` and posterior draws `(n, m, draws)`.
         scores: The three scores, `(n, m, 9)`: value, low and high of purchase probability, profit, satisfaction.
+        origins: Origin of the scores of each row.
     """
 
     count: NDArray[np.int64]
     price_minor: NDArray[np.int64]
     response: Response
     scores: Floats
+    origins: Sequence[ScoreOrigin]
 
     @property
     def profit(self) -> Floats:

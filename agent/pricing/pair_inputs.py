@@ -55,6 +55,7 @@ class PairInputs:
         shift: Learned effects, of each product and then of each set of other effects.
         text: Text effects of each product, None where they do not enter.
         tried: Ranges of prices by product, `(products, 2)`, None where none is known.
+        satisfied: Effects on satisfaction by product, `(products, factors, 2)`, None where none are known.
         reference, cost, quantity: `(n,)`, amounts in minor units.
     """
 
@@ -71,6 +72,7 @@ class PairInputs:
     shift: Shift
     text: TextEffects | None
     tried: Floats | None
+    satisfied: Floats | None
     reference: Floats
     cost: Floats
     quantity: Floats
@@ -95,6 +97,7 @@ class PairInputs:
             shift=self._shift(sold, self.beside_of[pairs]),
             text=None if self.text is None else self.text.of_rows(sold),
             tried=None if self.tried is None else self.tried[sold],
+            satisfied=None if self.satisfied is None else self.satisfied[sold],
             out_of_domain=self.out_of_domain,
         )
 
@@ -138,6 +141,7 @@ class PairInputsReader:
             shift=inputs.learner.shift([*(one.terms for one in pairs.sold), *pairs.beside], text),
             text=text,
             tried=inputs.tried([one.subject for one in pairs.sold]),
+            satisfied=inputs.satisfied([one.subject for one in pairs.sold]),
             reference=reference,
             cost=np.asarray(pairs.costs, np.float64),
             quantity=np.asarray(pairs.quantities, np.float64),

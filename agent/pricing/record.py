@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import JsonValue
 from uuid_utils import uuid7
 
-from agent.domain.candidates import CandidateColumns, PastOutcomeColumns, Source
+from agent.domain.candidates import NO_ORIGIN, CandidateColumns, PastOutcomeColumns, ScoreOrigin, Source
 from agent.domain.decision import (
     CompetitorRecord,
     Decision,
@@ -61,6 +61,7 @@ class PricedObservation:
     selected: Selected
     guarded: Guarded
     lesson: Lesson
+    origin: ScoreOrigin
 
     @classmethod
     def rows(cls, flow: Flow, lessons: Sequence[Lesson]) -> list["PricedObservation"]:
@@ -77,6 +78,7 @@ class PricedObservation:
             flow.selected,
             flow.guarded,
             lessons,
+            flow.scored.origins,
         )
         return [cls(*row) for row in zip(*columns, strict=True)]
 
@@ -276,6 +278,7 @@ class Recorder:
             explored=selected.explored,
             cost_minor=observation.product.cost_minor,
             competitor_prices=_competitors(observation),
+            score_origin=priced.origin if costed else NO_ORIGIN,
         )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from agent.domain.candidates import Interval, Scores
+from agent.domain.candidates import Interval, ScoreOrigin, Scores
 from agent.pricing.flow import Flow, Scored
 from agent.rules.gateway_columns import Minor, allowed_prices
 from models.arrays import Floats
@@ -25,25 +25,31 @@ class Scorer:
 
     def __init__(self, evaluator: Evaluator) -> None:
         """Score with `evaluator`."""
-        self._evaluator = evaluator
+        self.evaluator = evaluator
 
     def score(self, flow: Flow) -> None:
         """Add `scored`, at the prices that the guard will make of the proposals."""
         basis = flow.basis
         proposed = _padded([[proposal.raw_minor for proposal in own.proposals] for own in flow.proposed])
         prices = allowed_prices(basis.maps, proposed)
-        response = self._evaluator.respond(flow.represented, np.log(prices / basis.reference_minor))
+        response = self.evaluator.respond(flow.represented, np.log(prices / basis.reference_minor))
         flow.scored = Scored(
             count=np.asarray([len(own.proposals) for own in flow.proposed], np.int64),
             price_minor=prices,
             response=response,
             scores=score_columns(response, (prices - basis.unit_cost) * basis.quantity),
+            origins=self._origins(flow),
         )
+
+    def _origins(self, flow: Flow) -> list[ScoreOrigin]:
+        inputs = flow.represented.inputs
+        source = self.evaluator.satisfaction_source(out_of_domain=inputs.out_of_domain)
+        return [ScoreOrigin(source.value, priors) for priors in self.evaluator.priors_used(inputs)]
 
     def lessons(self, flow: Flow, shown: Sequence[int]) -> list[Lesson]:
         """Inputs of the online update after an outcome at the price shown (minor units), one for each observation."""
         ratios = np.log(np.asarray(shown, np.float64) / flow.basis.reference_minor[:, 0])
-        base = self._evaluator.base(flow.represented, ratios)
+        base = self.evaluator.base(flow.represented, ratios)
         columns = (base.level.tolist(), base.slope.tolist(), base.rest.tolist(), base.log_ratio.tolist())
         terms = (one.terms for one in flow.observations)
         found = [Lesson(*row) for row in zip(*columns, terms, strict=True)]

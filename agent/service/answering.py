@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
-from agent.domain.candidates import Scores
+from agent.domain.candidates import ScoreOrigin, Scores
 from agent.domain.decision import CheckoutClaim, Decision, Reason
 from agent.domain.records import OutcomeRecord, OutcomeType
 from agent.domain.refusal import Refusal
@@ -141,6 +141,13 @@ class AnsweringService:
         parts = self._parts
         registry = Registry(parts.folder.models)
         return identified_by(registry, parts.in_use[ModelKind.EVALUATOR], parts.store_kind)
+
+    @property
+    def score_origin(self) -> ScoreOrigin:
+        """Origin of scores: source of what is known of satisfaction, and all that is a prior."""
+        evaluator, abroad = self._parts.pipeline.scorer.evaluator, not self._parts.learner.in_domain
+        source = evaluator.satisfaction_source(out_of_domain=abroad)
+        return ScoreOrigin(source.value, evaluator.priors(out_of_domain=abroad))
 
     @property
     def store_kind(self) -> StoreKind:

@@ -1,9 +1,9 @@
 """Sequence of outcomes of one quote: which reports may follow those stored, and which report one of them again.
 
 The quoted units are bought once at most, in one purchase or several; units are returned after they were bought, once
-at most; a decline comes before any purchase. A report that cannot be is refused, with what is allowed. One that repeats
-a stored outcome is answered with it. Where nothing tells a repetition from another outcome the report is refused too:
-neither is a return lost nor a sale counted twice.
+at most; a decline comes before any purchase, a rating after one, and the latest rating counts. A report that cannot be
+is refused, with what is allowed. One that repeats a stored outcome is answered with it. Where nothing tells a
+repetition from another outcome the report is refused too: neither is a return lost nor a sale counted twice.
 """
 
 import hashlib
@@ -19,6 +19,8 @@ from agent.domain.refusal import FieldProblem, Refusal
 from agent.store.codec import Offer
 
 _PURCHASED, _RETURNED, _DECLINED = OutcomeType.PURCHASED, OutcomeType.RETURNED, OutcomeType.DECLINED
+_RATED: Final = OutcomeType.RATED
+_AFTER_SALE: Final = (_RETURNED, _RATED)
 TICK: Final = timedelta(microseconds=1)
 _TELL: Final = "an outcome_id, the time `at`, or an Idempotency-Key, which tell one outcome from another"
 
@@ -28,9 +30,10 @@ class OutcomeReport:
     """A shop's report of an outcome.
 
     Attributes:
-        quantity: By default the quoted units, for a return those bought.
+        quantity: By default the quoted units, for a return or a rating those bought.
         at: When it happened; now by default.
         outcome_id: The shop's id of the outcome.
+        rating: The shopper's, 1-5.
         attempt_id: Id from the request's idempotency key, the same in every attempt.
     """
 
@@ -39,6 +42,7 @@ class OutcomeReport:
     quantity: int | None = None
     at: datetime | None = None
     outcome_id: str | None = None
+    rating: float | None = None
     attempt_id: str | None = None
 
 
@@ -67,7 +71,7 @@ class OutcomeSequence:
 
     def _default_quantity(self, kind: OutcomeType) -> int:
         bought = self._units(_PURCHASED)
-        return bought if kind is _RETURNED and bought else self._offer.quantity
+        return bought if kind in _AFTER_SALE and bought else self._offer.quantity
 
     def _named(self, report: OutcomeReport, quantity: int) -> OutcomeRecord | Refusal | None:
         """The outcome that has the report's own id, or a refusal where that is another one."""
@@ -75,8 +79,9 @@ class OutcomeSequence:
         known = next((one for one in self._all if one.outcome_id == own_id), None)
         if known is None:
             return None
-        given = (report.type, report.quantity and quantity, report.at)
-        stored = (known.type, report.quantity and known.quantity, report.at and known.at)
+        given = (report.type, report.quantity and quantity, report.at, report.rating)
+        rating = report.rating and known.rating
+        stored = (known.type, report.quantity and known.quantity, report.at and known.at, rating)
         if given == stored:
             return known
         problem = FieldProblem(
@@ -92,6 +97,8 @@ class OutcomeSequence:
             return Refusal(
                 422, "outcome-invalid", f"the outcome is of {quantity} units; allowed: {allowed}", (problem,)
             )
+        if report.rating is not None if report.type is _DECLINED else report.type is _RATED and report.rating is None:
+            return _misrated(report)
         if report.at is None:
             return None
         if report.at < self._offer.at:
@@ -100,7 +107,7 @@ class OutcomeSequence:
         if ahead is not None:
             return _misdated(ahead, report.at)
         bought_at = self._bought_at
-        if report.type is _RETURNED and bought_at is not None and report.at < bought_at:
+        if report.type in _AFTER_SALE and bought_at is not None and report.at < bought_at:
             return _misdated(f"is before the purchase; allowed: {bought_at.isoformat()} or later", report.at)
         return None
 
@@ -108,21 +115,30 @@ class OutcomeSequence:
         """The stored outcome that a report without an id of its own repeats, or a refusal where that is uncertain."""
         if report.outcome_id is not None:
             return None
+        if report.type is _RATED:
+            return self._same_rating(report)
         twins = [one for one in self._all if _content(one, report.at) == (report.type, quantity, report.at)]
         stored = [one for one in twins if one not in self.fresh]
         if report.at is not None and report.attempt_id is None:
             nth = self._repeated[report.type, quantity, report.at]
             if nth < len(stored):  # rows of one request are not each other's repetitions
                 self._repeated[report.type, quantity, report.at] += 1
-                return stored[nth]
+                return _rated_alike(stored[nth], report)
         if twins and self._conflict(report.type, quantity) is not None:
-            return twins[-1]
+            return _rated_alike(twins[-1], report)
         if not stored or report.at is not None or report.attempt_id is not None:
             return None
         problem = FieldProblem("at", "is missing, and the quote has such an outcome already", "", _TELL)
         return _conflicting(
             f"this may be another outcome, or {_named(stored[-1])} reported again; remedy: send {_TELL}", problem
         )
+
+    def _same_rating(self, report: OutcomeReport) -> OutcomeRecord | None:
+        """The latest rating, where the report gives the same at no other time."""
+        last = next((one for one in reversed(self._all) if one.type is _RATED), None)
+        if last is None or last.rating != report.rating or report.at not in (None, last.at):
+            return None
+        return last
 
     def _conflict(self, kind: OutcomeType, quantity: int) -> Refusal | None:
         """A refusal of what cannot follow the outcomes so far."""
@@ -133,9 +149,11 @@ class OutcomeSequence:
             state = f"{bought} units were bought" if bought else "it was declined already"
             problem = FieldProblem("type", "cannot follow", kind.value, "declined once, before any purchase")
             return _conflicting(f"the quote cannot be declined: {state}", problem)
-        if kind is _RETURNED and not bought:
-            problem = FieldProblem("type", "cannot come first", kind.value, "returned, after purchased")
-            return _conflicting("nothing was bought at this quote that could be returned", problem)
+        if kind in _AFTER_SALE and not bought:
+            problem = FieldProblem("type", "cannot come first", kind.value, f"{kind.value}, after purchased")
+            return _conflicting(f"nothing was bought at this quote that could be {kind.value}", problem)
+        if kind is _RATED:
+            return None
         left = bought - returned if kind is _RETURNED else self._offer.quantity - bought
         if quantity <= left:
             return None
@@ -157,6 +175,7 @@ class OutcomeSequence:
             at=report.at.astimezone(UTC) if report.at is not None else self._next_moment(report.type, now),
             quote_id=offer.id,
             propensity=offer.propensity,
+            rating=report.rating,
         )
 
     def _next_id(self, kind: OutcomeType) -> str:
@@ -171,7 +190,7 @@ class OutcomeSequence:
 
     def _next_moment(self, kind: OutcomeType, now: datetime) -> datetime:
         """Now, but not before what it follows, and at no other outcome's moment: sales are told apart by theirs."""
-        first = self._bought_at if kind is _RETURNED else None
+        first = self._bought_at if kind in _AFTER_SALE else None
         moment = max(now, self._offer.at, first or now)
         taken = {one.at for one in self._all}
         while moment in taken:
@@ -212,6 +231,21 @@ def _named(outcome: OutcomeRecord) -> str:
 
 def _conflicting(detail: str, problem: FieldProblem) -> Refusal:
     return Refusal(409, "outcome-conflict", detail, (problem,))
+
+
+def _rated_alike(known: OutcomeRecord, report: OutcomeReport) -> OutcomeRecord | Refusal:
+    """The known outcome, or a refusal where the report adds a rating to it."""
+    if report.rating is None or report.rating == known.rating:
+        return known
+    problem = FieldProblem("rating", "comes after its outcome", f"{report.rating:g}", "type rated, for a later rating")
+    return _conflicting(f"{_named(known)} is stored without this rating; remedy: report type rated", problem)
+
+
+def _misrated(report: OutcomeReport) -> Refusal:
+    allowed = "1 to 5 with rated, purchased or returned"
+    reason = "is missing" if report.rating is None else "cannot be of an offer that was declined"
+    problem = FieldProblem("rating", reason, "" if report.rating is None else f"{report.rating:g}", allowed)
+    return Refusal(422, "outcome-invalid", f"the rating {reason}; allowed: {allowed}", (problem,))
 
 
 def _misdated(reason: str, at: datetime) -> Refusal:

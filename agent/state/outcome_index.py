@@ -20,6 +20,7 @@ from models.shopper.history import RecentItems
 from retrieval import MemoryRow, OutcomeMemory, SimilarOutcomes
 
 _BATCH = 100_000
+_AFTER_SALE = (OutcomeType.RETURNED, OutcomeType.RATED)
 _READ = 5_000
 _KEYS = 5_000  # keys computed at a time: their inputs take 10 KiB each
 
@@ -113,8 +114,8 @@ class OutcomeIndex:
                 yield number, None if outcome.outcome_id in further else self._row(outcome)
 
     def _row(self, outcome: OutcomeRecord) -> MemoryRow | None:
-        """An outcome as it is kept, much smaller than its record; None for returns and offers without a product."""
-        if outcome.product_id is None or not outcome.reference_minor or outcome.type is OutcomeType.RETURNED:
+        """An outcome as it is kept, smaller than its record; None for returns, ratings and offers without a product."""
+        if outcome.product_id is None or not outcome.reference_minor or outcome.type in _AFTER_SALE:
             return None
         return MemoryRow(
             outcome_id=outcome.outcome_id,

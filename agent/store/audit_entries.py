@@ -9,7 +9,9 @@ from agent.domain.records import OutcomeRecord, RuleEvent
 from agent.store.chain import AuditKind, Entry
 from agent.store.column_types import micros
 
-_NOT_LOGGED: Final = ("shopper_id", "profile", "context")  # the last two are in the decision
+_NOT_LOGGED: Final = ("shopper_id", "profile", "context", "cost_minor", "returned")
+"""Not of outcomes of quotes, or in the decision."""
+_WHERE_GIVEN: Final = ("rating",)  # outcomes logged before it was a column have entries without it
 
 
 def decision_entry(decision_id: str, body: str, personal: str | None) -> Entry:
@@ -20,6 +22,7 @@ def decision_entry(decision_id: str, body: str, personal: str | None) -> Entry:
 def outcome_entry(record: OutcomeRecord) -> Entry:
     """Entry of an outcome: its columns as a JSON list, the shopper's id as the personal part."""
     values = {field.name: getattr(record, field.name) for field in fields(record) if field.name not in _NOT_LOGGED}
+    values = {name: value for name, value in values.items() if value is not None or name not in _WHERE_GIVEN}
     values |= {"type": record.type.value, "at": micros(record.at)}
     content = json.dumps(list(values.values())).encode()
     personal = None if record.shopper_id is None else record.shopper_id.encode()

@@ -90,6 +90,7 @@ class Offer:
     propensity: float
     evaluator: str
     lesson: Lesson | None
+    cost_minor: int | None = None
 
 
 class _Evaluator(BaseModel):
@@ -106,6 +107,7 @@ class _OfferDecision(BaseModel):
     reference_minor: int
     propensity: float
     versions: _Evaluator
+    cost_minor: int | None = None
 
 
 class _OfferBody(BaseModel):
@@ -275,6 +277,7 @@ def decode_offer(encoded: EncodedDecision) -> Offer:
         propensity=decision.propensity,
         evaluator=decision.versions.evaluator,
         lesson=own.lesson,
+        cost_minor=decision.cost_minor,
     )
 
 

@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, BindParameter, Connection, Row, Text, bindparam, func, insert, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Connection,
+    Row,
+    Text,
+    bindparam,
+    func,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 
 from agent.domain.records import Attribute, EventRecord, EventType, OutcomeRecord, OutcomeType
 from agent.store.audit import AuditLog
@@ -31,6 +43,11 @@ _OF_QUOTES_SINCE: Final = _SINCE.where(OUTCOMES.c.quote_id.is_not(None))
 _LINES: Final = OUTCOMES.c.outcome_id.like("import-%")  # SQLite compares so only without its index
 _AMONG: Final[BindParameter[Sequence[str]]] = bindparam("ids", expanding=True)
 _KNOWN: Final = select(OUTCOMES.c.outcome_id).where(OUTCOMES.c.outcome_id.in_(_AMONG))
+_COMPLETED: Final = (
+    update(OUTCOMES)
+    .where(OUTCOMES.c.outcome_id == bindparam("id"), OUTCOMES.c.quote_id.is_(None))
+    .values(returned=bindparam("was_returned"), rating=bindparam("now_rated"))
+)
 _SHOPPERS: Final = select(OUTCOMES.c.shopper_id).where(OUTCOMES.c.shopper_id.in_(_AMONG)).distinct()
 _BY_QUOTE: Final = select(*_OUTCOME.columns).where(OUTCOMES.c.quote_id.in_(_AMONG)).order_by(OUTCOMES.c.seq)
 
@@ -105,6 +122,28 @@ class OutcomeRepository(AuditLog):
         end_live_quotes(connection, {pair for record in ours if (pair := _bought(record)) is not None})
         return sold
 
+    def complete_outcomes(self, records: Sequence[OutcomeRecord]) -> int:
+        """Store what became known of imported outcomes since: returns and ratings; returns how many rows changed.
+
+        What a record does not tell stays as it is stored.
+        """
+        told = {one.outcome_id: one for one in records if one.returned is not None or one.rating is not None}
+        if not told:
+            return 0
+        columns = (OUTCOMES.c.outcome_id, OUTCOMES.c.returned, OUTCOMES.c.rating)
+        changes: list[dict[str, object]] = []
+        with self._db.write() as connection:
+            for ids in chunks(told, IN_LIMIT):
+                for row in connection.execute(select(*columns).where(OUTCOMES.c.outcome_id.in_(ids))):
+                    one = told[row.outcome_id]
+                    returned = row.returned if one.returned is None else one.returned
+                    rating = row.rating if one.rating is None else one.rating
+                    if (returned, rating) != (row.returned, row.rating):
+                        changes.append({"id": row.outcome_id, "was_returned": returned, "now_rated": rating})
+            if changes:
+                connection.execute(_COMPLETED, changes)
+        return len(changes)
+
     def known_outcomes(self, outcome_ids: Sequence[str]) -> set[str]:
         """The stored ones among some ids."""
         with self._db.read() as connection:
@@ -166,7 +205,7 @@ class OutcomeRepository(AuditLog):
     def outcome_columns(self, batch: int = 50_000) -> Iterator[Sequence[Row[Any]]]:
         """Columns of all outcomes for training, in batches, in order of arrival; times in microseconds."""
         names = ("seq", "shopper_id", "product_id", "currency", "price_minor", "reference_minor", "quote_id", "weight")
-        columns = [*(OUTCOMES.c[name] for name in names), OUTCOMES.c.propensity]
+        columns = [*(OUTCOMES.c[name] for name in (*names, "propensity", "cost_minor", "returned", "rating"))]
         plain = [type_coerce(OUTCOMES.c.at, BigInteger).label("at"), type_coerce(OUTCOMES.c.type, Text).label("type")]
         query = select(*columns, *plain).order_by(OUTCOMES.c.seq).limit(batch)
         seq = 0

@@ -68,12 +68,15 @@ class OwnRowReader:
         shopper_row = np.zeros(n, np.int64)
         product_states = np.zeros((len(own.products), len(states.stranger)), np.float32)
         effects, rival = EffectBuilder(n), np.full(n, np.nan, np.float32)
+        intent, trend = np.zeros(n, np.float32), np.zeros(n, np.float32)
         order = np.lexsort((own.at_s, own.shopper))
         for start in range(0, n, _BATCH):
             part = order[start : start + _BATCH]
             seen = self._observe(own, part, states)
             effects.add(part.tolist(), [o.terms for o in seen])
             rival[part] = [_rival(o) for o in seen]
+            intent[part] = [o.intent for o in seen]
+            trend[part] = np.clip([o.market.trend for o in seen], -1.0, 1.0)
             encoded = self.reader.encode(seen)
             shopper_row[part] = states.rows([o.past.text for o in seen], encoded.shopper)
             product_states[own.product[part]] = encoded.product
@@ -84,7 +87,7 @@ class OwnRowReader:
             progress("observe outcomes", (start + len(part)) / n)
         self._evidence(own, numeric, keys, progress)
         data = _data(own, numeric, shopper_row, states, product_states)
-        return OwnRows(data, effects.columns(), own.at_s, rival).with_text()
+        return OwnRows(data, effects.columns(), own.at_s, rival, intent=intent, trend=trend).with_text()
 
     def _observe(self, own: OwnOutcomes, part: NDArray[np.int64], states: "_States") -> list[Situation]:
         requests = _requests(self.store, own, part)
@@ -157,7 +160,7 @@ def situations_of(own: OwnRows, rows: NDArray[np.int64], evaluator: Evaluator) -
     data = own.data
     numeric = np.asarray(data.numeric[rows])
     ends = len(FEATURES) + len(EVIDENCE)
-    zeros = np.zeros(len(rows), np.float32)
+    intent, trend = own.signals[rows].astype(np.float32).T
     return EvaluatorInputs(
         features=numeric[:, : len(FEATURES)],
         evidence=numeric[:, len(FEATURES) : ends],
@@ -165,9 +168,9 @@ def situations_of(own: OwnRows, rows: NDArray[np.int64], evaluator: Evaluator) -
         affinity=numeric[:, ends + 1],
         shopper=data.shopper_states[data.shopper_row[rows]],
         product=data.product_states[data.product_row[rows]],
-        familiarity=zeros + 1,
-        intent=zeros,
-        trend=zeros,
+        familiarity=np.ones(len(rows), np.float32),
+        intent=intent,
+        trend=trend,
         rival_log_ratio=own.rival[rows],
         shift=None if effects is None else shift_of(effects, own.effects, rows),
         tried=None if tried is None else tried_ranges(tried, own.effects, rows),
@@ -193,7 +196,7 @@ def _data(
         rate=np.ones(len(own), np.float32),  # weights already undo the sampling
         bought=own.bought,
         weight=own.weight,
-        returned=own.returned,
+        returned=np.full(len(own), np.nan, np.float32),  # satisfaction is learned from reports of sales
         cluster=np.where(nobody, -1 - np.arange(len(own)), own.shopper),
     )
 

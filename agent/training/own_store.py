@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,12 +24,13 @@ from models.registry.registry import ModelKind, ModelMeta, Registry
 from models.registry.versions import CARD, install_deltas
 from models.training.cards import card
 from models.training.identification import Identification, identification, with_evidence
-from models.training.identified_by import IDENTIFIED_BY
+from models.training.identified_by import IDENTIFIED_BY, PRIORS, SATISFACTION
 from models.training.own_assembly import own_projection
 from models.training.own_checks import check_offers
 from models.training.own_evaluator import Trained, train_own, with_newest
 from models.training.own_report import OwnReport, report
-from models.training.own_rows import OwnRows, PriceOrigins, Split
+from models.training.own_rows import OwnRows, Split
+from models.training.own_satisfaction import learn_satisfaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +73,27 @@ def train_on_store(source: OwnStore, version: str, progress: Progress, *, activa
         check_offers(own.offers, now.timestamp())
     except TrainingDataError as error:
         raise TrainingDataError("; ".join([str(error), *left_out.notes()])) from None
+    satisfied = learn_satisfaction(own.sales(partial(_category, source.catalogue)))
     own = own.sample()
     with TemporaryDirectory() as folder:
         work = Path(folder)
         identified = identification(own.offers, own.propensity)
-        origins = PriceOrigins(np.full(len(own), np.nan), own.propensity.astype(np.float64))
-        rows = replace(_rows(source, own, work, progress), doubt=identified.doubt, origins=origins)
+        rows = replace(_rows(source, own, work, progress), doubt=identified.doubt, origins=own.origins)
         split = Split.by_time(own.at_s)
         trained = train_own(rows, split, version, progress)
         identified = with_evidence(identified, trained.evidence)
         found = report(rows, split, trained, situations_of)
         progress("train: refit on all rows", 0.95)
-        trained = with_newest(trained, version)
+        trained = with_newest(trained, version).with_satisfaction(satisfied.known)
+        found = found.with_satisfaction(satisfied.report, trained.evaluator.priors(out_of_domain=False))
         registry = Registry(source.models)
         meta = _meta(source, own, trained, version, _metrics(found))
-        meta = meta.model_copy(update={"config": {**meta.config, IDENTIFIED_BY: identified.by.value}})
+        known = {
+            IDENTIFIED_BY: identified.by.value,
+            SATISFACTION: trained.evaluator.satisfaction_source(out_of_domain=False).value,
+            PRIORS: ", ".join(found.priors) or "none",
+        }
+        meta = meta.model_copy(update={"config": {**meta.config, **known}})
         files = work / "version"
         files.mkdir()
         save_evaluator(trained.evaluator.weights, trained.covariances, files / "evaluator.safetensors")
@@ -94,6 +102,11 @@ def train_on_store(source: OwnStore, version: str, progress: Progress, *, activa
         if activate:
             Promotions(source.models).begin(ModelKind.EVALUATOR, version, f"trained on {meta.trained_on}")
     return OwnTraining(meta, _noted(found, own, left_out, identified))
+
+
+def _category(catalogue: Catalogue, product_id: str) -> str:
+    known = catalogue.product(product_id)
+    return "" if known is None else known.category
 
 
 def _rows(source: OwnStore, own: OwnOutcomes, work: Path, progress: Progress) -> OwnRows:
@@ -127,6 +140,12 @@ def _metrics(found: OwnReport) -> dict[str, float]:
         "elasticity": found.elasticity[0],
         "elasticity_low": found.elasticity[1],
         "elasticity_high": found.elasticity[2],
+    }
+    metrics |= {
+        f"satisfaction, {one.evidence.value}: {name}": value
+        for one in found.satisfaction.measures
+        for name, value in (("log_loss", one.log_loss), ("log_loss of their mean", one.constant))
+        if value is not None
     }
     for line in found.lines[1:]:
         metrics |= {

@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 
 from agent.cli.output import print_facts, print_table
 from eval.demand.metrics import DemandScores
+from eval.demand.satisfaction import SatisfactionScores
 from eval.models.run import PRICESMITH, DemandLine, ModelsReport
 from eval.page import page, svg, table
 from eval.strategist.protocol import StrategistReport
@@ -55,6 +56,8 @@ def tables(report: ModelsReport) -> list[tuple[str, Sequence[str], Rows]]:
             [[line.name, *_cells(line.scores, _PRICE)] for line in report.demand],
         ),
     ]
+    if report.satisfaction is not None:
+        result += _satisfaction_tables(report.satisfaction, report.split)
     if report.curve:
         names = list(report.curve[0].log_loss)
         result.append(
@@ -79,6 +82,25 @@ def tables(report: ModelsReport) -> list[tuple[str, Sequence[str], Rows]]:
             )
         )
     return result + (_strategist_tables(report.strategist, report.split) if report.strategist else [])
+
+
+def _satisfaction_tables(found: SatisfactionScores, split: str) -> list[tuple[str, Sequence[str], Rows]]:
+    bins = zip(found.predicted, found.observed, strict=True)
+    return [
+        (
+            f"Satisfaction, {split} weeks: repurchase within eight weeks of {found.sales:,} sales",
+            ("model", "log loss", "AUC", "mean/rate"),
+            [
+                [PRICESMITH, f"{found.log_loss:.5f}", f"{found.auc:.4f}", f"{found.mean_over_rate:.3f}"],
+                ["rate of the training weeks", f"{found.constant:.5f}", ".5000", ""],
+            ],
+        ),
+        (
+            "Satisfaction, calibration in fifths of the sales",
+            ("predicted", "observed"),
+            [[f"{predicted:.3f}", f"{observed:.3f}"] for predicted, observed in bins],
+        ),
+    ]
 
 
 def _strategist_tables(report: StrategistReport, split: str) -> list[tuple[str, Sequence[str], Rows]]:

@@ -14,6 +14,7 @@ from agent.pricing.effect_terms import EVERYWHERE, Trait, terms_of
 from eval.demand.metrics import STEP, DemandScores, Difference, Predictions, demand_scores, paired_difference
 from eval.demand.peers import PEERS, TUNED, Inputs, Peer, boosted, logistic, predict_peer
 from eval.demand.protocol import Demand, Ints, load_demand
+from eval.demand.satisfaction import SatisfactionScores, satisfaction_scores
 from eval.next_basket.protocol import RankingScores
 from eval.strategist.protocol import StrategistReport, strategist_regressions
 from models.arrays import Floats
@@ -70,6 +71,7 @@ class ModelsReport:
 
     Attributes:
         coverage_90: Share of product groups whose purchases lie in their 90 % predictive interval.
+        satisfaction: Of the shipped head on sales; None where no window is over.
         blocks: Pricesmith's main metrics by block of households, to be paired with those of a baseline.
     """
 
@@ -84,6 +86,7 @@ class ModelsReport:
     baskets: dict[str, RankingScores] = field(default_factory=dict)
     blocks: dict[str, list[float]] = field(default_factory=dict)
     strategist: StrategistReport | None = None
+    satisfaction: SatisfactionScores | None = None
 
 
 def evaluate_demand(registry: Registry, cache: Path, split: str, progress: Progress, *, full: bool) -> ModelsReport:
@@ -124,6 +127,7 @@ def evaluate_demand(registry: Registry, cache: Path, split: str, progress: Progr
         response=_response(evaluator, demand, rows),
         coverage_90=_coverage(evaluator, demand, rows),
         blocks={"demand: information gain": block_gains(demand, rows, own)},
+        satisfaction=satisfaction_scores(evaluator, demand, rows),
     )
     if not full:
         return report

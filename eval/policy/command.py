@@ -2,7 +2,7 @@
 
 import json as jsonlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,7 @@ def simulators_command(suite: Suite, target: Path, progress: Progress, *, json: 
         )
         raise typer.Exit(ExitCode.FAILED)
     known = {policy for world in suite.worlds for policy in policies(suite, world, 0)}
-    unknown = [policy for policy in suite.only if policy not in known]
-    if unknown:
-        raise typer.BadParameter(f"{', '.join(unknown)}; allowed: {', '.join(sorted(known))}", param_hint="--policy")
+    _check_known(suite.only, known)
     report = run_suite(suite, progress)
     facts = asdict(report)
     _write(target / "policy.json", facts)
@@ -50,8 +48,14 @@ def simulators_command(suite: Suite, target: Path, progress: Progress, *, json: 
 
 
 def cold_start_command(suite: Suite, target: Path, progress: Progress, *, json: bool) -> None:
-    """Run the cold-start evaluation: new products with and without data of other products."""
-    lines = policy_cold.cold_start(suite.models, suite.seeds, progress)
+    """Run the cold-start evaluation: new products with and without data of other products.
+
+    Raises:
+        typer.BadParameter: A policy name is unknown.
+    """
+    known = {policy for launch in policy_cold.LAUNCHES for policy in policy_cold.policies(launch, *[suite.models] * 2)}
+    _check_known(suite.only, known)
+    lines = policy_cold.cold_start(suite.models, suite.seeds, suite.only, progress)
     facts = {"seeds": suite.seeds, "lines": [asdict(line) for line in lines]}
     _write(target / "policy-cold-start.json", facts)
     _print("Cold start", (policy_cold.COLUMNS, policy_cold.rows(lines)), facts, json=json)
@@ -75,13 +79,17 @@ def redrawn_command(suite: Suite, target: Path, shops: int, progress: Progress, 
         typer.BadParameter: A policy name is unknown.
     """
     known = policy_redrawn.policies(suite.models)
-    unknown = [policy for policy in suite.only if policy not in known]
-    if unknown:
-        raise typer.BadParameter(f"{', '.join(unknown)}; allowed: {', '.join(sorted(known))}", param_hint="--policy")
+    _check_known(suite.only, known)
     lines = policy_redrawn.redrawn(suite.models, suite.visits, shops, suite.only, progress)
     facts = {"visits": suite.visits, "shops": shops, "lines": [asdict(line) for line in lines]}
     _write(target / "policy-redrawn.json", facts)
     _print("Redrawn shops", (policy_redrawn.COLUMNS, policy_redrawn.rows(lines)), facts, json=json)
+
+
+def _check_known(only: Sequence[str], known: Collection[str]) -> None:
+    unknown = [policy for policy in only if policy not in known]
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)}; allowed: {', '.join(sorted(known))}", param_hint="--policy")
 
 
 def _print(title: str, shown: tuple[Sequence[str], list[list[str]]], facts: dict[str, Any], *, json: bool) -> None:

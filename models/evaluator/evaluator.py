@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from models.arrays import Floats
 from models.evaluator.binning import Binning
+from models.evaluator.context_priors import CONTEXT, ContextPriors
 from models.evaluator.evidence import EVIDENCE, memory_keys
 from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid
 from models.evaluator.online_effects import Shift
 from models.evaluator.promotion import Flags, promotion_states
+from models.evaluator.satisfaction import PRIOR, Satisfaction, SatisfactionSource
 from models.evaluator.text_effects import TextEffects, TextProjection
 from models.evaluator.trained_effects import TrainedEffects
 from models.evaluator.tried_prices import TriedPrices
@@ -39,21 +41,6 @@ NUMERIC: Final = len(FEATURES) + len(EVIDENCE) + 2
 
 
 @dataclass(frozen=True, slots=True)
-class ContextPriors:
-    """Prior coefficients on the logit for inputs that the training data lack (sessions, competitors, market trend).
-
-    Attributes:
-        intent: Added per unit of session intent (`ShopperHistory.intent`, 0-4).
-        rival: Subtracted per log unit that the price lies above the cheapest competitor.
-        trend: Added per unit of market trend (-1 falling .. 1 rising).
-    """
-
-    intent: float = 0.9
-    rival: float = 2.5
-    trend: float = 0.2
-
-
-@dataclass(frozen=True, slots=True)
 class EvaluatorInputs:
     """A batch of situations; every array has `n` rows.
 
@@ -69,6 +56,7 @@ class EvaluatorInputs:
         shift: Online effects learned since training, None when there are none.
         text: Text effects of the products, None where they do not enter; `shift` has their sums.
         tried: `(n, 2)`, `TriedRange` of each row; beyond it intervals widen. None where no range is known.
+        satisfied: Effects on satisfaction (`Satisfaction.effects_of`), None where none are known.
         out_of_domain: The evaluator was trained on other shops: shopper and product then count as unknown and the
             logit is linear in log price; online learning supplies the rest.
     """
@@ -87,6 +75,7 @@ class EvaluatorInputs:
     shift: Shift | None = None
     text: TextEffects | None = None
     tried: Floats | None = None
+    satisfied: Floats | None = None
     out_of_domain: bool = False
 
     @property
@@ -141,7 +130,8 @@ class EvaluatorWeights:
     """Trained parameters of the evaluator; `in` is the binning's width + 2 * RANK + 1.
 
     The purchase head reads log ratios less `center`; `doubt` is the standard deviation of the logarithm of its slope
-    for what training could not tell apart from the price; `text` maps product states to text effects.
+    for what training could not tell apart from the price; `text` maps product states to text effects. The satisfaction
+    head is the demo store's; `satisfied` replaces it after a training on own outcomes, and the prior elsewhere.
     """
 
     binning: Binning
@@ -155,21 +145,24 @@ class EvaluatorWeights:
     base_rate: float
     promotion: Floats | None = None  # (out + 2, len(STATES)); None where trained without promotions
     rival: float | None = None  # replaces `ContextPriors.rival` when trained on competitor prices
+    intent: float | None = None  # `rival`, `intent` and `trend` are None where training rows told nothing of them
+    trend: float | None = None
     effects: TrainedEffects | None = None  # starting point of online learning
     tried: TriedPrices | None = None
     center: float = 0.0
     doubt: float = 0.0
     text: TextProjection | None = None
+    satisfied: Satisfaction | None = None
 
 
 class Evaluator:
     """Predicts purchase and satisfaction of situations at prices."""
 
     def __init__(self, weights: EvaluatorWeights, version: str, priors: ContextPriors | None = None) -> None:
-        """Use `weights`; a trained competitor coefficient replaces the prior's."""
+        """Use `weights`; trained coefficients replace those of `priors`."""
         self._weights = weights
-        priors = priors or ContextPriors()
-        self._priors = priors if weights.rival is None else replace(priors, rival=weights.rival)
+        self._learned_context = {name: value for name in CONTEXT if (value := getattr(weights, name)) is not None}
+        self._priors = replace(priors or ContextPriors(), **self._learned_context)
         self.version = version
         phi = self.represent(_unknown(1, len(weights.shopper_projection))).phi
         before = np.log(np.expm1(OTHER_SHOP_SLOPE - SLOPE_MIN))
@@ -226,13 +219,13 @@ class Evaluator:
         effective = self._effective(situations, log_ratio)
         return Expected(
             purchase=sigmoid(self._weights.purchase.logits(phi, effective, means, situations.basis_size) + shift),
-            satisfaction=sigmoid(self._weights.satisfaction.logits(phi, log_ratio)),
+            satisfaction=self._satisfaction(represented, log_ratio),
         )
 
     def respond(self, represented: Represented, log_ratio: Floats) -> Response:
         """Compute mean and draws of both probabilities at prices `log_ratio` `(n, m)` = log(price / reference)."""
         phi, situations = represented.phi, represented.inputs
-        purchase, satisfaction = self._weights.purchase, self._weights.satisfaction
+        purchase = self._weights.purchase
         shift = self._shift(situations, log_ratio)
         spread = represented.novelty[:, None, None] * _fixed_draws(purchase.draws.shape[0], _NOVELTY_SEED)
         means, draws = self._learned(situations)
@@ -248,9 +241,58 @@ class Evaluator:
         return Response(
             purchase=sigmoid(purchase.logits(phi, effective, means, situations.basis_size) + shift),
             purchase_draws=sigmoid(drawn),
-            satisfaction=sigmoid(satisfaction.logits(phi, log_ratio)),
-            satisfaction_draws=sigmoid(satisfaction.drawn_logits(phi, log_ratio) + spread),
+            satisfaction=self._satisfaction(represented, log_ratio),
+            satisfaction_draws=self._satisfaction_draws(represented, log_ratio, spread),
         )
+
+    def satisfaction_source(self, *, out_of_domain: bool) -> SatisfactionSource:
+        """Source of what is known of satisfaction, in the shop that it was trained on or out of it."""
+        known = self._satisfied(out_of_domain)
+        if known is None:
+            return SatisfactionSource.DEMO_STORE
+        return SatisfactionSource.PRIOR if known is PRIOR else SatisfactionSource.OWN_OUTCOMES
+
+    def priors(self, *, out_of_domain: bool) -> tuple[str, ...]:
+        """Names of what no training rows told anything of: coefficients of the context, and satisfaction."""
+        prior = self.satisfaction_source(out_of_domain=out_of_domain) is SatisfactionSource.PRIOR
+        return (*self._prior_context, *(("satisfaction",) if prior else ()))
+
+    @property
+    def _prior_context(self) -> tuple[str, ...]:
+        return tuple(name for name in CONTEXT if name not in self._learned_context)
+
+    def priors_used(self, situations: EvaluatorInputs) -> list[tuple[str, ...]]:
+        """Names of the priors behind the scores of each situation: of what entered, that which was never learned."""
+        entered = {
+            "intent": situations.intent != 0,
+            "trend": situations.trend != 0,
+            "rival": ~np.isnan(situations.rival_log_ratio),
+        }
+        prior = self.satisfaction_source(out_of_domain=situations.out_of_domain) is SatisfactionSource.PRIOR
+        last = ("satisfaction",) if prior else ()
+        columns = [(name, entered[name].tolist()) for name in self._prior_context]
+        return [(*(name for name, used in columns if used[row]), *last) for row in range(len(situations.features))]
+
+    def _satisfied(self, out_of_domain: bool) -> Satisfaction | None:
+        """Satisfaction by reports of sales, or the prior; None where the demo store's head does."""
+        weights = self._weights
+        if out_of_domain:
+            return PRIOR
+        return PRIOR if weights.satisfied is None and weights.effects is not None else weights.satisfied
+
+    def _satisfaction(self, represented: Represented, log_ratio: Floats) -> Floats:
+        situations = represented.inputs
+        known = self._satisfied(situations.out_of_domain)
+        if known is None:
+            return sigmoid(self._weights.satisfaction.logits(represented.phi, log_ratio))
+        return known.probability(log_ratio, None if known is PRIOR else situations.satisfied)
+
+    def _satisfaction_draws(self, represented: Represented, log_ratio: Floats, spread: Floats) -> Floats:
+        situations = represented.inputs
+        known = self._satisfied(situations.out_of_domain)
+        if known is None:
+            return sigmoid(self._weights.satisfaction.drawn_logits(represented.phi, log_ratio) + spread)
+        return known.drawn(log_ratio, None if known is PRIOR else situations.satisfied, spread)
 
     def base(self, represented: Represented, log_ratio: Floats) -> Base:
         """Compute the parts of the logit that online learning takes as given, at one price each, `log_ratio` `(n,)`."""

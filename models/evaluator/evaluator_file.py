@@ -1,6 +1,6 @@
 """Files of evaluators: means and covariances as safetensors, checked when they are read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,9 +11,11 @@ from safetensors.numpy import load_file, save_file
 from models.arrays import Floats
 from models.errors import RegistryError
 from models.evaluator.binning import Binning
+from models.evaluator.context_priors import CONTEXT
 from models.evaluator.evaluator import NUMERIC, RANK, Evaluator, EvaluatorWeights
 from models.evaluator.monotone import MonotoneHead
 from models.evaluator.promotion import STATES
+from models.evaluator.satisfaction import Satisfaction
 from models.evaluator.text_effects import TextProjection
 from models.evaluator.trained_effects import TrainedEffects
 from models.evaluator.tried_prices import TriedPrices
@@ -44,9 +46,10 @@ def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], pat
             tensors[name] = np.asarray([getattr(weights, name)], np.float32)
     if weights.promotion is not None:
         tensors["promotion"] = np.ascontiguousarray(weights.promotion, np.float32)
-    if weights.rival is not None:
-        tensors["rival"] = np.asarray([weights.rival], np.float32)
-    for part in (weights.effects, weights.tried, weights.text):
+    for name in CONTEXT:
+        if getattr(weights, name) is not None:
+            tensors[name] = np.asarray([getattr(weights, name)], np.float32)
+    for part in (weights.effects, weights.tried, weights.text, weights.satisfied):
         if part is not None:
             tensors |= part.to_tensors()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,12 +77,15 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
             satisfaction=MonotoneHead.from_posterior(tensors["satisfaction.mean"], tensors["satisfaction.covariance"]),
             base_rate=float(tensors["base_rate"][0]),
             promotion=tensors.get("promotion"),
-            rival=float(tensors["rival"][0]) if "rival" in tensors else None,
+            intent=_number(tensors, "intent"),
+            rival=_number(tensors, "rival"),
+            trend=_number(tensors, "trend"),
             effects=TrainedEffects.from_tensors(tensors),
             tried=TriedPrices.from_tensors(tensors),
             center=float(tensors["center"][0]) if "center" in tensors else 0.0,
             doubt=float(tensors["doubt"][0]) if "doubt" in tensors else 0.0,
             text=TextProjection.from_tensors(tensors),
+            satisfied=Satisfaction.from_tensors(tensors),
         )
     except KeyError as error:
         raise RegistryError(
@@ -98,3 +104,7 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
             f"{(hidden + 2, len(STATES))}; remedy: train the evaluator again"
         )
     return Evaluator(weights, version)
+
+
+def _number(tensors: Mapping[str, Floats], name: str) -> float | None:
+    return float(tensors[name][0]) if name in tensors else None

@@ -23,7 +23,8 @@ WIDTH: Final = 32
 LEAST_TEXTS: Final = 12
 """Fewest different descriptions that directions are computed from; with fewer, products have their own effects."""
 _DECIMALS: Final = 4  # decisions record the values
-_PREFIX: Final = "text."
+PREFIX: Final = "text."
+"""Start of the names of tensors in the evaluator's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class TextProjection:
     def to_tensors(self) -> dict[str, NDArray[np.float32]]:
         """Tensors for the evaluator's file."""
         tensors = {"mean": self.mean, "directions": self.directions, "sd": np.asarray(self.sd)}
-        return {_PREFIX + name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}
+        return {PREFIX + name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Floats]) -> "TextProjection | None":
@@ -94,8 +95,8 @@ class TextProjection:
         Raises:
             KeyError: A tensor is missing.
         """
-        if not any(name.startswith(_PREFIX) for name in tensors):
+        if not any(name.startswith(PREFIX) for name in tensors):
             return None
-        mean, directions, sd = (tensors[_PREFIX + name] for name in ("mean", "directions", "sd"))
+        mean, directions, sd = (tensors[PREFIX + name] for name in ("mean", "directions", "sd"))
         level, slope = sd.tolist()
         return cls(mean, directions, (float(level), float(slope)))

@@ -3,7 +3,10 @@
 from typing import Final
 
 from models.datasets.complete_journey import DEMO
+from models.evaluator.context_priors import CONTEXT
+from models.evaluator.satisfaction import SatisfactionSource
 from models.registry.registry import ModelKind, ModelMeta
+from models.training.identified_by import PRIORS, SATISFACTION
 
 OWN_TEXTS: Final = "texts written for Pricesmith"
 
@@ -38,6 +41,19 @@ def _origin(meta: ModelMeta) -> tuple[str, str]:
     )
 
 
+def _known_from(meta: ModelMeta) -> str:
+    """Source of what an evaluator knows of satisfaction, and the constants that it never learned."""
+    if meta.kind is not ModelKind.EVALUATOR:
+        return ""
+    source = str(meta.config.get(SATISFACTION, SatisfactionSource.DEMO_STORE.value))
+    told = {
+        SatisfactionSource.DEMO_STORE: "repurchase within eight weeks in the demo store, a prior in other shops",
+        SatisfactionSource.OWN_OUTCOMES: "returns, ratings or repurchases that the shop reported",
+        SatisfactionSource.PRIOR: "a prior, as the shop reported nothing of its sales that tells of it",
+    }[SatisfactionSource(source)]
+    return f"\nSatisfaction: {told}. Stated priors: {meta.config.get(PRIORS, ', '.join(CONTEXT))}.\n"
+
+
 def card(meta: ModelMeta) -> str:
     """Render the card as Markdown from the metadata."""
     caution, measured_on = _origin(meta)
@@ -50,5 +66,5 @@ def card(meta: ModelMeta) -> str:
         f"{_DESCRIPTION[meta.kind]}.\n\n"
         f"Trained on: {meta.trained_on}. {caution}\n\n"
         f"Licence: Apache-2.0, like the base weights. Requires: {requires}. Config: {config}.\n"
-        f"{figures}"
+        f"{_known_from(meta)}{figures}"
     )

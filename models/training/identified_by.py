@@ -5,6 +5,10 @@ from typing import Final
 
 IDENTIFIED_BY: Final = "identified_by"
 """Name under which the meta of a version has it."""
+SATISFACTION: Final = "satisfaction_source"
+"""Name under which the meta has the source of what is known of satisfaction."""
+PRIORS: Final = "priors"
+"""Name under which the meta lists the constants that no outcome told anything of."""
 
 
 class IdentifiedBy(StrEnum):

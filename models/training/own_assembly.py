@@ -1,6 +1,7 @@
 """Assembly of the evaluator from the parts that a training on own outcomes selected, with its posterior covariance."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import torch
@@ -9,16 +10,19 @@ from numpy.typing import NDArray
 from models.arrays import Floats
 from models.evaluator.evaluator import Evaluator
 from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid, softplus
+from models.evaluator.satisfaction import LEVEL
 from models.evaluator.text_effects import GROUP
 from models.training.evaluator import key_projection, to_weights
 from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig
-from models.training.evaluator_posterior import posterior
 from models.training.own_effects import trained_effects
 from models.training.own_kink_choice import ramp_covariance
 from models.training.own_kinks import Ramps
 from models.training.own_logit import PriceLogit
 from models.training.own_rows import Rows
 from models.training.own_table import OwnTable
+
+LEAST_TOLD: Final = 30
+"""Rows that must have an input for its coefficient to be learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,6 @@ def assemble(
     net, data = added.net, table.rows.data
     with torch.no_grad():
         net.linear.weight[0, : len(logit.inputs)] = torch.from_numpy(logit.inputs.astype(np.float32))
-    _, satisfaction = posterior(net, data, known[:: 1 + len(known) // 200_000], config)
     constants = logit.constants(table.rows.effects) - share * np.asarray(added.means)
     hidden = share * net.purchase.weight[:, :-2].detach().numpy().astype(np.float64)
     count = len(ramps.heights)
@@ -73,15 +76,39 @@ def assemble(
         covariance[np.ix_(constant, constant)] += ramp_covariance(table, known, logit, ramps)
     rate = float(np.average(data.bought[known], weights=data.weight[known]))
     nothing = np.zeros((2 * mean.shape[1],) * 2)
+    told = _context(table, known, logit)
     effects, text = trained_effects(logit, table.rows.effects), table.rows.text
     weights = replace(
-        to_weights(net, (nothing, satisfaction), own_projection(data.product_states), rate),
+        to_weights(net, (nothing, nothing), own_projection(data.product_states), rate),
         purchase=MonotoneHead.from_posterior(mean, covariance, ramps.places if count else None),
-        rival=logit.rival,
+        satisfaction=_no_head(mean.shape[1]),
+        intent=told.get("intent"),
+        trend=told.get("trend"),
+        rival=told.get("rival"),
         effects=effects,
         text=None if text is None else replace(text, sd=effects.sd[GROUP]),
     )
-    return Evaluator(weights, version), (covariance, satisfaction)
+    return Evaluator(weights, version), (covariance, nothing)
+
+
+def _no_head(width: int) -> MonotoneHead:
+    """Head of satisfaction at the prior's level: `EvaluatorWeights.satisfied`, or the prior, stands for it."""
+    mean = np.zeros((2, width))
+    mean[0, -1] = LEVEL[0]
+    return MonotoneHead.from_posterior(mean, np.zeros((2 * width,) * 2))
+
+
+def _context(table: OwnTable, known: Rows, logit: PriceLogit) -> dict[str, float]:
+    """Coefficients of the context that enough rows tell of; the others stay the priors."""
+    columns = {"intent": table.signals[known, 0], "trend": table.signals[known, 1], "rival": table.over[known]}
+    values = dict(zip(("intent", "trend", "rival"), (*logit.signals.tolist(), logit.rival), strict=True))
+    return {name: values[name] for name, own in columns.items() if _varies(own)}
+
+
+def _varies(column: Floats) -> bool:
+    """Whether at least `LEAST_TOLD` rows differ from the most frequent value."""
+    counts = np.unique(column, return_counts=True)[1]
+    return int(counts.sum() - counts.max()) >= LEAST_TOLD
 
 
 def _hidden_covariance(

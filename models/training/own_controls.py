@@ -14,7 +14,7 @@ When a price is set on purpose, the unexplained price is 0 on average and the ex
 inputs: `intervened` makes the model of that, averaged over what is hidden (Blundell and Powell 2004).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Final
@@ -22,10 +22,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.linalg import lsqr
+from scipy.sparse.linalg import cg
 
 from models.arrays import Floats
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
+from models.training.factored_matrix import FactoredMatrix
 from models.training.own_logit import PriceLogit
 from models.training.own_rows import LogitRows, PriceOrigins, Rows
 from models.training.own_table import OwnTable
@@ -36,6 +37,7 @@ SIGNIFICANT: Final = 2.0
 _FOLDS: Final = 5
 _MOST: Final = 60_000  # rows that predictions of prices are fitted to
 _PENALTIES: Final = (1.0, 10.0, 100.0)
+_PRECISION: Final = 1e-8  # of ridge regressions, relative
 _SEED: Final = 31
 _LEAST_ROWS: Final = 40
 _LOGISTIC: Final = (16 * np.sqrt(3) / (15 * np.pi)) ** 2  # Zeger, Liang and Albert (1988)
@@ -243,6 +245,7 @@ def _averaged(logit: PriceLogit, rows: LogitRows, common: int, share: float) -> 
         level=share * logit.level,
         inputs=share * logit.inputs,
         rival=share * logit.rival,
+        signals=share * logit.signals,
         slope=flatter,
     )
 
@@ -263,12 +266,11 @@ class _Design:
     """Everything told of the rows, to predict prices from by cross-fitted ridge regressions."""
 
     def __init__(self, table: OwnTable, rows: Rows, cluster: NDArray[np.int64]) -> None:
-        effects, every = table.rows.effects.values, np.arange(len(table.rows.at_s))
+        every = table.of(np.arange(len(table.rows.at_s)))
         self.rows, self.product = rows, table.rows.data.product_row
-        self.sizes = effects.shape[1], table.encode(every[:1]).shape[1]
-        inputs = sparse.csr_matrix(table.encode(every))
-        steps = sparse.csr_matrix(table.of(every).steps)
-        self.matrix = sparse.hstack([effects, inputs, steps]).tocsr().astype(np.float64)
+        self.sizes = every.effects.shape[1], every.inputs.shape[1]
+        dense = every.inputs.beside(FactoredMatrix.of_dense(every.steps))
+        self.matrix = every.effects.beside(FactoredMatrix(sparse.csr_matrix(dense.cells), dense.mix))
         _, group = np.unique(cluster, return_inverse=True)
         self.fold = np.random.default_rng(_SEED).permutation(int(group.max()) + 1)[group] % _FOLDS
         self.penalty: float | None = None
@@ -281,13 +283,19 @@ class _Design:
 
     def predict(self, target: Floats, weight: Floats) -> _Prediction:
         """Predict a target; its first call chooses the penalty, by the error on shoppers left out."""
+        scaled = weight / weight[self.rows].mean()
+        folds = [self.rows[self.fold[self.rows] == fold] for fold in range(_FOLDS)]
+        sums = [_Sums.of(self.matrix[own], target[own], scaled[own]) for own in folds]
         if self.penalty is None:
             errors = []
             for penalty in _PENALTIES:
-                found = self._predict(target, weight, penalty)
+                found = self._predict(len(target), folds, sums, penalty)
                 errors.append(float(weight[self.rows] @ (target - found.values)[self.rows] ** 2))
             self.penalty = _PENALTIES[int(np.argmin(errors))]
-        return self._predict(target, weight, self.penalty)
+        found = self._predict(len(target), folds, sums, self.penalty)
+        constant, effects, inputs = found.by
+        centre = float(np.average(found.values[self.rows], weights=weight[self.rows]))
+        return _Prediction(found.values, (constant - centre, effects, inputs))
 
     def explained(self, target: Floats, found: _Prediction, weight: Floats) -> float:
         """F statistic of the prediction on shoppers left out."""
@@ -296,21 +304,65 @@ class _Design:
         whole = float(own @ (some - np.average(some, weights=own)) ** 2)
         return len(some) * (whole - left) / max(left, 1e-12)
 
-    def _predict(self, target: Floats, weight: Floats, penalty: float) -> _Prediction:
-        values, means, coefficients = np.zeros(len(target)), [], []
-        root = np.sqrt(weight / weight[self.rows].mean())
-        fitted = np.zeros(len(target), bool)
-        for fold in range(_FOLDS):
-            some = self.rows[self.fold[self.rows] != fold]
-            mean = float(np.average(target[some], weights=weight[some]))
-            matrix = sparse.diags(root[some]) @ self.matrix[some]
-            found = lsqr(matrix, root[some] * (target[some] - mean), damp=np.sqrt(penalty), atol=1e-7, btol=1e-7)[0]
-            own = self.rows[self.fold[self.rows] == fold]
-            values[own], fitted[own] = mean + self.matrix[own] @ found, True
-            means.append(mean)
-            coefficients.append(found)
-        mean, average = float(np.mean(means)), np.mean(coefficients, axis=0)
+    def _predict(self, n: int, folds: Sequence[Rows], sums: "Sequence[_Sums]", penalty: float) -> _Prediction:
+        values, fitted, whole = np.zeros(n), np.zeros(n, bool), _Sums.total(sums)
+        found = [whole.less(left_out).ridge(penalty) for left_out in sums]
+        for own, (mean, coefficients) in zip(folds, found, strict=True):
+            values[own], fitted[own] = mean + self.matrix[own] @ coefficients, True
+        mean, average = float(np.mean([one[0] for one in found])), np.mean([one[1] for one in found], axis=0)
         values[~fitted] = mean + self.matrix[~fitted] @ average
         k, f = self.sizes
-        centre = float(np.average(values[self.rows], weights=weight[self.rows]))
-        return _Prediction(values, (mean - centre, average[:k], average[k : k + f]))
+        return _Prediction(values, (mean, average[:k], average[k : k + f]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Weighted sums of some rows, of which a ridge regression is made.
+
+    Attributes:
+        gram: X'WX `(k, k)`. `moments`: X'Wy `(k,)`. `columns`: X'W1 `(k,)`.
+        target: Sum of the weighted targets. `weight`: Sum of the weights.
+    """
+
+    gram: sparse.csr_matrix
+    moments: Floats
+    columns: Floats
+    target: float
+    weight: float
+
+    @classmethod
+    def of(cls, matrix: FactoredMatrix, target: Floats, weight: Floats) -> "_Sums":
+        """Compute the sums of rows."""
+        gram = sparse.csr_matrix(matrix.sparse_gram(weight))
+        moments, columns = matrix.transposed_dot(weight * target), matrix.transposed_dot(weight)
+        return cls(gram, moments, columns, float(weight @ target), float(weight.sum()))
+
+    @classmethod
+    def total(cls, parts: "Sequence[_Sums]") -> "_Sums":
+        """Add up the sums of disjoint rows."""
+        found = parts[0]
+        for one in parts[1:]:
+            found = found._plus(one, 1.0)
+        return found
+
+    def less(self, other: "_Sums") -> "_Sums":
+        """Take the sums of some of the rows away."""
+        return self._plus(other, -1.0)
+
+    def _plus(self, other: "_Sums", by: float) -> "_Sums":
+        return _Sums(
+            self.gram + by * other.gram,
+            self.moments + by * other.moments,
+            self.columns + by * other.columns,
+            self.target + by * other.target,
+            self.weight + by * other.weight,
+        )
+
+    def ridge(self, penalty: float) -> tuple[float, Floats]:
+        """Fit the target less its mean; returns the mean and the coefficients `(k,)`."""
+        mean = self.target / self.weight
+        matrix = self.gram + penalty * sparse.identity(len(self.moments), format="csr")
+        found, _ = cg(
+            matrix, self.moments - mean * self.columns, rtol=_PRECISION, M=sparse.diags(1 / matrix.diagonal())
+        )
+        return mean, np.asarray(found, np.float64)

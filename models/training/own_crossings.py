@@ -15,6 +15,7 @@ from scipy import sparse
 
 from models.arrays import Floats
 from models.evaluator.lesson import CROSSED
+from models.training.factored_matrix import FactoredMatrix
 from models.training.own_rows import EffectColumns
 
 LEFT: Final = ("product", "product.category")
@@ -57,7 +58,7 @@ def with_crossings(columns: EffectColumns, rows: NDArray[np.int64], scores: Scor
         if pair.excess > _SIGNIFICANT and sum(len(one.columns) for one in (*kept, pair)) <= room:
             kept.append(pair)
     for pair in kept:
-        columns = columns.with_group(pair.name, pair.columns, pair.values, SD)
+        columns = columns.with_group(pair.name, pair.columns, FactoredMatrix.of_columns(pair.values), SD)
     return columns
 
 
@@ -81,7 +82,7 @@ def _pair(
     rows: NDArray[np.int64],
     scores: Scores,
 ) -> _Pair:
-    ours, theirs = columns.values[:, left[1]], columns.values[:, right[1]]
+    ours, theirs = (columns.values.columns(side[1]).to_sparse() for side in (left, right))
     products = [ours.multiply(theirs[:, [place]]) for place in range(theirs.shape[1])]
     values = sparse.hstack(products).tocsr()
     names = [f"{columns.names[a]}{CROSSED}{columns.names[b]}" for b in right[1].tolist() for a in left[1].tolist()]

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from models.arrays import Floats
 from models.evaluator.effect_posteriors import IndependentPosterior, JointPosterior
@@ -52,7 +51,7 @@ def tried_prices(
 ) -> TriedPrices:
     """Ranges of the prices in some rows of the table, whose log ratios are given; `response` as in `TriedPrices`."""
     wanted = [column for column, group in enumerate(columns.group.tolist()) if columns.groups[group] in _TRIED_BY]
-    values = columns.values[rows][:, wanted].tocsc()
+    values = columns.values[rows].columns(wanted).to_sparse().tocsc()
     members = {
         columns.names[column]: values.indices[values.indptr[place] : values.indptr[place + 1]].astype(np.int64)
         for place, column in enumerate(wanted)
@@ -63,14 +62,16 @@ def tried_prices(
 def tried_ranges(tried: TriedPrices, columns: EffectColumns, rows: NDArray[np.int64]) -> Floats:
     """The range of each of some table rows, `(n, 2)`; equal to `TriedPrices.of` for the same product and category."""
     found = np.tile(np.asarray(tried.ranges[ALL], np.float64), (len(rows), 1))
-    values = columns.values[rows].tocsc()
+    values = columns.values[rows]
     for by in reversed(_TRIED_BY):  # a product's range goes before its category's
         if by not in columns.groups:
             continue
-        for column in np.flatnonzero(columns.group == columns.groups.index(by)).tolist():
+        members = np.flatnonzero(columns.group == columns.groups.index(by))
+        group = values.columns(members).to_sparse().tocsc()
+        for place, column in enumerate(members.tolist()):
             own = tried.ranges.get(columns.names[column])
             if own is not None:
-                found[values.indices[values.indptr[column] : values.indptr[column + 1]]] = own
+                found[group.indices[group.indptr[place] : group.indptr[place + 1]]] = own
     return found
 
 
@@ -100,10 +101,10 @@ def shift_of(effects: TrainedEffects, columns: EffectColumns, rows: NDArray[np.i
             level[column], slope[column] = posterior.level, posterior.slope
             drawn = posterior.draws(name)
             draws[0, column], draws[1, column] = drawn
-    values: sparse.csr_matrix = columns.values[rows]
+    values = columns.values[rows]
     return Shift(
-        level=np.asarray(values @ (sd[:, 0] * level)),
-        slope=np.asarray(values @ (sd[:, 1] * slope)),
-        level_draws=np.asarray(values @ (sd[:, 0, None] * draws[0])),
-        slope_draws=np.asarray(values @ (sd[:, 1, None] * draws[1])),
+        level=values @ (sd[:, 0] * level),
+        slope=values @ (sd[:, 1] * slope),
+        level_draws=values @ (sd[:, 0, None] * draws[0]),
+        slope_draws=values @ (sd[:, 1, None] * draws[1]),
     )

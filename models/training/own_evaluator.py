@@ -25,6 +25,7 @@ from models.arrays import Floats
 from models.evaluator.binning import Binning
 from models.evaluator.evaluator import Evaluator
 from models.evaluator.monotone import SLOPE_MIN, softplus
+from models.evaluator.satisfaction import Satisfaction
 from models.progress import Progress
 from models.training.evaluator import KnownTerms, fit
 from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig, InitialModel, ResidualNet, config_for
@@ -72,6 +73,11 @@ class Trained:
     choice: Choice
     fit: "_Fit"
     evidence: SlopeEvidence = field(default_factory=SlopeEvidence)
+
+    def with_satisfaction(self, known: Satisfaction | None) -> "Trained":
+        """Copy that knows satisfaction from reports of sales; None leaves it at the prior."""
+        weights = replace(self.evaluator.weights, satisfied=known)
+        return replace(self, evaluator=Evaluator(weights, self.evaluator.version))
 
     @property
     def rows(self) -> OwnRows:
@@ -273,7 +279,8 @@ def _known_terms(table: OwnTable, rows: Rows, logit: PriceLogit, ramps: Ramps) -
     log_ratio = table.rows.data.log_ratio[rows].astype(np.float64) - table.center
     level = logit.base + effects @ logit.level
     slope = SLOPE + effects @ logit.slope
-    rest = ramps.logits(log_ratio) + table.controls[rows] @ logit.controls - logit.rival * table.over[rows]
+    rest = ramps.logits(log_ratio) + table.controls[rows] @ logit.controls + table.signals[rows] @ logit.signals
+    rest = rest - logit.rival * table.over[rows]
     return KnownTerms(*(np.asarray(part, np.float32) for part in (level, slope, rest)))
 
 

@@ -1,11 +1,12 @@
 """Price logit of a merchant's outcomes, with shrunk effects on level and slope.
 
-    logit = v.a + f.b + t.c + u.g - (SLOPE_MIN + softplus(slope_0 + v.d)) x - r max(0, x - rival)
+    logit = v.a + f.b + t.c + u.g + m.q - (SLOPE_MIN + softplus(slope_0 + v.d)) x - r max(0, x - rival)
 
 where x = log(price / reference) less its mean over the training rows, so that level and slope are told apart wherever
 the prices lie; `v` are named effects (all, product, category, profile and context words), `f` the network's inputs, and
 `t` steps in time that are zero at the latest rows, so that the level is the current one; `u` are controls for what
-prices followed (`own_controls`). Each group of coefficients
+prices followed (`own_controls`), and `m` are session intent and market trend; `q` and `r` have priors around
+`ContextPriors`. Each group of coefficients
 (such as a profile field) has a Gaussian prior whose variance is estimated from the same rows by empirical Bayes
 (`own_evidence`): irrelevant groups shrink to zero, few rows fit little more than a logit in log price, and no rows are
 held out for regularisation. Fitted by Newton's method with the Gauss-Newton Hessian; independent effects
@@ -20,14 +21,19 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.arrays import Floats
+from models.evaluator.context_priors import PRIOR_SD, ContextPriors
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
+from models.training.factored_matrix import FactoredMatrix
 from models.training.own_crossings import Scores
 from models.training.own_evidence import LEAST_SD, Evidence
 from models.training.own_rows import EffectColumns, LogitRows
 
 JOINT: Final = 160  # effects with one covariance, below the online state's capacity
 STEPS: Final = 8
-RIVAL: Final = (2.5, 1.5)  # prior mean and sd of r, per log unit above the competitor's price
+RIVAL: Final = (ContextPriors().rival, PRIOR_SD.rival)  # prior mean and sd of r
+_SIGNALS: Final = np.asarray([ContextPriors().intent, ContextPriors().trend])  # prior mean of q
+_SIGNALS_SD: Final = np.asarray([PRIOR_SD.intent, PRIOR_SD.trend])
+_LAST: Final = 1 + len(_SIGNALS)  # columns behind the controls
 SLOPE: Final = 1.85  # prior mean before softplus, an elasticity of about two
 _ITERATIONS: Final = 30
 _UPDATES: Final = 12  # of prior sds
@@ -48,7 +54,7 @@ class PriceLogit:
 
     Attributes:
         level, slope: `(k,)` by effect; `base` is added to every level.
-        inputs: `(f,)`. `steps`: `(STEPS,)`. `rival`: coefficient r.
+        inputs: `(f,)`. `steps`: `(STEPS,)`. `rival`: coefficient r. `signals`: coefficients q.
         controls: `(c,)`, with `control_variance` `(c,)`.
         sd: Estimated prior sd of level and slope, `(groups, 2)`. `input_sd`, `step_sd`: likewise.
         joint: Columns with one covariance, most frequent first; `covariance` is `(2 j, 2 j)`, all levels, then all
@@ -72,6 +78,7 @@ class PriceLogit:
     independent_covariance: Floats = field(default_factory=lambda: np.zeros((0, 3)))
     controls: Floats = field(default_factory=lambda: np.zeros(0))
     control_variance: Floats = field(default_factory=lambda: np.zeros(0))
+    signals: Floats = field(default_factory=_SIGNALS.copy)
 
     def terms(self, rows: LogitRows, *, inputs: bool = True) -> tuple[Floats, Floats]:
         """Compute level and slope before softplus of each row, `(n,)` each, as of the latest rows."""
@@ -102,8 +109,9 @@ class PriceLogit:
         return self._logits(rows, level, slope)
 
     def rest(self, rows: LogitRows) -> Floats:
-        """Parts of the logit that neither level nor slope has, `(n,)`: known offsets, controls, and the competitor."""
-        return np.asarray(rows.rest + rows.controls @ self.controls - self.rival * rows.over, np.float64)
+        """Parts of the logit that neither level nor slope has, `(n,)`: offsets, controls, signals, the competitor."""
+        known = rows.rest + rows.controls @ self.controls + rows.signals @ self.signals
+        return np.asarray(known - self.rival * rows.over, np.float64)
 
     def _logits(self, rows: LogitRows, level: Floats, slope: Floats) -> Floats:
         return np.asarray(level - (SLOPE_MIN + softplus(slope)) * rows.log_ratio + self.rest(rows), np.float64)
@@ -141,7 +149,7 @@ def fit_logit(
 
 
 def _start(rows: LogitRows, columns: EffectColumns, sd: Floats, *, drifts: bool) -> PriceLogit:
-    frequency = np.asarray((abs(columns.values) > 0).sum(axis=0)).ravel()
+    frequency = columns.values.counts()
     shared = np.flatnonzero(~columns.independent)
     frequency[columns.names.index(ALL)] = len(rows.bought) + 1
     joint = shared[np.argsort(-frequency[shared], kind="stable")][:JOINT]
@@ -165,7 +173,7 @@ def _start(rows: LogitRows, columns: EffectColumns, sd: Floats, *, drifts: bool)
 class _System:
     """Newton system at a model.
 
-    Its dense part has joint effects (levels, then slopes), inputs, steps, controls and rival.
+    Its dense part has joint effects (levels, then slopes), inputs, steps, controls, signals and rival.
     """
 
     def __init__(self, rows: LogitRows, model: PriceLogit, group: NDArray[np.int64]) -> None:
@@ -178,14 +186,16 @@ class _System:
         self.residual = rows.mass * (rows.bought - p)
         self.curvature = np.maximum(1e-12, rows.mass * p * (1 - p))
         self.steep = -sigmoid(slope) * rows.log_ratio
-        v = rows.effects.tocsc()
-        joint, independent = v[:, model.joint].tocsr(), v[:, model.independent].tocsr()
-        self.sparse = sparse.hstack([joint, sparse.diags(self.steep) @ joint]).tocsr()
-        self.dense = np.concatenate([rows.inputs, rows.steps, rows.controls, -rows.over[:, None]], axis=1)
+        joint = rows.effects.columns(model.joint)
+        independent = rows.effects.columns(model.independent).to_sparse()
+        self.joint = joint
+        self.sparse = joint.beside(joint.scaled(self.steep))
+        rest = np.concatenate([rows.steps, rows.controls, rows.signals, -rows.over[:, None]], axis=1, dtype=np.float64)
+        self.dense = rows.inputs.beside(FactoredMatrix.of_dense(rest))
         self.independent = independent
         self._precisions(group)
         self.gradient = np.r_[
-            self.sparse.T @ self.residual, self.dense.T @ self.residual
+            self.sparse.transposed_dot(self.residual), self.dense.transposed_dot(self.residual)
         ] - self.precision * self._vector(model)
         self.hessian = self._dense_hessian()
         self._eliminate(group)
@@ -199,20 +209,21 @@ class _System:
             np.full(len(model.inputs), 1 / model.input_sd**2),
             np.full(len(model.steps), 1 / model.step_sd**2),
             np.full(len(model.controls), 1 / _CONTROL_SD**2),
+            1 / _SIGNALS_SD**2,
             1 / RIVAL[1] ** 2,
         ]
         self.independent_precision = 1 / sd[group[model.independent]] ** 2
 
     def _vector(self, model: PriceLogit) -> Floats:
         effects = model.level[model.joint], model.slope[model.joint]
-        return np.concatenate([*effects, model.inputs, model.steps, model.controls, [model.rival - RIVAL[0]]])
+        last = model.signals - _SIGNALS, [model.rival - RIVAL[0]]
+        return np.concatenate([*effects, model.inputs, model.steps, model.controls, *last])
 
     def _dense_hessian(self) -> Floats:
-        w = self.curvature
-        weighted = sparse.diags(w) @ self.sparse
-        corner = (self.sparse.T @ weighted).toarray()
-        across = np.asarray(weighted.T @ self.dense)
-        inner = self.dense.T @ (self.dense * w[:, None].astype(np.float32))
+        w, g, joint = self.curvature, self.steep, self.joint
+        mixed = joint.transposed_dot(joint.scaled(w * g))
+        corner = np.block([[joint.gram(w), mixed], [mixed.T, joint.gram(w * g * g)]])
+        across, inner = self.sparse.transposed_dot(self.dense.scaled(w)), self.dense.gram(w)
         return np.asarray(np.block([[corner, across], [across.T, inner]]) + np.diag(self.precision), np.float64)
 
     def _eliminate(self, group: NDArray[np.int64]) -> None:
@@ -244,7 +255,7 @@ class _System:
 
     def _across(self, independent: sparse.csr_matrix, factor: Floats) -> Floats:
         weighted = sparse.diags(factor) @ independent
-        return np.concatenate([(self.sparse.T @ weighted).toarray(), np.asarray((weighted.T @ self.dense).T)])
+        return np.concatenate([part.transposed_dot(weighted) for part in (self.sparse, self.dense)])
 
     def step(self, group: NDArray[np.int64], value: float | None) -> tuple[PriceLogit, float, float]:
         """Take a damped Newton step; returns the new model, its value, and the gain in value."""
@@ -285,7 +296,8 @@ class _System:
             slope=slope,
             inputs=model.inputs + rest[:f],
             steps=model.steps + rest[f : f + t],
-            controls=model.controls + rest[f + t : -1],
+            controls=model.controls + rest[f + t : -_LAST],
+            signals=model.signals + rest[-_LAST:-1],
             rival=max(0.0, float(model.rival + rest[-1])),
         )
 
@@ -303,14 +315,14 @@ class _System:
         _, cluster, size = np.unique(self.rows.cluster, return_inverse=True, return_counts=True)
         own = np.where(size[cluster] == 1, self.residual / np.sqrt(np.maximum(1.0, self.rows.mass)), self.residual)
         sums = sparse.csr_matrix((own, (cluster, np.arange(len(cluster)))), (int(cluster.max()) + 1, len(cluster)))
-        scores = (sums @ self.sparse).toarray()  # (clusters, 2 j)
+        scores = self.sparse.left_dot(sums)  # (clusters, 2 j)
         inner = inverse[:j, :j]
         information = self.hessian[:j, :j] - np.diag(self.precision[:j])
         expected = float(np.einsum("ij,ji->", inner, information))
         found = float(np.einsum("ci,ij,cj->", scores, inner, scores))
         inflation = max(1.0, found / max(1e-9, expected))
         covariance = np.asarray(inflation * inner, np.float64)
-        controls = inflation * np.diag(inverse)[j + len(self.model.inputs) + len(self.model.steps) : -1]
+        controls = inflation * np.diag(inverse)[j + len(self.model.inputs) + len(self.model.steps) : -_LAST]
         return replace(self.model, covariance=covariance, independent_covariance=self.blocks, control_variance=controls)
 
 
@@ -326,6 +338,7 @@ def _penalty(model: PriceLogit, group: NDArray[np.int64]) -> float:
         + (model.inputs**2).sum() / model.input_sd**2
         + (model.steps**2).sum() / model.step_sd**2
         + (model.controls**2).sum() / _CONTROL_SD**2
+        + (((model.signals - _SIGNALS) / _SIGNALS_SD) ** 2).sum()
         + ((model.rival - RIVAL[0]) / RIVAL[1]) ** 2
     )
 

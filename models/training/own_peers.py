@@ -105,7 +105,7 @@ def named_columns(effects: EffectColumns) -> tuple[Matrix, list[int]]:
         members = np.flatnonzero(effects.group == place)
         if group == "all" or len(members) < 2:
             continue
-        values = effects.values[:, members]
+        values = effects.values.columns(members).to_sparse()
         if group == TEXT:
             found += list(values.toarray().astype(np.float32).T)
             continue

@@ -15,6 +15,7 @@ from models.training.metrics import auc, log_loss
 from models.training.own_evaluator import Trained
 from models.training.own_peers import boosted, price_logit
 from models.training.own_rows import OwnRows, Rows, Split
+from models.training.own_satisfaction import NOTHING_REPORTED, SatisfactionReport
 from models.training.own_segments import Elasticity, Segment, elasticities
 
 SituationsOf = Callable[[OwnRows, Rows, Evaluator], EvaluatorInputs]
@@ -61,6 +62,8 @@ class OwnReport:
         segments: The same of the products and categories offered most.
         notes: Remarks for the reader, beginning with models that are better.
         identified_by: Source of the knowledge of the price response.
+        satisfaction: Knowledge of satisfaction.
+        priors: Names of what is a stated prior, as no outcome told anything of it.
     """
 
     rows: dict[str, int]
@@ -69,11 +72,17 @@ class OwnReport:
     notes: tuple[str, ...]
     segments: tuple[Segment, ...] = ()
     identified_by: IdentifiedBy = IdentifiedBy.IMPORTED_INPUTS
+    satisfaction: SatisfactionReport = NOTHING_REPORTED
+    priors: tuple[str, ...] = ()
 
     @property
     def proven_better(self) -> bool:
         """Whether its log loss on the test rows is surely lower than every other model's: by the 95 % intervals."""
         return all(line.low > 0 for line in self.lines[1:])
+
+    def with_satisfaction(self, found: SatisfactionReport, priors: tuple[str, ...]) -> "OwnReport":
+        """Copy with what is known of satisfaction, and of what else is a prior."""
+        return replace(self, satisfaction=found, priors=priors)
 
     def with_note(self, note: str) -> "OwnReport":
         """Copy with one more note."""

@@ -12,13 +12,12 @@ from models.arrays import Floats
 from models.evaluator.lesson import Term
 from models.evaluator.text_effects import GROUP, TextProjection, text_names
 from models.training.evaluator import EvaluatorData
+from models.training.factored_matrix import FactoredMatrix
 
 Rows = NDArray[np.int64]
 
 TRAIN_SHARE: Final = 0.7
 VALIDATION_SHARE: Final = 0.15
-MOST_DESCRIBED: Final = 50_000
-"""Most rows with text effects, whose dense columns take six times as long to fit; products of more rows know more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,11 @@ class EffectColumns:
     groups: tuple[str, ...]
     group: NDArray[np.int64]
     independent: NDArray[np.bool_]
-    values: sparse.csr_matrix
+    values: FactoredMatrix
     sd: Floats
 
     def with_group(
-        self, name: str, columns: Sequence[str], values: sparse.csr_matrix, sd: tuple[float, float]
+        self, name: str, columns: Sequence[str], values: FactoredMatrix, sd: tuple[float, float]
     ) -> "EffectColumns":
         """Add a group of effects with `values` `(n, len(columns))` and prior standard deviations of level and slope."""
         return replace(
@@ -73,7 +72,7 @@ class EffectColumns:
             groups=(*self.groups, name),
             group=np.concatenate([self.group, np.full(len(columns), len(self.groups))]),
             independent=np.concatenate([self.independent, np.zeros(len(columns), bool)]),
-            values=sparse.hstack([self.values, values]).tocsr(),
+            values=self.values.beside(values),
             sd=np.concatenate([self.sd, np.asarray([sd])]),
         )
 
@@ -112,7 +111,7 @@ class EffectBuilder:
             groups=tuple(self._groups),
             group=np.asarray(self._group, np.int64),
             independent=np.asarray(self._independent, bool),
-            values=sparse.csr_matrix((parts[2], (parts[0], parts[1])), shape),
+            values=FactoredMatrix.of_columns(sparse.csr_matrix((parts[2], (parts[0], parts[1])), shape)),
             sd=np.asarray(self._sd, np.float64),
         )
 
@@ -155,6 +154,7 @@ class OwnRows:
         effects: Design matrix of the effects.
         at_s: Unix seconds.
         rival: log(competitor / reference), nan where unknown.
+        intent, trend: Session intent and market trend; None where rows have none.
         doubt: Standard deviation of the logarithm of the slope for what prices were set on and no input tells.
         text: Projection behind the text effects; None where `effects` has none.
         origins: How prices came about; None where nothing is known of it.
@@ -167,15 +167,23 @@ class OwnRows:
     doubt: float = 0.0
     text: TextProjection | None = None
     origins: PriceOrigins | None = None
+    intent: NDArray[np.float32] | None = None
+    trend: NDArray[np.float32] | None = None
+
+    @property
+    def signals(self) -> Floats:
+        """Session intent and market trend, `(n, 2)`."""
+        none = np.zeros(len(self.at_s))
+        parts = [none if part is None else part.astype(np.float64) for part in (self.intent, self.trend)]
+        return np.stack(parts, axis=1)
 
     def with_text(self) -> "OwnRows":
-        """Add text effects of the products, if enough of them are described and rows are at most `MOST_DESCRIBED`."""
-        few = len(self.at_s) <= MOST_DESCRIBED
-        text = TextProjection.of_products(self.data.product_states) if few else None
+        """Add text effects of the products, if enough of them are described."""
+        text = TextProjection.of_products(self.data.product_states)
         if text is None:
             return self
         block = text.of(self.data.product_states)
-        values = sparse.csr_matrix(block.values[self.data.product_row])
+        values = FactoredMatrix.of_groups(self.data.product_row, block.values)
         return replace(self, text=text, effects=self.effects.with_group(GROUP, text_names(len(block)), values, text.sd))
 
     def mass(self, rows: Rows) -> Floats:
@@ -195,6 +203,7 @@ class LogitRows:
         mass: Offers that each row stands for.
         effects: `(n, k)`. `inputs`: `(n, f)`. `steps`: `(n, steps)`.
         over: max(0, log(price / competitor's price)), 0 without a competitor.
+        signals: Session intent and market trend, `(n, 2)`.
         controls: `(n, c)`.
         level, slope, rest: Known offsets of level, slope before softplus, and logit.
         cluster: Shopper of each row.
@@ -203,10 +212,11 @@ class LogitRows:
     bought: Floats
     mass: Floats
     log_ratio: Floats
-    effects: sparse.csr_matrix
-    inputs: NDArray[np.float32]
+    effects: FactoredMatrix
+    inputs: FactoredMatrix
     steps: NDArray[np.float32]
     over: Floats
+    signals: Floats
     cluster: NDArray[np.int64]
     controls: Floats
     level: Floats | float = 0.0

@@ -73,7 +73,7 @@ def _segments(rows: OwnRows, sample: Rows, response: Response, weight: Floats) -
         if by not in effects.groups:
             continue
         columns = np.flatnonzero(effects.group == effects.groups.index(by))
-        values = effects.values[:, columns].tocsc()
+        values = effects.values.columns(columns).to_sparse().tocsc()
         counts = np.diff(values.indptr)
         for place in np.argsort(-counts, kind="stable")[:_MOST_OF_EACH].tolist():
             own = values.indices[values.indptr[place] : values.indptr[place + 1]]

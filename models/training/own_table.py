@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from models.arrays import Floats
 from models.evaluator.binning import Binning
 from models.evaluator.monotone import sigmoid
+from models.training.factored_matrix import FactoredMatrix
 from models.training.own_kinks import NONE, Ramps
 from models.training.own_logit import STEPS
 from models.training.own_rows import LogitRows, OwnRows, Rows
@@ -37,6 +38,7 @@ class OwnTable:
         self.log_ratio = data.log_ratio.astype(np.float64) if log_ratio is None else log_ratio
         rival = np.nan_to_num(rows.rival.astype(np.float64), nan=np.inf)
         self.over = np.maximum(0.0, data.log_ratio.astype(np.float64) - rival)
+        self.signals = rows.signals
 
     def but(
         self, *, rows: OwnRows | None = None, log_ratio: Floats | None = None, controls: Floats | None = None
@@ -60,9 +62,10 @@ class OwnTable:
             mass=self.rows.mass(rows),
             log_ratio=log_ratio,
             effects=self.rows.effects.values[rows],
-            inputs=self.encode(rows),
+            inputs=FactoredMatrix.of_dense(self.encode(rows)),
             steps=-(at_s[:, None] <= edges).astype(np.float32),
             over=self.over[rows],
+            signals=self.signals[rows],
             cluster=data.cluster[rows],
             controls=self.controls[rows],
             level=0.0 if network is None else network[0][rows],

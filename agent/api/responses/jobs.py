@@ -104,6 +104,45 @@ class TrainingSegment(Answer):
     """Highest price offered, over the reference price."""
 
 
+class SatisfactionEvidence(Answer):
+    """Evidence of one kind of report of sales, judged on the latest of them."""
+
+    evidence: str
+    """`returns`, `ratings` or `repurchases`."""
+    reports: int
+    """Sales with such a report."""
+    held_out: int
+    """Of these, the latest, on which it is judged."""
+    log_loss: float | None
+    """Log loss on those; null where they are too few."""
+    constant: float | None
+    """Log loss of the mean of earlier reports (of repurchases: of each product's)."""
+    mean_over_rate: float | None
+    """Mean prediction over what was reported; 1 is right on average."""
+    used: str
+    """`effects` of price, product and category; the `mean` alone; the price `slope` alone; or `nothing`."""
+
+
+class TrainingSatisfaction(Answer):
+    """Satisfaction: the probability, given that the shopper buys at this price, that they are content.
+
+    A sale that was returned counts 0, one rated r of 5 counts (r - 1) / 4.
+    """
+
+    source: str
+    """`learned`, or `prior` where nothing was reported that tells of it."""
+    reports: int
+    """Sales with a report that is used."""
+    measures: list[SatisfactionEvidence] = Field(default=[])
+    """Evidence by kind of report."""
+    at_reference: list[float]
+    """At the reference price, of an average product: value, low, high (90 %)."""
+    at_more: list[float]
+    """That at a price 10 % higher."""
+    notes: list[str] = Field(default=[])
+    """What to know about it."""
+
+
 class TrainingReport(Answer):
     """Comparison of the new version with simpler models."""
 
@@ -121,6 +160,11 @@ class TrainingReport(Answer):
     identified_by: IdentifiedBy | None = Field(default=None)
     """Source of the knowledge of the price response: random prices, changes of cost, or only the inputs
     that were imported."""
+    satisfaction: TrainingSatisfaction | None = None
+    """Knowledge of satisfaction; null in earlier jobs."""
+    priors: list[str] = Field(
+        default=[], description="Of `intent`, `rival`, `trend`, `satisfaction`: what no outcome told anything of."
+    )
 
 
 class TrainingResult(Answer):

@@ -19,6 +19,8 @@ class OutcomeAnswer(Answer):
     """Units."""
     at: datetime
     """When it happened."""
+    rating: float | None = None
+    """The shopper's rating of what was bought, 1 to 5; null without one."""
 
 
 def outcome_answer(outcome: OutcomeRecord) -> OutcomeAnswer:
@@ -29,4 +31,5 @@ def outcome_answer(outcome: OutcomeRecord) -> OutcomeAnswer:
         type=outcome.type,
         quantity=outcome.quantity,
         at=outcome.at,
+        rating=outcome.rating,
     )

@@ -69,6 +69,10 @@ class StoredOutcome(Answer):
     price: MoneyAnswer = Field(description="Price of a unit as offered.")
     reference_price: MoneyAnswer | None = Field(description="Price for everyone then; null where unknown.")
     propensity: float | None = Field(description="Probability with which the price was chosen; null where unknown.")
+    returned: bool | None = Field(
+        default=None, description="Whether an imported sale was returned; null where unknown, and at quotes."
+    )
+    rating: float | None = Field(default=None, description="The shopper's rating of what was bought; null without one.")
 
 
 class OutcomesPage(Answer):
@@ -154,6 +158,8 @@ def stored_outcome(found: OutcomeRecord) -> StoredOutcome:
         price=money(found.price_minor, found.currency),
         reference_price=optional_money(found.reference_minor, found.currency),
         propensity=found.propensity,
+        returned=found.returned,
+        rating=found.rating,
     )
 
 

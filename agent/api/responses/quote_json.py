@@ -86,6 +86,8 @@ def merchant_fields(decision: Decision, candidates: bool) -> Fields:
         "token": decision.token,
         "versions": {name: getattr(versions, name) for name in versions.__slots__ if name != "identified_by"},
         "identified_by": versions.identified_by or None,
+        "satisfaction_source": decision.score_origin.satisfaction or None,
+        "priors": list(decision.score_origin.priors),
         "timing_ms": dict(decision.timing_ms),
     }
 

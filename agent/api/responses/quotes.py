@@ -34,7 +34,7 @@ class ScoresAnswer(Answer):
     profit: ScoreAnswer
     """Expected profit of the whole quantity, in minor units."""
     satisfaction: ScoreAnswer
-    """How content the shopper would be with the price, 0 to 1."""
+    """Probability, given that the shopper buys at this price, that they are content (returns, ratings), 0 to 1."""
 
 
 class StrategyAnswer(Answer):
@@ -172,6 +172,15 @@ class QuoteAnswer(Answer, title="Quote"):
         default=None,
         description="Where the price response behind the scores is known from: `random_prices`, `cost_changes`, "
         "`imported_inputs`, `confounded`, the `demo_store`, or a `prior` from other shops; null in earlier quotes.",
+    )
+    satisfaction_source: str | None = Field(
+        default=None,
+        description="Where satisfaction is known from: `own_outcomes`, the `demo_store`, or a `prior`; null without "
+        "scores and in earlier quotes.",
+    )
+    priors: list[str] = Field(
+        default=[],
+        description="Of `intent`, `rival`, `trend`, `satisfaction`: what the scores rest on and no outcome told of.",
     )
     timing_ms: dict[str, float]
     """Milliseconds by step."""

@@ -136,10 +136,22 @@ COLUMNS: Final = (
     _column(
         "cost",
         Form.PRICE,
-        {_P: "Cost of a unit to you. Without cost and `min_price` nothing is personalised.", _S: _INLINE},
+        {
+            _P: "Cost of a unit to you. Without cost and `min_price` nothing is personalised.",
+            _O: "Cost of a unit to you at that moment; changes of cost show how price moves demand.",
+            _S: _INLINE,
+        },
     ),
     _column("inventory", Form.COUNT, {_P: "Units in stock; below 0 (oversold) counts as 0.", _S: _INLINE}),
-    _column("rating", Form.RATING, {_P: "Rating by shoppers.", _S: _INLINE}),
+    _column(
+        "rating",
+        Form.RATING,
+        {
+            _P: "Rating by shoppers.",
+            _O: "The shopper's rating of what was bought, 1 to 5; satisfaction is learned from it.",
+            _S: _INLINE,
+        },
+    ),
     _column("min_price", Form.PRICE, {_P: "Lowest price.", _S: "A quote's limit; checked, no part of a score."}),
     _column("max_price", Form.PRICE, {_P: "Highest price.", _S: "A quote's limit; checked, no part of a score."}),
     _column("map_price", Form.PRICE, {_P: "Minimum advertised price."}),
@@ -154,6 +166,11 @@ COLUMNS: Final = (
         },
     ),
     _column("bought", Form.TRUTH, {_O: "Whether the offer was taken."}, outcomes="yes"),
+    _column(
+        "returned",
+        Form.TRUTH,
+        {_O: "Whether what was bought was returned; empty: not known. Satisfaction is learned from it."},
+    ),
     _column("quantity", Form.COUNT, _of((_E, _O, _S), "Units; 1 when absent.")),
     _column(
         "at",

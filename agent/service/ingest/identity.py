@@ -4,7 +4,7 @@ A log that is exported again has the rows of before at other lines, with new col
 A row's id is therefore a digest of what happened (who, which product, price, bought or not, how many, when) and, as a
 file may rightly have identical rows, the number of its occurrence: the third of three identical rows is the third in
 every later export too, wherever it stands. Columns that describe the situation or the log are no part of it: reference
-price, propensity, weight, profile and context may be added to a later export.
+price, cost, propensity, weight, profile and context may be added to a later export.
 """
 
 import json

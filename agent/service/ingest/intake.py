@@ -36,6 +36,7 @@ class ImportTargets:
 
     Attributes:
         events: Stores events and returns the new ones.
+        completed: Stores returns and ratings of outcomes that are stored already.
         known_events, known_outcomes: The stored ones among some ids.
         outcomes_by_line: Stored outcomes whose ids rest on lines of a file, as earlier releases made them.
         product_of: A stored product; None where unknown.
@@ -46,6 +47,7 @@ class ImportTargets:
     events: Callable[[Sequence[EventRecord]], Sequence[EventRecord]]
     shoppers: Callable[[Sequence[ShopperRecord]], None]
     outcomes: Callable[[Sequence[OutcomeRecord]], None]
+    completed: Callable[[Sequence[OutcomeRecord]], object]
     known_events: Callable[[Sequence[str]], set[str]]
     known_outcomes: Callable[[Sequence[str]], set[str]]
     outcomes_by_line: Callable[[], Iterator[OutcomeRecord]]
@@ -132,7 +134,7 @@ class EventIntake(_Intake):
 
 
 class OutcomeIntake(_Intake):
-    """Stores outcomes that are new."""
+    """Stores outcomes that are new, and what became known of others: returns and ratings."""
 
     def __init__(self, targets: ImportTargets, report: ImportReport, options: ImportOptions) -> None:
         """Read what earlier releases stored; `options` say whether suspicious rows are stored too."""
@@ -160,6 +162,7 @@ class OutcomeIntake(_Intake):
         known = self._targets.known_outcomes([outcome.outcome_id for _, outcome in numbered])
         new = [(line, one) for line, one in numbered if one.outcome_id not in known and line not in earlier]
         self._report.known += len(numbered) - len(new)
+        self._targets.completed([one for _, one in numbered if one.outcome_id in known])
         self._store(self._judged(new))
 
     def _judged(self, rows: Sequence[tuple[int, OutcomeRecord]]) -> list[OutcomeRecord]:

@@ -36,6 +36,7 @@ _WORDS_OF: Final[Mapping[str, str]] = MappingProxyType(
         "list_price": "price regular regularprice listprice baseprice base retail retailprice msrp rrp uvp srp "
         "sale saleprice sellprice sellingprice selling standardprice fullprice original originalprice compareatprice "
         "shelfprice catalogprice preis verkaufspreis prix precio prezzo normalprice unitprice amount",
+        "bought": "purchased converted conversion sold purchase accepted buy target label outcome success ordered",
         "cost": "costs costprice buyprice buyingprice purchase purchaseprice purchasecost wholesale wholesaleprice "
         "costofgoods cogs unitcost supplyprice landedcost einkaufspreis ek einstandspreis kosten cout coste "
         "prixachat preciocompra supplierprice dealerprice",
@@ -51,7 +52,6 @@ _WORDS_OF: Final[Mapping[str, str]] = MappingProxyType(
         "at": "time timestamp date datetime ts when createdat created occurredat eventtime orderdate zeit datum",
         "type": "event eventtype eventname action kind activity",
         "text": "query search searchterm searchquery keyword keywords term",
-        "bought": "purchased converted conversion sold purchase accepted buy target label outcome success ordered",
         "propensity": "probability prob pscore propensityscore",
         "weight": "sampleweight samplingweight importance",
         "event_id": "id eventkey uuid",

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from agent.domain.plausibility import product_suspicion
+from agent.domain.product_limits import CENTS_FACTOR
 from agent.domain.records import (
     Attribute,
     EventRecord,
@@ -34,6 +35,8 @@ _TEXTS: Final = ("title", "description", "category", "brand")
 _ABOVE_0: Final = ("list_price", "max_price")
 PROMOTION: Final = tuple(f"promotion.{name}" for name in Promotion.model_fields)
 CHECKED_CONTEXT: Final = frozenset(("at", "competitor_prices", "inventory", "deadline", *PROMOTION, *CONTEXT_TEXTS))
+RATINGS: Final = (1, 5)
+_NOT_BOUGHT: Final = "is of a row with bought 0; remedy: leave it empty, or set bought to 1"
 _EVENT_TYPES: Final = frozenset(EventType)
 
 
@@ -156,7 +159,47 @@ def parse_outcome(row: RawRow, reading: Reading) -> OutcomeRecord:
         weight=cells.number("weight", _SMALLEST, 1e9) or 1.0,
         profile=cells.group("profile") or None,
         context=_context(cells) or None,
+        returned=_returned(cells, bought=bought),
+        rating=_rating(cells, bought=bought),
+        cost_minor=_cost(cells, price),
     )
+
+
+def _returned(cells: Cells, *, bought: bool) -> bool | None:
+    """Whether a sale was returned; None where the row does not say, or nothing was bought.
+
+    Raises:
+        CellError: It was, though nothing was bought.
+    """
+    returned = cells.truth("returned") if cells.has("returned") else None
+    if returned and not bought:
+        raise CellError("returned", returned, _NOT_BOUGHT)
+    return returned if bought else None
+
+
+def _rating(cells: Cells, *, bought: bool) -> float | None:
+    """The shopper's rating of a sale; None without one.
+
+    Raises:
+        CellError: It is out of range, or nothing was bought.
+    """
+    rating = cells.number("rating", *RATINGS)
+    if rating is not None and not bought:
+        raise CellError("rating", rating, _NOT_BOUGHT)
+    return rating
+
+
+def _cost(cells: Cells, price: int) -> int | None:
+    """Cost of a unit at the time of an offer; one far above the price is in another unit."""
+    cost = cells.minor("cost")
+    if cost is not None and cost >= CENTS_FACTOR * price:
+        raise CellError(
+            "cost",
+            cells.value("cost"),
+            f"is probably in another unit, such as cents; allowed: less than {CENTS_FACTOR} times the row's price; "
+            "remedy: give it in major units, or leave it empty",
+        )
+    return cost
 
 
 def _context(cells: Cells) -> dict[str, Attribute]:

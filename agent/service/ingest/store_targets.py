@@ -28,6 +28,7 @@ def store_targets(store: Store, clock: Clock, product_of: ProductOf | None = Non
         events=lambda events: record_events(store, behaviour, events),
         shoppers=store.upsert_profiles,
         outcomes=keep_outcomes,
+        completed=store.complete_outcomes,
         known_events=store.known_events,
         known_outcomes=store.known_outcomes,
         outcomes_by_line=store.outcomes_by_line,
@@ -43,7 +44,7 @@ def dry(targets: ImportTargets) -> ImportTargets:
         known = targets.known_events([event.event_id or "" for event in events])
         return [event for event in events if event.event_id not in known]
 
-    return replace(targets, products=_nothing, events=new, shoppers=_nothing, outcomes=_nothing)
+    return replace(targets, products=_nothing, events=new, shoppers=_nothing, outcomes=_nothing, completed=_nothing)
 
 
 def _nothing(_records: object) -> None:

@@ -1272,6 +1272,10 @@ export interface components {
             price_minor: number;
             /** @description ISO 4217 code of the price. */
             currency: string;
+            /** @description Whether an imported sale was returned; null where nothing was reported. Returns at quotes are outcomes. */
+            returned: boolean | null;
+            /** @description The shopper's rating of what was bought, 1 to 5; null without one. */
+            rating: number | null;
         };
         /** @description One bad field. */
         FieldError: {
@@ -1707,6 +1711,8 @@ export interface components {
              * @description When it happened.
              */
             at: string;
+            /** @description The shopper's rating of what was bought, 1 to 5; null without one. */
+            rating: number | null;
         };
         /** @description Outcomes, of which bad ones fail alone. */
         OutcomeList: {
@@ -1719,8 +1725,10 @@ export interface components {
             quote_id: string;
             /** @description What the shopper did. */
             type: components["schemas"]["OutcomeType"];
-            /** @description Units; by default those quoted, for a return those bought. */
+            /** @description Units; by default those quoted, for a return or a rating those bought. */
             quantity?: number | null;
+            /** @description Rating of what was bought, 1 to 5: needed by `rated`, possible with `purchased` and `returned`. */
+            rating?: number | null;
             /** @description When it happened; now where left out. */
             at?: string | null;
             /** @description The shop's own id of the outcome: reported again under it, an outcome is stored once. */
@@ -1744,7 +1752,7 @@ export interface components {
          * @description Type of an outcome.
          * @enum {string}
          */
-        OutcomeType: "purchased" | "declined" | "returned";
+        OutcomeType: "purchased" | "declined" | "returned" | "rated";
         /** @description Outcomes, newest first. */
         OutcomesPage: {
             /** @description Rows of the page. */
@@ -2080,6 +2088,10 @@ export interface components {
             };
             /** @description Where the price response behind the scores is known from: `random_prices`, `cost_changes`, `imported_inputs`, `confounded`, the `demo_store`, or a `prior` from other shops; null in earlier quotes. */
             identified_by: string | null;
+            /** @description Where satisfaction is known from: `own_outcomes`, the `demo_store`, or a `prior`; null without scores and in earlier quotes. */
+            satisfaction_source: string | null;
+            /** @description Of `intent`, `rival`, `trend`, `satisfaction`: what the scores rest on and no outcome told of. */
+            priors: string[];
             /** @description Milliseconds by step. */
             timing_ms: {
                 [key: string]: number;
@@ -2290,6 +2302,10 @@ export interface components {
             };
             /** @description Where the price response behind the scores is known from: `random_prices`, `cost_changes`, `imported_inputs`, `confounded`, the `demo_store`, or a `prior` from other shops; null in earlier quotes. */
             identified_by: string | null;
+            /** @description Where satisfaction is known from: `own_outcomes`, the `demo_store`, or a `prior`; null without scores and in earlier quotes. */
+            satisfaction_source: string | null;
+            /** @description Of `intent`, `rival`, `trend`, `satisfaction`: what the scores rest on and no outcome told of. */
+            priors: string[];
             /** @description Milliseconds by step. */
             timing_ms: {
                 [key: string]: number;
@@ -2472,6 +2488,23 @@ export interface components {
          * @enum {string}
          */
         Rung: "model" | "cached" | "numeric" | "reference";
+        /** @description Evidence of one kind of report of sales, judged on the latest of them. */
+        SatisfactionEvidence: {
+            /** @description `returns`, `ratings` or `repurchases`. */
+            evidence: string;
+            /** @description Sales with such a report. */
+            reports: number;
+            /** @description Of these, the latest, on which it is judged. */
+            held_out: number;
+            /** @description Log loss on those; null where they are too few. */
+            log_loss: number | null;
+            /** @description Log loss of the mean of earlier reports (of repurchases: of each product's). */
+            constant: number | null;
+            /** @description Mean prediction over what was reported; 1 is right on average. */
+            mean_over_rate: number | null;
+            /** @description `effects` of price, product and category; the `mean` alone; the price `slope` alone; or `nothing`. */
+            used: string;
+        };
         /** @description A score and its 90 % interval. */
         Score: {
             /** @description The best estimate. */
@@ -2487,7 +2520,7 @@ export interface components {
             purchase_probability: components["schemas"]["Score"];
             /** @description Expected profit of the whole quantity, in minor units. */
             profit: components["schemas"]["Score"];
-            /** @description How content the shopper would be with the price, 0 to 1. */
+            /** @description Probability, given that the shopper buys at this price, that they are content (returns, ratings), 0 to 1. */
             satisfaction: components["schemas"]["Score"];
         };
         /** @description A behaviour event: of the current session in a quote request. */
@@ -2662,6 +2695,10 @@ export interface components {
             reference_price: components["schemas"]["Amount"] | null;
             /** @description Probability with which the price was chosen; null where unknown. */
             propensity: number | null;
+            /** @description Whether an imported sale was returned; null where unknown, and at quotes. */
+            returned: boolean | null;
+            /** @description The shopper's rating of what was bought; null without one. */
+            rating: number | null;
         };
         /** @description A product as stored, for merchants; it may be sent back to `PUT /v1/products` as it is. */
         StoredProduct: {
@@ -2870,6 +2907,10 @@ export interface components {
              *     that were imported.
              */
             identified_by: components["schemas"]["IdentifiedBy"] | null;
+            /** @description Knowledge of satisfaction; null in earlier jobs. */
+            satisfaction: components["schemas"]["TrainingSatisfaction"] | null;
+            /** @description Of `intent`, `rival`, `trend`, `satisfaction`: what no outcome told anything of. */
+            priors: string[];
         };
         /** @description Trains a part of Pricesmith on the shop's own outcomes. */
         TrainingRequest: {
@@ -2897,6 +2938,25 @@ export interface components {
             report: components["schemas"]["TrainingReport"];
             /** @description Whether it predicts the latest outcomes surely better than every simpler model. That it earns more only `pricesmith eval policy --log store` proves. */
             proven_better: boolean;
+        };
+        /**
+         * @description Satisfaction: the probability, given that the shopper buys at this price, that they are content.
+         *
+         *     A sale that was returned counts 0, one rated r of 5 counts (r - 1) / 4.
+         */
+        TrainingSatisfaction: {
+            /** @description `learned`, or `prior` where nothing was reported that tells of it. */
+            source: string;
+            /** @description Sales with a report that is used. */
+            reports: number;
+            /** @description Evidence by kind of report. */
+            measures: components["schemas"]["SatisfactionEvidence"][];
+            /** @description At the reference price, of an average product: value, low, high (90 %). */
+            at_reference: number[];
+            /** @description That at a price 10 % higher. */
+            at_more: number[];
+            /** @description What to know about it. */
+            notes: string[];
         };
         /** @description Demand of one product or category. */
         TrainingSegment: {
@@ -3282,6 +3342,7 @@ export type RulesProposal = components['schemas']['RulesProposal'];
 export type RulesVersion = components['schemas']['RulesVersion'];
 export type RulesVersions = components['schemas']['RulesVersions'];
 export type Rung = components['schemas']['Rung'];
+export type SatisfactionEvidence = components['schemas']['SatisfactionEvidence'];
 export type Score = components['schemas']['Score'];
 export type Scores = components['schemas']['Scores'];
 export type SessionEvent = components['schemas']['SessionEvent'];
@@ -3313,6 +3374,7 @@ export type TrainingOptions = components['schemas']['TrainingOptions'];
 export type TrainingReport = components['schemas']['TrainingReport'];
 export type TrainingRequest = components['schemas']['TrainingRequest'];
 export type TrainingResult = components['schemas']['TrainingResult'];
+export type TrainingSatisfaction = components['schemas']['TrainingSatisfaction'];
 export type TrainingSegment = components['schemas']['TrainingSegment'];
 export type Understood = components['schemas']['Understood'];
 export type UsedCompetitorPrice = components['schemas']['UsedCompetitorPrice'];
@@ -3803,7 +3865,7 @@ export interface operations {
                 /** @description Rows of this shopper alone. */
                 shopper_id?: string;
                 /** @description Outcomes of this type alone. */
-                type?: "purchased" | "declined" | "returned";
+                type?: "purchased" | "declined" | "returned" | "rated";
                 /** @description Rows at this time or later alone (RFC 3339). */
                 from?: string;
                 /** @description Rows before this time alone (RFC 3339). */

@@ -206,3 +206,6 @@ def test_merchants_are_told_where_the_price_response_is_known_from_and_shoppers_
     assert merchants["identified_by"] in ("demo_store", "prior")
     assert "identified_by" not in merchants["versions"]
     assert "identified_by" not in shoppers
+    assert merchants["satisfaction_source"] == merchants["identified_by"]
+    assert merchants["priors"] == (["satisfaction"] if merchants["satisfaction_source"] == "prior" else [])
+    assert not {"satisfaction_source", "priors"} & shoppers.keys()

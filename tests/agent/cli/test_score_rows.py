@@ -158,3 +158,6 @@ def test_scores_say_that_an_untrained_evaluator_has_a_prior_of_other_shops(servi
     rows, found = scored(service, tmp_path, "product_id,price\nEURO,90\nEURO,-1\n")
     assert [row["identified_by"] for row in rows] == [found.identified_by] * 2
     assert found.identified_by in ("prior", "demo_store")
+    assert [row["satisfaction_source"] for row in rows] == [found.origin.satisfaction] * 2
+    assert found.origin.satisfaction == found.identified_by
+    assert set(found.origin.priors) >= {"intent", "rival", "trend"}

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, RowMapping
 
 from agent.domain.clock import StoreClock
+from agent.domain.records import OutcomeType
 from agent.service.auth.quote_tokens import TokenSigner
 from agent.store import Store
 from agent.store.audit_check import AuditReport
+from agent.store.audit_entries import outcome_entry
 from agent.store.chain import Head
 from agent.store.engine import open_database
 from agent.store.tables import DECISIONS
@@ -61,12 +63,25 @@ def test_outcomes_of_offers_made_elsewhere_are_not_logged(store: Store) -> None:
     assert (found.rows, found.problems) == (0, [])
 
 
+def test_a_cost_is_no_part_of_the_entry_of_an_outcome() -> None:
+    assert outcome_entry(outcome(cost_minor=150)) == outcome_entry(outcome())
+
+
 def test_a_repeated_outcome_is_logged_once(store: Store) -> None:
     fill(store)
     store.record_outcomes(
         [outcome(outcome_id="o1", quote_id="d1", shopper_id="s1"), outcome(outcome_id="o9", quote_id="d3")]
     )
     assert (report(store).rows, report(store).problems) == (ROWS + 1, [])
+
+
+def test_a_rating_is_logged_and_entries_without_one_are_those_of_releases_before(store: Store) -> None:
+    before = b'["o1", "p1", "USD", 279, 299, "purchased", 1, 1772366400000000, "q1", 0.25, 2.0]'
+    assert outcome_entry(outcome()).content == before
+    assert outcome_entry(outcome(rating=4.0)).content == before[:-1] + b", 4.0]"
+    fill(store)
+    store.record_outcomes([outcome(outcome_id="r", quote_id="d1", type=OutcomeType.RATED, rating=4.0)])
+    assert report(store).whole
 
 
 EDITS = {
@@ -76,6 +91,7 @@ EDITS = {
     "the request": "UPDATE decisions SET personal = replace(personal, '\"n\":2', '\"n\":9') WHERE id = 'd2'",
     "the personal part dropped": "UPDATE decisions SET personal = NULL, shopper_id = NULL WHERE id = 'd2'",
     "a decision dropped": "DELETE FROM decisions WHERE id = 'd0'",
+    "a rating added": "UPDATE outcomes SET rating = 1 WHERE outcome_id = 'o1'",
     "an outcome turned": "UPDATE outcomes SET type = 'declined' WHERE outcome_id = 'o1'",
     "an outcome moved in time": "UPDATE outcomes SET at = at + 1 WHERE outcome_id = 'o0'",
     "an outcome dropped": "DELETE FROM outcomes WHERE outcome_id = 'o0'",

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -14,8 +15,9 @@ from tests.agent.store.builders import event, outcome
         outcome(),
         outcome(shopper_id=None, product_id=None, reference_minor=None, quote_id=None, propensity=None),
         outcome(type=OutcomeType.RETURNED, weight=0.1),
+        outcome(quote_id=None, cost_minor=150),
     ],
-    ids=["full", "bare", "returned"],
+    ids=["full", "bare", "returned", "with its cost"],
 )
 def test_an_outcome_read_equals_the_one_recorded(store: Store, record: OutcomeRecord) -> None:
     store.record_outcomes([record])
@@ -80,3 +82,14 @@ def test_an_outcome_whose_sale_cannot_be_stored_is_not_stored_either(store: Stor
 
     assert list(store.outcomes_since(0)) == []
     assert store.audit_count() == 0
+
+
+def test_a_later_import_completes_imported_outcomes_and_none_of_quotes(store: Store) -> None:
+    mine = outcome(outcome_id="mine", quote_id=None)
+    store.record_outcomes([mine, outcome(outcome_id="quoted")])
+    told = [replace(one, returned=True, rating=2.5) for one in (mine, outcome(outcome_id="quoted"))]
+    assert store.complete_outcomes([mine]) == 0
+    store.complete_outcomes(told)
+    assert store.complete_outcomes([told[0], replace(mine, rating=2.5)]) == 0
+    assert store.outcome("mine") == told[0]
+    assert store.outcome("quoted") == outcome(outcome_id="quoted")

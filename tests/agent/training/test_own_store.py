@@ -286,3 +286,45 @@ def test_prices_that_were_never_offered_are_chosen_only_with_exploration(world: 
     assert len(ratios) == 12
     assert min(ratios) == pytest.approx(lowest, abs=0.01)
     service.close()
+
+
+def reported(rows: list[OutcomeRecord]) -> list[OutcomeRecord]:
+    """Sales of which the dear ones come back more often, and are rated worse."""
+    rng = np.random.default_rng(12)
+    found = []
+    for row in rows:
+        if row.type is OutcomeType.PURCHASED:
+            assert row.reference_minor
+            content = 1 / (1 + np.exp(-1.5 + 5.0 * np.log(row.price_minor / row.reference_minor)))
+            rated = float(np.clip(np.round(1 + 4 * content + rng.normal(0, 0.5)), 1, 5))
+            row = replace(row, returned=bool(rng.random() > content), rating=rated if rng.random() < 0.5 else None)
+        found.append(row)
+    return found
+
+
+def test_reports_of_sales_teach_satisfaction_and_every_report_says_where_it_is_known_from(
+    world: World, tmp_path: Path
+) -> None:
+    plain = filled(shop(world, tmp_path / "plain"), outcomes(2.0))
+    told = filled(shop(world, tmp_path / "told"), reported(outcomes(2.0)))
+    made = {name: train_on_store(own_store(one), name, silent) for name, one in (("plain", plain), ("told", told))}
+    assert made["plain"].report.satisfaction.source == "prior"
+    assert made["plain"].report.priors == ("intent", "rival", "trend", "satisfaction")
+    learned = made["told"].report.satisfaction
+    assert learned.source == "learned" and learned.reports > 500
+    assert [one.used for one in learned.measures] == ["effects", "effects"]
+    assert learned.at_more[0] < learned.at_reference[0] - 0.03
+    assert made["told"].report.priors == ("intent", "rival", "trend")
+    assert made["told"].meta.config["satisfaction_source"] == "own_outcomes"
+    for name, service, source in (("plain", plain, "prior"), ("told", told, "own_outcomes")):
+        assert service.reload() is not None
+        assert service.score_origin.satisfaction == source
+        request = {"shopper": {"id": "s1"}, "product": {"id": "p6"}, "context": {"market_trend": "rising"}}
+        answer = service.quote([QuoteRequest.model_validate(request)])[0]
+        assert isinstance(answer, Decision)
+        assert answer.score_origin.satisfaction == source
+        assert answer.score_origin.priors == ("trend", *(("satisfaction",) if source == "prior" else ()))
+        assert service.decision(answer.id) == answer
+        card = (service._parts.folder.models / "evaluator" / name / "CARD.md").read_text("utf-8")
+        assert ("a prior, as the shop reported nothing" in card) == (source == "prior")
+        service.close()

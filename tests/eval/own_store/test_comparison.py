@@ -9,10 +9,9 @@ import pytest
 from agent.training.own_rows import situations_of
 from eval.own_store.comparison import run_trial
 from eval.own_store.shops import SHOPS, simulate_outcomes
-from eval.own_store.titled import titles
+from eval.simulators.titles import titles
 from models.arrays import Floats
 from models.evaluator.evaluator import EvaluatorInputs
-from models.training import own_rows
 from models.training.own_evaluator import Trained, train_own, with_newest
 from models.training.own_report import predict
 from models.training.own_rows import OwnRows, Split
@@ -123,13 +122,3 @@ def test_titles_tell_of_products_never_sold() -> None:
     assert untold.over_new is not None
     assert told.over_new < 0.5 * untold.over_new
     assert len(set(texts)) == len(texts) == len(titles("Chinese")[0]) == 240
-
-
-def test_text_effects_enter_up_to_a_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = simulated("price alone")
-    n = len(rows.at_s)
-    states = np.random.default_rng(0).standard_normal((n, 384)).astype(np.float32)
-    described = replace(rows, data=replace(rows.data, product_states=states, product_row=np.arange(n)))
-    assert described.with_text().text is not None
-    monkeypatch.setattr(own_rows, "MOST_DESCRIBED", n - 1)
-    assert described.with_text().text is None

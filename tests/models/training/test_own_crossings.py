@@ -50,7 +50,7 @@ def test_a_column_is_the_product_of_its_two_and_its_name_tells_its_group() -> No
     product, segment = rng.integers(4, size=N), rng.integers(3, size=N)
     preferred = np.where((product + segment) % 2 == 0, 0.8, -0.8)
     found = with_crossings(columns(product, segment), np.arange(N), scores(rng, preferred), 100)
-    values, names = found.values.toarray(), list(found.names)
+    values, names = found.values.to_sparse().toarray(), list(found.names)
     for name in names[8:]:
         left, right = name.split(CROSSED)
         assert np.array_equal(

@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import sparse
 
+from models.evaluator.context_priors import ContextPriors
 from models.evaluator.lesson import Term
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
+from models.training.factored_matrix import FactoredMatrix
 from models.training.own_effects import shift_of, trained_effects
 from models.training.own_kinks import fit_ramps
 from models.training.own_logit import SLOPE, STEPS, fit_logit
@@ -38,16 +39,17 @@ def columns() -> EffectColumns:
     return builder.columns()
 
 
-def rows(effects: sparse.csr_matrix, **changes: object) -> LogitRows:
+def rows(effects: FactoredMatrix, **changes: object) -> LogitRows:
     n = effects.shape[0]
     made = LogitRows(
         bought=BOUGHT[:n],
         mass=np.ones(n),
         log_ratio=X[:n],
         effects=effects,
-        inputs=np.zeros((n, 0), np.float32),
+        inputs=FactoredMatrix.of_dense(np.zeros((n, 0))),
         steps=np.zeros((n, STEPS), np.float32),
         over=np.zeros(n),
+        signals=np.zeros((n, 2)),
         controls=np.zeros((n, 0)),
         cluster=np.arange(n),
     )
@@ -73,7 +75,7 @@ def test_few_rows_without_effects_fit_the_logit_in_log_price(columns: EffectColu
 def test_a_weight_of_two_equals_a_duplicated_row(columns: EffectColumns) -> None:
     effects = columns.values[:2_000]
     once = fit_logit(rows(effects, mass=np.full(2_000, 2.0)), columns)
-    twice = sparse.vstack([effects, effects]).tocsr()
+    twice = columns.values[np.tile(np.arange(2_000), 2)]
     doubled = rows(twice, bought=np.r_[BOUGHT[:2_000], BOUGHT[:2_000]], log_ratio=np.r_[X[:2_000], X[:2_000]])
     assert fit_logit(doubled, columns).level == pytest.approx(once.level, abs=1e-3)
 
@@ -104,3 +106,18 @@ def test_a_kink_in_demand_becomes_a_ramp_and_a_smooth_response_has_none() -> Non
     found = fit_ramps((flat - 1.0, slope, x), broken, mass)
     assert found.heights.max() == pytest.approx(1.0, abs=0.25)
     assert found.places[found.heights.argmax(), 0] == pytest.approx(0.0, abs=0.01)
+
+
+def test_intent_and_trend_are_learned_where_rows_have_them_and_stay_at_the_prior_where_not(
+    columns: EffectColumns,
+) -> None:
+    rng = np.random.default_rng(9)
+    intent = np.where(rng.random(N) < 0.3, rng.uniform(0, 4, N), 0.0)
+    trend = np.zeros(N)
+    bought = (rng.random(N) < 1 / (1 + np.exp(1.0 + 2.0 * X - 0.2 * intent))).astype(np.float64)
+    told = rows(columns.values, bought=bought, signals=np.stack([intent, trend], axis=1))
+    model = fit_logit(told, columns)
+    prior = ContextPriors()
+    assert model.signals[0] == pytest.approx(0.2, abs=0.1)
+    assert model.signals[1] == pytest.approx(prior.trend, abs=1e-6)
+    assert model.rival == pytest.approx(prior.rival, abs=1e-6)

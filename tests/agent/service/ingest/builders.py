@@ -29,6 +29,7 @@ class Read:
     products: list[ProductRecord] = field(default_factory=list)
     events: list[EventRecord] = field(default_factory=list)
     outcomes: list[OutcomeRecord] = field(default_factory=list)
+    completed: list[OutcomeRecord] = field(default_factory=list)
 
     @property
     def prices(self) -> dict[str, int | None]:
@@ -57,6 +58,7 @@ def import_path(
         events=keep_events,
         shoppers=dropped,
         outcomes=read.outcomes.extend,
+        completed=read.completed.extend,
         known_events=lambda _ids: set(),
         known_outcomes=lambda _ids: set(),
         outcomes_by_line=lambda: iter(()),

@@ -72,6 +72,7 @@ def targets(store: Store) -> ImportTargets:
         events=store.append_events,
         shoppers=store.upsert_profiles,
         outcomes=outcomes,  # type: ignore[arg-type]
+        completed=store.complete_outcomes,
         known_events=store.known_events,
         known_outcomes=store.known_outcomes,
         outcomes_by_line=store.outcomes_by_line,
@@ -302,3 +303,43 @@ def test_every_row_of_a_messy_file_is_counted_once(load: Load, seed: int) -> Non
     ]
     rows = [",".join(random.choice(some) for some in cells) for _ in range(random.randrange(40))]
     load(OUTCOMES, HEAD.replace("at\n", "at,outcome_id\n") + "\n".join(rows))
+
+
+def reported(*cells: str) -> str:
+    rows = [f"{row},{more}" for row, more in zip(offers(len(cells)), cells, strict=True)]
+    return f"{HEAD.strip()},returned,rating\n" + "\n".join(rows) + "\n"
+
+
+def content(store: Store) -> list[tuple[bool | None, float | None]]:
+    found = [one for _, one in store.outcomes_since(0)]
+    return [(one.returned, one.rating) for one in sorted(found, key=lambda one: one.at, reverse=True)]
+
+
+def test_returns_and_ratings_that_become_known_later_complete_the_stored_rows_once(load: Load, store: Store) -> None:
+    load(OUTCOMES, log(offers(3)))
+    assert content(store) == [(None, None)] * 3
+    later = reported("1,2.5", ",", "0,5")
+    for _ in range(2):
+        assert counts(load(OUTCOMES, later)) == (0, 3, 0)
+        assert content(store) == [(True, 2.5), (None, None), (False, 5.0)]
+    load(OUTCOMES, log(offers(3)))
+    assert content(store) == [(True, 2.5), (None, None), (False, 5.0)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "column", "reason"),
+    [
+        (("2,",), "returned", "is not a truth value; allowed: 1 or 0"),
+        ((",0",), "rating", "is out of range; allowed: 1 to 5"),
+        ((",6",), "rating", "is out of range; allowed: 1 to 5"),
+        ((",good",), "rating", ""),
+        (("0,", "1,"), "returned", "is of a row with bought 0; remedy: leave it empty, or set bought to 1"),
+        (("0,", ",3"), "rating", "is of a row with bought 0; remedy: leave it empty, or set bought to 1"),
+    ],
+)
+def test_a_bad_return_or_rating_is_refused_with_row_and_remedy(
+    load: Load, cells: tuple[str, ...], column: str, reason: str
+) -> None:
+    (problem,) = load(OUTCOMES, reported(*cells)).problems
+    assert (problem.line, problem.column) == (len(cells) + 1, column)
+    assert reason in problem.reason and problem.reason

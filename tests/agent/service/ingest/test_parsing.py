@@ -165,3 +165,14 @@ def test_contradicting_limits_are_refused_and_a_cost_above_the_list_price_is_not
     ]
     [named] = read.report.notes.values[Note.DOUBTFUL]
     assert named.startswith("B: cost 12.00 EUR is above list_price 10.00 EUR")
+
+
+def test_the_cost_of_an_offer_is_kept_in_minor_units_and_a_bad_one_is_refused_with_its_remedy(tmp_path: Path) -> None:
+    cells = ("21.50", "", "-1", "1.2345", "much", "250")
+    content = "\n".join(["product_id,price,bought,at,cost", *(f"A,39.90,1,{AT},{cell}" for cell in cells)])
+    read = import_text(tmp_path, OUTCOMES, content, KNOWN)
+    assert [one.cost_minor for one in read.outcomes] == [2_150, None]
+    assert list(read.reasons) == [4, 5, 6, 7]
+    assert "remedy: give it in major units" in read.reasons[7]
+    foreign = f"product_id,price,bought,at,cost,currency\nA,4000,1,{AT},2000,JPY\n"
+    assert "allowed: EUR" in import_text(tmp_path, OUTCOMES, foreign, KNOWN).reasons[2]
