@@ -11,7 +11,7 @@ SETTINGS_FILE: Final = "encoder.json"
 
 
 class EncoderSettings(BaseModel):
-    """How an encoder wants its texts, and the size of its states.
+    """Length and prefix of the texts that an encoder reads, and the size of its states.
 
     Attributes:
         dim: Dimensions of a state.

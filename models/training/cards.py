@@ -11,7 +11,7 @@ from models.training.identified_by import PRIORS, SATISFACTION
 OWN_TEXTS: Final = "texts written for Pricesmith"
 
 _DESCRIPTION = {
-    ModelKind.ENCODER: "a sentence encoder (the base below) with a LoRA delta, and the interest head on its states",
+    ModelKind.ENCODER: "a sentence encoder (base in its config) with a LoRA delta, and the interest head on its states",
     ModelKind.EVALUATOR: "purchase probability (monotone in price) and satisfaction heads with a last-layer posterior",
     ModelKind.UNDERSTANDING: (
         "a softmax head over encoder states, character n-grams and concepts, for kinds of questions"
@@ -65,6 +65,6 @@ def card(meta: ModelMeta) -> str:
         f"# {meta.kind} {meta.version}\n\n"
         f"{_DESCRIPTION[meta.kind]}.\n\n"
         f"Trained on: {meta.trained_on}. {caution}\n\n"
-        f"Licence: Apache-2.0, like the base weights. Requires: {requires}. Config: {config}.\n"
+        f"Licence: Apache-2.0; base weights keep their own. Requires: {requires}. Config: {config}.\n"
         f"{_known_from(meta)}{figures}"
     )

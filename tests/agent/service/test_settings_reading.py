@@ -19,8 +19,8 @@ from agent.service.settings_reading import (
     read_settings,
 )
 
-ANY_TEXT = {"data_dir", "database_url", "writer_model", "writer_key", "built_models_dir"}
-"""Settings whose every text means something; the database address is checked where it is opened."""
+ANY_TEXT = {"data_dir", "database_url", "writer_model", "writer_key", "built_models_dir", "encoder"}
+"""Settings whose every text means something; the database and the encoder are checked where they are opened."""
 BAD = {"host": " ", "bootstrap_key": "short", "pack": "bakery", "merchant": "Shop 1", "currency": "euro"}
 OWN_WORDS = {"exploration": "off, cautious, normal", "port": "from 1 to 65535", "pack": "ecommerce"}
 
