@@ -11,6 +11,7 @@ from agent.service.service import Service
 from tests.prepared import World, ask
 
 USD_50 = {"amount_minor": 50, "currency": "USD"}
+NEWCOMER = {"profile": {"age": 30, "income": 50_000, "region": "urban"}}
 PHONE = {
     "category": "electronics",
     "brand": "Samsung",
@@ -61,7 +62,7 @@ def test_the_kill_switch_is_the_reason_while_it_is_on(own: World, standing: Serv
 
 
 def test_a_personalised_price_is_held_for_nothing_and_records_its_cost(own: World, standing: Service) -> None:
-    one = known(own, standing, product=PHONE)
+    one = known(own, standing, shopper=NEWCOMER, product=PHONE)
     assert one.price_minor != one.reference_minor, "or the test shows nothing"
     assert (one.held, one.cost_minor) == (None, 5_000)
     assert {candidate.origin for candidate in one.candidates} == {Origin.PROPOSED}
@@ -75,7 +76,7 @@ def test_a_standing_price_is_marked_by_its_origin(own: World, standing: Service)
 
 def test_a_floor_above_every_proposal_moves_the_price(own: World, standing: Service) -> None:
     floor = {"amount_minor": 97_000, "currency": "USD"}
-    one = known(own, standing, product=PHONE, limits={"min_price": floor})
+    one = known(own, standing, shopper=NEWCOMER, product=PHONE, limits={"min_price": floor})
     assert (one.price_minor, one.guard) == (97_000, GuardAction.MOVED)
 
 
@@ -89,7 +90,7 @@ def test_limits_that_exclude_each_other_are_a_conflict(own: World, standing: Ser
 def test_control_quotes_say_that_chance_drew_them(own: World) -> None:
     running = own.service(language_model=False, control_frac=0.5, stable_prices=False)
     try:
-        found = [known(own, running, product=PHONE) for _ in range(20)]
+        found = [known(own, running, shopper=NEWCOMER, product=PHONE) for _ in range(20)]
     finally:
         running.close()
     at_reference = [one for one in found if one.price_minor == one.reference_minor]
@@ -102,7 +103,7 @@ def test_explored_prices_are_marked(own: World) -> None:
     running = own.service(language_model=False, exploration="normal", stable_prices=False, never_above_reference=False)
     try:
         found = [
-            known(own, running, product=PHONE | {"cost": {"amount_minor": cost, "currency": "USD"}})
+            known(own, running, shopper=NEWCOMER, product=PHONE | {"cost": {"amount_minor": cost, "currency": "USD"}})
             for cost in range(5_000, 30_000, 100)
         ]
     finally:
