@@ -153,7 +153,7 @@ class PairInputsReader:
         buyers, products = [one.shopper.past.buyer for one in pairs.visits], [o.subject.product for o in pairs.sold]
         return PairStates(
             head=reader.interest,
-            shopper=reader.encode_texts([one.shopper.past.text for one in pairs.visits]),
+            shopper=reader.shopper_states([one.shopper.past.text for one in pairs.visits]),
             product=product,
             category=reader.catalogue.category_states(list(pairs.categories)),
             category_of=np.asarray(pairs.category_of, np.intp),

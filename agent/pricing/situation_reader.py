@@ -48,6 +48,7 @@ from models.shopper.features import Subject, feature_matrix
 from models.shopper.history import ShopperHistory
 from models.shopper.interest import InterestHead
 from models.shopper.item_affinity import Taste
+from models.shopper.texts import STRANGER
 from models.strategist.strategy import AnchorPrices
 
 AHEAD: Final = 4
@@ -82,12 +83,14 @@ class TrainingProvenance:
         learned: Prior sds of level and slope by effect, as fitted by the training; None where it fitted none.
         training: Whether a training is going on, which fits all effects.
         tried: Prices that were offered in it.
+        behaviour: Whether it reads the texts of shoppers' behaviour; if not, all have the state of an unknown one.
     """
 
     in_domain: bool
     learned: Mapping[str, tuple[float, float]] | None = None
     training: bool = False
     tried: TriedPrices | None = None
+    behaviour: bool = True
 
     def fits(self, prefix: str) -> bool:
         """Whether effects that begin so are fitted, or were: those that only a training on own outcomes brings."""
@@ -185,7 +188,7 @@ class SituationReader:
         asked = [RecommendationRequest(shopper=Shopper(id=shopper_id)) for shopper_id in latest[:AHEAD]]
         if asked:
             shoppers = self._shoppers.begin(asked, now)
-            self.encode_texts([shoppers.read(one, self.behaviour_s(now), now).past.text for one in asked])
+            self.shopper_states([shoppers.read(one, self.behaviour_s(now), now).past.text for one in asked])
 
     def plan_memories(self, shopper_ids: Sequence[str], now: datetime) -> list[PlannedMemory]:
         """Shoppers of whom the store should keep something else; see `ShopperReader.plan_memories`."""
@@ -205,13 +208,17 @@ class SituationReader:
         self._shoppers.pasts.forget()
         forget_words()
 
+    def shopper_states(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encoder states `(n, dim)` of shoppers by their behaviour texts, as far as the evaluator reads these."""
+        return self.encode_texts(texts if self._provenance.behaviour else [STRANGER] * len(texts))
+
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encoder states `(n, dim)`, cached by text."""
         return self._encoder.encode(texts)
 
     def encode(self, situations: Sequence[Situation]) -> Encoded:
         """Encoder states, interest and features of a batch."""
-        shopper = self.encode_texts([o.past.text for o in situations])
+        shopper = self.shopper_states([o.past.text for o in situations])
         product = self._catalogue.states([o.product for o in situations])
         category = self._catalogue.category_states([o.subject.category for o in situations])
         features = feature_matrix([o.features for o in situations])

@@ -335,7 +335,8 @@ def _situation_reader(
     )
     learner = memory.learner
     sds = learner.start.sd if learner.start is not None else None
-    provenance = TrainingProvenance(learner.in_domain, sds, tried=models.evaluator.weights.tried)
+    weights = models.evaluator.weights
+    provenance = TrainingProvenance(learner.in_domain, sds, tried=weights.tried, behaviour=weights.behaviour)
     readers = Readers(models.encoder, models.interest)
     return SituationReader(memory.catalogue, shoppers, memory.arrivals, readers, provenance)
 

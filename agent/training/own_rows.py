@@ -30,18 +30,16 @@ from models.evaluator.evaluator import NUMERIC, Evaluator, EvaluatorInputs
 from models.evaluator.evidence import EVIDENCE, KEY_DIM, item_states, memory_keys
 from models.progress import Progress
 from models.shopper.features import FEATURES
-from models.shopper.history import RecentItems, ShopperHistory
-from models.shopper.texts import behaviour_text
+from models.shopper.history import RecentItems
+from models.shopper.texts import STRANGER
 from models.training.evaluator import EvaluatorData
 from models.training.own_effects import shift_of, tried_ranges
 from models.training.own_rows import EffectBuilder, OwnRows
 
-TEXTS: Final = 20_000
+TEXTS: Final = 10_000
 _BATCH: Final = 4_096
 _BLOCKS: Final = 40
 _NO_SITUATION: Final = OfferSituation({}, {})
-_STRANGER: Final = behaviour_text(ShopperHistory(), lambda _: "", 0.0)
-
 ItemsOf = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
@@ -64,11 +62,11 @@ class OwnRowReader:
         n = len(own)
         numeric = np.lib.format.open_memmap(work / "numeric.npy", "w+", np.float32, (n, NUMERIC))
         keys = np.lib.format.open_memmap(work / "keys.npy", "w+", np.float32, (n, 2 * KEY_DIM))
-        states = _States(self.reader.encode_texts([_STRANGER])[0])
+        states = _States(self.reader.encode_texts([STRANGER])[0])
         shopper_row = np.zeros(n, np.int64)
         product_states = np.zeros((len(own.products), len(states.stranger)), np.float32)
         effects, rival = EffectBuilder(n), np.full(n, np.nan, np.float32)
-        intent, trend = np.zeros(n, np.float32), np.zeros(n, np.float32)
+        intent, trend, alone = (np.zeros(n, np.float32) for _ in range(3))
         order = np.lexsort((own.at_s, own.shopper))
         for start in range(0, n, _BATCH):
             part = order[start : start + _BATCH]
@@ -80,6 +78,9 @@ class OwnRowReader:
             encoded = self.reader.encode(seen)
             shopper_row[part] = states.rows([o.past.text for o in seen], encoded.shopper)
             product_states[own.product[part]] = encoded.product
+            category = self.reader.catalogue.category_states([o.subject.category for o in seen])
+            unknown = np.broadcast_to(states.stranger, category.shape)
+            alone[part] = self.reader.interest.of_features(unknown, category, encoded.features)
             ends = np.stack([encoded.interest_logit, encoded.affinity], axis=1)
             numeric[part] = np.concatenate([encoded.features, np.zeros((len(part), len(EVIDENCE))), ends], axis=1)
             recents: list[RecentItems] = [o.past.recent for o in seen]
@@ -87,7 +88,8 @@ class OwnRowReader:
             progress("observe outcomes", (start + len(part)) / n)
         self._evidence(own, numeric, keys, progress)
         data = _data(own, numeric, shopper_row, states, product_states)
-        return OwnRows(data, effects.columns(), own.at_s, rival, intent=intent, trend=trend).with_text()
+        columns = effects.columns()
+        return OwnRows(data, columns, own.at_s, rival, intent=intent, trend=trend, interest_alone=alone).with_text()
 
     def _observe(self, own: OwnOutcomes, part: NDArray[np.int64], states: "_States") -> list[Situation]:
         requests = _requests(self.store, own, part)
@@ -99,7 +101,7 @@ class OwnRowReader:
                 )
             seen = one.situation
             keep = states.take(seen.past.text)
-            found.append(seen if keep else replace(seen, past=replace(seen.past, text=_STRANGER)))
+            found.append(seen if keep else replace(seen, past=replace(seen.past, text=STRANGER)))
         return found
 
     def _evidence(
@@ -123,7 +125,7 @@ class _States:
 
     def __init__(self, stranger: NDArray[np.float32]) -> None:
         self.stranger = stranger
-        self._row: dict[str, int] = {_STRANGER: 0}
+        self._row: dict[str, int] = {STRANGER: 0}
         self._states = [stranger]
 
     def take(self, text: str) -> bool:

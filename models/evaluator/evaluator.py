@@ -37,7 +37,9 @@ OTHER_SHOP_SLOPE: Final = 1.47
 """Prior price slope there; the demo store's own says little of other shops, whose outcomes soon outweigh it."""
 _NOVELTY_SEED: Final = 7
 _DOUBT_SEED: Final = 23
-NUMERIC: Final = len(FEATURES) + len(EVIDENCE) + 2
+INTEREST: Final = len(FEATURES) + len(EVIDENCE)
+"""Column of the interest logit among the numeric inputs; the log affinity follows."""
+NUMERIC: Final = INTEREST + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,9 @@ class EvaluatorWeights:
     """Trained parameters of the evaluator; `in` is the binning's width + 2 * RANK + 1.
 
     The purchase head reads log ratios less `center`; `doubt` is the standard deviation of the logarithm of its slope
-    for what training could not tell apart from the price; `text` maps product states to text effects. The satisfaction
-    head is the demo store's; `satisfied` replaces it after a training on own outcomes, and the prior elsewhere.
+    for what training could not tell apart from the price; `text` maps product states to text effects; shoppers' states
+    are an unknown one's without `behaviour`, as their texts told later outcomes no better. The satisfaction head is the
+    demo store's; `satisfied` replaces it after a training on own outcomes, and the prior elsewhere.
     """
 
     binning: Binning
@@ -153,6 +156,7 @@ class EvaluatorWeights:
     doubt: float = 0.0
     text: TextProjection | None = None
     satisfied: Satisfaction | None = None
+    behaviour: bool = True
 
 
 class Evaluator:

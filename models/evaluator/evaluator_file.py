@@ -21,6 +21,7 @@ from models.evaluator.trained_effects import TrainedEffects
 from models.evaluator.tried_prices import TriedPrices
 
 _VECTORS: Final = ("shopper_projection", "product_projection", "linear", "key_projection")
+_UNREAD: Final = "behaviour_unread"
 _BINNING: Final = ("low", "steep", "mean", "scale")
 
 
@@ -44,6 +45,8 @@ def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], pat
     for name in ("center", "doubt"):
         if getattr(weights, name):
             tensors[name] = np.asarray([getattr(weights, name)], np.float32)
+    if not weights.behaviour:
+        tensors[_UNREAD] = np.ones(1, np.float32)
     if weights.promotion is not None:
         tensors["promotion"] = np.ascontiguousarray(weights.promotion, np.float32)
     for name in CONTEXT:
@@ -86,6 +89,7 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
             doubt=float(tensors["doubt"][0]) if "doubt" in tensors else 0.0,
             text=TextProjection.from_tensors(tensors),
             satisfied=Satisfaction.from_tensors(tensors),
+            behaviour=_UNREAD not in tensors,
         )
     except KeyError as error:
         raise RegistryError(

@@ -8,6 +8,8 @@ from models.shopper.tallies import largest
 
 TitleOf = Callable[[str], str]
 
+STRANGER: Final = "a new shopper"
+"""Behaviour text of a shopper of whom nothing is known."""
 _CATEGORIES: Final = 6
 _RECENT: Final = 8
 _MAX_CHARS: Final = 700
@@ -44,7 +46,7 @@ def behaviour_text(
     described = profile if isinstance(profile, str) else ", ".join(f"{k} {v}" for k, v in sorted(profile.items()))
     if described:
         parts.append(f"profile: {described}")
-    return ("; ".join(parts) or "a new shopper")[:_MAX_CHARS]
+    return ("; ".join(parts) or STRANGER)[:_MAX_CHARS]
 
 
 def _session(history: ShopperHistory, title_of: TitleOf, at_s: float) -> Sequence[str]:

@@ -11,9 +11,8 @@ from models.encoder.encoder import Encoder, Vectors
 from models.evaluator.evidence import item_states
 from models.evaluator.promotion import Flags
 from models.progress import Progress
-from models.shopper.history import ShopperHistory
 from models.shopper.product_weeks import ProductWeeks
-from models.shopper.texts import behaviour_text, category_text, product_text
+from models.shopper.texts import STRANGER, category_text, product_text
 from models.training.interest import InterestRows
 from models.training.item_affinity import Purchases, TasteTrainingConfig, vocabulary
 from models.training.panel import Panel, PanelBuilder, PanelConfig
@@ -126,7 +125,7 @@ def encode_states(demo: DemoPanel, encoder: Encoder, progress: Progress) -> Stat
         product=product,
         category=encoder.encode([category_text(c) for c in demo.categories]),
         items=item_states(demo.panel.recents, lambda ids: known[[names.get(p, -1) for p in ids]]),
-        stranger=encoder.encode([behaviour_text(ShopperHistory(), lambda _: "", 0.0)])[0],
+        stranger=encoder.encode([STRANGER])[0],
         product_row=np.asarray([column[int(p)] for p in demo.panel.product]),
         category_row=np.asarray([category_column[demo.product_category[int(p)]] for p in demo.panel.product]),
     )

@@ -8,7 +8,8 @@
 3. The share of the price response that counts below the prices tried (`TriedPrices.response`), and kinks between
    prices (`own_kinks`).
 4. A network initialised to that model and regularised towards it, used with a share from 0 to 1.
-5. The logit is fitted again on training and validation rows.
+5. Behaviour texts are left unread unless they tell later outcomes better (`own_behaviour`).
+6. The logit is fitted again on training and validation rows.
 
 Validation rows decide on drift, kinks and share: the more complex option must be better by over one standard error. The
 test rows, the latest, evaluate the result once; then `with_newest` fits the logit again on all rows. Fewer than
@@ -19,7 +20,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 import numpy as np
-import torch
 
 from models.arrays import Floats
 from models.evaluator.binning import Binning
@@ -27,23 +27,22 @@ from models.evaluator.evaluator import Evaluator
 from models.evaluator.monotone import SLOPE_MIN, softplus
 from models.evaluator.satisfaction import Satisfaction
 from models.progress import Progress
-from models.training.evaluator import KnownTerms, fit
-from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig, InitialModel, ResidualNet, config_for
+from models.training.evaluator_net import EvaluatorTrainingConfig, config_for
 from models.training.own_assembly import AddedNetwork, Parts, assemble
+from models.training.own_behaviour import behaviour_chosen
 from models.training.own_controls import Controls, SlopeEvidence, controlled, intervened
 from models.training.own_crossings import with_crossings
 from models.training.own_effects import tried_prices, tried_ranges
 from models.training.own_kink_choice import chosen_kinks, ramps_of
 from models.training.own_kinks import NONE, Ramps
-from models.training.own_logit import ALL, JOINT, SLOPE, PriceLogit, fit_logit
+from models.training.own_logit import ALL, JOINT, PriceLogit, fit_logit
+from models.training.own_network import chosen_share, no_network, trained_network
 from models.training.own_rows import OwnRows, Rows, Split
-from models.training.own_table import BLOCK, OwnTable, paired_gain
+from models.training.own_table import OwnTable, paired_gain
 
-SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 RESPONSES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
 LEAST_FOR_NETWORK: Final = 1_400
 _MANY: Final = 8_000  # training rows from which on inputs have four bins instead of two
-_EQUAL: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +53,14 @@ class Choice:
         kinks: Number of ramps used.
         share: Share of the network, 0-1.
         response: As in `TriedPrices`.
+        behaviour: Whether behaviour texts are read.
         losses: Validation log loss by name of the candidate model.
     """
 
     kinks: int
     share: float
     response: float
+    behaviour: bool
     losses: dict[str, float]
 
 
@@ -98,6 +99,11 @@ class _Fit:
     config: EvaluatorTrainingConfig
     controls: Controls
 
+    @property
+    def reads_behaviour(self) -> bool:
+        """Whether the rows have states of behaviour texts."""
+        return self.table.rows.interest_alone is not None
+
     def evaluator(self, rows: Rows, version: str) -> tuple[Evaluator, tuple[Floats, Floats]]:
         """Fit ramps and logit to rows with the selected network; returns evaluator and covariances."""
         table, share, ramps = self.table, self.share, self.ramps
@@ -113,7 +119,11 @@ class _Fit:
         slope = SLOPE_MIN + float(softplus(logit.terms(known)[1]).mean())
         tried = tried_prices(table.rows.effects, rows, table.log_ratio[rows], self.response)
         weights = replace(
-            evaluator.weights, tried=tried, center=table.center, doubt=controls.doubt(table.rows.doubt, slope)
+            evaluator.weights,
+            tried=tried,
+            center=table.center,
+            doubt=controls.doubt(table.rows.doubt, slope),
+            behaviour=self.reads_behaviour,
         )
         return Evaluator(weights, version), covariances
 
@@ -130,21 +140,23 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     judged, logit, crossed_losses = _crossings(_judged(table, split, response), split, logit)
     losses |= response_losses | crossed_losses
     if len(split.train) < LEAST_FOR_NETWORK:
-        ramps, net, share = NONE, _no_network(judged, logit, config), 0.0
+        ramps, net, share = NONE, no_network(judged, logit, config), 0.0
     else:
         ramps, kink_losses = chosen_kinks(judged, split, logit)
         if len(ramps.heights):
             logit = fit_logit(judged.of(split.train, ramps=ramps), judged.rows.effects, logit)
         progress("train: network", 0.3)
-        net = _network(judged, split, (logit, ramps), config, progress)
-        share, net_losses = _share(judged, split, (logit, ramps), net)
+        net = trained_network(judged, split, (logit, ramps), config, progress)
+        share, net_losses = chosen_share(judged, split, (logit, ramps), net)
         losses |= kink_losses | net_losses
+    judged, net, read_losses = behaviour_chosen(judged, split, (logit, ramps), net, share)
+    losses |= read_losses
     progress("train: refit on all rows before the test", 0.9)
     final = judged.but(log_ratio=table.log_ratio)
     fit = _Fit(final, logit, ramps, net, share, response, config, controls)
     evaluator, covariances = fit.evaluator(split.known, version)
     progress("train: done", 1.0)
-    choice = Choice(len(ramps.heights), share, response, losses)
+    choice = Choice(len(ramps.heights), share, response, fit.reads_behaviour, losses)
     return Trained(evaluator, covariances, asdict(config), choice, fit, controls.evidence(split.known))
 
 
@@ -230,95 +242,3 @@ def _crossings(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTab
     gain, error = paired_gain(losses[0], losses[1], before.mass)
     named = {"with products of effects": float(np.average(losses[1], weights=before.mass))}
     return (wider, again, named) if gain > error else (table, logit, named)
-
-
-def _network(
-    table: OwnTable,
-    split: Split,
-    model: tuple[PriceLogit, Ramps],
-    config: EvaluatorTrainingConfig,
-    progress: Progress,
-) -> AddedNetwork:
-    logit, ramps = model
-    all_rows = np.arange(len(table.rows.at_s))
-    known = _known_terms(table, all_rows, logit, ramps)
-    weight = table.rows.data.weight
-    data = replace(
-        table.rows.data,
-        known=known,
-        mass=(weight / weight[split.train].mean()).astype(np.float32),
-        log_ratio=table.rows.data.log_ratio - np.float32(table.center),
-    )
-    start = InitialModel(table.binning, logit.inputs)
-
-    def on_epoch(epoch: int, loss: float) -> None:
-        progress(f"train: network, epoch {epoch + 1}, loss {loss:.4f}", 0.3 + 0.6 * (epoch + 1) / config.epochs)
-
-    def validation_loss(net: EvaluatorNet) -> float:
-        level, slope = _network_terms(net, table, split.validation)
-        logits = _with_net(table, split.validation, model, (level, slope))
-        return float(np.average(table.losses(split.validation, logits), weights=table.rows.mass(split.validation)))
-
-    net = fit(data, split.train, config, on_epoch, validation_loss, start)
-    level, slope = _network_terms(net, table, all_rows)
-    means = tuple(float(np.average(part[split.train], weights=weight[split.train])) for part in (level, slope))
-    return AddedNetwork(net, level - means[0], slope - means[1], (means[0], means[1]))
-
-
-def _no_network(table: OwnTable, logit: PriceLogit, config: EvaluatorTrainingConfig) -> AddedNetwork:
-    """A network that adds nothing, for rows that are too few to train one."""
-    nothing = np.zeros(len(table.rows.at_s))
-    dim = table.rows.data.product_states.shape[1]
-    net = ResidualNet(InitialModel(table.binning, logit.inputs), config, dim).eval()
-    return AddedNetwork(net, nothing, nothing, (0.0, 0.0))
-
-
-def _known_terms(table: OwnTable, rows: Rows, logit: PriceLogit, ramps: Ramps) -> KnownTerms:
-    """Compute the logit's terms without the part of the inputs, which the network computes itself."""
-    effects = table.rows.effects.values[rows]
-    log_ratio = table.rows.data.log_ratio[rows].astype(np.float64) - table.center
-    level = logit.base + effects @ logit.level
-    slope = SLOPE + effects @ logit.slope
-    rest = ramps.logits(log_ratio) + table.controls[rows] @ logit.controls + table.signals[rows] @ logit.signals
-    rest = rest - logit.rival * table.over[rows]
-    return KnownTerms(*(np.asarray(part, np.float32) for part in (level, slope, rest)))
-
-
-def _network_terms(net: EvaluatorNet, table: OwnTable, rows: Rows) -> tuple[Floats, Floats]:
-    """Compute the network's contributions to level and slope, `(n,)` each."""
-    data, parts = table.rows.data, []
-    with torch.inference_mode():
-        hidden = net.purchase.weight[:, :-2]
-        for block in np.array_split(rows, 1 + len(rows) // BLOCK):
-            phi = net.body(
-                torch.from_numpy(net.binning.encode(np.asarray(data.numeric[block]))),
-                torch.from_numpy(data.shopper_states[data.shopper_row[block]]),
-                torch.from_numpy(data.product_states[data.product_row[block]]),
-            )
-            parts.append((phi[:, :-2] @ hidden.T).numpy().astype(np.float64))
-    found = np.concatenate(parts)
-    return found[:, 0], found[:, 1]
-
-
-def _with_net(table: OwnTable, rows: Rows, model: tuple[PriceLogit, Ramps], network: tuple[Floats, Floats]) -> Floats:
-    logit, ramps = model
-    selected = replace(table.of(rows, ramps), level=network[0], slope=network[1])
-    return logit.logits(selected)
-
-
-def _share(
-    table: OwnTable, split: Split, model: tuple[PriceLogit, Ramps], net: AddedNetwork
-) -> tuple[float, dict[str, float]]:
-    """Select the smallest share of the network within one standard error of the best."""
-    rows = split.validation
-    mass = table.rows.mass(rows)
-    losses = [
-        table.losses(rows, _with_net(table, rows, model, (share * net.level[rows], share * net.slope[rows])))
-        for share in SHARES
-    ]
-    means = [float(np.average(loss, weights=mass)) for loss in losses]
-    best = int(np.argmin(means))
-    gains = [paired_gain(loss, losses[best], mass) for loss in losses]
-    best = next(place for place, (gain, error) in enumerate(gains) if gain <= error + _EQUAL)
-    named = {f"network, share {share:g}": mean for share, mean in zip(SHARES, means, strict=True)}
-    return SHARES[best], named

@@ -155,6 +155,7 @@ class OwnRows:
         at_s: Unix seconds.
         rival: log(competitor / reference), nan where unknown.
         intent, trend: Session intent and market trend; None where rows have none.
+        interest_alone: Interest logits of an unknown shopper in the products; None where no behaviour text is read.
         doubt: Standard deviation of the logarithm of the slope for what prices were set on and no input tells.
         text: Projection behind the text effects; None where `effects` has none.
         origins: How prices came about; None where nothing is known of it.
@@ -169,6 +170,7 @@ class OwnRows:
     origins: PriceOrigins | None = None
     intent: NDArray[np.float32] | None = None
     trend: NDArray[np.float32] | None = None
+    interest_alone: NDArray[np.float32] | None = None
 
     @property
     def signals(self) -> Floats:
