@@ -99,30 +99,29 @@ class ShopperReader:
     def begin(self, asked: Sequence[Asking], now: datetime) -> "ShopperBatch":
         """Start reading the shoppers of one batch; the law is that of `now`, whatever moment a request prices."""
         ids = {one.shopper.id for one in asked if one.shopper.id is not None}
-        read: Mapping[str, ShopperRecord | None] = {}
-        if self.personalises:
-            read = self.shoppers.prefetch(
-                sorted({o.shopper.id for o in asked if o.shopper.id is not None and not _opted_out(o.shopper, None)})
-            )
-        stored = {shopper_id: record for shopper_id, record in read.items() if record is not None}
-        if others := sorted(ids - read.keys()):
+        read = self.shoppers.read_together(
+            sorted({o.shopper.id for o in asked if o.shopper.id is not None and not _opted_out(o.shopper, None)})
+            if self.personalises
+            else ()
+        )
+        stored = {shopper_id: record for shopper_id, record in read.records.items() if record is not None}
+        if others := sorted(ids - read.records.keys()):
             stored |= self.store.shoppers(others)
-        return ShopperBatch(self, stored, now)
+        return ShopperBatch(self, stored, read.histories, now)
 
-    def past(self, shopper_id: str, history: ShopperHistory, behaviour_s: float, profile: Profile) -> KnownPast:
+    def past(self, shopper_id: str, folded: FoldedHistory, behaviour_s: float, profile: Profile) -> KnownPast:
         """The past of a shopper's whole history, with its encoder state where the store keeps that."""
-        known = self.pasts.find(shopper_id, history, behaviour_s, profile)
+        known = self.pasts.find(shopper_id, folded.history, behaviour_s, profile)
         if known is None:
-            known = self.pasts.work_out(history, behaviour_s, profile)
+            known = self.pasts.work_out(folded.history, behaviour_s, profile)
             self.pasts.put(shopper_id, known)
-            kept = self.shoppers.folded(shopper_id).kept
+            kept = folded.kept
             if kept is not None and kept.version == self.encoder.version:
                 self.encoder.put(kept.digest, kept.state)
         return known
 
-    def expect(self, shopper_id: str, known: KnownPast) -> None:
+    def expect(self, shopper_id: str, known: KnownPast, kept: EncodedText | None) -> None:
         """Have a shopper's memory worked out again if the store keeps none, or that of another text."""
-        kept = self.shoppers.folded(shopper_id).kept
         if kept is None or kept.version != self.encoder.version or kept.digest != known.digest:
             self.shoppers.want(shopper_id)
 
@@ -146,7 +145,7 @@ class ShopperReader:
             if folded.seq == 0 and not profile:
                 continue
             if shopper_id in met_lately:
-                known = self.past(shopper_id, folded.history, behaviour_s, profile)
+                known = self.past(shopper_id, folded, behaviour_s, profile)
             else:
                 known = self.pasts.work_out(folded.history, behaviour_s, profile)
             one = PlannedMemory(shopper_id, folded, known, shopper_id in met_lately)
@@ -191,12 +190,18 @@ class ShopperReader:
 class ShopperBatch:
     """Shoppers of one batch of requests; not to be shared between threads."""
 
-    def __init__(self, shoppers: ShopperReader, stored: Mapping[str, ShopperRecord], now: datetime) -> None:
-        """`stored` holds the known shoppers of the batch."""
+    def __init__(
+        self,
+        shoppers: ShopperReader,
+        stored: Mapping[str, ShopperRecord],
+        whole: Mapping[str, FoldedHistory],
+        now: datetime,
+    ) -> None:
+        """`stored` holds the known shoppers of the batch, `whole` the histories that were read with them."""
         self._now = now
         self._shoppers = shoppers
         self._stored = stored
-        self._cursor = HistoryCursor(shoppers.shoppers)
+        self._cursor = HistoryCursor(shoppers.shoppers, whole)
         self._last: tuple[Shopper, str, float, ShopperView] | None = None
 
     def read(self, asked: Asking, behaviour_s: float, at: datetime) -> ShopperView:
@@ -219,11 +224,12 @@ class ShopperBatch:
         day = legal_day(place, self._now)
         screened = screened_profile(shopper, stored, self._shoppers.pack, place, day)
         profile = screened.text or screened.attributes
-        whole = self._shoppers.shoppers.latest(shopper.id, behaviour_s) if shopper.id is not None else None
-        if shopper.id is not None and whole is not None and not asked.events:
-            known = self._shoppers.past(shopper.id, whole, behaviour_s, profile)
+        folded = self._cursor.folded(shopper.id) if shopper.id is not None and not asked.events else None
+        if shopper.id is not None and folded is not None and folded.last_s < behaviour_s:
+            whole = folded.history
+            known = self._shoppers.past(shopper.id, folded, behaviour_s, profile)
             if shopper.profile is None and (whole.known or profile):
-                self._shoppers.expect(shopper.id, known)
+                self._shoppers.expect(shopper.id, known, folded.kept)
             past = Past(known.text, known.buyer, known.recent)
             return ShopperView(shopper.id, False, screened, whole, past, whole.known)
         history = self._cursor.history(shopper.id, behaviour_s) if shopper.id is not None else _STRANGER

@@ -4,7 +4,7 @@ import math
 import sys
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
@@ -16,6 +16,14 @@ from models.shopper.history import RECENT, Act, RecentItems, ShopperHistory, rec
 
 _ALL: Final = 1_000_000
 _NOTHING: Final = FoldedHistory()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTogether:
+    """Shoppers read for one batch: profiles as far as they were read, None for unknown ones, and whole histories."""
+
+    records: Mapping[str, ShopperRecord | None]
+    histories: Mapping[str, FoldedHistory]
 
 
 class EventSource(Protocol):
@@ -118,11 +126,6 @@ class ShopperHistories:
         self._changes = 0
         self._lock = Lock()
 
-    def latest(self, shopper_id: str, before_s: float) -> ShopperHistory | None:
-        """The whole history of a shopper; None when it has an event at `before_s` (Unix seconds) or later."""
-        known = self.folded(shopper_id)
-        return known.history if known.last_s < before_s else None
-
     def folded(self, shopper_id: str, *, remember: bool = True) -> FoldedHistory:
         """The whole history of a shopper, with what it rests on."""
         with self._lock:
@@ -138,22 +141,24 @@ class ShopperHistories:
                 self._remember(shopper_id, known, changes)
         return known
 
-    def prefetch(self, shopper_ids: Iterable[str]) -> dict[str, ShopperRecord | None]:
-        """Read the histories of shoppers that are not in memory together; returns the profiles read with them.
+    def read_together(self, shopper_ids: Iterable[str]) -> "ReadTogether":
+        """Read the histories of shoppers, those that are not in memory together and with their profiles.
 
-        Shoppers who opted out are left out.
+        Of shoppers who opted out only the profile is read.
         """
         if self._memory is None:
-            return {}
+            return ReadTogether({}, {})
         with self._lock:
             changes = self._changes
             known = {one: self._known.get(one, _NOTHING) for one in shopper_ids}
         missing = {one: folded for one, folded in known.items() if folded is _NOTHING or folded.stale}
         found = self._memory.read({one: folded.seq for one, folded in missing.items()}) if missing else {}
+        histories = {one: folded for one, folded in known.items() if one not in missing}
         for shopper_id, kept in found.items():
             if kept.record is None or kept.record.personalisation:
-                self._remember(shopper_id, self._read(shopper_id, missing[shopper_id], kept), changes)
-        return {shopper_id: kept.record for shopper_id, kept in found.items()}
+                histories[shopper_id] = self._read(shopper_id, missing[shopper_id], kept)
+                self._remember(shopper_id, histories[shopper_id], changes)
+        return ReadTogether({shopper_id: kept.record for shopper_id, kept in found.items()}, histories)
 
     def folded_together(self, shopper_ids: Sequence[str]) -> dict[str, FoldedHistory]:
         """Whole histories of shoppers, read together; those that are not in memory stay out of it."""
@@ -198,7 +203,7 @@ class ShopperHistories:
 
     def events(self, shopper_id: str) -> list[EventRecord]:
         """All events of a shopper in time order."""
-        return self._source.shopper_events(shopper_id, limit=_ALL)
+        return [event for _, event in self._source.shopper_events_since(shopper_id, 0, _ALL)]
 
     def fold(self, history: ShopperHistory, events: Iterable[EventRecord]) -> ShopperHistory:
         """Fold later events into a history, in place; returns it."""
@@ -302,20 +307,25 @@ class HistoryCursor:
     A returned history must not be changed, and is valid until the next call.
     """
 
-    def __init__(self, histories: ShopperHistories) -> None:
-        """Read from `histories`."""
+    def __init__(self, histories: ShopperHistories, whole: Mapping[str, FoldedHistory] | None = None) -> None:
+        """Read from `histories` those shoppers of whom `whole` has no history."""
         self._histories = histories
+        self._whole = whole or {}
         self._shopper_id: str | None = None
         self._events: list[EventRecord] = []
         self._done = 0
         self._before_s = -math.inf
         self._history = ShopperHistory()
 
+    def folded(self, shopper_id: str) -> FoldedHistory:
+        """The whole history of a shopper, with what it rests on."""
+        return self._whole.get(shopper_id) or self._histories.folded(shopper_id)
+
     def history(self, shopper_id: str, before_s: float) -> ShopperHistory:
         """The history of a shopper strictly before a moment (Unix seconds)."""
-        latest = self._histories.latest(shopper_id, before_s)
-        if latest is not None:
-            return latest
+        folded = self.folded(shopper_id)
+        if folded.last_s < before_s:
+            return folded.history
         if shopper_id != self._shopper_id:
             self._shopper_id, self._events = shopper_id, self._histories.events(shopper_id)
         elif before_s >= self._before_s:

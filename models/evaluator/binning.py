@@ -37,6 +37,11 @@ class Binning:
         """Number of encoded columns."""
         return len(self.mean)
 
+    @property
+    def bins(self) -> int:
+        """Most bins of an input."""
+        return int(self.low.shape[1])
+
     def encode(self, numeric: Matrix) -> Matrix:
         """Encode to standardised columns `(n, width)`, clipped to `LIMIT` standard deviations."""
         found = (_columns(numeric, self.low, self.steep) - self.mean) / self.scale

@@ -1,7 +1,8 @@
 """Worth of behaviour texts: whether later outcomes are told better with the encoder states of shoppers' texts.
 
-A text's state enters as the interest in a product's category and as input of the network. Encoding it is the longest
-part of a quote for a shopper just met and of scoring, so that a model reads texts only where that is surely better.
+A text's state enters as the interest in a product's category and as an input of the network. Encoding it is the longest
+part of a quote for a shopper just met and of scoring, so that a model reads texts only where the interest that they
+tell is surely worth it. Whether the network alone would find more in them is not asked, as it would be trained twice.
 """
 
 from dataclasses import replace
@@ -10,10 +11,7 @@ from typing import Final
 import numpy as np
 
 from models.evaluator.evaluator import INTEREST
-from models.training.own_assembly import AddedNetwork
-from models.training.own_kinks import Ramps
-from models.training.own_logit import PriceLogit
-from models.training.own_network import added_network, with_network
+from models.training.own_logit import PriceLogit, fit_logit
 from models.training.own_rows import OwnRows, Split
 from models.training.own_table import OwnTable, paired_gain
 
@@ -36,23 +34,21 @@ def unread(rows: OwnRows) -> OwnRows:
     return replace(rows, data=data, interest_alone=None)
 
 
-def behaviour_chosen(
-    table: OwnTable, split: Split, model: tuple[PriceLogit, Ramps], net: AddedNetwork, share: float
-) -> tuple[OwnTable, AddedNetwork, dict[str, float]]:
-    """Leave the texts unread unless the validation rows are surely told better with them, by one standard error.
+def without_texts(
+    table: OwnTable, split: Split, read: PriceLogit
+) -> tuple[OwnTable, PriceLogit, dict[str, float]] | None:
+    """Leave the texts unread unless the validation rows are told better with them by over one standard error.
 
-    Returns table and network as they go on, and mean log losses by `READ` and `UNREAD`; none where no text was read.
+    `read` is the logit fitted with them. Returns the table and logit without them and the mean log losses of both; None
+    where the texts are worth reading, or where there are none.
     """
     if table.rows.interest_alone is None:
-        return table, net, {}
-    plain = table.but(rows=unread(table.rows))
-    alone = added_network(net.net, plain, split.train) if share else net
+        return None
     rows = split.validation
-    losses = [
-        seen.losses(rows, with_network(seen, rows, model, (share * added.level[rows], share * added.slope[rows])))
-        for seen, added in ((plain, alone), (table, net))
-    ]
+    plain = table.with_rows(unread(table.rows), split.train)
+    logit = fit_logit(plain.of(split.train), plain.rows.effects, drifts=read.drifts, sd=read.sd)
+    losses = [one.losses(rows, fitted.logits(one.of(rows))) for one, fitted in ((plain, logit), (table, read))]
     mass = table.rows.mass(rows)
     gain, error = paired_gain(losses[0], losses[1], mass)
     named = {name: float(np.average(loss, weights=mass)) for name, loss in zip((UNREAD, READ), losses, strict=True)}
-    return (table, net, named) if gain > error else (plain, alone, named)
+    return None if gain > error else (plain, logit, named)

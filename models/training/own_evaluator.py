@@ -1,15 +1,14 @@
 """Training of the evaluator on a merchant's own outcomes, from simple to complex.
 
 1. A logit in log price with shrunk effects (`own_logit`), also of products of effects (`own_crossings`); its level is
-   constant or drifts.
+   constant or drifts. Behaviour texts are left unread unless they tell later outcomes better (`own_behaviour`).
 2. Controls for what prices followed (`own_controls`), where the rows ask for them: the slope is then the one of a price
    set on purpose, and the choices after it are made beside the controls, so that predicting such prices well counts for
    nothing.
 3. The share of the price response that counts below the prices tried (`TriedPrices.response`), and kinks between
    prices (`own_kinks`).
 4. A network initialised to that model and regularised towards it, used with a share from 0 to 1.
-5. Behaviour texts are left unread unless they tell later outcomes better (`own_behaviour`).
-6. The logit is fitted again on training and validation rows.
+5. The logit is fitted again on training and validation rows.
 
 Validation rows decide on drift, kinks and share: the more complex option must be better by over one standard error. The
 test rows, the latest, evaluate the result once; then `with_newest` fits the logit again on all rows. Fewer than
@@ -29,7 +28,7 @@ from models.evaluator.satisfaction import Satisfaction
 from models.progress import Progress
 from models.training.evaluator_net import EvaluatorTrainingConfig, config_for
 from models.training.own_assembly import AddedNetwork, Parts, assemble
-from models.training.own_behaviour import behaviour_chosen
+from models.training.own_behaviour import without_texts
 from models.training.own_controls import Controls, SlopeEvidence, controlled, intervened
 from models.training.own_crossings import with_crossings
 from models.training.own_effects import tried_prices, tried_ranges
@@ -135,6 +134,9 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     table = OwnTable(rows, binning, _center(rows, split.train))
     progress("train: price logit", 0.0)
     logit, losses = _logit(table, split)
+    if (plain := without_texts(table, split, logit)) is not None:
+        table, logit, read_losses = plain
+        losses |= read_losses
     table, logit, controls = _controlled(table, split, logit)
     response, response_losses = _response(table, split, logit)
     judged, logit, crossed_losses = _crossings(_judged(table, split, response), split, logit)
@@ -149,8 +151,6 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
         net = trained_network(judged, split, (logit, ramps), config, progress)
         share, net_losses = chosen_share(judged, split, (logit, ramps), net)
         losses |= kink_losses | net_losses
-    judged, net, read_losses = behaviour_chosen(judged, split, (logit, ramps), net, share)
-    losses |= read_losses
     progress("train: refit on all rows before the test", 0.9)
     final = judged.but(log_ratio=table.log_ratio)
     fit = _Fit(final, logit, ramps, net, share, response, config, controls)

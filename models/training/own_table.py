@@ -52,6 +52,11 @@ class OwnTable:
             self.controls if controls is None else controls,
         )
 
+    def with_rows(self, rows: OwnRows, train: Rows) -> "OwnTable":
+        """Copy with other inputs, binned as the training rows have them."""
+        binning = Binning.fit(np.asarray(rows.data.numeric[train]), self.binning.bins)
+        return OwnTable(rows, binning, self.center, self.log_ratio, self.controls)
+
     def of(self, rows: Rows, ramps: Ramps = NONE, network: tuple[Floats, Floats] | None = None) -> LogitRows:
         """Select rows; `network` are a network's contributions to level and slope, `(n,)` over the whole table."""
         data, at_s = self.rows.data, self.rows.at_s[rows]

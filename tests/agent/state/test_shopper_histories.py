@@ -64,24 +64,24 @@ def test_a_history_includes_new_events_once_in_any_order(
 ) -> None:
     log = Log(list(first))
     book = ShopperHistories(log, labels)
-    kept = book.latest("s1", LATER_S)
+    kept = book.folded("s1").history
     assert kept == whole(first)
     for new in further:
         log.records += new
         book.refresh({"s1"})
-        assert book.latest("s1", LATER_S) == whole(log.records)
+        assert book.folded("s1").history == whole(log.records)
     assert kept == whole(first)  # who was handed it before sees no change
 
 
 def test_later_events_extend_a_history_without_reading_earlier_ones() -> None:
     log = Log([event(at=AT + timedelta(minutes=minute)) for minute in range(200)])
     book = ShopperHistories(log, labels)
-    book.latest("s1", LATER_S)
+    book.folded("s1")
     log.records.append(event(at=AT + timedelta(minutes=200)))
     log.read = 0
     book.refresh({"s1"})
     for _ in range(3):
-        book.latest("s1", LATER_S)
+        book.folded("s1")
     assert log.read == 1
 
 
@@ -96,8 +96,8 @@ def test_events_that_arrive_during_a_read_are_not_missed() -> None:
         return labels(product_id, at_s)
 
     book._labels_of = arrives
-    book.latest("s1", LATER_S)
-    assert book.latest("s1", LATER_S) == whole(log.records)
+    book.folded("s1")
+    assert book.folded("s1").history == whole(log.records)
 
 
 @given(st.lists(events, max_size=60), st.lists(st.integers(-1, 62), min_size=1, max_size=5))

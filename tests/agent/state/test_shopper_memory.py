@@ -113,13 +113,13 @@ def test_kept_histories_equal_freshly_folded_ones(store: Store, steps: list[tupl
     for process in (running, beside):
         process.follower.follow()
     anew, folded = start(store), Process.start(store)
-    expected = folded.shoppers.latest(shopper, LATER_S)
-    assert anew.shoppers.latest(shopper, LATER_S) == expected
-    assert running.shoppers.latest(shopper, LATER_S) == expected
-    assert beside.shoppers.latest(shopper, LATER_S) == expected
+    expected = folded.shoppers.folded(shopper).history
+    assert anew.shoppers.folded(shopper).history == expected
+    assert running.shoppers.folded(shopper).history == expected
+    assert beside.shoppers.folded(shopper).history == expected
     anew.shoppers.forget_all()
-    anew.shoppers.prefetch([shopper, "another"])
-    assert anew.shoppers.latest(shopper, LATER_S) == expected
+    anew.shoppers.read_together([shopper, "another"])
+    assert anew.shoppers.folded(shopper).history == expected
 
 
 def test_a_kept_history_saves_reading_its_events(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_a_kept_history_saves_reading_its_events(store: Store, monkeypatch: pyte
         patched.setattr(store, "shopper_pasts", lambda *a, **k: read.append(found := pasts(*a, **k)) or found)  # type: ignore[func-returns-value]
         folded = later.shoppers.folded("s1")
     assert [len(one["s1"].events) for one in read] == [1]
-    assert folded.history == Process.start(store).shoppers.latest("s1", LATER_S)
+    assert folded.history == Process.start(store).shoppers.folded("s1").history
     assert folded.kept is not None and (folded.kept.digest, folded.kept.version) == (digest_of("a text"), "e1")
     assert (folded.kept.state == _STATE).all()
 
@@ -224,4 +224,4 @@ def test_shoppers_with_a_profile_alone_are_stale_until_it_is_kept(store: Store) 
     assert kept.kept is not None and kept.kept.digest == text.digest
     assert replace(kept, kept=None) == FoldedHistory()
     sell(store, bought("soap", 0, 900, 1_000, shopper="s0"))
-    assert start(store).shoppers.folded("s0").history == Process.start(store).shoppers.latest("s0", LATER_S)
+    assert start(store).shoppers.folded("s0").history == Process.start(store).shoppers.folded("s0").history

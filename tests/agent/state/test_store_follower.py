@@ -159,7 +159,7 @@ def test_memory_after_any_sequence_equals_memory_read_anew(store: Store, steps: 
         elif kind == "sell" and isinstance(what, tuple):
             row, moment, price, currency, shopper = what
             sell(store, sale(f"p{example}-{row}", moment + timedelta(seconds=number), price, currency, shopper))
-            running.shoppers.latest(shopper, NOW.timestamp() + 1e9)  # cached, perhaps without the sale
+            running.shoppers.folded(shopper)  # cached, perhaps without the sale
         elif kind == "remove":
             store.remove_product(f"p{example}-{what}")
         else:
@@ -168,8 +168,7 @@ def test_memory_after_any_sequence_equals_memory_read_anew(store: Store, steps: 
     anew = Process.start(store)
     assert running.known() == anew.known()
     for shopper in ("s1", "s2"):
-        later = NOW.timestamp() + 1e9
-        assert running.shoppers.latest(shopper, later) == anew.shoppers.latest(shopper, later)
+        assert running.shoppers.folded(shopper).history == anew.shoppers.folded(shopper).history
     for product_id, puts in listed.items():
         if running.catalogue.product(product_id) is not None:
             _check_references(running, product_id, puts)
@@ -282,12 +281,12 @@ def test_many_new_events_are_followed_as_few_are(store: Store, monkeypatch: pyte
 def test_an_erasure_elsewhere_reaches_cached_histories(store: Store) -> None:
     sell(store, sale("soap", NOW, 9_000))
     running = Process.start(store)
-    before = running.shoppers.latest("s1", NOW.timestamp() + 1)
+    before = running.shoppers.folded("s1").history
     assert before is not None
     assert before.known
     store.erase_shopper("s1")
     assert running.follower.follow().erasures == 1
-    after = running.shoppers.latest("s1", NOW.timestamp() + 1)
+    after = running.shoppers.folded("s1").history
     assert after is not None
     assert not after.known
 
