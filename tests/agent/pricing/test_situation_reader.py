@@ -1,6 +1,7 @@
 """Reading ahead: events are read and encoded when reported, not when the next quote waits for them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from agent.pricing.situation_reader import AHEAD
 from agent.service.outcome_sequence import OutcomeReport
 from agent.service.service import Service
 from models.encoder.encoder import Vectors
+from models.shopper.texts import STRANGER
 from tests.prepared import World
 
 
@@ -83,3 +85,15 @@ def test_shoppers_who_opted_out_are_not_read_ahead(shop: Service, own: World, re
     read.clear()
     shop.add_events([viewed(own.shopper, own.never_bought)])
     assert all("just" not in text for text in read)
+
+
+def test_a_model_that_left_behaviour_texts_unread_has_none_encoded(shop: Service, own: World, read: list[str]) -> None:
+    reader = shop._parts.pipeline.observer.reader
+    reader._provenance = replace(reader._provenance, behaviour=False)
+    first = quote(shop, own.shopper, own.bought)
+    shop.add_events([viewed(own.shopper, own.never_bought)])
+    second = quote(shop, own.shopper, own.never_bought)
+    assert STRANGER in read
+    assert not any(words in text for text in read for words in ("often buys ", "just viewed "))
+    assert first.scores is not None
+    assert second.scores is not None

@@ -1,0 +1,56 @@
+"""Behaviour texts are read where the interest that they tell predicts later outcomes, and unread where it is noise."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.training.own_rows import situations_of
+from eval.own_store.shops import SHOPS, simulate_outcomes
+from models.evaluator.evaluator import INTEREST
+from models.evaluator.evaluator_file import load_evaluator, save_evaluator
+from models.training.own_behaviour import READ, UNREAD, unread
+from models.training.own_evaluator import Trained, train_own
+from models.training.own_rows import OwnRows, Split
+
+SIZE = 2_000
+
+
+def told(share: float, seed: int) -> OwnRows:
+    """Rows whose interest moves with the outcome by some share, the rest is chance."""
+    rows, rng = simulate_outcomes(SHOPS["profiles"], seed, SIZE, 10).rows, np.random.default_rng(seed)
+    numeric, bought = np.array(rows.data.numeric), rows.data.bought
+    numeric[:, INTEREST] = share * (bought - bought.mean()) + rng.normal(0, 1, len(bought))
+    states = rng.normal(0, 0.05, (len(bought), rows.data.stranger.shape[0])).astype(np.float32)
+    data = replace(rows.data, numeric=numeric, shopper_row=np.arange(len(bought)), shopper_states=states)
+    return replace(rows, data=data, interest_alone=np.zeros(len(bought), np.float32))
+
+
+def trained(rows: OwnRows) -> Trained:
+    split = Split(np.arange(1_600), np.arange(1_600, SIZE), np.arange(SIZE, SIZE + 10))
+    return train_own(rows, split, "test", lambda *_: None)
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_interest_that_tells_of_outcomes_is_read(seed: int) -> None:
+    model = trained(told(1.0, seed))
+    assert model.choice.behaviour
+    assert model.evaluator.weights.behaviour
+    assert READ not in model.choice.losses
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_interest_by_chance_is_left_unread_and_changes_no_prediction(seed: int, tmp_path: Path) -> None:
+    rows = told(0.0, seed)
+    model = trained(rows)
+    assert not model.choice.behaviour
+    assert model.choice.losses[UNREAD] <= model.choice.losses[READ] + 0.01
+    save_evaluator(model.evaluator.weights, model.covariances, tmp_path / "evaluator.safetensors")
+    assert not load_evaluator(tmp_path / "evaluator.safetensors", "read").weights.behaviour
+    some = np.arange(50)
+    plain, own = (situations_of(one, some, model.evaluator) for one in (model.rows, unread(rows)))
+    assert (plain.interest == 0).all()
+    assert (plain.shopper == rows.data.stranger).all()
+    assert (plain.interest == own.interest).all()
+    assert (plain.features == situations_of(rows, some, model.evaluator).features).all()
