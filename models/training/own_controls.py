@@ -102,6 +102,10 @@ class Controls:
         parts = [float((p**2).sum()) for p in (self.sources.drawn, self.sources.by_cost, self.sources.unexplained)]
         return min(before, self.error * parts[2] / max(1e-12, sum(parts)) / max(slope, SLOPE_MIN))
 
+    def without(self) -> "Controls":
+        """Copy of which none is used."""
+        return replace(self, expected=False, unexplained=False)
+
     def again(self, table: OwnTable, rows: Rows, logit: PriceLogit) -> "Controls":
         """Copy with sources as other rows tell them; `logit` is of `table`."""
         return replace(self, sources=price_sources(table, rows, logit)) if self.any else self

@@ -1,7 +1,7 @@
 """Training of the evaluator on a merchant's own outcomes, from simple to complex.
 
 1. A logit in log price with shrunk effects (`own_logit`), also of products of effects (`own_crossings`); its level is
-   constant or drifts. Behaviour texts are left unread unless they tell later outcomes better (`own_behaviour`).
+   constant or drifts. Texts are read where they tell later outcomes better, or no worse (`own_texts`).
 2. Controls for what prices followed (`own_controls`), where the rows ask for them: the slope is then the one of a price
    set on purpose, and the choices after it are made beside the controls, so that predicting such prices well counts for
    nothing.
@@ -28,7 +28,6 @@ from models.evaluator.satisfaction import Satisfaction
 from models.progress import Progress
 from models.training.evaluator_net import EvaluatorTrainingConfig, config_for
 from models.training.own_assembly import AddedNetwork, Parts, assemble
-from models.training.own_behaviour import without_texts
 from models.training.own_controls import Controls, SlopeEvidence, controlled, intervened
 from models.training.own_crossings import with_crossings
 from models.training.own_effects import tried_prices, tried_ranges
@@ -38,9 +37,12 @@ from models.training.own_logit import ALL, JOINT, PriceLogit, fit_logit
 from models.training.own_network import chosen_share, no_network, trained_network
 from models.training.own_rows import OwnRows, Rows, Split
 from models.training.own_table import OwnTable, paired_gain
+from models.training.own_texts import without_behaviour, without_descriptions
 
 RESPONSES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
 LEAST_FOR_NETWORK: Final = 1_400
+_MISLEADING: Final = 3.0
+"""Standard errors by which what is added to the logit for reasons of its own may not be worse on later outcomes."""
 _MANY: Final = 8_000  # training rows from which on inputs have four bins instead of two
 
 
@@ -134,9 +136,10 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     table = OwnTable(rows, binning, _center(rows, split.train))
     progress("train: price logit", 0.0)
     logit, losses = _logit(table, split)
-    if (plain := without_texts(table, split, logit)) is not None:
-        table, logit, read_losses = plain
-        losses |= read_losses
+    for plainer in (without_descriptions, without_behaviour):
+        if (plain := plainer(table, split, logit)) is not None:
+            table, logit, read_losses = plain
+            losses |= read_losses
     table, logit, controls = _controlled(table, split, logit)
     response, response_losses = _response(table, split, logit)
     judged, logit, crossed_losses = _crossings(_judged(table, split, response), split, logit)
@@ -186,7 +189,10 @@ def _logit(table: OwnTable, split: Split) -> tuple[PriceLogit, dict[str, float]]
 
 
 def _controlled(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTable, PriceLogit, Controls]:
-    """Add the controls that the rows before the test rows ask for, and fit again."""
+    """Add the controls that the rows before the test rows ask for, and fit again.
+
+    Controls that tell the validation rows surely worse are left out: prices followed something else by then.
+    """
     effects = table.rows.effects
 
     def refit(columns: Floats) -> PriceLogit:
@@ -195,8 +201,13 @@ def _controlled(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTa
     controls = controlled(table, split.known, logit, refit)
     if not controls.any:
         return table, logit, controls
-    wider = table.but(controls=controls.columns)
-    return wider, fit_logit(wider.of(split.train), effects, drifts=logit.drifts), controls
+    wider, rows = table.but(controls=controls.columns), split.validation
+    fitted = fit_logit(wider.of(split.train), effects, drifts=logit.drifts)
+    losses = [one.losses(rows, found.logits(one.of(rows))) for one, found in ((table, logit), (wider, fitted))]
+    gain, error = paired_gain(losses[1], losses[0], table.rows.mass(rows))
+    if gain > _MISLEADING * error:
+        return table, logit, controls.without()
+    return wider, fitted, controls
 
 
 def _response(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[float, dict[str, float]]:

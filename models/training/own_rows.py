@@ -188,6 +188,23 @@ class OwnRows:
         values = FactoredMatrix.of_groups(self.data.product_row, block.values)
         return replace(self, text=text, effects=self.effects.with_group(GROUP, text_names(len(block)), values, text.sd))
 
+    def without_text(self) -> "OwnRows":
+        """Remove the text effects, which `with_text` added last."""
+        if self.text is None:
+            return self
+        effects = self.effects
+        kept = np.flatnonzero(effects.group != effects.groups.index(GROUP))
+        plain = replace(
+            effects,
+            names=tuple(effects.names[place] for place in kept),
+            groups=effects.groups[:-1],
+            group=effects.group[kept],
+            independent=effects.independent[kept],
+            values=effects.values.columns(kept),
+            sd=effects.sd[:-1],
+        )
+        return replace(self, text=None, effects=plain)
+
     def mass(self, rows: Rows) -> Floats:
         """Weights of rows: the number of offers that each stands for, so that aggregates count as what they sum up.
 
