@@ -46,11 +46,9 @@ def config_for(n_rows: int) -> EvaluatorTrainingConfig:
         return EvaluatorTrainingConfig(
             n_bins=2, hidden=(8,), dropout=0.3, epochs=40, batch=256, learning_rate=3e-3, weight_decay=1.0
         )
-    if n_rows < 80_000:
-        return EvaluatorTrainingConfig(
-            n_bins=4, hidden=(32,), dropout=0.2, epochs=12, batch=512, learning_rate=2e-3, weight_decay=0.3
-        )
-    return EvaluatorTrainingConfig()
+    return EvaluatorTrainingConfig(
+        n_bins=4, hidden=(32,), dropout=0.2, epochs=12, batch=512, learning_rate=2e-3, weight_decay=0.3
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from models.training.own_effects import tried_prices, tried_ranges
 from models.training.own_kink_choice import chosen_kinks, ramps_of
 from models.training.own_kinks import NONE, Ramps
 from models.training.own_logit import ALL, JOINT, PriceLogit, fit_logit
-from models.training.own_network import chosen_share, no_network, trained_network
+from models.training.own_network import chosen_share, later_growth, no_network, trained_network
 from models.training.own_rows import OwnRows, Rows, Split
 from models.training.own_table import OwnTable, paired_gain
 from models.training.own_texts import without_behaviour, without_descriptions
@@ -43,6 +43,9 @@ RESPONSES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
 LEAST_FOR_NETWORK: Final = 1_400
 _MISLEADING: Final = 3.0
 """Standard errors by which what is added to the logit for reasons of its own may not be worse on later outcomes."""
+_EQUAL: Final = 1e-6
+_LEAST_BELOW: Final = 100
+"""Validation rows below the prices tried from which on these say how much of the response counts there."""
 _MANY: Final = 8_000  # training rows from which on inputs have four bins instead of two
 
 
@@ -89,7 +92,7 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """Selected models, in the form in which further rows are fitted."""
+    """Selected models, in the form in which further rows are fitted; `growth` is as `later_growth` returns it."""
 
     table: OwnTable
     logit: PriceLogit
@@ -99,6 +102,7 @@ class _Fit:
     response: float
     config: EvaluatorTrainingConfig
     controls: Controls
+    growth: float
 
     @property
     def reads_behaviour(self) -> bool:
@@ -115,6 +119,7 @@ class _Fit:
             ramps = ramps_of(table, rows, self.logit, (network[0][rows], network[1][rows])) or ramps
         known, effects = table.of(rows, ramps, network), table.rows.effects
         logit = fit_logit(known, effects, self.logit)
+        logit = replace(logit, base=logit.base - self.growth)
         logit = intervened(logit, controls, known, effects.names.index(ALL))
         evaluator, covariances = assemble(table, rows, Parts(logit, ramps, self.net, share), self.config, version)
         slope = SLOPE_MIN + float(softplus(logit.terms(known)[1]).mean())
@@ -156,7 +161,8 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
         losses |= kink_losses | net_losses
     progress("train: refit on all rows before the test", 0.9)
     final = judged.but(log_ratio=table.log_ratio)
-    fit = _Fit(final, logit, ramps, net, share, response, config, controls)
+    growth = later_growth(judged, split.validation, (logit, ramps), (share * net.level, share * net.slope))
+    fit = _Fit(final, logit, ramps, net, share, response, config, controls, growth)
     evaluator, covariances = fit.evaluator(split.known, version)
     progress("train: done", 1.0)
     choice = Choice(len(ramps.heights), share, response, fit.reads_behaviour, losses)
@@ -211,19 +217,25 @@ def _controlled(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTa
 
 
 def _response(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[float, dict[str, float]]:
-    """Select the share of the price response that counts below the prices tried: the whole, unless less is better."""
+    """Select the share of the price response that counts below the prices tried.
+
+    It is the least within a standard error of the best; the whole where hardly any later price lies there.
+    """
+    below = _judged(table, split, 0.0).log_ratio[split.validation] > table.log_ratio[split.validation] + _EQUAL
+    if int(below.sum()) < _LEAST_BELOW:
+        return RESPONSES[0], {}
     mass = table.rows.mass(split.validation)
     losses = [
         table.losses(split.validation, logit.logits(_judged(table, split, share).of(split.validation)))
         for share in RESPONSES
     ]
     means = [float(np.average(loss, weights=mass)) for loss in losses]
-    best = int(np.argmin(means))
-    gain, error = paired_gain(losses[0], losses[best], mass)
+    best = losses[int(np.argmin(means))]
+    near = [gain <= error + _EQUAL for gain, error in (paired_gain(loss, best, mass) for loss in losses)]
     named = {
         f"below tried prices, {share:g} of the response": mean for share, mean in zip(RESPONSES, means, strict=True)
     }
-    return (RESPONSES[best] if gain > error else RESPONSES[0]), named
+    return min(share for share, one in zip(RESPONSES, near, strict=True) if one), named
 
 
 def _judged(table: OwnTable, split: Split, response: float) -> OwnTable:

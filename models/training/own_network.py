@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from models.arrays import Floats
+from models.evaluator.monotone import sigmoid
 from models.progress import Progress
 from models.training.evaluator import KnownTerms, fit
 from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig, InitialModel, ResidualNet
@@ -18,6 +19,8 @@ from models.training.own_table import BLOCK, OwnTable, paired_gain
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 _EQUAL: Final = 1e-6
+_NEWTON: Final = 8
+_SURE: Final = 2.0  # standard errors
 
 
 def trained_network(
@@ -120,3 +123,25 @@ def chosen_share(
     best = next(place for place, (gain, error) in enumerate(gains) if gain <= error + _EQUAL)
     named = {f"network, share {share:g}": mean for share, mean in zip(SHARES, means, strict=True)}
     return SHARES[best], named
+
+
+def later_growth(table: OwnTable, rows: Rows, model: tuple[PriceLogit, Ramps], network: tuple[Floats, Floats]) -> float:
+    """Logit by which predictions of later rows are surely too high, or too low if negative.
+
+    Histories grow while a shop keeps its log, and a model that counts them predicts more the longer they are, whether
+    demand grew or not. What it is off by on later rows, it will be off by on rows later than these.
+    """
+    level, slope = network
+    logits = with_network(table, rows, model, (level[rows], slope[rows]))
+    mass, bought = table.rows.mass(rows), table.rows.data.bought[rows]
+    off = 0.0
+    for _ in range(_NEWTON):
+        p = sigmoid(logits - off)
+        information = float(mass @ (p * (1 - p)))
+        off += float(mass @ (p - bought)) / max(information, 1e-9)
+    p = sigmoid(logits - off)
+    _, shopper, size = np.unique(table.rows.data.cluster[rows], return_inverse=True, return_counts=True)
+    alone = size[shopper] == 1  # a row of its own that stands for several offers counts as that many independent ones
+    scores = np.bincount(shopper, (bought - p) * np.where(alone, np.sqrt(mass), mass))
+    error = float(np.sqrt(scores @ scores)) / max(information, 1e-9)
+    return float(np.sign(off)) * max(0.0, abs(off) - _SURE * error)
