@@ -41,7 +41,7 @@ QUOTES: Final[Examples] = {
                 "brand": "Samsung",
                 "rating": 4.5,
                 "list_price": _usd(100_000),
-                "cost": _usd(50_000),
+                "cost": _usd(20_000),
             },
         },
     ),

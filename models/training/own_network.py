@@ -56,7 +56,7 @@ def trained_network(
 
 
 def added_network(net: EvaluatorNet, table: OwnTable, train: Rows) -> AddedNetwork:
-    """What a network adds to the rows of a table, less its mean over the training rows."""
+    """Contributions of a network to the rows of a table, less their mean over the training rows."""
     weight = table.rows.data.weight[train]
     level, slope = network_terms(net, table, np.arange(len(table.rows.at_s)))
     means = tuple(float(np.average(part[train], weights=weight)) for part in (level, slope))
