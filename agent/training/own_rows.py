@@ -26,7 +26,7 @@ from agent.store.outcomes import OfferSituation
 from agent.training.demo import MemoryNeighbours
 from agent.training.own_outcomes import OwnOutcomes
 from models.errors import TrainingDataError
-from models.evaluator.evaluator import NUMERIC, Evaluator, EvaluatorInputs
+from models.evaluator.evaluator import INTEREST, NUMERIC, Evaluator, EvaluatorInputs
 from models.evaluator.evidence import EVIDENCE, KEY_DIM, item_states, memory_keys
 from models.progress import Progress
 from models.shopper.features import FEATURES
@@ -112,7 +112,7 @@ class OwnRowReader:
         memory = MemoryNeighbours(keys.shape[1], rate)
         ratio = (own.price_minor / own.reference_minor).astype(np.float32)
         order = np.argsort(own.at_s, kind="stable")
-        place = slice(len(FEATURES), len(FEATURES) + len(EVIDENCE))
+        place = slice(len(FEATURES), INTEREST)
         for number, block in enumerate(_blocks(order, own.at_s)):
             if number:
                 numeric[block, place] = memory.evidence(np.asarray(keys[block]))
@@ -161,13 +161,12 @@ def situations_of(own: OwnRows, rows: NDArray[np.int64], evaluator: Evaluator) -
     effects, tried = evaluator.weights.effects, evaluator.weights.tried
     data = own.data
     numeric = np.asarray(data.numeric[rows])
-    ends = len(FEATURES) + len(EVIDENCE)
     intent, trend = own.signals[rows].astype(np.float32).T
     return EvaluatorInputs(
         features=numeric[:, : len(FEATURES)],
-        evidence=numeric[:, len(FEATURES) : ends],
-        interest=numeric[:, ends],
-        affinity=numeric[:, ends + 1],
+        evidence=numeric[:, len(FEATURES) : INTEREST],
+        interest=numeric[:, INTEREST],
+        affinity=numeric[:, INTEREST + 1],
         shopper=data.shopper_states[data.shopper_row[rows]],
         product=data.product_states[data.product_row[rows]],
         familiarity=np.ones(len(rows), np.float32),

@@ -106,7 +106,7 @@ def _context(table: OwnTable, known: Rows, logit: PriceLogit) -> dict[str, float
 
 
 def _varies(column: Floats) -> bool:
-    """Whether at least `LEAST_TOLD` rows differ from the most frequent value."""
+    """Check that at least `LEAST_TOLD` rows differ from the most frequent value."""
     counts = np.unique(column, return_counts=True)[1]
     return int(counts.sum() - counts.max()) >= LEAST_TOLD
 

@@ -36,14 +36,11 @@ from models.training.own_kinks import NONE, Ramps
 from models.training.own_logit import ALL, JOINT, PriceLogit, fit_logit
 from models.training.own_network import chosen_share, later_growth, no_network, trained_network
 from models.training.own_rows import OwnRows, Rows, Split
-from models.training.own_table import OwnTable, paired_gain
+from models.training.own_table import EQUAL, SURELY_WORSE, OwnTable, gain_on, paired_gain, plainest_near_best
 from models.training.own_texts import without_behaviour, without_descriptions
 
 RESPONSES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
 LEAST_FOR_NETWORK: Final = 1_400
-_MISLEADING: Final = 3.0
-"""Standard errors by which what is added to the logit for reasons of its own may not be worse on later outcomes."""
-_EQUAL: Final = 1e-6
 _LEAST_BELOW: Final = 100
 """Validation rows below the prices tried from which on these say how much of the response counts there."""
 _MANY: Final = 8_000  # training rows from which on inputs have four bins instead of two
@@ -106,7 +103,7 @@ class _Fit:
 
     @property
     def reads_behaviour(self) -> bool:
-        """Whether the rows have states of behaviour texts."""
+        """Rows have states of behaviour texts."""
         return self.table.rows.interest_alone is not None
 
     def evaluator(self, rows: Rows, version: str) -> tuple[Evaluator, tuple[Floats, Floats]]:
@@ -207,11 +204,10 @@ def _controlled(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTa
     controls = controlled(table, split.known, logit, refit)
     if not controls.any:
         return table, logit, controls
-    wider, rows = table.but(controls=controls.columns), split.validation
+    wider = table.but(controls=controls.columns)
     fitted = fit_logit(wider.of(split.train), effects, drifts=logit.drifts)
-    losses = [one.losses(rows, found.logits(one.of(rows))) for one, found in ((table, logit), (wider, fitted))]
-    gain, error = paired_gain(losses[1], losses[0], table.rows.mass(rows))
-    if gain > _MISLEADING * error:
+    (gain, error), _ = gain_on(split.validation, (wider, fitted), (table, logit))
+    if gain > SURELY_WORSE * error:
         return table, logit, controls.without()
     return wider, fitted, controls
 
@@ -221,7 +217,7 @@ def _response(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[float, 
 
     It is the least within a standard error of the best; the whole where hardly any later price lies there.
     """
-    below = _judged(table, split, 0.0).log_ratio[split.validation] > table.log_ratio[split.validation] + _EQUAL
+    below = _judged(table, split, 0.0).log_ratio[split.validation] > table.log_ratio[split.validation] + EQUAL
     if int(below.sum()) < _LEAST_BELOW:
         return RESPONSES[0], {}
     mass = table.rows.mass(split.validation)
@@ -230,12 +226,10 @@ def _response(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[float, 
         for share in RESPONSES
     ]
     means = [float(np.average(loss, weights=mass)) for loss in losses]
-    best = losses[int(np.argmin(means))]
-    near = [gain <= error + _EQUAL for gain, error in (paired_gain(loss, best, mass) for loss in losses)]
     named = {
         f"below tried prices, {share:g} of the response": mean for share, mean in zip(RESPONSES, means, strict=True)
     }
-    return min(share for share, one in zip(RESPONSES, near, strict=True) if one), named
+    return RESPONSES[::-1][plainest_near_best(losses[::-1], mass)], named
 
 
 def _judged(table: OwnTable, split: Split, response: float) -> OwnTable:

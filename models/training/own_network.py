@@ -15,10 +15,9 @@ from models.training.own_assembly import AddedNetwork
 from models.training.own_kinks import Ramps
 from models.training.own_logit import SLOPE, PriceLogit
 from models.training.own_rows import Rows, Split
-from models.training.own_table import BLOCK, OwnTable, paired_gain
+from models.training.own_table import BLOCK, OwnTable, plainest_near_best
 
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
-_EQUAL: Final = 1e-6
 _NEWTON: Final = 8
 _SURE: Final = 2.0  # standard errors
 
@@ -118,9 +117,7 @@ def chosen_share(
         for share in SHARES
     ]
     means = [float(np.average(loss, weights=mass)) for loss in losses]
-    best = int(np.argmin(means))
-    gains = [paired_gain(loss, losses[best], mass) for loss in losses]
-    best = next(place for place, (gain, error) in enumerate(gains) if gain <= error + _EQUAL)
+    best = plainest_near_best(losses, mass)
     named = {f"network, share {share:g}": mean for share, mean in zip(SHARES, means, strict=True)}
     return SHARES[best], named
 

@@ -1,5 +1,6 @@
 """Training rows of a merchant's outcomes in the form that the price logit needs."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -10,11 +11,14 @@ from models.evaluator.binning import Binning
 from models.evaluator.monotone import sigmoid
 from models.training.factored_matrix import FactoredMatrix
 from models.training.own_kinks import NONE, Ramps
-from models.training.own_logit import STEPS
+from models.training.own_logit import STEPS, PriceLogit
 from models.training.own_rows import LogitRows, OwnRows, Rows
 
 BLOCK: Final = 65_536
 _CLIP: Final = 1e-9
+EQUAL: Final = 1e-6
+SURELY_WORSE: Final = 3.0
+"""Standard errors by which what has reasons of its own may not be worse on later outcomes."""
 
 
 class OwnTable:
@@ -87,6 +91,23 @@ class OwnTable:
         """Compute the log loss of each row, `(n,)`."""
         p = np.clip(sigmoid(logits), _CLIP, 1 - _CLIP)
         return np.asarray(-np.log(np.where(self.rows.data.bought[rows] > 0, p, 1 - p)))
+
+
+def gain_on(
+    rows: Rows, before: tuple[OwnTable, PriceLogit], after: tuple[OwnTable, PriceLogit]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Gain of one logit over another on some rows with its standard error, and the mean losses of both."""
+    losses = [table.losses(rows, logit.logits(table.of(rows))) for table, logit in (before, after)]
+    mass = before[0].rows.mass(rows)
+    first, second = (float(np.average(loss, weights=mass)) for loss in losses)
+    return paired_gain(losses[0], losses[1], mass), (first, second)
+
+
+def plainest_near_best(losses: Sequence[Floats], mass: Floats) -> int:
+    """Place of the first option, in order from the plainest, within one standard error of the best."""
+    best = losses[int(np.argmin([float(np.average(loss, weights=mass)) for loss in losses]))]
+    gains = (paired_gain(loss, best, mass) for loss in losses)
+    return next(place for place, (gain, error) in enumerate(gains) if gain <= error + EQUAL)
 
 
 def paired_gain(before: Floats, after: Floats, mass: Floats) -> tuple[float, float]:

@@ -13,11 +13,10 @@ from typing import Final
 
 import numpy as np
 
-from models.arrays import Floats
 from models.evaluator.evaluator import INTEREST
 from models.training.own_logit import PriceLogit, fit_logit
 from models.training.own_rows import OwnRows, Split
-from models.training.own_table import OwnTable, paired_gain
+from models.training.own_table import SURELY_WORSE, OwnTable, gain_on
 
 READ: Final = "behaviour texts read"
 UNREAD: Final = "behaviour texts unread"
@@ -25,8 +24,6 @@ DESCRIBED: Final = "descriptions read"
 UNDESCRIBED: Final = "descriptions unread"
 _GAINS: Final = 2.0
 """Standard errors by which reading behaviour must be better: it doubles the time of a quote for a shopper just met."""
-_LOSES: Final = 3.0
-"""Standard errors by which text effects must be worse."""
 
 Plainer = tuple[OwnTable, PriceLogit, dict[str, float]]
 """A table that reads less, its logit, and mean log losses on the validation rows."""
@@ -56,7 +53,7 @@ def without_behaviour(table: OwnTable, split: Split, read: PriceLogit) -> Plaine
         return None
     plain = table.with_rows(unread(table.rows), split.train)
     logit = fit_logit(plain.of(split.train), plain.rows.effects, drifts=read.drifts, sd=read.sd)
-    (gain, error), (after, before) = _gain((plain, logit), (table, read), split)
+    (gain, error), (after, before) = gain_on(split.validation, (plain, logit), (table, read))
     return None if gain > _GAINS * error else (plain, logit, {UNREAD: after, READ: before})
 
 
@@ -69,15 +66,5 @@ def without_descriptions(table: OwnTable, split: Split, read: PriceLogit) -> Pla
         return None
     plain = table.but(rows=table.rows.without_text())
     logit = fit_logit(plain.of(split.train), plain.rows.effects, drifts=read.drifts)
-    (gain, error), (before, after) = _gain((table, read), (plain, logit), split)
-    return (plain, logit, {UNDESCRIBED: after, DESCRIBED: before}) if gain > _LOSES * error else None
-
-
-def _gain(
-    before: tuple[OwnTable, PriceLogit], after: tuple[OwnTable, PriceLogit], split: Split
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Gain of `after` over `before` on the validation rows with its standard error, and the mean losses of both."""
-    rows, mass = split.validation, before[0].rows.mass(split.validation)
-    losses: list[Floats] = [table.losses(rows, logit.logits(table.of(rows))) for table, logit in (before, after)]
-    first, second = (float(np.average(loss, weights=mass)) for loss in losses)
-    return paired_gain(losses[0], losses[1], mass), (first, second)
+    (gain, error), (before, after) = gain_on(split.validation, (table, read), (plain, logit))
+    return (plain, logit, {UNDESCRIBED: after, DESCRIBED: before}) if gain > SURELY_WORSE * error else None

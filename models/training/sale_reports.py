@@ -55,7 +55,7 @@ class Sales:
 
     @property
     def is_over(self) -> NDArray[np.bool_]:
-        """Whether the window after each sale is over."""
+        """Sales whose window is over."""
         return np.asarray(self.at_s + WINDOW_S <= self.end_s)
 
 
@@ -90,7 +90,7 @@ def _repurchases(sales: Sales) -> Iterator[Reports]:
 
 
 def bought_again(sales: Sales) -> Floats:
-    """Whether the shopper of each sale bought its product again within the window, `(n,)`; 0 where not known."""
+    """Mark sales whose shopper bought the product again within the window, 1 or 0 `(n,)`; 0 where not known."""
     order = np.lexsort((sales.at_s, sales.product, sales.shopper))
     shopper, product, at_s = sales.shopper[order], sales.product[order], sales.at_s[order]
     found = np.zeros(len(order))

@@ -85,7 +85,7 @@ def test_descriptions_are_left_unread_only_where_that_is_surely_better(monkeypat
     kept = trained(rows)
     assert kept.evaluator.weights.text is not None
     assert UNDESCRIBED not in kept.choice.losses
-    monkeypatch.setattr(own_texts, "_LOSES", -1e9)
+    monkeypatch.setattr(own_texts, "SURELY_WORSE", -1e9)
     dropped = trained(rows)
     assert dropped.evaluator.weights.text is None
     assert dropped.rows.text is None
