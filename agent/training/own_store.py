@@ -174,7 +174,7 @@ def _meta(
         config={
             **{k: v if isinstance(v, int | float) else str(v) for k, v in trained.config.items()},
             "kinks": trained.choice.kinks,
-            "network_share": trained.choice.share,
+            "trees": trained.choice.trees,
             "response_below_tried": trained.choice.response,
             **{f"validation log loss, {name}": loss for name, loss in trained.choice.losses.items()},
         },

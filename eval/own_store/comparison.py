@@ -49,7 +49,7 @@ class Trial:
         gain: Log loss minus Pricesmith's, by peer.
         error: Standard error of `gain` over the later outcomes.
         elasticity: Of demand at the reference price, with its 90 % interval.
-        chosen: Number of kinks, and weight of the network.
+        chosen: Number of kinks, and of trees.
     """
 
     shop: str
@@ -62,7 +62,7 @@ class Trial:
     mean_over_rate: float
     elasticity: tuple[float, float, float]
     true_elasticity: float
-    chosen: tuple[int, float]
+    chosen: tuple[int, int]
 
     @property
     def covered(self) -> bool:
@@ -160,7 +160,7 @@ def run_trial(shop: str, size: int, seed: int, encode: Encode | None = None) -> 
         mean_over_rate=float(np.average(own, weights=weight) / np.average(label, weights=weight)),
         elasticity=elasticities(evaluator, trained.rows, sample, situations).total,
         true_elasticity=_true_elasticity(simulated, sample, sampled_weight),
-        chosen=(trained.choice.kinks, trained.choice.share),
+        chosen=(trained.choice.kinks, trained.choice.trees),
     )
 
 

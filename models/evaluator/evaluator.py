@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.arrays import Floats
 from models.evaluator.binning import Binning
+from models.evaluator.boosted_trees import BoostedTrees
 from models.evaluator.context_priors import CONTEXT, ContextPriors
 from models.evaluator.evidence import EVIDENCE, memory_keys
 from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid
@@ -133,8 +134,9 @@ class EvaluatorWeights:
 
     The purchase head reads log ratios less `center`; `doubt` is the standard deviation of the logarithm of its slope
     for what training could not tell apart from the price; `text` maps product states to text effects; shoppers' states
-    are an unknown one's without `behaviour`, as their texts told later outcomes no better. The satisfaction head is the
-    demo store's; `satisfied` replaces it after a training on own outcomes, and the prior elsewhere.
+    are an unknown one's without `behaviour`, as their texts told later outcomes no better. After a training on own
+    outcomes `trees` stand in the place of the hidden layers. The satisfaction head is the demo store's; `satisfied`
+    replaces it after a training on own outcomes, and the prior elsewhere.
     """
 
     binning: Binning
@@ -157,6 +159,7 @@ class EvaluatorWeights:
     text: TextProjection | None = None
     satisfied: Satisfaction | None = None
     behaviour: bool = True
+    trees: BoostedTrees | None = None
 
 
 class Evaluator:
@@ -193,16 +196,17 @@ class Evaluator:
         shopper = situations.shopper.astype(np.float64)
         product = situations.product.astype(np.float64)
         content = product @ weights.product_projection
+        numeric = numeric_inputs(situations)
         columns = np.concatenate(
             [
-                weights.binning.encode(numeric_inputs(situations)),
+                weights.binning.encode(numeric),
                 (shopper @ weights.shopper_projection) * content,
                 content,
                 (shopper * product).sum(axis=1, keepdims=True),
             ],
             axis=1,
         )
-        hidden = columns
+        hidden = columns if weights.trees is None else weights.trees.logits(numeric)[:, None]
         for matrix, bias in weights.hidden:
             hidden = hidden @ matrix + bias
             hidden = hidden * sigmoid(hidden)  # SiLU

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 from models.arrays import Floats
 from models.errors import RegistryError
 from models.evaluator.binning import Binning
+from models.evaluator.boosted_trees import BoostedTrees
 from models.evaluator.context_priors import CONTEXT
 from models.evaluator.evaluator import NUMERIC, RANK, Evaluator, EvaluatorWeights
 from models.evaluator.monotone import MonotoneHead
@@ -52,7 +53,7 @@ def save_evaluator(weights: EvaluatorWeights, covariances: Sequence[Floats], pat
     for name in CONTEXT:
         if getattr(weights, name) is not None:
             tensors[name] = np.asarray([getattr(weights, name)], np.float32)
-    for part in (weights.effects, weights.tried, weights.text, weights.satisfied):
+    for part in (weights.effects, weights.tried, weights.text, weights.satisfied, weights.trees):
         if part is not None:
             tensors |= part.to_tensors()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,24 +91,34 @@ def load_evaluator(path: Path, version: str) -> Evaluator:
             text=TextProjection.from_tensors(tensors),
             satisfied=Satisfaction.from_tensors(tensors),
             behaviour=_UNREAD not in tensors,
+            trees=BoostedTrees.from_tensors(tensors),
         )
     except KeyError as error:
         raise RegistryError(
             f"{path}: tensor {error} is missing; remedy: train again or activate another version"
         ) from None
+    _check(weights, path)
+    return Evaluator(weights, version)
+
+
+def _check(weights: EvaluatorWeights, path: Path) -> None:
+    """Raise a RegistryError where shapes are not those that this code expects."""
     width = weights.binning.width + 2 * RANK + 1
-    if len(weights.binning.low) != NUMERIC or weights.hidden[0][0].shape[0] != width or len(weights.linear) != width:
+    read = width if weights.trees is not None else weights.hidden[0][0].shape[0] if weights.hidden else 0
+    if len(weights.binning.low) != NUMERIC or read != width or len(weights.linear) != width:
         raise RegistryError(
             f"{path}: trained with {len(weights.binning.low)} numeric inputs; this code has {NUMERIC}; "
             "remedy: train the evaluator again"
         )
-    hidden = weights.hidden[-1][0].shape[1]
+    hidden = weights.hidden[-1][0].shape[1] if weights.hidden else 1
     if weights.promotion is not None and weights.promotion.shape != (hidden + 2, len(STATES)):
         raise RegistryError(
             f"{path}: promotion effects have shape {weights.promotion.shape}; this code has "
             f"{(hidden + 2, len(STATES))}; remedy: train the evaluator again"
         )
-    return Evaluator(weights, version)
+    trees = weights.trees
+    if trees is not None and not (trees.fits(NUMERIC) and weights.purchase.mean.shape[1] == 3):
+        raise RegistryError(f"{path}: its trees do not fit this code's inputs; remedy: train the evaluator again")
 
 
 def _number(tensors: Mapping[str, Floats], name: str) -> float | None:

@@ -22,29 +22,11 @@ from models.evaluator.monotone import MonotoneHead
 from models.evaluator.promotion import Flags, promotion_states
 from models.shopper.features import FEATURES, SHOPPER_CATEGORY, SHOPPER_PRODUCT
 from models.shopper.item_affinity import FLOOR
-from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig, InitialModel, NetInputs, ResidualNet
+from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig, NetInputs
 
 _PRODUCT_UNKNOWN: Final = (0.0, float(np.log(1e-6)), float(np.log(1e-3)), 0.0, 0.0, 0.0)
 _SATISFACTION_LOSS: Final = 0.2
-_PATIENCE: Final = 3
 _BINNED_ROWS: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class KnownTerms:
-    """Predictions of a simpler model, `(n,)` each, to which the network adds a residual.
-
-    Attributes:
-        level, slope: Added to the level and to the slope before softplus. `rest`: added to the logit.
-    """
-
-    level: NDArray[np.float32]
-    slope: NDArray[np.float32]
-    rest: NDArray[np.float32]
-
-    def tensors(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
-        """Select rows, as tensors (level, slope, rest)."""
-        return tuple(torch.from_numpy(part[rows]) for part in (self.level, self.slope, self.rest))  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +42,6 @@ class EvaluatorData:
         cluster: Household of the row.
         promotion: Flags of display and mailer, `(n, 2)`; None where promotions are not an input.
         mass: Weight of the row in the loss, mean one; None where `rate` corrects for the sampling.
-        known: Predictions of a simpler model, None without one.
     """
 
     numeric: NDArray[np.float32]
@@ -77,7 +58,6 @@ class EvaluatorData:
     cluster: NDArray[np.int64]
     promotion: Flags | None = None
     mass: NDArray[np.float32] | None = None
-    known: KnownTerms | None = None
 
 
 def key_projection(product_states: NDArray[np.float32]) -> Floats:
@@ -136,8 +116,6 @@ def fit(
     rows: NDArray[np.int64],
     config: EvaluatorTrainingConfig,
     on_epoch: Callable[[int, float], None] | None = None,
-    validation_loss: Callable[[EvaluatorNet], float] | None = None,
-    start: InitialModel | None = None,
 ) -> EvaluatorNet:
     """Train the network on the given rows.
 
@@ -146,18 +124,12 @@ def fit(
         rows: Indices of the training rows.
         config: Hyperparameters.
         on_epoch: Called with epoch and mean training loss.
-        validation_loss: Enables early stopping: training stops after three epochs without improvement, and the weights
-            of the best epoch are returned.
-        start: Simpler model to initialise the network to.
     """
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
-    net = (
-        ResidualNet(start, config, data.product_states.shape[1]) if start is not None else _new_net(data, rows, config)
-    )
+    net = _new_net(data, rows, config)
     learned = [one for one in net.parameters() if one.requires_grad]
     optimiser = torch.optim.AdamW(learned, lr=config.learning_rate, weight_decay=config.weight_decay)
-    stopping = _EarlyStopping()
     steps = config.epochs * (1 + len(rows) // config.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=steps)
     for epoch in range(config.epochs):
@@ -169,15 +141,10 @@ def fit(
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            net.reset_fixed_weights()
             schedule.step()
             losses.append(float(loss.detach()))
         if on_epoch is not None:
             on_epoch(epoch, float(np.mean(losses)))
-        if validation_loss is not None and stopping.should_stop(validation_loss(net.eval()), net):
-            break
-        net.train()
-    stopping.restore(net)
     return net.eval()
 
 
@@ -191,35 +158,10 @@ def _new_net(data: EvaluatorData, rows: NDArray[np.int64], config: EvaluatorTrai
     return net
 
 
-@dataclass(slots=True)
-class _EarlyStopping:
-    """Best weights so far by validation loss, and epochs since."""
-
-    loss: float = float("inf")
-    since: int = 0
-    weights: dict[str, Tensor] | None = None
-
-    def should_stop(self, loss: float, net: EvaluatorNet) -> bool:
-        """Record an epoch; True after `_PATIENCE` epochs without improvement."""
-        self.since += 1
-        if loss < self.loss:
-            self.loss, self.since = loss, 0
-            self.weights = {name: value.clone() for name, value in net.state_dict().items()}
-        return self.since >= _PATIENCE
-
-    def restore(self, net: EvaluatorNet) -> None:
-        """Load the best weights into the network."""
-        if self.weights is not None:
-            net.load_state_dict(self.weights)
-
-
 def _loss(net: EvaluatorNet, data: EvaluatorData, rows: NDArray[np.int64], inputs: NetInputs) -> Tensor:
     cross_entropy = nn.functional.binary_cross_entropy_with_logits
     log_ratio = torch.from_numpy(data.log_ratio[rows])
-    if isinstance(net, ResidualNet) and data.known is not None:
-        purchase, satisfaction = net.forward_with_known(inputs, log_ratio, data.known.tensors(rows))
-    else:
-        purchase, satisfaction = net(inputs, log_ratio)
+    purchase, satisfaction = net(inputs, log_ratio)
     offset = torch.from_numpy(np.log(data.rate[rows]))
     mass = None if data.mass is None else torch.from_numpy(data.mass[rows])
     loss = cross_entropy(purchase - offset, torch.from_numpy(data.bought[rows]), weight=mass)

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.arrays import Floats
 from models.evaluator.binning import Binning
 from models.evaluator.evaluator import RANK
 from models.evaluator.monotone import DEAL_SCALE, SLOPE_MIN
@@ -51,14 +49,6 @@ def config_for(n_rows: int) -> EvaluatorTrainingConfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class InitialModel:
-    """Simpler model that the network is initialised to and regularised towards; `linear` `(width,)` stays fixed."""
-
-    binning: Binning
-    linear: Floats
-
-
 class NetInputs(NamedTuple):
     """Inputs of a batch: encoded numeric inputs, states of shopper and product, indicators of promotions or None."""
 
@@ -98,9 +88,6 @@ class EvaluatorNet(nn.Module):
                 self.promotion.weight.zero_()
                 self.purchase.weight[0, -3] = 1.0
 
-    def reset_fixed_weights(self) -> None:
-        """Restore fixed weights after an optimiser step; this network has none."""
-
     def body(self, encoded: Tensor, shopper: Tensor, product: Tensor, promotion: Tensor | None = None) -> Tensor:
         """Compute `phi` `(n, d)` from encoded numeric inputs, states and indicators of promotions `(n, 5)`."""
         content = self.product(product)
@@ -127,37 +114,6 @@ class EvaluatorNet(nn.Module):
             known = inputs.promotion.any(1, keepdim=True)
             terms = torch.cat([terms[:, :1], torch.where(known, terms[:, 1:], terms[:, 1:].detach())], 1)
         return _head_logit(terms, log_ratio), _head_logit(self.satisfaction(phi), log_ratio)
-
-
-class ResidualNet(EvaluatorNet):
-    """Network initialised to a simpler model: its linear term is fixed, the hidden layers start with zero output."""
-
-    def __init__(self, start: InitialModel, config: EvaluatorTrainingConfig, dim: int) -> None:
-        """Initialise to `start`; the constants of level and slope come from known terms."""
-        super().__init__(start.binning, config, dim)
-        self._fixed = torch.tensor([[1.0, 0.0], [0.0, 0.0]])  # columns: linear term, constant
-        self.purchase = nn.Linear(config.hidden[-1] + 2, 2, bias=False)
-        padded = np.zeros(self.linear.weight.shape[1], np.float32)
-        padded[: len(start.linear)] = start.linear
-        with torch.no_grad():
-            self.purchase.weight.zero_()
-            self.linear.weight.copy_(torch.from_numpy(padded)[None])
-        self.linear.weight.requires_grad_(False)
-        self.reset_fixed_weights()
-
-    def reset_fixed_weights(self) -> None:
-        """Restore the weights of the linear term and the constants after an optimiser step."""
-        with torch.no_grad():
-            self.purchase.weight[:, -2:] = self._fixed
-
-    def forward_with_known(
-        self, inputs: NetInputs, log_ratio: Tensor, known: tuple[Tensor, Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """Compute purchase and satisfaction logits `(n,)`, given level, slope and rest of the simpler model."""
-        phi = self.body(*inputs)
-        level, slope, rest = known
-        terms = self.purchase(phi) + torch.stack([level, slope], 1)
-        return _head_logit(terms, log_ratio) + rest, _head_logit(self.satisfaction(phi), log_ratio)
 
 
 def _head_logit(terms: Tensor, log_ratio: Tensor) -> Tensor:

@@ -4,16 +4,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from models.arrays import Floats
-from models.evaluator.evaluator import Evaluator
-from models.evaluator.monotone import SLOPE_MIN, MonotoneHead, sigmoid, softplus
+from models.evaluator.boosted_trees import BoostedTrees
+from models.evaluator.evaluator import RANK, EvaluatorWeights
+from models.evaluator.monotone import SLOPE_MIN, MonotoneHead
 from models.evaluator.satisfaction import LEVEL
 from models.evaluator.text_effects import GROUP
-from models.training.evaluator import key_projection, to_weights
-from models.training.evaluator_net import EvaluatorNet, EvaluatorTrainingConfig
+from models.evaluator.tried_prices import TriedPrices
+from models.training.evaluator import key_projection
 from models.training.own_effects import trained_effects
 from models.training.own_kink_choice import ramp_covariance
 from models.training.own_kinks import Ramps
@@ -23,72 +23,57 @@ from models.training.own_table import OwnTable
 
 LEAST_TOLD: Final = 30
 """Rows that must have an input for its coefficient to be learned."""
-
-
-@dataclass(frozen=True, slots=True)
-class AddedNetwork:
-    """The network and its contributions to level and slope of every row, `(n,)` each, at a share of 1.
-
-    The mean over the training rows (`means`) is subtracted, as constants belong to the logit.
-    """
-
-    net: EvaluatorNet
-    level: Floats
-    slope: Floats
-    means: tuple[float, float]
+_WIDTH: Final = 3
+"""Columns of the body's output: trees, linear term and one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Fitted logit and ramps, and a network with the share of it that counts."""
+    """Fitted logit and ramps, and the trees beside them."""
 
     logit: PriceLogit
     ramps: Ramps
-    added: AddedNetwork
-    share: float
+    trees: BoostedTrees
 
 
 def assemble(
-    table: OwnTable,
-    known: Rows,
-    parts: Parts,
-    config: EvaluatorTrainingConfig,
-    version: str,
-) -> tuple[Evaluator, tuple[Floats, Floats]]:
-    """Build the evaluator: the logit's constants and linear term, hidden layers at their share, ramps as slopes."""
-    logit, ramps, added, share = parts.logit, parts.ramps, parts.added, parts.share
-    net, data = added.net, table.rows.data
-    with torch.no_grad():
-        net.linear.weight[0, : len(logit.inputs)] = torch.from_numpy(logit.inputs.astype(np.float32))
-    constants = logit.constants(table.rows.effects) - share * np.asarray(added.means)
-    hidden = share * net.purchase.weight[:, :-2].detach().numpy().astype(np.float64)
-    count = len(ramps.heights)
-    mean = np.zeros((2 + count, hidden.shape[1] + 2))
-    mean[:2, :-2] = hidden
-    mean[0, -2], mean[:2, -1] = 1.0, constants
+    table: OwnTable, known: Rows, parts: Parts, tried: TriedPrices | None, doubt: float
+) -> tuple[EvaluatorWeights, tuple[Floats, Floats]]:
+    """Build the evaluator's weights: the logit's constants and linear term, trees, ramps as slopes; and covariances."""
+    logit, ramps, data = parts.logit, parts.ramps, table.rows.data
+    count, dim = len(ramps.heights), data.product_states.shape[1]
+    mean = np.zeros((2 + count, _WIDTH))
+    mean[0, :2] = 1.0
+    mean[:2, -1] = logit.constants(table.rows.effects)
     mean[2:, -1] = np.log(np.expm1(np.maximum(1e-6, ramps.heights - SLOPE_MIN)))
     covariance = np.zeros((mean.size, mean.size))
-    if share > 0:
-        rows = known[:: 1 + len(known) // 200_000]
-        covariance = _hidden_covariance(table, rows, parts, config, mean.shape)
     if count:
-        constant = mean.shape[1] * np.arange(2 + count) + mean.shape[1] - 1
-        covariance[np.ix_(constant, constant)] += ramp_covariance(table, known, logit, ramps)
-    rate = float(np.average(data.bought[known], weights=data.weight[known]))
-    nothing = np.zeros((2 * mean.shape[1],) * 2)
+        constant = _WIDTH * np.arange(2 + count) + _WIDTH - 1
+        covariance[np.ix_(constant, constant)] = ramp_covariance(table, known, logit, ramps)
     told = _context(table, known, logit)
     effects, text = trained_effects(logit, table.rows.effects), table.rows.text
-    weights = replace(
-        to_weights(net, (nothing, nothing), own_projection(data.product_states), rate),
+    weights = EvaluatorWeights(
+        binning=table.binning,
+        shopper_projection=np.zeros((dim, RANK)),
+        product_projection=np.zeros((dim, RANK)),
+        linear=np.concatenate([logit.inputs, np.zeros(2 * RANK + 1)]),
+        hidden=(),
+        trees=parts.trees,
         purchase=MonotoneHead.from_posterior(mean, covariance, ramps.places if count else None),
-        satisfaction=_no_head(mean.shape[1]),
+        satisfaction=_no_head(_WIDTH),
+        key_projection=own_projection(data.product_states),
+        base_rate=float(np.average(data.bought[known], weights=data.weight[known])),
         intent=told.get("intent"),
         trend=told.get("trend"),
         rival=told.get("rival"),
         effects=effects,
+        tried=tried,
+        center=table.center,
+        doubt=doubt,
         text=None if text is None else replace(text, sd=effects.sd[GROUP]),
+        behaviour=table.rows.interest_alone is not None,
     )
-    return Evaluator(weights, version), (covariance, nothing)
+    return weights, (covariance, np.zeros((2 * _WIDTH,) * 2))
 
 
 def _no_head(width: int) -> MonotoneHead:
@@ -109,36 +94,6 @@ def _varies(column: Floats) -> bool:
     """Check that at least `LEAST_TOLD` rows differ from the most frequent value."""
     counts = np.unique(column, return_counts=True)[1]
     return int(counts.sum() - counts.max()) >= LEAST_TOLD
-
-
-def _hidden_covariance(
-    table: OwnTable,
-    rows: Rows,
-    parts: Parts,
-    config: EvaluatorTrainingConfig,
-    shape: tuple[int, int],
-) -> Floats:
-    """Covariance of the hidden layers' weights on level and slope, given all other parameters."""
-    logit, ramps, added, share = parts.logit, parts.ramps, parts.added, parts.share
-    net, data = added.net, table.rows.data
-    selected = replace(table.of(rows, ramps), level=share * added.level[rows], slope=share * added.slope[rows])
-    level, slope = logit.terms(selected)
-    p = sigmoid(level - (SLOPE_MIN + softplus(slope)) * selected.log_ratio + logit.rest(selected))
-    with torch.inference_mode():
-        phi = net.body(
-            torch.from_numpy(table.encode(rows)),
-            torch.from_numpy(data.shopper_states[data.shopper_row[rows]]),
-            torch.from_numpy(data.product_states[data.product_row[rows]]),
-        ).numpy()[:, :-2]
-    steep = -sigmoid(slope) * selected.log_ratio
-    jacobian = np.concatenate([phi, phi * steep[:, None]], axis=1)
-    hessian = (jacobian * (selected.mass * p * (1 - p))[:, None]).T @ jacobian
-    inverse = np.linalg.inv(hessian + config.prior_precision * np.eye(len(hessian)))
-    width = shape[1]
-    places = np.r_[np.arange(width - 2), width + np.arange(width - 2)]
-    covariance = np.zeros((shape[0] * width,) * 2)
-    covariance[np.ix_(places, places)] = inverse
-    return covariance
 
 
 def own_projection(product_states: NDArray[np.float32]) -> Floats:

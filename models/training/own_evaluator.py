@@ -7,43 +7,45 @@
    nothing.
 3. The share of the price response that counts below the prices tried (`TriedPrices.response`), and kinks between
    prices (`own_kinks`).
-4. A network initialised to that model and regularised towards it, used with a share from 0 to 1.
+4. Boosted trees on what its level leaves (`own_trees`).
 5. The logit is fitted again on training and validation rows.
 
-Validation rows decide on drift, kinks and share: the more complex option must be better by over one standard error. The
+Validation rows decide on drift, kinks and trees: the more complex option must be better by over one standard error. The
 test rows, the latest, evaluate the result once; then `with_newest` fits the logit again on all rows. Fewer than
-`LEAST_FOR_NETWORK` training rows get the logit alone.
+`LEAST_FOR_TREES` training rows get the logit alone.
 """
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
 from models.arrays import Floats
 from models.evaluator.binning import Binning
+from models.evaluator.boosted_trees import DEPTH
 from models.evaluator.evaluator import Evaluator
 from models.evaluator.monotone import SLOPE_MIN, softplus
 from models.evaluator.satisfaction import Satisfaction
 from models.progress import Progress
-from models.training.evaluator_net import EvaluatorTrainingConfig, config_for
-from models.training.own_assembly import AddedNetwork, Parts, assemble
+from models.training.own_assembly import Parts, assemble
 from models.training.own_controls import Controls, SlopeEvidence, controlled, intervened
 from models.training.own_crossings import with_crossings
 from models.training.own_effects import tried_prices, tried_ranges
 from models.training.own_kink_choice import chosen_kinks, ramps_of
 from models.training.own_kinks import NONE, Ramps
 from models.training.own_logit import ALL, JOINT, PriceLogit, fit_logit
-from models.training.own_network import chosen_share, later_growth, no_network, trained_network
 from models.training.own_rows import OwnRows, Rows, Split
 from models.training.own_table import EQUAL, SURELY_WORSE, OwnTable, gain_on, paired_gain, plainest_near_best
 from models.training.own_texts import without_behaviour, without_descriptions
+from models.training.own_trees import PRECISION, RATE, AddedTrees, added_trees, later_growth
 
 RESPONSES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
-LEAST_FOR_NETWORK: Final = 1_400
+LEAST_FOR_TREES: Final = 1_400
 _LEAST_BELOW: Final = 100
 """Validation rows below the prices tried from which on these say how much of the response counts there."""
-_MANY: Final = 8_000  # training rows from which on inputs have four bins instead of two
+_MANY: Final = 8_000  # training rows from which on inputs have `_BINS` instead of `_FEW_BINS`
+_FEW_BINS: Final = 2
+_BINS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,14 @@ class Choice:
     """Model selection on the validation rows.
 
     Attributes:
-        kinks: Number of ramps used.
-        share: Share of the network, 0-1.
+        kinks, trees: Number of ramps and of trees used.
         response: As in `TriedPrices`.
         behaviour: Whether behaviour texts are read.
         losses: Validation log loss by name of the candidate model.
     """
 
     kinks: int
-    share: float
+    trees: int
     response: float
     behaviour: bool
     losses: dict[str, float]
@@ -94,10 +95,8 @@ class _Fit:
     table: OwnTable
     logit: PriceLogit
     ramps: Ramps
-    net: AddedNetwork
-    share: float
+    added: AddedTrees
     response: float
-    config: EvaluatorTrainingConfig
     controls: Controls
     growth: float
 
@@ -107,34 +106,27 @@ class _Fit:
         return self.table.rows.interest_alone is not None
 
     def evaluator(self, rows: Rows, version: str) -> tuple[Evaluator, tuple[Floats, Floats]]:
-        """Fit ramps and logit to rows with the selected network; returns evaluator and covariances."""
-        table, share, ramps = self.table, self.share, self.ramps
+        """Fit ramps and logit to rows with the selected trees; returns evaluator and covariances."""
+        table, ramps, added = self.table, self.ramps, self.added.level
         controls = self.controls.again(table, rows, self.logit)
         table = table.but(controls=controls.columns)
-        network = (share * self.net.level, share * self.net.slope)
         if len(ramps.heights):
-            ramps = ramps_of(table, rows, self.logit, (network[0][rows], network[1][rows])) or ramps
-        known, effects = table.of(rows, ramps, network), table.rows.effects
+            ramps = ramps_of(table, rows, self.logit, added) or ramps
+        known, effects = table.of(rows, ramps, added), table.rows.effects
         logit = fit_logit(known, effects, self.logit)
         logit = replace(logit, base=logit.base - self.growth)
         logit = intervened(logit, controls, known, effects.names.index(ALL))
-        evaluator, covariances = assemble(table, rows, Parts(logit, ramps, self.net, share), self.config, version)
         slope = SLOPE_MIN + float(softplus(logit.terms(known)[1]).mean())
-        tried = tried_prices(table.rows.effects, rows, table.log_ratio[rows], self.response)
-        weights = replace(
-            evaluator.weights,
-            tried=tried,
-            center=table.center,
-            doubt=controls.doubt(table.rows.doubt, slope),
-            behaviour=self.reads_behaviour,
-        )
+        tried = tried_prices(effects, rows, table.log_ratio[rows], self.response)
+        parts = Parts(logit, ramps, self.added.trees)
+        weights, covariances = assemble(table, rows, parts, tried, controls.doubt(table.rows.doubt, slope))
         return Evaluator(weights, version), covariances
 
 
 def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> Trained:
     """Train, select on the validation rows, and fit again on all rows before the test rows."""
-    config = replace(config_for(len(split.train)), n_bins=2 if len(split.train) < _MANY else 4)
-    binning = Binning.fit(np.asarray(rows.data.numeric[split.train]), config.n_bins)
+    bins = _FEW_BINS if len(split.train) < _MANY else _BINS
+    binning = Binning.fit(np.asarray(rows.data.numeric[split.train]), bins)
     table = OwnTable(rows, binning, _center(rows, split.train))
     progress("train: price logit", 0.0)
     logit, losses = _logit(table, split)
@@ -146,24 +138,27 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     response, response_losses = _response(table, split, logit)
     judged, logit, crossed_losses = _crossings(_judged(table, split, response), split, logit)
     losses |= response_losses | crossed_losses
-    if len(split.train) < LEAST_FOR_NETWORK:
-        ramps, net, share = NONE, no_network(judged, logit, config), 0.0
-    else:
+    ramps, added = NONE, AddedTrees.none(len(rows.at_s))
+    if len(split.train) >= LEAST_FOR_TREES:
         ramps, kink_losses = chosen_kinks(judged, split, logit)
         if len(ramps.heights):
             logit = fit_logit(judged.of(split.train, ramps=ramps), judged.rows.effects, logit)
-        progress("train: network", 0.3)
-        net = trained_network(judged, split, (logit, ramps), config, progress)
-        share, net_losses = chosen_share(judged, split, (logit, ramps), net)
-        losses |= kink_losses | net_losses
+        progress("train: boosted trees", 0.3)
+        added, tree_losses = added_trees(judged, split, (logit, ramps), progress)
+        losses |= kink_losses | tree_losses
     progress("train: refit on all rows before the test", 0.9)
     final = judged.but(log_ratio=table.log_ratio)
-    growth = later_growth(judged, split.validation, (logit, ramps), (share * net.level, share * net.slope))
-    fit = _Fit(final, logit, ramps, net, share, response, config, controls, growth)
+    growth = later_growth(judged, split.validation, (logit, ramps), added)
+    fit = _Fit(final, logit, ramps, added, response, controls, growth)
     evaluator, covariances = fit.evaluator(split.known, version)
     progress("train: done", 1.0)
-    choice = Choice(len(ramps.heights), share, response, fit.reads_behaviour, losses)
-    return Trained(evaluator, covariances, asdict(config), choice, fit, controls.evidence(split.known))
+    choice = Choice(len(ramps.heights), len(added.trees), response, fit.reads_behaviour, losses)
+    return Trained(evaluator, covariances, _config(bins), choice, fit, controls.evidence(split.known))
+
+
+def _config(bins: int) -> dict[str, object]:
+    """Hyperparameters that a training keeps with its result."""
+    return {"bins": bins, "tree_rate": RATE, "tree_depth": DEPTH, "tree_precision": PRECISION}
 
 
 def with_newest(trained: Trained, version: str) -> Trained:

@@ -22,7 +22,7 @@ _PRECISION: Final = 1e-3
 
 def chosen_kinks(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[Ramps, dict[str, float]]:
     """Fit ramps to the training rows; returns none unless the rows support them."""
-    ramps = ramps_of(table, split.train, logit, (0.0, 0.0))
+    ramps = ramps_of(table, split.train, logit)
     if ramps is None:
         return NONE, {}
     again = fit_logit(table.of(split.train, ramps), table.rows.effects, logit)
@@ -42,14 +42,12 @@ def _losses(table: OwnTable, rows: Rows, models: tuple[PriceLogit, PriceLogit], 
     return table.losses(rows, models[0].logits(without)), table.losses(rows, models[1].logits(within))
 
 
-def ramps_of(
-    table: OwnTable, rows: Rows, logit: PriceLogit, network: tuple[Floats | float, Floats | float]
-) -> Ramps | None:
-    """Fit ramps to some rows, given what a network adds to level and slope; None where no ramp is found."""
-    selected = table.of(rows)
+def ramps_of(table: OwnTable, rows: Rows, logit: PriceLogit, added: Floats | None = None) -> Ramps | None:
+    """Fit ramps to some rows, given what trees add to the level; None where no ramp is found."""
+    selected = table.of(rows, added=added)
     level, slope = logit.terms(selected)
     rest = selected.steps @ logit.steps + logit.rest(selected)
-    known = (level + network[0] + rest, slope + network[1], selected.log_ratio)
+    known = (level + rest, slope, selected.log_ratio)
     found = fit_ramps(known, selected.bought, selected.mass, -table.center)
     return found if len(found.heights) else None
 

@@ -3,14 +3,13 @@
     logit = v.a + f.b + t.c + u.g + m.q - (SLOPE_MIN + softplus(slope_0 + v.d)) x - r max(0, x - rival)
 
 where x = log(price / reference) less its mean over the training rows, so that level and slope are told apart wherever
-the prices lie; `v` are named effects (all, product, category, profile and context words), `f` the network's inputs, and
-`t` steps in time that are zero at the latest rows, so that the level is the current one; `u` are controls for what
+the prices lie; `v` are named effects (all, product, category, profile and context words), `f` encoded numeric inputs,
+and `t` steps in time that are zero at the latest rows, so that the level is the current one; `u` are controls for what
 prices followed (`own_controls`), and `m` are session intent and market trend; `q` and `r` have priors around
-`ContextPriors`. Each group of coefficients
-(such as a profile field) has a Gaussian prior whose variance is estimated from the same rows by empirical Bayes
-(`own_evidence`): irrelevant groups shrink to zero, few rows fit little more than a logit in log price, and no rows are
-held out for regularisation. Fitted by Newton's method with the Gauss-Newton Hessian; independent effects
-(products, one per row) are eliminated by block elimination (Schur complement).
+`ContextPriors`. Each group of coefficients (such as a profile field) has a Gaussian prior whose variance is estimated
+from the same rows by empirical Bayes (`own_evidence`): irrelevant groups shrink to zero, few rows fit little more than
+a logit in log price, and no rows are held out for regularisation. Fitted by Newton's method with the Gauss-Newton
+Hessian; independent effects (products, one per row) are eliminated by block elimination (Schur complement).
 """
 
 from dataclasses import dataclass, field, replace
@@ -85,7 +84,7 @@ class PriceLogit:
         level = self.base + rows.effects @ self.level + rows.level
         if inputs:
             level = level + rows.inputs @ self.inputs
-        return np.asarray(level), np.asarray(SLOPE + rows.effects @ self.slope + rows.slope)
+        return np.asarray(level), np.asarray(SLOPE + rows.effects @ self.slope)
 
     def constants(self, columns: EffectColumns) -> Floats:
         """Level and slope before softplus of a row without any other effect, `(2,)`."""

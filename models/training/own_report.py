@@ -131,8 +131,8 @@ def _chosen(trained: Trained) -> str:
         parts.append(f"{choice.kinks} kinks between prices")
     if choice.response < 1:
         parts.append(f"{choice.response:.0%} of the price response below the prices tried")
-    if choice.share:
-        parts.append(f"{choice.share:.0%} of what a network adds")
+    if choice.trees:
+        parts.append(f"{choice.trees} boosted trees")
     if choice.behaviour:
         parts.append("what shoppers' behaviour texts tell")
     return f"later outcomes chose {', '.join(parts)}"

@@ -1,4 +1,4 @@
-"""Training rows of a merchant's outcomes: inputs of the network, named effects, prices, weights and times."""
+"""Training rows of a merchant's outcomes: numeric inputs, named effects, prices, weights and times."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -150,7 +150,7 @@ class OwnRows:
     """Training rows; arrays are `(n,)`.
 
     Attributes:
-        data: Inputs of the network, prices and labels; every loss uses its `weight`.
+        data: Numeric inputs, prices and labels; every loss uses its `weight`.
         effects: Design matrix of the effects.
         at_s: Unix seconds.
         rival: log(competitor / reference), nan where unknown.
@@ -224,7 +224,7 @@ class LogitRows:
         over: max(0, log(price / competitor's price)), 0 without a competitor.
         signals: Session intent and market trend, `(n, 2)`.
         controls: `(n, c)`.
-        level, slope, rest: Known offsets of level, slope before softplus, and logit.
+        level, rest: Known offsets of level and logit.
         cluster: Shopper of each row.
     """
 
@@ -239,5 +239,4 @@ class LogitRows:
     cluster: NDArray[np.int64]
     controls: Floats
     level: Floats | float = 0.0
-    slope: Floats | float = 0.0
     rest: Floats | float = 0.0

@@ -61,8 +61,8 @@ class OwnTable:
         binning = Binning.fit(np.asarray(rows.data.numeric[train]), self.binning.bins)
         return OwnTable(rows, binning, self.center, self.log_ratio, self.controls)
 
-    def of(self, rows: Rows, ramps: Ramps = NONE, network: tuple[Floats, Floats] | None = None) -> LogitRows:
-        """Select rows; `network` are a network's contributions to level and slope, `(n,)` over the whole table."""
+    def of(self, rows: Rows, ramps: Ramps = NONE, added: Floats | None = None) -> LogitRows:
+        """Select rows; `added` is what trees add to the level, `(n,)` over the whole table."""
         data, at_s = self.rows.data, self.rows.at_s[rows]
         log_ratio = self.log_ratio[rows] - self.center
         edges = np.quantile(at_s, np.linspace(0, 1, STEPS + 2)[1:-1])
@@ -77,13 +77,12 @@ class OwnTable:
             signals=self.signals[rows],
             cluster=data.cluster[rows],
             controls=self.controls[rows],
-            level=0.0 if network is None else network[0][rows],
-            slope=0.0 if network is None else network[1][rows],
+            level=0.0 if added is None else added[rows],
             rest=ramps.logits(log_ratio),
         )
 
     def encode(self, rows: Rows) -> NDArray[np.float32]:
-        """Encode numeric inputs for the network, `(n, width)`."""
+        """Encode numeric inputs for the linear term, `(n, width)`."""
         parts = np.array_split(rows, 1 + len(rows) // BLOCK)
         return np.concatenate([self.binning.encode(np.asarray(self.rows.data.numeric[part])) for part in parts])
 

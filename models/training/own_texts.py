@@ -1,8 +1,8 @@
 """Worth of texts in a training on own outcomes: of shoppers' behaviour, and of products' descriptions.
 
-The state of a behaviour text enters as the interest in a product's category and as an input of the network. Encoding it
-is the longest part of a quote for a shopper just met and of scoring, so that a model reads these texts only where the
-interest that they tell is surely worth it. Whether the network would find more in them is not asked.
+The state of a behaviour text enters as the interest in a product's category. Encoding it is the longest part of a quote
+for a shopper just met and of scoring, so that a model reads these texts only where the interest that they tell is
+surely worth it.
 
 Text effects tell new products apart, of which validation rows have few. They are left out only where they are surely
 worse: where titles are numbers, for example, they fit chance.
