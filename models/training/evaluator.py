@@ -41,7 +41,6 @@ class EvaluatorData:
         returned: 1, 0, or nan when censored.
         cluster: Household of the row.
         promotion: Flags of display and mailer, `(n, 2)`; None where promotions are not an input.
-        mass: Weight of the row in the loss, mean one; None where `rate` corrects for the sampling.
     """
 
     numeric: NDArray[np.float32]
@@ -57,7 +56,6 @@ class EvaluatorData:
     returned: NDArray[np.float32]
     cluster: NDArray[np.int64]
     promotion: Flags | None = None
-    mass: NDArray[np.float32] | None = None
 
 
 def key_projection(product_states: NDArray[np.float32]) -> Floats:
@@ -163,8 +161,7 @@ def _loss(net: EvaluatorNet, data: EvaluatorData, rows: NDArray[np.int64], input
     log_ratio = torch.from_numpy(data.log_ratio[rows])
     purchase, satisfaction = net(inputs, log_ratio)
     offset = torch.from_numpy(np.log(data.rate[rows]))
-    mass = None if data.mass is None else torch.from_numpy(data.mass[rows])
-    loss = cross_entropy(purchase - offset, torch.from_numpy(data.bought[rows]), weight=mass)
+    loss = cross_entropy(purchase - offset, torch.from_numpy(data.bought[rows]))
     seen = np.flatnonzero(~np.isnan(data.returned[rows]))
     if len(seen):
         returned = torch.from_numpy(data.returned[rows[seen]])
