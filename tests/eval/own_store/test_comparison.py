@@ -57,7 +57,7 @@ def test_aggregates_give_the_model_of_the_rows_that_they_stand_for() -> None:
     for one in (repeated, weighted):
         trained = train_own(one, Split.by_time(one.at_s), "t", silent)
         found.append(predicted(trained, one)[:: times if one is repeated else 1])
-        assert trained.choice.share == 0.0
+        assert trained.choice.trees == 0
     assert found[0] == pytest.approx(found[1], rel=0.01)
 
 

@@ -14,15 +14,15 @@ SIZE, TEST = 6_000, 1_000
 FIRST, SECOND = 3, 7  # columns of the numeric inputs
 
 
-def shop(strength: float, seed: int, size: int = SIZE) -> tuple[OwnRows, np.ndarray]:
-    """Rows bought by chance that rises where exactly one of two inputs is high, and that chance."""
+def shop(strength: float, seed: int, size: int = SIZE) -> OwnRows:
+    """Rows bought by a chance that rises where exactly one of two inputs is high."""
     rng = np.random.default_rng(seed)
     rows = simulate_outcomes(SHOPS["profiles"], seed, size, TEST).rows
     numeric = rng.standard_normal(rows.data.numeric.shape).astype(np.float32)
     one = (numeric[:, FIRST] > 0) ^ (numeric[:, SECOND] > 0)
     chance = sigmoid(-0.5 + strength * (one - 0.5) - 2.0 * rows.data.log_ratio)
     bought = (rng.random(len(chance)) < chance).astype(np.float32)
-    return replace(rows, data=replace(rows.data, numeric=numeric, bought=bought)), chance
+    return replace(rows, data=replace(rows.data, numeric=numeric, bought=bought))
 
 
 def trained(rows: OwnRows, size: int = SIZE) -> Trained:
@@ -34,7 +34,7 @@ def trained(rows: OwnRows, size: int = SIZE) -> Trained:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_an_interaction_of_inputs_is_found(seed: int) -> None:
-    rows, chance = shop(2.0, seed)
+    rows = shop(2.0, seed)
     model = trained(rows)
     assert model.choice.trees > 0
     losses = model.choice.losses
@@ -48,10 +48,10 @@ def test_an_interaction_of_inputs_is_found(seed: int) -> None:
 
 
 def test_chance_grows_hardly_any_tree() -> None:
-    grown = [trained(shop(0.0, seed)[0]).choice.trees for seed in range(3, 8)]
+    grown = [trained(shop(0.0, seed)).choice.trees for seed in range(3, 8)]
     assert sorted(grown)[2] == 0
 
 
 def test_few_rows_get_the_logit_alone() -> None:
     size = LEAST_FOR_TREES
-    assert trained(shop(2.0, 1, size)[0], size).choice.trees == 0
+    assert trained(shop(2.0, 1, size), size).choice.trees == 0
