@@ -5,10 +5,11 @@
 2. Controls for what prices followed (`own_controls`), where the rows ask for them: the slope is then the one of a price
    set on purpose, and the choices after it are made beside the controls, so that predicting such prices well counts for
    nothing.
-3. The share of the price response that counts below the prices tried (`TriedPrices.response`), and kinks between
+3. The most that the prior standard deviations of effects may be (`own_shrinkage`).
+4. The share of the price response that counts below the prices tried (`TriedPrices.response`), and kinks between
    prices (`own_kinks`).
-4. Boosted trees on what its level leaves (`own_trees`).
-5. The logit is fitted again on training and validation rows.
+5. Boosted trees on what its level leaves (`own_trees`).
+6. The logit is fitted again on training and validation rows.
 
 Validation rows decide on drift, kinks and trees: the more complex option must be better by over one standard error. The
 test rows, the latest, evaluate the result once; then `with_newest` fits the logit again on all rows. Fewer than
@@ -35,6 +36,7 @@ from models.training.own_kink_choice import chosen_kinks, ramps_of
 from models.training.own_kinks import NONE, Ramps
 from models.training.own_logit import ALL, JOINT, PriceLogit, fit_logit
 from models.training.own_rows import OwnRows, Rows, Split
+from models.training.own_shrinkage import chosen_shrinkage, limited
 from models.training.own_table import EQUAL, SURELY_WORSE, OwnTable, gain_on, paired_gain, plainest_near_best
 from models.training.own_texts import without_behaviour, without_descriptions
 from models.training.own_trees import PRECISION, RATE, AddedTrees, added_trees, later_growth
@@ -135,9 +137,10 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
             table, logit, read_losses = plain
             losses |= read_losses
     table, logit, controls = _controlled(table, split, logit)
+    logit, most_sd, shrunk_losses = chosen_shrinkage(table, split, logit)
     response, response_losses = _response(table, split, logit)
-    judged, logit, crossed_losses = _crossings(_judged(table, split, response), split, logit)
-    losses |= response_losses | crossed_losses
+    judged, logit, crossed_losses = _crossings(_judged(table, split, response), split, logit, most_sd)
+    losses |= shrunk_losses | response_losses | crossed_losses
     ramps, added = NONE, AddedTrees.none(len(rows.at_s))
     if len(split.train) >= LEAST_FOR_TREES:
         ramps, kink_losses = chosen_kinks(judged, split, logit)
@@ -237,7 +240,9 @@ def _judged(table: OwnTable, split: Split, response: float) -> OwnTable:
     return table.but(log_ratio=seen)
 
 
-def _crossings(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTable, PriceLogit, dict[str, float]]:
+def _crossings(
+    table: OwnTable, split: Split, logit: PriceLogit, most_sd: float
+) -> tuple[OwnTable, PriceLogit, dict[str, float]]:
     """Add products of effects where the training rows ask for them and they are better on the validation rows."""
     train, before = table.of(split.train), table.of(split.validation)
     effects = table.rows.effects
@@ -246,7 +251,7 @@ def _crossings(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTab
     if len(found.names) == len(effects.names):
         return table, logit, {}
     wider = table.but(rows=replace(table.rows, effects=found))
-    again = fit_logit(wider.of(split.train), found, drifts=logit.drifts)
+    again = limited(wider, split, fit_logit(wider.of(split.train), found, drifts=logit.drifts), most_sd)
     losses = [
         table.losses(split.validation, model.logits(rows))
         for model, rows in ((logit, before), (again, wider.of(split.validation)))

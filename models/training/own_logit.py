@@ -44,6 +44,7 @@ _WIDE: Final = 2.0  # scale of the half-Cauchy prior of a group's sd, over the s
 _SETTLED: Final = 0.05
 _CONTROL_SD: Final = 2.0  # of coefficients of controls, whose columns have standard deviation 1
 _MAX_ELIMINATED: Final = 20_000
+_MOST_SHARED: Final = 1_500  # effects solved together
 ALL: Final = "all"
 
 
@@ -137,14 +138,14 @@ def fit_logit(
     estimates_sd = start is None
     value = -np.inf
     for number in range(_ITERATIONS):
-        system = _System(rows, model, columns.group)
+        system = _System(rows, model, columns)
         model, value, gain = system.step(columns.group, value if not estimates_sd else None)
         if estimates_sd and number:
             model, changed = _with_estimated_sds(model, system, columns)
             estimates_sd = changed and number < _UPDATES
         elif gain < _TOLERANCE * len(rows.bought):
             break
-    return _System(rows, model, columns.group).with_covariance(columns.group)
+    return _System(rows, model, columns).with_covariance()
 
 
 def _start(rows: LogitRows, columns: EffectColumns, sd: Floats, *, drifts: bool) -> PriceLogit:
@@ -172,11 +173,16 @@ def _start(rows: LogitRows, columns: EffectColumns, sd: Floats, *, drifts: bool)
 class _System:
     """Newton system at a model.
 
-    Its dense part has joint effects (levels, then slopes), inputs, steps, controls, signals and rival.
+    Its dense part has shared effects (levels, then slopes; those of `model.joint` first), inputs, steps, controls,
+    signals and rival. The other effects are `apart`: eliminated exactly where a row has one of them at most.
     """
 
-    def __init__(self, rows: LogitRows, model: PriceLogit, group: NDArray[np.int64]) -> None:
+    def __init__(self, rows: LogitRows, model: PriceLogit, columns: EffectColumns) -> None:
         self.rows, self.model = rows, model
+        group = columns.group
+        further = model.independent[~columns.independent[model.independent]]
+        self.shared = np.concatenate([model.joint, further[: max(0, _MOST_SHARED - len(model.joint))]])
+        self.apart = np.setdiff1d(model.independent, self.shared)
         level, slope = model.terms(rows)
         level = level + rows.steps @ model.steps
         logit = model._logits(rows, level, slope)
@@ -185,23 +191,21 @@ class _System:
         self.residual = rows.mass * (rows.bought - p)
         self.curvature = np.maximum(1e-12, rows.mass * p * (1 - p))
         self.steep = -sigmoid(slope) * rows.log_ratio
-        joint = rows.effects.columns(model.joint)
-        independent = rows.effects.columns(model.independent).to_sparse()
-        self.joint = joint
-        self.sparse = joint.beside(joint.scaled(self.steep))
+        self.effects = rows.effects.columns(self.shared)
+        self.sparse = self.effects.beside(self.effects.scaled(self.steep))
         rest = np.concatenate([rows.steps, rows.controls, rows.signals, -rows.over[:, None]], axis=1, dtype=np.float64)
         self.dense = rows.inputs.beside(FactoredMatrix.of_dense(rest))
-        self.independent = independent
+        self.independent = rows.effects.columns(self.apart).to_sparse().tocsr()
         self._precisions(group)
         self.gradient = np.r_[
             self.sparse.transposed_dot(self.residual), self.dense.transposed_dot(self.residual)
         ] - self.precision * self._vector(model)
         self.hessian = self._dense_hessian()
-        self._eliminate(group)
+        self._eliminate()
 
     def _precisions(self, group: NDArray[np.int64]) -> None:
         model, sd = self.model, self.model.sd
-        own = sd[group[model.joint]]
+        own = sd[group[self.shared]]
         self.precision = np.r_[
             1 / own[:, 0] ** 2,
             1 / own[:, 1] ** 2,
@@ -211,22 +215,22 @@ class _System:
             1 / _SIGNALS_SD**2,
             1 / RIVAL[1] ** 2,
         ]
-        self.independent_precision = 1 / sd[group[model.independent]] ** 2
+        self.independent_precision = 1 / sd[group[self.apart]] ** 2
 
     def _vector(self, model: PriceLogit) -> Floats:
-        effects = model.level[model.joint], model.slope[model.joint]
+        effects = model.level[self.shared], model.slope[self.shared]
         last = model.signals - _SIGNALS, [model.rival - RIVAL[0]]
         return np.concatenate([*effects, model.inputs, model.steps, model.controls, *last])
 
     def _dense_hessian(self) -> Floats:
-        w, g, joint = self.curvature, self.steep, self.joint
-        mixed = joint.transposed_dot(joint.scaled(w * g))
-        corner = np.block([[joint.gram(w), mixed], [mixed.T, joint.gram(w * g * g)]])
+        w, g, effects = self.curvature, self.steep, self.effects
+        mixed = effects.transposed_dot(effects.scaled(w * g))
+        corner = np.block([[effects.gram(w), mixed], [mixed.T, effects.gram(w * g * g)]])
         across, inner = self.sparse.transposed_dot(self.dense.scaled(w)), self.dense.gram(w)
         return np.asarray(np.block([[corner, across], [across.T, inner]]) + np.diag(self.precision), np.float64)
 
-    def _eliminate(self, group: NDArray[np.int64]) -> None:
-        """Compute the 2 x 2 blocks of the independent effects, and the Schur complement of the dense part."""
+    def _eliminate(self) -> None:
+        """Compute the 2 x 2 blocks of the effects apart, and the Schur complement of the dense part."""
         w, g, independent = self.curvature, self.steep, self.independent
         squared = independent.multiply(independent).tocsr()
         aa = squared.T @ w + self.independent_precision[:, 0]
@@ -234,7 +238,7 @@ class _System:
         bb = squared.T @ (w * g * g) + self.independent_precision[:, 1]
         det = np.maximum(1e-12, aa * bb - ab * ab)
         self.blocks = np.stack([bb / det, -ab / det, aa / det], axis=1)  # inverses
-        a, b = self.model.level[self.model.independent], self.model.slope[self.model.independent]
+        a, b = self.model.level[self.apart], self.model.slope[self.apart]
         self.independent_gradient = np.stack(
             [
                 independent.T @ self.residual - self.independent_precision[:, 0] * a,
@@ -243,7 +247,8 @@ class _System:
             axis=1,
         )
         self.reduced, self.coupling = self.hessian, None
-        if 0 < independent.shape[1] <= _MAX_ELIMINATED:
+        disjoint = int(np.diff(independent.indptr).max(initial=0)) <= 1
+        if disjoint and 0 < independent.shape[1] <= _MAX_ELIMINATED:
             left = [np.asarray(self._across(independent, factor)) for factor in (w, w * g)]
             solved = [
                 left[0] * self.blocks[:, 0] + left[1] * self.blocks[:, 1],
@@ -281,14 +286,14 @@ class _System:
         return self.model, self.value, 0.0
 
     def _moved(self, change: Floats, independent: Floats) -> PriceLogit:
-        model, j = self.model, len(self.model.joint)
+        model, count = self.model, len(self.shared)
         level, slope = model.level.copy(), model.slope.copy()
-        level[model.joint] += change[:j]
-        slope[model.joint] += change[j : 2 * j]
-        level[model.independent] += independent[:, 0]
-        slope[model.independent] += independent[:, 1]
+        level[self.shared] += change[:count]
+        slope[self.shared] += change[count : 2 * count]
+        level[self.apart] += independent[:, 0]
+        slope[self.apart] += independent[:, 1]
         f, t = len(model.inputs), len(model.steps)
-        rest = change[2 * j :]
+        rest = change[2 * count :]
         return replace(
             model,
             level=level,
@@ -301,28 +306,42 @@ class _System:
         )
 
     def covariances(self) -> tuple[Floats, Floats]:
-        """Posterior covariance of the dense part, and variances of independent effects given the rest, `(a, 2)`."""
+        """Posterior covariance of the dense part, and variances of the effects apart given the rest, `(a, 2)`."""
         return np.asarray(np.linalg.inv(_definite(self.reduced)), np.float64), self.blocks[:, [0, 2]]
 
-    def with_covariance(self, group: NDArray[np.int64]) -> PriceLogit:
+    def with_covariance(self) -> PriceLogit:
         """Add covariances to the model, inflated for correlated rows of one shopper (quasi-likelihood).
 
         A row of its own that stands for several offers counts as that many independent ones.
         """
         inverse = np.linalg.inv(_definite(self.reduced))
-        j = 2 * len(self.model.joint)
+        joint, count = len(self.model.joint), len(self.shared)
+        at = np.r_[:joint, count : count + joint]
         _, cluster, size = np.unique(self.rows.cluster, return_inverse=True, return_counts=True)
         own = np.where(size[cluster] == 1, self.residual / np.sqrt(np.maximum(1.0, self.rows.mass)), self.residual)
         sums = sparse.csr_matrix((own, (cluster, np.arange(len(cluster)))), (int(cluster.max()) + 1, len(cluster)))
-        scores = self.sparse.left_dot(sums)  # (clusters, 2 j)
-        inner = inverse[:j, :j]
-        information = self.hessian[:j, :j] - np.diag(self.precision[:j])
+        scores = self.sparse.left_dot(sums)[:, at]  # (clusters, 2 joint)
+        inner = inverse[np.ix_(at, at)]
+        information = self.hessian[np.ix_(at, at)] - np.diag(self.precision[at])
         expected = float(np.einsum("ij,ji->", inner, information))
         found = float(np.einsum("ci,ij,cj->", scores, inner, scores))
         inflation = max(1.0, found / max(1e-9, expected))
         covariance = np.asarray(inflation * inner, np.float64)
-        controls = inflation * np.diag(inverse)[j + len(self.model.inputs) + len(self.model.steps) : -_LAST]
-        return replace(self.model, covariance=covariance, independent_covariance=self.blocks, control_variance=controls)
+        controls = inflation * np.diag(inverse)[2 * count + len(self.model.inputs) + len(self.model.steps) : -_LAST]
+        return replace(
+            self.model, covariance=covariance, independent_covariance=self._given_rest(), control_variance=controls
+        )
+
+    def _given_rest(self) -> Floats:
+        """Variances and covariance of level and slope of `model.independent`, given all other coefficients, `(a, 3)`."""
+        count = len(self.shared)
+        place = np.arange(count)
+        aa, ab, bb = (self.hessian[i, j] for i, j in ((place, place), (place, count + place), (count + place,) * 2))
+        det = np.maximum(1e-12, aa * bb - ab * ab)
+        found = np.zeros((len(self.model.level), 3))
+        found[self.shared] = np.stack([bb / det, -ab / det, aa / det], axis=1)
+        found[self.apart] = self.blocks
+        return found[self.model.independent]
 
 
 def _value(rows: LogitRows, logit: Floats) -> float:
@@ -345,25 +364,31 @@ def _penalty(model: PriceLogit, group: NDArray[np.int64]) -> float:
 def _with_estimated_sds(model: PriceLogit, system: "_System", columns: EffectColumns) -> tuple[PriceLogit, bool]:
     """Update the prior sds from coefficients and posterior covariances; returns whether any changed by over 5 %."""
     covariance, independent = system.covariances()
-    j, f = len(model.joint), len(model.inputs)
-    found = _group_sds(model, columns, covariance, independent)
-    dense = np.diag(covariance)
-    input_sd = _sd(model.inputs, dense[2 * j : 2 * j + f], model.input_sd)
-    step_sd = _sd(model.steps, dense[2 * j + f :][: len(model.steps)], model.step_sd) if model.drifts else model.step_sd
+    found = _group_sds(model, columns, (system.shared, covariance), (system.apart, independent))
+    first, f = 2 * len(system.shared), len(model.inputs)
+    dense = np.diag(covariance)[first:]
+    input_sd = _sd(model.inputs, dense[:f], model.input_sd)
+    step_sd = _sd(model.steps, dense[f:][: len(model.steps)], model.step_sd) if model.drifts else model.step_sd
     before = np.r_[model.sd.ravel(), model.input_sd, model.step_sd]
     after = np.r_[found.ravel(), input_sd, step_sd]
     changed = bool((np.abs(np.log(after / before)) > _SETTLED).any())
     return replace(model, sd=found, input_sd=input_sd, step_sd=step_sd), changed
 
 
-def _group_sds(model: PriceLogit, columns: EffectColumns, covariance: Floats, independent: Floats) -> Floats:
-    """Prior sds of every group but that of all rows, `(groups, 2)`.
+def _group_sds(
+    model: PriceLogit,
+    columns: EffectColumns,
+    shared: tuple[NDArray[np.int64], Floats],
+    alone: tuple[NDArray[np.int64], Floats],
+) -> Floats:
+    """Prior sds of every group but that of all rows, `(groups, 2)`, from effects with a covariance or variances.
 
     Each goes half of the way, in logarithms, as groups that explain the same rows would take turns otherwise.
     """
-    j, count = len(model.joint), len(columns.names)
+    (together, covariance), (others, variance) = shared, alone
+    j, count = len(together), len(columns.names)
     place, apart = np.full(count, -1), np.full(count, -1)
-    place[model.joint], apart[model.independent] = np.arange(j), np.arange(len(model.independent))
+    place[together], apart[others] = np.arange(j), np.arange(len(others))
     found = model.sd.copy()
     for group, name in enumerate(columns.groups):
         if name == ALL:
@@ -373,7 +398,7 @@ def _group_sds(model: PriceLogit, columns: EffectColumns, covariance: Floats, in
         for part, values in enumerate((model.level, model.slope)):
             sd, at, evidence = model.sd[group, part], place[joint] + part * j, Evidence()
             evidence.add(values[joint], covariance[np.ix_(at, at)], sd)
-            evidence.add_independent(values[own], independent[apart[own], part], sd)
+            evidence.add_independent(values[own], variance[apart[own], part], sd)
             found[group, part] = np.sqrt(sd * evidence.best_sd(_WIDE * columns.sd[group, part]))
     return found
 
