@@ -1,19 +1,19 @@
 """Training of the evaluator on a merchant's own outcomes, from simple to complex.
 
 1. A logit in log price with shrunk effects (`own_logit`), also of products of effects (`own_crossings`); its level is
-   constant or drifts. Texts are read where they tell later outcomes better, or no worse (`own_texts`).
+   constant at first. Texts are read where they tell later outcomes better, or no worse (`own_texts`).
 2. Controls for what prices followed (`own_controls`), where the rows ask for them: the slope is then the one of a price
    set on purpose, and the choices after it are made beside the controls, so that predicting such prices well counts for
    nothing.
-3. The most that the prior standard deviations of effects may be (`own_shrinkage`).
+3. The most that the prior standard deviations of effects may be (`own_shrinkage`); then the level may drift.
 4. The share of the price response that counts below the prices tried (`TriedPrices.response`), and kinks between
    prices (`own_kinks`).
 5. Boosted trees on what its level leaves (`own_trees`).
 6. The logit is fitted again on training and validation rows.
 
-Validation rows decide on drift, kinks and trees: the more complex option must be better by over one standard error. The
-test rows, the latest, evaluate the result once; then `with_newest` fits the logit again on all rows. Fewer than
-`LEAST_FOR_TREES` training rows get the logit alone.
+Validation rows decide on kinks and trees: the more complex option must be better by over one standard error, and a
+level that drifts by two. The test rows, the latest, evaluate the result once; then `with_newest` fits the logit again
+on all rows. Fewer than `LEAST_FOR_TREES` training rows get the logit alone.
 """
 
 from dataclasses import dataclass, field, replace
@@ -37,7 +37,7 @@ from models.training.own_kinks import NONE, Ramps
 from models.training.own_logit import ALL, JOINT, PriceLogit, fit_logit
 from models.training.own_rows import OwnRows, Rows, Split
 from models.training.own_shrinkage import chosen_shrinkage, limited
-from models.training.own_table import EQUAL, SURELY_WORSE, OwnTable, gain_on, paired_gain, plainest_near_best
+from models.training.own_table import EQUAL, SURE, SURELY_WORSE, OwnTable, gain_on, paired_gain, plainest_near_best
 from models.training.own_texts import without_behaviour, without_descriptions
 from models.training.own_trees import PRECISION, RATE, AddedTrees, added_trees, later_growth
 
@@ -138,9 +138,10 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
             losses |= read_losses
     table, logit, controls = _controlled(table, split, logit)
     logit, most_sd, shrunk_losses = chosen_shrinkage(table, split, logit)
+    logit, drift_losses = _drift(table, split, logit, most_sd)
     response, response_losses = _response(table, split, logit)
     judged, logit, crossed_losses = _crossings(_judged(table, split, response), split, logit, most_sd)
-    losses |= shrunk_losses | response_losses | crossed_losses
+    losses |= shrunk_losses | drift_losses | response_losses | crossed_losses
     ramps, added = NONE, AddedTrees.none(len(rows.at_s))
     if len(split.train) >= LEAST_FOR_TREES:
         ramps, kink_losses = chosen_kinks(judged, split, logit)
@@ -176,17 +177,24 @@ def _center(rows: OwnRows, some: Rows) -> float:
 
 
 def _logit(table: OwnTable, split: Split) -> tuple[PriceLogit, dict[str, float]]:
-    """Fit the price logit to the training rows; the level drifts only if that is better on the validation rows."""
+    """Fit the price logit, with a steady level, to the training rows."""
     train, validation = table.of(split.train), table.of(split.validation)
-    steady = fit_logit(train, table.rows.effects, drifts=False)
-    drifting = fit_logit(train, table.rows.effects, drifts=True, sd=steady.sd)
-    losses = [table.losses(split.validation, logit.logits(validation)) for logit in (steady, drifting)]
-    gain, error = paired_gain(losses[0], losses[1], validation.mass)
+    logit = fit_logit(train, table.rows.effects, drifts=False)
     rate = np.full(len(validation.mass), np.average(train.bought, weights=train.mass))
-    base = table.losses(split.validation, np.log(rate / (1 - rate)))
-    named = {"base rate": base, "price logit": losses[0], "price logit that drifts": losses[1]}
-    means = {name: float(np.average(loss, weights=validation.mass)) for name, loss in named.items()}
-    return (drifting if gain > error else steady), means
+    named = {"base rate": np.log(rate / (1 - rate)), "price logit": logit.logits(validation)}
+    losses = {name: table.losses(split.validation, logits) for name, logits in named.items()}
+    return logit, {name: float(np.average(loss, weights=validation.mass)) for name, loss in losses.items()}
+
+
+def _drift(table: OwnTable, split: Split, logit: PriceLogit, most_sd: float) -> tuple[PriceLogit, dict[str, float]]:
+    """Let the level drift where that is surely better on the validation rows.
+
+    A level that drifts is the one of the latest training rows, which are few; a gain by chance would cost later weeks.
+    """
+    again = fit_logit(table.of(split.train), table.rows.effects, drifts=True, sd=logit.sd)
+    drifting = limited(table, split, again, most_sd)
+    (gain, error), (_, after) = gain_on(split.validation, (table, logit), (table, drifting))
+    return (drifting if gain > SURE * error else logit), {"price logit that drifts": after}
 
 
 def _controlled(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTable, PriceLogit, Controls]:

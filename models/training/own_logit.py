@@ -24,7 +24,7 @@ from models.evaluator.context_priors import PRIOR_SD, ContextPriors
 from models.evaluator.monotone import SLOPE_MIN, sigmoid, softplus
 from models.training.factored_matrix import FactoredMatrix
 from models.training.own_crossings import Scores
-from models.training.own_evidence import LEAST_SD, Evidence
+from models.training.own_prior_sds import ALL, group_sds, inputs_sd
 from models.training.own_rows import EffectColumns, LogitRows
 
 JOINT: Final = 160  # effects with one covariance, below the online state's capacity
@@ -39,13 +39,10 @@ _UPDATES: Final = 12  # of prior sds
 _HALVINGS: Final = 12
 _TOLERANCE: Final = 1e-6
 _STEADY: Final = 1e-4
-_PRIOR_COUNT: Final = 2.0
-_WIDE: Final = 2.0  # scale of the half-Cauchy prior of a group's sd, over the sd given
 _SETTLED: Final = 0.05
 _CONTROL_SD: Final = 2.0  # of coefficients of controls, whose columns have standard deviation 1
 _MAX_ELIMINATED: Final = 20_000
 _MOST_SHARED: Final = 1_500  # effects solved together
-ALL: Final = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +330,7 @@ class _System:
         )
 
     def _given_rest(self) -> Floats:
-        """Variances and covariance of level and slope of `model.independent`, given all other coefficients, `(a, 3)`."""
+        """Compute variances and covariance of `model.independent`, given all other coefficients, `(a, 3)`."""
         count = len(self.shared)
         place = np.arange(count)
         aa, ab, bb = (self.hessian[i, j] for i, j in ((place, place), (place, count + place), (count + place,) * 2))
@@ -364,52 +361,16 @@ def _penalty(model: PriceLogit, group: NDArray[np.int64]) -> float:
 def _with_estimated_sds(model: PriceLogit, system: "_System", columns: EffectColumns) -> tuple[PriceLogit, bool]:
     """Update the prior sds from coefficients and posterior covariances; returns whether any changed by over 5 %."""
     covariance, independent = system.covariances()
-    found = _group_sds(model, columns, (system.shared, covariance), (system.apart, independent))
+    known = (system.shared, covariance), (system.apart, independent)
+    found = group_sds(columns, model.sd, (model.level, model.slope), known)
     first, f = 2 * len(system.shared), len(model.inputs)
     dense = np.diag(covariance)[first:]
-    input_sd = _sd(model.inputs, dense[:f], model.input_sd)
-    step_sd = _sd(model.steps, dense[f:][: len(model.steps)], model.step_sd) if model.drifts else model.step_sd
+    input_sd = inputs_sd(model.inputs, dense[:f], model.input_sd)
+    step_sd = inputs_sd(model.steps, dense[f:][: len(model.steps)], model.step_sd) if model.drifts else model.step_sd
     before = np.r_[model.sd.ravel(), model.input_sd, model.step_sd]
     after = np.r_[found.ravel(), input_sd, step_sd]
     changed = bool((np.abs(np.log(after / before)) > _SETTLED).any())
     return replace(model, sd=found, input_sd=input_sd, step_sd=step_sd), changed
-
-
-def _group_sds(
-    model: PriceLogit,
-    columns: EffectColumns,
-    shared: tuple[NDArray[np.int64], Floats],
-    alone: tuple[NDArray[np.int64], Floats],
-) -> Floats:
-    """Prior sds of every group but that of all rows, `(groups, 2)`, from effects with a covariance or variances.
-
-    Each goes half of the way, in logarithms, as groups that explain the same rows would take turns otherwise.
-    """
-    (together, covariance), (others, variance) = shared, alone
-    j, count = len(together), len(columns.names)
-    place, apart = np.full(count, -1), np.full(count, -1)
-    place[together], apart[others] = np.arange(j), np.arange(len(others))
-    found = model.sd.copy()
-    for group, name in enumerate(columns.groups):
-        if name == ALL:
-            continue
-        members = columns.group == group
-        joint, own = np.flatnonzero(members & (place >= 0)), np.flatnonzero(members & (apart >= 0))
-        for part, values in enumerate((model.level, model.slope)):
-            sd, at, evidence = model.sd[group, part], place[joint] + part * j, Evidence()
-            evidence.add(values[joint], covariance[np.ix_(at, at)], sd)
-            evidence.add_independent(values[own], variance[apart[own], part], sd)
-            found[group, part] = np.sqrt(sd * evidence.best_sd(_WIDE * columns.sd[group, part]))
-    return found
-
-
-def _sd(values: Floats, variance: Floats, sd: float) -> float:
-    """MacKay's update of a prior sd, with two pseudo-observations at the least sd; at most a factor of 3 per step."""
-    if not len(values):
-        return sd
-    counted = float(np.clip(1.0 - variance / sd**2, 0.0, 1.0).sum())
-    found = np.sqrt((float((values**2).sum()) + _PRIOR_COUNT * LEAST_SD**2) / (counted + _PRIOR_COUNT))
-    return float(np.clip(found, sd / 3, sd * 3))
 
 
 def _definite(matrix: Floats) -> Floats:
