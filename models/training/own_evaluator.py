@@ -34,7 +34,8 @@ from models.training.own_crossings import with_crossings
 from models.training.own_effects import tried_prices, tried_ranges
 from models.training.own_kink_choice import chosen_kinks, ramps_of
 from models.training.own_kinks import NONE, Ramps
-from models.training.own_logit import ALL, JOINT, PriceLogit, fit_logit
+from models.training.own_logit import JOINT, PriceLogit, fit_logit
+from models.training.own_prior_sds import ALL
 from models.training.own_rows import OwnRows, Rows, Split
 from models.training.own_shrinkage import chosen_shrinkage, limited
 from models.training.own_table import EQUAL, SURE, SURELY_WORSE, OwnTable, gain_on, paired_gain, plainest_near_best
