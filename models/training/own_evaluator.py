@@ -11,9 +11,9 @@
 5. Boosted trees on what its level leaves (`own_trees`).
 6. The logit is fitted again on training and validation rows.
 
-Validation rows decide on kinks and trees: the more complex option must be better by over one standard error, and a
-level that drifts by two. The test rows, the latest, evaluate the result once; then `with_newest` fits the logit again
-on all rows. Fewer than `LEAST_FOR_TREES` training rows get the logit alone.
+Validation rows decide on drift, kinks and trees: the more complex option must be better by over one standard error. The
+test rows, the latest, evaluate the result once; then `with_newest` fits the logit again on all rows. Fewer than
+`LEAST_FOR_TREES` training rows get the logit alone.
 """
 
 from dataclasses import dataclass, field, replace
@@ -38,7 +38,7 @@ from models.training.own_logit import JOINT, PriceLogit, fit_logit
 from models.training.own_prior_sds import ALL
 from models.training.own_rows import OwnRows, Rows, Split
 from models.training.own_shrinkage import chosen_shrinkage, limited
-from models.training.own_table import EQUAL, SURE, SURELY_WORSE, OwnTable, gain_on, paired_gain, plainest_near_best
+from models.training.own_table import EQUAL, SURELY_WORSE, OwnTable, gain_on, paired_gain, plainest_near_best
 from models.training.own_texts import without_behaviour, without_descriptions
 from models.training.own_trees import PRECISION, RATE, AddedTrees, added_trees, later_growth
 
@@ -46,6 +46,8 @@ RESPONSES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
 LEAST_FOR_TREES: Final = 1_400
 _LEAST_BELOW: Final = 100
 """Validation rows below the prices tried from which on these say how much of the response counts there."""
+_TRIFLE: Final = 0.001
+"""Share of the loss below which a gain by drift does not count."""
 _MANY: Final = 8_000  # training rows from which on inputs have `_BINS` instead of `_FEW_BINS`
 _FEW_BINS: Final = 2
 _BINS: Final = 4
@@ -188,14 +190,15 @@ def _logit(table: OwnTable, split: Split) -> tuple[PriceLogit, dict[str, float]]
 
 
 def _drift(table: OwnTable, split: Split, logit: PriceLogit, most_sd: float) -> tuple[PriceLogit, dict[str, float]]:
-    """Let the level drift where that is surely better on the validation rows.
+    """Let the level drift where that is better on the validation rows by more than a trifle.
 
-    A level that drifts is the one of the latest training rows, which are few; a gain by chance would cost later weeks.
+    A level that drifts is the one of the latest training rows, which are few.
     """
     again = fit_logit(table.of(split.train), table.rows.effects, drifts=True, sd=logit.sd)
     drifting = limited(table, split, again, most_sd)
-    (gain, error), (_, after) = gain_on(split.validation, (table, logit), (table, drifting))
-    return (drifting if gain > SURE * error else logit), {"price logit that drifts": after}
+    (gain, error), (before, after) = gain_on(split.validation, (table, logit), (table, drifting))
+    chosen = drifting if gain > max(error, _TRIFLE * before) else logit
+    return chosen, {"price logit that drifts": after}
 
 
 def _controlled(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[OwnTable, PriceLogit, Controls]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.training.own_logit import PriceLogit, fit_logit
 from models.training.own_rows import Split
-from models.training.own_table import OwnTable, paired_gain, plainest_near_best
+from models.training.own_table import SURELY_WORSE, OwnTable, paired_gain, plainest_near_best
 
 UNLIMITED: Final = float("inf")
 MOST_SD: Final = (UNLIMITED, 1.0, 0.3, 0.1, 0.05)
@@ -28,8 +28,8 @@ def limited(table: OwnTable, split: Split, logit: PriceLogit, most: float) -> Pr
 def chosen_shrinkage(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[PriceLogit, float, dict[str, float]]:
     """Select the most that prior standard deviations may be, by the validation rows.
 
-    The estimated ones stay, unless a limit is better by over one standard error; then it is the tightest within one
-    standard error of the best. Returns the logit, the limit, and the mean log loss by limit.
+    The estimated ones stay, unless they are surely worse (`SURELY_WORSE`) than a limit; then it is the tightest within
+    one standard error of the best. Returns the logit, the limit, and the mean log loss by limit.
     """
     validation = table.of(split.validation)
     fitted = [logit]
@@ -40,7 +40,7 @@ def chosen_shrinkage(table: OwnTable, split: Split, logit: PriceLogit) -> tuple[
     named = {f"prior sd at most {most:g}": mean for most, mean in zip(MOST_SD, means, strict=True)}
     best = int(np.argmin(means))
     gain, error = paired_gain(losses[0], losses[best], validation.mass)
-    if gain <= error:
+    if gain <= SURELY_WORSE * error:
         return logit, UNLIMITED, named
     place = len(MOST_SD) - 1 - plainest_near_best(losses[::-1], validation.mass)
     return fitted[place], MOST_SD[place], named

@@ -17,8 +17,6 @@ from models.training.own_rows import LogitRows, OwnRows, Rows
 BLOCK: Final = 65_536
 _CLIP: Final = 1e-9
 EQUAL: Final = 1e-6
-SURE: Final = 2.0
-"""Standard errors by which what costs something must be better on later outcomes."""
 SURELY_WORSE: Final = 3.0
 """Standard errors by which what has reasons of its own may not be worse on later outcomes."""
 

@@ -16,12 +16,14 @@ import numpy as np
 from models.evaluator.evaluator import INTEREST
 from models.training.own_logit import PriceLogit, fit_logit
 from models.training.own_rows import OwnRows, Split
-from models.training.own_table import SURE, SURELY_WORSE, OwnTable, gain_on
+from models.training.own_table import SURELY_WORSE, OwnTable, gain_on
 
 READ: Final = "behaviour texts read"
 UNREAD: Final = "behaviour texts unread"
 DESCRIBED: Final = "descriptions read"
 UNDESCRIBED: Final = "descriptions unread"
+_GAINS: Final = 2.0
+"""Standard errors by which reading behaviour must be better: it doubles the time of a quote for a shopper just met."""
 
 Plainer = tuple[OwnTable, PriceLogit, dict[str, float]]
 """A table that reads less, its logit, and mean log losses on the validation rows."""
@@ -45,14 +47,14 @@ def unread(rows: OwnRows) -> OwnRows:
 def without_behaviour(table: OwnTable, split: Split, read: PriceLogit) -> Plainer | None:
     """Leave behaviour unread; None where the validation rows are surely told better with it, or where it has no texts.
 
-    Reading it doubles the time of a quote for a shopper just met. `read` is the logit fitted with it.
+    `read` is the logit fitted with it.
     """
     if table.rows.interest_alone is None:
         return None
     plain = table.with_rows(unread(table.rows), split.train)
     logit = fit_logit(plain.of(split.train), plain.rows.effects, drifts=read.drifts, sd=read.sd)
     (gain, error), (after, before) = gain_on(split.validation, (plain, logit), (table, read))
-    return None if gain > SURE * error else (plain, logit, {UNREAD: after, READ: before})
+    return None if gain > _GAINS * error else (plain, logit, {UNREAD: after, READ: before})
 
 
 def without_descriptions(table: OwnTable, split: Split, read: PriceLogit) -> Plainer | None:
