@@ -2,10 +2,14 @@
 
 Utilities come as means `(m,)` and as posterior draws `(m, draws)`, the same draws for every candidate. Without
 exploration the best mean wins, unless it does not beat the reference by `min_gain` or does so in too few draws
-(abstention). With exploration a share of shoppers gets Thompson sampling (Thompson 1933) over the same draws, shrunk
-towards the mean while the posterior is wide, and an information-directed choice (`information_directed.py`) as it
-narrows: Gaussian draws far from the mean mislead both. The draws are finite, so that the probability of every final
-price is an exact count or a closed form, not an estimate.
+(abstention). A price response learned from prices that were not drawn at random may be off by whatever those followed;
+there a gain over the reference counts less its standard deviation (`caution`), so that prices learned from such
+outcomes do not fall behind those that made them (Kallus and Zhou 2021).
+
+With exploration a share of shoppers gets Thompson sampling (Thompson 1933) over the same draws, shrunk towards the mean
+while the posterior is wide, and an information-directed choice (`information_directed.py`) as it narrows: Gaussian
+draws far from the mean mislead both. The draws are finite, so that the probability of every final price is an exact
+count or a closed form, not an estimate.
 """
 
 from collections.abc import Sequence
@@ -32,6 +36,7 @@ class Contest:
         shown: What this shopper was shown for this product before, None where that is nothing or not known.
         worth: Utility in draws `(m, draws)` over the mean utility of the reference: draws keep their own scale.
         narrow: Share of the information-directed choice in exploration, from 0 (wide posterior) to 1.
+        caution: Standard deviations of its gain over the reference by which a candidate counts less.
     """
 
     prices: Sequence[int]
@@ -41,6 +46,7 @@ class Contest:
     shown: Shown | None = None
     worth: Floats | None = None
     narrow: float = 0.0
+    caution: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class Contests:
     shown: Sequence[Shown | None]
     worth: Floats
     narrow: Floats
+    caution: float = 0.0
 
     @classmethod
     def single(cls, contest: Contest) -> "Contests":
@@ -69,6 +76,7 @@ class Contests:
             shown=[contest.shown],
             worth=(contest.draws if contest.worth is None else contest.worth)[None],
             narrow=np.asarray([contest.narrow]),
+            caution=contest.caution,
         )
 
     def rows(self, rows: Sequence[int]) -> "Contests":
@@ -85,6 +93,7 @@ class Contests:
             shown=[self.shown[row] for row in rows],
             worth=self.worth[at],
             narrow=self.narrow[at],
+            caution=self.caution,
         )
 
     def one(self, row: int) -> Contest:
@@ -93,7 +102,7 @@ class Contests:
         prices: list[int] = self.prices[row, :count].tolist()
         mean, draws, worth = self.mean[row, :count], self.draws[row, :count], self.worth[row, :count]
         reference, narrow = int(self.reference[row]), float(self.narrow[row])
-        return Contest(prices, mean, draws, reference, self.shown[row], worth, narrow)
+        return Contest(prices, mean, draws, reference, self.shown[row], worth, narrow, self.caution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +193,13 @@ def _greedy(contests: Contests, rules: Sequence[SelectionRules]) -> _Greedy:
     rows, reference = np.arange(len(rules)), contests.reference
     reference_price = contests.prices[rows, reference]
     own = np.arange(contests.prices.shape[1]) < contests.count[:, None]
-    mean = np.where(own, contests.mean, -np.inf)
-    best = _argbest(mean, np.abs(contests.prices - reference_price[:, None]))
+    mean, at_reference = np.where(own, contests.mean, -np.inf), contests.draws[rows, reference]
+    distance = np.abs(contests.prices - reference_price[:, None])
+    plain = best = _argbest(mean, distance)
+    if contests.caution:
+        spread = (contests.draws - at_reference[:, None]).std(axis=2)
+        best = _argbest(mean - contests.caution * spread, distance)
     holds = contests.prices[rows, best] == reference_price
-    at_reference = contests.draws[rows, reference]
     better = (contests.draws[rows, best] > at_reference).mean(axis=1)
     gain = mean[rows, best] - mean[rows, reference]
     wins = ~holds & (gain >= min_gain) & (better >= min_confidence)
@@ -197,7 +209,8 @@ def _greedy(contests: Contests, rules: Sequence[SelectionRules]) -> _Greedy:
     alone = holds & ~np.isfinite(others.max(axis=1))
     sure = (contests.draws[rows, rival] <= at_reference + min_gain[:, None]).mean(axis=1)
     confidence = np.where(wins, better, np.where(alone, 1.0, sure))
-    return _Greedy(np.where(wins, best, reference), confidence, ~holds & ~wins)
+    tempted = contests.prices[rows, plain] != reference_price
+    return _Greedy(np.where(wins, best, reference), confidence, tempted & ~wins)
 
 
 def _argbest(mean: Floats, distance: NDArray[np.int64]) -> NDArray[np.intp]:

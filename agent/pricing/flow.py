@@ -240,6 +240,7 @@ class Scored:
         response: Purchase probability and satisfaction: means `(n, m)` and posterior draws `(n, m, draws)`.
         scores: The three scores, `(n, m, 9)`: value, low and high of purchase probability, profit, satisfaction.
         origins: Origin of the scores of each row.
+        caution: Standard deviations of its gain over the reference by which a candidate counts less.
     """
 
     count: NDArray[np.int64]
@@ -247,6 +248,7 @@ class Scored:
     response: Response
     scores: Floats
     origins: Sequence[ScoreOrigin]
+    caution: float
 
     @property
     def profit(self) -> Floats:

@@ -39,6 +39,7 @@ class Scorer:
             response=response,
             scores=score_columns(response, (prices - basis.unit_cost) * basis.quantity),
             origins=self._origins(flow),
+            caution=self.evaluator.caution,
         )
 
     def _origins(self, flow: Flow) -> list[ScoreOrigin]:

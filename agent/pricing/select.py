@@ -84,6 +84,7 @@ def _contests(flow: Flow) -> Contests:
         shown=[o.shown for o in flow.observations],
         worth=drawn if worth is None else worth,
         narrow=narrow,
+        caution=scored.caution,
     )
 
 

@@ -37,6 +37,7 @@ OTHER_SHOP_LEVEL: Final = -1.5
 OTHER_SHOP_SLOPE: Final = 1.47
 """Prior price slope there; the demo store's own says little of other shops, whose outcomes soon outweigh it."""
 _NOVELTY_SEED: Final = 7
+_CAUTION: Final = 1.0
 _DOUBT_SEED: Final = 23
 INTEREST: Final = len(FEATURES) + len(EVIDENCE)
 """Column of the interest logit among the numeric inputs; the log affinity follows."""
@@ -218,6 +219,14 @@ class Evaluator:
             by_state = np.concatenate([hidden, ends], axis=1) @ weights.promotion
             effect = (by_state * promotion_states(situations.promotion)).sum(axis=1)
         return Represented(np.concatenate([hidden, effect[:, None], ends], axis=1), inputs)
+
+    @property
+    def caution(self) -> float:
+        """Standard deviations of its gain by which a price must beat the reference.
+
+        0 where the price response was learned from prices drawn at random.
+        """
+        return _CAUTION if self._weights.doubt else 0.0
 
     def expect(self, represented: Represented, log_ratio: Floats) -> Expected:
         """Compute mean probabilities at prices `log_ratio` `(n, m)`; cheaper than `respond`, for price searches."""

@@ -38,8 +38,8 @@ def contests(draw: st.DrawFn) -> Contest:
     generator = np.random.default_rng(draw(st.integers(0, 10_000)))
     mean = generator.normal(1, 0.1, m)
     draws = mean[:, None] + draw(st.sampled_from([0.0, 0.05, 0.5])) * generator.standard_normal((m, 32))
-    narrow = draw(st.sampled_from([0.0, 0.4, 1.0]))
-    return Contest(prices, mean, draws, draw(st.integers(0, m - 1)), worth=draws * mean[0], narrow=narrow)
+    narrow, caution = draw(st.sampled_from([0.0, 0.4, 1.0])), draw(st.sampled_from([0.0, 1.0]))
+    return Contest(prices, mean, draws, draw(st.integers(0, m - 1)), None, draws * mean[0], narrow, caution)
 
 
 def test_without_exploration_the_best_mean_is_chosen_for_sure() -> None:
@@ -70,6 +70,27 @@ def test_ties_go_towards_the_reference(mean: tuple[float, ...], index: int) -> N
 def test_a_gain_that_is_too_small_holds_the_reference() -> None:
     mean = np.asarray([1.0, 1.003, 1.0, 1.0])
     chosen = select(contest(mean=mean, draws=mean[:, None] + np.zeros((4, 8))), GREEDY, rng())
+    assert (chosen.index, chosen.abstained) == (0, True)
+
+
+def doubtful(sd: dict[int, float]) -> np.ndarray:
+    """Draws in which some candidates lie apart from their mean by exactly one sd, either way."""
+    draws = MEAN[:, None] + np.zeros((4, 64))
+    for place, spread in sd.items():
+        draws[place] += spread * np.tile([1.0, -1.0], 32)
+    return draws
+
+
+def test_where_prices_were_not_random_a_gain_counts_less_its_standard_deviation() -> None:
+    doubted = contest(draws=doubtful({1: 0.12, 2: 0.01, 3: 0.12}))
+    rules = SelectionRules(min_confidence=0.5)
+    assert select(doubted, rules, rng()).index == 1
+    assert select(replace(doubted, caution=1.0), rules, rng()).index == 2
+
+
+def test_where_no_gain_exceeds_its_standard_deviation_the_reference_is_held_and_that_is_said() -> None:
+    doubted = replace(contest(draws=doubtful({1: 0.12, 2: 0.05, 3: 0.12})), caution=1.0)
+    chosen = select(doubted, SelectionRules(min_confidence=0.0), rng())
     assert (chosen.index, chosen.abstained) == (0, True)
 
 
