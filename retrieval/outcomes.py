@@ -87,6 +87,7 @@ class OutcomeMemory:
         self.dim = dim
         self.made_with = made_with
         self.watermark = 0
+        self._kept = 0  # watermark of the snapshot
         self._capacity = capacity
         self._index = VectorIndex(dim, (_AT, _BOUGHT, *_REALS))
         self._rows: dict[str, MemoryRow] = {}
@@ -101,6 +102,11 @@ class OutcomeMemory:
     def capacity(self) -> int:
         """Largest number of outcomes kept."""
         return self._capacity
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether outcomes were added since the snapshot."""
+        return self.watermark > self._kept
 
     @property
     def version(self) -> str:
@@ -215,7 +221,9 @@ class OutcomeMemory:
 
     def save(self, folder: Path) -> Manifest:
         """Write a snapshot and make it the folder's current one; concurrent reads go on."""
-        return save_snapshot(folder, self._write)
+        made = save_snapshot(folder, self._write)
+        self._kept = made.watermark
+        return made
 
     @classmethod
     def load(cls, folder: Path, made_with: str, capacity: int = 300_000) -> "OutcomeMemory":
@@ -233,7 +241,7 @@ class OutcomeMemory:
         memory._index.restore(snapshot.path / _GRAPH, ids, columns)
         memory._rows = {row.outcome_id: row for row in rows if row is not None}
         memory._latest_us = int(columns[_AT].max(initial=-1))
-        memory.watermark = snapshot.manifest.watermark
+        memory.watermark = memory._kept = snapshot.manifest.watermark
         return memory
 
     def _write(self, target: Path) -> Manifest:

@@ -49,7 +49,6 @@ class Service(AnsweringService):
         self._kept_s = 0.0
         self._refused: Mapping[ModelKind, str] = {}
         self._closed = False
-        self._saved: object = parts.outcomes.memory.watermark
 
     def quote(self, requests: Sequence[QuoteRequest]) -> list[Decision | Refusal]:
         """Price requests; one decision or refusal each, in order. A request made again may get its earlier quote."""
@@ -272,8 +271,6 @@ class Service(AnsweringService):
         """Put new parts in use, brought up to what happened while they were built."""
         if fresh.catalogue is not old.catalogue:
             fresh.catalogue.index_changed()
-        if fresh.in_use.get(ModelKind.EVALUATOR) != old.in_use.get(ModelKind.EVALUATOR):
-            self._saved = None
         fresh.outcomes.catch_up(fresh.store)
         fresh.learner.catch_up(fresh.store)
         fresh.follower.marks = old.follower.marks
@@ -303,7 +300,7 @@ class Service(AnsweringService):
             parts.lead.release()
 
     def _save(self, parts: Components) -> None:
-        if parts.outcomes.memory.watermark != self._saved:
+        if parts.outcomes.memory.unsaved:
             parts.outcomes.memory.save(parts.folder.outcome_memory)
         parts.learner.save()
         if parts.catalogue.index.unsaved:

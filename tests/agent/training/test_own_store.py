@@ -26,6 +26,7 @@ from models.registry.registry import ModelKind, Registry
 from models.shopper.features import FEATURES
 from models.training.own_assembly import own_projection
 from models.training.own_checks import LEAST_OUTCOMES
+from retrieval import OutcomeMemory
 from tests.prepared import LOADED, World, linked
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -263,6 +264,22 @@ def test_a_promotion_of_imported_outcomes_is_learned_apart_from_the_price(world:
 def own_store(service: Service) -> OwnStore:
     parts = service._parts
     return OwnStore(parts.store, parts.catalogue, parts.pipeline.observer.reader, parts.folder.models)
+
+
+def test_outcome_memory_made_again_after_a_training_is_kept_by_the_next_command(world: World, tmp_path: Path) -> None:
+    settings = shop(world, tmp_path / "data")
+    service = filled(settings, outcomes(2.0, 400))
+    train_on_store(own_store(service), "fresh", silent)
+    service.close()
+    command = open_service(settings, open_store(settings), shared=LOADED)
+    made = command._parts.outcomes.memory
+    assert made.unsaved
+    command.close()
+    kept = OutcomeMemory.load(command._parts.folder.outcome_memory, made.made_with)
+    assert (len(kept), kept.watermark, kept.unsaved) == (400, 400, False)
+    again = open_service(settings, open_store(settings), shared=LOADED)
+    assert not again._parts.outcomes.memory.unsaved
+    again.close()
 
 
 def test_a_few_hundred_outcomes_train_a_model_that_says_how_little_it_knows(world: World, tmp_path: Path) -> None:
