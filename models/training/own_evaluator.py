@@ -13,7 +13,7 @@
 
 Validation rows decide on drift, kinks and trees: the more complex option must be better by over one standard error. The
 test rows, the latest, evaluate the result once; then `with_newest` fits the logit again on all rows. Fewer than
-`LEAST_FOR_TREES` training rows get the logit alone.
+`LEAST_FOR_KINKS` training rows get the logit alone, fewer than `LEAST_FOR_TREES` no trees.
 """
 
 from dataclasses import dataclass, field, replace
@@ -43,7 +43,8 @@ from models.training.own_texts import without_behaviour, without_descriptions
 from models.training.own_trees import PRECISION, RATE, AddedTrees, added_trees, later_growth
 
 RESPONSES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
-LEAST_FOR_TREES: Final = 1_400
+LEAST_FOR_KINKS: Final = 1_400
+LEAST_FOR_TREES: Final = 4_000
 _LEAST_BELOW: Final = 100
 """Validation rows below the prices tried from which on these say how much of the response counts there."""
 _TRIFLE: Final = 0.001
@@ -146,13 +147,15 @@ def train_own(rows: OwnRows, split: Split, version: str, progress: Progress) -> 
     judged, logit, crossed_losses = _crossings(_judged(table, split, response), split, logit, most_sd)
     losses |= shrunk_losses | drift_losses | response_losses | crossed_losses
     ramps, added = NONE, AddedTrees.none(len(rows.at_s))
-    if len(split.train) >= LEAST_FOR_TREES:
+    if len(split.train) >= LEAST_FOR_KINKS:
         ramps, kink_losses = chosen_kinks(judged, split, logit)
+        losses |= kink_losses
         if len(ramps.heights):
             logit = fit_logit(judged.of(split.train, ramps=ramps), judged.rows.effects, logit)
+    if len(split.train) >= LEAST_FOR_TREES:
         progress("train: boosted trees", 0.3)
         added, tree_losses = added_trees(judged, split, (logit, ramps), progress)
-        losses |= kink_losses | tree_losses
+        losses |= tree_losses
     progress("train: refit on all rows before the test", 0.9)
     final = judged.but(log_ratio=table.log_ratio)
     growth = later_growth(judged, split.validation, (logit, ramps), added)
