@@ -30,7 +30,7 @@ from retrieval import OutcomeMemory
 from tests.prepared import LOADED, World, linked
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-N = 2_400
+N = 1_500
 
 
 def silent(_what: str, _share: float) -> None:
@@ -322,8 +322,8 @@ def reported(rows: list[OutcomeRecord]) -> list[OutcomeRecord]:
 def test_reports_of_sales_teach_satisfaction_and_every_report_says_where_it_is_known_from(
     world: World, tmp_path: Path
 ) -> None:
-    plain = filled(shop(world, tmp_path / "plain"), outcomes(2.0))
-    told = filled(shop(world, tmp_path / "told"), reported(outcomes(2.0)))
+    plain = filled(shop(world, tmp_path / "plain"), outcomes(2.0, 400))
+    told = filled(shop(world, tmp_path / "told"), reported(outcomes(2.0, 2_400)))
     made = {name: train_on_store(own_store(one), name, silent) for name, one in (("plain", plain), ("told", told))}
     assert made["plain"].report.satisfaction.source == "prior"
     assert made["plain"].report.priors == ("intent", "rival", "trend", "satisfaction")
