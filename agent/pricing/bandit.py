@@ -196,9 +196,10 @@ def _greedy(contests: Contests, rules: Sequence[SelectionRules]) -> _Greedy:
     mean, at_reference = np.where(own, contests.mean, -np.inf), contests.draws[rows, reference]
     distance = np.abs(contests.prices - reference_price[:, None])
     plain = best = _argbest(mean, distance)
+    margin = np.zeros_like(contests.mean)
     if contests.caution:
-        spread = (contests.draws - at_reference[:, None]).std(axis=2)
-        best = _argbest(mean - contests.caution * spread, distance)
+        margin = contests.caution * (contests.draws - at_reference[:, None]).std(axis=2)
+        best = _argbest(mean - margin, distance)
     holds = contests.prices[rows, best] == reference_price
     better = (contests.draws[rows, best] > at_reference).mean(axis=1)
     gain = mean[rows, best] - mean[rows, reference]
@@ -207,7 +208,8 @@ def _greedy(contests: Contests, rules: Sequence[SelectionRules]) -> _Greedy:
     others = np.where(contests.prices != reference_price[:, None], mean, -np.inf)
     rival = np.where(holds, others.argmax(axis=1), best)  # what the reference is held against
     alone = holds & ~np.isfinite(others.max(axis=1))
-    sure = (contests.draws[rows, rival] <= at_reference + min_gain[:, None]).mean(axis=1)
+    wanted = min_gain + margin[rows, rival]
+    sure = (contests.draws[rows, rival] <= at_reference + wanted[:, None]).mean(axis=1)
     confidence = np.where(wins, better, np.where(alone, 1.0, sure))
     tempted = contests.prices[rows, plain] != reference_price
     return _Greedy(np.where(wins, best, reference), confidence, tempted & ~wins)

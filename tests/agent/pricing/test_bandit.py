@@ -92,6 +92,16 @@ def test_where_no_gain_exceeds_its_standard_deviation_the_reference_is_held_and_
     doubted = replace(contest(draws=doubtful({1: 0.12, 2: 0.05, 3: 0.12})), caution=1.0)
     chosen = select(doubted, SelectionRules(min_confidence=0.0), rng())
     assert (chosen.index, chosen.abstained) == (0, True)
+    assert chosen.confidence >= 0.5
+
+
+def test_holding_against_a_gain_within_its_standard_deviation_is_no_less_sure_than_not() -> None:
+    spread = np.random.default_rng(3).standard_normal(64)
+    draws = MEAN[:, None] + np.zeros((4, 64))
+    draws[1:] += 0.12 * (spread - spread.mean()) / spread.std()
+    chosen = select(replace(contest(draws=draws), caution=1.0), GREEDY, rng())
+    assert chosen.index == 0
+    assert chosen.confidence > 0.4
 
 
 def test_a_gain_in_too_few_draws_holds_the_reference() -> None:
